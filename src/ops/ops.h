@@ -1,0 +1,170 @@
+/*
+ * The contract between the networks and the machines that run them.
+ *
+ * A network (src/sdxl) is written once over `struct ops`; a backend fills the table in. What the
+ * networks need is few and fused: a bias, an activation, a per-channel add and a residual belong to
+ * the call that makes the tensor, so that a backend can do them while the values are in registers.
+ *
+ * Rules for all of them:
+ *  - Activations have the backend's type `act` (ops->act), unless a call says otherwise. Latents,
+ * noise and images are DT_F32 tensors: made with alloc_as.
+ *  - An output never overlaps an input, except where a call says that it may be the same tensor.
+ *  - Outputs and inputs are dense (ld == c), except the q, k, v of attention and what copy takes.
+ *  - Calls return nothing. A backend keeps its first error; later calls then do nothing; sync()
+ * hands it over. So a network has no error paths, and the pipeline asks once a step.
+ *  - alloc and release take from one arena that was sized before (arena.h): no call to malloc
+ * inside a step.
+ *  - All calls come from one thread, the one that made the backend. A backend has threads of its
+ * own inside.
+ *
+ * Where a formula has variants, the reference is src/ops/ops_ref.c: naive loops with sums in
+ * double.
+ */
+#ifndef SPRITTY_OPS_H
+#define SPRITTY_OPS_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+#include "ops/tensor.h"
+
+/* A parameter as a checkpoint has it: row-major, mapped memory, not to be written to. Layouts are
+ * PyTorch's: linear [out, in], convolution [out, in, kh, kw], norms and biases [c], tables [rows,
+ * c]. data == NULL is "absent". */
+struct param {
+    const void *data;
+    enum dtype dtype;
+    int rank;
+    int64_t dim[4];
+    bool transposed; /* a linear stored as [in, out] (OpenCLIP's text_projection) */
+};
+
+/* Packed parameters, made by a backend at load, in whatever form it computes best with. Opaque. */
+struct weight;
+
+enum act {
+    ACT_NONE,
+    ACT_SILU,
+    ACT_GELU,
+    ACT_QUICK_GELU
+}; /* GELU by erf; QUICK: x * sigmoid(1.702 x) */
+
+enum pad {
+    PAD_ZERO = 0,
+    PAD_CIRCULAR_X = 1,
+    PAD_CIRCULAR_Y = 2
+}; /* bits; circular in x and y is 3 */
+
+struct conv_args {
+    int stride;                    /* 1 or 2 */
+    int pad_before;                /* rows above and columns to the left */
+    int pad_after;                 /* rows below and columns to the right */
+    bool upsample;                 /* the input is first doubled by nearest neighbour */
+    unsigned pad;                  /* enum pad bits: what the padding holds */
+    enum act act;                  /* after bias and chan_add, before residual */
+    const struct tensor *chan_add; /* [n, 1, 1, c] added to every pixel, or NULL; `act` type */
+    const struct tensor *residual; /* like the output, or NULL; may be the output itself */
+};
+
+struct ops_stats {
+    double flops;        /* 2 a multiply-add: linear, convolution, attention */
+    double bytes_moved;  /* what the calls read and write, each once */
+    size_t weight_bytes; /* packed weights held now */
+    size_t arena_peak;   /* most bytes of the arena in use at once, scratch included */
+    size_t arena_now;
+};
+
+struct ops {
+    const char *name; /* "ref", "cpu", "dry", "cuda" */
+    enum dtype act;   /* type of activations */
+
+    /* -- weights: made at load, freed with free_weight. Sources may be unmapped afterwards. -- */
+
+    /* [out, in] and bias [out] (or absent). `count` sources are stacked along out: a fused q|k|v.
+     * All biases or none. */
+    struct weight *(*pack_linear)(struct ops *, const struct param *w, const struct param *b,
+                                  int count);
+    /* [out, in, k, k] and bias; k is 1 or 3. */
+    struct weight *(*pack_conv)(struct ops *, const struct param *w, const struct param *b);
+    /* gamma and beta [c] of a group or layer norm (layer norms may have no beta). */
+    struct weight *(*pack_norm)(struct ops *, const struct param *gamma, const struct param *beta);
+    /* [rows, c], for embedding. */
+    struct weight *(*pack_table)(struct ops *, const struct param *w);
+    void (*free_weight)(struct ops *, struct weight *);
+
+    /* -- memory -- */
+
+    struct tensor (*alloc_as)(struct ops *, enum dtype, int n, int h, int w, int c);
+    void (*release)(struct ops *,
+                    struct tensor *); /* t->data becomes NULL; releasing NULL is nothing */
+    /* Sizes the arena: called once before the first step with the dry run's forecast (bytes). -1:
+     * no memory. */
+    int (*reserve)(struct ops *, size_t bytes, struct err *);
+
+    /* -- host and back; src and dst are dense f32 in host memory; converts -- */
+
+    void (*upload)(struct ops *, struct tensor *dst, const float *src);
+    void (*download)(struct ops *, float *dst, const struct tensor *src); /* waits for the result */
+
+    /* -- the networks' calls -- */
+
+    /* y[r, o] = act(sum_i x[r, i] w[o, i] + b[o]) + residual[r, o]. residual may be NULL or y. */
+    void (*linear)(struct ops *, struct tensor *y, const struct tensor *x, const struct weight *,
+                   enum act, const struct tensor *residual);
+    /* w has 2 c outputs: y[r, o] = h * gelu(g), h = (x w + b)[o], g = (x w + b)[c + o]. */
+    void (*geglu)(struct ops *, struct tensor *y, const struct tensor *x, const struct weight *);
+    void (*conv2d)(struct ops *, struct tensor *y, const struct tensor *x, const struct weight *,
+                   const struct conv_args *);
+    /* Mean and variance over h, w and c/groups channels of each image; eps under the root; then
+     * SiLU if asked. y may be x. */
+    void (*group_norm)(struct ops *, struct tensor *y, const struct tensor *x,
+                       const struct weight *, int groups, float eps, bool silu);
+    void (*layer_norm)(struct ops *, struct tensor *y, const struct tensor *x,
+                       const struct weight *, float eps);
+    /* softmax(scale q k^T) v for each head; head i owns channels [i d, (i+1) d). q and y [n, sq,
+     * heads d], k and v [n, sk, heads d], views allowed. causal: query i sees keys 0..i. */
+    void (*attention)(struct ops *, struct tensor *y, const struct tensor *q,
+                      const struct tensor *k, const struct tensor *v, int heads, float scale,
+                      bool causal);
+    /* y[.., 0:ca] = a, y[.., ca:] = b */
+    void (*concat)(struct ops *, struct tensor *y, const struct tensor *a, const struct tensor *b);
+    /* y[i, t] = tokens_table[ids[i, t]] + positions[t]; ids is host memory, n * s of them, each
+     * checked by the caller. */
+    void (*embedding)(struct ops *, struct tensor *y, const int32_t *ids,
+                      const struct weight *table, const struct weight *positions);
+    /* y = x over the same sizes, converting types; views allowed. */
+    void (*copy)(struct ops *, struct tensor *y, const struct tensor *x);
+
+    /* -- the samplers' calls, over DT_F32 tensors of one size -- */
+
+    /* y = sum_i k[i] x[i], count 1 to 4; y may be one of them. */
+    void (*combine)(struct ops *, struct tensor *y, int count, const float *k,
+                    const struct tensor *const *x);
+
+    /* First error since the last sync, or 0. Waits until all that was asked for is done. */
+    int (*sync)(struct ops *, struct err *);
+    void (*stats)(struct ops *, struct ops_stats *);
+    void (*close)(struct ops *); /* frees the backend, the arena and nothing that pack_* made */
+};
+
+static inline struct tensor ops_alloc(struct ops *o, int n, int h, int w, int c)
+{
+    return o->alloc_as(o, o->act, n, h, w, c);
+}
+
+/* Like x, with c channels. */
+static inline struct tensor ops_alloc_like(struct ops *o, const struct tensor *x, int c)
+{
+    return o->alloc_as(o, o->act, x->n, x->h, x->w, c);
+}
+
+/* Backends. NULL with the reason in err. precision: DT_F32 or DT_BF16; auto is cpu_best_dtype(). */
+struct ops *ops_ref_open(enum dtype act, struct err *);
+struct ops *ops_cpu_open(enum dtype act, int threads, struct err *); /* threads 0: all cores */
+/* The forecast: behaves like the backend named by `like` ("cpu", "ref") in sizes, computes nothing.
+ */
+struct ops *ops_dry_open(const char *like, enum dtype act, struct err *);
+
+enum dtype cpu_best_dtype(void); /* DT_BF16 with AMX-BF16 or AVX512-BF16, else DT_F32 */
+
+#endif

@@ -1,0 +1,57 @@
+/*
+ * A model on disk, mapped: a diffusers folder or a single safetensors file, seen as the same four
+ * parts.
+ *
+ * Networks ask for tensors by their diffusers names ("down_blocks.0.resnets.0.conv1.weight"),
+ * whatever the file calls them: a single file's names are translated on the way (keymap.c), fused
+ * projections are cut into slices, transposed ones are marked. Nothing is copied: a param points
+ * into the map until checkpoint_close.
+ */
+#ifndef SPRITTY_CHECKPOINT_H
+#define SPRITTY_CHECKPOINT_H
+
+#include "base/err.h"
+#include "ops/ops.h"
+#include "sdxl/model.h"
+
+enum part { PART_TEXT1, PART_TEXT2, PART_UNET, PART_VAE, PART_COUNT };
+
+struct checkpoint;
+
+/* Opens a folder (with model_index.json) or a .safetensors file. variant: "fp16" prefers files of
+ * that variant, NULL takes the plain ones first and any variant that is there otherwise. Checks the
+ * files' tables and all configs, and reads no weights. A pickle (.ckpt, .pt, .bin) is refused by
+ * name. NULL and err on failure. */
+struct checkpoint *checkpoint_open(const char *path, const char *variant, struct err *);
+void checkpoint_close(struct checkpoint *);
+
+const struct model_config *checkpoint_config(const struct checkpoint *);
+
+/* Folder holding vocab.json and merges.txt for text encoder 0 or 1, or NULL (a single file carries
+ * none). */
+const char *checkpoint_tokenizer(const struct checkpoint *, int encoder);
+
+/* The tensor of that diffusers name. The shape is checked by the caller. -1 with "missing tensor
+ * ..." in err. */
+int checkpoint_find(const struct checkpoint *, enum part, const char *name, struct param *,
+                    struct err *);
+bool checkpoint_has(const struct checkpoint *, enum part, const char *name);
+
+/* Tells the kernel that the pages under this param will not be read again soon, so that packed
+ * weights do not stand in memory twice. */
+void checkpoint_drop(const struct checkpoint *, const struct param *);
+
+/* For `spritty info`: what the files hold. Returns the count of tensors; bytes and parameters by
+ * part. */
+struct part_summary {
+    int64_t tensors, parameters, bytes;
+    int dtypes; /* bit mask of 1 << enum dtype */
+};
+void checkpoint_summary(const struct checkpoint *, struct part_summary out[PART_COUNT]);
+/* Names in the file that belong to no part (marker keys, foreign extras), up to max; returns how
+ * many there are. */
+int checkpoint_unused(const struct checkpoint *, const char **names, int max);
+const char *checkpoint_path(const struct checkpoint *);
+bool checkpoint_is_single_file(const struct checkpoint *);
+
+#endif

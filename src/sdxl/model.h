@@ -1,0 +1,85 @@
+/*
+ * What an SDXL-architecture model is made of: every size that the networks need.
+ *
+ * Filled in from the config.json files of a diffusers folder (config.c), or from the shapes of the
+ * tensors of a single file (infer.c). No constant of SDXL base stands anywhere else. Everything is
+ * checked on the way in: a network that reads this struct may rely on it (levels in range, sizes
+ * positive and divisible).
+ */
+#ifndef SPRITTY_MODEL_H
+#define SPRITTY_MODEL_H
+
+#include <stdbool.h>
+
+#include "ops/ops.h"
+
+enum { MAX_LEVELS = 8, MAX_LAYERS = 64 };
+
+struct clip_config {
+    int vocab, positions; /* 49408, 77 */
+    int hidden, ffn, layers, heads;
+    int projection; /* text_projection's outputs; 0: none (the first encoder) */
+    enum act act;   /* ACT_QUICK_GELU in CLIP-L, ACT_GELU in bigG */
+    float eps;      /* layer norms, 1e-5 */
+    int bos, eos;   /* token ids; pooled is taken at the first eos */
+    int pad; /* id that fills up to `positions`: eos for the first encoder, 0 ("!") for the second
+              */
+};
+
+struct unet_config {
+    int in_channels, out_channels;
+    int levels;
+    int channels[MAX_LEVELS]; /* 320 640 1280 */
+    int depth[MAX_LEVELS];    /* transformer blocks a res block, 0: none at this level (0 2 10) */
+    int heads[MAX_LEVELS];    /* 5 10 20 */
+    int mid_depth;            /* 10; with the last level's heads; 0: a middle without attention */
+    int layers;               /* res blocks a level going down, one more going up (2) */
+    int context;              /* width of the text states: 2048 */
+    int norm_groups;          /* 32 */
+    float norm_eps;       /* 1e-5; the transformers' group norm has 1e-6, their layer norms 1e-5 */
+    int time_dim;         /* width of the time embedding: channels[0] * 4 */
+    bool flip_sin_to_cos; /* true: cosines first */
+    float freq_shift;     /* 0 */
+    int added_time_dim;   /* width of each size condition's sinusoid: 256 */
+    int added_inputs;     /* 2816 = pooled + size conditions * added_time_dim */
+    bool linear_projection; /* proj_in and proj_out of the transformers are linears, not 1x1
+                               convolutions */
+};
+
+struct vae_config {
+    int in_channels, out_channels; /* 3 */
+    int latent_channels;           /* 4 */
+    int levels;
+    int channels[MAX_LEVELS]; /* 128 256 512 512 */
+    int layers;               /* res blocks a level in the encoder, one more in the decoder (2) */
+    int norm_groups;          /* 32 */
+    bool mid_attention;       /* one head over all pixels of the middle */
+    bool quant_conv, post_quant_conv;
+    float scaling_factor; /* 0.13025 */
+    float shift_factor;   /* 0 */
+};
+
+enum prediction { PREDICT_EPSILON, PREDICT_V };
+
+struct schedule_config {
+    double beta_start, beta_end; /* 0.00085, 0.012 */
+    int train_steps;             /* 1000 */
+    bool scaled_linear;          /* betas linear in their square root; else linear */
+    enum prediction prediction;
+    bool zero_terminal_snr;
+};
+
+struct model_config {
+    struct clip_config text[2];
+    struct unet_config unet;
+    struct vae_config vae;
+    struct schedule_config schedule;
+    bool zeros_for_empty_prompt; /* an empty negative prompt is zeros, not the encoded "" */
+    int size_conditions;         /* 6: original h w, crop top left, target h w */
+    int vae_factor;              /* pixels a latent: 2^(vae.levels - 1) */
+    int default_size;            /* pixels: sample_size * vae_factor, 1024 */
+    bool has_preview;            /* latent_rgb* below are the model's own (spritty.json) */
+    float latent_rgb[16][3], latent_rgb_bias[3];
+};
+
+#endif
