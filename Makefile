@@ -1,0 +1,140 @@
+# spritty: make run, make test, make help.
+#
+# Every .c file under src/ but main.c goes into one library; the program, the tests and the benches
+# are each one file linked to it. New files are found by themselves. Sanitizers and other machines
+# build into folders of their own: `make BUILD=build/asan SAN=address,undefined`.
+
+BUILD  ?= build
+CC     ?= cc
+OPT    ?= -O3
+PREFIX ?= /usr/local
+PKGS    = libpng inih libcjson libutf8proc zlib
+
+PKG_CONFIG ?= pkg-config
+PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+TEST_LIBS  := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
+
+CFLAGS  ?= -g
+WARN     = -Wall -Wextra $(if $(filter true 1,$(CI) $(WERROR)),-Werror)
+SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
+COMPILE  = $(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(CFLAGS) $(WARN) $(SANFLAGS) -fopenmp -MMD -MP \
+           -Isrc $(PKG_CFLAGS)
+LIBS     = -ldnnl $(PKG_LIBS) -lm -lpthread -fopenmp
+
+SRC     := $(sort $(shell find src -name '*.c' ! -path src/main.c))
+OBJ     := $(SRC:%.c=$(BUILD)/%.o)
+LIB      = $(BUILD)/libspritty.a
+TESTS   := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/test_*.c)))
+SCRIPTS := $(sort $(wildcard tests/test_*.sh))
+BENCHES := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/bench_*.c)))
+FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
+
+.DEFAULT_GOAL := all
+.PHONY: all help setup setup-dev doctor run test check bench asan tsan fuzz fuzzers lint format \
+        aarch64-test man install uninstall clean
+
+all: $(BUILD)/spritty ## the program: build/spritty
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@echo '  BUILD= SAN= OPT= CC= WERROR=1 ARGS= PREFIX= FUZZ_SECONDS= change how'
+
+# -- set-up: Debian packages, only those that are missing ------------------------------------------
+
+setup: ; @sh tools/deps.sh install build
+setup-dev: ; @sh tools/deps.sh install build dev
+doctor: ## one line a dependency: found or missing
+	@sh tools/deps.sh show
+
+# -- run -------------------------------------------------------------------------------------------
+
+ARGS ?= gen "a green slime with a crown" -o slime.png
+run: setup ## set up, build and start (ARGS="gen ..." passes a subcommand)
+	@$(MAKE) --no-print-directory $(BUILD)/spritty
+	$(BUILD)/spritty $(ARGS)
+
+# -- tests -----------------------------------------------------------------------------------------
+
+test: setup ## set up, build, and run every test that this machine can
+	@$(MAKE) --no-print-directory check
+
+check: $(BUILD)/spritty $(TESTS)
+	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(TESTS) $(SCRIPTS)
+
+asan: ## the quick tests under the address and undefined behaviour sanitizers
+	@SPRITTY_QUICK=1 ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1 \
+	    UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
+	    $(MAKE) --no-print-directory check BUILD=build/asan SAN=address,undefined OPT=-O1
+
+tsan: ## the quick tests under the thread sanitizer
+	@SPRITTY_QUICK=1 \
+	    TSAN_OPTIONS=ignore_noninstrumented_modules=1:suppressions=tests/tsan.supp \
+	    $(MAKE) --no-print-directory check BUILD=build/tsan SAN=thread OPT=-O1
+
+bench: $(BENCHES) ## build the benches and run each
+	@for b in $(BENCHES); do echo "== $$b"; $$b || exit 1; done
+
+FUZZ_SECONDS ?= 60
+fuzzers: $(FUZZERS)
+fuzz: ## each fuzzer for FUZZ_SECONDS=60 (needs clang)
+	@$(MAKE) --no-print-directory fuzzers BUILD=build/fuzz CC=clang SAN=address,undefined,fuzzer-no-link OPT=-O1
+	@for f in $(FUZZERS); do sh tests/fuzz.sh $$f $(FUZZ_SECONDS) || exit 1; done
+
+lint: ## formatting, line and file lengths, who includes whom
+	@sh tools/lint.sh
+format: ## rewrites src and tests with clang-format
+	@clang-format -i $$(git ls-files -co --exclude-standard 'src/*.[ch]' 'tests/*.[ch]')
+
+aarch64-test: ## cross-compile for aarch64 and run the unit tests under qemu
+	@sh tools/aarch64.sh
+
+# -- install ---------------------------------------------------------------------------------------
+
+SHARE = $(DESTDIR)$(PREFIX)/share
+man: $(BUILD)/spritty.1 ## the manual page: build/spritty.1
+$(BUILD)/spritty.1: $(BUILD)/spritty
+	$(BUILD)/spritty --man > $@.tmp && mv $@.tmp $@
+
+install: $(BUILD)/spritty $(BUILD)/spritty.1 ## program, manual, completion, model (PREFIX=/usr/local)
+	install -D -m 755 $(BUILD)/spritty $(DESTDIR)$(PREFIX)/bin/spritty
+	install -D -m 644 $(BUILD)/spritty.1 $(SHARE)/man/man1/spritty.1
+	install -D -m 644 config.ini $(SHARE)/spritty/config.ini
+	install -d $(SHARE)/bash-completion/completions
+	$(BUILD)/spritty --completion > $(SHARE)/bash-completion/completions/spritty
+	cd models/tiny && find . -type f -exec install -D -m 644 {} $(SHARE)/spritty/models/tiny/{} \;
+
+uninstall: ## takes away what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/spritty $(SHARE)/man/man1/spritty.1
+	rm -f $(SHARE)/bash-completion/completions/spritty
+	rm -rf $(SHARE)/spritty
+
+clean: ## removes build/
+	rm -rf build
+
+# -- rules -----------------------------------------------------------------------------------------
+
+$(BUILD)/spritty: $(BUILD)/src/main.o $(LIB)
+	$(CC) $(SANFLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
+
+$(LIB): $(OBJ)
+	@rm -f $@.tmp
+	@$(AR) rcs $@.tmp $^ && mv $@.tmp $@
+
+$(BUILD)/src/%.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -c -o $@ $<
+
+$(BUILD)/test_%: tests/test_%.c $(LIB) Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(TEST_LIBS) $(LIBS)
+
+$(BUILD)/bench_%: tests/bench_%.c $(LIB) Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
+
+build/fuzz/%: tests/fuzz/%.c $(LIB) Makefile
+	@mkdir -p $(@D)
+	$(COMPILE) -fsanitize=fuzzer -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

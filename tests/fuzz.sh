@@ -1,0 +1,16 @@
+#!/bin/sh
+# Runs one fuzzer for a while: fuzz.sh PROGRAM SECONDS. New inputs go to a folder under build/ and
+# are kept between runs; a seed corpus is tests/fuzz/NAME/, where there is one. A finding is left in
+# build/fuzz/ and fails the run.
+program=$1 seconds=$2 name=${1##*/}
+corpus=build/fuzz/corpus/$name seeds=tests/fuzz/$name
+mkdir -p "$corpus" || exit 1
+[ -d "$seeds" ] || seeds=
+echo "== $name for $seconds s"
+# shellcheck disable=SC2086 # no seeds, no word
+"$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="build/fuzz/$name-" "$corpus" $seeds >"build/fuzz/$name.log" 2>&1
+status=$?
+grep -E 'number_of_executed_units|SUMMARY|Test unit written' "build/fuzz/$name.log"
+[ $status = 0 ] || tail -n 40 "build/fuzz/$name.log"
+exit $status

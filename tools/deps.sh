@@ -1,0 +1,100 @@
+#!/bin/sh
+# What spritty is built with: one table, shown (`make doctor`) or installed (`make run`, `make test`).
+#
+#   deps.sh show                 one line a dependency, found or missing; 1 when a needed one is
+#   deps.sh install GROUP...     installs the missing ones of these groups with apt (sudo if not root)
+#
+# A row: group, name, how it is found, Debian package, what for. Found by `pc:` a pkg-config module,
+# `h:` a header that the compiler sees, `x:` a program. Only `build` is needed to build and test.
+table='
+build|C compiler|x:cc|gcc|compiles everything
+build|pkg-config|x:pkg-config|pkg-config|finds the libraries
+build|C library|h:stdio.h|libc6-dev|headers
+build|oneDNN|h:dnnl.h|libdnnl-dev|matrix products and convolutions on the CPU
+build|libpng|pc:libpng|libpng-dev|reads and writes PNG
+build|zlib|pc:zlib|zlib1g-dev|compression under libpng
+build|inih|pc:inih|libinih-dev|reads config.ini
+build|cJSON|pc:libcjson|libcjson-dev|reads and writes JSON
+build|utf8proc|pc:libutf8proc|libutf8proc-dev|Unicode in prompts
+build|ncursesw|pc:ncursesw|libncurses-dev|the terminal app
+build|libsixel|pc:libsixel|libsixel-dev|pictures in the terminal
+build|SQLite|pc:sqlite3|libsqlite3-dev|jobs and sprites on disk
+build|libcurl|pc:libcurl|libcurl4-openssl-dev|downloads models
+build|cmocka|pc:cmocka|libcmocka-dev|unit tests
+dev|clang|x:clang|clang|fuzzers
+dev|clang-format|x:clang-format|clang-format|make lint
+dev|aarch64 gcc|x:aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|make aarch64-test
+dev|qemu-aarch64|x:qemu-aarch64-static|qemu-user-static|make aarch64-test
+cuda|CUDA|x:nvcc||optional: SDXL on NVIDIA GPUs
+'
+
+# Prints the version, or something, when the thing is there.
+found() {
+    how=${1%%:*} what=${1#*:}
+    case $how in
+    pc) pkg-config --modversion "$what" 2>/dev/null ;;
+    h) echo "#include <$what>" | ${CC:-cc} -E -x c - >/dev/null 2>&1 && echo "$what" ;;
+    x) PATH=$PATH:/usr/local/cuda/bin command -v "$what" ;;
+    esac
+}
+
+show() {
+    echo "$table" | {
+        status=0
+        while IFS='|' read -r group name how package why; do
+            [ -n "$name" ] || continue
+            if at=$(found "$how"); then
+                printf '%-13s found    %-28s %s\n' "$name" "$at" "$why"
+            elif [ "$group" = build ]; then
+                printf '%-13s MISSING  %-28s %s\n' "$name" "apt install $package" "$why"
+                status=1
+            else
+                printf '%-13s missing  %-28s %s\n' "$name" \
+                    "${package:+apt install $package}" "$why"
+            fi
+        done
+        return $status
+    }
+}
+
+# Packages of the groups in "$@" that are not there, on one line.
+missing() {
+    echo "$table" | while IFS='|' read -r group name how package why; do
+        case " $* " in
+        *" $group "*) found "$how" >/dev/null || printf '%s ' "$package" ;;
+        esac
+    done
+}
+
+install() {
+    list=$(missing "$@")
+    [ -n "$list" ] || return 0
+    if ! command -v apt-get >/dev/null; then
+        echo "missing (Debian's names): $list" >&2
+        echo "there is no apt-get here: install them with your system's package manager" >&2
+        return 1
+    fi
+    sudo=
+    if [ "$(id -u)" != 0 ]; then
+        sudo=sudo
+        if ! command -v sudo >/dev/null; then
+            echo "missing: as root, run: apt-get install $list" >&2
+            return 1
+        fi
+    fi
+    echo "installing: $list"
+    # A fresh machine may have no package lists, or old ones.
+    $sudo apt-get -qq update || echo "apt-get update failed; trying with the lists there are" >&2
+    # shellcheck disable=SC2086 # the list is words
+    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
+        install $list >/dev/null || {
+        echo "apt-get install failed: $list" >&2
+        return 1
+    }
+}
+
+case $1 in
+show) show ;;
+install) shift && install "$@" ;;
+*) echo "usage: deps.sh show | install GROUP..." >&2 && exit 2 ;;
+esac

@@ -1,0 +1,71 @@
+#!/bin/sh
+# make lint: formatting, lengths, and who may include whom (docs/architecture.md).
+# Prints FILE:LINE: reason for each finding; fails when there is one. Warnings do not fail.
+cd "$(dirname "$0")/.." || exit 1
+bad=$(mktemp) || exit 1
+trap 'rm -f "$bad"' EXIT
+files=$(git ls-files -co --exclude-standard 'src/*.[ch]' 'tests/*.[ch]' 'gpu/*.[ch]' 'gpu/*.cu')
+
+# Each third-party header has one home: HEADER-PATTERN|PATHS-THAT-MAY (extended regular expressions).
+homes='
+dnnl|src/ops/(ops_)?cpu
+png|src/sprite/png\.c|tests/test_png\.c
+zlib|src/sprite/png\.c
+ini|src/config\.c
+(cjson/)?cJSON|src/base/json\.c
+utf8proc|src/(base/utf8|sdxl/tokenizer|sdxl/tok_.*)\.[ch]
+(sixel/)?sixel|src/sprite/sixel\.c
+sqlite3|src/store\.c
+curl/curl|src/pull\.c
+n?curses(w/.*)?|src/ui/
+pthread|src/(base/parallel|ring|engine)
+omp|src/(base/parallel|ops/)
+cuda.*|gpu/
+cudnn.*|gpu/
+cublas.*|gpu/
+nvml|gpu/
+'
+echo "$homes" | while IFS='|' read -r header home; do
+    [ -n "$header" ] || continue
+    # shellcheck disable=SC2086 # the list is words
+    grep -nE "^ *# *include *[<\"]$header\.h[>\"]" $files /dev/null | grep -vE "^($home)" |
+        sed -E 's/^([^:]*:[0-9]*):.*<(.*)>.*/\1: <\2> has another home (tools\/lint.sh)/' >>"$bad"
+done
+
+# FROM|MAY-NOT: which of our folders a folder never looks into.
+walls='
+src/base/|(sdxl|ops|ui|sprite|cli|gpu)/
+src/ops/|(sdxl|ui|sprite|cli|gpu)/
+src/sdxl/|(ui|sprite|cli|gpu)/
+src/sdxl/|ops/(ops_|cpu|ref)
+src/sprite/|(sdxl|ops|ui|cli|gpu)/
+src/ui/|(sdxl|ops|cli|gpu)/
+'
+echo "$walls" | while IFS='|' read -r from no; do
+    [ -n "$from" ] || continue
+    no=$(echo "$walls" | sed -n "s#^$from|##p")
+    for n in $no; do
+        grep -rnE "^ *# *include *\"$n" "$from" 2>/dev/null |
+            sed -E 's/^([^:]*:[0-9]*):.*"(.*)".*/\1: may not include \2/' >>"$bad"
+    done
+done
+
+for f in $files; do
+    awk -v f="$f" '
+        length($0) > 100 { print f ":" NR ": line of " length($0) " columns (100 at most)" }
+        /[ \t]$/ { print f ":" NR ": space at the end of the line" }
+        /\t/ { print f ":" NR ": tab" }' "$f" >>"$bad"
+    lines=$(wc -l <"$f")
+    [ "$lines" -le 700 ] || echo "$f: warning: $lines lines; most files have under 600"
+done
+
+if command -v clang-format >/dev/null; then
+    # shellcheck disable=SC2086
+    clang-format --dry-run -Werror $(echo "$files" | tr '\n' ' ' | sed 's/[^ ]*\.cu//g') 2>&1 |
+        grep -E 'error:' >>"$bad"
+else
+    echo "no clang-format here: formatting is not checked"
+fi
+
+sort -u "$bad"
+[ ! -s "$bad" ]
