@@ -13,7 +13,7 @@ png|src/sprite/png\.c|tests/test_png\.c
 zlib|src/sprite/png\.c
 ini|src/config\.c
 (cjson/)?cJSON|src/base/json\.c
-utf8proc|src/(base/utf8|sdxl/tokenizer|sdxl/tok_.*)\.[ch]
+utf8proc|src/(base/err|base/utf8|sdxl/tok[a-z_]*)\.[ch]
 (sixel/)?sixel|src/sprite/sixel\.c
 sqlite3|src/store\.c
 curl/curl|src/pull\.c
