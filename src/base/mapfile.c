@@ -1,0 +1,99 @@
+/* Read-only maps of files, and the few questions about paths that go with them. */
+#include "base/mapfile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_regular(const char *path, size_t *size, struct err *e)
+{
+    /* O_NONBLOCK: a named pipe must not make us wait for its writer. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return err_set(e, "%s: cannot open: %s", path, strerror(errno));
+    struct stat st;
+    const char *why = NULL;
+    if (fstat(fd, &st) != 0)
+        why = strerror(errno);
+    else if (S_ISDIR(st.st_mode))
+        why = "is a folder, where a file is needed";
+    else if (!S_ISREG(st.st_mode))
+        why = "is not a regular file";
+    else if (st.st_size == 0)
+        why = "is empty; download or copy it again";
+    else if ((uintmax_t)st.st_size > SIZE_MAX / 2)
+        why = "is too large to map";
+    if (why) {
+        close(fd);
+        return err_set(e, "%s: %s", path, why);
+    }
+    *size = (size_t)st.st_size;
+    return fd;
+}
+
+int mapfile_open(struct mapfile *m, const char *path, struct err *e)
+{
+    *m = (struct mapfile){0};
+    size_t size;
+    int fd = open_regular(path, &size, e);
+    if (fd < 0)
+        return -1;
+    void *p = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    int map_errno = errno;
+    struct stat st;
+    bool same = fstat(fd, &st) == 0 && (size_t)st.st_size == size;
+    close(fd);
+    if (p == MAP_FAILED)
+        return err_set(e, "%s: cannot map %zu bytes: %s", path, size, strerror(map_errno));
+    if (!same) {
+        munmap(p, size);
+        return err_set(e, "%s: is being written to; try again when it is complete", path);
+    }
+    *m = (struct mapfile){.data = p, .size = size};
+    return 0;
+}
+
+void mapfile_close(struct mapfile *m)
+{
+    if (m->data)
+        munmap((void *)m->data, m->size);
+    *m = (struct mapfile){0};
+}
+
+void mapfile_drop(const struct mapfile *m, const void *from, size_t size)
+{
+    uintptr_t base = (uintptr_t)m->data, start = (uintptr_t)from;
+    if (!m->data || start < base || start - base > m->size || size > m->size - (start - base))
+        return;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t first = (start + page - 1) / page * page, last = (start + size) / page * page;
+    if (first < last)
+        madvise((void *)first, last - first, MADV_DONTNEED); /* advice: a refusal costs nothing */
+}
+
+bool file_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+bool folder_exists(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+int path_join(struct path *out, const char *dir, const char *name, struct err *e)
+{
+    size_t len = strlen(dir);
+    const char *slash = len > 0 && dir[len - 1] == '/' ? "" : "/";
+    int n = snprintf(out->text, sizeof out->text, "%s%s%s", dir, slash, name);
+    if (n < 0 || (size_t)n >= sizeof out->text)
+        return err_set(e, "%.100s.../%.100s: the path is too long", dir, name);
+    return 0;
+}

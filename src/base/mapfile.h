@@ -1,0 +1,38 @@
+/*
+ * A whole file, mapped read-only.
+ *
+ * The kernel reads pages when they are touched and may forget them again: a 7 GB checkpoint costs
+ * address space, not memory. A file that another process cuts short while it is mapped raises
+ * SIGBUS at the next touch; that is checked when it is opened, and cannot be checked later.
+ */
+#ifndef SPRITTY_MAPFILE_H
+#define SPRITTY_MAPFILE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct mapfile {
+    const unsigned char *data;
+    size_t size;
+};
+
+/* Maps a regular file that is not empty. -1 and err (which names the path) on failure. */
+int mapfile_open(struct mapfile *, const char *path, struct err *);
+void mapfile_close(struct mapfile *); /* a zeroed struct is fine */
+
+/* Tells the kernel that [from, from + size) will not be read again soon. Only whole pages inside
+ * the range go; a range that is not in this map is left alone. The contents stay readable. */
+void mapfile_drop(const struct mapfile *, const void *from, size_t size);
+
+bool file_exists(const char *path);   /* a regular file (or a link to one) */
+bool folder_exists(const char *path); /* a folder (or a link to one) */
+
+/* "dir/name". -1 and err when that is too long. */
+struct path {
+    char text[4096];
+};
+int path_join(struct path *, const char *dir, const char *name, struct err *);
+
+#endif
