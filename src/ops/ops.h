@@ -56,12 +56,13 @@ enum pad {
 }; /* bits; circular in x and y is 3 */
 
 struct conv_args {
-    int stride;                    /* 1 or 2 */
-    int pad_before;                /* rows above and columns to the left */
-    int pad_after;                 /* rows below and columns to the right */
-    bool upsample;                 /* the input is first doubled by nearest neighbour */
-    unsigned pad;                  /* enum pad bits: what the padding holds */
-    enum act act;                  /* after bias and chan_add, before residual */
+    int stride;     /* 1 or 2 */
+    int pad_before; /* rows above and columns to the left */
+    int pad_after;  /* rows below and columns to the right */
+    bool upsample;  /* the input is first doubled by nearest neighbour, and its last row
+                     * or column dropped where the output's size is odd (2 h - 1) */
+    unsigned pad;   /* enum pad bits: what the padding holds */
+    enum act act;   /* after bias and chan_add, before residual */
     const struct tensor *chan_add; /* [n, 1, 1, c] added to every pixel, or NULL; `act` type */
     const struct tensor *residual; /* like the output, or NULL; may be the output itself */
 };
@@ -90,7 +91,7 @@ struct ops {
     struct weight *(*pack_norm)(struct ops *, const struct param *gamma, const struct param *beta);
     /* [rows, c], for embedding. */
     struct weight *(*pack_table)(struct ops *, const struct param *w);
-    void (*free_weight)(struct ops *, struct weight *);
+    void (*free_weight)(struct ops *, struct weight *); /* NULL: nothing */
 
     /* -- memory -- */
 
@@ -113,6 +114,7 @@ struct ops {
                    enum act, const struct tensor *residual);
     /* w has 2 c outputs: y[r, o] = h * gelu(g), h = (x w + b)[o], g = (x w + b)[c + o]. */
     void (*geglu)(struct ops *, struct tensor *y, const struct tensor *x, const struct weight *);
+    /* y may be DT_F32 whatever `act` is (the last convolution of a network). */
     void (*conv2d)(struct ops *, struct tensor *y, const struct tensor *x, const struct weight *,
                    const struct conv_args *);
     /* Mean and variance over h, w and c/groups channels of each image; eps under the root; then

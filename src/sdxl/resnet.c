@@ -1,0 +1,58 @@
+/* Reference: diffusers' ResnetBlock2D. */
+#include "sdxl/resnet.h"
+
+void resnet_load(struct resnet *r, struct loader *l, struct name base, int in, int out,
+                 int time_dim)
+{
+    r->in = in, r->out = out;
+    r->norm1 = load_norm(l, name_of("%s.norm1", base.s), in);
+    r->conv1 = load_conv(l, name_of("%s.conv1", base.s), out, in, 3);
+    r->time = time_dim ? load_linear(l, name_of("%s.time_emb_proj", base.s), out, time_dim) : NULL;
+    r->norm2 = load_norm(l, name_of("%s.norm2", base.s), out);
+    r->conv2 = load_conv(l, name_of("%s.conv2", base.s), out, out, 3);
+    r->shortcut = in != out ? load_linear(l, name_of("%s.conv_shortcut", base.s), out, in) : NULL;
+}
+
+void resnet_free(struct resnet *r, struct ops *o)
+{
+    struct weight *all[] = {r->norm1, r->conv1, r->time, r->norm2, r->conv2, r->shortcut};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        o->free_weight(o, all[i]);
+    *r = (struct resnet){0};
+}
+
+struct conv_args conv3x3(void)
+{
+    return (struct conv_args){.stride = 1, .pad_before = 1, .pad_after = 1};
+}
+
+struct tensor resnet_run(const struct resnet *r, struct ops *o, struct tensor *x, bool keep,
+                         const struct tensor *time, struct norm_spec norm)
+{
+    struct conv_args first = conv3x3(), second = conv3x3();
+    struct tensor a = ops_alloc_like(o, x, r->in);
+    o->group_norm(o, &a, x, r->norm1, norm.groups, norm.eps, true);
+    struct tensor b = ops_alloc_like(o, x, r->out);
+    first.chan_add = time;
+    o->conv2d(o, &b, &a, r->conv1, &first);
+    o->release(o, &a);
+    o->group_norm(o, &b, &b, r->norm2, norm.groups, norm.eps, true);
+
+    struct tensor y;
+    if (r->shortcut) {
+        y = ops_alloc_like(o, x, r->out);
+        o->linear(o, &y, x, r->shortcut, ACT_NONE, NULL);
+        second.residual = &y;
+    } else if (keep) {
+        y = ops_alloc_like(o, x, r->out);
+        second.residual = x;
+    } else {
+        y = *x;
+        second.residual = &y;
+    }
+    o->conv2d(o, &y, &b, r->conv2, &second);
+    o->release(o, &b);
+    if (!keep && r->shortcut)
+        o->release(o, x);
+    return y;
+}

@@ -1,0 +1,377 @@
+/* Reference: diffusers' UNet2DConditionModel with addition_embed_type "text_time". */
+#include "sdxl/unet.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- loading ---- */
+
+static struct transformer_spec spec(const struct unet_config *c, int level, int depth)
+{
+    return (struct transformer_spec){.channels = c->channels[level],
+                                     .heads = c->heads[level],
+                                     .depth = depth,
+                                     .context = c->context};
+}
+
+static void load_down(struct unet *u, struct loader *l, int level)
+{
+    const struct unet_config *c = &u->config;
+    struct unet_level *d = &u->down[level];
+    int in = level ? c->channels[level - 1] : c->channels[0], out = c->channels[level];
+    struct name base = name_of("down_blocks.%d", level);
+    d->count = c->layers;
+    for (int j = 0; j < d->count; j++) {
+        resnet_load(&d->res[j], l, name_of("%s.resnets.%d", base.s, j), j ? out : in, out,
+                    c->time_dim);
+        if (c->depth[level])
+            transformer_load(&d->attn[j], l, name_of("%s.attentions.%d", base.s, j),
+                             spec(c, level, c->depth[level]));
+    }
+    if (level + 1 < c->levels)
+        d->sample = load_conv(l, name_of("%s.downsamplers.0.conv", base.s), out, out, 3);
+}
+
+/* Going up, res block j reads what the one before made beside the skip that stands on top of the
+ * stack. */
+static void load_up(struct unet *u, struct loader *l, int at)
+{
+    const struct unet_config *c = &u->config;
+    struct unet_level *up = &u->up[at];
+    int level = c->levels - 1 - at, out = c->channels[level];
+    int before = at ? c->channels[level + 1] : out;
+    int last_skip = level ? c->channels[level - 1] : c->channels[0];
+    struct name base = name_of("up_blocks.%d", at);
+    up->count = c->layers + 1;
+    for (int j = 0; j < up->count; j++) {
+        int skip = j + 1 < up->count ? out : last_skip;
+        resnet_load(&up->res[j], l, name_of("%s.resnets.%d", base.s, j), (j ? out : before) + skip,
+                    out, c->time_dim);
+        if (c->depth[level])
+            transformer_load(&up->attn[j], l, name_of("%s.attentions.%d", base.s, j),
+                             spec(c, level, c->depth[level]));
+    }
+    if (level > 0)
+        up->sample = load_conv(l, name_of("%s.upsamplers.0.conv", base.s), out, out, 3);
+}
+
+static void load_mid(struct unet *u, struct loader *l)
+{
+    const struct unet_config *c = &u->config;
+    int last = c->levels - 1;
+    resnet_load(&u->mid[0], l, name_of("mid_block.resnets.0"), c->channels[last], c->channels[last],
+                c->time_dim);
+    if (c->mid_depth)
+        transformer_load(&u->mid_attn, l, name_of("mid_block.attentions.0"),
+                         spec(c, last, c->mid_depth));
+    resnet_load(&u->mid[1], l, name_of("mid_block.resnets.1"), c->channels[last], c->channels[last],
+                c->time_dim);
+}
+
+static void count_blocks(struct unet *u)
+{
+    u->resnets = 2, u->blocks = u->mid_attn.depth;
+    for (int i = 0; i < u->config.levels; i++) {
+        u->resnets += u->down[i].count + u->up[i].count;
+        for (int j = 0; j < MAX_LEVELS; j++)
+            u->blocks += u->down[i].attn[j].depth + u->up[i].attn[j].depth;
+    }
+}
+
+int unet_load(struct unet *u, struct loader *l, const struct unet_config *c)
+{
+    memset(u, 0, sizeof *u);
+    u->config = *c;
+    assert(c->levels >= 1 && c->levels <= MAX_LEVELS && c->layers >= 1 && c->layers < MAX_LEVELS);
+    u->conv_in = load_conv(l, name_of("conv_in"), c->channels[0], c->in_channels, 3);
+    u->time1 = load_linear(l, name_of("time_embedding.linear_1"), c->time_dim, c->channels[0]);
+    u->time2 = load_linear(l, name_of("time_embedding.linear_2"), c->time_dim, c->time_dim);
+    u->added1 = load_linear(l, name_of("add_embedding.linear_1"), c->time_dim, c->added_inputs);
+    u->added2 = load_linear(l, name_of("add_embedding.linear_2"), c->time_dim, c->time_dim);
+    for (int i = 0; i < c->levels; i++)
+        load_down(u, l, i);
+    load_mid(u, l);
+    for (int i = 0; i < c->levels; i++)
+        load_up(u, l, i);
+    u->norm_out = load_norm(l, name_of("conv_norm_out"), c->channels[0]);
+    u->conv_out = load_conv(l, name_of("conv_out"), c->out_channels, c->channels[0], 3);
+    count_blocks(u);
+    return l->failed ? -1 : 0;
+}
+
+static void free_level(struct unet_level *v, struct ops *o)
+{
+    for (int j = 0; j < MAX_LEVELS; j++) {
+        resnet_free(&v->res[j], o);
+        transformer_free(&v->attn[j], o);
+    }
+    o->free_weight(o, v->sample);
+}
+
+void unet_free(struct unet *u, struct ops *o)
+{
+    struct weight *all[] = {u->conv_in, u->time1,    u->time2,   u->added1,
+                            u->added2,  u->norm_out, u->conv_out};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        o->free_weight(o, all[i]);
+    for (int i = 0; i < MAX_LEVELS; i++) {
+        free_level(&u->down[i], o);
+        free_level(&u->up[i], o);
+    }
+    resnet_free(&u->mid[0], o);
+    resnet_free(&u->mid[1], o);
+    transformer_free(&u->mid_attn, o);
+    memset(u, 0, sizeof *u);
+}
+
+/* ---- what stays the same over the steps ---- */
+
+void timestep_sinusoid(float *out, int dim, double t, bool flip_sin_to_cos, double freq_shift)
+{
+    int half = dim / 2;
+    for (int i = 0; i < half; i++) {
+        double angle = t * exp(-log(10000.0) * i / (half - freq_shift));
+        out[flip_sin_to_cos ? half + i : i] = (float)sin(angle);
+        out[flip_sin_to_cos ? i : half + i] = (float)cos(angle);
+    }
+    if (dim % 2)
+        out[dim - 1] = 0;
+}
+
+/* rows x width on the host -> linear, SiLU, linear -> rows x time_dim on the host. */
+static void embed(const struct unet *u, struct ops *o, const float *in, int rows, int width,
+                  const struct weight *first, const struct weight *second, float *out)
+{
+    struct tensor x = ops_alloc(o, rows, 1, 1, width);
+    struct tensor a = ops_alloc(o, rows, 1, 1, u->config.time_dim);
+    struct tensor b = ops_alloc(o, rows, 1, 1, u->config.time_dim);
+    o->upload(o, &x, in);
+    o->linear(o, &a, &x, first, ACT_SILU, NULL);
+    o->linear(o, &b, &a, second, ACT_NONE, NULL);
+    o->download(o, out, &b);
+    o->release(o, &b);
+    o->release(o, &a);
+    o->release(o, &x);
+}
+
+/* [pooled | sinusoid of each size] a condition. */
+static void added_rows(const struct unet *u, const struct unet_inputs *in, float *rows)
+{
+    const struct unet_config *c = &u->config;
+    int pooled = c->added_inputs - in->size_conditions * c->added_time_dim;
+    assert(pooled > 0);
+    for (int k = 0; k < in->conds; k++) {
+        float *row = rows + (size_t)k * (size_t)c->added_inputs;
+        memcpy(row, in->pooled + (size_t)k * (size_t)pooled, (size_t)pooled * sizeof *row);
+        for (int i = 0; i < in->size_conditions; i++)
+            timestep_sinusoid(row + pooled + i * c->added_time_dim, c->added_time_dim,
+                              in->sizes[k * in->size_conditions + i], c->flip_sin_to_cos,
+                              c->freq_shift);
+    }
+}
+
+static float silu(float x)
+{
+    return x / (1.0f + expf(-x));
+}
+
+/* out[steps * n, time_dim] = silu(time embedding of the step + added embedding of the image's
+ * condition) */
+static int time_rows(const struct unet *u, struct ops *o, const struct unet_inputs *in, float *out)
+{
+    const struct unet_config *c = &u->config;
+    size_t dim = (size_t)c->time_dim, steps = (size_t)in->steps, conds = (size_t)in->conds;
+    size_t images = (size_t)in->images;
+    float *sines = malloc(steps * (size_t)c->channels[0] * sizeof *sines);
+    float *added_in = malloc(conds * (size_t)c->added_inputs * sizeof *added_in);
+    float *time = malloc(steps * dim * sizeof *time), *added = malloc(conds * dim * sizeof *added);
+    int rc = sines && added_in && time && added ? 0 : -1;
+    if (rc == 0) {
+        for (size_t s = 0; s < steps; s++)
+            timestep_sinusoid(sines + s * (size_t)c->channels[0], c->channels[0], in->timesteps[s],
+                              c->flip_sin_to_cos, c->freq_shift);
+        added_rows(u, in, added_in);
+        embed(u, o, sines, in->steps, c->channels[0], u->time1, u->time2, time);
+        embed(u, o, added_in, in->conds, c->added_inputs, u->added1, u->added2, added);
+        for (size_t s = 0; s < steps; s++)
+            for (size_t i = 0; i < conds * images; i++)
+                for (size_t k = 0; k < dim; k++)
+                    out[(s * conds * images + i) * dim + k] = silu(time[s * dim + k] +
+                                                                   added[i / images * dim + k]);
+    }
+    free(sines);
+    free(added_in);
+    free(time);
+    free(added);
+    return rc;
+}
+
+static void project_time(struct ops *o, const struct resnet *r, const struct tensor *emb,
+                         struct unet_run *run)
+{
+    struct tensor *t = &run->time[run->times++];
+    *t = ops_alloc_like(o, emb, r->out);
+    o->linear(o, t, emb, r->time, ACT_NONE, NULL);
+}
+
+static void project_text(struct ops *o, const struct transformer *t, const struct tensor *text,
+                         struct unet_run *run)
+{
+    transformer_text(t, o, text, run->kv + run->kvs);
+    run->kvs += t->depth;
+}
+
+/* In the order in which unet_step meets the blocks. */
+static void project_all(const struct unet *u, struct ops *o, const struct tensor *emb,
+                        const struct tensor *text, struct unet_run *run)
+{
+    for (int i = 0; i < u->config.levels; i++)
+        for (int j = 0; j < u->down[i].count; j++) {
+            project_time(o, &u->down[i].res[j], emb, run);
+            project_text(o, &u->down[i].attn[j], text, run);
+        }
+    project_time(o, &u->mid[0], emb, run);
+    project_text(o, &u->mid_attn, text, run);
+    project_time(o, &u->mid[1], emb, run);
+    for (int i = 0; i < u->config.levels; i++)
+        for (int j = 0; j < u->up[i].count; j++) {
+            project_time(o, &u->up[i].res[j], emb, run);
+            project_text(o, &u->up[i].attn[j], text, run);
+        }
+}
+
+int unet_prepare(const struct unet *u, struct ops *o, const struct unet_inputs *in,
+                 struct unet_run *run, struct err *e)
+{
+    assert(in->text->n == in->conds && in->text->c == u->config.context && in->steps > 0);
+    *run = (struct unet_run){.n = in->conds * in->images};
+    size_t rows = (size_t)in->steps * (size_t)run->n;
+    float *host = malloc(rows * (size_t)u->config.time_dim * sizeof *host);
+    run->time = calloc((size_t)u->resnets, sizeof *run->time);
+    run->kv = calloc((size_t)u->blocks + 1, sizeof *run->kv);
+    if (!host || !run->time || !run->kv || time_rows(u, o, in, host) < 0) {
+        free(host);
+        unet_finish(o, run);
+        return err_set(e, "out of memory while preparing %d steps", in->steps);
+    }
+    struct tensor emb = ops_alloc(o, (int)rows, 1, 1, u->config.time_dim);
+    o->upload(o, &emb, host);
+    free(host);
+    project_all(u, o, &emb, in->text, run);
+    o->release(o, &emb);
+    return 0;
+}
+
+void unet_finish(struct ops *o, struct unet_run *run)
+{
+    for (int i = 0; i < run->times; i++)
+        o->release(o, &run->time[i]);
+    for (int i = 0; i < run->kvs; i++)
+        o->release(o, &run->kv[i]);
+    free(run->time);
+    free(run->kv);
+    *run = (struct unet_run){0};
+}
+
+/* ---- a step ---- */
+
+struct walk { /* where in the run's tables the step has come to, and the skips that are waiting */
+    const struct unet *unet;
+    struct ops *ops;
+    const struct unet_run *run;
+    int step, time, kv;
+    struct tensor skip[MAX_LEVELS * (MAX_LEVELS + 1)];
+    int skips;
+};
+
+static struct tensor run_res(struct walk *w, const struct resnet *r, struct tensor *x, bool keep)
+{
+    const struct unet_config *c = &w->unet->config;
+    struct tensor time = tensor_images(w->run->time[w->time++], w->step * w->run->n, w->run->n);
+    return resnet_run(r, w->ops, x, keep, &time,
+                      (struct norm_spec){.groups = c->norm_groups, .eps = c->norm_eps});
+}
+
+static void run_attn(struct walk *w, const struct transformer *t, struct tensor *x)
+{
+    if (!t->depth)
+        return;
+    transformer_run(t, w->ops, x, w->run->kv + w->kv, w->unet->config.norm_groups);
+    w->kv += t->depth;
+}
+
+static void push(struct walk *w, struct tensor x)
+{
+    assert(w->skips < (int)(sizeof w->skip / sizeof *w->skip));
+    w->skip[w->skips++] = x;
+}
+
+/* Everything made going down is a skip and stays alive, so each block keeps its input. */
+static struct tensor go_down(struct walk *w, const struct unet_level *d, struct tensor x)
+{
+    for (int j = 0; j < d->count; j++) {
+        x = run_res(w, &d->res[j], &x, true);
+        run_attn(w, &d->attn[j], &x);
+        push(w, x);
+    }
+    if (d->sample) {
+        struct ops *o = w->ops;
+        struct conv_args args = {.stride = 2, .pad_before = 1, .pad_after = 1};
+        struct tensor y = o->alloc_as(o, o->act, x.n, (x.h + 1) / 2, (x.w + 1) / 2, x.c);
+        o->conv2d(o, &y, &x, d->sample, &args);
+        push(w, x = y);
+    }
+    return x;
+}
+
+static struct tensor go_up(struct walk *w, const struct unet_level *up, struct tensor x)
+{
+    struct ops *o = w->ops;
+    for (int j = 0; j < up->count; j++) {
+        struct tensor skip = w->skip[--w->skips];
+        struct tensor both = ops_alloc_like(o, &x, x.c + skip.c);
+        o->concat(o, &both, &x, &skip);
+        o->release(o, &x);
+        o->release(o, &skip);
+        x = run_res(w, &up->res[j], &both, false);
+        run_attn(w, &up->attn[j], &x);
+    }
+    if (up->sample) { /* to the size of the skip that comes next: one less than double when it was
+                         odd */
+        const struct tensor *next = &w->skip[w->skips - 1];
+        struct conv_args args = conv3x3();
+        args.upsample = true;
+        struct tensor y = o->alloc_as(o, o->act, x.n, next->h, next->w, x.c);
+        o->conv2d(o, &y, &x, up->sample, &args);
+        o->release(o, &x);
+        x = y;
+    }
+    return x;
+}
+
+void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, int step,
+               const struct tensor *x, struct tensor *y)
+{
+    const struct unet_config *c = &u->config;
+    struct walk w = {.unet = u, .ops = o, .run = run, .step = step};
+    struct conv_args args = conv3x3();
+    assert(x->n == run->n && x->c == c->in_channels && y->c == c->out_channels);
+    struct tensor h = ops_alloc_like(o, x, c->channels[0]);
+    o->conv2d(o, &h, x, u->conv_in, &args);
+    push(&w, h);
+    for (int i = 0; i < c->levels; i++)
+        h = go_down(&w, &u->down[i], h);
+
+    /* the last skip is also the middle's input, so it is kept */
+    h = run_res(&w, &u->mid[0], &h, true);
+    run_attn(&w, &u->mid_attn, &h);
+    h = run_res(&w, &u->mid[1], &h, false);
+    for (int i = 0; i < c->levels; i++)
+        h = go_up(&w, &u->up[i], h);
+    assert(w.skips == 0 && w.time == run->times && w.kv == run->kvs);
+
+    o->group_norm(o, &h, &h, u->norm_out, c->norm_groups, c->norm_eps, true);
+    o->conv2d(o, y, &h, u->conv_out, &args);
+    o->release(o, &h);
+}

@@ -1,0 +1,71 @@
+/*
+ * The UNet: predicts the noise (or v) in a latent at a timestep, for a text.
+ *
+ *   conv_in 4 -> c0
+ *   down, a level:   [res, transformer] x layers, then a stride-2 convolution     (each result kept
+ * as a skip) middle:          res, transformer, res up, a level:     [concat skip, res,
+ * transformer] x (layers + 1), then nearest 2x and a convolution norm, SiLU, conv_out c0 -> 4
+ *
+ * What a run needs again and again is made once by unet_prepare: text keys and values of every
+ * block, and every res block's projection of the time embedding for every step. unet_step then
+ * reads them and allocates from the arena alone.
+ */
+#ifndef SPRITTY_UNET_H
+#define SPRITTY_UNET_H
+
+#include "sdxl/resnet.h"
+#include "sdxl/transformer.h"
+
+struct unet_level {
+    int count; /* layers going down, layers + 1 going up */
+    struct resnet res[MAX_LEVELS];
+    struct transformer attn[MAX_LEVELS]; /* depth 0: none here */
+    struct weight *sample;               /* the down- or upsampling convolution, NULL at the end */
+};
+
+struct unet {
+    struct unet_config config;
+    struct weight *conv_in, *time1, *time2, *added1, *added2;
+    struct unet_level down[MAX_LEVELS], up[MAX_LEVELS]; /* up[0] is the smallest level */
+    struct resnet mid[2];
+    struct transformer mid_attn;
+    struct weight *norm_out, *conv_out;
+    int resnets, blocks; /* in all, transformer blocks */
+};
+
+int unet_load(struct unet *, struct loader *, const struct unet_config *);
+void unet_free(struct unet *, struct ops *);
+
+struct unet_inputs {
+    int conds;  /* 1, or 2 under classifier-free guidance */
+    int images; /* of each condition: a step's n is conds * images, images of a condition together
+                 */
+    const struct tensor *text; /* [conds, tokens, 1, context] */
+    const float *pooled;       /* host: conds x pooled width */
+    const float *sizes; /* host: conds x size_conditions: original h w, crop top left, target h w */
+    int size_conditions;
+    const float *timesteps; /* host: steps of them */
+    int steps;
+};
+
+struct unet_run {
+    int n;               /* images in a step */
+    struct tensor *time; /* one a res block: [steps * n, 1, 1, channels] */
+    struct tensor *kv;   /* one a transformer block: [conds, tokens, 1, 2 channels] */
+    int times, kvs;
+};
+
+/* Takes arena memory for the whole run; unet_finish gives it back. -1 only without host memory. */
+int unet_prepare(const struct unet *, struct ops *, const struct unet_inputs *, struct unet_run *,
+                 struct err *);
+void unet_finish(struct ops *, struct unet_run *);
+
+/* x [n, h, w, in_channels] in the ops' type -> y [n, h, w, out_channels]. Any h and w: odd sizes
+ * are rounded up going down. */
+void unet_step(const struct unet *, struct ops *, const struct unet_run *, int step,
+               const struct tensor *x, struct tensor *y);
+
+/* diffusers' Timesteps: out[0:dim] = the sinusoids of t. */
+void timestep_sinusoid(float *out, int dim, double t, bool flip_sin_to_cos, double freq_shift);
+
+#endif
