@@ -1,0 +1,711 @@
+/*
+ * The reference backend: every call of ops.h in the plainest loops that do it, with sums in double.
+ *
+ * This is what the other backends are measured against, and the place to read what a call means.
+ * Everything works a row at a time (a row is the channels of one token): rows come in as f32
+ * whatever their type, sums and functions are double, and a value is rounded once, when its row is
+ * stored. Weights are kept as [tap][in][out], so that the innermost loop of linear and convolution
+ * is one and the same: it adds x[i] times a contiguous row of weights to a row of sums.
+ *
+ * With act == DT_BF16 linear, convolution and table weights are rounded to bf16 too: the same
+ * numbers that a bf16 backend starts from, without its rounding inside.
+ *
+ * A few rows of scratch grow by realloc, outside the arena: the one exception to "no malloc inside
+ * a step". One thread.
+ */
+#include "ops/ops.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops/arena.h"
+#include "ops/cost.h"
+#include "ops/half.h"
+
+enum kind { LINEAR, CONV, NORM, TABLE };
+
+struct weight {
+    enum kind kind;
+    int in, out; /* channels; a norm has out alone, a table has `in` rows of out */
+    int k;       /* kernel height and width; 1 for all but convolutions */
+    float *w;    /* [k][k][in][out]; a norm's gamma [out]; a table [in][out] */
+    float *b;    /* bias or beta [out], or NULL */
+    size_t bytes;
+};
+
+struct ref {
+    struct ops ops; /* first: a struct ops * of ours is a struct ref * */
+    struct err err;
+    bool failed;
+    struct cost cost;
+    size_t weight_bytes;
+    int64_t line;  /* elements that each of the following holds */
+    double *acc;   /* sums of an output row, or the scores of a query */
+    double *acc2;  /* a second one */
+    float *row[2]; /* input rows in f32 */
+    struct arena arena;
+};
+
+static struct ref *ref_of(struct ops *o)
+{
+    return (struct ref *)o;
+}
+
+/* -- errors, scratch, rows ----------------------------------------------------------------------
+ */
+
+/* Keeps the first error only. */
+static void fail(struct ref *r, const char *what)
+{
+    if (!r->failed)
+        err_set(&r->err, "no memory: %s; ask for a smaller image or batch", what);
+    r->failed = true;
+}
+
+static bool grow(void *line, size_t bytes)
+{
+    void **at = line, *bigger = realloc(*at, bytes);
+    if (bigger)
+        *at = bigger;
+    return bigger != NULL;
+}
+
+/* Opens a call: false if an error waits for sync(), else scratch rows hold `line` elements. */
+static bool begin(struct ref *r, int64_t line)
+{
+    if (r->failed)
+        return false;
+    if (line <= r->line)
+        return true;
+    size_t n = (size_t)line;
+    if (!grow(&r->acc, n * sizeof(double)) || !grow(&r->acc2, n * sizeof(double)) ||
+        !grow(&r->row[0], n * sizeof(float)) || !grow(&r->row[1], n * sizeof(float))) {
+        fail(r, "scratch rows");
+        return false;
+    }
+    r->line = line;
+    return true;
+}
+
+static void count(struct ref *r, struct cost cost)
+{
+    r->cost.flops += cost.flops;
+    r->cost.bytes += cost.bytes;
+}
+
+static int64_t max64(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Channels [from, from + n) of row `at` as f32: the tensor's own memory, or converted into buf. */
+static const float *slice(const struct tensor *t, int64_t at, int from, int n, float *buf)
+{
+    const char *p = (const char *)t->data + (size_t)(at * t->ld + from) * dtype_size(t->dtype);
+    if (t->dtype == DT_F32)
+        return (const float *)(const void *)p;
+    for (int i = 0; i < n; i++)
+        buf[i] = load_f32(p, t->dtype, i);
+    return buf;
+}
+
+static const float *row(const struct tensor *t, int64_t at, float *buf)
+{
+    return slice(t, at, 0, t->c, buf);
+}
+
+static void store(struct tensor *t, int64_t at, int from, int n, const double *values)
+{
+    char *p = (char *)t->data + (size_t)(at * t->ld + from) * dtype_size(t->dtype);
+    for (int i = 0; i < n; i++)
+        store_f32(p, t->dtype, i, (float)values[i]);
+}
+
+/* -- weights ------------------------------------------------------------------------------------
+ */
+
+static void drop(struct weight *w)
+{
+    if (w) {
+        free(w->w);
+        free(w->b);
+    }
+    free(w);
+}
+
+static struct weight *new_weight(struct ref *r, enum kind kind, int64_t in, int64_t out, int k,
+                                 bool bias)
+{
+    assert(in > 0 && in <= INT32_MAX && out > 0 && out <= INT32_MAX);
+    struct weight *w = calloc(1, sizeof *w);
+    size_t count = (size_t)in * (size_t)out * (size_t)(k * k);
+    if (w) {
+        w->kind = kind, w->in = (int)in, w->out = (int)out, w->k = k;
+        w->w = calloc(count, sizeof(float));
+        w->b = bias ? calloc((size_t)out, sizeof(float)) : NULL;
+        w->bytes = (count + (bias ? (size_t)out : 0)) * sizeof(float);
+    }
+    if (!w || !w->w || (bias && !w->b)) {
+        fail(r, "weights");
+        drop(w);
+        return NULL;
+    }
+    r->weight_bytes += w->bytes;
+    return w;
+}
+
+static bool present(const struct param *p)
+{
+    return p && p->data;
+}
+
+static float weight_value(const struct ref *r, const struct param *p, int64_t i)
+{
+    float f = load_f32(p->data, p->dtype, i);
+    return r->ops.act == DT_BF16 ? f32_from_bf16(bf16_from_f32(f)) : f;
+}
+
+/* A 1x1 convolution's weight is taken for a linear's. */
+static void linear_shape(const struct param *p, int64_t *in, int64_t *out)
+{
+    assert(p->rank == 2 || (p->rank == 4 && p->dim[2] == 1 && p->dim[3] == 1));
+    *out = p->dim[p->transposed ? 1 : 0];
+    *in = p->dim[p->transposed ? 0 : 1];
+}
+
+static struct weight *ref_pack_linear(struct ops *o, const struct param *w, const struct param *b,
+                                      int count)
+{
+    struct ref *r = ref_of(o);
+    int64_t in = 0, total = 0, out, from = 0;
+    for (int s = 0; s < count; s++) {
+        linear_shape(&w[s], &in, &out);
+        total += out;
+    }
+    struct weight *packed = new_weight(r, LINEAR, in, total, 1, present(b));
+    for (int s = 0; packed && s < count; s++, from += out) {
+        int64_t in_s;
+        linear_shape(&w[s], &in_s, &out);
+        assert(in_s == in && present(b) == (b && present(&b[s])));
+        for (int64_t oc = 0; oc < out; oc++)
+            for (int64_t ic = 0; ic < in; ic++)
+                packed->w[ic * total + from + oc] = weight_value(
+                    r, &w[s], w[s].transposed ? ic * out + oc : oc * in + ic);
+        for (int64_t oc = 0; packed->b && oc < out; oc++)
+            packed->b[from + oc] = load_f32(b[s].data, b[s].dtype, oc);
+    }
+    return packed;
+}
+
+static struct weight *ref_pack_conv(struct ops *o, const struct param *w, const struct param *b)
+{
+    struct ref *r = ref_of(o);
+    int64_t k = w->rank == 4 ? w->dim[2] : 1, out = w->dim[0], in = w->dim[1];
+    assert(w->rank == 2 || (w->rank == 4 && w->dim[3] == k && (k == 1 || k == 3)));
+    struct weight *packed = new_weight(r, CONV, in, out, (int)k, present(b));
+    if (!packed)
+        return NULL;
+    for (int64_t oc = 0; oc < out; oc++)
+        for (int64_t ic = 0; ic < in; ic++)
+            for (int64_t tap = 0; tap < k * k; tap++)
+                packed->w[(tap * in + ic) * out + oc] = weight_value(r, w,
+                                                                     (oc * in + ic) * k * k + tap);
+    for (int64_t oc = 0; packed->b && oc < out; oc++)
+        packed->b[oc] = load_f32(b->data, b->dtype, oc);
+    return packed;
+}
+
+static struct weight *ref_pack_norm(struct ops *o, const struct param *gamma,
+                                    const struct param *beta)
+{
+    struct weight *packed = new_weight(ref_of(o), NORM, 1, gamma->dim[0], 1, present(beta));
+    for (int64_t c = 0; packed && c < packed->out; c++) {
+        packed->w[c] = load_f32(gamma->data, gamma->dtype, c);
+        if (packed->b)
+            packed->b[c] = load_f32(beta->data, beta->dtype, c);
+    }
+    return packed;
+}
+
+static struct weight *ref_pack_table(struct ops *o, const struct param *w)
+{
+    struct ref *r = ref_of(o);
+    assert(w->rank == 2);
+    struct weight *packed = new_weight(r, TABLE, w->dim[0], w->dim[1], 1, false);
+    for (int64_t i = 0; packed && i < w->dim[0] * w->dim[1]; i++)
+        packed->w[i] = weight_value(r, w, i);
+    return packed;
+}
+
+static void ref_free_weight(struct ops *o, struct weight *w)
+{
+    if (w)
+        ref_of(o)->weight_bytes -= w->bytes;
+    drop(w);
+}
+
+/* -- memory -------------------------------------------------------------------------------------
+ */
+
+static struct tensor ref_alloc_as(struct ops *o, enum dtype dtype, int n, int h, int w, int c)
+{
+    struct ref *r = ref_of(o);
+    struct tensor t = {NULL, dtype, n, h, w, c, c};
+    size_t bytes = tensor_size_checked(dtype, n, h, w, c);
+    if (!r->failed && bytes)
+        t.data = arena_alloc(&r->arena, bytes);
+    if (!t.data)
+        fail(r, "activations");
+    return t;
+}
+
+static void ref_release(struct ops *o, struct tensor *t)
+{
+    if (t->data)
+        arena_free(&ref_of(o)->arena, t->data);
+    t->data = NULL;
+}
+
+static int ref_reserve(struct ops *o, size_t bytes, struct err *err)
+{
+    return arena_reserve(&ref_of(o)->arena, bytes, err);
+}
+
+static void ref_upload(struct ops *o, struct tensor *dst, const float *src)
+{
+    if (!begin(ref_of(o), 0))
+        return;
+    assert(tensor_dense(dst));
+    for (int64_t i = 0; i < tensor_count(dst); i++)
+        store_f32(dst->data, dst->dtype, i, src[i]);
+}
+
+static void ref_download(struct ops *o, float *dst, const struct tensor *src)
+{
+    if (!begin(ref_of(o), 0))
+        return;
+    assert(tensor_dense(src));
+    for (int64_t i = 0; i < tensor_count(src); i++)
+        dst[i] = load_f32(src->data, src->dtype, i);
+}
+
+/* -- linear and convolution ---------------------------------------------------------------------
+ */
+
+static double sigmoid(double x)
+{
+    return 1 / (1 + exp(-x));
+}
+
+static double gelu(double x)
+{
+    return x * 0.5 * (1 + erf(x * sqrt(0.5)));
+}
+
+static double activate(enum act act, double x)
+{
+    switch (act) {
+    case ACT_SILU:
+        return x * sigmoid(x);
+    case ACT_GELU:
+        return gelu(x);
+    case ACT_QUICK_GELU:
+        return x * sigmoid(1.702 * x);
+    case ACT_NONE:
+        break;
+    }
+    return x;
+}
+
+static void set_bias(double *acc, const struct weight *w)
+{
+    for (int o = 0; o < w->out; o++)
+        acc[o] = w->b ? w->b[o] : 0;
+}
+
+/* acc[o] += sum_i x[i] w[i][o] */
+static void add_product(double *restrict acc, const float *restrict x, const float *restrict w,
+                        int in, int out)
+{
+    for (int i = 0; i < in; i++) {
+        double xi = x[i];
+        const float *wi = w + (int64_t)i * out;
+        for (int o = 0; o < out; o++)
+            acc[o] += xi * wi[o];
+    }
+}
+
+static void add_row(double *acc, const struct tensor *t, int64_t at, float *buf)
+{
+    const float *x = row(t, at, buf);
+    for (int c = 0; c < t->c; c++)
+        acc[c] += x[c];
+}
+
+static void ref_linear(struct ops *o, struct tensor *y, const struct tensor *x,
+                       const struct weight *w, enum act act, const struct tensor *residual)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, max64(w->in, w->out)))
+        return;
+    assert(w->kind == LINEAR && x->c == w->in && y->c == w->out);
+    assert(tensor_rows(y) == tensor_rows(x));
+    assert(!residual || (residual->c == y->c && tensor_rows(residual) == tensor_rows(y)));
+    for (int64_t i = 0; i < tensor_rows(y); i++) {
+        set_bias(r->acc, w);
+        add_product(r->acc, row(x, i, r->row[0]), w->w, w->in, w->out);
+        for (int c = 0; c < w->out; c++)
+            r->acc[c] = activate(act, r->acc[c]);
+        if (residual)
+            add_row(r->acc, residual, i, r->row[0]);
+        store(y, i, 0, y->c, r->acc);
+    }
+    count(r, cost_linear(y, x, w->out, w->bytes, residual));
+}
+
+static void ref_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
+                      const struct weight *w)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, max64(w->in, w->out)))
+        return;
+    assert(w->kind == LINEAR && x->c == w->in && 2 * y->c == w->out);
+    assert(tensor_rows(y) == tensor_rows(x));
+    for (int64_t i = 0; i < tensor_rows(y); i++) {
+        set_bias(r->acc, w);
+        add_product(r->acc, row(x, i, r->row[0]), w->w, w->in, w->out);
+        for (int c = 0; c < y->c; c++)
+            r->acc[c] *= gelu(r->acc[y->c + c]);
+        store(y, i, 0, y->c, r->acc);
+    }
+    count(r, cost_linear(y, x, w->out, w->bytes, NULL));
+}
+
+/* Where a convolution at i reads along one side of `size` (doubled if upsample): an index of the
+ * input, or -1 for a zero of the padding. */
+static int source(int i, int size, bool upsample, bool circular)
+{
+    int whole = upsample ? 2 * size : size;
+    if (i < 0 || i >= whole) {
+        if (!circular)
+            return -1;
+        i = (i % whole + whole) % whole;
+    }
+    return upsample ? i / 2 : i;
+}
+
+/* r->acc = bias + the products for output pixel (oy, ox) of image n. */
+static void conv_pixel(struct ref *r, const struct tensor *x, const struct weight *w,
+                       const struct conv_args *a, int n, int oy, int ox)
+{
+    set_bias(r->acc, w);
+    for (int ky = 0; ky < w->k; ky++)
+        for (int kx = 0; kx < w->k; kx++) {
+            int iy = source(oy * a->stride + ky - a->pad_before, x->h, a->upsample,
+                            a->pad & PAD_CIRCULAR_Y);
+            int ix = source(ox * a->stride + kx - a->pad_before, x->w, a->upsample,
+                            a->pad & PAD_CIRCULAR_X);
+            if (iy < 0 || ix < 0)
+                continue;
+            const float *in = row(x, ((int64_t)n * x->h + iy) * x->w + ix, r->row[0]);
+            const float *tap = w->w + (int64_t)(ky * w->k + kx) * w->in * w->out;
+            add_product(r->acc, in, tap, w->in, w->out);
+        }
+}
+
+static void ref_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
+                       const struct weight *w, const struct conv_args *a)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, max64(w->in, w->out)))
+        return;
+    assert(w->kind == CONV);
+    check_conv(y, x, w->in, w->out, w->k, a);
+    for (int64_t i = 0; i < tensor_rows(y); i++) {
+        int n = (int)(i / tensor_tokens(y)), at = (int)(i % tensor_tokens(y));
+        conv_pixel(r, x, w, a, n, at / y->w, at % y->w);
+        if (a->chan_add)
+            add_row(r->acc, a->chan_add, n, r->row[0]);
+        for (int c = 0; c < y->c; c++)
+            r->acc[c] = activate(a->act, r->acc[c]);
+        if (a->residual)
+            add_row(r->acc, a->residual, i, r->row[0]);
+        store(y, i, 0, y->c, r->acc);
+    }
+    count(r, cost_conv(y, x, w->k * w->k, w->bytes, a));
+}
+
+/* -- norms --------------------------------------------------------------------------------------
+ */
+
+/* out[g] = mean of (x - from[g])^power over the tokens of image n and the channels of group g. */
+static void group_moment(struct ref *r, double *out, const struct tensor *x, int n, int groups,
+                         const double *from, int power)
+{
+    int per = x->c / groups;
+    memset(out, 0, sizeof *out * (size_t)groups);
+    for (int64_t i = 0; i < tensor_tokens(x); i++) {
+        const float *in = row(x, n * tensor_tokens(x) + i, r->row[0]);
+        for (int c = 0; c < x->c; c++) {
+            double d = in[c] - (from ? from[c / per] : 0);
+            out[c / per] += power == 2 ? d * d : d;
+        }
+    }
+    for (int g = 0; g < groups; g++)
+        out[g] /= (double)tensor_tokens(x) * per;
+}
+
+static void ref_group_norm(struct ops *o, struct tensor *y, const struct tensor *x,
+                           const struct weight *w, int groups, float eps, bool silu)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, 2 * (int64_t)x->c))
+        return;
+    assert(w->kind == NORM && w->out == x->c && y->c == x->c && x->c % groups == 0);
+    assert(y->n == x->n && tensor_tokens(y) == tensor_tokens(x));
+    double *mean = r->acc2, *variance = r->acc2 + groups;
+    int per = x->c / groups;
+    for (int n = 0; n < x->n; n++) {
+        group_moment(r, mean, x, n, groups, NULL, 1);
+        group_moment(r, variance, x, n, groups, mean, 2);
+        for (int64_t i = 0; i < tensor_tokens(x); i++) {
+            const float *in = row(x, n * tensor_tokens(x) + i, r->row[0]);
+            for (int c = 0; c < x->c; c++) {
+                double v = (in[c] - mean[c / per]) / sqrt(variance[c / per] + eps);
+                v = v * w->w[c] + (w->b ? w->b[c] : 0);
+                r->acc[c] = silu ? activate(ACT_SILU, v) : v;
+            }
+            store(y, n * tensor_tokens(x) + i, 0, x->c, r->acc);
+        }
+    }
+    count(r, cost_move(y, x, NULL, w->bytes));
+}
+
+static void ref_layer_norm(struct ops *o, struct tensor *y, const struct tensor *x,
+                           const struct weight *w, float eps)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, x->c))
+        return;
+    assert(w->kind == NORM && w->out == x->c && y->c == x->c);
+    assert(tensor_rows(y) == tensor_rows(x));
+    for (int64_t i = 0; i < tensor_rows(x); i++) {
+        const float *in = row(x, i, r->row[0]);
+        double mean = 0, variance = 0;
+        for (int c = 0; c < x->c; c++)
+            mean += in[c];
+        mean /= x->c;
+        for (int c = 0; c < x->c; c++)
+            variance += (in[c] - mean) * (in[c] - mean);
+        variance /= x->c;
+        for (int c = 0; c < x->c; c++)
+            r->acc[c] = (in[c] - mean) / sqrt(variance + eps) * w->w[c] + (w->b ? w->b[c] : 0);
+        store(y, i, 0, x->c, r->acc);
+    }
+    count(r, cost_move(y, x, NULL, w->bytes));
+}
+
+/* -- attention ----------------------------------------------------------------------------------
+ */
+
+/* p[j] = softmax over j of scale * q . k_j, for the keys of image n, channels [from, from + d). */
+static void attend(struct ref *r, double *p, const float *q, const struct tensor *k, int n,
+                   int64_t keys, int from, int d, float scale)
+{
+    double most = -INFINITY, sum = 0;
+    for (int64_t j = 0; j < keys; j++) {
+        const float *kj = slice(k, n * tensor_tokens(k) + j, from, d, r->row[1]);
+        double dot = 0;
+        for (int c = 0; c < d; c++)
+            dot += (double)q[c] * kj[c];
+        p[j] = scale * dot;
+        most = p[j] > most ? p[j] : most;
+    }
+    for (int64_t j = 0; j < keys; j++)
+        sum += p[j] = exp(p[j] - most);
+    for (int64_t j = 0; j < keys; j++)
+        p[j] /= sum;
+}
+
+static void ref_attention(struct ops *o, struct tensor *y, const struct tensor *q,
+                          const struct tensor *k, const struct tensor *v, int heads, float scale,
+                          bool causal)
+{
+    struct ref *r = ref_of(o);
+    int64_t queries = tensor_tokens(q), keys = tensor_tokens(k);
+    if (!begin(r, max64(keys, q->c)))
+        return;
+    check_attention(y, q, k, v, heads, causal);
+    int d = q->c / heads;
+    for (int64_t i = 0; i < tensor_rows(q); i++)
+        for (int from = 0; from < q->c; from += d) {
+            int n = (int)(i / queries);
+            int64_t seen = causal ? i % queries + 1 : keys;
+            double *p = r->acc, *sum = r->acc2;
+            attend(r, p, slice(q, i, from, d, r->row[0]), k, n, seen, from, d, scale);
+            memset(sum, 0, sizeof *sum * (size_t)d);
+            for (int64_t j = 0; j < seen; j++) {
+                const float *vj = slice(v, n * keys + j, from, d, r->row[1]);
+                for (int c = 0; c < d; c++)
+                    sum[c] += p[j] * vj[c];
+            }
+            store(y, i, from, d, sum);
+        }
+    count(r, cost_attention(y, q, k, v, causal));
+}
+
+/* -- moving values ------------------------------------------------------------------------------
+ */
+
+static void ref_concat(struct ops *o, struct tensor *y, const struct tensor *a,
+                       const struct tensor *b)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, y->c))
+        return;
+    assert(y->c == a->c + b->c);
+    assert(tensor_rows(y) == tensor_rows(a) && tensor_rows(y) == tensor_rows(b));
+    for (int64_t i = 0; i < tensor_rows(y); i++) {
+        memset(r->acc, 0, sizeof *r->acc * (size_t)y->c);
+        add_row(r->acc, a, i, r->row[0]);
+        add_row(r->acc + a->c, b, i, r->row[0]);
+        store(y, i, 0, y->c, r->acc);
+    }
+    count(r, cost_move(y, a, b, 0));
+}
+
+static void ref_copy(struct ops *o, struct tensor *y, const struct tensor *x)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, 0))
+        return;
+    assert(tensor_rows(y) == tensor_rows(x) && y->c == x->c);
+    size_t from = dtype_size(x->dtype), to = dtype_size(y->dtype);
+    for (int64_t i = 0; i < tensor_rows(y); i++)
+        for (int c = 0; c < y->c; c++)
+            store_f32((char *)y->data + (size_t)(i * y->ld) * to, y->dtype, c,
+                      load_f32((char *)x->data + (size_t)(i * x->ld) * from, x->dtype, c));
+    count(r, cost_move(y, x, NULL, 0));
+}
+
+static void ref_embedding(struct ops *o, struct tensor *y, const int32_t *ids,
+                          const struct weight *table, const struct weight *positions)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, y->c))
+        return;
+    assert(table->kind == TABLE && positions->kind == TABLE);
+    assert(table->out == y->c && positions->out == y->c && tensor_tokens(y) <= positions->in);
+    for (int64_t i = 0; i < tensor_rows(y); i++) {
+        assert(ids[i] >= 0 && ids[i] < table->in);
+        const float *token = table->w + (int64_t)ids[i] * y->c;
+        const float *position = positions->w + i % tensor_tokens(y) * y->c;
+        for (int c = 0; c < y->c; c++)
+            r->acc[c] = (double)token[c] + position[c];
+        store(y, i, 0, y->c, r->acc);
+    }
+    count(r, cost_move(y, y, NULL, (size_t)(tensor_tokens(y) * y->c) * sizeof(float)));
+}
+
+static void ref_combine(struct ops *o, struct tensor *y, int count_x, const float *k,
+                        const struct tensor *const *x)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, 0))
+        return;
+    assert(count_x >= 1 && count_x <= 4 && y->dtype == DT_F32 && tensor_dense(y));
+    float *out = y->data;
+    for (int s = 0; s < count_x; s++)
+        assert(x[s]->dtype == DT_F32 && tensor_dense(x[s]) &&
+               tensor_count(x[s]) == tensor_count(y));
+    for (int64_t i = 0; i < tensor_count(y); i++) {
+        double sum = 0;
+        for (int s = 0; s < count_x; s++)
+            sum += (double)k[s] * ((const float *)x[s]->data)[i];
+        out[i] = (float)sum;
+    }
+    count(r, cost_move(y, NULL, NULL, (size_t)count_x * tensor_bytes(y)));
+}
+
+/* -- the backend --------------------------------------------------------------------------------
+ */
+
+static int ref_sync(struct ops *o, struct err *err)
+{
+    struct ref *r = ref_of(o);
+    if (!r->failed)
+        return 0;
+    r->failed = false;
+    return err_set(err, "%s", r->err.text);
+}
+
+static void ref_stats(struct ops *o, struct ops_stats *s)
+{
+    struct ref *r = ref_of(o);
+    *s = (struct ops_stats){
+        .flops = r->cost.flops,
+        .bytes_moved = r->cost.bytes,
+        .weight_bytes = r->weight_bytes,
+        .arena_peak = arena_peak(&r->arena),
+        .arena_now = arena_now(&r->arena),
+    };
+}
+
+static void ref_close(struct ops *o)
+{
+    struct ref *r = ref_of(o);
+    arena_exit(&r->arena);
+    free(r->acc);
+    free(r->acc2);
+    free(r->row[0]);
+    free(r->row[1]);
+    free(r);
+}
+
+static const struct ops ref_table = {
+    .name = "ref",
+    .pack_linear = ref_pack_linear,
+    .pack_conv = ref_pack_conv,
+    .pack_norm = ref_pack_norm,
+    .pack_table = ref_pack_table,
+    .free_weight = ref_free_weight,
+    .alloc_as = ref_alloc_as,
+    .release = ref_release,
+    .reserve = ref_reserve,
+    .upload = ref_upload,
+    .download = ref_download,
+    .linear = ref_linear,
+    .geglu = ref_geglu,
+    .conv2d = ref_conv2d,
+    .group_norm = ref_group_norm,
+    .layer_norm = ref_layer_norm,
+    .attention = ref_attention,
+    .concat = ref_concat,
+    .embedding = ref_embedding,
+    .copy = ref_copy,
+    .combine = ref_combine,
+    .sync = ref_sync,
+    .stats = ref_stats,
+    .close = ref_close,
+};
+
+struct ops *ops_ref_open(enum dtype act, struct err *err)
+{
+    if (act == DT_F16) {
+        err_set(err, "the reference backend computes in f32 or bf16, not in f16");
+        return NULL;
+    }
+    struct ref *r = calloc(1, sizeof *r);
+    if (!r) {
+        err_set(err, "no memory for the reference backend");
+        return NULL;
+    }
+    if (arena_init(&r->arena, 0, err) != 0) {
+        free(r);
+        return NULL;
+    }
+    r->ops = ref_table;
+    r->ops.act = act;
+    return &r->ops;
+}
