@@ -210,6 +210,22 @@ bool json_as_u64(struct json v, uint64_t *out)
     return true;
 }
 
+bool json_as_bool(struct json v, bool *out)
+{
+    if (json_kind(v) != JSON_BOOL)
+        return false;
+    *out = cJSON_IsTrue((const cJSON *)v.node);
+    return true;
+}
+
+bool json_as_double(struct json v, double *out)
+{
+    if (json_kind(v) != JSON_NUMBER || !isfinite(((const cJSON *)v.node)->valuedouble))
+        return false;
+    *out = ((const cJSON *)v.node)->valuedouble;
+    return true;
+}
+
 const char *json_as_string(struct json v)
 {
     return json_kind(v) == JSON_STRING ? ((const cJSON *)v.node)->valuestring : NULL;
@@ -277,9 +293,8 @@ int json_bool_or(struct json object, const char *key, bool fallback, bool *out, 
     *out = fallback;
     if (!json_is_set(v))
         return 0;
-    if (json_kind(v) != JSON_BOOL)
+    if (!json_as_bool(v, out))
         return err_set(e, "%s: \"%s\" must be true or false", json_name(object), key);
-    *out = cJSON_IsTrue((const cJSON *)v.node);
     return 0;
 }
 

@@ -55,6 +55,8 @@ int json_count(struct json);       /* of an array or object, else 0; walks it */
 
 /* A value by itself. False when it is of another kind (or not a whole number up to 2^53). */
 bool json_as_u64(struct json, uint64_t *);
+bool json_as_bool(struct json, bool *);
+bool json_as_double(struct json, double *);
 const char *json_as_string(struct json); /* NULL when it is none */
 
 /* Members, with err text. Plain: a missing one is an error. _or: the fallback stands in for it. */
