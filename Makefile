@@ -22,6 +22,10 @@ COMPILE  = $(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(CFLAGS) $(WARN) $(SANFLAGS) -fo
            -Isrc $(PKG_CFLAGS)
 LIBS     = -ldnnl $(PKG_LIBS) -lm -lpthread -fopenmp
 
+# One short line a file; V=1 shows the commands.
+Q   = $(if $(V),,@)
+SAY = $(if $(V),@:,@echo)
+
 SRC     := $(sort $(shell find src -name '*.c' ! -path src/main.c))
 OBJ     := $(SRC:%.c=$(BUILD)/%.o)
 LIB      = $(BUILD)/libspritty.a
@@ -38,7 +42,7 @@ all: $(BUILD)/spritty ## the program: build/spritty
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
-	@echo '  BUILD= SAN= OPT= CC= WERROR=1 ARGS= PREFIX= FUZZ_SECONDS= change how'
+	@echo '  BUILD= SAN= OPT= CC= WERROR=1 ARGS= PREFIX= FUZZ_SECONDS= V=1 change how'
 
 # -- set-up: Debian packages, only those that are missing ------------------------------------------
 
@@ -115,7 +119,8 @@ clean: ## removes build/
 # -- rules -----------------------------------------------------------------------------------------
 
 $(BUILD)/spritty: $(BUILD)/src/main.o $(LIB)
-	$(CC) $(SANFLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
+	$(SAY) "  link  $@"
+	$(Q)$(CC) $(SANFLAGS) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LIBS)
 
 $(LIB): $(OBJ)
 	@rm -f $@.tmp
@@ -123,18 +128,22 @@ $(LIB): $(OBJ)
 
 $(BUILD)/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
-	$(COMPILE) -c -o $@ $<
+	$(SAY) "  cc    $<"
+	$(Q)$(COMPILE) -c -o $@ $<
 
 $(BUILD)/test_%: tests/test_%.c $(LIB) Makefile
 	@mkdir -p $(@D)
-	$(COMPILE) -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(TEST_LIBS) $(LIBS)
+	$(SAY) "  cc    $<"
+	$(Q)$(COMPILE) -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(TEST_LIBS) $(LIBS)
 
 $(BUILD)/bench_%: tests/bench_%.c $(LIB) Makefile
 	@mkdir -p $(@D)
-	$(COMPILE) -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
+	$(SAY) "  cc    $<"
+	$(Q)$(COMPILE) -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
 
 build/fuzz/%: tests/fuzz/%.c $(LIB) Makefile
 	@mkdir -p $(@D)
-	$(COMPILE) -fsanitize=fuzzer -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
+	$(SAY) "  cc    $<"
+	$(Q)$(COMPILE) -fsanitize=fuzzer -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

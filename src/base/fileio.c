@@ -1,0 +1,198 @@
+/* Atomic file writing; see fileio.h. */
+#include "base/fileio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Why a system call failed, with what the user can do where that is not plain. */
+static const char *reason(int error)
+{
+    switch (error) {
+    case ENOSPC:
+        return "the disk is full; free some space or choose another folder";
+    case EDQUOT:
+        return "your disk quota is used up; free some space or choose another folder";
+    case EFBIG:
+        return "the file would be larger than this system allows (ulimit -f)";
+    case EACCES:
+    case EPERM:
+        return "permission denied; choose a folder that you may write to";
+    case EROFS:
+        return "the file system is read-only; choose another folder";
+    case ENOENT:
+        return "no such folder; create it first";
+    case ENOTDIR:
+        return "a part of the path is no folder";
+    default:
+        return strerror(error);
+    }
+}
+
+static int write_all(int fd, const void *data, size_t size)
+{
+    const char *p = data;
+    while (size > 0) {
+        ssize_t n = write(fd, p, size < (1u << 30) ? size : (1u << 30));
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return -1;
+        p += n;
+        size -= (size_t)n;
+    }
+    return 0;
+}
+
+/* Where the file really goes: behind symbolic links, so that a link stays a link. */
+static void resolve(const char *path, char out[PATH_MAX])
+{
+    if (!realpath(path, out))
+        snprintf(out, PATH_MAX, "%s", path);
+}
+
+static int open_folder(const char *path)
+{
+    char dir[PATH_MAX];
+    snprintf(dir, sizeof dir, "%s", path);
+    char *slash = strrchr(dir, '/');
+    if (!slash)
+        strcpy(dir, ".");
+    else
+        slash[slash == dir ? 1 : 0] = '\0';
+    return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+static int write_special(const char *path, const void *data, size_t size, struct err *e)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int rc = fd < 0 ? -1 : write_all(fd, data, size);
+    if (rc)
+        err_set(e, "cannot write %s: %s", path, reason(errno));
+    if (fd >= 0 && close(fd) && !rc)
+        rc = err_set(e, "cannot write %s: %s", path, reason(errno));
+    return rc;
+}
+
+/* Makes a new file in the folder and puts the bytes on the disk. Leaves its name only on success.
+ */
+static int write_temporary(int dir, char name[32], const void *data, size_t size)
+{
+    int fd = -1;
+    for (int tries = 0; fd < 0 && tries < 16; tries++) {
+        uint64_t r;
+        if (getrandom(&r, sizeof r, 0) != sizeof r)
+            r = (uint64_t)getpid() * 65536 + (uint64_t)tries;
+        snprintf(name, 32, ".spritty-%012llx", (unsigned long long)(r & 0xffffffffffff));
+        fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (fd < 0 && errno != EEXIST)
+            return -1;
+    }
+    if (fd < 0)
+        return -1;
+    int rc = write_all(fd, data, size) || fsync(fd) ? -1 : 0, error = errno;
+    if (close(fd) && !rc)
+        rc = -1, error = errno;
+    if (rc)
+        unlinkat(dir, name, 0);
+    errno = error;
+    return rc;
+}
+
+int file_write_atomic(const char *path, const void *data, size_t size, struct err *e)
+{
+    char target[PATH_MAX], name[32];
+    struct stat st;
+    if (file_check_target(path, e))
+        return -1;
+    resolve(path, target);
+    if (!stat(target, &st) && !S_ISREG(st.st_mode))
+        return write_special(target, data, size, e);
+    int dir = open_folder(target);
+    if (dir < 0)
+        return err_set(e, "cannot write %s: %s", path, reason(errno));
+    const char *slash = strrchr(target, '/');
+    int rc = write_temporary(dir, name, data, size), error = errno;
+    if (!rc && renameat(dir, name, dir, slash ? slash + 1 : target)) {
+        rc = -1, error = errno;
+        unlinkat(dir, name, 0);
+    }
+    /* The name is in the folder only once the folder is on the disk. Some file systems cannot. */
+    if (!rc && fsync(dir) && errno != EINVAL && errno != EROFS)
+        rc = -1, error = errno;
+    close(dir);
+    return rc ? err_set(e, "cannot write %s: %s", path, reason(error)) : 0;
+}
+
+int file_check_target(const char *path, struct err *e)
+{
+    char target[PATH_MAX];
+    struct stat st;
+    size_t n = strlen(path);
+    if (n == 0 || n >= PATH_MAX - 1)
+        return err_set(e, "cannot write a file with %s name", n ? "so long a" : "an empty");
+    resolve(path, target);
+    if (!stat(target, &st)) {
+        if (S_ISDIR(st.st_mode))
+            return err_set(e, "cannot write %s: it is a folder; give a file name", path);
+        if (!S_ISREG(st.st_mode))
+            return 0;
+    }
+    if (path[n - 1] == '/')
+        return err_set(e, "cannot write %s: give a file name, not a folder", path);
+    int dir = open_folder(target);
+    if (dir < 0)
+        return err_set(e, "cannot write %s: %s", path, reason(errno));
+    int rc = faccessat(dir, ".", W_OK | X_OK, AT_EACCESS), error = errno;
+    close(dir);
+    return rc ? err_set(e, "cannot write %s: %s", path, reason(error)) : 0;
+}
+
+void *file_read(const char *path, size_t limit, size_t *size, struct err *e)
+{
+    FILE *f = fopen(path, "rbe");
+    struct stat st;
+    if (!f || fstat(fileno(f), &st)) {
+        err_set(e, "cannot read %s: %s", path, strerror(errno));
+        if (f)
+            fclose(f);
+        return NULL;
+    }
+    char *data = NULL;
+    size_t cap = S_ISREG(st.st_mode) && (uintmax_t)st.st_size < limit ? (size_t)st.st_size : 0;
+    size_t n = 0;
+    bool more = !S_ISDIR(st.st_mode);
+    if (!more)
+        err_set(e, "cannot read %s: it is a folder", path);
+    for (cap += 4096; more; cap *= 2) {
+        char *grown = realloc(data, cap + 1);
+        if (!grown) {
+            err_set(e, "cannot read %s: out of memory", path);
+            break;
+        }
+        data = grown;
+        n += fread(data + n, 1, cap - n, f);
+        more = n == cap && n <= limit;
+    }
+    bool failed = more || !data || ferror(f) || n > limit;
+    if (data && !more && ferror(f))
+        err_set(e, "cannot read %s: %s", path, strerror(errno));
+    else if (data && n > limit)
+        err_set(e, "cannot read %s: it is larger than %zu bytes", path, limit);
+    fclose(f);
+    if (failed) {
+        free(data);
+        return NULL;
+    }
+    data[n] = '\0';
+    *size = n;
+    return data;
+}

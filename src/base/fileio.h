@@ -1,0 +1,26 @@
+/*
+ * Files that appear whole or not at all.
+ *
+ * What is written goes to a temporary name in the same folder, is synced, renamed over the target,
+ * and the folder is synced: after a crash, a full disk or a lost line there is the old file or the
+ * new one. A target that is no regular file (a pipe, /dev/stdout) is written to as it is.
+ */
+#ifndef SPRITTY_FILEIO_H
+#define SPRITTY_FILEIO_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+/* Writes size bytes as `path`. On failure the temporary file is gone and a file that was there
+ * before is as it was. */
+int file_write_atomic(const char *path, const void *data, size_t size, struct err *);
+
+/* Would file_write_atomic have a folder that it may write to? For asking before a long job. */
+int file_check_target(const char *path, struct err *);
+
+/* The whole file, malloc'd, with a NUL behind it. NULL when it cannot be read or is over `limit`.
+ */
+void *file_read(const char *path, size_t limit, size_t *size, struct err *);
+
+#endif

@@ -1,0 +1,24 @@
+/*
+ * Where things lie: what ships with the program, and the user's folders (XDG base directories).
+ *
+ * The shipped folder is found from the program itself, so that a checkout and an installed copy
+ * both work without a compiled-in path: the nearest folder above it that holds config.ini, or
+ * share/spritty beside its bin. $SPRITTY_SHARE says otherwise.
+ */
+#ifndef SPRITTY_PATHS_H
+#define SPRITTY_PATHS_H
+
+#include <limits.h>
+#include <stdbool.h>
+
+enum place {
+    PLACE_SHARE,  /* config.ini and models/ as they ship */
+    PLACE_CONFIG, /* ~/.config/spritty */
+    PLACE_DATA,   /* ~/.local/share/spritty */
+};
+
+/* The path of `name` in that place; it need not exist. False when there is no such place (no
+ * $HOME, not found) or the path would be too long. */
+bool place_path(enum place, const char *name, char out[PATH_MAX]);
+
+#endif
