@@ -6,6 +6,7 @@
 
 Without names, everything is made. All seeds are fixed: the same versions give the same files.
 bpe_simple_vocab_16e6.txt.gz is OpenAI's (github.com/openai/CLIP, clip/); only `tokens` needs it.
+The work is done in golden_*.py, one file a subject.
 """
 import argparse
 import os
@@ -13,16 +14,29 @@ import sys
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
+WHAT = ["tokens", "models", "clip", "unet", "vae"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("what", nargs="*", default=["tokens"])
+    parser.add_argument("what", nargs="*", help=" ".join(WHAT))
     parser.add_argument("--clip-bpe", default="bpe_simple_vocab_16e6.txt.gz")
     args = parser.parse_args()
-    if "tokens" in args.what:
+    what = args.what or WHAT
+    if set(what) - set(WHAT):
+        parser.error(f"choose from {' '.join(WHAT)}")
+
+    import torch
+    torch.set_num_threads(1)
+    if "tokens" in what:
         from golden_tokens import make_tokens
         make_tokens(HERE, args.clip_bpe)
+    if "models" in what:
+        from golden_models import make_models
+        make_models(HERE)
+    if {"clip", "unet", "vae"} & set(what):
+        from golden_dumps import make_dumps
+        make_dumps(HERE, what)
 
 
 if __name__ == "__main__":
