@@ -10,10 +10,10 @@ files=$(git ls-files -co --exclude-standard 'src/*.[ch]' 'tests/*.[ch]' 'gpu/*.[
 homes='
 dnnl|src/ops/(ops_)?cpu
 png|src/sprite/png\.c|tests/test_png\.c
-zlib|src/sprite/png\.c
+zlib|src/sprite/png\.c|tests/test_tokenizer\.c
 ini|src/config\.c
 (cjson/)?cJSON|src/base/json\.c
-utf8proc|src/(base/err|base/utf8|sdxl/tok[a-z_]*)\.[ch]
+utf8proc|src/(base/err|base/utf8|sdxl/textnorm)\.[ch]
 (sixel/)?sixel|src/sprite/sixel\.c
 sqlite3|src/store\.c
 curl/curl|src/pull\.c
