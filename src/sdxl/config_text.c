@@ -27,7 +27,7 @@ static int use_tokens(struct json root, const struct token_ids *ids, int config_
     if (ids->largest >= c->vocab)
         return err_set(e, "%s: the tokenizer has ids up to %d, the encoder only %d",
                        json_name(root), ids->largest, c->vocab);
-    if (config_eos == 2 && ids->eos != ids->largest && ids->eos != 2)
+    if (config_eos == 2 && ids->eos != ids->largest)
         return err_set(e,
                        "%s: \"eos_token_id\" 2 means the largest id, but the tokenizer's end of "
                        "text is %d of %d",

@@ -1,0 +1,302 @@
+/*
+ * Folder or single file behind one question: the tensor of that name.
+ *
+ * A folder has one set of files for each part and asks it directly; a single file has one set for
+ * all, and names go through keymap.c. Tensors whose data lies at an odd address (a header of odd
+ * length; writers may do so) are copied once when they are asked for: everything else in the
+ * program may read weights as arrays.
+ */
+#include "sdxl/checkpoint.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/mapfile.h"
+#include "sdxl/config.h"
+#include "sdxl/infer.h"
+#include "sdxl/keymap.h"
+#include "sdxl/weight_files.h"
+
+/* Aligned copies, made on demand. */
+struct copies {
+    struct copy {
+        const struct st_tensor *of;
+        void *data;
+    } * copy;
+    int count, room;
+};
+
+struct checkpoint {
+    char *path;
+    bool single;
+    struct model_config config;
+    struct weight_files files[PART_COUNT]; /* a single file: all in files[0] */
+    struct path tokenizer[2];              /* "": none */
+    struct copies *copies;
+};
+
+/* -- opening -- */
+
+static int refuse_pickle(const char *path, struct err *e)
+{
+    static const char *const pickled[] = {".ckpt", ".pt", ".pth", ".bin", ".pkl"};
+    const char *dot = strrchr(path, '.');
+    for (size_t i = 0; dot && i < sizeof pickled / sizeof *pickled; i++)
+        if (strcasecmp(dot, pickled[i]) == 0)
+            return err_set(e,
+                           "%s: %s files are pickles, which can run code when they are opened; "
+                           "convert it to .safetensors first",
+                           path, pickled[i]);
+    return 0;
+}
+
+static int find_tokenizer(struct path *out, const char *dir, const char *name, struct err *e)
+{
+    struct path vocab, merges;
+    if (path_join(out, dir, name, e) != 0 || path_join(&vocab, out->text, "vocab.json", e) != 0 ||
+        path_join(&merges, out->text, "merges.txt", e) != 0)
+        return -1;
+    if (!file_exists(vocab.text) || !file_exists(merges.text))
+        out->text[0] = '\0';
+    return 0;
+}
+
+static int open_folder(struct checkpoint *c, const char *variant, struct err *e)
+{
+    static const struct {
+        const char *folder, *stem;
+    } part[PART_COUNT] = {
+        [PART_TEXT1] = {"text_encoder", "model"},
+        [PART_TEXT2] = {"text_encoder_2", "model"},
+        [PART_UNET] = {"unet", "diffusion_pytorch_model"},
+        [PART_VAE] = {"vae", "diffusion_pytorch_model"},
+    };
+    if (config_read_folder(c->path, &c->config, e) != 0 ||
+        find_tokenizer(&c->tokenizer[0], c->path, "tokenizer", e) != 0 ||
+        find_tokenizer(&c->tokenizer[1], c->path, "tokenizer_2", e) != 0)
+        return -1;
+    for (int i = 0; i < PART_COUNT; i++) {
+        struct path dir;
+        if (path_join(&dir, c->path, part[i].folder, e) != 0 ||
+            weight_files_open_folder(&c->files[i], dir.text, part[i].stem, variant, e) != 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int open_single(struct checkpoint *c, struct err *e)
+{
+    c->single = true;
+    if (refuse_pickle(c->path, e) != 0 || weight_files_open(&c->files[0], c->path, e) != 0)
+        return -1;
+    return infer_config(c->files[0].file[0], &c->config, e);
+}
+
+struct checkpoint *checkpoint_open(const char *path, const char *variant, struct err *e)
+{
+    struct checkpoint *c = calloc(1, sizeof *c);
+    if (!c || !(c->path = strdup(path)) || !(c->copies = calloc(1, sizeof *c->copies))) {
+        err_set(e, "%s: no memory to open it", path);
+        checkpoint_close(c);
+        return NULL;
+    }
+    int rc = folder_exists(path) ? open_folder(c, variant, e) : open_single(c, e);
+    if (rc != 0) {
+        checkpoint_close(c);
+        return NULL;
+    }
+    return c;
+}
+
+void checkpoint_close(struct checkpoint *c)
+{
+    if (!c)
+        return;
+    for (int i = 0; i < PART_COUNT; i++)
+        weight_files_close(&c->files[i]);
+    for (int i = 0; c->copies && i < c->copies->count; i++)
+        free(c->copies->copy[i].data);
+    if (c->copies)
+        free(c->copies->copy);
+    free(c->copies);
+    free(c->path);
+    free(c);
+}
+
+/* -- asking -- */
+
+const struct model_config *checkpoint_config(const struct checkpoint *c)
+{
+    return &c->config;
+}
+
+const char *checkpoint_tokenizer(const struct checkpoint *c, int encoder)
+{
+    assert(encoder == 0 || encoder == 1);
+    return c->tokenizer[encoder].text[0] ? c->tokenizer[encoder].text : NULL;
+}
+
+const char *checkpoint_path(const struct checkpoint *c)
+{
+    return c->path;
+}
+
+bool checkpoint_is_single_file(const struct checkpoint *c)
+{
+    return c->single;
+}
+
+static const struct weight_files *files_of(const struct checkpoint *c, enum part part)
+{
+    return &c->files[c->single ? 0 : part];
+}
+
+/* The tensor, and in *key how to read it. */
+static const struct st_tensor *look_up(const struct checkpoint *c, enum part part, const char *name,
+                                       struct key *key)
+{
+    const struct weight_files *w = files_of(c, part);
+    const struct st_tensor *t = NULL;
+    *key = (struct key){.third = -1};
+    if (!c->single) {
+        t = weight_files_find(w, name);
+        if (!t && keymap_folder_alias(part, name, key))
+            t = weight_files_find(w, key->name);
+        return t;
+    }
+    if (keymap_single(&c->config, part, name, key))
+        t = weight_files_find(w, key->name);
+    struct key alias;
+    if (!t && keymap_single_alias(part, name, &alias) &&
+        (t = weight_files_find(w, alias.name)) != NULL)
+        *key = alias;
+    return t;
+}
+
+/* The data of t where it can be read as an array; NULL without memory. */
+static const void *aligned_data(const struct checkpoint *c, enum part part,
+                                const struct st_tensor *t)
+{
+    if (t->aligned)
+        return t->data;
+    struct copies *all = c->copies;
+    for (int i = 0; i < all->count; i++)
+        if (all->copy[i].of == t)
+            return all->copy[i].data;
+    if (all->count == all->room) {
+        int room = all->room ? all->room * 2 : 64;
+        struct copy *more = realloc(all->copy, (size_t)room * sizeof *more);
+        if (!more)
+            return NULL;
+        all->copy = more;
+        all->room = room;
+    }
+    void *data = malloc((size_t)t->bytes);
+    if (!data)
+        return NULL;
+    memcpy(data, t->data, (size_t)t->bytes);
+    weight_files_drop(files_of(c, part), t->data, (size_t)t->bytes);
+    all->copy[all->count++] = (struct copy){.of = t, .data = data};
+    return data;
+}
+
+static int no_weight(const struct checkpoint *c, const struct st_tensor *t, struct err *e)
+{
+    if (t->rank < 1 || t->rank > 4 || t->count == 0)
+        return err_set(e, "%s: tensor %s has %d dimensions and %" PRId64 " elements, no weight has",
+                       c->path, t->name, t->rank, t->count);
+    return err_set(e, "%s: tensor %s is of type %s; weights must be F32, F16 or BF16", c->path,
+                   t->name, t->type);
+}
+
+int checkpoint_find(const struct checkpoint *c, enum part part, const char *name, struct param *p,
+                    struct err *e)
+{
+    struct key key;
+    const struct st_tensor *t = look_up(c, part, name, &key);
+    *p = (struct param){0};
+    if (!t)
+        return err_set(e, "%s: missing tensor %s", c->path, key.name[0] ? key.name : name);
+    if (!t->is_weight)
+        return no_weight(c, t, e);
+    if (key.third >= 0 && t->dim[0] % 3 != 0)
+        return err_set(e, "%s: tensor %s should hold q, k and v, but has %" PRId64 " rows", c->path,
+                       t->name, t->dim[0]);
+    if (key.transposed && t->rank != 2)
+        return err_set(e, "%s: tensor %s should be a matrix", c->path, t->name);
+    const char *data = aligned_data(c, part, t);
+    if (!data)
+        return err_set(e, "%s: no memory for a copy of tensor %s", c->path, t->name);
+    *p = (struct param){
+        .data = data, .dtype = t->dtype, .rank = t->rank, .transposed = key.transposed};
+    memcpy(p->dim, t->dim, sizeof p->dim);
+    if (key.third >= 0) {
+        p->data = data + t->bytes / 3 * (uint64_t)key.third;
+        p->dim[0] /= 3;
+    }
+    return 0;
+}
+
+bool checkpoint_has(const struct checkpoint *c, enum part part, const char *name)
+{
+    struct key key;
+    return look_up(c, part, name, &key) != NULL;
+}
+
+void checkpoint_drop(const struct checkpoint *c, const struct param *p)
+{
+    if (!p->data)
+        return;
+    size_t bytes = dtype_size(p->dtype);
+    for (int i = 0; i < p->rank; i++)
+        bytes *= (size_t)p->dim[i]; /* no overflow: it lies in the map */
+    for (int i = 0; i < PART_COUNT; i++)
+        weight_files_drop(&c->files[i], p->data, bytes);
+}
+
+/* -- listing -- */
+
+static void count_tensor(struct part_summary *s, const struct st_tensor *t)
+{
+    s->tensors++;
+    s->parameters += t->count;
+    s->bytes += (int64_t)t->bytes;
+    if (t->is_weight)
+        s->dtypes |= 1 << t->dtype;
+}
+
+/* The part of a tensor in a single file; PART_COUNT: none. */
+static enum part part_of(const char *name)
+{
+    int part = 0;
+    while (part < PART_COUNT &&
+           strncmp(name, keymap_prefix(part), strlen(keymap_prefix(part))) != 0)
+        part++;
+    return (enum part)part;
+}
+
+void checkpoint_summary(const struct checkpoint *c, struct part_summary out[PART_COUNT])
+{
+    memset(out, 0, PART_COUNT * sizeof *out);
+    for (int i = 0; i < PART_COUNT; i++)
+        for (int t = 0; t < c->files[i].count; t++) {
+            const struct st_tensor *tensor = c->files[i].tensor[t];
+            int part = c->single ? (int)part_of(tensor->name) : i;
+            if (part < PART_COUNT)
+                count_tensor(&out[part], tensor);
+        }
+}
+
+int checkpoint_unused(const struct checkpoint *c, const char **names, int max)
+{
+    int n = 0;
+    for (int t = 0; c->single && t < c->files[0].count; t++)
+        if (part_of(c->files[0].tensor[t]->name) == PART_COUNT) {
+            if (n < max)
+                names[n] = c->files[0].tensor[t]->name;
+            n++;
+        }
+    return n;
+}

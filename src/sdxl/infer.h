@@ -1,0 +1,19 @@
+/*
+ * What a single file is: struct model_config from the names and shapes of its tensors.
+ *
+ * Shapes tell channels, levels, layers, depths and widths. They cannot tell the number of heads,
+ * the activations or the schedule: there SDXL's own values stand (heads of 64 channels, 32 groups,
+ * quick GELU in the first encoder, the scaled-linear schedule), which every SDXL single file in
+ * circulation shares. What does not fit is refused.
+ */
+#ifndef SPRITTY_INFER_H
+#define SPRITTY_INFER_H
+
+#include "sdxl/model.h"
+#include "sdxl/safetensors.h"
+
+/* Fills all of the config. -1 and err when the file is no SDXL model (it says what it is instead,
+ * where that can be seen) or a kind that spritty does not run yet. */
+int infer_config(const struct safetensors *, struct model_config *, struct err *);
+
+#endif
