@@ -1,0 +1,67 @@
+/* Every backend that this machine has against the reference, over the table of op cases. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#include "op_run.h"
+
+static struct ops *must(struct ops *o, const struct err *err)
+{
+    if (!o)
+        fail_msg("%s", err->text);
+    return o;
+}
+
+/* Runs the table and prints each case's error beside its bound. */
+static void run_table(struct ops *tested)
+{
+    struct err err = {""};
+    struct ops *ref = must(ops_ref_open(DT_F32, &err), &err);
+    int failed = 0;
+    double worst[OP_KINDS] = {0};
+    printf("%-12s %-34s %9s %9s\n", tested->name, tested->act == DT_F32 ? "f32" : "bf16", "error",
+           "bound");
+    for (int i = 0; i < OP_CASES; i++) {
+        const struct op_case *c = &op_cases[i];
+        struct op_result r = op_case_check(ref, tested, c);
+        if (!r.why[0])
+            snprintf(r.why, sizeof r.why, "%s", op_case_check_broken(tested, c).why);
+        printf("%-12s %-34s %9.2g %9.2g %s%s\n", op_bounds[c->op].name, c->name, r.error, r.bound,
+               r.why[0] ? "FAILED: " : "", r.why);
+        worst[c->op] = r.error > worst[c->op] ? r.error : worst[c->op];
+        failed += r.why[0] != '\0';
+    }
+    for (int k = 0; k < OP_KINDS; k++)
+        printf("worst of %-12s %9.2g\n", op_bounds[k].name, worst[k]);
+    ref->close(ref);
+    tested->close(tested);
+    if (failed)
+        fail_msg("%d of %d cases failed", failed, (int)OP_CASES);
+}
+
+/* Checks the table and its runner: in f32 the reference is itself to the bit, in bf16 its errors
+ * are those of rounding the result once, which no bf16 backend can be below. */
+static void test_ref_f32(void **state)
+{
+    (void)state;
+    struct err err = {""};
+    run_table(must(ops_ref_open(DT_F32, &err), &err));
+}
+
+static void test_ref_bf16(void **state)
+{
+    (void)state;
+    struct err err = {""};
+    run_table(must(ops_ref_open(DT_BF16, &err), &err));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ref_f32),
+        cmocka_unit_test(test_ref_bf16),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
