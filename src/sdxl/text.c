@@ -11,11 +11,6 @@ struct chunked { /* one prompt for one encoder */
     int chunks, tokens;
 };
 
-static int empty_prompt(const char *s)
-{
-    return s[strspn(s, " \t\r\n")] == '\0';
-}
-
 static int tokenize(const struct tokenizer *t, const struct clip_config *c, const char *prompt,
                     struct chunked *out, struct err *e)
 {
@@ -26,7 +21,7 @@ static int tokenize(const struct tokenizer *t, const struct clip_config *c, cons
         out->ids = calloc((size_t)c->positions, sizeof *out->ids);
         return out->ids ? 0 : err_set(e, "out of memory");
     }
-    out->tokens = tokenizer_encode(t, prompt, strlen(prompt), &ids, e);
+    out->tokens = tokenizer_encode(t, prompt ? prompt : "", prompt ? strlen(prompt) : 0, &ids, e);
     if (out->tokens < 0)
         return -1;
     out->chunks = tokenizer_chunks(t, ids, out->tokens, c->pad, &out->ids);
@@ -106,8 +101,8 @@ static int tokenize_all(const struct text_encoders *t, const char *const *prompt
     return 0;
 }
 
-int text_encode(const struct text_encoders *t, struct ops *o, const char *const *prompts, int conds,
-                struct text_states *s, struct err *e)
+int text_encoders_run(const struct text_encoders *t, struct ops *o, const char *const *prompts,
+                      int conds, struct text_states *s, struct err *e)
 {
     struct chunked p[MAX_CONDS][2] = {0};
     const struct clip_config *a = &t->clip[0].config, *b = &t->clip[1].config;
@@ -122,7 +117,7 @@ int text_encode(const struct text_encoders *t, struct ops *o, const char *const 
             rc = err_set(e, "out of memory while encoding the prompt");
         for (int i = 0; i < conds && rc == 0; i++) {
             struct tensor into = tensor_images(s->states, i, 1);
-            if (t->zeros_for_empty && empty_prompt(prompts[i])) {
+            if (!prompts[i]) {
                 if (encode_zeros(o, &into, s->pooled + (size_t)i * width, b->projection) < 0)
                     rc = err_set(e, "out of memory while encoding the prompt");
             } else {

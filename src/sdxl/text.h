@@ -10,7 +10,6 @@
 struct text_encoders {
     struct tokenizer *tokenizer[2]; /* NULL in a forecast for a model without a vocabulary */
     struct clip clip[2];
-    bool zeros_for_empty; /* an empty prompt is zeros instead of the encoded "" */
 };
 
 enum { MAX_CONDS = 2, CLIP_SKIP = 1 /* SDXL reads the input of the last layer */ };
@@ -23,12 +22,12 @@ struct text_states {
 };
 
 /*
- * Encodes `conds` prompts. All get as many 75-token chunks as the longest needs (the shorter are
- * filled with empty ones, as A1111 does); the pooled vector is the first chunk's. -1 with err: a
- * prompt that is too long, no memory.
+ * Encodes `conds` prompts; NULL is the absence of a prompt, all zeros. All get as many 75-token
+ * chunks as the longest needs (the shorter are filled with empty ones, as A1111 does); the pooled
+ * vector is the first chunk's. -1 with err: a prompt that is too long, no memory.
  */
-int text_encode(const struct text_encoders *, struct ops *, const char *const *prompts, int conds,
-                struct text_states *, struct err *);
+int text_encoders_run(const struct text_encoders *, struct ops *, const char *const *prompts,
+                      int conds, struct text_states *, struct err *);
 void text_states_free(struct ops *, struct text_states *);
 
 #endif

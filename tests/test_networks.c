@@ -1,0 +1,232 @@
+/* Both text encoders, the UNet and the VAE against diffusers and transformers, on every backend, at
+ * two configurations. */
+#include "golden.h"
+
+#include "sdxl/clip.h"
+#include "sdxl/unet.h"
+#include "sdxl/vae.h"
+
+struct fixture {
+    const char *model;
+    struct checkpoint *ck;
+    const struct model_config *config;
+};
+
+static int open_model(void **state, const char *model)
+{
+    static struct fixture f;
+    char path[64];
+    struct err e = {0};
+    snprintf(path, sizeof path, "tests/golden/small_%s", model);
+    f.model = model;
+    f.ck = checkpoint_open(path, NULL, &e);
+    if (!f.ck) {
+        fprintf(stderr, "%s\n", e.text);
+        return -1;
+    }
+    f.config = checkpoint_config(f.ck);
+    *state = &f;
+    return 0;
+}
+
+static int open_a(void **state)
+{
+    return open_model(state, "a");
+}
+
+static int open_b(void **state)
+{
+    return open_model(state, "b");
+}
+
+static int close_model(void **state)
+{
+    checkpoint_close(((struct fixture *)*state)->ck);
+    return 0;
+}
+
+static struct loader loader_for(struct fixture *f, struct ops *o, enum part part, struct err *e)
+{
+    return (struct loader){.ops = o, .checkpoint = f->ck, .part = part, .err = e};
+}
+
+static void check_clip(struct fixture *f, const struct golden_backend *b, int which)
+{
+    struct err e = {0};
+    struct ops *o = golden_ops(b);
+    struct loader l = loader_for(f, o, which ? PART_TEXT2 : PART_TEXT1, &e);
+    struct safetensors *st = golden_open(f->model, "clip");
+    static struct clip m;
+    if (clip_load(&m, &l, &f->config->text[which]) < 0)
+        fail_msg("%s", e.text);
+    const struct st_tensor *ids = golden_find(st, "ids_%d", which + 1);
+    float *as_float = golden_floats(ids);
+    int prompts = (int)ids->dim[0], width = m.config.hidden;
+    int32_t host[8 * 77];
+    for (int i = 0; i < prompts * 77; i++)
+        host[i] = (int32_t)as_float[i];
+    for (int skip = 1; skip <= 2; skip++) {
+        char what[32];
+        struct tensor h = ops_alloc(o, prompts, 77, 1, width);
+        snprintf(what, sizeof what, "encoder %d hidden -%d", which + 1, skip + 1);
+        clip_encode(&m, o, host, prompts, skip, &h, NULL);
+        golden_check(b, o, what, &h, golden_find(st, "hidden_%d_%d", skip + 1, which + 1));
+        o->release(o, &h);
+    }
+    if (which == 1) { /* the dump's pooled has one row a prompt; a run pools its first chunk */
+        const struct st_tensor *want = golden_find(st, "pooled");
+        struct tensor h = ops_alloc(o, 1, 77, 1, width);
+        struct tensor all = ops_alloc(o, prompts, 1, 1, m.config.projection);
+        for (int i = 0; i < prompts; i++) {
+            struct tensor row = tensor_images(all, i, 1);
+            clip_encode(&m, o, host + i * 77, 1, 1, &h, &row);
+        }
+        golden_check(b, o, "encoder 2 pooled", &all, want);
+        o->release(o, &all);
+        o->release(o, &h);
+    }
+    golden_no_leak(o);
+    free(as_float);
+    clip_free(&m, o);
+    o->close(o);
+    safetensors_close(st);
+}
+
+static void test_clip(void **state)
+{
+    struct golden_backend b[3];
+    int n = golden_backends(b);
+    for (int i = 0; i < n; i++)
+        for (int which = 0; which < 2; which++)
+            check_clip(*state, &b[i], which);
+}
+
+static void check_unet_case(const struct unet *u, struct ops *o, const struct golden_backend *b,
+                            struct safetensors *st, int at)
+{
+    struct err e = {0};
+    char what[48];
+    const struct st_tensor *want = golden_find(st, "%d.output", at);
+    float *pooled = golden_floats(golden_find(st, "%d.text_embeds", at));
+    float *sizes = golden_floats(golden_find(st, "%d.time_ids", at));
+    float *t = golden_floats(golden_find(st, "%d.timestep", at));
+    struct tensor x = golden_tensor(o, golden_find(st, "%d.latent", at), o->act);
+    struct tensor text = golden_tensor(o, golden_find(st, "%d.encoder_hidden_states", at), o->act);
+    struct tensor y = o->alloc_as(o, DT_F32, x.n, x.h, x.w, x.c);
+    /* the asked step between two others: the tables of time must be read at the right place */
+    float steps[3] = {7, t[0], 900};
+    struct unet_inputs in = {.conds = x.n,
+                             .images = 1,
+                             .text = &text,
+                             .pooled = pooled,
+                             .sizes = sizes,
+                             .size_conditions = 6,
+                             .timesteps = steps,
+                             .steps = 3};
+    struct unet_run run;
+    assert_int_equal(unet_prepare(u, o, &in, &run, &e), 0);
+    unet_step(u, o, &run, 1, &x, &y);
+    snprintf(what, sizeof what, "unet %dx%dx%d t %.1f", x.n, x.h, x.w, (double)t[0]);
+    golden_check(b, o, what, &y, want);
+    unet_finish(o, &run);
+    o->release(o, &y);
+    o->release(o, &text);
+    o->release(o, &x);
+    free(pooled);
+    free(sizes);
+    free(t);
+}
+
+static void test_unet(void **state)
+{
+    struct fixture *f = *state;
+    struct golden_backend b[3];
+    int n = golden_backends(b);
+    for (int i = 0; i < n; i++) {
+        struct err e = {0};
+        struct ops *o = golden_ops(&b[i]);
+        struct loader l = loader_for(f, o, PART_UNET, &e);
+        struct safetensors *st = golden_open(f->model, "unet");
+        static struct unet u;
+        if (unet_load(&u, &l, &f->config->unet) < 0)
+            fail_msg("%s", e.text);
+        for (int at = 0; at < 3; at++)
+            check_unet_case(&u, o, &b[i], st, at);
+        golden_no_leak(o);
+        unet_free(&u, o);
+        o->close(o);
+        safetensors_close(st);
+    }
+}
+
+static void check_decode(const struct vae *v, struct ops *o, const struct golden_backend *b,
+                         struct safetensors *st, int at)
+{
+    const struct st_tensor *want = golden_find(st, "decode.%d.image", at);
+    struct tensor z = golden_tensor(o, golden_find(st, "decode.%d.z", at), DT_F32);
+    struct tensor y = o->alloc_as(o, DT_F32, z.n, (int)want->dim[2], (int)want->dim[3],
+                                  (int)want->dim[1]);
+    float k = v->config.scaling_factor;
+    o->combine(o, &z, 1, &k, (const struct tensor *const[]){&z}); /* decode undoes it */
+    vae_decode(v, o, &z, &y);
+    golden_check(b, o, at ? "vae decode, wide" : "vae decode", &y, want);
+    o->release(o, &y);
+    o->release(o, &z);
+}
+
+static void check_encode(const struct vae *v, struct ops *o, const struct golden_backend *b,
+                         struct safetensors *st, int at)
+{
+    const struct st_tensor *mean = golden_find(st, "encode.%d.mean", at);
+    int z = v->config.latent_channels;
+    struct tensor x = golden_tensor(o, golden_find(st, "encode.%d.image", at), DT_F32);
+    struct tensor y = o->alloc_as(o, DT_F32, x.n, (int)mean->dim[2], (int)mean->dim[3], 2 * z);
+    struct tensor half = o->alloc_as(o, DT_F32, x.n, y.h, y.w, z);
+    struct tensor first = tensor_channels(y, 0, z), second = tensor_channels(y, z, z);
+    vae_encode(v, o, &x, &y);
+    o->copy(o, &half, &first);
+    golden_check(b, o, "vae encode mean", &half, mean);
+    o->copy(o, &half, &second);
+    golden_check(b, o, "vae encode logvar", &half, golden_find(st, "encode.%d.logvar", at));
+    o->release(o, &half);
+    o->release(o, &y);
+    o->release(o, &x);
+}
+
+static void test_vae(void **state)
+{
+    struct fixture *f = *state;
+    struct golden_backend b[3];
+    int n = golden_backends(b);
+    for (int i = 0; i < n; i++) {
+        struct err e = {0};
+        struct ops *o = golden_ops(&b[i]);
+        struct loader l = loader_for(f, o, PART_VAE, &e);
+        struct safetensors *st = golden_open(f->model, "vae");
+        static struct vae v;
+        vae_init(&v, &f->config->vae);
+        if (vae_load_decoder(&v, &l) < 0 || vae_load_encoder(&v, &l) < 0)
+            fail_msg("%s", e.text);
+        for (int at = 0; at < 2; at++) {
+            check_decode(&v, o, &b[i], st, at);
+            check_encode(&v, o, &b[i], st, at);
+        }
+        golden_no_leak(o);
+        vae_free(&v, o);
+        o->close(o);
+        safetensors_close(st);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_clip, open_a, close_model),
+        cmocka_unit_test_setup_teardown(test_clip, open_b, close_model),
+        cmocka_unit_test_setup_teardown(test_unet, open_a, close_model),
+        cmocka_unit_test_setup_teardown(test_unet, open_b, close_model),
+        cmocka_unit_test_setup_teardown(test_vae, open_a, close_model),
+        cmocka_unit_test_setup_teardown(test_vae, open_b, close_model),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
