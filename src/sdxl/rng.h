@@ -1,0 +1,40 @@
+/*
+ * The random numbers of torch's CPU generator, bit for bit: the noise that a seed means to
+ * everybody.
+ *
+ * Normals in rows of 16 and more are those of torch on an x86-64 machine with AVX2 (or AVX-512: the
+ * same code runs there), which takes its logarithm, sine and cosine from short polynomials in
+ * float. torch on other machines (aarch64, or without AVX2) calls the C library instead, and about
+ * half of its values differ in the last bits. We give the first kind on every machine.
+ */
+#ifndef SPRITTY_RNG_H
+#define SPRITTY_RNG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A generator; copied by assignment. Used by one thread at a time. */
+struct rng {
+    uint32_t state[624]; /* mt19937 */
+    int next;            /* the state word that comes next; 624: make new ones first */
+    bool has_spare;      /* the second normal of a pair, from a row of fewer than 16 */
+    double spare;
+};
+
+/* As torch.Generator().manual_seed(seed): only the low 32 bits count. */
+void rng_seed(struct rng *, uint64_t seed);
+
+/* The next 32 bits. */
+uint32_t rng_u32(struct rng *);
+
+/* As torch.randn(count, generator=g), in float. The count matters: one row of 20 begins
+ * as one of 16, but is not a row of 16 and one of 4. The spare normal of short rows waits through
+ * long ones. */
+void rng_normal(struct rng *, float *out, size_t count);
+
+/* As torch.randn(n, c, h, w, generator=g), one generator for the whole batch, written in NHWC:
+ * nhwc[((i * h + y) * w + x) * c + k] is torch's [i, k, y, x]. */
+void noise_latent(struct rng *, int n, int c, int h, int w, float *nhwc);
+
+#endif
