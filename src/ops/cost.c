@@ -1,8 +1,6 @@
 /* See cost.h. */
 #include "ops/cost.h"
 
-#include <assert.h>
-
 double tensor_payload(const struct tensor *t)
 {
     return t ? (double)tensor_count(t) * (double)dtype_size(t->dtype) : 0;
@@ -52,34 +50,4 @@ struct cost cost_attention(const struct tensor *y, const struct tensor *q, const
     cost.bytes += tensor_payload(v);
     cost.flops = 4.0 * q->n * pairs * q->c;
     return cost;
-}
-
-int conv_out_size(int size, int k, const struct conv_args *a)
-{
-    return ((a->upsample ? 2 * size : size) + a->pad_before + a->pad_after - k) / a->stride + 1;
-}
-
-void check_conv(const struct tensor *y, const struct tensor *x, int in, int out, int k,
-                const struct conv_args *a)
-{
-    assert(x->c == in && y->c == out && y->n == x->n);
-    assert(a->stride == 1 || a->stride == 2);
-    assert(a->pad_before >= 0 && a->pad_before < k && a->pad_after >= 0 && a->pad_after < k);
-    assert(y->h == conv_out_size(x->h, k, a) && y->w == conv_out_size(x->w, k, a));
-    assert(tensor_dense(y) && tensor_dense(x));
-    const struct tensor *add = a->chan_add, *res = a->residual;
-    assert(!add || (add->n == y->n && add->h == 1 && add->w == 1 && add->c == out));
-    assert(!res || (tensor_rows(res) == tensor_rows(y) && res->c == out && tensor_dense(res)));
-    (void)y, (void)x, (void)in, (void)out, (void)k, (void)add, (void)res;
-}
-
-void check_attention(const struct tensor *y, const struct tensor *q, const struct tensor *k,
-                     const struct tensor *v, int heads, bool causal)
-{
-    assert(heads > 0 && q->c % heads == 0);
-    assert(q->c == y->c && k->c == q->c && v->c == q->c);
-    assert(q->n == y->n && k->n == q->n && v->n == q->n);
-    assert(tensor_tokens(q) == tensor_tokens(y) && tensor_tokens(k) == tensor_tokens(v));
-    assert(!causal || tensor_tokens(q) == tensor_tokens(k));
-    (void)y, (void)q, (void)k, (void)v, (void)heads, (void)causal;
 }

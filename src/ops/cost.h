@@ -39,13 +39,4 @@ double tensor_payload(const struct tensor *t);
  * that is not positive): the check of every alloc_as. */
 size_t tensor_size_checked(enum dtype, int n, int h, int w, int c);
 
-/* Rows or columns that a convolution leaves of `size`. */
-int conv_out_size(int size, int k, const struct conv_args *);
-
-/* Asserts that the sizes of a call belong together. */
-void check_conv(const struct tensor *y, const struct tensor *x, int in, int out, int k,
-                const struct conv_args *);
-void check_attention(const struct tensor *y, const struct tensor *q, const struct tensor *k,
-                     const struct tensor *v, int heads, bool causal);
-
 #endif

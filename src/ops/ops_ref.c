@@ -20,17 +20,14 @@
 #include <string.h>
 
 #include "ops/arena.h"
+#include "ops/check.h"
 #include "ops/cost.h"
 #include "ops/half.h"
 
-enum kind { LINEAR, CONV, NORM, TABLE };
-
 struct weight {
-    enum kind kind;
-    int in, out; /* channels; a norm has out alone, a table has `in` rows of out */
-    int k;       /* kernel height and width; 1 for all but convolutions */
-    float *w;    /* [k][k][in][out]; a norm's gamma [out]; a table [in][out] */
-    float *b;    /* bias or beta [out], or NULL */
+    struct weight_shape s;
+    float *w; /* [k][k][in][out]; a norm's gamma [out]; a table [in][out] */
+    float *b; /* bias or beta [out], or NULL */
     size_t bytes;
 };
 
@@ -134,30 +131,28 @@ static void drop(struct weight *w)
     free(w);
 }
 
-static struct weight *new_weight(struct ref *r, enum kind kind, int64_t in, int64_t out, int k,
-                                 bool bias)
+/* Memory for the weight; the bias is filled in, `biases` sources one after another. */
+static struct weight *new_weight(struct ref *r, struct weight_shape s, const struct param *b,
+                                 int biases)
 {
-    assert(in > 0 && in <= INT32_MAX && out > 0 && out <= INT32_MAX);
     struct weight *w = calloc(1, sizeof *w);
-    size_t count = (size_t)in * (size_t)out * (size_t)(k * k);
     if (w) {
-        w->kind = kind, w->in = (int)in, w->out = (int)out, w->k = k;
-        w->w = calloc(count, sizeof(float));
-        w->b = bias ? calloc((size_t)out, sizeof(float)) : NULL;
-        w->bytes = (count + (bias ? (size_t)out : 0)) * sizeof(float);
+        w->s = s;
+        w->w = calloc((size_t)weight_count(&s), sizeof(float));
+        w->b = s.has_bias ? calloc((size_t)s.out, sizeof(float)) : NULL;
+        w->bytes = (size_t)(weight_count(&s) + (s.has_bias ? s.out : 0)) * sizeof(float);
     }
-    if (!w || !w->w || (bias && !w->b)) {
+    if (!w || !w->w || (s.has_bias && !w->b)) {
         fail(r, "weights");
         drop(w);
         return NULL;
     }
+    float *bias = w->b;
+    for (int i = 0; bias && i < biases; i++)
+        for (int64_t c = 0; c < b[i].dim[0]; c++)
+            *bias++ = load_f32(b[i].data, b[i].dtype, c);
     r->weight_bytes += w->bytes;
     return w;
-}
-
-static bool present(const struct param *p)
-{
-    return p && p->data;
 }
 
 static float weight_value(const struct ref *r, const struct param *p, int64_t i)
@@ -166,34 +161,18 @@ static float weight_value(const struct ref *r, const struct param *p, int64_t i)
     return r->ops.act == DT_BF16 ? f32_from_bf16(bf16_from_f32(f)) : f;
 }
 
-/* A 1x1 convolution's weight is taken for a linear's. */
-static void linear_shape(const struct param *p, int64_t *in, int64_t *out)
-{
-    assert(p->rank == 2 || (p->rank == 4 && p->dim[2] == 1 && p->dim[3] == 1));
-    *out = p->dim[p->transposed ? 1 : 0];
-    *in = p->dim[p->transposed ? 0 : 1];
-}
-
 static struct weight *ref_pack_linear(struct ops *o, const struct param *w, const struct param *b,
                                       int count)
 {
     struct ref *r = ref_of(o);
-    int64_t in = 0, total = 0, out, from = 0;
-    for (int s = 0; s < count; s++) {
-        linear_shape(&w[s], &in, &out);
-        total += out;
-    }
-    struct weight *packed = new_weight(r, LINEAR, in, total, 1, present(b));
+    struct weight *packed = new_weight(r, linear_shape(w, b, count), b, count);
+    int64_t in, out, from = 0;
     for (int s = 0; packed && s < count; s++, from += out) {
-        int64_t in_s;
-        linear_shape(&w[s], &in_s, &out);
-        assert(in_s == in && present(b) == (b && present(&b[s])));
+        linear_source(&w[s], &in, &out);
         for (int64_t oc = 0; oc < out; oc++)
             for (int64_t ic = 0; ic < in; ic++)
-                packed->w[ic * total + from + oc] = weight_value(
+                packed->w[ic * packed->s.out + from + oc] = weight_value(
                     r, &w[s], w[s].transposed ? ic * out + oc : oc * in + ic);
-        for (int64_t oc = 0; packed->b && oc < out; oc++)
-            packed->b[from + oc] = load_f32(b[s].data, b[s].dtype, oc);
     }
     return packed;
 }
@@ -201,39 +180,32 @@ static struct weight *ref_pack_linear(struct ops *o, const struct param *w, cons
 static struct weight *ref_pack_conv(struct ops *o, const struct param *w, const struct param *b)
 {
     struct ref *r = ref_of(o);
-    int64_t k = w->rank == 4 ? w->dim[2] : 1, out = w->dim[0], in = w->dim[1];
-    assert(w->rank == 2 || (w->rank == 4 && w->dim[3] == k && (k == 1 || k == 3)));
-    struct weight *packed = new_weight(r, CONV, in, out, (int)k, present(b));
+    struct weight *packed = new_weight(r, conv_shape(w, b), b, 1);
     if (!packed)
         return NULL;
+    int64_t in = packed->s.in, out = packed->s.out, taps = packed->s.k * packed->s.k;
     for (int64_t oc = 0; oc < out; oc++)
         for (int64_t ic = 0; ic < in; ic++)
-            for (int64_t tap = 0; tap < k * k; tap++)
+            for (int64_t tap = 0; tap < taps; tap++)
                 packed->w[(tap * in + ic) * out + oc] = weight_value(r, w,
-                                                                     (oc * in + ic) * k * k + tap);
-    for (int64_t oc = 0; packed->b && oc < out; oc++)
-        packed->b[oc] = load_f32(b->data, b->dtype, oc);
+                                                                     (oc * in + ic) * taps + tap);
     return packed;
 }
 
 static struct weight *ref_pack_norm(struct ops *o, const struct param *gamma,
                                     const struct param *beta)
 {
-    struct weight *packed = new_weight(ref_of(o), NORM, 1, gamma->dim[0], 1, present(beta));
-    for (int64_t c = 0; packed && c < packed->out; c++) {
+    struct weight *packed = new_weight(ref_of(o), norm_shape(gamma, beta), beta, 1);
+    for (int64_t c = 0; packed && c < packed->s.out; c++)
         packed->w[c] = load_f32(gamma->data, gamma->dtype, c);
-        if (packed->b)
-            packed->b[c] = load_f32(beta->data, beta->dtype, c);
-    }
     return packed;
 }
 
 static struct weight *ref_pack_table(struct ops *o, const struct param *w)
 {
     struct ref *r = ref_of(o);
-    assert(w->rank == 2);
-    struct weight *packed = new_weight(r, TABLE, w->dim[0], w->dim[1], 1, false);
-    for (int64_t i = 0; packed && i < w->dim[0] * w->dim[1]; i++)
+    struct weight *packed = new_weight(r, table_shape(w), NULL, 0);
+    for (int64_t i = 0; packed && i < weight_count(&packed->s); i++)
         packed->w[i] = weight_value(r, w, i);
     return packed;
 }
@@ -320,7 +292,7 @@ static double activate(enum act act, double x)
 
 static void set_bias(double *acc, const struct weight *w)
 {
-    for (int o = 0; o < w->out; o++)
+    for (int o = 0; o < w->s.out; o++)
         acc[o] = w->b ? w->b[o] : 0;
 }
 
@@ -347,39 +319,36 @@ static void ref_linear(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, enum act act, const struct tensor *residual)
 {
     struct ref *r = ref_of(o);
-    if (!begin(r, max64(w->in, w->out)))
+    if (!begin(r, max64(w->s.in, w->s.out)))
         return;
-    assert(w->kind == LINEAR && x->c == w->in && y->c == w->out);
-    assert(tensor_rows(y) == tensor_rows(x));
-    assert(!residual || (residual->c == y->c && tensor_rows(residual) == tensor_rows(y)));
+    check_linear(y, x, &w->s, false, residual);
     for (int64_t i = 0; i < tensor_rows(y); i++) {
         set_bias(r->acc, w);
-        add_product(r->acc, row(x, i, r->row[0]), w->w, w->in, w->out);
-        for (int c = 0; c < w->out; c++)
+        add_product(r->acc, row(x, i, r->row[0]), w->w, w->s.in, w->s.out);
+        for (int c = 0; c < w->s.out; c++)
             r->acc[c] = activate(act, r->acc[c]);
         if (residual)
             add_row(r->acc, residual, i, r->row[0]);
         store(y, i, 0, y->c, r->acc);
     }
-    count(r, cost_linear(y, x, w->out, w->bytes, residual));
+    count(r, cost_linear(y, x, w->s.out, w->bytes, residual));
 }
 
 static void ref_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
                       const struct weight *w)
 {
     struct ref *r = ref_of(o);
-    if (!begin(r, max64(w->in, w->out)))
+    if (!begin(r, max64(w->s.in, w->s.out)))
         return;
-    assert(w->kind == LINEAR && x->c == w->in && 2 * y->c == w->out);
-    assert(tensor_rows(y) == tensor_rows(x));
+    check_linear(y, x, &w->s, true, NULL);
     for (int64_t i = 0; i < tensor_rows(y); i++) {
         set_bias(r->acc, w);
-        add_product(r->acc, row(x, i, r->row[0]), w->w, w->in, w->out);
+        add_product(r->acc, row(x, i, r->row[0]), w->w, w->s.in, w->s.out);
         for (int c = 0; c < y->c; c++)
             r->acc[c] *= gelu(r->acc[y->c + c]);
         store(y, i, 0, y->c, r->acc);
     }
-    count(r, cost_linear(y, x, w->out, w->bytes, NULL));
+    count(r, cost_linear(y, x, w->s.out, w->bytes, NULL));
 }
 
 /* Where a convolution at i reads along one side of `size` (doubled if upsample): an index of the
@@ -400,8 +369,8 @@ static void conv_pixel(struct ref *r, const struct tensor *x, const struct weigh
                        const struct conv_args *a, int n, int oy, int ox)
 {
     set_bias(r->acc, w);
-    for (int ky = 0; ky < w->k; ky++)
-        for (int kx = 0; kx < w->k; kx++) {
+    for (int ky = 0; ky < w->s.k; ky++)
+        for (int kx = 0; kx < w->s.k; kx++) {
             int iy = source(oy * a->stride + ky - a->pad_before, x->h, a->upsample,
                             a->pad & PAD_CIRCULAR_Y);
             int ix = source(ox * a->stride + kx - a->pad_before, x->w, a->upsample,
@@ -409,8 +378,8 @@ static void conv_pixel(struct ref *r, const struct tensor *x, const struct weigh
             if (iy < 0 || ix < 0)
                 continue;
             const float *in = row(x, ((int64_t)n * x->h + iy) * x->w + ix, r->row[0]);
-            const float *tap = w->w + (int64_t)(ky * w->k + kx) * w->in * w->out;
-            add_product(r->acc, in, tap, w->in, w->out);
+            const float *tap = w->w + (int64_t)(ky * w->s.k + kx) * w->s.in * w->s.out;
+            add_product(r->acc, in, tap, w->s.in, w->s.out);
         }
 }
 
@@ -418,10 +387,9 @@ static void ref_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, const struct conv_args *a)
 {
     struct ref *r = ref_of(o);
-    if (!begin(r, max64(w->in, w->out)))
+    if (!begin(r, max64(w->s.in, w->s.out)))
         return;
-    assert(w->kind == CONV);
-    check_conv(y, x, w->in, w->out, w->k, a);
+    check_conv(y, x, &w->s, a);
     for (int64_t i = 0; i < tensor_rows(y); i++) {
         int n = (int)(i / tensor_tokens(y)), at = (int)(i % tensor_tokens(y));
         conv_pixel(r, x, w, a, n, at / y->w, at % y->w);
@@ -433,7 +401,7 @@ static void ref_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
             add_row(r->acc, a->residual, i, r->row[0]);
         store(y, i, 0, y->c, r->acc);
     }
-    count(r, cost_conv(y, x, w->k * w->k, w->bytes, a));
+    count(r, cost_conv(y, x, w->s.k * w->s.k, w->bytes, a));
 }
 
 /* -- norms --------------------------------------------------------------------------------------
@@ -462,8 +430,7 @@ static void ref_group_norm(struct ops *o, struct tensor *y, const struct tensor 
     struct ref *r = ref_of(o);
     if (!begin(r, 2 * (int64_t)x->c))
         return;
-    assert(w->kind == NORM && w->out == x->c && y->c == x->c && x->c % groups == 0);
-    assert(y->n == x->n && tensor_tokens(y) == tensor_tokens(x));
+    check_norm(y, x, &w->s, groups);
     double *mean = r->acc2, *variance = r->acc2 + groups;
     int per = x->c / groups;
     for (int n = 0; n < x->n; n++) {
@@ -488,8 +455,7 @@ static void ref_layer_norm(struct ops *o, struct tensor *y, const struct tensor 
     struct ref *r = ref_of(o);
     if (!begin(r, x->c))
         return;
-    assert(w->kind == NORM && w->out == x->c && y->c == x->c);
-    assert(tensor_rows(y) == tensor_rows(x));
+    check_norm(y, x, &w->s, 1);
     for (int64_t i = 0; i < tensor_rows(x); i++) {
         const float *in = row(x, i, r->row[0]);
         double mean = 0, variance = 0;
@@ -564,8 +530,7 @@ static void ref_concat(struct ops *o, struct tensor *y, const struct tensor *a,
     struct ref *r = ref_of(o);
     if (!begin(r, y->c))
         return;
-    assert(y->c == a->c + b->c);
-    assert(tensor_rows(y) == tensor_rows(a) && tensor_rows(y) == tensor_rows(b));
+    check_concat(y, a, b);
     for (int64_t i = 0; i < tensor_rows(y); i++) {
         memset(r->acc, 0, sizeof *r->acc * (size_t)y->c);
         add_row(r->acc, a, i, r->row[0]);
@@ -595,10 +560,8 @@ static void ref_embedding(struct ops *o, struct tensor *y, const int32_t *ids,
     struct ref *r = ref_of(o);
     if (!begin(r, y->c))
         return;
-    assert(table->kind == TABLE && positions->kind == TABLE);
-    assert(table->out == y->c && positions->out == y->c && tensor_tokens(y) <= positions->in);
+    check_embedding(y, ids, &table->s, &positions->s);
     for (int64_t i = 0; i < tensor_rows(y); i++) {
-        assert(ids[i] >= 0 && ids[i] < table->in);
         const float *token = table->w + (int64_t)ids[i] * y->c;
         const float *position = positions->w + i % tensor_tokens(y) * y->c;
         for (int c = 0; c < y->c; c++)
@@ -614,11 +577,8 @@ static void ref_combine(struct ops *o, struct tensor *y, int count_x, const floa
     struct ref *r = ref_of(o);
     if (!begin(r, 0))
         return;
-    assert(count_x >= 1 && count_x <= 4 && y->dtype == DT_F32 && tensor_dense(y));
+    check_combine(y, count_x, x);
     float *out = y->data;
-    for (int s = 0; s < count_x; s++)
-        assert(x[s]->dtype == DT_F32 && tensor_dense(x[s]) &&
-               tensor_count(x[s]) == tensor_count(y));
     for (int64_t i = 0; i < tensor_count(y); i++) {
         double sum = 0;
         for (int s = 0; s < count_x; s++)
