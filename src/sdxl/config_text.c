@@ -51,7 +51,7 @@ int config_parse_clip(struct json root, int encoder, const struct token_ids *ids
     if (json_kind(root) != JSON_OBJECT)
         return err_set(e, "%s: is not a JSON object", json_name(root));
     if (json_int_or(root, "vocab_size", CLIP_VOCAB, 4, VOCAB_MAX, &c->vocab, e) != 0 ||
-        json_int_or(root, "max_position_embeddings", 77, 4, 1 << 12, &c->positions, e) != 0 ||
+        json_int_or(root, "max_position_embeddings", 77, 77, 1 << 12, &c->positions, e) != 0 ||
         json_int(root, "hidden_size", 1, 1 << 14, &c->hidden, e) != 0 ||
         json_int(root, "intermediate_size", 1, 1 << 16, &c->ffn, e) != 0 ||
         json_int(root, "num_hidden_layers", 2, MAX_LAYERS, &c->layers, e) != 0 ||

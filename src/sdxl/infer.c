@@ -1,6 +1,348 @@
+/*
+ * Reading an architecture off a table of tensors.
+ *
+ * The walk follows the original file's own order: input_blocks upwards until they end, a block with
+ * an "op" closing a level. What the upward half holds must mirror it, since struct unet_config has
+ * one depth a level; pruned models (SSD-1B) differ there and are refused rather than guessed at.
+ */
 #include "sdxl/infer.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sdxl/config.h"
+#include "sdxl/keymap.h"
+
+enum { HEAD_SIZE = 64, NORM_GROUPS = 32, SIZE_MAX_DIM = 1 << 20, DEFAULT_PIXELS = 1024 };
+
+#define UNET   "model.diffusion_model."
+#define VAE    "first_stage_model."
+#define CLIP_L "conditioner.embedders.0.transformer.text_model."
+#define BIGG   "conditioner.embedders.1.model."
+
+/* What the walks share: the table, and the first error. */
+struct walk {
+    const struct safetensors *st;
+    struct err *e;
+};
+
+static const struct st_tensor *get(const struct walk *w, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static const struct st_tensor *get(const struct walk *w, const char *fmt, ...)
+{
+    char name[KEY_MAX];
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(name, sizeof name, fmt, ap);
+    va_end(ap);
+    return safetensors_find(w->st, name);
+}
+
+static int fail(const struct walk *w, const char *what)
+{
+    return err_set(w->e, "%s: %s", safetensors_path(w->st), what);
+}
+
+/* Size `at` of a tensor that must be there with that rank. */
+static int size_of(const struct walk *w, const char *name, int rank, int at, int *out)
+{
+    const struct st_tensor *t = safetensors_find(w->st, name);
+    if (!t)
+        return err_set(w->e, "%s: missing tensor %s", safetensors_path(w->st), name);
+    if (t->rank != rank || t->dim[at] < 1 || t->dim[at] > SIZE_MAX_DIM)
+        return err_set(w->e, "%s: tensor %s has a shape that it cannot have in SDXL",
+                       safetensors_path(w->st), name);
+    *out = (int)t->dim[at];
+    return 0;
+}
+
+/* PREFIX0SUFFIX, PREFIX1SUFFIX, ... : how many there are from 0 on, at most `max` + 1. */
+static int count_run(const struct walk *w, const char *prefix, const char *suffix, int max)
+{
+    int n = 0;
+    while (n <= max && get(w, "%s%d%s", prefix, n, suffix))
+        n++;
+    return n;
+}
+
+/* Heads of 64 channels; what is smaller than one has one. */
+static int heads_of(const struct walk *w, int channels, const char *what, int *heads)
+{
+    if (channels > HEAD_SIZE && channels % HEAD_SIZE != 0)
+        return err_set(w->e,
+                       "%s: %s has %d channels, no multiple of 64, so its number of heads cannot "
+                       "be told; use the diffusers folder of this model",
+                       safetensors_path(w->st), what, channels);
+    *heads = channels < HEAD_SIZE ? 1 : channels / HEAD_SIZE;
+    return 0;
+}
+
+static int check_groups(const struct walk *w, const char *what, const int *channels, int levels)
+{
+    for (int i = 0; i < levels; i++)
+        if (channels[i] % NORM_GROUPS != 0)
+            return err_set(w->e,
+                           "%s: the %s has %d channels, no multiple of 32, so its norm groups "
+                           "cannot be told; use the diffusers folder of this model",
+                           safetensors_path(w->st), what, channels[i]);
+    return 0;
+}
+
+/* -- what the file is -- */
+
+static bool has_prefix(const struct walk *w, const char *prefix)
+{
+    return safetensors_prefix(w->st, prefix, NULL) > 0;
+}
+
+static int check_kind(const struct walk *w)
+{
+    if (has_prefix(w, "lora_") || has_prefix(w, "unet.down_blocks."))
+        return fail(w, "is a LoRA, not a model; name it in the prompt: <lora:NAME:1>");
+    if (has_prefix(w, "conditioner.embedders.0.model."))
+        return fail(w, "the SDXL refiner is not supported yet; give a base model");
+    if (has_prefix(w, "cond_stage_model."))
+        return fail(w, "is a Stable Diffusion 1 or 2 model; spritty runs SDXL");
+    if (has_prefix(w, "down_blocks.") || has_prefix(w, "encoder.") || has_prefix(w, "text_model."))
+        return fail(w, "is one part of a diffusers folder; give the folder with model_index.json");
+    if (!has_prefix(w, UNET))
+        return fail(w, "is no SDXL checkpoint: it has no model.diffusion_model tensors");
+    if (has_prefix(w, UNET "double_blocks.") || has_prefix(w, UNET "joint_blocks."))
+        return fail(w, "is a transformer model (Flux, SD3); spritty runs SDXL");
+    if (!has_prefix(w, UNET "label_emb."))
+        return fail(w, "has no size conditions (label_emb); spritty runs SDXL");
+    if (!has_prefix(w, CLIP_L) || !has_prefix(w, BIGG))
+        return fail(w, "has no text encoders; give a file with UNet, VAE and both encoders");
+    if (!has_prefix(w, VAE))
+        return fail(w, "has no VAE; give a file with UNet, VAE and both encoders");
+    return 0;
+}
+
+/* Marker keys: ComfyUI's supported_models.py, SDXL.model_type. */
+static int read_objective(const struct walk *w, struct schedule_config *s)
+{
+    *s = (struct schedule_config){.beta_start = 0.00085,
+                                  .beta_end = 0.012,
+                                  .train_steps = 1000,
+                                  .scaled_linear = true,
+                                  .prediction = PREDICT_EPSILON};
+    if (has_prefix(w, "edm_vpred.") || has_prefix(w, "edm_mean"))
+        return fail(w, "is trained with EDM preconditioning, which is not supported yet");
+    if (safetensors_find(w->st, "v_pred")) {
+        s->prediction = PREDICT_V;
+        s->zero_terminal_snr = safetensors_find(w->st, "ztsnr") != NULL;
+    }
+    return 0;
+}
+
+/* -- UNet -- */
+
+/* Transformer blocks in one member of a block: 0 when it has no attention. */
+static int depth_at(const struct walk *w, const char *block)
+{
+    char prefix[KEY_MAX];
+    snprintf(prefix, sizeof prefix, UNET "%s.1.transformer_blocks.", block);
+    return count_run(w, prefix, ".norm1.weight", MAX_LAYERS);
+}
+
+static int uneven(const struct walk *w)
+{
+    return fail(w, "the UNet's blocks differ within a level (a pruned model?), which is not "
+                   "supported");
+}
+
+/* One res block of the way down, the at-th of its level. */
+static int read_down_block(const struct walk *w, struct unet_config *c, int block, int level,
+                           int at)
+{
+    char name[KEY_MAX], label[32];
+    int channels;
+    snprintf(label, sizeof label, "input_blocks.%d", block);
+    snprintf(name, sizeof name, UNET "%s.0.in_layers.2.weight", label);
+    if (size_of(w, name, 4, 0, &channels) != 0)
+        return -1;
+    int depth = depth_at(w, label);
+    if (depth > MAX_LAYERS)
+        return fail(w, "the UNet has too many transformer blocks");
+    if (at == 0) {
+        c->channels[level] = channels;
+        c->depth[level] = depth;
+    } else if (c->channels[level] != channels || c->depth[level] != depth) {
+        return uneven(w);
+    }
+    return 0;
+}
+
+static int walk_down(const struct walk *w, struct unet_config *c)
+{
+    int level = 0, at = 0;
+    for (int block = 1;; block++) {
+        bool closes = get(w, UNET "input_blocks.%d.0.op.weight", block) != NULL;
+        bool ends = !closes && !get(w, UNET "input_blocks.%d.0.in_layers.2.weight", block);
+        if (!closes && !ends) {
+            if (at == MAX_LAYERS)
+                return fail(w, "the UNet has too many blocks in a level");
+            if (read_down_block(w, c, block, level, at++) != 0)
+                return -1;
+            continue;
+        }
+        if (at == 0 || (level > 0 && at != c->layers))
+            return uneven(w);
+        c->layers = at;
+        at = 0;
+        level++;
+        if (ends)
+            break;
+        if (level == MAX_LEVELS)
+            return fail(w, "the UNet has too many levels");
+    }
+    c->levels = level;
+    return 0;
+}
+
+/* The middle and the way up hold what struct unet_config says they do. */
+static int check_rest(const struct walk *w, struct unet_config *c)
+{
+    char label[32];
+    c->mid_depth = depth_at(w, "middle_block");
+    if (c->mid_depth < 1 || c->mid_depth > MAX_LAYERS)
+        return fail(w, "the UNet's middle block has no attention, which is not supported");
+    int blocks = c->levels * (c->layers + 1);
+    for (int i = 0; i <= blocks; i++) {
+        snprintf(label, sizeof label, "output_blocks.%d", i);
+        bool there = get(w, UNET "%s.0.in_layers.2.weight", label) != NULL;
+        if (there != (i < blocks))
+            return uneven(w);
+        if (there && depth_at(w, label) != c->depth[c->levels - 1 - i / (c->layers + 1)])
+            return uneven(w);
+    }
+    return 0;
+}
+
+/* Width of the text states and the kind of projections, off the middle block's attention. */
+static int read_attention(const struct walk *w, struct unet_config *c)
+{
+    const struct st_tensor *t = get(w, UNET "middle_block.1.proj_in.weight");
+    if (!t)
+        return fail(w, "missing tensor " UNET "middle_block.1.proj_in.weight");
+    c->linear_projection = t->rank == 2;
+    for (int i = 0; i < c->levels; i++) {
+        c->heads[i] = 1;
+        bool attends = c->depth[i] > 0 || i == c->levels - 1;
+        if (attends && heads_of(w, c->channels[i], "the UNet", &c->heads[i]) != 0)
+            return -1;
+    }
+    return size_of(w, UNET "middle_block.1.transformer_blocks.0.attn2.to_k.weight", 2, 1,
+                   &c->context);
+}
+
+static int read_unet(const struct walk *w, struct unet_config *c)
+{
+    *c = (struct unet_config){.norm_groups = NORM_GROUPS,
+                              .norm_eps = 1e-5f,
+                              .flip_sin_to_cos = true,
+                              .added_time_dim = 256};
+    if (size_of(w, UNET "input_blocks.0.0.weight", 4, 1, &c->in_channels) != 0 ||
+        size_of(w, UNET "out.2.weight", 4, 0, &c->out_channels) != 0 ||
+        size_of(w, UNET "time_embed.0.weight", 2, 0, &c->time_dim) != 0 ||
+        size_of(w, UNET "label_emb.0.0.weight", 2, 1, &c->added_inputs) != 0 ||
+        walk_down(w, c) != 0 || check_rest(w, c) != 0 || read_attention(w, c) != 0)
+        return -1;
+    if (c->time_dim != 4 * c->channels[0])
+        return fail(w, "the time embedding is not 4 times as wide as the first level");
+    return check_groups(w, "UNet", c->channels, c->levels);
+}
+
+/* -- VAE -- */
+
+static int check_vae_blocks(const struct walk *w, const struct vae_config *c)
+{
+    char prefix[KEY_MAX];
+    for (int i = 0; i < c->levels; i++) {
+        snprintf(prefix, sizeof prefix, VAE "encoder.down.%d.block.", i);
+        int down = count_run(w, prefix, ".conv1.weight", MAX_LAYERS);
+        snprintf(prefix, sizeof prefix, VAE "decoder.up.%d.block.", i);
+        int up = count_run(w, prefix, ".conv1.weight", MAX_LAYERS);
+        if (down != c->layers || up != c->layers + 1)
+            return fail(w, "the VAE's levels differ in their blocks, which is not supported");
+    }
+    return 0;
+}
+
+static int read_vae(const struct walk *w, struct vae_config *c)
+{
+    *c = (struct vae_config){.norm_groups = NORM_GROUPS, .scaling_factor = 0.13025f};
+    char name[KEY_MAX];
+    c->levels = count_run(w, VAE "encoder.down.", ".block.0.conv1.weight", MAX_LEVELS);
+    c->layers = count_run(w, VAE "encoder.down.0.block.", ".conv1.weight", MAX_LAYERS - 1);
+    if (c->levels < 1 || c->levels > MAX_LEVELS || c->layers >= MAX_LAYERS)
+        return fail(w, "the VAE's encoder has no levels that SDXL could have");
+    for (int i = 0; i < c->levels; i++) {
+        snprintf(name, sizeof name, VAE "encoder.down.%d.block.0.conv1.weight", i);
+        if (size_of(w, name, 4, 0, &c->channels[i]) != 0)
+            return -1;
+    }
+    if (size_of(w, VAE "encoder.conv_in.weight", 4, 1, &c->in_channels) != 0 ||
+        size_of(w, VAE "decoder.conv_out.weight", 4, 0, &c->out_channels) != 0 ||
+        size_of(w, VAE "decoder.conv_in.weight", 4, 1, &c->latent_channels) != 0 ||
+        check_vae_blocks(w, c) != 0)
+        return -1;
+    if (c->in_channels != 3 || c->out_channels != 3 || c->latent_channels > 16)
+        return fail(w, "the VAE is not one of RGB images and up to 16 latent channels");
+    c->mid_attention = get(w, VAE "decoder.mid.attn_1.q.weight") != NULL;
+    c->quant_conv = get(w, VAE "quant_conv.weight") != NULL;
+    c->post_quant_conv = get(w, VAE "post_quant_conv.weight") != NULL;
+    return check_groups(w, "VAE", c->channels, c->levels);
+}
+
+/* -- text encoders -- */
+
+struct clip_names {
+    const char *tokens, *positions, *layers, *layer_mark, *ffn;
+};
+
+static int read_clip(const struct walk *w, const struct clip_names *n, int encoder,
+                     struct clip_config *c)
+{
+    *c = (struct clip_config){.act = encoder == 0 ? ACT_QUICK_GELU : ACT_GELU, .eps = 1e-5f};
+    c->layers = count_run(w, n->layers, n->layer_mark, MAX_LAYERS);
+    if (c->layers < 2 || c->layers > MAX_LAYERS)
+        return fail(w, "a text encoder has too few or too many layers");
+    if (size_of(w, n->tokens, 2, 0, &c->vocab) != 0 ||
+        size_of(w, n->tokens, 2, 1, &c->hidden) != 0 ||
+        size_of(w, n->positions, 2, 0, &c->positions) != 0 ||
+        size_of(w, n->ffn, 2, 0, &c->ffn) != 0 ||
+        heads_of(w, c->hidden, "a text encoder", &c->heads) != 0)
+        return -1;
+    if (c->vocab < 4 || c->positions < 77)
+        return fail(w, "a text encoder has too few tokens or positions");
+    config_default_tokens(c, encoder);
+    return 0;
+}
+
+static int read_text(const struct walk *w, struct clip_config text[2])
+{
+    static const struct clip_names l = {
+        CLIP_L "embeddings.token_embedding.weight", CLIP_L "embeddings.position_embedding.weight",
+        CLIP_L "encoder.layers.", ".mlp.fc1.weight", CLIP_L "encoder.layers.0.mlp.fc1.weight"};
+    static const struct clip_names g = {BIGG "token_embedding.weight", BIGG "positional_embedding",
+                                        BIGG "transformer.resblocks.", ".mlp.c_fc.weight",
+                                        BIGG "transformer.resblocks.0.mlp.c_fc.weight"};
+    if (read_clip(w, &l, 0, &text[0]) != 0 || read_clip(w, &g, 1, &text[1]) != 0)
+        return -1;
+    if (get(w, BIGG "text_projection.weight"))
+        return size_of(w, BIGG "text_projection.weight", 2, 0, &text[1].projection);
+    return size_of(w, BIGG "text_projection", 2, 1, &text[1].projection);
+}
+
 int infer_config(const struct safetensors *st, struct model_config *c, struct err *e)
 {
-    (void)c;
-    return err_set(e, "%s: single files are not supported yet", safetensors_path(st));
+    *c = (struct model_config){.zeros_for_empty_prompt = true, .default_size = DEFAULT_PIXELS};
+    struct walk w = {.st = st, .e = e};
+    if (check_kind(&w) != 0 || read_objective(&w, &c->schedule) != 0 ||
+        read_unet(&w, &c->unet) != 0 || read_vae(&w, &c->vae) != 0 || read_text(&w, c->text) != 0)
+        return -1;
+    return config_check(c, safetensors_path(st), e);
 }
