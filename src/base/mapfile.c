@@ -39,7 +39,7 @@ static int open_regular(const char *path, size_t *size, struct err *e)
 int mapfile_open(struct mapfile *m, const char *path, struct err *e)
 {
     *m = (struct mapfile){0};
-    size_t size;
+    size_t size = 0;
     int fd = open_regular(path, &size, e);
     if (fd < 0)
         return -1;

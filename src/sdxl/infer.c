@@ -158,7 +158,7 @@ static int read_down_block(const struct walk *w, struct unet_config *c, int bloc
                            int at)
 {
     char name[KEY_MAX], label[32];
-    int channels;
+    int channels = 0;
     snprintf(label, sizeof label, "input_blocks.%d", block);
     snprintf(name, sizeof name, UNET "%s.0.in_layers.2.weight", label);
     if (size_of(w, name, 4, 0, &channels) != 0)
