@@ -14,7 +14,7 @@ import sys
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-WHAT = ["tokens", "models", "clip", "unet", "vae"]
+WHAT = ["tokens", "models", "clip", "unet", "vae", "schedules", "trajectories", "rng"]
 
 
 def main():
@@ -37,6 +37,10 @@ def main():
     if {"clip", "unet", "vae"} & set(what):
         from golden_dumps import make_dumps
         make_dumps(HERE, what)
+    for name in ("schedules", "trajectories", "rng"):
+        if name in what:
+            import golden_sampling
+            getattr(golden_sampling, f"make_{name}")(HERE)
 
 
 if __name__ == "__main__":
