@@ -124,7 +124,7 @@ $(BUILD)/spritty: $(BUILD)/src/main.o $(LIB)
 
 $(LIB): $(OBJ)
 	@rm -f $@.tmp
-	@$(AR) rcs $@.tmp $^ && mv $@.tmp $@
+	@$(AR) qcs $@.tmp $^ && mv $@.tmp $@
 
 $(BUILD)/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)

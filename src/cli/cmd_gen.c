@@ -1,0 +1,181 @@
+/*
+ * spritty gen: one job without a terminal app.
+ *
+ * The order is: what is cheap to find wrong first (settings, the target folder), then the model,
+ * then the work. Ctrl-C is looked at between steps; nothing is written then.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fileio.h"
+#include "cli/meta.h"
+#include "cli/progress.h"
+#include "sprite/png.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+/* Once is a polite request, twice is the end. */
+static void catch_interrupts(void)
+{
+    struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+}
+
+static bool on_step(void *user, const struct gen_progress *g)
+{
+    progress_event(user, g);
+    return !interrupted;
+}
+
+struct gen {
+    struct cli *cli;
+    struct job job;
+    struct pipeline *pipeline;
+    struct gen_result result;
+    struct progress progress;
+    struct job_times times;
+    double began;
+    char **files;
+    char hash[11];
+};
+
+/* slime.png, or slime-0.png, slime-1.png ... of a batch. */
+static char *file_name(const struct job *j, int index)
+{
+    char *name = NULL, stem[64];
+    const char *said = settings_has(&j->settings, "output") ? j->settings.output : NULL;
+    snprintf(stem, sizeof stem, "sprite-%llu.png", (unsigned long long)j->params.seed);
+    const char *full = said ? said : stem, *slash = strrchr(full, '/');
+    const char *dot = strrchr(slash ? slash : full, '.');
+    int n;
+    if (j->params.batch == 1)
+        n = asprintf(&name, "%s", full);
+    else if (dot && dot != full && dot != slash + 1)
+        n = asprintf(&name, "%.*s-%d%s", (int)(dot - full), full, index, dot);
+    else
+        n = asprintf(&name, "%s-%d", full, index);
+    return n < 0 ? NULL : name;
+}
+
+static int name_files(struct gen *g, struct err *e)
+{
+    int count = g->job.params.batch;
+    g->files = calloc((size_t)count, sizeof *g->files);
+    for (int i = 0; g->files && i < count; i++) {
+        g->files[i] = file_name(&g->job, i);
+        if (!g->files[i])
+            return err_set(e, "out of memory");
+        if (file_check_target(g->files[i], e))
+            return -1;
+    }
+    return g->files ? 0 : err_set(e, "out of memory");
+}
+
+static int save_one(struct gen *g, int i, struct err *e)
+{
+    const struct gen_result *r = &g->result;
+    size_t image = (size_t)r->width * (size_t)r->height * 3;
+    struct picture picture = {.kind = PICTURE_RGB,
+                              .width = r->width,
+                              .height = r->height,
+                              .pixels = r->rgb + (size_t)i * image};
+    char *parameters = meta_parameters(&g->job, g->hash, i);
+    char *chunk = meta_chunk(&g->job, g->pipeline, r, i);
+    struct png_text text[] = {{"parameters", parameters}, {"spritty", chunk}};
+    int rc = parameters && chunk ? png_save(g->files[i], &picture, text, 2, e)
+                                 : err_set(e, "out of memory");
+    free(parameters);
+    free(chunk);
+    return rc;
+}
+
+static int save(struct gen *g, struct err *e)
+{
+    double start = now_ms();
+    meta_model_hash(g->job.model, g->hash);
+    for (int i = 0; i < g->result.count; i++)
+        if (save_one(g, i, e))
+            return -1;
+    g->times.save = now_ms() - start;
+    g->times.total = now_ms() - g->began;
+    return 0;
+}
+
+static int report_json(struct gen *g, struct err *e)
+{
+    struct jsonw w = {0};
+    jsonw_open(&w, NULL, '{');
+    jsonw_open(&w, "files", '[');
+    for (int i = 0; i < g->result.count; i++)
+        jsonw_string(&w, NULL, g->files[i]);
+    jsonw_close(&w, ']');
+    meta_json(&w, &g->job, g->pipeline, &g->result, &g->times);
+    jsonw_close(&w, '}');
+    char *text = jsonw_take(&w);
+    if (!text)
+        return err_set(e, "out of memory");
+    puts(text);
+    free(text);
+    return 0;
+}
+
+static int report(struct gen *g, struct err *e)
+{
+    const struct gen_result *r = &g->result;
+    if (!g->cli->quiet) {
+        progress_picture(&g->progress, r->rgb, r->width, r->height);
+        fprintf(stderr, "%dx%d  seed %llu  %.2f s\n", r->width, r->height,
+                (unsigned long long)g->job.params.seed, g->times.total / 1e3);
+    }
+    if (g->cli->json)
+        return report_json(g, e);
+    for (int i = 0; i < r->count; i++) {
+        char *name = strdup(g->files[i]);
+        if (!name)
+            return err_set(e, "out of memory");
+        text_sanitize(name);
+        puts(name);
+        free(name);
+    }
+    return 0;
+}
+
+static int generate(struct gen *g, struct err *e)
+{
+    struct gen_hooks hooks = {&g->progress, on_step};
+    if (job_prepare(&g->job, g->cli, g->cli->args[0], e) || name_files(g, e))
+        return -1;
+    g->job.options.hooks = &hooks;
+    g->pipeline = pipeline_open(g->job.model, &g->job.options, e);
+    int rc = g->pipeline ? pipeline_run(g->pipeline, &g->job.params, &hooks, &g->result, e) : -1;
+    progress_finish(&g->progress);
+    if (rc && interrupted)
+        return err_set(e, "cancelled; nothing was written");
+    return rc || save(g, e) || report(g, e) ? -1 : 0;
+}
+
+int cmd_gen(struct cli *cli)
+{
+    struct gen g = {.cli = cli, .began = now_ms()};
+    struct err e = {""};
+    catch_interrupts();
+    progress_init(&g.progress, stderr, cli->quiet);
+    int rc = generate(&g, &e);
+    gen_result_free(&g.result);
+    if (g.pipeline)
+        pipeline_close(g.pipeline);
+    for (int i = 0; g.files && i < g.job.params.batch; i++)
+        free(g.files[i]);
+    free(g.files);
+    job_free(&g.job);
+    return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
+}

@@ -1,0 +1,215 @@
+/* spritty info: what a model or a PNG holds. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/fileio.h"
+#include "base/jsonw.h"
+#include "cli/job.h"
+#include "sdxl/checkpoint.h"
+#include "sprite/png.h"
+
+static const char *const part_names[PART_COUNT] = {"text_encoder", "text_encoder_2", "unet", "vae"};
+
+/* Prints text from a file: line by line, without control characters. */
+static void print_foreign(const char *text, const char *indent)
+{
+    for (const char *line = text; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL) {
+        char *copy = strndup(line, strcspn(line, "\n"));
+        if (!copy)
+            return;
+        text_sanitize(copy);
+        printf("%s%s\n", indent, copy);
+        free(copy);
+    }
+}
+
+static int print_json(struct jsonw *w, struct err *e)
+{
+    char *text = jsonw_take(w);
+    if (!text)
+        return err_set(e, "out of memory");
+    puts(text);
+    free(text);
+    return 0;
+}
+
+/* ---- PNG ---- */
+
+static int info_png(const char *path, bool json, struct err *e)
+{
+    struct png_file f;
+    struct jsonw w = {0};
+    int rc = 0;
+    /* With the pixels: texts may stand behind them, and a broken file is told. */
+    if (png_load(path, true, &f, e))
+        return -1;
+    if (json) {
+        jsonw_open(&w, NULL, '{');
+        jsonw_string(&w, "kind", "png");
+        jsonw_u64(&w, "width", (uint64_t)f.width);
+        jsonw_u64(&w, "height", (uint64_t)f.height);
+        jsonw_open(&w, "text", '{');
+        for (int i = 0; i < f.texts; i++)
+            jsonw_string(&w, f.text[i].key, f.text[i].value);
+        jsonw_close(&w, '}');
+        jsonw_close(&w, '}');
+        rc = print_json(&w, e);
+    } else {
+        printf("PNG, %dx%d\n", f.width, f.height);
+        for (int i = 0; i < f.texts; i++) {
+            print_foreign(f.text[i].key, "");
+            print_foreign(f.text[i].value, "  ");
+        }
+    }
+    png_file_free(&f);
+    return rc;
+}
+
+/* ---- models ---- */
+
+static void dtype_names(int mask, char out[32])
+{
+    static const char *const names[] = {[DT_F32] = "F32", [DT_F16] = "F16", [DT_BF16] = "BF16"};
+    out[0] = '\0';
+    for (int t = DT_F32; t <= DT_BF16; t++)
+        if (mask >> t & 1)
+            snprintf(out + strlen(out), 32 - strlen(out), "%s%s", *out ? "+" : "", names[t]);
+}
+
+static void levels_text(const int *values, int count, char *out, size_t size)
+{
+    size_t n = 0;
+    for (int i = 0; i < count && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%d", i ? " " : "", values[i]);
+}
+
+static void model_table(const struct checkpoint *c)
+{
+    const struct model_config *m = checkpoint_config(c);
+    struct part_summary parts[PART_COUNT];
+    char text[160], types[32];
+    checkpoint_summary(c, parts);
+    printf("%s, %s\n\n", checkpoint_path(c),
+           checkpoint_is_single_file(c) ? "single file" : "diffusers folder");
+    printf("  %-16s %8s %14s %10s  %s\n", "part", "tensors", "parameters", "MB", "type");
+    for (int i = 0; i < PART_COUNT; i++) {
+        dtype_names(parts[i].dtypes, types);
+        printf("  %-16s %8lld %14lld %10.1f  %s\n", part_names[i], (long long)parts[i].tensors,
+               (long long)parts[i].parameters, (double)parts[i].bytes / 1e6, types);
+    }
+    for (int i = 0; i < 2; i++)
+        printf("\n  %-16s %d wide, %d layers, %d heads, %d tokens, %d positions", part_names[i],
+               m->text[i].hidden, m->text[i].layers, m->text[i].heads, m->text[i].vocab,
+               m->text[i].positions);
+    levels_text(m->unet.channels, m->unet.levels, text, sizeof text);
+    printf("\n  %-16s channels %s, transformer depth ", "unet", text);
+    levels_text(m->unet.depth, m->unet.levels, text, sizeof text);
+    printf("%s (middle %d), text %d wide", text, m->unet.mid_depth, m->unet.context);
+    levels_text(m->vae.channels, m->vae.levels, text, sizeof text);
+    printf("\n  %-16s channels %s, %d latent channels, 1/%d of the size", "vae", text,
+           m->vae.latent_channels, m->vae_factor);
+    printf("\n  %-16s %d steps, beta %g to %g%s, predicts %s\n", "schedule",
+           m->schedule.train_steps, m->schedule.beta_start, m->schedule.beta_end,
+           m->schedule.scaled_linear ? " (scaled linear)" : "",
+           m->schedule.prediction == PREDICT_V ? "v" : "epsilon");
+    printf("  %-16s %dx%d\n", "made for", m->default_size, m->default_size);
+}
+
+static void print_unused(const struct checkpoint *c)
+{
+    const char *names[8];
+    int count = checkpoint_unused(c, names, 8);
+    if (count > 0)
+        printf("\n  %d tensors belong to no part:\n", count);
+    for (int i = 0; i < count && i < 8; i++)
+        print_foreign(names[i], "    ");
+    if (count > 8)
+        printf("    ...\n");
+}
+
+static void put_ints(struct jsonw *w, const char *key, const int *values, int count)
+{
+    jsonw_open(w, key, '[');
+    for (int i = 0; i < count; i++)
+        jsonw_u64(w, NULL, (uint64_t)values[i]);
+    jsonw_close(w, ']');
+}
+
+static int model_json(const struct checkpoint *c, struct err *e)
+{
+    const struct model_config *m = checkpoint_config(c);
+    struct part_summary parts[PART_COUNT];
+    struct jsonw w = {0};
+    char types[32];
+    checkpoint_summary(c, parts);
+    jsonw_open(&w, NULL, '{');
+    jsonw_string(&w, "kind", "model");
+    jsonw_string(&w, "path", checkpoint_path(c));
+    jsonw_bool(&w, "single_file", checkpoint_is_single_file(c));
+    jsonw_open(&w, "parts", '{');
+    for (int i = 0; i < PART_COUNT; i++) {
+        dtype_names(parts[i].dtypes, types);
+        jsonw_open(&w, part_names[i], '{');
+        jsonw_u64(&w, "tensors", (uint64_t)parts[i].tensors);
+        jsonw_u64(&w, "parameters", (uint64_t)parts[i].parameters);
+        jsonw_u64(&w, "bytes", (uint64_t)parts[i].bytes);
+        jsonw_string(&w, "dtype", types);
+        jsonw_close(&w, '}');
+    }
+    jsonw_close(&w, '}');
+    put_ints(&w, "unet_channels", m->unet.channels, m->unet.levels);
+    put_ints(&w, "unet_depth", m->unet.depth, m->unet.levels);
+    put_ints(&w, "vae_channels", m->vae.channels, m->vae.levels);
+    jsonw_u64(&w, "context", (uint64_t)m->unet.context);
+    jsonw_string(&w, "prediction", m->schedule.prediction == PREDICT_V ? "v" : "epsilon");
+    jsonw_u64(&w, "default_size", (uint64_t)m->default_size);
+    jsonw_u64(&w, "unused", (uint64_t)checkpoint_unused(c, NULL, 0));
+    jsonw_close(&w, '}');
+    return print_json(&w, e);
+}
+
+static int info_model(const char *path, bool json, struct err *e)
+{
+    struct checkpoint *c = checkpoint_open(path, NULL, e);
+    int rc = 0;
+    if (!c)
+        return -1;
+    if (json) {
+        rc = model_json(c, e);
+    } else {
+        model_table(c);
+        print_unused(c);
+    }
+    checkpoint_close(c);
+    return rc;
+}
+
+/* ---- which of them ---- */
+
+static bool begins_like_png(const char *path)
+{
+    unsigned char head[8];
+    FILE *f = fopen(path, "rbe");
+    bool is = f && fread(head, 1, sizeof head, f) == sizeof head && png_is(head, sizeof head);
+    if (f)
+        fclose(f);
+    return is;
+}
+
+int cmd_info(struct cli *cli)
+{
+    char path[PATH_MAX];
+    struct err e = {""};
+    const char *name = cli->args[0];
+    struct stat st;
+    bool file = !stat(name, &st) && !S_ISDIR(st.st_mode);
+    int rc = 0;
+    if (file && begins_like_png(name))
+        rc = info_png(name, cli->json, &e);
+    else if (file)
+        rc = info_model(name, cli->json, &e);
+    else
+        rc = find_model(name, path, &e) || info_model(path, cli->json, &e) ? -1 : 0;
+    return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
+}

@@ -1,0 +1,143 @@
+/* Help, manual page and completion, read off the tables of commands and options. */
+#include <string.h>
+
+#include "cli/options_table.h"
+#include "cli/version.h"
+
+static const char *const description =
+    "Game sprites from prompts: Stable Diffusion XL in one C program, with a small model of its\n"
+    "own to start with.\n";
+
+static const char *help_of(const struct option_row *o)
+{
+    return o->help ? o->help : settings_key(settings_key_index(o->key))->help;
+}
+
+/* "-s, --seed N" */
+static void spell(const struct option_row *o, char *out, size_t size)
+{
+    char letter[8] = "    ";
+    if (o->letter)
+        snprintf(letter, sizeof letter, "-%c, ", o->letter);
+    snprintf(out, size, "%s--%s%s%s", letter, o->name, o->arg ? " " : "", o->arg ? o->arg : "");
+}
+
+/* Names to choose from, when the argument does not list them. */
+static bool choices(const struct option_row *o, char *out, size_t size)
+{
+    const struct settings_key *k = o->key ? settings_key(settings_key_index(o->key)) : NULL;
+    if (!k || !k->choice || strchr(o->arg, '|'))
+        return false;
+    size_t n = 0;
+    for (int i = 0; k->choice(i) && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s%s", i ? ", " : "", k->choice(i));
+    return true;
+}
+
+static void print_options(FILE *f, const struct command *c)
+{
+    const struct option_row *o;
+    char text[300];
+    for (int i = 0; (o = cli_option(i)); i++) {
+        if (!cli_option_is_for(o, c))
+            continue;
+        spell(o, text, sizeof text);
+        if (strlen(text) > 24)
+            fprintf(f, "  %s\n  %24s  %s\n", text, "", help_of(o));
+        else
+            fprintf(f, "  %-24s  %s\n", text, help_of(o));
+        if (choices(o, text, sizeof text))
+            fprintf(f, "  %24s  (%s)\n", "", text);
+    }
+}
+
+void cli_help(FILE *f, const struct command *c)
+{
+    if (c) {
+        fprintf(f, "usage: spritty %s%s%s [options]\n\n%s\n\n", c->name, *c->args ? " " : "",
+                c->args, c->summary);
+    } else {
+        fprintf(f, "usage: spritty COMMAND [options]\n\n%s\n", description);
+        for (int i = 0; (c = cli_command(i)); i++)
+            if (c->run)
+                fprintf(f, "  %-6s %-17s  %s\n", c->name, c->args, c->summary);
+        fputc('\n', f);
+    }
+    print_options(f, c);
+    fprintf(f, "\nExit status: 0 done, 1 failed, 2 wrong usage.\n");
+}
+
+/* troff: a line must not begin with a dot or quote, backslashes and minuses are escaped. */
+static void troff(FILE *f, const char *s)
+{
+    for (; *s; s++) {
+        if (*s == '\\')
+            fputs("\\e", f);
+        else if (*s == '-')
+            fputs("\\-", f);
+        else
+            fputc(*s, f);
+    }
+}
+
+void cli_man(FILE *f)
+{
+    const struct command *c;
+    const struct option_row *o;
+    char text[300];
+    fprintf(f, ".TH SPRITTY 1 \"\" \"spritty %s\"\n", SPRITTY_VERSION);
+    fprintf(f, ".SH NAME\nspritty \\- game sprites from prompts\n");
+    fprintf(f, ".SH SYNOPSIS\n.B spritty\nCOMMAND [options]\n.SH DESCRIPTION\n%s", description);
+    fprintf(f, ".SH COMMANDS\n");
+    for (int i = 0; (c = cli_command(i)); i++)
+        if (c->run)
+            fprintf(f, ".TP\n.B %s\\fR %s\n%s\n", c->name, c->args, c->summary);
+    fprintf(f, ".SH OPTIONS\n");
+    for (int i = 0; (o = cli_option(i)); i++) {
+        spell(o, text, sizeof text);
+        fprintf(f, ".TP\n.B ");
+        troff(f, text + strspn(text, " "));
+        fprintf(f, "\n");
+        troff(f, help_of(o));
+        if (choices(o, text, sizeof text))
+            fprintf(f, " (%s)", text);
+        fprintf(f, "\n");
+    }
+    fprintf(f, ".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage.\n");
+    fprintf(f, ".SH FILES\n.TP\n.I ~/.config/spritty/config.ini\nsettings and presets, over the "
+               "shipped ones\n.TP\n.I ~/.local/share/spritty/models\nmodels by name\n");
+}
+
+void cli_completion(FILE *f)
+{
+    const struct command *c;
+    const struct option_row *o;
+    char text[300];
+    fprintf(f, "# bash completion for spritty\n_spritty()\n{\n    local word=$2 before=$3\n"
+               "    case $before in\n");
+    for (int i = 0; (o = cli_option(i)); i++) {
+        char list[300] = "";
+        if (choices(o, text, sizeof text))
+            snprintf(list, sizeof list, "%s", text);
+        else if (o->arg && strchr(o->arg, '|'))
+            snprintf(list, sizeof list, "%s", o->arg);
+        else
+            continue;
+        for (char *p = list; *p; p++)
+            if (*p == '|' || *p == ',')
+                *p = ' ';
+        fprintf(f,
+                "    --%s)\n        mapfile -t COMPREPLY < <(compgen -W '%s' -- \"$word\")\n"
+                "        return\n        ;;\n",
+                o->name, list);
+    }
+    fprintf(f, "    esac\n    local words='");
+    for (int i = 0; (o = cli_option(i)); i++)
+        fprintf(f, "--%s ", o->name);
+    fprintf(f, "'\n    ((COMP_CWORD == 1)) && words+='");
+    for (int i = 0; (c = cli_command(i)); i++)
+        if (c->run)
+            fprintf(f, "%s ", c->name);
+    fprintf(f, "'\n    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
+               "complete -o default -F _spritty spritty\n");
+}

@@ -1,0 +1,241 @@
+/* Settings to a job; see job.h. Layers, uppermost first: flags, preset, config files, the model's
+ * spritty.json, what is below. */
+#include "cli/job.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "base/json.h"
+#include "base/paths.h"
+#include "sdxl/checkpoint.h"
+
+/* When neither user nor model says anything. The size comes from the model's configuration. */
+static const char *const fallback[][2] = {
+    {"steps", "20"},         {"cfg", "7"},       {"batch", "1"},        {"sampler", "euler"},
+    {"scheduler", "normal"}, {"device", "auto"}, {"precision", "auto"}, {"memory", "auto"},
+    {"threads", "0"},        {"seed", "random"},
+};
+
+static bool exists(const char *path)
+{
+    return access(path, F_OK) == 0;
+}
+
+static bool model_in(enum place place, const char *name, char path[PATH_MAX])
+{
+    char relative[300];
+    for (int single = 0; single < 2; single++) {
+        snprintf(relative, sizeof relative, "models/%s%s", name, single ? ".safetensors" : "");
+        if (place_path(place, relative, path) && exists(path))
+            return true;
+    }
+    return false;
+}
+
+int find_model(const char *name, char path[PATH_MAX], struct err *e)
+{
+    size_t n = strlen(name);
+    bool is_name = n > 0 && n < 200 && !strchr(name, '/') && name[0] != '.';
+    if (is_name && (model_in(PLACE_DATA, name, path) || model_in(PLACE_SHARE, name, path)))
+        return 0;
+    if (n < PATH_MAX && n > 0 && exists(name)) {
+        strcpy(path, name);
+        return 0;
+    }
+    if (is_name)
+        return err_set(e,
+                       "there is no model '%s': neither a file of that name here nor a model in "
+                       "~/.local/share/spritty/models; give a path with -m",
+                       name);
+    return err_set(e,
+                   "there is no model at '%.200s'; give a diffusers folder or a .safetensors "
+                   "file with -m",
+                   name);
+}
+
+/* The last part of the path, without its ending. */
+static void name_model(const char *path, char *name, size_t size)
+{
+    char full[PATH_MAX];
+    snprintf(full, sizeof full, "%s", path);
+    for (size_t n = strlen(full); n > 1 && full[n - 1] == '/'; n--)
+        full[n - 1] = '\0';
+    char *slash = strrchr(full, '/'), *start = slash ? slash + 1 : full;
+    char *end = strstr(start, ".safetensors");
+    if (end)
+        *end = '\0';
+    snprintf(name, size, "%.200s", start);
+}
+
+/* ---- the model's own recommendations: the "default" object of its spritty.json ---- */
+
+/* One of them, as the text that a config file would have. */
+static int default_text(struct json object, struct json v, char *text, size_t size, struct err *e)
+{
+    double x;
+    int side[2];
+    switch (json_kind(v)) {
+    case JSON_STRING:
+        snprintf(text, size, "%s", json_as_string(v));
+        return 0;
+    case JSON_ARRAY:
+        if (json_count(v) != 2 || json_ints(object, json_key(v), 1, 65536, side, 2, e) != 2)
+            return err_set(e, "not two whole numbers");
+        snprintf(text, size, "%dx%d", side[0], side[1]);
+        return 0;
+    case JSON_NUMBER:
+        if (json_double(object, json_key(v), -1e9, 1e9, &x, e))
+            return -1;
+        snprintf(text, size, "%.10g", x);
+        return 0;
+    default:
+        return err_set(e, "neither text nor a number");
+    }
+}
+
+static int model_defaults(const char *model, struct settings *s, struct err *e)
+{
+    char path[PATH_MAX], text[200];
+    struct settings own = {0};
+    int n = snprintf(path, sizeof path, "%s/spritty.json", model);
+    if (n < 0 || n >= PATH_MAX || !exists(path))
+        return 0;
+    struct json_doc *doc = json_load(path, 1 << 20, e);
+    if (!doc)
+        return -1;
+    int rc = 0;
+    struct json object = json_get(json_root(doc), "default");
+    for (struct json v = json_first(object); v.node && !rc; v = json_next(v)) {
+        rc = default_text(object, v, text, sizeof text, e);
+        if (!rc)
+            rc = settings_set(&own, json_key(v), text, e);
+        if (rc)
+            err_prefix(e, "%s: default.%s", path, json_key(v));
+    }
+    json_free(doc);
+    if (!rc)
+        rc = settings_fill(s, &own, e);
+    settings_free(&own);
+    return rc;
+}
+
+/* ---- layers ---- */
+
+static int user_layers(struct settings *s, const struct cli *cli, struct err *e)
+{
+    struct config config = {0};
+    int rc = settings_fill(s, &cli->flags, e) || config_load(&config, e) ? -1 : 0;
+    if (!rc && cli->preset)
+        rc = config_preset(&config, cli->preset, s, e);
+    if (!rc)
+        rc = settings_fill(s, &config.defaults, e);
+    config_free(&config);
+    if (!rc && !settings_has(s, "model"))
+        rc = settings_set(s, "model", "tiny", e);
+    return rc;
+}
+
+static int lowest_layer(struct settings *s, const char *model, struct err *e)
+{
+    char text[32];
+    for (size_t i = 0; i < sizeof fallback / sizeof *fallback; i++)
+        if (!settings_has(s, fallback[i][0]) && settings_set(s, fallback[i][0], fallback[i][1], e))
+            return -1;
+    if (settings_has(s, "size"))
+        return 0;
+    struct checkpoint *c = checkpoint_open(model, NULL, e);
+    if (!c)
+        return -1;
+    snprintf(text, sizeof text, "%d", checkpoint_config(c)->default_size);
+    checkpoint_close(c);
+    return settings_set(s, "size", text, e);
+}
+
+static int refuse_unbuilt(const struct settings *s, struct err *e)
+{
+    if (strcmp(s->memory, "auto"))
+        return err_set(e, "--memory %s: memory modes are not built yet; leave it at auto",
+                       s->memory);
+    return 0;
+}
+
+/* ---- the job ---- */
+
+/* `words` into the preset's {prompt}; without that slot, behind it. */
+static char *join_prompt(const char *frame, const char *words)
+{
+    char *out = NULL;
+    const char *slot = frame ? strstr(frame, "{prompt}") : NULL;
+    int n;
+    if (!frame || !*frame)
+        n = asprintf(&out, "%s", words);
+    else if (slot)
+        n = asprintf(&out, "%.*s%s%s", (int)(slot - frame), frame, words, slot + 8);
+    else
+        n = asprintf(&out, "%s, %s", words, frame);
+    return n < 0 ? NULL : out;
+}
+
+/* 32 bits, as other tools draw them: short enough to read out. */
+static int draw_seed(struct settings *s, struct err *e)
+{
+    uint32_t seed;
+    if (!s->random_seed)
+        return 0;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        return err_set(e, "the system gives no random numbers; choose a seed with -s");
+    s->seed = seed;
+    s->random_seed = false;
+    return 0;
+}
+
+static void point(struct job *j)
+{
+    const struct settings *s = &j->settings;
+    j->params = (struct gen_params){
+        .prompt = j->prompt,
+        .negative = s->negative,
+        .seed = s->seed,
+        .steps = s->steps,
+        .cfg = (float)s->cfg,
+        .width = s->width,
+        .height = s->height,
+        .batch = s->batch,
+        .sampler = sampler_by_name(s->sampler),
+        .scheduler = schedule_by_name(s->scheduler),
+    };
+    j->options = (struct pipeline_options){
+        .device = s->device,
+        .precision = s->precision,
+        .tokenizer = *j->tokenizer ? j->tokenizer : NULL,
+        .threads = s->threads,
+    };
+}
+
+int job_prepare(struct job *j, const struct cli *cli, const char *prompt, struct err *e)
+{
+    struct settings *s = &j->settings;
+    memset(j, 0, sizeof *j);
+    if (user_layers(s, cli, e) || find_model(s->model, j->model, e) ||
+        model_defaults(j->model, s, e) || lowest_layer(s, j->model, e) || refuse_unbuilt(s, e) ||
+        draw_seed(s, e))
+        return -1;
+    name_model(j->model, j->model_name, sizeof j->model_name);
+    if (!place_path(PLACE_DATA, "tokenizer", j->tokenizer) || !exists(j->tokenizer))
+        j->tokenizer[0] = '\0';
+    j->prompt = join_prompt(s->prompt, prompt);
+    if (!j->prompt)
+        return err_set(e, "out of memory");
+    point(j);
+    return 0;
+}
+
+void job_free(struct job *j)
+{
+    settings_free(&j->settings);
+    free(j->prompt);
+    memset(j, 0, sizeof *j);
+}

@@ -1,0 +1,30 @@
+/*
+ * From flags, presets, config files and the model's own recommendations to one job.
+ */
+#ifndef SPRITTY_JOB_H
+#define SPRITTY_JOB_H
+
+#include <limits.h>
+
+#include "cli/options.h"
+#include "sdxl/pipeline.h"
+
+struct job {
+    struct settings settings; /* all layers in one */
+    char model[PATH_MAX];     /* the folder or file */
+    char model_name[256];     /* "tiny": what the PNG calls it */
+    char tokenizer[PATH_MAX]; /* for models that bring none; "" when there is none */
+    char *prompt;             /* with the preset's words around it */
+    struct gen_params params; /* points into this struct */
+    struct pipeline_options options;
+};
+
+/* Fills everything; an empty prompt is allowed. Does not open weights. job_free after either
+ * outcome. */
+int job_prepare(struct job *, const struct cli *, const char *prompt, struct err *);
+void job_free(struct job *);
+
+/* A path, or the name of a model in ~/.local/share/spritty/models or among the shipped ones. */
+int find_model(const char *name, char path[PATH_MAX], struct err *);
+
+#endif

@@ -1,0 +1,55 @@
+/* Parse, dispatch, exit status. */
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "cli/version.h"
+
+int cli_fail(int status, const struct err *e)
+{
+    fprintf(stderr, "spritty: %s\n", e->text);
+    if (status == EXIT_USAGE)
+        fputs("Try 'spritty --help'.\n", stderr);
+    return status;
+}
+
+/* What was printed has to arrive: a full disk behind stdout is a failure too. */
+static int flush_stdout(int status)
+{
+    struct err e;
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    err_set(&e, "cannot write to standard output: %s", strerror(errno));
+    return cli_fail(EXIT_FAILED, &e);
+}
+
+static int run(struct cli *c)
+{
+    if (c->version)
+        printf("spritty %s\n", SPRITTY_VERSION);
+    else if (c->man)
+        cli_man(stdout);
+    else if (c->completion)
+        cli_completion(stdout);
+    else if (c->help)
+        cli_help(stdout, c->command);
+    else if (c->command)
+        return c->command->run(c);
+    else {
+        cli_help(stderr, NULL);
+        return EXIT_USAGE;
+    }
+    return EXIT_DONE;
+}
+
+int cli_main(int argc, char **argv)
+{
+    struct cli c;
+    struct err e;
+    /* A file that grows past `ulimit -f` is an error that write() reports, not a death. */
+    signal(SIGXFSZ, SIG_IGN);
+    int status = cli_parse(&c, argc, argv, &e) ? cli_fail(EXIT_USAGE, &e) : run(&c);
+    cli_free(&c);
+    return flush_stdout(status);
+}

@@ -1,0 +1,155 @@
+/* Text chunks and JSON of a job; see meta.h. */
+#include "cli/meta.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/sha256.h"
+#include "cli/version.h"
+
+/* ---- A1111's form ---- */
+
+/* A value with a comma, colon or newline is JSON-quoted (A1111's infotext_utils.quote). */
+static void put_value(FILE *f, const char *value)
+{
+    if (!strpbrk(value, ",:\n")) {
+        fputs(value, f);
+        return;
+    }
+    struct jsonw w = {0};
+    jsonw_string(&w, NULL, value);
+    char *quoted = jsonw_take(&w);
+    fputs(quoted ? quoted : "", f);
+    free(quoted);
+}
+
+char *meta_parameters(const struct job *j, const char *hash, int index)
+{
+    const struct gen_params *g = &j->params;
+    char *text = NULL;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        return NULL;
+    fprintf(f, "%s\n", g->prompt);
+    if (g->negative && *g->negative)
+        fprintf(f, "Negative prompt: %s\n", g->negative);
+    fprintf(f, "Steps: %d, Sampler: %s, Schedule type: %s, CFG scale: %g, Seed: %" PRIu64, g->steps,
+            sampler_label(g->sampler), schedule_label(g->scheduler), (double)g->cfg, g->seed);
+    fprintf(f, ", Size: %dx%d", g->width, g->height);
+    if (*hash)
+        fprintf(f, ", Model hash: %s", hash);
+    fputs(", Model: ", f);
+    put_value(f, j->model_name);
+    if (g->batch > 1)
+        fprintf(f, ", Batch size: %d, Batch pos: %d", g->batch, index);
+    fprintf(f, ", RNG: CPU, Version: spritty %s", SPRITTY_VERSION);
+    if (fclose(f)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+void meta_model_hash(const char *model, char out[11])
+{
+    static const char *const unet[] = {"", "/unet/diffusion_pytorch_model.safetensors",
+                                       "/unet/diffusion_pytorch_model.fp16.safetensors"};
+    enum { LIMIT = 64 << 20 };
+    struct sha256 h;
+    struct stat st;
+    char path[PATH_MAX + 64], hex[65];
+    static char block[1 << 16];
+    FILE *f = NULL;
+    out[0] = '\0';
+    for (int i = 0; i < 3 && !f; i++) {
+        snprintf(path, sizeof path, "%s%s", model, unet[i]);
+        if (!stat(path, &st) && S_ISREG(st.st_mode))
+            f = fopen(path, "rbe");
+    }
+    if (f && st.st_size <= LIMIT) {
+        sha256_init(&h);
+        for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
+            sha256_add(&h, block, n);
+        sha256_hex(&h, hex);
+        if (!ferror(f))
+            snprintf(out, 11, "%.10s", hex);
+    }
+    if (f)
+        fclose(f);
+}
+
+/* ---- JSON ---- */
+
+static void put_params(struct jsonw *w, const struct job *j, const struct pipeline *p)
+{
+    const struct gen_params *g = &j->params;
+    char size[32];
+    snprintf(size, sizeof size, "%dx%d", g->width, g->height);
+    jsonw_open(w, "params", '{');
+    jsonw_string(w, "prompt", g->prompt);
+    jsonw_string(w, "negative", g->negative ? g->negative : "");
+    jsonw_u64(w, "steps", (uint64_t)g->steps);
+    jsonw_real(w, "cfg", (double)g->cfg, 4);
+    jsonw_string(w, "size", size);
+    jsonw_u64(w, "batch", (uint64_t)g->batch);
+    jsonw_string(w, "sampler", sampler_name(g->sampler));
+    jsonw_string(w, "scheduler", schedule_name(g->scheduler));
+    jsonw_string(w, "model", j->model_name);
+    jsonw_string(w, "device", pipeline_device(p));
+    jsonw_string(w, "precision", pipeline_precision(p));
+    jsonw_close(w, '}');
+}
+
+static void put_times(struct jsonw *w, const struct gen_result *r, const struct job_times *t)
+{
+    jsonw_open(w, "ms", '{');
+    if (t)
+        jsonw_real(w, "total", t->total, 2);
+    jsonw_real(w, "load", r->ms.load, 2);
+    jsonw_real(w, "text", r->ms.text, 2);
+    jsonw_real(w, "sample", r->ms.sample, 2);
+    jsonw_real(w, "decode", r->ms.decode, 2);
+    if (t) {
+        jsonw_real(w, "finish", t->finish, 2);
+        jsonw_real(w, "save", t->save, 2);
+    }
+    jsonw_open(w, "steps", '[');
+    for (int i = 0; i < r->ms.nsteps; i++)
+        jsonw_real(w, NULL, r->ms.steps[i], 2);
+    jsonw_close(w, ']');
+    jsonw_close(w, '}');
+}
+
+static void put_bytes(struct jsonw *w, const struct gen_result *r)
+{
+    jsonw_open(w, "bytes", '{');
+    jsonw_u64(w, "peak", r->bytes_peak);
+    jsonw_u64(w, "weights", r->bytes_weights);
+    jsonw_u64(w, "activations", r->bytes_activations);
+    jsonw_close(w, '}');
+}
+
+void meta_json(struct jsonw *w, const struct job *j, const struct pipeline *p,
+               const struct gen_result *r, const struct job_times *t)
+{
+    jsonw_u64(w, "seed", j->params.seed);
+    put_params(w, j, p);
+    put_times(w, r, t);
+    put_bytes(w, r);
+}
+
+char *meta_chunk(const struct job *j, const struct pipeline *p, const struct gen_result *r,
+                 int index)
+{
+    struct jsonw w = {0};
+    jsonw_open(&w, NULL, '{');
+    jsonw_string(&w, "version", SPRITTY_VERSION);
+    jsonw_u64(&w, "index", (uint64_t)index);
+    meta_json(&w, j, p, r, NULL);
+    jsonw_close(&w, '}');
+    return jsonw_take(&w);
+}

@@ -1,0 +1,30 @@
+/*
+ * What a sprite carries in its text chunks, and what `--json` says.
+ */
+#ifndef SPRITTY_META_H
+#define SPRITTY_META_H
+
+#include "base/jsonw.h"
+#include "cli/job.h"
+
+/* Milliseconds besides the pipeline's. */
+struct job_times {
+    double total, finish, save;
+};
+
+/* A1111's "parameters" for image `index` of the batch (malloc'd, NULL without memory). hash: of the
+ * model, or "" to leave it out. */
+char *meta_parameters(const struct job *, const char *hash, int index);
+
+/* The "spritty" chunk: version, params, ms by stage and step, bytes (malloc'd). */
+char *meta_chunk(const struct job *, const struct pipeline *, const struct gen_result *, int index);
+
+/* Members "seed", "params", "ms", "bytes" of an open object. */
+void meta_json(struct jsonw *, const struct job *, const struct pipeline *,
+               const struct gen_result *, const struct job_times *);
+
+/* First ten digits of the SHA-256 of the single file, or of a folder's UNet, as A1111 has it; ""
+ * when that file is over 64 MiB (it would take longer than the picture) or cannot be read. */
+void meta_model_hash(const char *model, char out[11]);
+
+#endif

@@ -1,0 +1,218 @@
+/* The tables of commands and options, and the parser over them; see options.h. */
+#include "cli/options.h"
+
+#include <assert.h>
+#include <getopt.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/suggest.h"
+#include "cli/options_table.h"
+
+static const struct command commands[] = {
+    {"gen", "PROMPT", "make sprites from a prompt", 1, 1, cmd_gen},
+    {"plan", "[PROMPT]", "forecast time and memory, computing nothing", 0, 1, cmd_plan},
+    {"info", "FILE", "what a model or a PNG holds", 1, 1, cmd_info},
+    {"doctor", "", "check the machine and the installation", 0, 0, cmd_doctor},
+    {"batch", "FILE.jsonl", "many jobs from a file", 1, 1, NULL},
+    {"bench", "", "measure speed", 0, 0, NULL},
+    {"profile", "", "time and bytes by layer", 0, 0, NULL},
+    {"import", "FILE", "a ComfyUI workflow or PNG as a preset", 1, 1, NULL},
+    {"finish", "IN.png", "sprite finishing on any image", 1, 1, NULL},
+    {"sheet", "FILE...", "sprite sheets", 1, 99, NULL},
+    {"pull", "NAME", "download a model", 1, 1, NULL},
+    {"worker", "", "take jobs from a queue", 0, 0, NULL},
+};
+enum { COMMANDS = sizeof commands / sizeof *commands };
+
+/* Which commands an option is for: bits in the order of the commands. */
+enum { GEN = 1, PLAN = 2, INFO = 4, DOCTOR = 8, JOB = GEN | PLAN, ALL = 15 };
+
+#define SETTING(letter, name, arg, commands)                                                       \
+    {                                                                                              \
+        letter, name, arg, name, 0, commands, NULL                                                 \
+    }
+#define SWITCH(letter, name, field, commands, help)                                                \
+    {                                                                                              \
+        letter, name, NULL, NULL, offsetof(struct cli, field), commands, help                      \
+    }
+
+static const struct option_row table[] = {
+    SETTING('o', "output", "FILE", GEN),
+    {'p', "preset", "NAME", NULL, offsetof(struct cli, preset), JOB, "a preset of config.ini"},
+    SETTING('n', "negative", "TEXT", JOB),
+    SETTING('s', "seed", "N", GEN),
+    SETTING(0, "steps", "N", JOB),
+    SETTING(0, "cfg", "X", JOB),
+    SETTING(0, "size", "WxH", JOB),
+    SETTING(0, "batch", "N", JOB),
+    SETTING(0, "sampler", "NAME", JOB),
+    SETTING(0, "scheduler", "NAME", JOB),
+    SETTING('m', "model", "PATH-or-NAME", JOB | DOCTOR),
+    SETTING('d', "device", "auto|cpu|cuda|cuda:N", JOB),
+    SETTING(0, "precision", "auto|fp32|bf16|fp16|fp8", JOB),
+    SETTING(0, "memory", "auto|speed|balanced|constrained", JOB),
+    SETTING('t', "threads", "N", JOB),
+    SWITCH(0, "raw", flags.raw, GEN, "the decoded image, unfinished"),
+    SWITCH(0, "json", json, ALL, "one JSON object on stdout"),
+    SWITCH('q', "quiet", quiet, ALL, "nothing on stderr but errors"),
+    SWITCH('h', "help", help, ALL, "this text"),
+    SWITCH(0, "version", version, 0, "the version"),
+    SWITCH(0, "man", man, 0, "the manual page, as troff"),
+    SWITCH(0, "completion", completion, 0, "completion for bash"),
+};
+enum { OPTIONS = sizeof table / sizeof *table, FIRST_LONG = 1000 };
+
+const struct command *cli_command(int i)
+{
+    return i < COMMANDS ? &commands[i] : NULL;
+}
+
+const struct option_row *cli_option(int i)
+{
+    return i < OPTIONS ? &table[i] : NULL;
+}
+
+bool cli_option_is_for(const struct option_row *o, const struct command *c)
+{
+    return !c || o->commands >> (c - commands) & 1;
+}
+
+/* -- parsing ------------------------------------------------------------------------------------
+ */
+
+static const char *command_name(const void *user, int i)
+{
+    (void)user;
+    return i < COMMANDS && commands[i].run ? commands[i].name : NULL;
+}
+
+static const char *option_name(const void *user, int i)
+{
+    (void)user;
+    return i < OPTIONS ? table[i].name : NULL;
+}
+
+/* What getopt_long wants to know, from the table. */
+static void getopt_tables(char *letters, struct option *longs)
+{
+    *letters++ = ':'; /* a missing argument is told apart from an unknown option */
+    for (int i = 0; i < OPTIONS; i++) {
+        longs[i] = (struct option){table[i].name, table[i].arg != NULL, NULL, FIRST_LONG + i};
+        if (!table[i].letter)
+            continue;
+        *letters++ = table[i].letter;
+        if (table[i].arg)
+            *letters++ = ':';
+    }
+    *letters = '\0';
+    memset(&longs[OPTIONS], 0, sizeof longs[OPTIONS]);
+}
+
+static const struct option_row *row_of(int code)
+{
+    for (int i = 0; i < OPTIONS; i++)
+        if (code == FIRST_LONG + i || (table[i].letter && code == table[i].letter))
+            return &table[i];
+    return NULL;
+}
+
+static int take_option(struct cli *c, const struct option_row *o, const char *value, struct err *e)
+{
+    char *at = (char *)c + o->at;
+    if (o->key && settings_set(&c->flags, o->key, value, e))
+        return err_prefix(e, "--%s", o->name);
+    if (!o->key && o->arg) {
+        free(*(char **)at);
+        if (!(*(char **)at = strdup(value)))
+            return err_set(e, "out of memory");
+    }
+    if (!o->arg)
+        *(bool *)at = true;
+    return 0;
+}
+
+static int unknown_option(const char *word, int letter, struct err *e)
+{
+    char name[64];
+    if (letter)
+        return err_set(e, "there is no option -%c", letter);
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word + 2, "="), word + 2);
+    const char *near = suggest(name, option_name, NULL);
+    return err_set(e, "there is no option --%s%s%s%s", name, near ? "; did you mean --" : "",
+                   near ? near : "", near ? "?" : "");
+}
+
+static int find_command(struct cli *c, const char *name, struct err *e)
+{
+    for (int i = 0; i < COMMANDS; i++)
+        if (!strcmp(commands[i].name, name))
+            c->command = &commands[i];
+    if (c->command && !c->command->run)
+        return err_set(e, "'spritty %s' is not built yet", name);
+    if (c->command)
+        return 0;
+    const char *near = suggest(name, command_name, NULL);
+    if (near)
+        return err_set(e, "there is no command '%.60s'; did you mean '%s'?", name, near);
+    return err_set(e, "there is no command '%.60s'", name);
+}
+
+/* Do the options that were given belong to the command, and are there as many words as it takes? */
+static int check_use(const struct cli *c, uint64_t given, struct err *e)
+{
+    const struct command *cmd = c->command;
+    for (int i = 0; i < OPTIONS; i++)
+        if (given >> i & 1 && !cli_option_is_for(&table[i], cmd))
+            return err_set(e, "--%s is no option of 'spritty %s'", table[i].name, cmd->name);
+    if (c->help)
+        return 0;
+    if (c->nargs < cmd->min_args)
+        return err_set(e, "'spritty %s' needs %s", cmd->name, cmd->args);
+    if (c->nargs > cmd->max_args)
+        return err_set(e, "'spritty %s' does not know what to do with '%.60s'%s", cmd->name,
+                       c->args[cmd->max_args],
+                       cmd->max_args == 1 ? "; put quotes around words that belong together" : "");
+    return 0;
+}
+
+int cli_parse(struct cli *c, int argc, char **argv, struct err *e)
+{
+    char letters[3 * OPTIONS + 2];
+    struct option longs[OPTIONS + 1];
+    uint64_t given = 0;
+    int code;
+    memset(c, 0, sizeof *c);
+    getopt_tables(letters, longs);
+    opterr = 0;
+    optind = 0; /* glibc: starts anew */
+    while ((code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+        if (code == '?' && optopt >= FIRST_LONG)
+            return err_set(e, "--%s takes no value", row_of(optopt)->name);
+        if (code == '?')
+            return unknown_option(argv[optind - 1], optopt, e);
+        const struct option_row *o = row_of(code == ':' ? optopt : code);
+        assert(o);
+        if (code == ':')
+            return err_set(e, "--%s needs %s", o->name, o->arg);
+        given |= UINT64_C(1) << (o - table);
+        if (take_option(c, o, optarg, e))
+            return -1;
+    }
+    if (c->flags.raw && settings_set(&c->flags, "raw", "yes", e))
+        return -1;
+    if (optind == argc)
+        return 0;
+    if (find_command(c, argv[optind], e))
+        return -1;
+    c->args = (const char **)argv + optind + 1;
+    c->nargs = argc - optind - 1;
+    return check_use(c, given, e);
+}
+
+void cli_free(struct cli *c)
+{
+    settings_free(&c->flags);
+    free(c->preset);
+}

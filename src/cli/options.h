@@ -1,0 +1,59 @@
+/*
+ * The command line: one table of commands and one of options.
+ *
+ * Parsing, --help, the manual page and shell completion are all read off the same two tables
+ * (options.c). An option that is a setting (config.h) has its range and its words from there.
+ * Mistakes in usage end the program with 2, failures with 1.
+ */
+#ifndef SPRITTY_OPTIONS_H
+#define SPRITTY_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "base/err.h"
+#include "config.h"
+
+enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
+
+struct cli {
+    const struct command *command; /* NULL when none was named */
+    const char **args;             /* what stands beside the options, after the command */
+    int nargs;
+    struct settings flags; /* the options that are settings */
+    char *preset;
+    bool json, quiet, help, version, man, completion;
+};
+
+struct command {
+    const char *name;
+    const char *args;    /* "PROMPT" */
+    const char *summary; /* one line */
+    int min_args, max_args;
+    int (*run)(struct cli *); /* exit status; NULL: not built yet */
+};
+
+/* Row i of the commands, or NULL past the end. */
+const struct command *cli_command(int i);
+
+/* argv may be permuted. -1: a mistake in usage. */
+int cli_parse(struct cli *, int argc, char **argv, struct err *);
+void cli_free(struct cli *);
+
+/* command NULL: the program as a whole. */
+void cli_help(FILE *, const struct command *);
+void cli_man(FILE *);
+void cli_completion(FILE *); /* bash */
+
+/* The whole program: parse, dispatch, exit status. */
+int cli_main(int argc, char **argv);
+
+int cmd_gen(struct cli *);
+int cmd_plan(struct cli *);
+int cmd_info(struct cli *);
+int cmd_doctor(struct cli *);
+
+/* Prints "spritty: ..." (and where help is, for EXIT_USAGE) on stderr; returns the status. */
+int cli_fail(int status, const struct err *);
+
+#endif

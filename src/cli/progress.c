@@ -1,0 +1,183 @@
+/* Progress on stderr; see progress.h. */
+#include "cli/progress.h"
+
+#include <langinfo.h>
+#include <locale.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
+
+double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+void progress_init(struct progress *p, FILE *to, bool quiet)
+{
+    struct winsize size;
+    const char *term = getenv("TERM");
+    *p = (struct progress){.to = to, .quiet = quiet, .columns = 80};
+    p->terminal = isatty(fileno(to)) && term && strcmp(term, "dumb");
+    if (p->terminal && !ioctl(fileno(to), TIOCGWINSZ, &size) && size.ws_col > 0)
+        p->columns = size.ws_col;
+    setlocale(LC_CTYPE, "");
+    p->utf8 = !strcmp(nl_langinfo(CODESET), "UTF-8");
+}
+
+static const char *title(const char *stage)
+{
+    static const char *const names[][2] = {{"load", "loading"},
+                                           {"text", "reading the prompt"},
+                                           {"sample", "sampling"},
+                                           {"decode", "decoding"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(stage, names[i][0]))
+            return names[i][1];
+    return stage;
+}
+
+/* Appends, and never past the end. */
+#define APPEND(...) n += (size_t)snprintf(out + n, n < size ? size - n : 0, __VA_ARGS__)
+
+/* `cells` wide; a half cell shows half a step. */
+static size_t bar(const struct progress *p, int cells, char *out, size_t size)
+{
+    size_t n = 0;
+    int halves = (int)(2.0 * cells * p->step / p->steps);
+    for (int i = 0; i < cells; i++) {
+        int full = halves - 2 * i;
+        if (p->utf8)
+            APPEND("%s", full >= 2 ? "━" : full == 1 ? "╸" : "─");
+        else
+            APPEND("%c", full >= 2 ? '#' : '-');
+        if (n >= size)
+            return size ? size - 1 : 0;
+    }
+    return n;
+}
+
+static void duration(double ms, char *out, size_t size)
+{
+    if (ms < 999.5)
+        snprintf(out, size, "%.0f ms", ms);
+    else
+        snprintf(out, size, "%.1f s", ms / 1e3);
+}
+
+void progress_line(const struct progress *p, double now, char *out, size_t size)
+{
+    char each[32], left[32], memory[32] = "";
+    size_t n = 0;
+    if (p->bytes)
+        snprintf(memory, sizeof memory, "  %.0f MB", (double)p->bytes / 1e6);
+    if (p->steps == 0) {
+        duration(now - p->began, each, sizeof each);
+        snprintf(out, size, "%s  %s%s", title(p->stage), each, memory);
+        return;
+    }
+    APPEND("%s  %d/%d ", title(p->stage), p->step, p->steps);
+    int cells = p->columns - 60;
+    if (cells >= 4)
+        n += bar(p, cells < 24 ? cells : 24, out + n, size - n);
+    if (p->step > 0 && p->stepping > 0) {
+        double ms = p->stepping / p->step;
+        duration(ms, each, sizeof each);
+        duration(ms * (p->steps - p->step), left, sizeof left);
+        APPEND("  %s/step%s", each, memory);
+        if (p->step < p->steps)
+            APPEND("  %s left", left);
+    } else {
+        APPEND("%s", memory);
+    }
+}
+
+static void draw(const struct progress *p)
+{
+    char line[600];
+    progress_line(p, now_ms(), line, sizeof line);
+    fprintf(p->to, "\r%s\033[K", line);
+    fflush(p->to);
+}
+
+static void end_stage(struct progress *p)
+{
+    char time[32], each[80] = "";
+    if (!p->stage || p->quiet)
+        return;
+    if (p->terminal) {
+        fputs("\r\033[K", p->to);
+        fflush(p->to);
+        return;
+    }
+    duration(now_ms() - p->began, time, sizeof time);
+    if (p->stepping > 0 && p->step > 0) {
+        char ms[32];
+        duration(p->stepping / p->step, ms, sizeof ms);
+        snprintf(each, sizeof each, "  %d steps of %s", p->step, ms);
+    }
+    fprintf(p->to, "%s  %s%s  %.0f MB\n", title(p->stage), time, each, (double)p->bytes / 1e6);
+    fflush(p->to);
+}
+
+void progress_event(struct progress *p, const struct gen_progress *g)
+{
+    if (!p->stage || strcmp(p->stage, g->stage)) {
+        end_stage(p);
+        p->stage = g->stage;
+        p->began = now_ms();
+        p->stepping = 0;
+    }
+    p->step = g->step;
+    p->steps = g->steps;
+    p->bytes = g->bytes_now;
+    p->stepping += g->ms;
+    if (p->terminal && !p->quiet)
+        draw(p);
+}
+
+void progress_finish(struct progress *p)
+{
+    end_stage(p);
+    p->stage = NULL;
+}
+
+/* ---- the picture ---- */
+
+/* Mean colour of a cell's pixels. */
+static void mean(const uint8_t *rgb, int width, int x0, int x1, int y0, int y1, int out[3])
+{
+    long sum[3] = {0}, count = (long)(x1 - x0) * (y1 - y0);
+    for (int y = y0; y < y1; y++)
+        for (int x = x0; x < x1; x++)
+            for (int c = 0; c < 3; c++)
+                sum[c] += rgb[((size_t)y * (size_t)width + (size_t)x) * 3 + (size_t)c];
+    for (int c = 0; c < 3; c++)
+        out[c] = (int)(sum[c] / count);
+}
+
+void progress_picture(const struct progress *p, const uint8_t *rgb, int width, int height)
+{
+    int longest = width > height ? width : height;
+    int cells = p->columns < 64 ? p->columns : 64;
+    int shrink = (longest + cells - 1) / cells;
+    if (longest % 32 == 0 && longest / 32 >= shrink)
+        shrink = longest / 32; /* a sprite's own pixels, when it is drawn on a 32 grid */
+    if (!p->terminal || p->quiet || !p->utf8 || getenv("NO_COLOR"))
+        return;
+    for (int y = 0; y + shrink <= height; y += 2 * shrink) {
+        fputs("  ", p->to);
+        for (int x = 0; x + shrink <= width; x += shrink) {
+            int top[3], low[3];
+            int y2 = y + 2 * shrink <= height ? y + shrink : y;
+            mean(rgb, width, x, x + shrink, y, y + shrink, top);
+            mean(rgb, width, x, x + shrink, y2, y2 + shrink, low);
+            fprintf(p->to, "\033[38;2;%d;%d;%d;48;2;%d;%d;%dm▀", top[0], top[1], top[2], low[0],
+                    low[1], low[2]);
+        }
+        fputs("\033[0m\n", p->to);
+    }
+}

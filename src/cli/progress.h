@@ -1,0 +1,39 @@
+/*
+ * Progress on stderr: one line that is redrawn on a terminal, one line a stage anywhere else.
+ */
+#ifndef SPRITTY_PROGRESS_H
+#define SPRITTY_PROGRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "sdxl/pipeline.h"
+
+struct progress {
+    FILE *to;
+    bool quiet, terminal, utf8;
+    int columns;
+    const char *stage; /* now, or NULL */
+    double began;      /* milliseconds, of the stage */
+    double stepping;   /* milliseconds of the steps so far */
+    int step, steps;
+    size_t bytes;
+};
+
+void progress_init(struct progress *, FILE *to, bool quiet);
+void progress_event(struct progress *, const struct gen_progress *);
+void progress_finish(struct progress *); /* ends the line of the last stage */
+
+/* The bar's line without its control characters: "sampling  12/20 ━━━━━╸───  41 ms/step  ...". */
+void progress_line(const struct progress *, double now, char *out, size_t size);
+
+/* The picture with half blocks in true colour, when `to` is a terminal that can be trusted with it;
+ * at most 32 rows. rgb: rows of width * 3. */
+void progress_picture(const struct progress *, const uint8_t *rgb, int width, int height);
+
+/* Milliseconds of a clock that only goes forward. */
+double now_ms(void);
+
+#endif

@@ -1,0 +1,87 @@
+/*
+ * Settings: what a job can be told, from config files, presets and flags alike.
+ *
+ * One table (settings_key) has a row a setting: name, type, range, help. The INI reader, the
+ * command line and `--help` all go through it, so a value is checked in one place and complained
+ * about in the same words, with the file and line, or the flag, in front.
+ *
+ * A `struct settings` remembers which of its values were said. Layers are laid under each other
+ * with settings_fill: flags, then the preset, then the user's config, then the model's own.
+ */
+#ifndef SPRITTY_CONFIG_H
+#define SPRITTY_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct settings {
+    uint32_t said; /* bit i: key i has a value */
+    char *model, *prompt, *negative, *sampler, *scheduler, *device, *precision, *memory, *output;
+    int steps, batch, threads, width, height;
+    double cfg;
+    uint64_t seed;
+    bool random_seed, raw;
+};
+
+enum key_type {
+    KEY_TEXT,
+    KEY_CHOICE, /* one of a list of names */
+    KEY_INT,
+    KEY_REAL,
+    KEY_SIZE, /* WxH, or N for a square */
+    KEY_SEED, /* 0 to 2^64 - 1, or "random" */
+    KEY_FLAG, /* yes or no */
+};
+
+struct settings_key {
+    const char *name;
+    enum key_type type;
+    size_t at; /* offset in struct settings (of width, of seed) */
+    double min, max;
+    const char *(*choice)(int i); /* KEY_CHOICE: NULL past the end */
+    const char *help;
+};
+
+/* Row i, or NULL past the end. Index by name, or -1. */
+const struct settings_key *settings_key(int i);
+int settings_key_index(const char *name);
+
+/* Sets one value from text. The error says which values are allowed; the caller puts the place in
+ * front of it. */
+int settings_set(struct settings *, const char *key, const char *value, struct err *);
+bool settings_has(const struct settings *, const char *key);
+/* Copies what `from` says and `s` does not. -1: no memory. */
+int settings_fill(struct settings *s, const struct settings *from, struct err *);
+void settings_free(struct settings *);
+
+/* Writes "size" and so on as config files have it; "" for a value that was not said. */
+void settings_print(const struct settings *, const char *key, char *out, size_t size);
+
+struct preset {
+    char *name, *base; /* base: preset that this one starts from, or NULL */
+    char *where;       /* FILE:LINE of its first line */
+    struct settings values;
+};
+
+struct config {
+    struct settings defaults; /* [defaults] */
+    struct preset *presets;
+    int count;
+};
+
+/* Reads one file over what is there: its values win. Any mistake is an error that names file and
+ * line. */
+int config_read(struct config *, const char *path, struct err *);
+int config_parse(struct config *, const char *text, size_t size, const char *name, struct err *);
+
+/* The shipped config.ini, then the user's; a file that is not there is no mistake. */
+int config_load(struct config *, struct err *);
+void config_free(struct config *);
+
+/* Fills `s` with a preset and all that it is based on. Unknown names and circles are errors. */
+int config_preset(const struct config *, const char *name, struct settings *s, struct err *);
+
+#endif
