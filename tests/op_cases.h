@@ -46,7 +46,7 @@ struct op_case {
     int sources; /* the first has `out` outputs, each further one more than the one before */
     /* convolution */
     int k, stride, before, after;
-    bool upsample, chan_add;
+    bool upsample, upsample_odd, chan_add; /* odd: one row and column less than twice */
     unsigned pad;
     /* norms */
     int groups;
@@ -55,7 +55,7 @@ struct op_case {
     int keys, heads;
     bool causal, views;
     int skew; /* channels in front of a view, so that rows are not aligned */
-    /* copy: from and to f32 instead of activations */
+    /* copy: from f32; copy and conv: to f32 */
     bool f32_in, f32_out;
     /* combine: tensors, and which of them is y (from 1; 0 none) */
     int count, alias;
@@ -156,6 +156,14 @@ static const struct op_case op_cases[] = {
      .upsample = true, .pad = PAD_CIRCULAR_X},
     {OP_CONV, "circular both, upsample", .h = 3, .w = 4, .c = 16, .out = 24, CONV3,
      .upsample = true, .pad = PAD_CIRCULAR_X | PAD_CIRCULAR_Y},
+    {OP_CONV, "upsample to odd", .n = 2, .h = 3, .w = 4, .c = 16, .out = 24, CONV3,
+     .upsample = true, .upsample_odd = true, EVERYTHING},
+    {OP_CONV, "circular both, upsample to odd", .h = 3, .w = 4, .c = 16, .out = 24, CONV3,
+     .upsample = true, .upsample_odd = true, .pad = PAD_CIRCULAR_X | PAD_CIRCULAR_Y},
+    {OP_CONV, "to f32", .n = 2, .h = 9, .w = 8, .c = 64, .out = 4, CONV3, .f32_out = true,
+     .bf16 = 2e-6f},
+    {OP_CONV, "to f32, 3 channels", .h = 17, .w = 16, .c = 48, .out = 3, CONV3, .f32_out = true,
+     .bf16 = 2e-6f},
     {OP_CONV, "channel add", .n = 3, .h = 5, .w = 4, .c = 32, .out = 48, CONV3, .chan_add = true},
     {OP_CONV, "silu", .h = 5, .w = 4, .c = 32, .out = 48, CONV3, .act = ACT_SILU},
     {OP_CONV, "residual", .n = 2, .h = 5, .w = 4, .c = 32, .out = 48, CONV3, .residual = RES_OTHER},

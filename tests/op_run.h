@@ -255,9 +255,9 @@ static inline struct tensor *run_conv(struct rig *g)
     struct param b = c->no_bias ? none : rig_vector(g, c->out, 1, 0);
     struct weight *packed = rig_keep(g, g->o->pack_conv(g->o, &w, &b));
     struct tensor *x = rig_input(g, RIG_ACT, c->c);
-    int h = (scale * x->h + c->before + c->after - c->k) / stride + 1;
-    int wide = (scale * x->w + c->before + c->after - c->k) / stride + 1;
-    struct tensor *y = rig_output(g, RIG_ACT, x->n, h, wide, c->out);
+    int pads = c->before + c->after - c->k - (c->upsample_odd ? 1 : 0);
+    int h = (scale * x->h + pads) / stride + 1, wide = (scale * x->w + pads) / stride + 1;
+    struct tensor *y = rig_output(g, c->f32_out ? RIG_F32 : RIG_ACT, x->n, h, wide, c->out);
     struct conv_args a = {.stride = stride,
                           .pad_before = c->before,
                           .pad_after = c->after,

@@ -51,3 +51,9 @@ struct cost cost_attention(const struct tensor *y, const struct tensor *q, const
     cost.flops = 4.0 * q->n * pairs * q->c;
     return cost;
 }
+
+struct cost cost_embedding(const struct tensor *y, size_t row_bytes)
+{
+    size_t rows = (size_t)(tensor_rows(y) + tensor_tokens(y));
+    return cost_move(y, NULL, NULL, rows * row_bytes);
+}

@@ -32,6 +32,9 @@ struct cost cost_attention(const struct tensor *y, const struct tensor *q, const
 struct cost cost_move(const struct tensor *y, const struct tensor *a, const struct tensor *b,
                       size_t weight_bytes);
 
+/* One row of the tokens' table a token, one of the positions' table a position; row_bytes each. */
+struct cost cost_embedding(const struct tensor *y, size_t row_bytes);
+
 /* Bytes of the values of t, without what lies between the rows of a view. NULL: 0. */
 double tensor_payload(const struct tensor *t);
 

@@ -351,35 +351,34 @@ static void ref_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
     count(r, cost_linear(y, x, w->s.out, w->bytes, NULL));
 }
 
-/* Where a convolution at i reads along one side of `size` (doubled if upsample): an index of the
- * input, or -1 for a zero of the padding. */
+/* Where a convolution reads at i along a side of `size`, padding included: an index of the input,
+ * or -1 for a zero. `size` is that of the doubled input with upsample. */
 static int source(int i, int size, bool upsample, bool circular)
 {
-    int whole = upsample ? 2 * size : size;
-    if (i < 0 || i >= whole) {
+    if (i < 0 || i >= size) {
         if (!circular)
             return -1;
-        i = (i % whole + whole) % whole;
+        i = (i % size + size) % size;
     }
     return upsample ? i / 2 : i;
 }
 
-/* r->acc = bias + the products for output pixel (oy, ox) of image n. */
-static void conv_pixel(struct ref *r, const struct tensor *x, const struct weight *w,
-                       const struct conv_args *a, int n, int oy, int ox)
+/* r->acc = bias + the products for output pixel (oy, ox) of image n. h, w: of what is seen. */
+static void conv_pixel(struct ref *r, const struct tensor *x, const struct weight *wt,
+                       const struct conv_args *a, int n, int oy, int ox, int h, int w)
 {
-    set_bias(r->acc, w);
-    for (int ky = 0; ky < w->s.k; ky++)
-        for (int kx = 0; kx < w->s.k; kx++) {
-            int iy = source(oy * a->stride + ky - a->pad_before, x->h, a->upsample,
-                            a->pad & PAD_CIRCULAR_Y);
-            int ix = source(ox * a->stride + kx - a->pad_before, x->w, a->upsample,
-                            a->pad & PAD_CIRCULAR_X);
+    int k = wt->s.k;
+    set_bias(r->acc, wt);
+    for (int ky = 0; ky < k; ky++)
+        for (int kx = 0; kx < k; kx++) {
+            int y0 = oy * a->stride + ky - a->pad_before, x0 = ox * a->stride + kx - a->pad_before;
+            int iy = source(y0, h, a->upsample, a->pad & PAD_CIRCULAR_Y);
+            int ix = source(x0, w, a->upsample, a->pad & PAD_CIRCULAR_X);
             if (iy < 0 || ix < 0)
                 continue;
             const float *in = row(x, ((int64_t)n * x->h + iy) * x->w + ix, r->row[0]);
-            const float *tap = w->w + (int64_t)(ky * w->s.k + kx) * w->s.in * w->s.out;
-            add_product(r->acc, in, tap, w->s.in, w->s.out);
+            const float *tap = wt->w + (int64_t)(ky * k + kx) * wt->s.in * wt->s.out;
+            add_product(r->acc, in, tap, wt->s.in, wt->s.out);
         }
 }
 
@@ -390,9 +389,10 @@ static void ref_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     if (!begin(r, max64(w->s.in, w->s.out)))
         return;
     check_conv(y, x, &w->s, a);
+    int h = conv_in_size(x->h, y->h, w->s.k, a), wide = conv_in_size(x->w, y->w, w->s.k, a);
     for (int64_t i = 0; i < tensor_rows(y); i++) {
         int n = (int)(i / tensor_tokens(y)), at = (int)(i % tensor_tokens(y));
-        conv_pixel(r, x, w, a, n, at / y->w, at % y->w);
+        conv_pixel(r, x, w, a, n, at / y->w, at % y->w, h, wide);
         if (a->chan_add)
             add_row(r->acc, a->chan_add, n, r->row[0]);
         for (int c = 0; c < y->c; c++)
@@ -545,7 +545,7 @@ static void ref_copy(struct ops *o, struct tensor *y, const struct tensor *x)
     struct ref *r = ref_of(o);
     if (!begin(r, 0))
         return;
-    assert(tensor_rows(y) == tensor_rows(x) && y->c == x->c);
+    check_copy(y, x);
     size_t from = dtype_size(x->dtype), to = dtype_size(y->dtype);
     for (int64_t i = 0; i < tensor_rows(y); i++)
         for (int c = 0; c < y->c; c++)
@@ -568,7 +568,7 @@ static void ref_embedding(struct ops *o, struct tensor *y, const int32_t *ids,
             r->acc[c] = (double)token[c] + position[c];
         store(y, i, 0, y->c, r->acc);
     }
-    count(r, cost_move(y, y, NULL, (size_t)(tensor_tokens(y) * y->c) * sizeof(float)));
+    count(r, cost_embedding(y, (size_t)y->c * sizeof(float)));
 }
 
 static void ref_combine(struct ops *o, struct tensor *y, int count_x, const float *k,

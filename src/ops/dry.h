@@ -1,0 +1,30 @@
+/*
+ * What the forecast (ops_dry_open) knows besides ops_stats: cost by named stage.
+ *
+ * Everything that the pipeline does between two calls of ops_dry_stage belongs to the first's name.
+ * A name that comes again adds to its stage, so a loop may announce the same stage every time
+ * round. Work before the first call belongs to a stage named "setup", which is dropped where it is
+ * empty.
+ */
+#ifndef SPRITTY_DRY_H
+#define SPRITTY_DRY_H
+
+#include "ops/ops.h"
+
+enum { DRY_STAGES = 16 };
+
+struct dry_stage {
+    char name[16];
+    double flops, bytes; /* as in ops_stats */
+    size_t peak;         /* highest reach of the arena within the stage */
+    size_t weights;      /* most bytes of packed weights held within the stage */
+};
+
+/* Starts the stage. Nothing on other backends, so a caller need not know which one it has. */
+void ops_dry_stage(struct ops *, const char *name);
+
+/* The stages so far, in the order of their first call, up to `max` of them; returns how many. 0 on
+ * other backends. */
+int ops_dry_stages(struct ops *, struct dry_stage *stages, int max);
+
+#endif
