@@ -489,8 +489,10 @@ int config_parse(struct config *c, const char *text, size_t size, const char *na
 {
     struct source src = {.name = name, .at = text, .end = text + size, .err = e};
     int bad_line = ini_parse_stream(next_line, &src, take_setting, &src);
-    if (bad_line && !src.failed) {
+    /* inih's first bad line may stand above the one that was complained about. */
+    if (bad_line && (!src.failed || bad_line < src.line)) {
         src.line = bad_line;
+        src.failed = false;
         complain(&src, "neither a [section] nor 'setting = value'");
     }
     int rc = src.failed ? -1 : overlay(c, &src.file, e);
