@@ -55,11 +55,11 @@ static bool find(struct loader *l, const struct name *n, const char *suffix, boo
     memset(out, 0, sizeof *out);
     if (l->failed)
         return false;
-    struct name full;
-    snprintf(full.s, sizeof full.s, "%s%s", n->s, suffix);
-    if (optional && !checkpoint_has(l->checkpoint, l->part, full.s))
+    char full[NAME_MAX_LEN + 8];
+    snprintf(full, sizeof full, "%s%s", n->s, suffix);
+    if (optional && !checkpoint_has(l->checkpoint, l->part, full))
         return true;
-    if (checkpoint_find(l->checkpoint, l->part, full.s, out, l->err) < 0) {
+    if (checkpoint_find(l->checkpoint, l->part, full, out, l->err) < 0) {
         fail(l);
         return false;
     }
@@ -68,7 +68,7 @@ static bool find(struct loader *l, const struct name *n, const char *suffix, boo
         format_dims(have, sizeof have, out->dim, out->rank);
         format_dims(want, sizeof want, dim, rank);
         err_set(l->err, "%s: tensor %s is %s, but the model's configuration asks for %s",
-                checkpoint_path(l->checkpoint), full.s, have, want);
+                checkpoint_path(l->checkpoint), full, have, want);
         fail(l);
         return false;
     }

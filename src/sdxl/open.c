@@ -1,0 +1,261 @@
+/* Opening a model: which backend, which files, every network packed. */
+#include "sdxl/pipeline_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+
+double clock_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+void process_memory(size_t *now, size_t *peak)
+{
+    unsigned long pages = 0;
+    struct rusage u;
+    FILE *f = fopen("/proc/self/statm", "r");
+    if (f && fscanf(f, "%*u %lu", &pages) != 1)
+        pages = 0;
+    if (f)
+        fclose(f);
+    getrusage(RUSAGE_SELF, &u);
+    *now = (size_t)pages * 4096;
+    *peak = (size_t)u.ru_maxrss * 1024;
+}
+
+/* ---- the backend ---- */
+
+static int choose_precision(const char *name, enum dtype *out, struct err *e)
+{
+    if (!name || !strcmp(name, "auto"))
+        *out = cpu_best_dtype();
+    else if (!strcmp(name, "fp32"))
+        *out = DT_F32;
+    else if (!strcmp(name, "bf16"))
+        *out = DT_BF16;
+    else
+        return err_set(e, "precision %s does not run on the CPU; use auto, bf16 or fp32", name);
+    return 0;
+}
+
+static struct ops *open_ops(const struct pipeline_options *opt, bool dry, struct err *e)
+{
+    const char *device = opt->device ? opt->device : "auto";
+    enum dtype act = DT_F32;
+    if (!strcmp(device, "auto"))
+        device = "cpu";
+    if (strcmp(device, "cpu") != 0 && strcmp(device, "ref") != 0) {
+        err_set(e, "device %s is not in this build; use --device cpu", device);
+        return NULL;
+    }
+    if (choose_precision(opt->precision, &act, e) < 0)
+        return NULL;
+    if (dry)
+        return ops_dry_open(device, act, e);
+    return strcmp(device, "cpu") == 0 ? ops_cpu_open(act, opt->threads, e) : ops_ref_open(act, e);
+}
+
+/* ---- the vocabularies ---- */
+
+static bool has_vocabulary(const char *dir)
+{
+    char path[4096];
+    struct stat st;
+    int n = snprintf(path, sizeof path, "%s/vocab.json", dir);
+    return n > 0 && n < (int)sizeof path && stat(path, &st) == 0;
+}
+
+/* The model's own folder; else, under `given` or beside a single file, tokenizer/ and tokenizer_2/,
+ * or the folder itself for both (both encoders of SDXL read the same vocabulary). */
+static bool vocabulary_dir(const struct checkpoint *ck, const char *given, int encoder, char *out,
+                           size_t cap)
+{
+    static const char *const SUB[2][3] = {{"/tokenizer", "", "/tokenizer_2"},
+                                          {"/tokenizer_2", "/tokenizer", ""}};
+    const char *own = checkpoint_tokenizer(ck, encoder);
+    if (own && !given) {
+        snprintf(out, cap, "%s", own);
+        return true;
+    }
+    char base[4096];
+    snprintf(base, sizeof base, "%s", given ? given : checkpoint_path(ck));
+    if (!given) {
+        char *slash = strrchr(base, '/');
+        snprintf(slash ? slash : base, 2, "%s", slash ? "" : ".");
+    }
+    for (int i = 0; i < 3; i++) {
+        int n = snprintf(out, cap, "%s%s", base, SUB[encoder][i]);
+        if (n > 0 && (size_t)n < cap && has_vocabulary(out))
+            return true;
+    }
+    return false;
+}
+
+static int open_tokenizers(struct pipeline *p, const struct pipeline_options *opt, struct err *e)
+{
+    char dir[4096 + 16];
+    for (int i = 0; i < 2; i++) {
+        if (!vocabulary_dir(p->checkpoint, opt->tokenizer, i, dir, sizeof dir))
+            return err_set(e,
+                           "%s: no vocabulary (vocab.json, merges.txt) for text encoder %d; put "
+                           "SDXL's tokenizer folder beside the file, or name it with --tokenizer",
+                           opt->tokenizer ? opt->tokenizer : checkpoint_path(p->checkpoint), i + 1);
+        if (!(p->text.tokenizer[i] = tokenizer_open(dir, e)))
+            return -1;
+        if (tokenizer_vocab(p->text.tokenizer[i]) > p->config->text[i].vocab)
+            return err_set(e, "%s: the vocabulary has %d ids, the text encoder only %d", dir,
+                           tokenizer_vocab(p->text.tokenizer[i]), p->config->text[i].vocab);
+    }
+    return 0;
+}
+
+/* ---- the networks ---- */
+
+/* The sizes that have to agree between networks; each by itself was checked by the config's reader.
+ */
+static int check_fit(const struct checkpoint *ck, struct err *e)
+{
+    const struct model_config *m = checkpoint_config(ck);
+    int context = m->text[0].hidden + m->text[1].hidden;
+    int added = m->text[1].projection + m->size_conditions * m->unet.added_time_dim;
+    const char *path = checkpoint_path(ck);
+    if (m->unet.context != context)
+        return err_set(e, "%s: the UNet reads text states of width %d, but the encoders give %d",
+                       path, m->unet.context, context);
+    if (m->unet.added_inputs != added)
+        return err_set(e, "%s: the UNet reads %d added inputs, but pooled text and sizes give %d",
+                       path, m->unet.added_inputs, added);
+    if (m->unet.in_channels != m->vae.latent_channels ||
+        m->unet.out_channels != m->vae.latent_channels)
+        return err_set(e,
+                       "%s: the UNet has %d -> %d channels, the VAE's latents %d; inpainting "
+                       "and other special models are not supported",
+                       path, m->unet.in_channels, m->unet.out_channels, m->vae.latent_channels);
+    if (m->text[0].positions != m->text[1].positions || m->text[0].positions != 77)
+        return err_set(e, "%s: the text encoders take %d and %d tokens; 77 are needed", path,
+                       m->text[0].positions, m->text[1].positions);
+    if (m->vae.in_channels != 3 || m->vae.out_channels != 3)
+        return err_set(e, "%s: the VAE makes images of %d channels; 3 are needed", path,
+                       m->vae.out_channels);
+    return 0;
+}
+
+struct load_progress {
+    const struct gen_hooks *hooks;
+    int packed;
+    bool cancelled;
+};
+
+static void packed_one(void *user)
+{
+    struct load_progress *l = user;
+    l->packed++;
+    if (l->hooks && l->hooks->step && l->packed % 64 == 0) {
+        struct gen_progress p = {.stage = "load"};
+        process_memory(&p.bytes_now, &p.bytes_peak);
+        if (!l->hooks->step(l->hooks->user, &p))
+            l->cancelled = true;
+    }
+}
+
+int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err *e)
+{
+    struct load_progress progress = {.hooks = hooks};
+    struct loader l = {.ops = p->ops,
+                       .checkpoint = p->checkpoint,
+                       .err = e,
+                       .packed = packed_one,
+                       .user = &progress};
+    const struct model_config *m = p->config;
+    vae_init(&p->vae, &m->vae);
+    for (int i = 0; i < 2; i++) {
+        l.part = i ? PART_TEXT2 : PART_TEXT1;
+        if (clip_load(&p->text.clip[i], &l, &m->text[i]) < 0 || progress.cancelled)
+            goto out;
+    }
+    l.part = PART_UNET;
+    if (unet_load(&p->unet, &l, &m->unet) < 0 || progress.cancelled)
+        goto out;
+    l.part = PART_VAE;
+    vae_load_decoder(&p->vae, &l);
+out:
+    if (progress.cancelled)
+        return err_set(e, "cancelled");
+    return l.failed ? -1 : p->ops->sync(p->ops, e);
+}
+
+void pipeline_unload(struct pipeline *p)
+{
+    for (int i = 0; i < 2; i++)
+        clip_free(&p->text.clip[i], p->ops);
+    unet_free(&p->unet, p->ops);
+    vae_free(&p->vae, p->ops);
+}
+
+struct pipeline *pipeline_open_as(const char *model, const struct pipeline_options *opt, bool dry,
+                                  struct err *e)
+{
+    double began = clock_ms();
+    struct pipeline *p = calloc(1, sizeof *p);
+    if (!p) {
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    if (!(p->checkpoint = checkpoint_open(model, NULL, e)))
+        goto fail;
+    p->config = checkpoint_config(p->checkpoint);
+    if (check_fit(p->checkpoint, e) < 0 || !(p->ops = open_ops(opt, dry, e)))
+        goto fail;
+    if (!dry && open_tokenizers(p, opt, e) < 0)
+        goto fail;
+    noise_levels_init(&p->levels, &p->config->schedule);
+    if (pipeline_load(p, opt->hooks, e) < 0)
+        goto fail;
+    p->load_ms = clock_ms() - began;
+    return p;
+fail:
+    pipeline_close(p);
+    return NULL;
+}
+
+struct pipeline *pipeline_open(const char *model, const struct pipeline_options *opt, struct err *e)
+{
+    return pipeline_open_as(model, opt, false, e);
+}
+
+void pipeline_close(struct pipeline *p)
+{
+    if (!p)
+        return;
+    pipeline_shadow_free(p->shadow);
+    if (p->ops) {
+        pipeline_unload(p);
+        p->ops->close(p->ops);
+    }
+    for (int i = 0; i < 2; i++)
+        tokenizer_close(p->text.tokenizer[i]);
+    checkpoint_close(p->checkpoint);
+    free(p);
+}
+
+const struct model_config *pipeline_config(const struct pipeline *p)
+{
+    return p->config;
+}
+
+const char *pipeline_device(const struct pipeline *p)
+{
+    return p->ops->name;
+}
+
+const char *pipeline_precision(const struct pipeline *p)
+{
+    static const char *const NAME[] = {[DT_F32] = "fp32", [DT_F16] = "fp16", [DT_BF16] = "bf16"};
+    return NAME[p->ops->act];
+}

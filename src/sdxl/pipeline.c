@@ -1,0 +1,289 @@
+/* Model and backend together, and the run. The forecast is in plan.c, the checks of params in
+ * params.c. */
+#include "sdxl/pipeline_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- progress ---- */
+
+/* Tells the hooks; false means cancel. */
+static bool tell(struct run *r, const char *stage, int step, int steps, double ms)
+{
+    if (!r->hooks || !r->hooks->step)
+        return true;
+    struct gen_progress p = {.stage = stage, .step = step, .steps = steps, .ms = ms};
+    process_memory(&p.bytes_now, &p.bytes_peak);
+    if (!r->hooks->step(r->hooks->user, &p))
+        r->out->cancelled = true;
+    return !r->out->cancelled;
+}
+
+static bool enter(struct run *r, const char *stage, int steps)
+{
+    if (r->p->stage)
+        r->p->stage(r->p->ops, stage);
+    return tell(r, stage, 0, steps, 0);
+}
+
+/* ---- sampling ---- */
+
+static float input_scale(double sigma)
+{
+    return (float)(1 / sqrt(sigma * sigma + 1));
+}
+
+/* The model's answers y, one image group a condition, to the denoised x. Guidance is linear in the
+ * answers and the answers' conversion is linear too, so the whole is one sum: D = kx x + ky (u +
+ * cfg (c - u)). */
+static void guide(struct run *r, double sigma, const struct tensor *x, const struct tensor *y,
+                  struct tensor *denoised)
+{
+    struct ops *o = r->p->ops;
+    double s2 = sigma * sigma, kx = 1, ky = -sigma;
+    if (r->p->config->schedule.prediction == PREDICT_V)
+        kx = 1 / (s2 + 1), ky = -sigma / sqrt(s2 + 1);
+    int batch = r->params->batch;
+    struct tensor first = tensor_images(*y, 0, batch);
+    if (r->conds == 1) {
+        float k[2] = {(float)kx, (float)ky};
+        o->combine(o, denoised, 2, k, (const struct tensor *const[]){x, &first});
+        return;
+    }
+    struct tensor second = tensor_images(*y, batch, batch);
+    double cfg = r->params->cfg;
+    float k[3] = {(float)kx, (float)(ky * (1 - cfg)), (float)(ky * cfg)};
+    o->combine(o, denoised, 3, k, (const struct tensor *const[]){x, &first, &second});
+}
+
+static int denoise(void *user, int step, const struct tensor *x, struct tensor *denoised)
+{
+    struct run *r = user;
+    struct ops *o = r->p->ops;
+    const struct unet_config *c = &r->p->config->unet;
+    int n = r->unet_run.n, batch = r->params->batch;
+    float scale = input_scale(r->sigma[step]);
+    r->step_began = clock_ms();
+    struct tensor scaled = o->alloc_as(o, DT_F32, batch, x->h, x->w, x->c);
+    struct tensor in = o->alloc_as(o, o->act, n, x->h, x->w, c->in_channels);
+    struct tensor y = o->alloc_as(o, DT_F32, n, x->h, x->w, c->out_channels);
+    o->combine(o, &scaled, 1, &scale, (const struct tensor *const[]){x});
+    for (int i = 0; i < r->conds; i++) {
+        struct tensor part = tensor_images(in, i * batch, batch);
+        o->copy(o, &part, &scaled);
+    }
+    unet_step(&r->p->unet, o, &r->unet_run, step, &in, &y);
+    guide(r, r->sigma[step], x, &y, denoised);
+    o->release(o, &y);
+    o->release(o, &in);
+    o->release(o, &scaled);
+    return o->sync(o, r->err);
+}
+
+static void fresh_noise(void *user, struct tensor *noise)
+{
+    struct run *r = user;
+    noise_latent(&r->rng, noise->n, noise->c, noise->h, noise->w, r->host);
+    r->p->ops->upload(r->p->ops, noise, r->host);
+}
+
+static int stepped(void *user, int step, const struct tensor *x, const struct tensor *denoised)
+{
+    struct run *r = user;
+    (void)x, (void)denoised;
+    double ms = clock_ms() - r->step_began;
+    r->out->ms.steps[r->out->ms.nsteps++] = ms;
+    return tell(r, "sample", step + 1, r->params->steps, ms) ? 0 : 1;
+}
+
+/* The first noise at sigma[0]: VP-scaled, so that its variance is that of a training image at that
+ * step. */
+static void first_noise(struct run *r, struct tensor *x)
+{
+    struct ops *o = r->p->ops;
+    double s = r->sigma[0];
+    float k = (float)sqrt(s * s + 1);
+    rng_seed(&r->rng, r->params->seed);
+    fresh_noise(r, x);
+    o->combine(o, x, 1, &k, (const struct tensor *const[]){x});
+}
+
+static int prepare(struct run *r)
+{
+    const struct gen_params *g = r->params;
+    const struct model_config *m = r->p->config;
+    float t[MAX_STEPS],
+        size[6] = {(float)g->height, (float)g->width, 0, 0, (float)g->height, (float)g->width};
+    float sizes[MAX_CONDS * 6];
+    for (int i = 0; i < g->steps; i++)
+        t[i] = (float)timestep_at(&r->p->levels, r->sigma[i], TIMESTEP_NEAREST);
+    for (int i = 0; i < r->conds; i++)
+        memcpy(sizes + i * m->size_conditions, size, (size_t)m->size_conditions * sizeof *size);
+    struct unet_inputs in = {.conds = r->conds,
+                             .images = g->batch,
+                             .text = &r->text.states,
+                             .pooled = r->text.pooled,
+                             .sizes = sizes,
+                             .size_conditions = m->size_conditions,
+                             .timesteps = t,
+                             .steps = g->steps};
+    return unet_prepare(&r->p->unet, r->p->ops, &in, &r->unet_run, r->err);
+}
+
+static int sample(struct run *r, struct tensor *x)
+{
+    struct sampler_run s = {.ops = r->p->ops,
+                            .sampler = r->params->sampler,
+                            .steps = r->params->steps,
+                            .sigma = r->sigma,
+                            .denoise = denoise,
+                            .noise = fresh_noise,
+                            .stepped = stepped,
+                            .user = r};
+    first_noise(r, x);
+    if (prepare(r) < 0)
+        return -1;
+    int rc = sampler_run(&s, x);
+    unet_finish(r->p->ops, &r->unet_run);
+    return rc;
+}
+
+/* ---- before and after ---- */
+
+static int encode_text(struct run *r)
+{
+    const struct gen_params *g = r->params;
+    const char *negative = g->negative ? g->negative : "";
+    if (!*negative && r->p->config->zeros_for_empty_prompt)
+        negative = NULL;
+    const char *prompts[MAX_CONDS] = {negative, g->prompt};
+    const char *const *first = r->conds == 2 ? prompts : prompts + 1;
+    int rc = text_encoders_run(&r->p->text, r->p->ops, first, r->conds, &r->text, r->err);
+    if (rc == 0)
+        memcpy(r->out->tokens, r->text.tokens, sizeof r->out->tokens);
+    return rc == 0 ? r->p->ops->sync(r->p->ops, r->err) : rc;
+}
+
+/* -1..1 to 0..255. Returns how many values are no numbers. */
+static size_t to_bytes(const float *in, size_t count, uint8_t *out)
+{
+    size_t bad = 0;
+    for (size_t i = 0; i < count; i++) {
+        float v = in[i] * 127.5f + 127.5f;
+        bad += !(v == v);
+        out[i] = v >= 255 ? 255 : v > 0 ? (uint8_t)(v + 0.5f) : 0;
+    }
+    return bad;
+}
+
+/* One image after the other: the decoder's widest layers are what takes the most memory of all. */
+static int decode(struct run *r, const struct tensor *latents)
+{
+    struct ops *o = r->p->ops;
+    int w = r->params->width, h = r->params->height, rc = 0;
+    size_t count = (size_t)w * (size_t)h * 3, bad = 0;
+    float *pixels = malloc(count * sizeof *pixels);
+    r->out->rgb = malloc(count * (size_t)latents->n);
+    if (!pixels || !r->out->rgb)
+        rc = err_set(r->err, "out of memory for the image of %dx%d", w, h);
+    for (int i = 0; i < latents->n && rc == 0; i++) {
+        struct tensor one = tensor_images(*latents, i, 1);
+        struct tensor image = o->alloc_as(o, DT_F32, 1, h, w, 3);
+        vae_decode(&r->p->vae, o, &one, &image);
+        o->download(o, pixels, &image);
+        o->release(o, &image);
+        rc = o->sync(o, r->err);
+        if (rc == 0)
+            bad += to_bytes(pixels, count, r->out->rgb + (size_t)i * count);
+        if (rc == 0 && !tell(r, "decode", i + 1, latents->n, 0))
+            rc = -1;
+    }
+    free(pixels);
+    if (rc == 0 && bad)
+        rc = err_set(r->err,
+                     "the model produced %zu values that are no numbers; try --precision fp32, or "
+                     "another model",
+                     bad);
+    r->out->count = rc == 0 ? latents->n : 0;
+    return rc;
+}
+
+static double lap(double *since)
+{
+    double now = clock_ms(), ms = now - *since;
+    *since = now;
+    return ms;
+}
+
+static int run_stages(struct run *r, struct tensor *x)
+{
+    struct gen_times *ms = &r->out->ms;
+    double t = clock_ms();
+    if (!enter(r, "text", 0) || encode_text(r) < 0)
+        return -1;
+    ms->text = lap(&t);
+    if (!enter(r, "sample", r->params->steps) || sample(r, x) != 0)
+        return -1;
+    text_states_free(r->p->ops, &r->text);
+    ms->sample = lap(&t);
+    if (!enter(r, "decode", x->n) || decode(r, x) < 0)
+        return -1;
+    ms->decode = lap(&t);
+    return 0;
+}
+
+int pipeline_generate(struct run *r)
+{
+    struct ops *o = r->p->ops;
+    const struct gen_params *g = r->params;
+    const struct model_config *m = r->p->config;
+    int f = m->vae_factor, z = m->vae.latent_channels;
+    r->conds = g->cfg == 1.0f ? 1 : 2;
+    r->out->width = g->width, r->out->height = g->height;
+    schedule_sigmas(&r->p->levels, g->scheduler, g->steps, r->sigma);
+    r->host = malloc((size_t)g->batch * (size_t)(g->width / f) * (size_t)(g->height / f) *
+                     (size_t)z * sizeof *r->host);
+    r->out->ms.steps = calloc((size_t)g->steps, sizeof *r->out->ms.steps);
+    if (!r->host || !r->out->ms.steps) {
+        free(r->host);
+        return err_set(r->err, "out of memory for %d images of %dx%d", g->batch, g->width,
+                       g->height);
+    }
+    struct tensor x = o->alloc_as(o, DT_F32, g->batch, g->height / f, g->width / f, z);
+    int rc = run_stages(r, &x);
+    text_states_free(o, &r->text);
+    o->release(o, &x);
+    free(r->host);
+    if (r->out->cancelled)
+        return err_set(r->err, "cancelled");
+    return rc;
+}
+
+int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct gen_hooks *hooks,
+                 struct gen_result *out, struct err *e)
+{
+    struct run r = {.p = p, .params = g, .hooks = hooks, .out = out, .err = e};
+    *out = (struct gen_result){.ms = {.load = p->load_ms}};
+    if (gen_params_check(p->config, g, e) < 0)
+        return -1;
+    int rc = pipeline_reserve(p, g, e);
+    if (rc == 0)
+        rc = pipeline_generate(&r);
+    if (rc == 0) {
+        struct ops_stats s;
+        size_t now;
+        p->ops->stats(p->ops, &s);
+        out->bytes_weights = s.weight_bytes;
+        out->bytes_activations = s.arena_peak;
+        process_memory(&now, &out->bytes_peak);
+    }
+    return rc;
+}
+
+void gen_result_free(struct gen_result *r)
+{
+    free(r->rgb);
+    free(r->ms.steps);
+    *r = (struct gen_result){0};
+}

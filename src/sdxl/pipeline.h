@@ -1,0 +1,99 @@
+/*
+ * The whole way: a model on disk, a prompt, an image.
+ *
+ *   tokenizer -> text encoders -> [ scale, UNet, guidance, sampler rule ] x steps -> VAE decoder ->
+ * 8-bit RGB
+ *
+ * The same code runs on every backend. Run over the dry one it computes nothing and is the
+ * forecast: pipeline_plan, which pipeline_run asks first, so that the arena is sized once and what
+ * cannot fit is refused before it starts. A pipeline belongs to the thread that opened it.
+ */
+#ifndef SPRITTY_PIPELINE_H
+#define SPRITTY_PIPELINE_H
+
+#include "sdxl/sampler.h"
+
+struct pipeline;
+
+struct gen_progress {
+    const char *stage;            /* "load", "text", "sample", "decode" */
+    int step, steps;              /* done, of; 0 of 0 in stages without steps */
+    double ms;                    /* the last step's time */
+    size_t bytes_now, bytes_peak; /* of the process */
+};
+
+struct gen_hooks {
+    void *user;
+    bool (*step)(void *user, const struct gen_progress *); /* false cancels; NULL: no one asks */
+};
+
+struct pipeline_options {
+    const char *device;    /* "auto", "cpu", "ref"; NULL is auto */
+    const char *precision; /* "auto", "fp32", "bf16"; NULL is auto */
+    const char *tokenizer; /* folder with vocab.json and merges.txt (or tokenizer/ and tokenizer_2/
+                            * in it) for models that bring none; NULL: look beside the model */
+    int threads;           /* 0: all cores */
+    const struct gen_hooks *hooks; /* for "load"; may be NULL */
+};
+
+struct gen_params {
+    const char *prompt, *negative; /* negative NULL or "" is none */
+    uint64_t seed;
+    int steps;
+    float cfg; /* 1: no guidance, one UNet pass a step */
+    int width, height, batch;
+    int sampler, scheduler; /* sampler_by_name, schedule_by_name */
+};
+
+struct gen_times { /* milliseconds */
+    double load, text, sample, decode;
+    double *steps;
+    int nsteps;
+};
+
+struct gen_result {
+    int count, width, height;
+    uint8_t *rgb; /* count x height x width x 3 */
+    struct gen_times ms;
+    size_t bytes_peak; /* the process's resident peak so far */
+    size_t bytes_weights, bytes_activations;
+    bool cancelled;
+    int tokens[2];
+};
+
+/* Maps the model, opens the backend, packs all weights. NULL and err on failure. */
+struct pipeline *pipeline_open(const char *model, const struct pipeline_options *, struct err *);
+void pipeline_close(struct pipeline *);
+const struct model_config *pipeline_config(const struct pipeline *);
+const char *pipeline_device(const struct pipeline *);    /* "cpu" */
+const char *pipeline_precision(const struct pipeline *); /* "bf16" */
+
+/* -1 with err; a cancelled run is -1 with result->cancelled. gen_result_free is safe after either.
+ */
+int pipeline_run(struct pipeline *, const struct gen_params *, const struct gen_hooks *,
+                 struct gen_result *, struct err *);
+void gen_result_free(struct gen_result *);
+
+enum { MAX_PLAN_STAGES = 8 };
+
+struct plan_result {
+    double flops;
+    size_t bytes_peak, bytes_weights,
+        bytes_activations; /* peak: of the process, with its libraries */
+    int nstages;
+    struct plan_stage {
+        char name[16];
+        double flops;
+        size_t bytes; /* arena peak within the stage, over the weights */
+    } stage[MAX_PLAN_STAGES];
+    double ms; /* predicted; 0 when this machine's rates are not known */
+};
+
+/* The forecast for a run, from the model's tables alone. */
+int pipeline_plan(const char *model, const struct pipeline_options *, const struct gen_params *,
+                  struct plan_result *, struct err *);
+
+/* What params a run accepts: err says which one is wrong and what it may be. */
+int gen_params_check(const struct model_config *, const struct gen_params *, struct err *);
+
+#endif

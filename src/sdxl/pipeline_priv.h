@@ -1,0 +1,57 @@
+/* What the files of the pipeline share: the open model, and the state of one run. */
+#ifndef SPRITTY_PIPELINE_PRIV_H
+#define SPRITTY_PIPELINE_PRIV_H
+
+#include "sdxl/pipeline.h"
+#include "sdxl/rng.h"
+#include "sdxl/text.h"
+#include "sdxl/unet.h"
+#include "sdxl/vae.h"
+
+struct pipeline {
+    struct checkpoint *checkpoint;
+    const struct model_config *config;
+    struct ops *ops;
+    struct text_encoders text;
+    struct unet unet;
+    struct vae vae;
+    struct noise_levels levels;
+    struct pipeline *shadow; /* the same over the dry backend, made by the first run */
+    double load_ms;
+    void (*stage)(struct ops *, const char *name); /* the forecast's bookkeeping, else NULL */
+};
+
+struct run {
+    struct pipeline *p;
+    const struct gen_params *params;
+    const struct gen_hooks *hooks;
+    struct gen_result *out;
+    struct err *err;
+    int conds; /* 2 under guidance: negative first */
+    float sigma[MAX_STEPS + 1];
+    struct rng rng;
+    float *host; /* noise on its way to the backend */
+    struct text_states text;
+    struct unet_run unet_run;
+    double step_began;
+};
+
+/* Text, sampling, decoding over p->ops. */
+int pipeline_generate(struct run *);
+
+/* All networks from the checkpoint into p->ops. */
+int pipeline_load(struct pipeline *, const struct gen_hooks *, struct err *);
+void pipeline_unload(struct pipeline *);
+
+struct pipeline *pipeline_open_as(const char *model, const struct pipeline_options *, bool dry,
+                                  struct err *);
+void pipeline_shadow_free(struct pipeline *);
+
+/* Sizes the arena for the run by its forecast. */
+int pipeline_reserve(struct pipeline *, const struct gen_params *, struct err *);
+
+double clock_ms(void);
+/* Resident bytes of the process now and at most. */
+void process_memory(size_t *now, size_t *peak);
+
+#endif

@@ -1,0 +1,105 @@
+/*
+ * The forecast: the pipeline itself, run over the dry backend.
+ *
+ * Peak memory is what a process holds before it opens a model, plus the weights as they will be
+ * packed, plus the arena's reach. The run asks the same forecast for its arena (pipeline_reserve),
+ * so the two cannot disagree.
+ */
+#include "sdxl/pipeline_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ops/dry.h"
+
+static int run_dry(struct pipeline *p, const struct gen_params *g, struct plan_result *out,
+                   struct err *e)
+{
+    struct gen_result ignored = {0};
+    struct run r = {.p = p, .params = g, .out = &ignored, .err = e};
+    struct ops_stats s;
+    p->stage = ops_dry_stage;
+    int rc = pipeline_generate(&r);
+    gen_result_free(&ignored);
+    if (rc < 0)
+        return -1;
+    p->ops->stats(p->ops, &s);
+    out->flops = s.flops;
+    out->bytes_weights = s.weight_bytes;
+    out->bytes_activations = s.arena_peak;
+    return 0;
+}
+
+static void copy_stages(struct ops *o, struct plan_result *out)
+{
+    struct dry_stage stage[MAX_PLAN_STAGES];
+    out->nstages = ops_dry_stages(o, stage, MAX_PLAN_STAGES);
+    for (int i = 0; i < out->nstages; i++) {
+        memcpy(out->stage[i].name, stage[i].name, sizeof out->stage[i].name);
+        out->stage[i].flops = stage[i].flops;
+        out->stage[i].bytes = stage[i].peak;
+    }
+}
+
+int pipeline_plan(const char *model, const struct pipeline_options *opt, const struct gen_params *g,
+                  struct plan_result *out, struct err *e)
+{
+    size_t now, peak;
+    *out = (struct plan_result){0};
+    process_memory(&now, &peak);
+    struct pipeline *p = pipeline_open_as(model, opt, true, e);
+    if (!p)
+        return -1;
+    int rc = gen_params_check(p->config, g, e);
+    if (rc == 0)
+        rc = run_dry(p, g, out, e);
+    if (rc == 0) {
+        copy_stages(p->ops, out);
+        out->bytes_peak = now + out->bytes_weights + out->bytes_activations;
+    }
+    pipeline_close(p);
+    return rc;
+}
+
+/* The open model once more, over the dry backend; what it shares with p stays p's. */
+static struct pipeline *shadow_of(struct pipeline *p, struct err *e)
+{
+    struct pipeline *s = calloc(1, sizeof *s);
+    if (!s) {
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    s->checkpoint = p->checkpoint;
+    s->config = p->config;
+    s->levels = p->levels;
+    memcpy(s->text.tokenizer, p->text.tokenizer, sizeof s->text.tokenizer);
+    s->ops = ops_dry_open(p->ops->name, p->ops->act, e);
+    if (!s->ops || pipeline_load(s, NULL, e) < 0) {
+        pipeline_shadow_free(s);
+        return NULL;
+    }
+    return s;
+}
+
+void pipeline_shadow_free(struct pipeline *s)
+{
+    if (!s)
+        return;
+    if (s->ops) {
+        pipeline_unload(s);
+        s->ops->close(s->ops);
+    }
+    free(s);
+}
+
+int pipeline_reserve(struct pipeline *p, const struct gen_params *g, struct err *e)
+{
+    struct plan_result plan = {0};
+    if (!p->shadow && !(p->shadow = shadow_of(p, e)))
+        return -1;
+    if (run_dry(p->shadow, g, &plan, e) < 0)
+        return -1;
+    if (p->ops->reserve(p->ops, plan.bytes_activations, e) < 0)
+        return err_prefix(e, "%dx%d, %d at a time", g->width, g->height, g->batch);
+    return 0;
+}
