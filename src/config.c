@@ -38,7 +38,7 @@ static const char *from_list(const char *const *list, int count, int i)
         return from_list(list, (int)(sizeof list / sizeof *list), i);                              \
     }
 
-CHOICES(device_choice, "auto", "cpu", "cuda")
+CHOICES(device_choice, "auto", "cpu", "cuda", "ref")
 CHOICES(precision_choice, "auto", "fp32", "bf16", "fp16", "fp8")
 CHOICES(memory_choice, "auto", "speed", "balanced", "constrained")
 
@@ -46,6 +46,7 @@ CHOICES(memory_choice, "auto", "speed", "balanced", "constrained")
 
 static const struct settings_key table[] = {
     {"model", KEY_TEXT, AT(model), 0, 0, NULL, "folder, .safetensors file, or name of a model"},
+    {"tokenizer", KEY_TEXT, AT(tokenizer), 0, 0, NULL, "its vocabulary's folder, if it has none"},
     {"prompt", KEY_TEXT, AT(prompt), 0, 0, NULL, "text around the prompt, which goes to {prompt}"},
     {"negative", KEY_TEXT, AT(negative), 0, 0, NULL, "what the picture should not show"},
     {"steps", KEY_INT, AT(steps), 1, MAX_STEPS, NULL, "sampling steps"},

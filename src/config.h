@@ -19,7 +19,8 @@
 
 struct settings {
     uint32_t said; /* bit i: key i has a value */
-    char *model, *prompt, *negative, *sampler, *scheduler, *device, *precision, *memory, *output;
+    char *model, *tokenizer, *prompt, *negative, *sampler, *scheduler, *device, *precision, *memory;
+    char *output;
     int steps, batch, threads, width, height;
     double cfg;
     uint64_t seed;

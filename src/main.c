@@ -1,8 +1,7 @@
-/* spritty: the program's door. Everything is in the library; see src/cli. */
-#include <stdio.h>
+/* spritty: game sprites from prompts. Everything is in the library; see src/cli/options.h. */
+#include "cli/options.h"
 
-int main(void)
+int main(int argc, char **argv)
 {
-    fprintf(stderr, "spritty: not built yet\n");
-    return 1;
+    return cli_main(argc, argv);
 }

@@ -224,7 +224,9 @@ int job_prepare(struct job *j, const struct cli *cli, const char *prompt, struct
         draw_seed(s, e))
         return -1;
     name_model(j->model, j->model_name, sizeof j->model_name);
-    if (!place_path(PLACE_DATA, "tokenizer", j->tokenizer) || !exists(j->tokenizer))
+    if (settings_has(s, "tokenizer"))
+        snprintf(j->tokenizer, sizeof j->tokenizer, "%s", s->tokenizer);
+    else if (!place_path(PLACE_DATA, "tokenizer", j->tokenizer) || !exists(j->tokenizer))
         j->tokenizer[0] = '\0';
     j->prompt = join_prompt(s->prompt, prompt);
     if (!j->prompt)

@@ -50,6 +50,7 @@ static const struct option_row table[] = {
     SETTING(0, "sampler", "NAME", JOB),
     SETTING(0, "scheduler", "NAME", JOB),
     SETTING('m', "model", "PATH-or-NAME", JOB | DOCTOR),
+    SETTING(0, "tokenizer", "DIR", JOB),
     SETTING('d', "device", "auto|cpu|cuda|cuda:N", JOB),
     SETTING(0, "precision", "auto|fp32|bf16|fp16|fp8", JOB),
     SETTING(0, "memory", "auto|speed|balanced|constrained", JOB),

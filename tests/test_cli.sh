@@ -1,0 +1,262 @@
+#!/bin/sh
+# The program as a user meets it: exit status, one clear line for each mistake, files that are whole
+# or not there. Prints cmocka's lines, for tests/run.sh.
+spritty=$(realpath "${SPRITTY:-build/spritty}")
+here=$(realpath "$(dirname "$0")/..")
+model=$here/tests/golden/small_a
+single=$here/tests/golden/small_a_single.safetensors
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export HOME="$work/home" XDG_CONFIG_HOME="$work/config" XDG_DATA_HOME="$work/data"
+export SPRITTY_SHARE="$here"
+bad=0 total=0 LC_ALL=C.UTF-8
+echo "[==========] Running the command line's tests."
+export LC_ALL
+gen="--size 64x64 --steps 2 -m $model"
+
+# name COMMAND...: one test; the command's output is shown when it fails.
+check() {
+    name=$1
+    shift
+    total=$((total + 1))
+    echo "[ RUN      ] $name"
+    # Not inside the `if`: there, -e would be ignored.
+    (
+        set -e
+        "$@"
+    ) >log 2>&1
+    status=$?
+    if [ $status = 0 ]; then
+        echo "[       OK ] $name"
+    else
+        sed 's/^/    /' log
+        echo "[  FAILED  ] $name"
+        bad=$((bad + 1))
+    fi
+    rm -rf ./*
+}
+
+skip() {
+    total=$((total + 1))
+    echo "[ RUN      ] $1"
+    echo "    $2"
+    echo "[  SKIPPED ] $1"
+}
+
+# Under -e, `! command` and `a && b` do not end a test; this does.
+not() {
+    if "$@"; then
+        echo "should have failed: $*"
+        return 1
+    fi
+}
+
+# STATUS TEXT COMMAND...: ends with that status, one line on stderr that holds TEXT, and no file.
+refuses() {
+    want=$1 text=$2
+    shift 2
+    before=$(ls -A)
+    got=0
+    "$@" >out 2>err </dev/null || got=$?
+    cat err
+    [ $got = "$want" ] || { echo "status $got, not $want"; return 1; }
+    grep -qF -- "$text" err || { echo "not said: $text"; return 1; }
+    [ "$(grep -c '^spritty: ' err)" = 1 ]
+    rm -f out err
+    [ "$(ls -A)" = "$before" ] || { ls -A; return 1; }
+}
+
+# shellcheck disable=SC2086 # $gen is words
+{
+prints_help() {
+    "$spritty" --help | grep -q -- --sampler
+    "$spritty" gen --help | grep -q 'usage: spritty gen PROMPT'
+    "$spritty" info --help >help
+    not grep -q -- --sampler help
+    "$spritty" --version | grep -q '^spritty [0-9]'
+    "$spritty" --man | head -n 1 | grep -q '^.TH SPRITTY'
+    "$spritty" --completion | bash -n
+}
+check prints_help prints_help
+
+refuses_usage() {
+    refuses 2 "needs PROMPT" "$spritty" gen
+    refuses 2 "did you mean --steps" "$spritty" gen x --stpes 3
+    refuses 2 "there is no command 'paint'" "$spritty" paint
+    refuses 2 "is not built yet" "$spritty" sheet x
+    refuses 2 "WIDTHxHEIGHT" "$spritty" gen x --size big
+    refuses 2 "euler" "$spritty" gen x --sampler nope
+}
+check refuses_usage refuses_usage
+
+makes_a_file() {
+    "$spritty" gen "a green slime" $gen -s 5 -o a.png >out 2>err
+    [ "$(cat out)" = a.png ]
+    grep -q 'seed 5' err
+    grep -q '^sampling' err
+    "$spritty" info a.png >told
+    grep -q 'Steps: 2, Sampler: Euler, Schedule type: Normal, CFG scale: 7, Seed: 5, Size: 64x64' told
+    "$spritty" info a.png --json >told
+    grep -q '"width": 64, "height": 64, "text": {"parameters": "a green slime\\nSteps: 2, ' told
+    grep -qF '"spritty": "{\"version\": ' told
+    [ "$(find . -name '.spritty-*' | wc -l)" = 0 ]
+}
+check makes_a_file makes_a_file
+
+# The pixels, not the file: the file tells times.
+same_seed_same_picture() {
+    for i in 1 2; do "$spritty" gen slime $gen -s 9 -q -o $i.png; done
+    "$spritty" gen slime $gen -s 10 -q -o 3.png
+    for i in 1 2 3; do pixels $i.png >$i.raw; done
+    [ -s 1.raw ]
+    cmp 1.raw 2.raw
+    not cmp -s 1.raw 3.raw
+}
+# Everything from the first IDAT on.
+pixels() {
+    at=$(grep -aobF IDAT "$1" | head -n 1 | cut -d : -f 1)
+    tail -c "+$((at + 1))" "$1"
+}
+check same_seed_same_picture same_seed_same_picture
+
+json_is_one_object() {
+    "$spritty" gen "a \"b\", c" $gen -s 5 --batch 2 -o a.png --json -q >out 2>err
+    [ ! -s err ]
+    [ "$(wc -l <out)" = 1 ]
+    [ -s a-0.png ]
+    [ -s a-1.png ]
+    [ ! -e a.png ]
+    for key in files seed params ms total load text sample decode finish save steps bytes peak \
+        weights activations; do grep -q "\"$key\": " out; done
+    "$spritty" plan $gen --json >out
+    for key in flops bytes stages name ms; do grep -q "\"$key\": " out; done
+    "$spritty" doctor -m "$model" --json | grep -q '"checks": \[{"name": '
+    "$spritty" info "$model" --json | grep -q '"parts": '
+}
+check json_is_one_object json_is_one_object
+
+random_seed_names_the_file() {
+    file=$("$spritty" gen slime $gen -q)
+    echo "$file" | grep -qE '^sprite-[0-9]+\.png$'
+    [ -s "$file" ]
+}
+check random_seed_names_the_file random_seed_names_the_file
+
+presets_and_config() {
+    mkdir -p config/spritty
+    printf '[preset mine]\nbase = draft\nsteps = 3\nprompt = <{prompt}>\n' >config/spritty/config.ini
+    "$spritty" gen slime $gen -p mine -s 1 -o a.png -q --json >out
+    grep -q '"prompt": "<slime>".*"steps": 2.*"sampler": "dpmpp_2m", "scheduler": "karras"' out
+    refuses 1 "did you mean 'mine'" "$spritty" gen slime $gen -p mien
+    printf '[defaults]\nstesp = 3\n' >config/spritty/config.ini
+    refuses 1 "config.ini:2: there is no setting 'stesp'" "$spritty" gen slime $gen
+}
+check presets_and_config presets_and_config
+
+refuses_models() {
+    refuses 1 "there is no model 'nope'" "$spritty" gen x -m nope
+    refuses 1 "there is no model at './nope'" "$spritty" gen x -m ./nope
+    echo pickle >bad.ckpt
+    refuses 1 "pickle" "$spritty" gen x -m bad.ckpt
+    head -c 100 "$single" >cut.safetensors
+    refuses 1 "cut.safetensors" "$spritty" gen x -m cut.safetensors
+    cp -r "$model" broken
+    echo '{' >broken/unet/config.json
+    refuses 1 "broken/unet/config.json" "$spritty" gen x -m broken
+    refuses 1 "broken" "$spritty" info broken
+    refuses 1 "broken" "$spritty" plan -m broken
+    mkdir empty
+    refuses 1 "empty" "$spritty" gen x -m ./empty
+}
+check refuses_models refuses_models
+
+refuses_what_is_not_built() {
+    refuses 1 "cuda" "$spritty" gen x $gen -d cuda
+    refuses 1 "fp8" "$spritty" gen x $gen --precision fp8
+    refuses 1 "memory modes are not built yet" "$spritty" gen x $gen --memory speed
+    refuses 1 "multiples of" "$spritty" gen x -m "$model" --size 65x64
+}
+check refuses_what_is_not_built refuses_what_is_not_built
+
+refuses_targets() {
+    refuses 1 "no such folder" "$spritty" gen x $gen -o no/such/a.png
+    mkdir folder
+    refuses 1 "is a folder" "$spritty" gen x $gen -o folder
+    refuses 1 "is a folder" "$spritty" gen x $gen -o folder/
+    refuses 1 "the disk is full" "$spritty" gen x $gen -q -o /dev/full
+    refuses 1 "standard output" sh -c "'$spritty' gen x $gen -q -o a.png >/dev/full; s=\$?; rm -f a.png; exit \$s"
+    [ -c /dev/full ]
+}
+check refuses_targets refuses_targets
+
+# `ulimit -f` stops the file after some blocks, as a full disk would.
+full_disk_keeps_the_old_file() {
+    echo old >a.png
+    refuses 1 "ulimit -f" sh -c "ulimit -f 1; exec '$spritty' gen x --steps 2 -m '$model' --size 128x128 -q -o a.png"
+    [ "$(cat a.png)" = old ]
+}
+check full_disk_keeps_the_old_file full_disk_keeps_the_old_file
+
+full_file_system() {
+    mkdir small
+    mount -t tmpfs -o size=4k tmpfs small
+    status=0
+    refuses 1 "the disk is full" "$spritty" gen x --steps 2 -m "$model" --size 128x128 -q \
+        -o small/a.png || status=1
+    [ -z "$(ls -A small)" ] || status=1
+    umount small
+    return $status
+}
+mkdir probe
+if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=4k tmpfs probe 2>/dev/null; then
+    umount probe
+    check full_file_system full_file_system
+else
+    skip full_file_system "needs root, to mount a small file system"
+fi
+rm -rf probe
+
+read_only_folder() {
+    mkdir closed && chmod 555 closed
+    refuses 1 "permission denied" "$spritty" gen x $gen -o closed/a.png
+}
+if [ "$(id -u)" = 0 ]; then
+    skip read_only_folder "root may write anywhere"
+else
+    check read_only_folder read_only_folder
+fi
+
+# Ctrl-C between two steps: status 1, a line that says so, nothing written. (A shell's background
+# jobs ignore SIGINT, so SIGTERM stands in for it: both have one handler.)
+interrupt_writes_nothing() {
+    "$spritty" gen x -m "$model" --size 256x256 --steps 1000 -o a.png 2>err &
+    pid=$!
+    for i in $(seq 100); do
+        grep -q 'reading' err && break
+        sleep 0.1
+    done
+    kill -TERM $pid
+    status=0
+    wait $pid || status=$?
+    cat err
+    [ $status = 1 ]
+    grep -q 'cancelled' err
+    [ ! -e a.png ]
+}
+check interrupt_writes_nothing interrupt_writes_nothing
+
+# An escape sequence in a name or a PNG's text must not reach the terminal.
+escapes_are_not_printed() {
+    esc=$(printf '\033[31m')
+    "$spritty" gen "red ${esc}slime" $gen -q -o a.png >out
+    "$spritty" info a.png >>out
+    not "$spritty" gen x -m "./${esc}" >>out 2>&1
+    "$spritty" gen x $gen -q -o "${esc}.png" >>out
+    not grep -q "$esc" out
+}
+check escapes_are_not_printed escapes_are_not_printed
+}
+
+echo "[==========] $total test(s) run."
+[ $bad = 0 ]
