@@ -353,21 +353,32 @@ static double seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* One word of a MiB, and one character with a MiB of marks in the wrong order: a quadratic step
- * anywhere would take hours. */
+static void fill(char *text, size_t n, int kind)
+{
+    uint32_t random = 1;
+    for (size_t i = 0; i < n; i++) {
+        random = random * 1664525u + 1013904223u;
+        text[i] = kind == 0   ? 'a'
+                  : kind == 1 ? "aabbc"[(random >> 20) % 5]
+                              : "\xcc\x81\xcc\xa3"[i % 4];
+    }
+}
+
+/* One word of a MiB, twice, and a MiB of marks in the wrong order: a quadratic step anywhere would
+ * take hours. */
 static void test_long_words(void **state)
 {
     (void)state;
+    static const char *const kinds[] = {"a letter again and again", "a word", "marks"};
     struct tokenizer *t = small_tokenizer(few_merges);
     size_t n = 1 << 20;
     char *text = malloc(n);
     int32_t *ids;
-    for (int kind = 0; kind < 2; kind++) {
-        for (size_t i = 0; i < n; i++)
-            text[i] = kind == 0 ? "aababbab"[i * i % 8] : "\xcc\x81\xcc\xa3"[i % 4];
+    for (int kind = 0; kind < 3; kind++) {
+        fill(text, n, kind);
         double begin = seconds();
         int count = tokenizer_encode(t, text, n, &ids, NULL);
-        printf("%s of %zu bytes: %d ids in %.0f ms\n", kind ? "marks" : "a word", n, count,
+        printf("%s, %zu bytes: %d ids in %.0f ms\n", kinds[kind], n, count,
                1e3 * (seconds() - begin));
         assert_true(count > 0 && seconds() - begin < 20);
         free(ids);
@@ -457,6 +468,30 @@ static void test_chunks(void **state)
 
 /* --- folders, good and broken ----------------------------------------------------------------- */
 
+/* The small models' folders: they need no foreign vocabulary, so this much is tested everywhere. */
+static void test_small_folders(void **state)
+{
+    (void)state;
+    static const char *const dirs[] = {"tests/golden/small_a/tokenizer",
+                                       "tests/golden/small_a/tokenizer_2"};
+    for (int k = 0; k < 2; k++) {
+        struct err e = {""};
+        int32_t *ids;
+        struct tokenizer *t = tokenizer_open(dirs[k], &e);
+        if (t == NULL)
+            print_error("%s\n", e.text);
+        assert_non_null(t);
+        assert_int_equal(tokenizer_encode(t, "Slime!", 6, &ids, &e), 2);
+        assert_string_equal(tokenizer_text(t, ids[0]), "slime</w>");
+        assert_string_equal(tokenizer_text(t, ids[1]), k ? "!" : "!</w>"); /* a special, a word */
+        assert_string_equal(tokenizer_text(t, tokenizer_bos(t)), bos);
+        assert_string_equal(tokenizer_text(t, tokenizer_eos(t)), eos);
+        assert_int_equal(tokenizer_vocab(t), tokenizer_eos(t) + 1);
+        free(ids);
+        tokenizer_close(t);
+    }
+}
+
 /* Newer folders list the tokens by id; one of them may have an id beyond the vocabulary. */
 static void test_listed_specials(void **state)
 {
@@ -478,11 +513,8 @@ static void test_listed_specials(void **state)
     assert_null(tokenizer_text(t, 519));
     static const char prompt[] = "ab!<STYLE>a<|EndOfText|>";
     assert_int_equal(tokenizer_encode(t, prompt, strlen(prompt), &ids, &e), 6);
-    static const int want[] = {65, -1, 0, 520, 320, 514}; /* "ab" is two: no "ab</w>" merge */
+    static const int want[] = {64, 321, 0, 520, 320, 514}; /* a b</w> ! <style> a</w> end */
     for (int i = 0; i < 6; i++)
-        printf(" %d", ids[i]);
-    printf("\n");
-    for (int i = 2; i < 6; i++)
         assert_int_equal(ids[i], want[i]);
     free(ids);
     free(vocab.at);
@@ -543,7 +575,8 @@ int main(void)
         cmocka_unit_test(test_chunks_golden),   cmocka_unit_test(test_merging_order),
         cmocka_unit_test(test_long_words),      cmocka_unit_test(test_broken_utf8),
         cmocka_unit_test(test_normalization),   cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_listed_specials), cmocka_unit_test(test_broken_folders),
+        cmocka_unit_test(test_listed_specials), cmocka_unit_test(test_small_folders),
+        cmocka_unit_test(test_broken_folders),
     };
     return cmocka_run_group_tests_name("tokenizer", tests, NULL, NULL);
 }

@@ -265,7 +265,7 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len, in
         return err_set(e, "the prompt is too long: %zu bytes, at most %d", len, MAX_TEXT);
     if (!text_decode(text, len, &raw))
         status = err_set(e, "out of memory");
-    if (status == 0)
+    if (status == 0 && raw.count > 0)
         status = cut(&x, false, raw.at, raw.count, encode_piece);
     points_free(&raw);
     points_free(&x.normal);
