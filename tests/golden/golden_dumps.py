@@ -1,7 +1,7 @@
 """What the networks compute, one file a subject: dump_{a,b}/{clip,unet,vae}.safetensors.
 
-Computed in float64 from the stored weights and written as F32, so that a dump's own error is that of
-one rounding; diffusers' float32 run is checked to agree. Layouts are PyTorch's (NCHW).
+Computed in float64 from the stored weights and written as F32, so that a dump's own error is
+that of one rounding; diffusers' float32 run is checked to agree. Layouts are PyTorch's (NCHW).
 """
 import json
 import os
@@ -17,15 +17,14 @@ PROMPTS = ["", "a red slime, pixel art", "green dragon! knight of the blue sword
 def load(out, name, dtype=torch.float64):
     """The parts of a saved model, as a user would load them, in `dtype`."""
     folder = f"{out}/small_{name}"
-    kwargs = dict(variant="fp16" if name == "a" else None)
-    parts = {
-        "unet": UNet2DConditionModel.from_pretrained(f"{folder}/unet", torch_dtype=torch.float32, **kwargs),
-        "vae": AutoencoderKL.from_pretrained(f"{folder}/vae", torch_dtype=torch.float32, **kwargs),
-        "text_encoder": CLIPTextModel.from_pretrained(f"{folder}/text_encoder", dtype=torch.float32, **kwargs),
-        "text_encoder_2": CLIPTextModelWithProjection.from_pretrained(
-            f"{folder}/text_encoder_2", dtype=torch.float32, **kwargs)}
-    for part in parts.values():
-        part.to(dtype).eval().requires_grad_(False)
+    classes = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel,
+               "text_encoder_2": CLIPTextModelWithProjection}
+    parts = {}
+    for part, cls in classes.items():
+        kwargs = {"torch_dtype" if part in ("unet", "vae") else "dtype": torch.float32}
+        model = cls.from_pretrained(f"{folder}/{part}", variant="fp16" if name == "a" else None,
+                                    **kwargs)
+        parts[part] = model.to(dtype).eval().requires_grad_(False)
     for t in ("tokenizer", "tokenizer_2"):
         parts[t] = CLIPTokenizer.from_pretrained(f"{folder}/{t}")
     return parts
@@ -38,11 +37,13 @@ def normal(seed, *shape):
 
 def save(path, tensors, **metadata):
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    tensors = {k: (x.float() if x.is_floating_point() else x).contiguous() for k, x in tensors.items()}
+    tensors = {k: (x.float() if x.is_floating_point() else x).contiguous()
+               for k, x in tensors.items()}
     for key, x in tensors.items():
         assert not x.is_floating_point() or x.isfinite().all(), key
-    save_file(tensors, path, metadata={k: json.dumps(v) for k, v in metadata.items()})
-    print(f"{os.path.basename(os.path.dirname(path))}/{os.path.basename(path)}: {len(tensors)} tensors")
+    # one key: safetensors writes several in a random order
+    save_file(tensors, path, metadata={"golden": json.dumps(metadata)})
+    print(f"{os.sep.join(path.split(os.sep)[-2:])}: {len(tensors)} tensors")
 
 
 def check_close(what, f64, f32, bound=2e-5):
@@ -103,18 +104,21 @@ def dump_clip(path, parts, parts32):
 
 
 def dump_unet(path, unet, unet32):
-    """Cases 0..2: a batch of two at t 999, a wide one at a broken t, one at t 1 with two chunks."""
+    """Cases 0..2: two at t 999; two wide ones at a broken t; one at t 1 with two chunks."""
     config = unet.config
-    pooled_width = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
-    tensors, cases = {}, [(2, 16, 16, 999.0, 77), (2, 8, 24, 500.5, 77), (1, 16, 16, 1.0, 154)]
+    pooled = config.projection_class_embeddings_input_dim - 6 * config.addition_time_embed_dim
+    cases = [(2, 16, 16, 999.0, 77), (2, 8, 24, 500.5, 77), (1, 16, 16, 1.0, 154)]
+    sizes = [[1024.0, 768, 0, 16, 1024, 1024], [64.0, 192, 8, 0, 64, 192]]
+    tensors = {}
     for i, (n, h, w, t, length) in enumerate(cases):
         x = {"latent": normal(100 + i, n, 4, h, w),
              "encoder_hidden_states": normal(200 + i, n, length, config.cross_attention_dim),
-             "text_embeds": normal(300 + i, n, pooled_width),
-             "time_ids": torch.tensor([[1024., 768, 0, 16, 1024, 1024], [64., 192, 8, 0, 64, 192]])[:n].double()}
-        y = run_unet(unet, x["latent"], t, *list(x.values())[1:])
-        check_close(f"unet {i}", y, run_unet(unet32, *[v if k == 1 else v.float() for k, v in enumerate(
-            [x["latent"], t, *list(x.values())[1:]])]))
+             "text_embeds": normal(300 + i, n, pooled),
+             "time_ids": torch.tensor(sizes[:n]).double()}
+        latent, *conditions = x.values()
+        y = run_unet(unet, latent, t, *conditions)
+        y32 = run_unet(unet32, latent.float(), t, *[c.float() for c in conditions])
+        check_close(f"unet {i}", y, y32)
         tensors |= {f"{i}.{k}": v for k, v in x.items()}
         tensors |= {f"{i}.timestep": torch.tensor([t]), f"{i}.output": y}
     save(path, tensors)
@@ -133,5 +137,6 @@ def dump_vae(path, vae, vae32):
         d = vae.encode(pixels).latent_dist
         check_close("encode", d.mean, vae32.encode(pixels.float()).latent_dist.mean)
         assert d.logvar.max() < 20 and d.logvar.min() > -30  # diffusers' clamp does nothing here
-        tensors |= {f"encode.{i}.image": pixels, f"encode.{i}.mean": d.mean, f"encode.{i}.logvar": d.logvar}
+        tensors |= {f"encode.{i}.image": pixels, f"encode.{i}.mean": d.mean,
+                    f"encode.{i}.logvar": d.logvar}
     save(path, tensors, scaling_factor=vae.config.scaling_factor)

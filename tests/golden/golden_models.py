@@ -2,8 +2,8 @@
 
 small_a follows what a single file leaves unsaid (head size 64, 32 norm groups, 256 wide size
 conditions), so that it can be stored that way too; small_b differs in everything that may differ.
-small_a's weights are values that bf16 and fp16 both hold exactly: its folder is an fp16 variant, its
-single file mixes F16, BF16 and F32, and both are the same numbers. small_b's weights are F32.
+small_a's weights are values that bf16 and fp16 both hold exactly: its folder is an fp16 variant,
+its single file mixes F16, BF16 and F32, and both are the same numbers. small_b's weights are F32.
 """
 import json
 import os
@@ -17,11 +17,11 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProject
 from golden_tokens import EOS, vocabulary, write_tokenizer
 
 # A few dozen merges, enough that words of a prompt are made of one to three tokens.
-MERGES = [tuple(m.split()) for m in """s l|sl i|sli m|slim e</w>|r e|re d</w>|p i|pi x|pix e|pixe l</w>
-|a r|ar t</w>|k n|kn i|g h|gh t</w>|kni ght</w>|s w|sw o|swo r|swor d</w>|t h|th e</w>|i n|in g</w>
-|g r|gr e|gre e|gree n</w>|b l|bl u|blu e</w>|c a|ca t</w>|o r|or c</w>|s p|sp r|1 6</w>|3 2</w>
-|b i|bi t</w>|o f</w>|d r|dr a|dra g|drag o|drago n</w>|sh i|s h"""
-          .replace("\n", "").split("|") if len(m.split()) == 2]
+MERGES = [tuple(m.split()) for m in """
+s l|sl i|sli m|slim e</w>|r e|re d</w>|p i|pi x|pix e|pixe l</w>|a r|ar t</w>|k n|kn i|g h|gh t</w>
+kni ght</w>|s w|sw o|swo r|swor d</w>|t h|th e</w>|i n|in g</w>|g r|gr e|gre e|gree n</w>|b l|bl u
+blu e</w>|c a|ca t</w>|o r|or c</w>|s p|sp r|1 6</w>|3 2</w>|b i|bi t</w>|o f</w>|d r|dr a|dra g
+drag o|drago n</w>|sh i|s h""".strip().replace("\n", "|").split("|")]
 VOCAB = vocabulary(MERGES)
 POSITIONS = 77
 
@@ -82,7 +82,8 @@ def build(name):
 
 def randomize(model, exact):
     """Weights that keep activations of order 1; no bias is zero and no norm is the identity."""
-    generator = torch.Generator().manual_seed(torch.initial_seed() + sum(map(ord, type(model).__name__)))
+    seed = torch.initial_seed() + sum(map(ord, type(model).__name__))
+    generator = torch.Generator().manual_seed(seed)
     for name, p in sorted(model.named_parameters()):
         x = torch.randn(p.shape, generator=generator)
         if p.dim() == 1:
@@ -91,8 +92,8 @@ def randomize(model, exact):
             x = 0.7 * x
         else:
             fan_in = p[0].numel()
-            writes_residual = any(s in name for s in ("conv2", "to_out", "out_proj", "fc2", "net.2",
-                                                      "proj_out"))
+            writes_residual = any(s in name for s in ("conv2", "to_out", "out_proj", "fc2",
+                                                      "net.2", "proj_out"))
             sharp = any(s in name for s in ("to_q", "to_k", "q_proj", "k_proj"))
             x = x * (0.6 if writes_residual else 1.4 if sharp else 1.0) / fan_in ** 0.5
         p.data = x.bfloat16().half().float() if exact else x
@@ -129,11 +130,12 @@ def make_models(out):
 
 
 def prefix_text_model(path):
-    """transformers 5 saves CLIPTextModel without `text_model.`, all published SDXL folders have it.
+    """transformers 5 saves CLIPTextModel without `text_model.`; published folders have it.
 
     small_a gets the published form, small_b keeps the new one: a loader has to take both.
     """
-    save_file({text_name(k): x for k, x in load_file(path).items()}, path, metadata={"format": "pt"})
+    state = {text_name(k): x for k, x in load_file(path).items()}
+    save_file(state, path, metadata={"format": "pt"})
 
 
 def write_index(folder, name):
@@ -159,7 +161,8 @@ RESNET = {"norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_
 UNET_FIXED = {"time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
               "add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2",
               "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2"}
-VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
+VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v",
+                 "to_out.0": "proj_out"}
 OPENCLIP = {"layer_norm1": "ln_1", "layer_norm2": "ln_2", "mlp.fc1": "mlp.c_fc",
             "mlp.fc2": "mlp.c_proj", "self_attn.out_proj": "attn.out_proj"}
 
@@ -231,9 +234,9 @@ def openclip(state):
         elif ".q_proj." in key:
             prefix, kind = key.split(".self_attn.q_proj.")
             name = prefix.replace("encoder.layers", "transformer.resblocks")
-            full = [f"text_model.{key.replace('q_proj', p)}" for p in ("q_proj", "k_proj", "v_proj")]
-            out[f"{name}.attn.in_proj_{kind}"] = torch.cat(
-                [state[k] if k in state else state[k.removeprefix("text_model.")] for k in full])
+            fused = [state["text_model." + key.replace("q_proj", p)]
+                     for p in ("q_proj", "k_proj", "v_proj")]
+            out[f"{name}.attn.in_proj_{kind}"] = torch.cat(fused)
         elif ".k_proj." not in key and ".v_proj." not in key:
             for new, old in OPENCLIP.items():
                 key = key.replace(new, old)

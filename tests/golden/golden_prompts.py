@@ -1,17 +1,21 @@
-"""Prompts for tokens.json: what people type, and what breaks tokenizers. Used by make_golden.py."""
+"""Prompts for tokens.json: what people type, and what breaks tokenizers."""
 import random
 
-SUBJECTS = """knight in rusty armor|slime with a crown|red potion bottle|skeleton archer|wooden treasure chest
-|goblin shaman holding a staff|pixel art dragon|mushroom house|space marine|blue-haired mage girl, 1girl
-|tiny robot|health bar icons|grass tile, seamless|stone wall tileset|campfire|iron sword +1|magic scroll
-|ninja, side view|zombie walking|ghost|cactus enemy|spaceship, top-down|asteroid|fox spirit (kitsune)
-|orc warrior|fairy|mimic|bat|giant spider|candle""".replace("\n", "").split("|")
+SUBJECTS = """
+knight in rusty armor|slime with a crown|red potion bottle|skeleton archer|wooden treasure chest
+goblin shaman holding a staff|pixel art dragon|mushroom house|space marine
+blue-haired mage girl, 1girl|tiny robot|health bar icons|grass tile, seamless|stone wall tileset
+campfire|iron sword +1|magic scroll|ninja, side view|zombie walking|ghost|cactus enemy
+spaceship, top-down|asteroid|fox spirit (kitsune)|orc warrior|fairy|mimic|bat|giant spider|candle
+""".strip().replace("\n", "|").split("|")
 
-STYLES = """16-bit|8-bit, NES palette|32x32 pixel art|64x64 sprite, transparent background
-|game boy, 4 colors|SNES RPG style, clean outline|isometric, limited palette|sprite sheet, 4 frames, walk cycle
-|masterpiece, best quality, absurdres|(pixel art:1.3), [blurry], flat shading|<lora:pixel-art-xl:1.2> pixel
-|white background --ar 1:1|by J.R.R. Tolkien & H.P. Lovecraft|don't blur; it's crisp!|front/side/back view
-|embedding:badhands, score_9, score_8_up""".replace("\n", "").split("|")
+STYLES = """
+16-bit|8-bit, NES palette|32x32 pixel art|64x64 sprite, transparent background|game boy, 4 colors
+SNES RPG style, clean outline|isometric, limited palette|sprite sheet, 4 frames, walk cycle
+masterpiece, best quality, absurdres|(pixel art:1.3), [blurry], flat shading
+<lora:pixel-art-xl:1.2> pixel|white background --ar 1:1|by J.R.R. Tolkien & H.P. Lovecraft
+don't blur; it's crisp!|front/side/back view|embedding:badhands, score_9, score_8_up
+""".strip().replace("\n", "|").split("|")
 
 # Each line is a prompt, written with Python escapes so that the invisible stays visible.
 ODD = r"""
@@ -163,7 +167,8 @@ a\u4e2db\u6587c
 \u0ba8\u0bbf \u0b95\u0bcd\u0bb7 \u0c24\u0c46\u0c32\u0c41\u0c17\u0c41
 \u0e2d\u0e31\u0e28\u0e27\u0e34\u0e19 \u0e01\u0e33\u0e25\u0e31\u0e07
 \u1019\u103c\u1014\u103a\u1019\u102c \u1781\u17d2\u1798\u17c2\u179a
-\u0440\u044b\u0446\u0430\u0440\u044c \u0420\u042b\u0426\u0410\u0420\u042c \u0451 \u0435\u0308 \u0439 \u0438\u0306
+\u0440\u044b\u0446\u0430\u0440\u044c \u0420\u042b\u0426\u0410\u0420\u042c
+\u0451 \u0439 \u0438\u0306
 \u03b9\u03c0\u03c0\u03cc\u03c4\u03b7\u03c2 \u0399\u03a0\u03a0\u038c\u03a4\u0397\u03a3
 \u0570\u0561\u0575 \u0587 \u10e5\u10d0\u10e0\u10d7\u10e3\u10da\u10d8
 Hi\u1ec7p s\u0129 gi\u00e1p s\u1eaft HI\u1ec6P S\u0128
@@ -259,7 +264,8 @@ def _random_mixes():
     alphabets = ["ab'sS tTdDmM ", "a1!? ,.'", "ab<|>endoftext ", "e\u0301\u0327o\u0308\u0338 =<",
                  "\u1100\u1161\u11a8\uac00 a", "\U0001f468\u200d\U0001f469\ufe0f\u2764 a",
                  "\u0130I\u0307\u03a3\u03c3\u1e9e\u00df ", "a\u00a0\u3000\u200b\t\n\x1f",
-                 "0\u0660\u00bd\u2167\u4e00a ", "!\u0301!\u0338<|a ", "\u0915\u094d\u0937\u093c\u093e "]
+                 "0\u0660\u00bd\u2167\u4e00a ", "!\u0301!\u0338<|a ",
+                 "\u0915\u094d\u0937\u093c\u093e "]
     out = []
     for alphabet in alphabets:
         for length in (3, 5, 8, 8, 13, 21, 34):
@@ -272,8 +278,9 @@ def _long():
     rng = random.Random(2)
     words = " ".join(SUBJECTS + STYLES).split()
     out = [" ".join(rng.choice(words) for _ in range(n)) for n in (74, 75, 76, 77, 150, 1000)]
-    out += ["a" * 1000, "ab" * 5000, "!" * 200, "\u00e9" * 300, "e\u0301" * 300, "\U0001f600" * 200,
-            "\u4e00" * 500, "1" * 300, "a1" * 300, " " * 1000 + "a", "sprite" * 200, "\u0301" * 200,
-            "." * 1000, "don't " * 200, "<|endoftext|>" * 40, "x " * 2500]
+    out += ["a" * 1000, "ab" * 5000, "!" * 200, "\u00e9" * 300, "e\u0301" * 300,
+            "\U0001f600" * 200, "\u4e00" * 500, "1" * 300, "a1" * 300,
+            " " * 1000 + "a", "sprite" * 200, "\u0301" * 200, "." * 1000,
+            "don't " * 200, "<|endoftext|>" * 40, "x " * 2500]
     out.append("".join(rng.choice("etaoinshrdlucmfwypvbgkjqxz") for _ in range(2000)))
     return out

@@ -1,13 +1,14 @@
 """Noise, schedules and whole trajectories: rng, schedules, dump_{a,b}/trajectory.safetensors.
 
-Conventions are ComfyUI's and k-diffusion's: x = x0 + sigma * noise, sigmas fall to 0, the UNet reads
-x / sqrt(sigma^2 + 1). Formulas are written out here in float64. What others implement as well is
-compared with theirs before anything is written:
+Conventions are ComfyUI's and k-diffusion's: x = x0 + sigma * noise, sigmas fall to 0, the UNet
+reads x / sqrt(sigma^2 + 1). Formulas are written out here in float64. What others implement as
+well is compared with theirs before anything is written:
   k-diffusion: euler, euler_ancestral, dpmpp_2m; karras, exponential; both rules for timesteps
-  diffusers:   EulerDiscrete, EulerAncestralDiscrete, DPMSolverMultistep (dpmsolver++, midpoint) and
-               DDIM steps; karras and exponential sigmas with their interpolated timesteps
+  diffusers:   EulerDiscrete, EulerAncestralDiscrete, DPMSolverMultistep (dpmsolver++, midpoint)
+               and DDIM steps; karras and exponential sigmas with their interpolated timesteps
 normal, simple and sgm_uniform are ComfyUI's own (comfy/samplers.py, calculate_sigmas), which is no
-package: they are restated here from its source, normal checked against k-diffusion's get_sigmas.
+package: they are restated here from its source; normal is checked against k-diffusion's
+get_sigmas.
 """
 import math
 import sys
@@ -21,11 +22,12 @@ from golden_dumps import context, load, normal, run_unet, save
 SAMPLERS = ["euler", "euler_ancestral", "dpmpp_2m", "ddim"]
 # Steps are such that no timestep falls half-way between two integers (see README.md).
 SCHEDULES = {"normal": 6, "karras": 8, "exponential": 6, "simple": 6, "sgm_uniform": 5}
-BETAS = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", num_train_timesteps=1000)
+BETAS = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
+             num_train_timesteps=1000)
 
 
 def k_diffusion():
-    """k_diffusion, without its evaluation part, whose old `clip` needs setuptools' pkg_resources."""
+    """k_diffusion without its evaluation part, whose `clip` needs setuptools' pkg_resources."""
     sys.modules.setdefault("clip", types.ModuleType("clip"))
     import k_diffusion
     return k_diffusion
@@ -163,8 +165,9 @@ def check_sampler(name, denoise, xs, denoised, sigmas, noises, noise_seed):
         k = k_diffusion().sampling
         queue = iter(noises)
         extra = dict(noise_sampler=lambda a, b: next(queue)) if name == "euler_ancestral" else {}
-        got = getattr(k, f"sample_{name}")(lambda x, s: denoise(x, s.item()), xs[0],
-                                           torch.tensor(sigmas, dtype=torch.float64), disable=True, **extra)
+        got = getattr(k, f"sample_{name}")(
+            lambda x, s: denoise(x, s.item()), xs[0],
+            torch.tensor(sigmas, dtype=torch.float64), disable=True, **extra)
         assert (got - xs[-1]).abs().max() < 1e-9 * scale, name
 
     n = len(sigmas) - 1
@@ -174,8 +177,9 @@ def check_sampler(name, denoise, xs, denoised, sigmas, noises, noise_seed):
     elif name == "euler_ancestral":
         s = diffusers.EulerAncestralDiscreteScheduler(**BETAS)
     elif name == "dpmpp_2m":
-        s = diffusers.DPMSolverMultistepScheduler(algorithm_type="dpmsolver++", solver_type="midpoint",
-                                                  final_sigmas_type="zero", **BETAS)
+        s = diffusers.DPMSolverMultistepScheduler(
+            algorithm_type="dpmsolver++", solver_type="midpoint", final_sigmas_type="zero",
+            **BETAS)
         space = [(1 + x * x) ** -0.5 for x in sigmas]
     elif name == "ddim":
         return check_ddim()
@@ -191,7 +195,7 @@ def check_sampler(name, denoise, xs, denoised, sigmas, noises, noise_seed):
         extra = dict(generator=generator) if name == "euler_ancestral" else {}
         # float32 in: diffusers' ancestral noise then is the float32 stream of the generator
         y = s.step(eps.float(), t, (xs[i] * space[i]).float(), **extra).prev_sample / space[i + 1]
-        assert (y - xs[i + 1]).abs().max() < 3e-6 * scale, (name, i, (y - xs[i + 1]).abs().max(), scale)
+        assert (y - xs[i + 1]).abs().max() < 3e-6 * scale, (name, i)
 
 
 def check_ddim():
@@ -219,21 +223,24 @@ def make_trajectories(out):
         if name == "a":  # force_zeros_for_empty_prompt
             states[1], pooled[1] = 0, 0
         factor = 2 ** (len(parts["vae"].config.block_out_channels) - 1)
-        time_ids = torch.tensor([[8. * factor, 8 * factor, 0, 0, 8 * factor, 8 * factor]] * 2).double()
+        side = 8.0 * factor
+        time_ids = torch.tensor([[side, side, 0, 0, side, side]] * 2).double()
 
         def denoiser(timestep):
             def denoise(x, sigma):
                 c_in = (sigma * sigma + 1) ** -0.5
-                y = run_unet(parts["unet"], torch.cat([x, x]) * c_in, timestep(sigma), states, pooled,
-                             time_ids)
+                y = run_unet(parts["unet"], torch.cat([x, x]) * c_in, timestep(sigma), states,
+                             pooled, time_ids)
                 both = x * c_in ** 2 - y * sigma * c_in if v_prediction else x - sigma * y
                 return both[1:] + cfg * (both[:1] - both[1:])
             return denoise
 
         generator = torch.Generator().manual_seed(seed)
-        noise, *noises = [torch.randn(1, 4, 8, 8, generator=generator).double() for _ in range(8)]
-        tensors = {"cond.states": states[:1], "cond.pooled": pooled[:1], "uncond.states": states[1:],
-                   "uncond.pooled": pooled[1:], "time_ids": time_ids[:1], "initial_noise": noise,
+        noise, *noises = [torch.randn(1, 4, 8, 8, generator=generator).double()
+                          for _ in range(8)]
+        tensors = {"cond.states": states[:1], "cond.pooled": pooled[:1],
+                   "uncond.states": states[1:], "uncond.pooled": pooled[1:],
+                   "time_ids": time_ids[:1], "initial_noise": noise,
                    "step_noise": torch.cat(noises)}
         runs = [(s, k, "") for s in SAMPLERS for k in SCHEDULES]
         runs += [(s, "karras", ".interpolated") for s in ("euler", "dpmpp_2m")]
@@ -247,12 +254,14 @@ def make_trajectories(out):
             xs, ds = sample(sampler, denoise, x, sigmas, noises)
             check_sampler(sampler, denoise, xs, ds, sigmas, noises, seed)
             prefix = f"{sampler}.{kind}{rule}."
+            timesteps = [timestep(s) for s in sigmas[:-1]]
             tensors |= {prefix + "sigmas": torch.tensor(sigmas, dtype=torch.float64),
-                        prefix + "timesteps": torch.tensor([timestep(s) for s in sigmas[:-1]]),
+                        prefix + "timesteps": torch.tensor(timesteps),
                         prefix + "x": torch.cat(xs), prefix + "denoised": torch.cat(ds)}
         save(f"{out}/dump_{name}/trajectory.safetensors", tensors, cfg=cfg, seed=seed,
              prediction="v_prediction" if v_prediction else "epsilon",
-             prompt="a red slime, 16 bit pixel art", negative="", initial="noise * sqrt(1 + sigma^2)")
+             prompt="a red slime, 16 bit pixel art", negative="",
+             initial="noise * sqrt(1 + sigma^2)")
 
 
 # ---- noise --------------------------------------------------------------------------------------
@@ -270,7 +279,8 @@ def make_rng(out):
             tensors[f"{seed}.{size}"] = first(size)
         tensors[f"{seed}.1x4x16x16"] = first(1, 4, 16, 16)
         large = first(4 * 128 * 128)
-        tensors |= {f"{seed}.65536.head": large[:32].clone(), f"{seed}.65536.tail": large[-32:].clone()}
+        tensors |= {f"{seed}.65536.head": large[:32].clone(),
+                    f"{seed}.65536.tail": large[-32:].clone()}
         generator = torch.Generator().manual_seed(seed)
         for i, size in enumerate(CALLS):
             tensors[f"{seed}.call.{i}"] = torch.randn(size, generator=generator)

@@ -59,7 +59,7 @@ def real_merges(path):
 def make_tokens(out, bpe_path):
     """tokens.json: {"prompts": [{text, ids, ids_2 where it differs}], "chunks": [...]}.
 
-    ids are those of tokenizer/, ids_2 those of tokenizer_2/, without begin and end and untruncated.
+    ids are those of tokenizer/, ids_2 those of tokenizer_2/, without begin and end, untruncated.
     """
     from transformers import CLIPTokenizer
     merges = real_merges(bpe_path)
@@ -73,13 +73,15 @@ def make_tokens(out, bpe_path):
         ids, ids_2 = (t(text, add_special_tokens=False)["input_ids"] for t in (first, second))
         items.append({"text": text, "ids": ids, **({"ids_2": ids_2} if ids_2 != ids else {})})
     chunks = []
-    for text in ["", "a cat", "hello!", "x " * 74, "x " * 75, "x " * 76, "a<|endoftext|>b", "! " * 90]:
+    for text in ["", "a cat", "hello!", "x " * 74, "x " * 75, "x " * 76, "a<|endoftext|>b",
+                 "! " * 90]:
         fixed = dict(padding="max_length", max_length=77, truncation=True)
         chunks.append({"text": text, "ids": first(text, **fixed)["input_ids"],
                        "ids_2": second(text, **fixed)["input_ids"]})
     with open(f"{out}/tokens.json", "w", encoding="utf-8") as f:
         def lines(rows):
-            return ",\n".join(json.dumps(r, ensure_ascii=False, separators=(",", ":")) for r in rows)
+            return ",\n".join(json.dumps(r, ensure_ascii=False, separators=(",", ":"))
+                              for r in rows)
         f.write('{"vocab_size":49408,\n"prompts":[\n' + lines(items) + '\n],\n"chunks":[\n'
                 + lines(chunks) + "\n]}\n")
     print(f"tokens.json: {len(items)} prompts, {sum('ids_2' in i for i in items)} with ids_2")
