@@ -10,6 +10,22 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+/* Under the address sanitizer a released block, and what rounding added to one in use, is out of
+ * bounds: a network that uses a tensor after its release is caught. */
+#if defined(__has_feature)
+#define HAVE_ASAN __has_feature(address_sanitizer)
+#elif defined(__SANITIZE_ADDRESS__)
+#define HAVE_ASAN 1
+#else
+#define HAVE_ASAN 0
+#endif
+#if HAVE_ASAN
+#include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, bytes)   ((void)(at), (void)(bytes))
+#define ASAN_UNPOISON_MEMORY_REGION(at, bytes) ((void)(at), (void)(bytes))
+#endif
+
 #define GIB ((size_t)1 << 30)
 
 static const size_t REGION_MOST = 64 * GIB;
@@ -62,8 +78,10 @@ void arena_init_virtual(struct arena *a)
 
 void arena_exit(struct arena *a)
 {
-    if (a->region)
+    if (a->region) {
+        ASAN_UNPOISON_MEMORY_REGION(a->base, a->open);
         munmap(a->base, a->region);
+    }
     memset(a, 0, offsetof(struct arena, block));
 }
 
@@ -133,6 +151,7 @@ void *arena_alloc(struct arena *a, size_t bytes)
 {
     if (bytes > a->limit)
         return NULL;
+    size_t asked = bytes;
     bytes = bytes ? round_up(bytes, ARENA_ALIGN) : ARENA_ALIGN;
     int i = best_hole(a, bytes);
     if (i >= 0) {
@@ -153,7 +172,12 @@ void *arena_alloc(struct arena *a, size_t bytes)
     a->most = larger(a->most, a->now);
     a->peak = larger(a->peak, a->top);
     a->lap_peak = larger(a->lap_peak, a->top);
-    return a->base + a->block[i].offset;
+    char *p = a->base + a->block[i].offset;
+    if (a->region) { /* a virtual one has no shadow either */
+        ASAN_POISON_MEMORY_REGION(p, bytes);
+        ASAN_UNPOISON_MEMORY_REGION(p, asked);
+    }
+    return p;
 }
 
 /* Index of the block that starts at `offset`, or -1. */
@@ -176,6 +200,8 @@ void arena_free(struct arena *a, void *p)
     int i = at >= base ? find_block(a, at - base) : -1;
     assert(i >= 0 && "arena: not a pointer of this arena");
     assert(a->block[i].used && "arena: released twice");
+    if (a->region)
+        ASAN_POISON_MEMORY_REGION(p, a->block[i].bytes);
     a->now -= a->block[i].bytes;
     a->block[i].used = false;
     if (i + 1 < a->count && !a->block[i + 1].used) {
