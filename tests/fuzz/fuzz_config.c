@@ -1,0 +1,69 @@
+/* Any bytes as each of a model folder's JSON files. What is accepted must keep model.h's promises.
+ */
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include "sdxl/config.h"
+#include "sdxl/weight_files.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(int holds)
+{
+    if (!holds)
+        abort();
+}
+
+static void parse_networks(struct json root, struct model_config *c)
+{
+    struct err e = {0};
+    int sample = 0;
+    if (config_parse_unet(root, &c->unet, &sample, &e) == 0) {
+        const struct unet_config *u = &c->unet;
+        check(u->levels >= 1 && u->levels <= MAX_LEVELS && u->layers >= 1 && u->mid_depth >= 1);
+        for (int i = 0; i < u->levels; i++)
+            check(u->channels[i] > 0 && u->channels[i] % u->norm_groups == 0 &&
+                  (u->depth[i] == 0 || u->channels[i] % u->heads[i] == 0));
+    }
+    if (config_parse_vae(root, &c->vae, &e) == 0)
+        check(c->vae.levels >= 1 && c->vae.levels <= MAX_LEVELS && c->vae.scaling_factor > 0);
+    if (config_parse_schedule(root, &c->schedule, &e) == 0)
+        check(c->schedule.train_steps >= 2 && c->schedule.beta_start > 0);
+}
+
+static void parse_text(struct json root, struct model_config *c)
+{
+    struct err e = {0};
+    struct token_ids ids;
+    for (int encoder = 0; encoder < 2; encoder++) {
+        int have = config_parse_tokens(root, root, root, encoder, &ids, &e) == 0;
+        if (have)
+            check(ids.bos >= 0 && ids.eos >= 0 && ids.pad >= 0);
+        struct clip_config *t = &c->text[encoder];
+        if (config_parse_clip(root, encoder, have ? &ids : NULL, t, &e) == 0)
+            check(t->heads > 0 && t->hidden % t->heads == 0 && t->bos < t->vocab &&
+                  t->eos < t->vocab && t->pad < t->vocab);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct err e = {0};
+    struct model_config c = {0};
+    const char *shards[MAX_SHARDS];
+    struct json_doc *doc = json_parse((const char *)data, size, "fuzz", &e);
+    if (!doc) {
+        check(e.text[0] != '\0');
+        return 0;
+    }
+    struct json root = json_root(doc);
+    parse_networks(root, &c);
+    parse_text(root, &c);
+    config_parse_index(root, &c, &e);
+    c.vae.latent_channels = 4;
+    config_parse_preview(root, &c, &e);
+    weight_files_shards(root, shards, &e);
+    json_free(doc);
+    return 0;
+}
