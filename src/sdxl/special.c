@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SPECIALS = 256, MAX_ID = 1 << 20 };
+/* Every special is looked for at every place of a prompt: few and short keep that cheap. */
+enum { MAX_SPECIALS = 256, MAX_NAME = 128, MAX_ID = 1 << 20 };
 
 static struct special *find(const struct specials *s, const char *name)
 {
@@ -37,6 +38,9 @@ static int add(struct specials *s, const char *name, bool normalized, int32_t id
     if (special == NULL) {
         if (s->count == MAX_SPECIALS)
             return err_set(e, "tokenizer_config.json: more than %d special tokens", MAX_SPECIALS);
+        if (strlen(name) > MAX_NAME)
+            return err_set(e, "tokenizer_config.json: \"%.30s...\" is too long for a special token",
+                           name);
         struct special *at = realloc(s->at, (s->count + 1) * sizeof *at);
         if (at == NULL)
             return err_set(e, "out of memory");
