@@ -34,6 +34,24 @@ static void test_training_sigmas(void **state)
         assert_true(levels.sigma[i] > levels.sigma[i - 1]);
 }
 
+/* Zero terminal SNR: the first level stays, the last goes (nearly) to infinity. ComfyUI's sigma_max
+ * is 4518.8. */
+static void test_zero_terminal_snr(void **state)
+{
+    (void)state;
+    static struct noise_levels z;
+    struct schedule_config c = {.beta_start = 0.00085,
+                                .beta_end = 0.012,
+                                .train_steps = 1000,
+                                .scaled_linear = true,
+                                .zero_terminal_snr = true};
+    noise_levels_init(&z, &c);
+    assert_true(fabs(z.sigma[0] - levels.sigma[0]) < 1e-9);
+    assert_true(fabs(z.sigma[999] - 4518.7637) < 1e-3);
+    for (int i = 1; i < z.count; i++)
+        assert_true(z.sigma[i] > z.sigma[i - 1]);
+}
+
 static void test_timestep_inverts_sigma(void **state)
 {
     (void)state;
@@ -172,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_training_sigmas),
+        cmocka_unit_test(test_zero_terminal_snr),
         cmocka_unit_test(test_timestep_inverts_sigma),
         cmocka_unit_test(test_schedules_fall_to_zero),
         cmocka_unit_test(test_known_image_is_reached),

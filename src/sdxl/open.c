@@ -140,6 +140,9 @@ static int check_fit(const struct checkpoint *ck, struct err *e)
     if (m->text[0].positions != m->text[1].positions || m->text[0].positions != 77)
         return err_set(e, "%s: the text encoders take %d and %d tokens; 77 are needed", path,
                        m->text[0].positions, m->text[1].positions);
+    if (m->vae.shift_factor != 0)
+        return err_set(e, "%s: latents with a shift factor (%g) are not SDXL's", path,
+                       (double)m->vae.shift_factor);
     if (m->vae.in_channels != 3 || m->vae.out_channels != 3)
         return err_set(e, "%s: the VAE makes images of %d channels; 3 are needed", path,
                        m->vae.out_channels);

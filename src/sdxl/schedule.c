@@ -9,17 +9,35 @@
 #include <string.h>
 #include <strings.h>
 
+/* Lin et al. 2023, "Common Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1: the
+ * roots of the alphas are shifted and scaled so that the last becomes 0. A sigma must be finite, so
+ * the last alpha is then ComfyUI's small constant. */
+static void rescale_zero_terminal(struct noise_levels *l, double *alpha)
+{
+    const double last_alpha = 4.8973451890853435e-08;
+    double first = sqrt(alpha[0]), last = sqrt(alpha[l->count - 1]);
+    for (int i = 0; i < l->count; i++) {
+        double root = (sqrt(alpha[i]) - last) * first / (first - last);
+        alpha[i] = root * root;
+    }
+    alpha[l->count - 1] = last_alpha;
+}
+
 void noise_levels_init(struct noise_levels *l, const struct schedule_config *c)
 {
     assert(c->train_steps >= 2 && c->train_steps <= MAX_TRAIN_STEPS);
     double from = c->scaled_linear ? sqrt(c->beta_start) : c->beta_start;
     double to = c->scaled_linear ? sqrt(c->beta_end) : c->beta_end;
-    double alpha = 1.0;
+    double product = 1.0, alpha[MAX_TRAIN_STEPS];
     l->count = c->train_steps;
     for (int i = 0; i < l->count; i++) {
         double beta = from + (to - from) * i / (l->count - 1);
-        alpha *= 1.0 - (c->scaled_linear ? beta * beta : beta);
-        l->sigma[i] = sqrt((1.0 - alpha) / alpha);
+        alpha[i] = product *= 1.0 - (c->scaled_linear ? beta * beta : beta);
+    }
+    if (c->zero_terminal_snr)
+        rescale_zero_terminal(l, alpha);
+    for (int i = 0; i < l->count; i++) {
+        l->sigma[i] = sqrt((1.0 - alpha[i]) / alpha[i]);
         l->log_sigma[i] = log(l->sigma[i]);
     }
 }
