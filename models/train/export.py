@@ -10,6 +10,7 @@ import shutil
 import numpy as np
 import torch
 from diffusers import AutoencoderKL, EulerDiscreteScheduler
+from safetensors.torch import load_file, save_file
 
 import draw
 import train
@@ -31,6 +32,7 @@ def write(folder, modules, vae):
         for p in module.parameters():
             p.data = p.data.clone(memory_format=torch.contiguous_format)
         module.half().save_pretrained(path, variant="fp16", safe_serialization=True)
+    published_names(os.path.join(folder, "text_encoder", "model.fp16.safetensors"))
     EulerDiscreteScheduler(**SCHEDULER).save_pretrained(os.path.join(folder, "scheduler"))
     with open(os.path.join(folder, "model_index.json"), "w") as f:
         json.dump({"_class_name": "StableDiffusionXLPipeline", "_diffusers_version": "0.30.0",
@@ -43,6 +45,13 @@ def write(folder, modules, vae):
                    "tokenizer_2": ["transformers", "CLIPTokenizer"],
                    "unet": ["diffusers", "UNet2DConditionModel"],
                    "vae": ["diffusers", "AutoencoderKL"]}, f, indent=2)
+
+
+def published_names(path):
+    """SDXL folders name the first encoder's tensors text_model.*; transformers 5 leaves that out."""
+    tensors = {n if n.startswith("text_model.") else "text_model." + n: t
+               for n, t in load_file(path).items()}
+    save_file(tensors, path, metadata={"format": "pt"})
 
 
 def preview_factors(folder):
