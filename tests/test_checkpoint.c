@@ -14,6 +14,7 @@
 
 #include "ops/half.h"
 #include "sdxl/checkpoint.h"
+#include "sdxl/keymap.h"
 #include "sdxl/weight_files.h"
 #include "st_writer.h"
 
@@ -480,6 +481,57 @@ static void test_old_vae_names(void **state)
     checkpoint_close(before);
 }
 
+/* SDXL base's numbering, which small_a is too small to show: pairs as diffusers'
+ * convert_ldm_unet_checkpoint and convert_ldm_vae_checkpoint match them. */
+static void test_base_names(void **state)
+{
+    (void)state;
+    static const struct model_config base = {
+        .unet = {.levels = 3, .layers = 2, .depth = {0, 2, 10}},
+        .vae = {.levels = 4, .layers = 2},
+    };
+    static const struct {
+        enum part part;
+        const char *name, *original;
+        int third;
+        bool transposed;
+    } cases[] = {
+        {PART_UNET, "down_blocks.1.downsamplers.0.conv.weight", "input_blocks.6.0.op.weight", -1,
+         0},
+        {PART_UNET, "down_blocks.2.resnets.0.conv_shortcut.weight",
+         "input_blocks.7.0.skip_connection.weight", -1, 0},
+        {PART_UNET, "mid_block.resnets.1.time_emb_proj.bias", "middle_block.2.emb_layers.1.bias",
+         -1, 0},
+        {PART_UNET, "up_blocks.0.upsamplers.0.conv.weight", "output_blocks.2.2.conv.weight", -1, 0},
+        {PART_UNET, "up_blocks.1.attentions.2.transformer_blocks.1.ff.net.0.proj.weight",
+         "output_blocks.5.1.transformer_blocks.1.ff.net.0.proj.weight", -1, 0},
+        {PART_UNET, "up_blocks.2.resnets.1.norm2.weight", "output_blocks.7.0.out_layers.0.weight",
+         -1, 0},
+        {PART_VAE, "encoder.mid_block.attentions.0.to_out.0.bias",
+         "encoder.mid.attn_1.proj_out.bias", -1, 0},
+        {PART_VAE, "decoder.up_blocks.2.resnets.0.conv_shortcut.bias",
+         "decoder.up.1.block.0.nin_shortcut.bias", -1, 0},
+        {PART_VAE, "decoder.up_blocks.0.upsamplers.0.conv.weight",
+         "decoder.up.3.upsample.conv.weight", -1, 0},
+        {PART_VAE, "decoder.conv_norm_out.bias", "decoder.norm_out.bias", -1, 0},
+        {PART_TEXT1, "text_model.final_layer_norm.bias", "text_model.final_layer_norm.bias", -1, 0},
+        {PART_TEXT2, "text_model.encoder.layers.31.self_attn.v_proj.bias",
+         "transformer.resblocks.31.attn.in_proj_bias", 2, 0},
+        {PART_TEXT2, "text_model.embeddings.position_embedding.weight", "positional_embedding", -1,
+         0},
+        {PART_TEXT2, "text_projection.weight", "text_projection", -1, 1},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct key key;
+        assert_true(keymap_single(&base, cases[i].part, cases[i].name, &key));
+        size_t prefix = strlen(keymap_prefix(cases[i].part));
+        assert_memory_equal(key.name, keymap_prefix(cases[i].part), prefix);
+        assert_string_equal(key.name + prefix, cases[i].original);
+        assert_int_equal(key.third, cases[i].third);
+        assert_int_equal(key.transposed, cases[i].transposed);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -494,6 +546,7 @@ int main(void)
         cmocka_unit_test(test_variants),
         cmocka_unit_test(test_no_tokenizer),
         cmocka_unit_test(test_old_vae_names),
+        cmocka_unit_test(test_base_names),
     };
     return cmocka_run_group_tests(tests, make_scratch, drop_scratch);
 }

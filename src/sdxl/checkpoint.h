@@ -31,8 +31,10 @@ const struct model_config *checkpoint_config(const struct checkpoint *);
  * none). */
 const char *checkpoint_tokenizer(const struct checkpoint *, int encoder);
 
-/* The tensor of that diffusers name. The shape is checked by the caller. -1 with "missing tensor
- * ..." in err. */
+/* The tensor of that diffusers name. The shape is checked by the caller: a linear of a single
+ * file's VAE attention comes as [out, in, 1, 1]. -1 with "missing tensor ..." in err, or when its
+ * type is no weight's. The data is aligned to its elements: where a file's own is not, it is copied
+ * on the first find and kept until close, so all finds come from one thread. */
 int checkpoint_find(const struct checkpoint *, enum part, const char *name, struct param *,
                     struct err *);
 bool checkpoint_has(const struct checkpoint *, enum part, const char *name);
