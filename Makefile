@@ -18,9 +18,10 @@ TEST_LIBS  := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
 CFLAGS  ?= -g
 WARN     = -Wall -Wextra $(if $(filter true 1,$(CI) $(WERROR)),-Werror)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
-COMPILE  = $(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(CFLAGS) $(WARN) $(SANFLAGS) -fopenmp -MMD -MP \
+OPENMP   = -fopenmp
+COMPILE  = $(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(CFLAGS) $(WARN) $(SANFLAGS) $(OPENMP) -MMD -MP \
            -Isrc $(PKG_CFLAGS)
-LIBS     = -ldnnl $(PKG_LIBS) -lm -lpthread -fopenmp
+LIBS     = -ldnnl $(PKG_LIBS) -lm -lpthread $(OPENMP)
 
 # One short line a file; V=1 shows the commands.
 Q   = $(if $(V),,@)
@@ -35,7 +36,7 @@ BENCHES := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/bench_*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup setup-dev doctor run test check bench asan tsan fuzz fuzzers lint format \
+.PHONY: all help setup setup-dev doctor run test check build-tests bench asan tsan fuzz fuzzers lint format \
         aarch64-test man install uninstall clean
 
 all: $(BUILD)/spritty ## the program: build/spritty
@@ -63,7 +64,8 @@ run: setup ## set up, build and start (ARGS="gen ..." passes a subcommand)
 test: setup ## set up, build, and run every test that this machine can
 	@$(MAKE) --no-print-directory check
 
-check: $(BUILD)/spritty $(TESTS)
+build-tests: $(BUILD)/spritty $(TESTS)
+check: build-tests
 	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(TESTS) $(SCRIPTS)
 
 asan: ## the quick tests under the address and undefined behaviour sanitizers
@@ -74,7 +76,7 @@ asan: ## the quick tests under the address and undefined behaviour sanitizers
 tsan: ## the quick tests under the thread sanitizer
 	@SPRITTY_QUICK=1 \
 	    TSAN_OPTIONS=ignore_noninstrumented_modules=1:suppressions=tests/tsan.supp \
-	    $(MAKE) --no-print-directory check BUILD=build/tsan SAN=thread OPT=-O1
+	    $(MAKE) --no-print-directory check BUILD=build/tsan SAN=thread OPT=-O1 OPENMP=
 
 bench: $(BENCHES) ## build the benches and run each
 	@for b in $(BENCHES); do echo "== $$b"; $$b || exit 1; done
@@ -82,7 +84,8 @@ bench: $(BENCHES) ## build the benches and run each
 FUZZ_SECONDS ?= 60
 fuzzers: $(FUZZERS)
 fuzz: ## each fuzzer for FUZZ_SECONDS=60 (needs clang)
-	@$(MAKE) --no-print-directory fuzzers BUILD=build/fuzz CC=clang SAN=address,undefined,fuzzer-no-link OPT=-O1
+	@$(MAKE) --no-print-directory fuzzers BUILD=build/fuzz CC=clang OPT=-O1 OPENMP= \
+	    SAN=address,undefined,fuzzer-no-link
 	@for f in $(FUZZERS); do sh tests/fuzz.sh $$f $(FUZZ_SECONDS) || exit 1; done
 
 lint: ## formatting, line and file lengths, who includes whom
@@ -146,4 +149,4 @@ build/fuzz/%: tests/fuzz/%.c $(LIB) Makefile
 	$(SAY) "  cc    $<"
 	$(Q)$(COMPILE) -fsanitize=fuzzer -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(OBJ:.o=.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/*.d)

@@ -22,7 +22,8 @@ for t in "$@"; do
     echo "== $t"
     case $t in
     *.sh) timeout -k 10 "$limit" sh "$t" >"$log" 2>&1 </dev/null ;;
-    *) timeout -k 10 "$limit" "$t" >"$log" 2>&1 </dev/null ;;
+    # shellcheck disable=SC2086 # RUNNER, an emulator, is words
+    *) timeout -k 10 "$limit" $RUNNER "$t" >"$log" 2>&1 </dev/null ;;
     esac
     status=$?
     cat "$log"

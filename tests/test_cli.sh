@@ -56,6 +56,7 @@ not() {
 refuses() {
     want=$1 text=$2
     shift 2
+    rm -f out err
     before=$(ls -A)
     got=0
     "$@" >out 2>err </dev/null || got=$?
@@ -236,7 +237,7 @@ interrupt_writes_nothing() {
         grep -q 'reading' err && break
         sleep 0.1
     done
-    kill -TERM $pid
+    kill -TERM $pid || { cat err; return 1; }
     status=0
     wait $pid || status=$?
     cat err

@@ -44,12 +44,12 @@ show() {
         while IFS='|' read -r group name how package why; do
             [ -n "$name" ] || continue
             if at=$(found "$how"); then
-                printf '%-13s found    %-28s %s\n' "$name" "$at" "$why"
+                printf '%-16s found    %-28s %s\n' "$name" "$at" "$why"
             elif [ "$group" = build ]; then
-                printf '%-13s MISSING  %-28s %s\n' "$name" "apt install $package" "$why"
+                printf '%-16s MISSING  %-28s %s\n' "$name" "apt install $package" "$why"
                 status=1
             else
-                printf '%-13s missing  %-28s %s\n' "$name" \
+                printf '%-16s missing  %-28s %s\n' "$name" \
                     "${package:+apt install $package}" "$why"
             fi
         done
