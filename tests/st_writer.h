@@ -14,13 +14,16 @@
 
 struct bytes {
     unsigned char *data; /* malloc'd */
-    size_t size;
+    size_t size, room;
 };
 
 static inline void bytes_add(struct bytes *b, const void *data, size_t size)
 {
-    b->data = realloc(b->data, b->size + size + 1);
-    assert(b->data);
+    if (b->size + size >= b->room) {
+        b->room = 2 * (b->size + size) + 64;
+        b->data = realloc(b->data, b->room);
+        assert(b->data);
+    }
     if (data)
         memcpy(b->data + b->size, data, size);
     else
