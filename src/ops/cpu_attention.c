@@ -1,0 +1,545 @@
+/*
+ * Attention over blocks of keys with a running softmax, as in "FlashAttention" (Dao et al., 2022)
+ * and, for the running maximum and sum, "Online normalizer calculation for softmax" (Milakov and
+ * Gimelshein, 2018).
+ *
+ * First keys and values are packed once, in blocks that the inner products read in order. Then each
+ * piece of work is some queries of one head: for every block of keys, scores, their exponentials
+ * relative to the running maximum, and the sum of values weighted by them. Scores live in the first
+ * cache, a piece's queries and sums in the second, so only packed keys and values stream by.
+ *
+ * Packed, with an "element" a float or two bf16 (cpu_attention_product.h):
+ *   keys   [n, heads, blocks, KEYS / 32][elements of d][32]   element i of 32 keys side by side
+ *   values [n, heads, blocks][d / 32][elements of KEYS][32]   32 channels side by side
+ * Sizes that are no multiple are filled up with zeros.
+ *
+ * A row's result does not depend on how rows are shared out, so neither does it on the threads.
+ */
+#include "ops/cpu_attention.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/parallel.h"
+#include "ops/cpu_math.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+#if defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+enum {
+    KEYS = 128,   /* keys a block */
+    STRIP = 32,   /* columns of one inner product */
+    MOST_ROWS = 4 /* a piece has at most so many kernel blocks of queries */
+};
+
+typedef void product_fn(float *c, int64_t ld_c, const void *a, int64_t ld_a, const void *b,
+                        int64_t count, int rows, bool add);
+
+/* -- inner products ----------------------------------------------------------------------- */
+
+typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
+
+#define NAME product_portable
+#define TARGET
+#define VEC           four
+#define WIDTH         4
+#define ROWS          4
+#define VECS          2
+#define V_ZERO        ((four){0, 0, 0, 0})
+#define V_LOAD(p)     (*(const four *)(p))
+#define V_STORE(p, v) (*(four *)(p) = (v))
+#define V_SPREAD(p)   ((four){*(p), *(p), *(p), *(p)})
+#if defined(__aarch64__)
+#define V_ADD_PRODUCT(s, a, b)                                                                     \
+    ((four)vfmaq_f32((float32x4_t)(s), (float32x4_t)(a), (float32x4_t)(b)))
+#else
+#define V_ADD_PRODUCT(s, a, b) ((s) + (a) * (b))
+#endif
+#include "ops/cpu_attention_product.h"
+
+#if defined(__x86_64__)
+
+#define NAME                   product_avx2
+#define TARGET                 CPU_AVX2
+#define VEC                    __m256
+#define WIDTH                  8
+#define ROWS                   6
+#define VECS                   2
+#define V_ZERO                 _mm256_setzero_ps()
+#define V_LOAD(p)              _mm256_loadu_ps(p)
+#define V_STORE(p, v)          _mm256_storeu_ps(p, v)
+#define V_SPREAD(p)            _mm256_broadcast_ss(p)
+#define V_ADD_PRODUCT(s, a, b) _mm256_fmadd_ps(a, b, s)
+#include "ops/cpu_attention_product.h"
+
+#define NAME                   product_avx512
+#define TARGET                 CPU_AVX512
+#define VEC                    __m512
+#define WIDTH                  16
+#define ROWS                   12
+#define VECS                   2
+#define V_ZERO                 _mm512_setzero_ps()
+#define V_LOAD(p)              _mm512_loadu_ps(p)
+#define V_STORE(p, v)          _mm512_storeu_ps(p, v)
+#define V_SPREAD(p)            _mm512_set1_ps(*(p))
+#define V_ADD_PRODUCT(s, a, b) _mm512_fmadd_ps(a, b, s)
+#include "ops/cpu_attention_product.h"
+
+#define CPU_AVX512_BF16                                                                            \
+    __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
+
+#define NAME                   product_avx512_bf16
+#define TARGET                 CPU_AVX512_BF16
+#define VEC                    __m512
+#define WIDTH                  16
+#define ROWS                   12
+#define VECS                   2
+#define V_ZERO                 _mm512_setzero_ps()
+#define V_LOAD(p)              _mm512_loadu_ps(p)
+#define V_STORE(p, v)          _mm512_storeu_ps(p, v)
+#define V_SPREAD(p)            _mm512_set1_ps(*(p))
+#define V_ADD_PRODUCT(s, a, b) _mm512_dpbf16_ps(s, (__m512bh)(a), (__m512bh)(b))
+#include "ops/cpu_attention_product.h"
+
+#define NAME                     product_amx
+#define TARGET                   __attribute__((target("amx-tile,amx-bf16")))
+#define TILES                    (void)0
+#define TILE_ZERO(t)             _tile_zero(t)
+#define TILE_LOAD(t, p, stride)  _tile_loadd(t, p, stride)
+#define TILE_STORE(t, p, stride) _tile_stored(t, p, stride)
+#define TILE_PRODUCT(s, a, b)    _tile_dpbf16ps(s, a, b)
+#include "ops/cpu_attention_tiles.h"
+
+/* The tile configuration of a thread (Intel SDM volume 1, 18.2.1). oneDNN keeps one of its own, so
+ * what was there is put back afterwards. */
+struct tile_config {
+    uint8_t palette, start_row, reserved[14];
+    uint16_t row_bytes[16];
+    uint8_t rows[16];
+};
+
+__attribute__((target("amx-tile"))) static void tiles_begin(struct tile_config *before)
+{
+    struct tile_config c = {.palette = 1};
+    for (int i = 0; i < 8; i++)
+        c.row_bytes[i] = 64, c.rows[i] = 16;
+    _tile_storeconfig(before);
+    _tile_loadconfig(&c);
+}
+
+__attribute__((target("amx-tile"))) static void tiles_end(const struct tile_config *before)
+{
+    if (before->palette == 0)
+        _tile_release();
+    else
+        _tile_loadconfig(before);
+}
+
+#else
+
+#define product_avx2        NULL
+#define product_avx512      NULL
+#define product_avx512_bf16 NULL
+#define product_amx         NULL
+
+struct tile_config {
+    int palette;
+};
+
+static void tiles_begin(struct tile_config *before)
+{
+    (void)before;
+}
+
+static void tiles_end(const struct tile_config *before)
+{
+    (void)before;
+}
+
+#endif
+
+struct tile {
+    uint32_t row[16][16];
+};
+
+static void tile_load(struct tile *t, const void *p, int64_t stride)
+{
+    for (int r = 0; r < 16; r++)
+        memcpy(t->row[r], (const char *)p + r * stride, 64);
+}
+
+static void tile_store(const struct tile *t, void *p, int64_t stride)
+{
+    for (int r = 0; r < 16; r++)
+        memcpy((char *)p + r * stride, t->row[r], 64);
+}
+
+static void tile_product(struct tile *sum, const struct tile *a, const struct tile *b)
+{
+    for (int r = 0; r < 16; r++)
+        for (int i = 0; i < 16; i++)
+            for (int c = 0; c < 16; c++) {
+                float s = cpu_from_bits(sum->row[r][c]);
+                uint32_t l = a->row[r][i], m = b->row[i][c];
+                s += cpu_from_bits(l << 16) * cpu_from_bits(m << 16);
+                s += cpu_from_bits(l & 0xffff0000u) * cpu_from_bits(m & 0xffff0000u);
+                sum->row[r][c] = cpu_bits(s);
+            }
+}
+
+#define NAME product_tiles_emulated
+#define TARGET
+#define TILES                    struct tile tile[8]
+#define TILE_ZERO(t)             memset(&tile[t], 0, sizeof tile[t])
+#define TILE_LOAD(t, p, stride)  tile_load(&tile[t], p, stride)
+#define TILE_STORE(t, p, stride) tile_store(&tile[t], p, stride)
+#define TILE_PRODUCT(s, a, b)    tile_product(&tile[s], &tile[a], &tile[b])
+#include "ops/cpu_attention_tiles.h"
+
+struct kernel {
+    const char *name;
+    enum dtype type; /* of what is multiplied */
+    enum cpu_isa isa;
+    int rows; /* queries that go through the steps together */
+    product_fn *product;
+};
+
+static const struct kernel kernels[ATTENTION_KERNELS] = {
+    [ATTENTION_PORTABLE] = {"portable", DT_F32, ISA_PORTABLE, 48, product_portable},
+    [ATTENTION_AVX2] = {"avx2", DT_F32, ISA_AVX2, 48, product_avx2},
+    [ATTENTION_AVX512] = {"avx512", DT_F32, ISA_AVX512, 48, product_avx512},
+    [ATTENTION_AVX512_BF16] = {"avx512_bf16", DT_BF16, ISA_AVX512, 48, product_avx512_bf16},
+    [ATTENTION_AMX] = {"amx", DT_BF16, ISA_AVX512, 64, product_amx},
+    [ATTENTION_TILES_EMULATED] = {"tiles_emulated", DT_BF16, ISA_PORTABLE, 64,
+                                  product_tiles_emulated},
+};
+
+const char *cpu_attention_name(enum attention_kernel k)
+{
+    return kernels[k].name;
+}
+
+bool cpu_attention_usable(enum attention_kernel k, const struct cpu_features *f)
+{
+    if (kernels[k].product == NULL || kernels[k].isa > f->isa)
+        return false;
+    return k == ATTENTION_AVX512_BF16 ? f->avx512_bf16 : k == ATTENTION_AMX ? f->amx_bf16 : true;
+}
+
+enum attention_kernel cpu_attention_best(enum dtype type, const struct cpu_features *f)
+{
+    if (type == DT_BF16 && f->amx_bf16)
+        return ATTENTION_AMX;
+    if (type == DT_BF16 && f->avx512_bf16)
+        return ATTENTION_AVX512_BF16;
+    return f->isa == ISA_AVX512 ? ATTENTION_AVX512
+           : f->isa == ISA_AVX2 ? ATTENTION_AVX2
+                                : ATTENTION_PORTABLE;
+}
+
+/* -- softmax ------------------------------------------------------------------------------ */
+
+enum { LANES = 16 };
+
+/* The weights of one row: p[i] = exp(scale s[i] - maximum), 0 from `seen` on; s is [width], width
+ * a multiple of LANES. Updates the running maximum and sum and gives the factor that older sums
+ * are to be multiplied with. s is overwritten. */
+CPU_INLINE void weigh_typed(void *p, enum dtype type, float *s, int width, int seen, float scale,
+                            float *maximum, float *sum, float *factor)
+{
+    float lane[LANES], most = *maximum, total = 0;
+    for (int i = seen; i < width; i++)
+        s[i] = -INFINITY;
+    for (int k = 0; k < LANES; k++)
+        lane[k] = -INFINITY;
+    for (int i = 0; i < width; i += LANES)
+        for (int k = 0; k < LANES; k++)
+            lane[k] = cpu_select(s[i + k] > lane[k], s[i + k], lane[k]);
+    for (int k = 0; k < LANES; k++)
+        most = lane[k] * scale > most ? lane[k] * scale : most;
+    *factor = most == *maximum ? 1.0f : cpu_exp(*maximum - most);
+    for (int k = 0; k < LANES; k++)
+        lane[k] = 0;
+    for (int i = 0; i < width; i += LANES)
+        for (int k = 0; k < LANES; k++) {
+            float e = cpu_select(s[i + k] == -INFINITY, 0.0f, cpu_exp(s[i + k] * scale - most));
+            lane[k] += e;
+            cpu_store(p, type, i + k, e);
+        }
+    for (int k = 0; k < LANES; k++)
+        total += lane[k];
+    *sum = *sum * *factor + total;
+    *maximum = most;
+}
+
+CPU_INLINE void weigh_body(void *p, enum dtype type, float *s, int width, int seen, float scale,
+                           float *maximum, float *sum, float *factor)
+{
+    if (type == DT_F32)
+        weigh_typed(p, DT_F32, s, width, seen, scale, maximum, sum, factor);
+    else
+        weigh_typed(p, DT_BF16, s, width, seen, scale, maximum, sum, factor);
+}
+
+CPU_VERSIONS(weigh,
+             (void *p, enum dtype type, float *s, int width, int seen, float scale, float *maximum,
+              float *sum, float *factor),
+             (p, type, s, width, seen, scale, maximum, sum, factor));
+
+CPU_INLINE void multiply_body(float *v, float factor, int64_t count)
+{
+    for (int64_t i = 0; i < count; i++)
+        v[i] *= factor;
+}
+
+CPU_VERSIONS(multiply, (float *v, float factor, int64_t count), (v, factor, count));
+
+CPU_INLINE void store_row_body(void *y, enum dtype type, const float *v, float factor,
+                               int64_t count)
+{
+    if (type == DT_F32) {
+        CPU_LOOP
+        for (int64_t i = 0; i < count; i++)
+            cpu_store(y, DT_F32, i, v[i] * factor);
+    } else {
+        CPU_LOOP
+        for (int64_t i = 0; i < count; i++)
+            cpu_store(y, DT_BF16, i, v[i] * factor);
+    }
+}
+
+CPU_VERSIONS(store_row, (void *y, enum dtype type, const float *v, float factor, int64_t count),
+             (y, type, v, factor, count));
+
+/* -- packing ------------------------------------------------------------------------------ */
+
+struct job {
+    const struct cpu_attention *a;
+    const struct kernel *kernel;
+    enum cpu_isa isa;
+    int64_t d, elements;        /* head size filled up to whole strips; elements of it */
+    int64_t blocks;             /* of keys, a head */
+    size_t block_bytes;         /* a packed block of keys, or of values */
+    int64_t piece_rows, pieces; /* queries a piece, pieces a head */
+    char *keys, *values, *own;
+    size_t own_bytes;
+};
+
+/* What a thread works in. */
+struct own {
+    char *staged;         /* [KEYS or piece_rows, d] of the kernel's type: rows as they come */
+    float *sums;          /* [piece_rows, d] */
+    float *scores;        /* [kernel rows, KEYS] */
+    char *weights;        /* [kernel rows, KEYS] of the kernel's type */
+    float *maximum, *sum; /* [piece_rows] */
+};
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t round_up(int64_t value, int64_t to)
+{
+    return (value + to - 1) / to * to;
+}
+
+/* Rows [first, first + count) of one head, as values of the kernel, filled up to `rows` rows and d
+ * channels with zeros. */
+static void stage(const struct job *j, char *to, const void *from, int64_t tokens, int64_t ld,
+                  int64_t head, int64_t first, int64_t count, int64_t rows)
+{
+    const struct cpu_attention *a = j->a;
+    size_t in = dtype_size(a->type), out = dtype_size(j->kernel->type);
+    int64_t image = head / a->heads, at = head % a->heads;
+    const char *x = (const char *)from + (size_t)((image * tokens + first) * ld + at * a->d) * in;
+    for (int64_t r = 0; r < count; r++, x += (size_t)ld * in, to += (size_t)j->d * out) {
+        cpu_convert_row(j->isa, to, j->kernel->type, x, a->type, a->d);
+        memset(to + (size_t)a->d * out, 0, (size_t)(j->d - a->d) * out);
+    }
+    memset(to, 0, (size_t)((rows - count) * j->d) * out);
+}
+
+static void pack_keys(const struct job *j, uint32_t *to, const uint32_t *staged)
+{
+    for (int64_t strip = 0; strip < KEYS; strip += STRIP, staged += STRIP * j->elements)
+        for (int64_t i = 0; i < j->elements; i++, to += STRIP)
+            for (int64_t key = 0; key < STRIP; key++)
+                to[key] = staged[key * j->elements + i];
+}
+
+static void pack_values(const struct job *j, void *to, const void *staged)
+{
+    if (j->kernel->type == DT_F32) {
+        const float *from = staged;
+        float *out = to;
+        for (int64_t c = 0; c < j->d; c += STRIP)
+            for (int64_t key = 0; key < KEYS; key++, out += STRIP)
+                memcpy(out, from + key * j->d + c, STRIP * sizeof *out);
+        return;
+    }
+    const uint16_t *from = staged;
+    uint32_t *out = to;
+    for (int64_t c = 0; c < j->d; c += STRIP)
+        for (int64_t key = 0; key < KEYS; key += 2, out += STRIP) {
+            const uint16_t *even = from + key * j->d + c, *odd = even + j->d;
+            for (int64_t i = 0; i < STRIP; i++)
+                out[i] = even[i] | (uint32_t)odd[i] << 16;
+        }
+}
+
+static struct own own_of(const struct job *j, int thread)
+{
+    size_t value = dtype_size(j->kernel->type);
+    int64_t staged = (j->piece_rows > KEYS ? j->piece_rows : KEYS) * j->d;
+    struct own o;
+    o.staged = j->own + (size_t)thread * j->own_bytes;
+    o.sums = (float *)(o.staged + round_up(staged * (int64_t)value, 64));
+    o.scores = o.sums + j->piece_rows * j->d;
+    o.weights = (char *)(o.scores + j->kernel->rows * KEYS);
+    o.maximum = (float *)(o.weights + (size_t)(j->kernel->rows * KEYS) * value);
+    o.sum = o.maximum + j->piece_rows;
+    return o;
+}
+
+static void pack_piece(void *context, int64_t index, int thread)
+{
+    const struct job *j = context;
+    const struct cpu_attention *a = j->a;
+    struct own own = own_of(j, thread);
+    int64_t head = index / j->blocks, first = index % j->blocks * KEYS;
+    int64_t count = smaller(KEYS, a->keys - first);
+    stage(j, own.staged, a->k, a->keys, a->k_ld, head, first, count, KEYS);
+    pack_keys(j, (uint32_t *)(j->keys + (size_t)index * j->block_bytes),
+              (const uint32_t *)own.staged);
+    stage(j, own.staged, a->v, a->keys, a->v_ld, head, first, count, KEYS);
+    pack_values(j, j->values + (size_t)index * j->block_bytes, own.staged);
+}
+
+/* -- the loop ----------------------------------------------------------------------------- */
+
+struct step {      /* some queries against one block of keys */
+    int64_t query; /* first, in the image */
+    int64_t row;   /* first, in the piece */
+    int64_t key;   /* first of the block */
+    int width;     /* keys in it, filled up to whole strips */
+    bool first;
+    const char *keys, *values;
+};
+
+static void weigh_rows(const struct job *j, const struct own *own, const struct step *s)
+{
+    const struct cpu_attention *a = j->a;
+    size_t value = dtype_size(j->kernel->type);
+    for (int64_t r = 0; r < j->kernel->rows; r++) {
+        int64_t seen = smaller(a->keys - s->key, s->width);
+        if (a->causal && s->query + r < a->queries)
+            seen = smaller(seen, s->query + r - s->key + 1);
+        float factor = 1.0f;
+        char *weights = own->weights + (size_t)(r * KEYS) * value;
+        if (seen <= 0) {
+            memset(weights, 0, (size_t)s->width * value);
+            continue;
+        }
+        weigh[j->isa](weights, j->kernel->type, own->scores + r * KEYS, s->width, (int)seen,
+                      a->scale, &own->maximum[s->row + r], &own->sum[s->row + r], &factor);
+        if (factor != 1.0f && !s->first)
+            multiply[j->isa](own->sums + (s->row + r) * j->d, factor, j->d);
+    }
+}
+
+static void attend_step(const struct job *j, const struct own *own, const struct step *s)
+{
+    const struct kernel *k = j->kernel;
+    const char *q = own->staged + (size_t)(s->row * j->d) * dtype_size(k->type);
+    size_t strip = (size_t)(j->elements * STRIP) * 4;
+    for (int col = 0; col < s->width; col += STRIP)
+        k->product(own->scores + col, KEYS, q, j->elements, s->keys + (size_t)col / STRIP * strip,
+                   j->elements, k->rows, false);
+    weigh_rows(j, own, s);
+    int per = k->type == DT_F32 ? 1 : 2;
+    size_t values_strip = (size_t)(KEYS / per * STRIP) * 4;
+    for (int64_t c = 0; c < j->d; c += STRIP)
+        k->product(own->sums + s->row * j->d + c, j->d, own->weights, KEYS / per,
+                   s->values + (size_t)(c / STRIP) * values_strip, s->width / per, k->rows,
+                   !s->first);
+}
+
+static void attend_piece(void *context, int64_t index, int thread)
+{
+    const struct job *j = context;
+    const struct cpu_attention *a = j->a;
+    struct own own = own_of(j, thread);
+    int64_t head = index / j->pieces, first = index % j->pieces * j->piece_rows;
+    int64_t count = smaller(j->piece_rows, a->queries - first);
+    int64_t rows = round_up(count, j->kernel->rows);
+    struct tile_config before;
+    stage(j, own.staged, a->q, a->queries, a->q_ld, head, first, count, rows);
+    for (int64_t r = 0; r < rows; r++)
+        own.maximum[r] = -INFINITY, own.sum[r] = 0;
+    if (j->kernel->product == product_amx)
+        tiles_begin(&before);
+    for (int64_t b = 0; b < j->blocks; b++) {
+        struct step s = {.key = b * KEYS, .first = b == 0};
+        s.width = (int)smaller(KEYS, round_up(a->keys - s.key, STRIP));
+        s.keys = j->keys + (size_t)(head * j->blocks + b) * j->block_bytes;
+        s.values = j->values + (size_t)(head * j->blocks + b) * j->block_bytes;
+        for (s.row = 0; s.row < rows; s.row += j->kernel->rows) {
+            s.query = first + s.row;
+            if (!a->causal || s.key < s.query + j->kernel->rows)
+                attend_step(j, &own, &s);
+        }
+    }
+    if (j->kernel->product == product_amx)
+        tiles_end(&before);
+    int64_t image = head / a->heads, at = head % a->heads;
+    size_t value = dtype_size(a->type);
+    char *y = (char *)a->y + (size_t)((image * a->queries + first) * a->y_ld + at * a->d) * value;
+    for (int64_t r = 0; r < count; r++, y += (size_t)a->y_ld * value)
+        store_row[j->isa](y, a->type, own.sums + r * j->d, 1.0f / own.sum[r], a->d);
+}
+
+static struct job plan(const struct cpu *cpu, const struct cpu_attention *a)
+{
+    struct job j = {.a = a, .kernel = &kernels[a->kernel], .isa = cpu->features.isa};
+    size_t value = dtype_size(j.kernel->type);
+    j.d = round_up(a->d, STRIP);
+    j.elements = j.kernel->type == DT_F32 ? j.d : j.d / 2;
+    j.blocks = (a->keys + KEYS - 1) / KEYS;
+    j.block_bytes = (size_t)(KEYS * j.d) * value;
+    int64_t heads = (int64_t)a->n * a->heads, rows = j.kernel->rows;
+    int times = MOST_ROWS; /* large pieces read keys less often, but every thread needs a few */
+    while (times > 1 &&
+           heads * ((a->queries + times * rows - 1) / (times * rows)) < 4 * (int64_t)cpu->threads)
+        times /= 2;
+    j.piece_rows = times * rows;
+    j.pieces = (a->queries + j.piece_rows - 1) / j.piece_rows;
+    int64_t staged = (j.piece_rows > KEYS ? j.piece_rows : KEYS) * j.d;
+    j.own_bytes = (size_t)round_up(round_up(staged * (int64_t)value, 64) +
+                                       j.piece_rows * (j.d + 2) * 4 +
+                                       rows * KEYS * (4 + (int64_t)value),
+                                   64);
+    return j;
+}
+
+size_t cpu_attention_scratch(const struct cpu *cpu, const struct cpu_attention *a)
+{
+    struct job j = plan(cpu, a);
+    return 2 * (size_t)(a->n * a->heads * j.blocks) * j.block_bytes +
+           (size_t)cpu->threads * j.own_bytes;
+}
+
+void cpu_attention(const struct cpu *cpu, const struct cpu_attention *a, void *scratch)
+{
+    struct job j = plan(cpu, a);
+    int64_t heads = (int64_t)a->n * a->heads;
+    j.keys = scratch;
+    j.values = j.keys + (size_t)(heads * j.blocks) * j.block_bytes;
+    j.own = j.values + (size_t)(heads * j.blocks) * j.block_bytes;
+    parallel_for(cpu->threads, heads * j.blocks, pack_piece, &j);
+    parallel_for(cpu->threads, heads * j.pieces, attend_piece, &j);
+}

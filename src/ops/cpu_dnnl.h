@@ -1,0 +1,66 @@
+/*
+ * oneDNN behind a few calls: matrix products and convolutions over packed weights. The only home of
+ * its headers, for its 2.x and 3.x interfaces.
+ *
+ * The decision that matters: a weight is packed once, in the layout that oneDNN prefers for a
+ * typical size, and every primitive is made for that layout (or, should oneDNN have nothing good
+ * for it, the weight gets a second layout at first use). A primitive is made at the first call with
+ * a new set of sizes and kept; after that warm-up a call allocates nothing.
+ *
+ * Calls return 0, or -1 with the reason in err. One thread at a time.
+ */
+#ifndef SPRITTY_CPU_DNNL_H
+#define SPRITTY_CPU_DNNL_H
+
+#include "ops/ops.h"
+
+struct dnn;
+struct dnn_weight;
+
+/* act: type of activations and packed weights, DT_F32 or DT_BF16. */
+struct dnn *dnn_open(enum dtype act, struct err *);
+void dnn_close(struct dnn *); /* NULL is nothing */
+
+/* Bytes of packed weights and of oneDNN's scratchpad held now. */
+size_t dnn_weight_bytes(const struct dnn *);
+size_t dnn_scratch_bytes(const struct dnn *);
+
+/* w: [out, in] dense in the act type. NULL on failure. The caller may free w afterwards. */
+struct dnn_weight *dnn_pack_linear(struct dnn *, const void *w, int64_t out, int64_t in,
+                                   struct err *);
+/* w: [out, in, kh, kw] dense in the act type. */
+struct dnn_weight *dnn_pack_conv(struct dnn *, const void *w, int64_t out, int64_t in, int kh,
+                                 int kw, struct err *);
+/* The weights back, as dnn_pack_conv took them. */
+int dnn_unpack_conv(struct dnn *, const struct dnn_weight *, void *w, struct err *);
+void dnn_free_weight(struct dnn *, struct dnn_weight *); /* NULL is nothing */
+
+/* y[r, o] = act(sum_i x[r, i] w[o, i] + bias[o]) (+ y[r, o] if accumulate). */
+struct dnn_linear {
+    const struct dnn_weight *w;
+    const float *bias; /* [out] or NULL */
+    const void *x;     /* act type, rows x_ld elements apart */
+    void *y;           /* y_type, rows y_ld elements apart */
+    enum dtype y_type;
+    int64_t rows, x_ld, y_ld;
+    enum act act;
+    bool accumulate;
+};
+int dnn_linear(struct dnn *, const struct dnn_linear *, struct err *);
+
+/* NHWC, dense. Zero padding; y is [n, oh, ow, out] with oh = (h + top + bottom - kh) / stride + 1.
+ * act comes before the accumulation. */
+struct dnn_conv {
+    const struct dnn_weight *w;
+    const float *bias;
+    const void *x;
+    void *y; /* y_type */
+    enum dtype y_type;
+    int n, h, w_in; /* sizes of x */
+    int stride, top, left, bottom, right;
+    enum act act;
+    bool accumulate;
+};
+int dnn_conv(struct dnn *, const struct dnn_conv *, struct err *);
+
+#endif

@@ -1,0 +1,302 @@
+/*
+ * Elementwise kernels: a body of plain C each, compiled for every level, and the threaded loops
+ * over them. All are bound by memory, so pieces are sized to be worth a thread's while (64 KiB and
+ * up) and no more is tuned.
+ */
+#include "ops/cpu_elem.h"
+
+#include <string.h>
+
+#include "base/parallel.h"
+#include "ops/cpu_math.h"
+
+enum { PIECE = 32768 }; /* values a piece */
+
+static int64_t smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Rows a piece of rows of c values holds; at least 1. */
+static int64_t piece_rows(int64_t c)
+{
+    return c >= PIECE ? 1 : PIECE / c;
+}
+
+static int64_t pieces(int64_t count, int64_t piece)
+{
+    return (count + piece - 1) / piece;
+}
+
+/* -- conversion --------------------------------------------------------------------------- */
+
+CPU_INLINE void convert_typed(void *dst, enum dtype dt, const void *src, enum dtype st, int64_t n)
+{
+    CPU_LOOP
+    for (int64_t i = 0; i < n; i++)
+        cpu_store(dst, dt, i, cpu_load(src, st, i));
+}
+
+CPU_INLINE void convert_body(void *dst, enum dtype dt, const void *src, enum dtype st, int64_t n)
+{
+    if (dt == DT_F32 && st == DT_F16)
+        convert_typed(dst, DT_F32, src, DT_F16, n);
+    else if (dt == DT_F32)
+        convert_typed(dst, DT_F32, src, DT_BF16, n);
+    else if (st == DT_F32)
+        convert_typed(dst, DT_BF16, src, DT_F32, n);
+    else
+        convert_typed(dst, DT_BF16, src, DT_F16, n);
+}
+
+CPU_VERSIONS(convert, (void *dst, enum dtype dt, const void *src, enum dtype st, int64_t n),
+             (dst, dt, src, st, n));
+
+struct convert_job {
+    enum cpu_isa isa;
+    char *dst;
+    const char *src;
+    enum dtype dt, st;
+    int64_t dst_ld, src_ld, rows, c;
+};
+
+void cpu_convert_row(enum cpu_isa isa, void *dst, enum dtype dst_type, const void *src,
+                     enum dtype src_type, int64_t count)
+{
+    if (dst_type == src_type)
+        memcpy(dst, src, (size_t)count * dtype_size(dst_type));
+    else
+        convert[isa](dst, dst_type, src, src_type, count);
+}
+
+static void convert_piece(void *context, int64_t index, int thread)
+{
+    const struct convert_job *j = context;
+    (void)thread;
+    int64_t step = piece_rows(j->c), end = smaller((index + 1) * step, j->rows);
+    for (int64_t r = index * step; r < end; r++) {
+        char *dst = j->dst + (size_t)(r * j->dst_ld) * dtype_size(j->dt);
+        const char *src = j->src + (size_t)(r * j->src_ld) * dtype_size(j->st);
+        cpu_convert_row(j->isa, dst, j->dt, src, j->st, j->c);
+    }
+}
+
+void cpu_convert_rows(const struct cpu *cpu, void *dst, enum dtype dst_type, int64_t dst_ld,
+                      const void *src, enum dtype src_type, int64_t src_ld, int64_t rows, int64_t c)
+{
+    assert(dst_type == DT_F32 || dst_type == DT_BF16 || dst_type == src_type);
+    if (dst_ld == c && src_ld == c && rows * c % PIECE == 0) /* long rows: fewer, even pieces */
+        rows = rows * c / PIECE, c = dst_ld = src_ld = PIECE;
+    struct convert_job j = {
+        cpu->features.isa, dst, src, dst_type, src_type, dst_ld, src_ld, rows, c};
+    parallel_for(cpu->threads, pieces(rows, piece_rows(c)), convert_piece, &j);
+}
+
+void cpu_convert(const struct cpu *cpu, void *dst, enum dtype dst_type, const void *src,
+                 enum dtype src_type, int64_t count)
+{
+    int64_t whole = count / PIECE, rest = count % PIECE;
+    if (whole > 0)
+        cpu_convert_rows(cpu, dst, dst_type, PIECE, src, src_type, PIECE, whole, PIECE);
+    if (rest > 0)
+        cpu_convert_rows(cpu, (char *)dst + (size_t)(whole * PIECE) * dtype_size(dst_type),
+                         dst_type, rest,
+                         (const char *)src + (size_t)(whole * PIECE) * dtype_size(src_type),
+                         src_type, rest, 1, rest);
+}
+
+/* -- the gate of a GEGLU ------------------------------------------------------------------ */
+
+CPU_INLINE void gate_body(void *y, enum dtype type, const float *h, const float *g, int64_t c)
+{
+    if (type == DT_F32) {
+        CPU_LOOP
+        for (int64_t i = 0; i < c; i++)
+            cpu_store(y, DT_F32, i, h[i] * cpu_gelu(g[i]));
+    } else {
+        CPU_LOOP
+        for (int64_t i = 0; i < c; i++)
+            cpu_store(y, DT_BF16, i, h[i] * cpu_gelu(g[i]));
+    }
+}
+
+CPU_VERSIONS(gate, (void *y, enum dtype type, const float *h, const float *g, int64_t c),
+             (y, type, h, g, c));
+
+struct gate_job {
+    enum cpu_isa isa;
+    enum dtype type;
+    char *y;
+    const float *h, *g;
+    int64_t y_ld, ld, rows, c;
+};
+
+static void gate_piece(void *context, int64_t index, int thread)
+{
+    const struct gate_job *j = context;
+    (void)thread;
+    int64_t step = piece_rows(j->c), end = smaller((index + 1) * step, j->rows);
+    for (int64_t r = index * step; r < end; r++)
+        gate[j->isa](j->y + (size_t)(r * j->y_ld) * dtype_size(j->type), j->type, j->h + r * j->ld,
+                     j->g + r * j->ld, j->c);
+}
+
+void cpu_gate(const struct cpu *cpu, void *y, enum dtype type, int64_t y_ld, const float *h,
+              const float *g, int64_t ld, int64_t rows, int64_t c)
+{
+    struct gate_job j = {cpu->features.isa, type, y, h, g, y_ld, ld, rows, c};
+    parallel_for(cpu->threads, pieces(rows, piece_rows(c)), gate_piece, &j);
+}
+
+/* -- weighted sums ------------------------------------------------------------------------ */
+
+CPU_INLINE void combine_body(float *y, int terms, const float *k, const float *const *x, int64_t n)
+{
+    const float *a = x[0], *b = x[terms > 1 ? 1 : 0], *c = x[terms > 2 ? 2 : 0],
+                *d = x[terms > 3 ? 3 : 0];
+    float ka = k[0], kb = terms > 1 ? k[1] : 0, kc = terms > 2 ? k[2] : 0,
+          kd = terms > 3 ? k[3] : 0;
+    if (terms == 1) {
+        CPU_LOOP
+        for (int64_t i = 0; i < n; i++)
+            y[i] = ka * a[i];
+    } else if (terms == 2) {
+        CPU_LOOP
+        for (int64_t i = 0; i < n; i++)
+            y[i] = ka * a[i] + kb * b[i];
+    } else if (terms == 3) {
+        CPU_LOOP
+        for (int64_t i = 0; i < n; i++)
+            y[i] = ka * a[i] + kb * b[i] + kc * c[i];
+    } else {
+        CPU_LOOP
+        for (int64_t i = 0; i < n; i++)
+            y[i] = ka * a[i] + kb * b[i] + kc * c[i] + kd * d[i];
+    }
+}
+
+CPU_VERSIONS(combine, (float *y, int terms, const float *k, const float *const *x, int64_t n),
+             (y, terms, k, x, n));
+
+struct combine_job {
+    enum cpu_isa isa;
+    float *y;
+    int terms;
+    const float *k;
+    const float *const *x;
+    int64_t count;
+};
+
+static void combine_piece(void *context, int64_t index, int thread)
+{
+    const struct combine_job *j = context;
+    (void)thread;
+    int64_t start = index * PIECE;
+    const float *x[4] = {NULL};
+    for (int t = 0; t < j->terms; t++)
+        x[t] = j->x[t] + start;
+    combine[j->isa](j->y + start, j->terms, j->k, x, smaller(PIECE, j->count - start));
+}
+
+void cpu_combine(const struct cpu *cpu, float *y, int terms, const float *k, const float *const *x,
+                 int64_t count)
+{
+    assert(terms >= 1 && terms <= 4);
+    struct combine_job j = {cpu->features.isa, y, terms, k, x, count};
+    parallel_for(cpu->threads, pieces(count, PIECE), combine_piece, &j);
+}
+
+CPU_INLINE void add_channels_body(float *out, const float *bias, const void *add, enum dtype type,
+                                  int64_t c)
+{
+    for (int64_t i = 0; i < c; i++)
+        out[i] = (bias != NULL ? bias[i] : 0.0f) + cpu_load(add, type, i);
+}
+
+CPU_VERSIONS(add_channels,
+             (float *out, const float *bias, const void *add, enum dtype type, int64_t c),
+             (out, bias, add, type, c));
+
+void cpu_add_channels(const struct cpu *cpu, float *out, const float *bias, const void *add,
+                      enum dtype type, int64_t c)
+{
+    add_channels[cpu->features.isa](out, bias, add, type, c);
+}
+
+/* -- embedding ---------------------------------------------------------------------------- */
+
+CPU_INLINE void add_rows_body(void *y, enum dtype type, const void *a, const void *b, int64_t c)
+{
+    for (int64_t i = 0; i < c; i++)
+        cpu_store(y, type, i, cpu_load(a, type, i) + cpu_load(b, type, i));
+}
+
+CPU_VERSIONS(add_rows, (void *y, enum dtype type, const void *a, const void *b, int64_t c),
+             (y, type, a, b, c));
+
+void cpu_embed(const struct cpu *cpu, void *y, enum dtype type, const int32_t *ids,
+               const void *table, const void *positions, int64_t count, int64_t tokens, int64_t c)
+{
+    size_t row = (size_t)c * dtype_size(type);
+    for (int64_t i = 0; i < count; i++)
+        add_rows[cpu->features.isa]((char *)y + (size_t)i * row, type,
+                                    (const char *)table + (size_t)ids[i] * row,
+                                    (const char *)positions + (size_t)(i % tokens) * row, c);
+}
+
+/* -- spreading an image out --------------------------------------------------------------- */
+
+struct spread_job {
+    const struct cpu_spread *s;
+    char *y;
+    const char *x;
+    int64_t oh, ow; /* sizes after padding */
+};
+
+/* Where coordinate `at` (after doubling, before padding) comes from; -1: a zero. */
+static int64_t source(int64_t at, int64_t size, bool round, bool twice)
+{
+    if (at < 0 || at >= size) {
+        if (!round)
+            return -1;
+        at = (at % size + size) % size;
+    }
+    return twice ? at / 2 : at;
+}
+
+static void spread_row(void *context, int64_t index, int thread)
+{
+    const struct spread_job *j = context;
+    const struct cpu_spread *s = j->s;
+    (void)thread;
+    int64_t image = index / j->oh, row = index % j->oh - s->top;
+    size_t px = s->pixel_bytes;
+    char *y = j->y + (size_t)(index * j->ow) * px;
+    int64_t from = source(row, s->seen_h, s->pad & PAD_CIRCULAR_Y, s->twice);
+    if (from < 0) {
+        memset(y, 0, (size_t)j->ow * px);
+        return;
+    }
+    const char *x = j->x + (size_t)((image * s->h + from) * s->w) * px;
+    for (int64_t col = -s->left; col < s->seen_w + s->right; col++, y += px) {
+        if (!s->twice && col == 0) { /* the middle, in one piece */
+            memcpy(y, x, (size_t)s->w * px);
+            col += s->w - 1;
+            y += (size_t)(s->w - 1) * px;
+            continue;
+        }
+        int64_t at = source(col, s->seen_w, s->pad & PAD_CIRCULAR_X, s->twice);
+        if (at < 0)
+            memset(y, 0, px);
+        else
+            memcpy(y, x + (size_t)at * px, px);
+    }
+}
+
+void cpu_spread_image(const struct cpu *cpu, void *y, const void *x, const struct cpu_spread *s)
+{
+    struct spread_job j = {.s = s, .y = y, .x = x};
+    j.oh = s->seen_h + s->top + s->bottom;
+    j.ow = s->seen_w + s->left + s->right;
+    parallel_for(cpu->threads, s->n * j.oh, spread_row, &j);
+}

@@ -1,0 +1,28 @@
+/*
+ * Group and layer norms of the CPU backend.
+ */
+#ifndef SPRITTY_CPU_NORM_H
+#define SPRITTY_CPU_NORM_H
+
+#include "ops/cpu_elem.h"
+
+struct cpu_group_norm {
+    int n, groups;
+    int64_t rows, c; /* pixels an image; channels */
+    const void *x;   /* dense, of `type` */
+    void *y;         /* may be x */
+    enum dtype type; /* DT_F32 or DT_BF16 */
+    const float *gamma, *beta;
+    float eps;
+    bool silu;
+};
+
+/* Bytes of scratch (64-byte aligned) that cpu_group_norm needs. */
+size_t cpu_group_norm_scratch(const struct cpu *, const struct cpu_group_norm *);
+void cpu_group_norm(const struct cpu *, const struct cpu_group_norm *, void *scratch);
+
+/* rows of c values of `type`; beta may be NULL; y may be x. */
+void cpu_layer_norm(const struct cpu *, void *y, const void *x, enum dtype type, int64_t rows,
+                    int64_t c, const float *gamma, const float *beta, float eps);
+
+#endif

@@ -1,0 +1,738 @@
+/*
+ * The CPU backend: oneDNN for linear layers and convolutions, kernels of our own for the rest.
+ *
+ * Activations, and what is multiplied, are bf16 where the CPU has AMX-BF16 or AVX512-BF16, and f32
+ * elsewhere; sums, norms, biases and everything elementwise are f32 always.
+ *
+ * What oneDNN lacks is arranged around it, so that it only ever sees plain cases:
+ *  - a wide linear is kept in segments along its outputs, and geglu computes matching segments of
+ *    both halves for some rows at a time: the product, twice as wide as the result, never exists.
+ *  - a residual is put into the output first and summed onto; the per-channel add of a convolution
+ *    goes into a bias of its own for each image.
+ *  - circular padding (and a doubled input, unless it can be done by parts) is spelled out in
+ *    scratch.
+ *
+ * Scratch is one block that grows to what the largest call needs and stays: after the first step
+ * nothing is allocated.
+ */
+#include "ops/ops.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/parallel.h"
+#include "ops/arena.h"
+#include "ops/check.h"
+#include "ops/cost.h"
+#include "ops/cpu_attention.h"
+#include "ops/cpu_dnnl.h"
+#include "ops/cpu_elem.h"
+#include "ops/cpu_norm.h"
+
+enum {
+    SEGMENTS = 32,                /* most of a linear */
+    SEGMENT_OUT = 1280,           /* most outputs of one */
+    WIDE = 2 * SEGMENT_OUT,       /* from here on a linear has segments */
+    GEGLU_BYTES = 6 * 1024 * 1024 /* of scratch at once: what the caches keep */
+};
+
+struct weight {
+    struct weight_shape s;
+    int segments;
+    struct dnn_weight *segment[SEGMENTS]; /* linear: along the outputs; convolution: one */
+    float *bias;                          /* or beta [out], or NULL */
+    float *gamma;                         /* norm [out] */
+    void *table;                          /* [in, out] of the act type */
+    size_t bytes;                         /* of what is held here, without the segments */
+};
+
+struct cpu_ops {
+    struct ops ops; /* first: a struct ops * of ours is a struct cpu_ops * */
+    struct cpu cpu;
+    enum attention_kernel attention;
+    struct dnn *dnn;
+    struct err err;
+    bool failed;
+    struct cost cost;
+    size_t weight_bytes; /* besides dnn's */
+    void *scratch, *staged;
+    size_t scratch_bytes, staged_bytes; /* staged: a parameter on its way into a layout */
+    struct arena arena;
+};
+
+static struct cpu_ops *cpu_of(struct ops *o)
+{
+    return (struct cpu_ops *)o;
+}
+
+/* -- errors and scratch ------------------------------------------------------------------------
+ */
+
+static void fail(struct cpu_ops *c, const char *what)
+{
+    if (!c->failed)
+        err_set(&c->err, "no memory: %s; ask for a smaller image or batch", what);
+    c->failed = true;
+}
+
+/* Keeps the first error of a callee that fills one in. */
+static void keep(struct cpu_ops *c, int result, const struct err *e)
+{
+    if (result != 0 && !c->failed) {
+        c->err = *e;
+        c->failed = true;
+    }
+}
+
+static void drop_staged(struct cpu_ops *c)
+{
+    free(c->staged);
+    c->staged = NULL;
+    c->staged_bytes = 0;
+}
+
+static bool grow(void **at, size_t *held, size_t bytes)
+{
+    if (bytes <= *held)
+        return true;
+    free(*at);
+    *at = aligned_alloc(ARENA_ALIGN, (bytes + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN);
+    *held = *at ? bytes : 0;
+    return *at != NULL;
+}
+
+/* Scratch until the end of the call; NULL after a failure. */
+static void *scratch(struct cpu_ops *c, size_t bytes)
+{
+    if (!grow(&c->scratch, &c->scratch_bytes, bytes))
+        fail(c, "scratch");
+    return c->scratch;
+}
+
+static void count(struct cpu_ops *c, struct cost cost)
+{
+    c->cost.flops += cost.flops;
+    c->cost.bytes += cost.bytes;
+}
+
+/* -- weights -----------------------------------------------------------------------------------
+ */
+
+static void cpu_free_weight(struct ops *o, struct weight *w)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (!w)
+        return;
+    for (int i = 0; i < w->segments; i++)
+        dnn_free_weight(c->dnn, w->segment[i]);
+    c->weight_bytes -= w->bytes;
+    free(w->bias);
+    free(w->gamma);
+    free(w->table);
+    free(w);
+}
+
+/* The vector as f32 at *at; an absent one is left alone. */
+static bool pack_vector(struct cpu_ops *c, struct weight *w, float **at, const struct param *p,
+                        int sources)
+{
+    if (!param_present(p))
+        return true;
+    int64_t from = 0;
+    *at = malloc((size_t)w->s.out * sizeof **at);
+    if (!*at)
+        return false;
+    for (int i = 0; i < sources; from += p[i++].dim[0])
+        cpu_convert(&c->cpu, *at + from, DT_F32, p[i].data, p[i].dtype, p[i].dim[0]);
+    w->bytes += (size_t)w->s.out * sizeof **at;
+    c->weight_bytes += (size_t)w->s.out * sizeof **at;
+    return true;
+}
+
+/* A weight that holds its biases so far; NULL after a failure. */
+static struct weight *new_weight(struct cpu_ops *c, struct weight_shape s, const struct param *b,
+                                 int sources)
+{
+    struct weight *w = calloc(1, sizeof *w);
+    if (w)
+        w->s = s;
+    if (w && pack_vector(c, w, &w->bias, b, sources))
+        return w;
+    cpu_free_weight(&c->ops, w);
+    fail(c, "weights");
+    return NULL;
+}
+
+/* Ends a pack call: the weight, or NULL if anything failed. */
+static struct weight *packed(struct cpu_ops *c, struct weight *w, bool ok, const struct err *e)
+{
+    if (ok)
+        return w;
+    keep(c, -1, e);
+    cpu_free_weight(&c->ops, w);
+    return NULL;
+}
+
+static void transpose(const struct cpu_ops *c, void *to, const void *from, int64_t in, int64_t out)
+{
+    size_t value = dtype_size(c->ops.act);
+    for (int64_t o = 0; o < out; o++)
+        for (int64_t i = 0; i < in; i++)
+            memcpy((char *)to + (size_t)(o * in + i) * value,
+                   (const char *)from + (size_t)(i * out + o) * value, value);
+}
+
+/* The sources' values as [out, in] of the act type: as they lie in the checkpoint where they can
+ * be read there, else in c->staged. NULL without memory. */
+static const void *stage(struct cpu_ops *c, const struct param *p, int sources, int64_t in,
+                         int64_t out)
+{
+    size_t value = dtype_size(c->ops.act), bytes = (size_t)(in * out) * value;
+    if (sources == 1 && p->dtype == c->ops.act && !p->transposed &&
+        (uintptr_t)p->data % ARENA_ALIGN == 0)
+        return p->data;
+    bool turned = false;
+    for (int i = 0; i < sources; i++)
+        turned = turned || p[i].transposed;
+    if (!grow(&c->staged, &c->staged_bytes, turned ? 2 * bytes : bytes))
+        return NULL;
+    char *to = c->staged, *spare = to + bytes;
+    for (int i = 0; i < sources; i++) {
+        int64_t rows = p[i].dim[p[i].transposed ? 1 : 0];
+        cpu_convert(&c->cpu, p[i].transposed ? spare : to, c->ops.act, p[i].data, p[i].dtype,
+                    rows * in);
+        if (p[i].transposed)
+            transpose(c, to, spare, in, rows);
+        to += (size_t)(rows * in) * value;
+    }
+    return c->staged;
+}
+
+/* In how many equal segments a linear is kept: an even number where it may be a geglu's. */
+static int segments_of(int64_t out)
+{
+    if (out >= WIDE)
+        for (int64_t n = 2; n <= SEGMENTS; n += 2)
+            if (out % (n * 64) == 0 && out / n <= SEGMENT_OUT)
+                return (int)n;
+    return 1;
+}
+
+static struct weight *pack_matrix(struct cpu_ops *c, struct weight_shape s, const struct param *p,
+                                  const struct param *b, int sources)
+{
+    struct weight *w = new_weight(c, s, b, sources);
+    struct err e = {"no memory: weights"};
+    const void *values = w ? stage(c, p, sources, s.in, s.out) : NULL;
+    bool ok = values != NULL;
+    int segments = segments_of(s.out);
+    for (int i = 0; ok && i < segments; i++) {
+        int64_t out = s.out / segments;
+        size_t at = (size_t)(i * out * s.in) * dtype_size(c->ops.act);
+        w->segment[i] = dnn_pack_linear(c->dnn, (const char *)values + at, out, s.in, &e);
+        ok = w->segment[i] != NULL;
+        w->segments = i + ok;
+    }
+    return packed(c, w, ok, &e);
+}
+
+static struct weight *cpu_pack_linear(struct ops *o, const struct param *w, const struct param *b,
+                                      int count)
+{
+    return pack_matrix(cpu_of(o), linear_shape(w, b, count), w, b, count);
+}
+
+static struct weight *cpu_pack_conv(struct ops *o, const struct param *p, const struct param *b)
+{
+    struct cpu_ops *c = cpu_of(o);
+    struct weight_shape s = conv_shape(p, b);
+    if (s.k == 1)
+        return pack_matrix(c, s, p, b, 1);
+    struct weight *w = new_weight(c, s, b, 1);
+    struct err e = {"no memory: weights"};
+    const void *values = w ? stage(c, p, 1, (int64_t)s.in * s.k * s.k, s.out) : NULL;
+    if (values)
+        w->segment[0] = dnn_pack_conv(c->dnn, values, s.out, s.in, s.k, s.k, &e);
+    if (values && w->segment[0])
+        w->segments = 1;
+    return packed(c, w, w && w->segments == 1, &e);
+}
+
+static struct weight *cpu_pack_norm(struct ops *o, const struct param *gamma,
+                                    const struct param *beta)
+{
+    struct cpu_ops *c = cpu_of(o);
+    struct err e = {"no memory: weights"};
+    struct weight *w = new_weight(c, norm_shape(gamma, beta), beta, 1);
+    return packed(c, w, w && pack_vector(c, w, &w->gamma, gamma, 1), &e);
+}
+
+static struct weight *cpu_pack_table(struct ops *o, const struct param *p)
+{
+    struct cpu_ops *c = cpu_of(o);
+    struct err e = {"no memory: weights"};
+    struct weight *w = new_weight(c, table_shape(p), NULL, 0);
+    size_t bytes = w ? (size_t)weight_count(&w->s) * dtype_size(o->act) : 0;
+    if (w && (w->table = malloc(bytes)) != NULL) {
+        cpu_convert(&c->cpu, w->table, o->act, p->data, p->dtype, weight_count(&w->s));
+        w->bytes += bytes;
+        c->weight_bytes += bytes;
+    }
+    return packed(c, w, w && w->table, &e);
+}
+
+/* -- memory ------------------------------------------------------------------------------------
+ */
+
+static struct tensor cpu_alloc_as(struct ops *o, enum dtype dtype, int n, int h, int w, int ch)
+{
+    struct cpu_ops *c = cpu_of(o);
+    struct tensor t = {NULL, dtype, n, h, w, ch, ch};
+    size_t bytes = tensor_size_checked(dtype, n, h, w, ch);
+    if (!c->failed && bytes)
+        t.data = arena_alloc(&c->arena, bytes);
+    if (!t.data)
+        fail(c, "activations");
+    return t;
+}
+
+static void cpu_release(struct ops *o, struct tensor *t)
+{
+    if (t->data)
+        arena_free(&cpu_of(o)->arena, t->data);
+    t->data = NULL;
+}
+
+static int cpu_reserve(struct ops *o, size_t bytes, struct err *err)
+{
+    drop_staged(cpu_of(o));
+    return arena_reserve(&cpu_of(o)->arena, bytes, err);
+}
+
+static void cpu_upload(struct ops *o, struct tensor *dst, const float *src)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    assert(tensor_dense(dst));
+    cpu_convert(&c->cpu, dst->data, dst->dtype, src, DT_F32, tensor_count(dst));
+}
+
+static void cpu_download(struct ops *o, float *dst, const struct tensor *src)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    assert(tensor_dense(src));
+    cpu_convert(&c->cpu, dst, DT_F32, src->data, src->dtype, tensor_count(src));
+}
+
+/* -- linear and geglu --------------------------------------------------------------------------
+ */
+
+/* What is added onto an output is put there first. */
+static void place(const struct cpu_ops *c, const struct tensor *y, const struct tensor *residual)
+{
+    if (residual && residual->data != y->data)
+        cpu_convert_rows(&c->cpu, y->data, y->dtype, y->ld, residual->data, residual->dtype,
+                         residual->ld, tensor_rows(y), y->c);
+}
+
+/* Some rows through all segments, with a bias [out] or NULL. */
+static void multiply(struct cpu_ops *c, const struct weight *w, const float *bias,
+                     const struct dnn_linear *rows)
+{
+    struct err e;
+    int64_t out = w->s.out / w->segments;
+    for (int i = 0; i < w->segments && !c->failed; i++) {
+        struct dnn_linear call = *rows;
+        call.w = w->segment[i];
+        call.bias = bias ? bias + i * out : NULL;
+        call.y = (char *)rows->y + (size_t)(i * out) * dtype_size(rows->y_type);
+        keep(c, dnn_linear(c->dnn, &call, &e), &e);
+    }
+}
+
+static void cpu_linear(struct ops *o, struct tensor *y, const struct tensor *x,
+                       const struct weight *w, enum act act, const struct tensor *residual)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_linear(y, x, &w->s, false, residual);
+    place(c, y, residual);
+    struct dnn_linear call = {.x = x->data,
+                              .y = y->data,
+                              .y_type = y->dtype,
+                              .rows = tensor_rows(x),
+                              .x_ld = x->c,
+                              .y_ld = y->c,
+                              .act = act,
+                              .accumulate = residual != NULL};
+    multiply(c, w, w->bias, &call);
+    count(c, cost_linear(y, x, w->s.out, w->bytes, residual));
+}
+
+/* Rows of a geglu at once, so that both halves of a segment stay in cache; even shares, so that
+ * few sizes come up. */
+static int64_t geglu_rows(int64_t rows, int64_t width)
+{
+    int64_t most = GEGLU_BYTES / (width * (int64_t)sizeof(float));
+    most = most < 64 ? 64 : most;
+    int64_t shares = (rows + most - 1) / most;
+    return ((rows + shares - 1) / shares + 15) / 16 * 16;
+}
+
+static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
+                      const struct weight *w)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_linear(y, x, &w->s, true, NULL);
+    int64_t width = w->segments == 1 ? w->s.out : 2 * w->s.out / w->segments, half = width / 2;
+    int64_t rows = tensor_rows(x), step = geglu_rows(rows, width);
+    int parts = w->segments == 1 ? 1 : w->segments / 2;
+    float *both = scratch(c, (size_t)(step * width) * sizeof *both);
+    struct err e;
+    for (int64_t r = 0; r < rows && !c->failed; r += step)
+        for (int part = 0; part < parts && !c->failed; part++) {
+            int64_t now = rows - r < step ? rows - r : step;
+            size_t value = dtype_size(y->dtype);
+            struct dnn_linear call = {.w = w->segment[part],
+                                      .bias = w->bias ? w->bias + part * half : NULL,
+                                      .x = (const char *)x->data + (size_t)(r * x->c) * value,
+                                      .y = both,
+                                      .y_type = DT_F32,
+                                      .rows = now,
+                                      .x_ld = x->c,
+                                      .y_ld = width};
+            keep(c, dnn_linear(c->dnn, &call, &e), &e);
+            if (w->segments > 1) {
+                call.w = w->segment[parts + part];
+                call.bias = w->bias ? w->bias + y->c + part * half : NULL;
+                call.y = both + half;
+                keep(c, dnn_linear(c->dnn, &call, &e), &e);
+            }
+            if (!c->failed)
+                cpu_gate(&c->cpu, (char *)y->data + (size_t)(r * y->c + part * half) * value,
+                         y->dtype, y->c, both, both + half, width, now, half);
+        }
+    count(c, cost_linear(y, x, w->s.out, w->bytes, NULL));
+}
+
+/* -- convolution -------------------------------------------------------------------------------
+ */
+
+static void *image_at(const struct tensor *t, int image)
+{
+    size_t bytes = (size_t)(tensor_tokens(t) * t->ld) * dtype_size(t->dtype);
+    return (char *)t->data + (size_t)image * bytes;
+}
+
+/* Images [first, first + n) of x, spelled out so that y is a convolution of it without padding. */
+static void spell_out(struct cpu_ops *c, void *to, const struct tensor *x, const struct tensor *y,
+                      int k, const struct conv_args *a, int first, int n)
+{
+    struct cpu_spread s = {.n = n,
+                           .h = x->h,
+                           .w = x->w,
+                           .seen_h = conv_in_size(x->h, y->h, k, a),
+                           .seen_w = conv_in_size(x->w, y->w, k, a),
+                           .top = a->pad_before,
+                           .left = a->pad_before,
+                           .bottom = a->pad_after,
+                           .right = a->pad_after,
+                           .pad = a->pad,
+                           .twice = a->upsample,
+                           .pixel_bytes = (size_t)x->c * dtype_size(x->dtype)};
+    cpu_spread_image(&c->cpu, to, image_at(x, first), &s);
+}
+
+static void convolve(struct cpu_ops *c, const struct tensor *y, const struct tensor *x,
+                     const struct weight *w, const struct conv_args *a, const float *bias,
+                     int first, int n, void *room)
+{
+    struct err e;
+    struct dnn_conv call = {.w = w->segment[0],
+                            .bias = bias,
+                            .x = image_at(x, first),
+                            .y = image_at(y, first),
+                            .y_type = y->dtype,
+                            .n = n,
+                            .h = x->h,
+                            .w_in = x->w,
+                            .stride = a->stride,
+                            .top = a->pad_before,
+                            .left = a->pad_before,
+                            .bottom = a->pad_after,
+                            .right = a->pad_after,
+                            .act = a->act,
+                            .accumulate = a->residual != NULL};
+    if (room) {
+        spell_out(c, room, x, y, w->s.k, a, first, n);
+        call.x = room;
+        call.h = conv_in_size(x->h, y->h, w->s.k, a) + a->pad_before + a->pad_after;
+        call.w_in = conv_in_size(x->w, y->w, w->s.k, a) + a->pad_before + a->pad_after;
+        call.top = call.left = call.bottom = call.right = 0;
+    }
+    if (w->s.k == 3) {
+        keep(c, dnn_conv(c->dnn, &call, &e), &e);
+        return;
+    }
+    assert(a->stride == 1);
+    struct dnn_linear rows = {.x = call.x,
+                              .y = call.y,
+                              .y_type = y->dtype,
+                              .rows = n * tensor_tokens(y),
+                              .x_ld = x->c,
+                              .y_ld = y->c,
+                              .act = a->act,
+                              .accumulate = call.accumulate};
+    multiply(c, w, bias, &rows);
+}
+
+static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
+                       const struct weight *w, const struct conv_args *a)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_conv(y, x, &w->s, a);
+    place(c, y, a->residual);
+    /* A bias for each image, where something is added to its channels. */
+    int together = a->chan_add ? 1 : x->n;
+    size_t bias_bytes = a->chan_add ? ((size_t)y->c * sizeof(float) + 63) / 64 * 64 : 0;
+    int pad = a->pad_before + a->pad_after;
+    size_t room_bytes = 0;
+    if (a->upsample || (a->pad != PAD_ZERO && pad > 0))
+        room_bytes = (size_t)together * (size_t)(conv_in_size(x->h, y->h, w->s.k, a) + pad) *
+                     (size_t)(conv_in_size(x->w, y->w, w->s.k, a) + pad) * (size_t)x->c *
+                     dtype_size(x->dtype);
+    char *room = bias_bytes + room_bytes ? scratch(c, bias_bytes + room_bytes) : NULL;
+    for (int first = 0; first < x->n && !c->failed; first += together) {
+        const float *bias = w->bias;
+        if (a->chan_add) {
+            cpu_add_channels(&c->cpu, (float *)room, w->bias, image_at(a->chan_add, first),
+                             a->chan_add->dtype, y->c);
+            bias = (const float *)room;
+        }
+        convolve(c, y, x, w, a, bias, first, together, room_bytes ? room + bias_bytes : NULL);
+    }
+    count(c, cost_conv(y, x, w->s.k * w->s.k, w->bytes, a));
+}
+
+/* -- norms, attention, the rest ----------------------------------------------------------------
+ */
+
+static void cpu_group_norm_op(struct ops *o, struct tensor *y, const struct tensor *x,
+                              const struct weight *w, int groups, float eps, bool silu)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_norm(y, x, &w->s, groups);
+    struct cpu_group_norm g = {.n = x->n,
+                               .groups = groups,
+                               .rows = tensor_tokens(x),
+                               .c = x->c,
+                               .x = x->data,
+                               .y = y->data,
+                               .type = x->dtype,
+                               .gamma = w->gamma,
+                               .beta = w->bias,
+                               .eps = eps,
+                               .silu = silu};
+    void *room = scratch(c, cpu_group_norm_scratch(&c->cpu, &g));
+    if (room)
+        cpu_group_norm(&c->cpu, &g, room);
+    count(c, cost_move(y, x, NULL, w->bytes));
+}
+
+static void cpu_layer_norm_op(struct ops *o, struct tensor *y, const struct tensor *x,
+                              const struct weight *w, float eps)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_norm(y, x, &w->s, 1);
+    cpu_layer_norm(&c->cpu, y->data, x->data, x->dtype, tensor_rows(x), x->c, w->gamma, w->bias,
+                   eps);
+    count(c, cost_move(y, x, NULL, w->bytes));
+}
+
+static void cpu_attention_op(struct ops *o, struct tensor *y, const struct tensor *q,
+                             const struct tensor *k, const struct tensor *v, int heads, float scale,
+                             bool causal)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_attention(y, q, k, v, heads, causal);
+    struct cpu_attention a = {.kernel = c->attention,
+                              .type = q->dtype,
+                              .n = q->n,
+                              .heads = heads,
+                              .d = q->c / heads,
+                              .queries = tensor_tokens(q),
+                              .keys = tensor_tokens(k),
+                              .q = q->data,
+                              .k = k->data,
+                              .v = v->data,
+                              .y = y->data,
+                              .q_ld = q->ld,
+                              .k_ld = k->ld,
+                              .v_ld = v->ld,
+                              .y_ld = y->ld,
+                              .scale = scale,
+                              .causal = causal};
+    void *room = scratch(c, cpu_attention_scratch(&c->cpu, &a));
+    if (room)
+        cpu_attention(&c->cpu, &a, room);
+    count(c, cost_attention(y, q, k, v, causal));
+}
+
+static void cpu_concat(struct ops *o, struct tensor *y, const struct tensor *a,
+                       const struct tensor *b)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_concat(y, a, b);
+    size_t value = dtype_size(y->dtype);
+    cpu_convert_rows(&c->cpu, y->data, y->dtype, y->c, a->data, a->dtype, a->c, tensor_rows(y),
+                     a->c);
+    cpu_convert_rows(&c->cpu, (char *)y->data + (size_t)a->c * value, y->dtype, y->c, b->data,
+                     b->dtype, b->c, tensor_rows(y), b->c);
+    count(c, cost_move(y, a, b, 0));
+}
+
+static void cpu_embedding(struct ops *o, struct tensor *y, const int32_t *ids,
+                          const struct weight *table, const struct weight *positions)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_embedding(y, ids, &table->s, &positions->s);
+    cpu_embed(&c->cpu, y->data, y->dtype, ids, table->table, positions->table, tensor_rows(y),
+              tensor_tokens(y), y->c);
+    count(c, cost_embedding(y, table->bytes / (size_t)table->s.in));
+}
+
+static void cpu_copy(struct ops *o, struct tensor *y, const struct tensor *x)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_copy(y, x);
+    cpu_convert_rows(&c->cpu, y->data, y->dtype, y->ld, x->data, x->dtype, x->ld, tensor_rows(y),
+                     y->c);
+    count(c, cost_move(y, x, NULL, 0));
+}
+
+static void cpu_combine_op(struct ops *o, struct tensor *y, int terms, const float *k,
+                           const struct tensor *const *x)
+{
+    struct cpu_ops *c = cpu_of(o);
+    const float *values[4] = {NULL};
+    if (c->failed)
+        return;
+    check_combine(y, terms, x);
+    for (int i = 0; i < terms; i++)
+        values[i] = x[i]->data;
+    cpu_combine(&c->cpu, y->data, terms, k, values, tensor_count(y));
+    count(c, cost_move(y, NULL, NULL, (size_t)terms * tensor_bytes(y)));
+}
+
+/* -- the backend -------------------------------------------------------------------------------
+ */
+
+static int cpu_sync(struct ops *o, struct err *err)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (!c->failed)
+        return 0;
+    c->failed = false;
+    return err_set(err, "%s", c->err.text);
+}
+
+static void cpu_stats(struct ops *o, struct ops_stats *s)
+{
+    struct cpu_ops *c = cpu_of(o);
+    *s = (struct ops_stats){
+        .flops = c->cost.flops,
+        .bytes_moved = c->cost.bytes,
+        .weight_bytes = c->weight_bytes + dnn_weight_bytes(c->dnn),
+        .arena_peak = arena_peak(&c->arena) + c->scratch_bytes + dnn_scratch_bytes(c->dnn),
+        .arena_now = arena_now(&c->arena),
+    };
+}
+
+static void cpu_close(struct ops *o)
+{
+    struct cpu_ops *c = cpu_of(o);
+    drop_staged(c);
+    free(c->scratch);
+    dnn_close(c->dnn);
+    arena_exit(&c->arena);
+    free(c);
+}
+
+static const struct ops cpu_table = {
+    .name = "cpu",
+    .pack_linear = cpu_pack_linear,
+    .pack_conv = cpu_pack_conv,
+    .pack_norm = cpu_pack_norm,
+    .pack_table = cpu_pack_table,
+    .free_weight = cpu_free_weight,
+    .alloc_as = cpu_alloc_as,
+    .release = cpu_release,
+    .reserve = cpu_reserve,
+    .upload = cpu_upload,
+    .download = cpu_download,
+    .linear = cpu_linear,
+    .geglu = cpu_geglu,
+    .conv2d = cpu_conv2d,
+    .group_norm = cpu_group_norm_op,
+    .layer_norm = cpu_layer_norm_op,
+    .attention = cpu_attention_op,
+    .concat = cpu_concat,
+    .embedding = cpu_embedding,
+    .copy = cpu_copy,
+    .combine = cpu_combine_op,
+    .sync = cpu_sync,
+    .stats = cpu_stats,
+    .close = cpu_close,
+};
+
+struct ops *ops_cpu_open(enum dtype act, int threads, struct err *err)
+{
+    struct cpu_features features = cpu_features();
+    if (act == DT_F16 || (act == DT_BF16 && !features.avx512_bf16 && !features.amx_bf16)) {
+        err_set(err, "this CPU does not compute in %s: use --precision fp32",
+                act == DT_F16 ? "fp16" : "bf16");
+        return NULL;
+    }
+    struct cpu_ops *c = calloc(1, sizeof *c);
+    if (!c) {
+        err_set(err, "no memory for the CPU backend");
+        return NULL;
+    }
+    if (arena_init(&c->arena, 0, err) != 0) {
+        free(c);
+        return NULL;
+    }
+    c->ops = cpu_table;
+    c->ops.act = act;
+    c->cpu.features = features;
+    c->cpu.threads = threads > 0 ? threads : parallel_cores();
+    c->attention = cpu_attention_best(act, &features);
+    parallel_set_threads(c->cpu.threads);
+    c->dnn = dnn_open(act, err);
+    if (!c->dnn) {
+        arena_exit(&c->arena);
+        free(c);
+        return NULL;
+    }
+    return &c->ops;
+}
