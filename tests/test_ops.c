@@ -57,11 +57,63 @@ static void test_ref_bf16(void **state)
     run_table(must(ops_ref_open(DT_BF16, &err), &err));
 }
 
+/* Four threads whatever the machine has: how the work is cut must not show in the values. */
+static void test_cpu_f32(void **state)
+{
+    (void)state;
+    struct err err = {""};
+    run_table(must(ops_cpu_open(DT_F32, 4, &err), &err));
+}
+
+static void test_cpu_bf16(void **state)
+{
+    (void)state;
+    struct err err = {""};
+    if (cpu_best_dtype() != DT_BF16) {
+        print_message("skipped: this CPU has neither AMX-BF16 nor AVX512-BF16\n");
+        skip();
+    }
+    run_table(must(ops_cpu_open(DT_BF16, 4, &err), &err));
+}
+
+/* One thread or three: the same bytes. */
+static void test_cpu_threads(void **state)
+{
+    (void)state;
+    struct err err = {""};
+    enum dtype act = cpu_best_dtype();
+    int failed = 0;
+    float *one[OP_CASES];
+    int64_t count[OP_CASES];
+    for (int threads = 1; threads <= 3; threads += 2) {
+        struct ops *o = must(ops_cpu_open(act, threads, &err), &err);
+        for (int i = 0; i < OP_CASES; i++) {
+            struct rig g;
+            rig_run(&g, o, &op_cases[i], act, false);
+            if (threads == 1) {
+                one[i] = g.out;
+                count[i] = g.count;
+                continue;
+            }
+            if (memcmp(one[i], g.out, (size_t)count[i] * sizeof *g.out) != 0) {
+                printf("%s, %s: differs by %.2g\n", op_bounds[op_cases[i].op].name,
+                       op_cases[i].name, rig_error(g.out, one[i], count[i]));
+                failed++;
+            }
+            free(one[i]);
+            free(g.out);
+        }
+        o->close(o);
+    }
+    assert_int_equal(failed, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_ref_f32),
-        cmocka_unit_test(test_ref_bf16),
+        cmocka_unit_test(test_ref_f32),     cmocka_unit_test(test_ref_bf16),
+        cmocka_unit_test(test_cpu_f32),     cmocka_unit_test(test_cpu_bf16),
+        cmocka_unit_test(test_cpu_threads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

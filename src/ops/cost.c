@@ -17,6 +17,12 @@ size_t tensor_size_checked(enum dtype dtype, int n, int h, int w, int c)
     return bytes;
 }
 
+size_t cost_weight_bytes(const struct weight_shape *s, enum dtype stored)
+{
+    size_t value = dtype_size(s->kind == WEIGHT_NORM ? DT_F32 : stored);
+    return (size_t)weight_count(s) * value + (s->has_bias ? (size_t)s->out * sizeof(float) : 0);
+}
+
 struct cost cost_move(const struct tensor *y, const struct tensor *a, const struct tensor *b,
                       size_t weight_bytes)
 {

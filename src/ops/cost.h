@@ -9,11 +9,15 @@
 #ifndef SPRITTY_COST_H
 #define SPRITTY_COST_H
 
-#include "ops/ops.h"
+#include "ops/check.h"
 
 struct cost {
     double flops, bytes;
 };
+
+/* Bytes of a weight's values and bias: matrices and tables in `stored`, norms and biases in f32.
+ * What a backend's layout adds is not in it. */
+size_t cost_weight_bytes(const struct weight_shape *, enum dtype stored);
 
 /* rows x in x out; geglu has out = 2 y->c. residual may be NULL. */
 struct cost cost_linear(const struct tensor *y, const struct tensor *x, int out,

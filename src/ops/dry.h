@@ -16,7 +16,7 @@ enum { DRY_STAGES = 16 };
 struct dry_stage {
     char name[16];
     double flops, bytes; /* as in ops_stats */
-    size_t peak;         /* highest reach of the arena within the stage */
+    size_t peak;         /* highest reach of the arena within the stage, and scratch */
     size_t weights;      /* most bytes of packed weights held within the stage */
 };
 

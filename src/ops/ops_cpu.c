@@ -28,22 +28,16 @@
 #include "ops/cpu_dnnl.h"
 #include "ops/cpu_elem.h"
 #include "ops/cpu_norm.h"
-
-enum {
-    SEGMENTS = 32,                /* most of a linear */
-    SEGMENT_OUT = 1280,           /* most outputs of one */
-    WIDE = 2 * SEGMENT_OUT,       /* from here on a linear has segments */
-    GEGLU_BYTES = 6 * 1024 * 1024 /* of scratch at once: what the caches keep */
-};
+#include "ops/cpu_sizes.h"
 
 struct weight {
     struct weight_shape s;
     int segments;
-    struct dnn_weight *segment[SEGMENTS]; /* linear: along the outputs; convolution: one */
-    float *bias;                          /* or beta [out], or NULL */
-    float *gamma;                         /* norm [out] */
-    void *table;                          /* [in, out] of the act type */
-    size_t bytes;                         /* of what is held here, without the segments */
+    struct dnn_weight *segment[CPU_SEGMENTS]; /* linear: along the outputs; convolution: one */
+    float *bias;                              /* or beta [out], or NULL */
+    float *gamma;                             /* norm [out] */
+    void *table;                              /* [in, out] of the act type */
+    size_t bytes;                             /* of what is held here, without the segments */
 };
 
 struct cpu_ops {
@@ -208,16 +202,6 @@ static const void *stage(struct cpu_ops *c, const struct param *p, int sources, 
     return c->staged;
 }
 
-/* In how many equal segments a linear is kept: an even number where it may be a geglu's. */
-static int segments_of(int64_t out)
-{
-    if (out >= WIDE)
-        for (int64_t n = 2; n <= SEGMENTS; n += 2)
-            if (out % (n * 64) == 0 && out / n <= SEGMENT_OUT)
-                return (int)n;
-    return 1;
-}
-
 static struct weight *pack_matrix(struct cpu_ops *c, struct weight_shape s, const struct param *p,
                                   const struct param *b, int sources)
 {
@@ -225,7 +209,7 @@ static struct weight *pack_matrix(struct cpu_ops *c, struct weight_shape s, cons
     struct err e = {"no memory: weights"};
     const void *values = w ? stage(c, p, sources, s.in, s.out) : NULL;
     bool ok = values != NULL;
-    int segments = segments_of(s.out);
+    int segments = cpu_linear_segments(s.out);
     for (int i = 0; ok && i < segments; i++) {
         int64_t out = s.out / segments;
         size_t at = (size_t)(i * out * s.in) * dtype_size(c->ops.act);
@@ -370,17 +354,7 @@ static void cpu_linear(struct ops *o, struct tensor *y, const struct tensor *x,
                               .act = act,
                               .accumulate = residual != NULL};
     multiply(c, w, w->bias, &call);
-    count(c, cost_linear(y, x, w->s.out, w->bytes, residual));
-}
-
-/* Rows of a geglu at once, so that both halves of a segment stay in cache; even shares, so that
- * few sizes come up. */
-static int64_t geglu_rows(int64_t rows, int64_t width)
-{
-    int64_t most = GEGLU_BYTES / (width * (int64_t)sizeof(float));
-    most = most < 64 ? 64 : most;
-    int64_t shares = (rows + most - 1) / most;
-    return ((rows + shares - 1) / shares + 15) / 16 * 16;
+    count(c, cost_linear(y, x, w->s.out, cost_weight_bytes(&w->s, o->act), residual));
 }
 
 static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
@@ -390,10 +364,10 @@ static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
     if (c->failed)
         return;
     check_linear(y, x, &w->s, true, NULL);
-    int64_t width = w->segments == 1 ? w->s.out : 2 * w->s.out / w->segments, half = width / 2;
-    int64_t rows = tensor_rows(x), step = geglu_rows(rows, width);
+    int64_t width = cpu_geglu_width(w->s.out), half = width / 2;
+    int64_t rows = tensor_rows(x), step = cpu_geglu_rows(rows, width);
     int parts = w->segments == 1 ? 1 : w->segments / 2;
-    float *both = scratch(c, (size_t)(step * width) * sizeof *both);
+    float *both = scratch(c, cpu_geglu_scratch(rows, w->s.out));
     struct err e;
     for (int64_t r = 0; r < rows && !c->failed; r += step)
         for (int part = 0; part < parts && !c->failed; part++) {
@@ -418,7 +392,7 @@ static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
                 cpu_gate(&c->cpu, (char *)y->data + (size_t)(r * y->c + part * half) * value,
                          y->dtype, y->c, both, both + half, width, now, half);
         }
-    count(c, cost_linear(y, x, w->s.out, w->bytes, NULL));
+    count(c, cost_linear(y, x, w->s.out, cost_weight_bytes(&w->s, o->act), NULL));
 }
 
 /* -- convolution -------------------------------------------------------------------------------
@@ -502,13 +476,8 @@ static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     place(c, y, a->residual);
     /* A bias for each image, where something is added to its channels. */
     int together = a->chan_add ? 1 : x->n;
-    size_t bias_bytes = a->chan_add ? ((size_t)y->c * sizeof(float) + 63) / 64 * 64 : 0;
-    int pad = a->pad_before + a->pad_after;
-    size_t room_bytes = 0;
-    if (a->upsample || (a->pad != PAD_ZERO && pad > 0))
-        room_bytes = (size_t)together * (size_t)(conv_in_size(x->h, y->h, w->s.k, a) + pad) *
-                     (size_t)(conv_in_size(x->w, y->w, w->s.k, a) + pad) * (size_t)x->c *
-                     dtype_size(x->dtype);
+    size_t bias_bytes = cpu_conv_bias_bytes(y, a);
+    size_t room_bytes = cpu_conv_room_bytes(y, x, w->s.k, a);
     char *room = bias_bytes + room_bytes ? scratch(c, bias_bytes + room_bytes) : NULL;
     for (int first = 0; first < x->n && !c->failed; first += together) {
         const float *bias = w->bias;
@@ -519,7 +488,7 @@ static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
         }
         convolve(c, y, x, w, a, bias, first, together, room_bytes ? room + bias_bytes : NULL);
     }
-    count(c, cost_conv(y, x, w->s.k * w->s.k, w->bytes, a));
+    count(c, cost_conv(y, x, cpu_conv_taps(w->s.k, a), cost_weight_bytes(&w->s, o->act), a));
 }
 
 /* -- norms, attention, the rest ----------------------------------------------------------------

@@ -2,12 +2,12 @@
  * The forecast: a backend that computes nothing and counts everything.
  *
  * It runs the same networks through the same table, with the same arena over no memory, so its
- * peak is the real one's by construction; what the named backend takes for itself during a call
- * it takes too. Tensors and weights have addresses, but none that may be looked
- * through: parameters are read by their shape alone.
+ * peak is the real one's by construction. The CPU backend's scratch, one block that grows to what
+ * the largest call needs, comes from the functions that the backend itself asks (cpu_sizes.h and
+ * the kernels' headers); only oneDNN's own scratchpad, which no one outside it knows, is left out.
  *
- * FLOPs are those of the backend it is like: the CPU's turns a doubled input under a 3x3
- * convolution into four 2x2 convolutions, the reference does all nine taps.
+ * Tensors and weights have addresses, but none that may be looked through: parameters are read by
+ * their shape alone.
  */
 #include "ops/dry.h"
 
@@ -16,7 +16,11 @@
 
 #include "ops/arena.h"
 #include "ops/check.h"
+#include "base/parallel.h"
 #include "ops/cost.h"
+#include "ops/cpu_attention.h"
+#include "ops/cpu_norm.h"
+#include "ops/cpu_sizes.h"
 
 struct weight {
     struct weight_shape s;
@@ -26,6 +30,9 @@ struct weight {
 struct dry {
     struct ops ops; /* first: a struct ops * of ours is a struct dry * */
     bool like_cpu;
+    struct cpu cpu;                  /* like_cpu: this machine, */
+    enum attention_kernel attention; /* and what it multiplies by */
+    size_t scratch;                  /* the largest call's so far */
     struct err err;
     bool failed;
     struct cost cost;
@@ -48,6 +55,12 @@ static void count(struct dry *d, struct cost cost)
     d->table[d->stage].bytes += cost.bytes;
 }
 
+/* The CPU backend's scratch grows to `bytes`. */
+static void scratch(struct dry *d, size_t bytes)
+{
+    d->scratch = d->scratch > bytes ? d->scratch : bytes;
+}
+
 static void fail(struct dry *d, const char *what)
 {
     if (!d->failed)
@@ -58,7 +71,6 @@ static void fail(struct dry *d, const char *what)
 /* -- weights ------------------------------------------------------------------------------------
  */
 
-/* The CPU's bf16 holds matrices and tables in two bytes, norms and biases in four. */
 static struct weight *hold(struct ops *o, struct weight_shape s)
 {
     struct dry *d = dry_of(o);
@@ -67,9 +79,8 @@ static struct weight *hold(struct ops *o, struct weight_shape s)
         fail(d, "weights");
         return NULL;
     }
-    bool half = d->like_cpu && o->act == DT_BF16 && s.kind != WEIGHT_NORM;
     w->s = s;
-    w->bytes = (size_t)weight_count(&s) * (half ? 2 : 4) + (s.has_bias ? (size_t)s.out * 4 : 0);
+    w->bytes = cost_weight_bytes(&s, d->like_cpu ? o->act : DT_F32);
     d->weight_bytes += w->bytes;
     struct dry_stage *stage = &d->table[d->stage];
     stage->weights = stage->weights > d->weight_bytes ? stage->weights : d->weight_bytes;
@@ -160,10 +171,13 @@ static void dry_linear(struct ops *o, struct tensor *y, const struct tensor *x,
 static void dry_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
                       const struct weight *w)
 {
-    if (dry_of(o)->failed)
+    struct dry *d = dry_of(o);
+    if (d->failed)
         return;
     check_linear(y, x, &w->s, true, NULL);
-    count(dry_of(o), cost_linear(y, x, w->s.out, w->bytes, NULL));
+    if (d->like_cpu)
+        scratch(d, cpu_geglu_scratch(tensor_rows(x), w->s.out));
+    count(d, cost_linear(y, x, w->s.out, w->bytes, NULL));
 }
 
 static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
@@ -173,18 +187,25 @@ static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     if (d->failed)
         return;
     check_conv(y, x, &w->s, a);
-    bool folded = d->like_cpu && a->upsample && w->s.k == 3;
-    count(d, cost_conv(y, x, folded ? 4 : w->s.k * w->s.k, w->bytes, a));
+    if (d->like_cpu)
+        scratch(d, cpu_conv_bias_bytes(y, a) + cpu_conv_room_bytes(y, x, w->s.k, a));
+    int taps = d->like_cpu ? cpu_conv_taps(w->s.k, a) : w->s.k * w->s.k;
+    count(d, cost_conv(y, x, taps, w->bytes, a));
 }
 
 static void dry_group_norm(struct ops *o, struct tensor *y, const struct tensor *x,
                            const struct weight *w, int groups, float eps, bool silu)
 {
     (void)eps, (void)silu;
-    if (dry_of(o)->failed)
+    struct dry *d = dry_of(o);
+    if (d->failed)
         return;
     check_norm(y, x, &w->s, groups);
-    count(dry_of(o), cost_move(y, x, NULL, w->bytes));
+    struct cpu_group_norm g = {
+        .n = x->n, .groups = groups, .rows = tensor_tokens(x), .c = x->c, .type = x->dtype};
+    if (d->like_cpu)
+        scratch(d, cpu_group_norm_scratch(&d->cpu, &g));
+    count(d, cost_move(y, x, NULL, w->bytes));
 }
 
 static void dry_layer_norm(struct ops *o, struct tensor *y, const struct tensor *x,
@@ -201,11 +222,26 @@ static void dry_attention(struct ops *o, struct tensor *y, const struct tensor *
                           const struct tensor *k, const struct tensor *v, int heads, float scale,
                           bool causal)
 {
-    (void)scale;
-    if (dry_of(o)->failed)
+    struct dry *d = dry_of(o);
+    if (d->failed)
         return;
     check_attention(y, q, k, v, heads, causal);
-    count(dry_of(o), cost_attention(y, q, k, v, causal));
+    struct cpu_attention a = {.kernel = d->attention,
+                              .type = q->dtype,
+                              .n = q->n,
+                              .heads = heads,
+                              .d = q->c / heads,
+                              .queries = tensor_tokens(q),
+                              .keys = tensor_tokens(k),
+                              .q_ld = q->ld,
+                              .k_ld = k->ld,
+                              .v_ld = v->ld,
+                              .y_ld = y->ld,
+                              .scale = scale,
+                              .causal = causal};
+    if (d->like_cpu)
+        scratch(d, cpu_attention_scratch(&d->cpu, &a));
+    count(d, cost_attention(y, q, k, v, causal));
 }
 
 static void dry_concat(struct ops *o, struct tensor *y, const struct tensor *a,
@@ -249,10 +285,10 @@ static void dry_combine(struct ops *o, struct tensor *y, int count_x, const floa
 
 static bool is_dry(const struct ops *o);
 
-/* Books the arena's reach to the stage that runs. */
+/* Books the arena's reach, and the scratch, which stays, to the stage that runs. */
 static void close_lap(struct dry *d)
 {
-    size_t peak = arena_lap(&d->arena);
+    size_t peak = arena_lap(&d->arena) + d->scratch;
     struct dry_stage *s = &d->table[d->stage];
     s->peak = s->peak > peak ? s->peak : peak;
 }
@@ -317,7 +353,7 @@ static void dry_stats(struct ops *o, struct ops_stats *s)
         .flops = d->cost.flops,
         .bytes_moved = d->cost.bytes,
         .weight_bytes = d->weight_bytes,
-        .arena_peak = arena_peak(&d->arena),
+        .arena_peak = arena_peak(&d->arena) + d->scratch,
         .arena_now = arena_now(&d->arena),
     };
 }
@@ -375,6 +411,8 @@ struct ops *ops_dry_open(const char *like, enum dtype act, struct err *err)
     d->ops = dry_table;
     d->ops.act = act;
     d->like_cpu = cpu;
+    d->cpu = (struct cpu){cpu_features(), parallel_cores()};
+    d->attention = cpu_attention_best(act, &d->cpu.features);
     name_stage(&d->table[0], "setup");
     d->stages = 1;
     return &d->ops;

@@ -140,7 +140,7 @@ static struct weight *new_weight(struct ref *r, struct weight_shape s, const str
         w->s = s;
         w->w = calloc((size_t)weight_count(&s), sizeof(float));
         w->b = s.has_bias ? calloc((size_t)s.out, sizeof(float)) : NULL;
-        w->bytes = (size_t)(weight_count(&s) + (s.has_bias ? s.out : 0)) * sizeof(float);
+        w->bytes = cost_weight_bytes(&s, DT_F32);
     }
     if (!w || !w->w || (s.has_bias && !w->b)) {
         fail(r, "weights");

@@ -1,0 +1,75 @@
+/*
+ * How the CPU backend cuts its calls and what scratch that takes: pure functions of sizes, which
+ * the backend computes by and the forecast counts by.
+ */
+#ifndef SPRITTY_CPU_SIZES_H
+#define SPRITTY_CPU_SIZES_H
+
+#include "ops/check.h"
+
+enum {
+    CPU_SEGMENTS = 32,                /* most of a linear */
+    CPU_SEGMENT_OUT = 1280,           /* most outputs of one */
+    CPU_WIDE = 2 * CPU_SEGMENT_OUT,   /* from here on a linear has segments */
+    CPU_GEGLU_BYTES = 6 * 1024 * 1024 /* of scratch at once: what the caches keep */
+};
+
+/* In how many equal segments a linear is kept: an even number where it may be a geglu's. */
+static inline int cpu_linear_segments(int64_t out)
+{
+    if (out >= CPU_WIDE)
+        for (int n = 2; n <= CPU_SEGMENTS; n += 2)
+            if (out % (n * 64) == 0 && out / n <= CPU_SEGMENT_OUT)
+                return n;
+    return 1;
+}
+
+/* Outputs that a geglu computes at once: a segment of each half. */
+static inline int64_t cpu_geglu_width(int64_t out)
+{
+    int segments = cpu_linear_segments(out);
+    return segments == 1 ? out : 2 * out / segments;
+}
+
+/* Rows of a geglu at once, so that both halves of a segment stay in cache; even shares, so that few
+ * sizes come up. */
+static inline int64_t cpu_geglu_rows(int64_t rows, int64_t width)
+{
+    int64_t most = CPU_GEGLU_BYTES / (width * (int64_t)sizeof(float));
+    most = most < 64 ? 64 : most;
+    int64_t shares = (rows + most - 1) / most;
+    return ((rows + shares - 1) / shares + 15) / 16 * 16;
+}
+
+static inline size_t cpu_geglu_scratch(int64_t rows, int64_t out)
+{
+    int64_t width = cpu_geglu_width(out);
+    return (size_t)(cpu_geglu_rows(rows, width) * width) * sizeof(float);
+}
+
+/* A bias for each image, where something is added to its channels; a multiple of 64. */
+static inline size_t cpu_conv_bias_bytes(const struct tensor *y, const struct conv_args *a)
+{
+    return a->chan_add ? ((size_t)y->c * sizeof(float) + 63) / 64 * 64 : 0;
+}
+
+/* The input spelled out, with its padding and doubled, where oneDNN cannot read it as it is. */
+static inline size_t cpu_conv_room_bytes(const struct tensor *y, const struct tensor *x, int k,
+                                         const struct conv_args *a)
+{
+    int pad = a->pad_before + a->pad_after;
+    if (!a->upsample && (a->pad == PAD_ZERO || pad == 0))
+        return 0;
+    size_t images = a->chan_add ? 1 : (size_t)x->n;
+    return images * (size_t)(conv_in_size(x->h, y->h, k, a) + pad) *
+           (size_t)(conv_in_size(x->w, y->w, k, a) + pad) * (size_t)x->c * dtype_size(x->dtype);
+}
+
+/* Multiply-adds an output value for each input channel. */
+static inline int cpu_conv_taps(int k, const struct conv_args *a)
+{
+    (void)a;
+    return k * k;
+}
+
+#endif
