@@ -25,7 +25,7 @@ import prompts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MODEL = os.path.join(HERE, "..", "tiny")
-PEAK, WARM_UP = 1e-3, 150
+PEAK, WARM_UP = 2e-3, 100
 
 
 def alphas_bar():
@@ -94,7 +94,7 @@ def main():
             start = state["start"]
     with open(os.path.join(out, "train.pid"), "w") as f:
         f.write(str(os.getpid()))
-    latents = torch.from_numpy(np.load(os.path.join(out, "latents.npy"), mmap_mode="r"))
+    latents = torch.from_numpy(np.load(os.path.join(out, "latents.npy"))).share_memory_()
     with open(os.path.join(out, "specs.pkl"), "rb") as f:
         specs = pickle.load(f)
     n, bar, text = len(specs), alphas_bar().to(device), Text()
@@ -124,7 +124,8 @@ def main():
                     SDPBackend.MATH if device == "cpu" else
                     [SDPBackend.FLASH_ATTENTION, SDPBackend.EFFICIENT_ATTENTION, SDPBackend.MATH]):
                 hidden, pooled = model.encode(one, two, ids, ids_2)
-                v = unet(noisy, t, hidden * keep.view(-1, 1, 1), added_cond_kwargs={
+                v = unet(noisy, t, (hidden * keep.view(-1, 1, 1)).to(
+                    torch.bfloat16), added_cond_kwargs={
                     "text_embeds": pooled * keep.view(-1, 1), "time_ids": time_ids}).sample
             return (v.float() - target).square().mean()
 
