@@ -39,6 +39,7 @@ struct rig {
     float *out;    /* the result */
     float *before; /* broken: what the output held before the call */
     int64_t count;
+    size_t weight_bytes; /* held after the call */
     /* owned */
     struct tensor tensor[RIG_SLOTS];
     enum rig_type type[RIG_SLOTS];
@@ -438,6 +439,8 @@ static inline void rig_run(struct rig *g, struct ops *o, const struct op_case *c
     g->count = tensor_count(y);
     g->out = rig_download(g, y);
     rig_check_guard(g);
+    o->stats(o, &after);
+    g->weight_bytes = after.weight_bytes - before.weight_bytes;
     for (int i = 0; i < g->tensors; i++)
         o->release(o, &g->tensor[i]);
     for (int i = 0; i < g->weights; i++)

@@ -69,7 +69,7 @@ static void test_cases_ref(void **state)
 static void compare_cpu(enum dtype act)
 {
     struct err err = {""};
-    size_t most = 0;
+    size_t most = 0, weights = 0, foretold = 0;
     const char *which = "";
     for (int i = 0; i < OP_CASES; i++) {
         const struct op_case *c = &op_cases[i];
@@ -78,8 +78,10 @@ static void compare_cpu(enum dtype act)
         struct rig g;
         rig_run(&g, real, c, act, false);
         free(g.out);
+        weights += g.weight_bytes;
         rig_run(&g, dry, c, act, false);
         free(g.out);
+        foretold += g.weight_bytes;
         real->stats(real, &a);
         dry->stats(dry, &b);
         if (a.flops != b.flops || a.bytes_moved != b.bytes_moved)
@@ -100,6 +102,8 @@ static void compare_cpu(enum dtype act)
     printf(
         "%d cases like cpu in %s: the same, but for oneDNN's scratchpad (at most %zu bytes, %s)\n",
         (int)OP_CASES, act == DT_F32 ? "f32" : "bf16", most, which);
+    printf("their weights: %zu bytes, %.3f of the forecast\n", weights,
+           (double)weights / (double)foretold);
 }
 
 static void test_cases_cpu(void **state)
