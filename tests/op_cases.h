@@ -92,6 +92,9 @@ static const struct op_case op_cases[] = {
     {OP_LINEAR, "77 tokens", .n = 2, .h = 77, .c = 768, .out = 70},
     {OP_LINEAR, "blocks and their edges", .n = 1, .h = 257, .c = 333, .out = 525},
     {OP_LINEAR, "wide", .n = 2, .h = 64, .c = 640, .out = 1280},
+    {OP_LINEAR, "many outputs, gelu", .h = 77, .c = 64, .out = 3072, .act = ACT_GELU},
+    {OP_LINEAR, "many outputs, onto itself", .n = 2, .h = 9, .c = 40, .out = 2560,
+     .residual = RES_SELF},
     {OP_LINEAR, "no bias", .h = 33, .c = 48, .out = 31, .no_bias = true},
     {OP_LINEAR, "silu", .h = 9, .c = 64, .out = 65, .act = ACT_SILU},
     {OP_LINEAR, "gelu", .h = 77, .c = 60, .out = 129, .act = ACT_GELU},
@@ -119,6 +122,8 @@ static const struct op_case op_cases[] = {
     {OP_GEGLU, "one row", .h = 1, .c = 64, .out = 256},
     {OP_GEGLU, "odd rows", .n = 3, .h = 13, .c = 40, .out = 33},
     {OP_GEGLU, "many rows", .n = 2, .h = 130, .c = 128, .out = 512},
+    {OP_GEGLU, "many outputs", .n = 2, .h = 37, .c = 64, .out = 2560},
+    {OP_GEGLU, "many outputs and rows", .h = 701, .c = 33, .out = 1280},
     {OP_GEGLU, "f16, unaligned", .h = 77, .c = 100, .out = 72, .stored = DT_F16, .unaligned = true},
     {OP_GEGLU, "no bias, far out", .h = 21, .c = 32, .out = 48, .no_bias = true, .gain = 30},
 
