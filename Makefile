@@ -19,7 +19,7 @@ CFLAGS  ?= -g
 WARN     = -Wall -Wextra $(if $(filter true 1,$(CI) $(WERROR)),-Werror)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 OPENMP   = -fopenmp
-COMPILE  = $(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(CFLAGS) $(WARN) $(SANFLAGS) $(OPENMP) -MMD -MP \
+COMPILE  = $(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(FUSE) $(CFLAGS) $(WARN) $(SANFLAGS) $(OPENMP) -MMD -MP \
            -Isrc $(PKG_CFLAGS)
 LIBS     = -ldnnl $(PKG_LIBS) -lm -lpthread $(OPENMP)
 
@@ -133,6 +133,9 @@ $(BUILD)/src/%.o: src/%.c Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
 	$(Q)$(COMPILE) -c -o $@ $<
+
+# CPU kernels may fuse a * b + c where the level that they are compiled for can.
+$(BUILD)/src/ops/cpu_%.o: FUSE = -ffp-contract=fast
 
 $(BUILD)/test_%: tests/test_%.c $(LIB) Makefile
 	@mkdir -p $(@D)

@@ -31,88 +31,209 @@
 #endif
 
 enum {
-    KEYS = 128,   /* keys a block */
-    STRIP = 32,   /* columns of one inner product */
-    MOST_ROWS = 4 /* a piece has at most so many kernel blocks of queries */
+    KEYS = 256,     /* keys a block: scores and weights of a kernel's rows fit the first cache */
+    STRIP = 32,     /* columns of one inner product */
+    MOST_ROWS = 192 /* queries a piece: what of them is kept fits the second cache */
 };
 
 typedef void product_fn(float *c, int64_t ld_c, const void *a, int64_t ld_a, const void *b,
                         int64_t count, int rows, bool add);
+typedef void weigh_fn(void *p, float *s, int width, int seen, float scale, float *maximum,
+                      float *sum, float *factor);
 
-/* -- inner products ----------------------------------------------------------------------- */
+/* -- the inner loops, for each kind of CPU ----------------------------------------------------- */
 
 typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
+typedef int32_t four_i __attribute__((vector_size(16), aligned(4), may_alias));
 
-#define NAME product_portable
+CPU_INLINE float four_most(const four *v)
+{
+    float a = (*v)[0] > (*v)[1] ? (*v)[0] : (*v)[1], b = (*v)[2] > (*v)[3] ? (*v)[2] : (*v)[3];
+    return a > b ? a : b;
+}
+
+CPU_INLINE float four_sum(const four *v)
+{
+    return ((*v)[0] + (*v)[1]) + ((*v)[2] + (*v)[3]);
+}
+
+/* 1.5 * 2^23: added, it rounds to an integer and leaves that in the low bits. */
+#define TO_INTEGER 12582912.0f
+
 #define TARGET
-#define VEC           four
-#define WIDTH         4
-#define ROWS          4
-#define VECS          2
-#define V_ZERO        ((four){0, 0, 0, 0})
-#define V_LOAD(p)     (*(const four *)(p))
-#define V_STORE(p, v) (*(four *)(p) = (v))
-#define V_SPREAD(p)   ((four){*(p), *(p), *(p), *(p)})
+#define VEC   four
+#define WIDTH 4
 #if defined(__aarch64__)
-#define V_ADD_PRODUCT(s, a, b)                                                                     \
-    ((four)vfmaq_f32((float32x4_t)(s), (float32x4_t)(a), (float32x4_t)(b)))
+#define V_MULTIPLY_ADD(a, b, c)                                                                    \
+    ((four)vfmaq_f32((float32x4_t)(c), (float32x4_t)(a), (float32x4_t)(b)))
 #else
-#define V_ADD_PRODUCT(s, a, b) ((s) + (a) * (b))
+#define V_MULTIPLY_ADD(a, b, c) ((a) * (b) + (c))
 #endif
+#define V_LOAD(p)       (*(const four *)(p))
+#define V_STORE(p, v)   (*(four *)(p) = (v))
+#define V_SET(x)        ((four){(x), (x), (x), (x)})
+#define V_PICK(m, a, b) ((four)(((m) & (four_i)(a)) | (~(m) & (four_i)(b))))
+#define V_MAX(a, b)     V_PICK((four_i)((a) > (b)), a, b)
+#define V_LOW(x)        V_MAX(x, V_SET(-125.0f))
+#define V_ROUND(x)      ((x = V_LOW(x)), ((x + TO_INTEGER) - TO_INTEGER))
+#define V_POWER(p, n)   ((p) * (four)(((four_i)((n) + TO_INTEGER) << 23) + 0x3f800000))
+#define V_MAX_OF        four_most
+#define V_SUM_OF        four_sum
+
+#define NAME                   product_portable
+#define ROWS                   4
+#define VECS                   2
+#define V_SPREAD(p)            V_SET(*(p))
+#define V_ADD_PRODUCT(s, a, b) V_MULTIPLY_ADD(a, b, s)
 #include "ops/cpu_attention_product.h"
+
+#define NAME               weigh_portable
+#define V_WEIGHTS(p, i, v) V_STORE((float *)(p) + (i), v)
+#include "ops/cpu_attention_softmax.h"
+
+static void store_bf16(void *p, int at, const four *v)
+{
+    for (int k = 0; k < 4; k++)
+        ((uint16_t *)p)[at + k] = cpu_to_bf16((*v)[k]);
+}
+
+#define NAME               weigh_portable_bf16
+#define V_WEIGHTS(p, i, v) store_bf16(p, i, &(v))
+#include "ops/cpu_attention_softmax.h"
+
+#undef TARGET
+#undef VEC
+#undef WIDTH
+#undef V_MULTIPLY_ADD
+#undef V_LOAD
+#undef V_STORE
+#undef V_SET
+#undef V_MAX
+#undef V_ROUND
+#undef V_POWER
+#undef V_MAX_OF
+#undef V_SUM_OF
 
 #if defined(__x86_64__)
 
+CPU_AVX2 static inline float avx2_most(const __m256 *v)
+{
+    four a = (four)_mm_max_ps(_mm256_castps256_ps128(*v), _mm256_extractf128_ps(*v, 1));
+    return four_most(&a);
+}
+
+CPU_AVX2 static inline float avx2_sum(const __m256 *v)
+{
+    four a = (four)_mm_add_ps(_mm256_castps256_ps128(*v), _mm256_extractf128_ps(*v, 1));
+    return four_sum(&a);
+}
+
+CPU_AVX2 static inline __m256 avx2_power(const __m256 *p, const __m256 *n)
+{
+    __m256i exponent = _mm256_slli_epi32(_mm256_cvtps_epi32(*n), 23);
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(*p), exponent));
+}
+
+#define TARGET                  CPU_AVX2
+#define VEC                     __m256
+#define WIDTH                   8
+#define V_LOAD(p)               _mm256_loadu_ps(p)
+#define V_STORE(p, v)           _mm256_storeu_ps(p, v)
+#define V_SET(x)                _mm256_set1_ps(x)
+#define V_MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)
+#define V_MAX(a, b)             _mm256_max_ps(a, b)
+#define V_ROUND(x)                                                                                 \
+    _mm256_round_ps((x = _mm256_max_ps(x, _mm256_set1_ps(-125.0f))),                               \
+                    _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define V_POWER(p, n) avx2_power(&(p), &(n))
+#define V_MAX_OF      avx2_most
+#define V_SUM_OF      avx2_sum
+
 #define NAME                   product_avx2
-#define TARGET                 CPU_AVX2
-#define VEC                    __m256
-#define WIDTH                  8
 #define ROWS                   6
 #define VECS                   2
-#define V_ZERO                 _mm256_setzero_ps()
-#define V_LOAD(p)              _mm256_loadu_ps(p)
-#define V_STORE(p, v)          _mm256_storeu_ps(p, v)
 #define V_SPREAD(p)            _mm256_broadcast_ss(p)
 #define V_ADD_PRODUCT(s, a, b) _mm256_fmadd_ps(a, b, s)
 #include "ops/cpu_attention_product.h"
 
-#define NAME                   product_avx512
-#define TARGET                 CPU_AVX512
-#define VEC                    __m512
-#define WIDTH                  16
-#define ROWS                   12
-#define VECS                   2
-#define V_ZERO                 _mm512_setzero_ps()
-#define V_LOAD(p)              _mm512_loadu_ps(p)
-#define V_STORE(p, v)          _mm512_storeu_ps(p, v)
-#define V_SPREAD(p)            _mm512_set1_ps(*(p))
-#define V_ADD_PRODUCT(s, a, b) _mm512_fmadd_ps(a, b, s)
-#include "ops/cpu_attention_product.h"
+#define NAME               weigh_avx2
+#define V_WEIGHTS(p, i, v) V_STORE((float *)(p) + (i), v)
+#include "ops/cpu_attention_softmax.h"
+
+#undef TARGET
+#undef VEC
+#undef WIDTH
+#undef V_MULTIPLY_ADD
+#undef V_LOAD
+#undef V_STORE
+#undef V_SET
+#undef V_MAX
+#undef V_ROUND
+#undef V_POWER
+#undef V_MAX_OF
+#undef V_SUM_OF
 
 #define CPU_AVX512_BF16                                                                            \
     __attribute__((target("avx2,fma,f16c,avx512f,avx512bw,avx512vl,avx512dq,avx512bf16")))
 
-#define NAME                   product_avx512_bf16
-#define TARGET                 CPU_AVX512_BF16
-#define VEC                    __m512
-#define WIDTH                  16
+CPU_AVX512 static inline float avx512_most(const __m512 *v)
+{
+    return _mm512_reduce_max_ps(*v);
+}
+
+CPU_AVX512 static inline float avx512_sum(const __m512 *v)
+{
+    return _mm512_reduce_add_ps(*v);
+}
+
+#define VEC                     __m512
+#define WIDTH                   16
+#define V_LOAD(p)               _mm512_loadu_ps(p)
+#define V_STORE(p, v)           _mm512_storeu_ps(p, v)
+#define V_SET(x)                _mm512_set1_ps(x)
+#define V_MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)
+#define V_MAX(a, b)             _mm512_max_ps(a, b)
+#define V_ROUND(x)              _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define V_POWER(p, n)           _mm512_scalef_ps(p, n)
+#define V_MAX_OF                avx512_most
+#define V_SUM_OF                avx512_sum
+
+#define TARGET                 CPU_AVX512
+#define NAME                   product_avx512
 #define ROWS                   12
 #define VECS                   2
-#define V_ZERO                 _mm512_setzero_ps()
-#define V_LOAD(p)              _mm512_loadu_ps(p)
-#define V_STORE(p, v)          _mm512_storeu_ps(p, v)
+#define V_SPREAD(p)            _mm512_set1_ps(*(p))
+#define V_ADD_PRODUCT(s, a, b) _mm512_fmadd_ps(a, b, s)
+#include "ops/cpu_attention_product.h"
+
+#define NAME               weigh_avx512
+#define V_WEIGHTS(p, i, v) V_STORE((float *)(p) + (i), v)
+#include "ops/cpu_attention_softmax.h"
+#undef TARGET
+
+#define TARGET                 CPU_AVX512_BF16
+#define NAME                   product_avx512_bf16
+#define ROWS                   12
+#define VECS                   2
 #define V_SPREAD(p)            _mm512_set1_ps(*(p))
 #define V_ADD_PRODUCT(s, a, b) _mm512_dpbf16_ps(s, (__m512bh)(a), (__m512bh)(b))
 #include "ops/cpu_attention_product.h"
 
-#define NAME                     product_amx
+#define NAME weigh_avx512_bf16
+#define V_WEIGHTS(p, i, v)                                                                         \
+    _mm256_storeu_si256((void *)((uint16_t *)(p) + (i)), (__m256i)_mm512_cvtneps_pbh(v))
+#include "ops/cpu_attention_softmax.h"
+#undef TARGET
+
 #define TARGET                   __attribute__((target("amx-tile,amx-bf16")))
+#define NAME                     product_amx
 #define TILES                    (void)0
 #define TILE_ZERO(t)             _tile_zero(t)
 #define TILE_LOAD(t, p, stride)  _tile_loadd(t, p, stride)
 #define TILE_STORE(t, p, stride) _tile_stored(t, p, stride)
 #define TILE_PRODUCT(s, a, b)    _tile_dpbf16ps(s, a, b)
 #include "ops/cpu_attention_tiles.h"
+#undef TARGET
 
 /* The tile configuration of a thread (Intel SDM volume 1, 18.2.1). oneDNN keeps one of its own, so
  * what was there is put back afterwards. */
@@ -145,6 +266,9 @@ __attribute__((target("amx-tile"))) static void tiles_end(const struct tile_conf
 #define product_avx512      NULL
 #define product_avx512_bf16 NULL
 #define product_amx         NULL
+#define weigh_avx2          NULL
+#define weigh_avx512        NULL
+#define weigh_avx512_bf16   NULL
 
 struct tile_config {
     int palette;
@@ -199,6 +323,7 @@ static void tile_product(struct tile *sum, const struct tile *a, const struct ti
 #define TILE_STORE(t, p, stride) tile_store(&tile[t], p, stride)
 #define TILE_PRODUCT(s, a, b)    tile_product(&tile[s], &tile[a], &tile[b])
 #include "ops/cpu_attention_tiles.h"
+#undef TARGET
 
 struct kernel {
     const char *name;
@@ -206,16 +331,18 @@ struct kernel {
     enum cpu_isa isa;
     int rows; /* queries that go through the steps together */
     product_fn *product;
+    weigh_fn *weigh;
 };
 
 static const struct kernel kernels[ATTENTION_KERNELS] = {
-    [ATTENTION_PORTABLE] = {"portable", DT_F32, ISA_PORTABLE, 48, product_portable},
-    [ATTENTION_AVX2] = {"avx2", DT_F32, ISA_AVX2, 48, product_avx2},
-    [ATTENTION_AVX512] = {"avx512", DT_F32, ISA_AVX512, 48, product_avx512},
-    [ATTENTION_AVX512_BF16] = {"avx512_bf16", DT_BF16, ISA_AVX512, 48, product_avx512_bf16},
-    [ATTENTION_AMX] = {"amx", DT_BF16, ISA_AVX512, 64, product_amx},
-    [ATTENTION_TILES_EMULATED] = {"tiles_emulated", DT_BF16, ISA_PORTABLE, 64,
-                                  product_tiles_emulated},
+    [ATTENTION_PORTABLE] = {"portable", DT_F32, ISA_PORTABLE, 48, product_portable, weigh_portable},
+    [ATTENTION_AVX2] = {"avx2", DT_F32, ISA_AVX2, 48, product_avx2, weigh_avx2},
+    [ATTENTION_AVX512] = {"avx512", DT_F32, ISA_AVX512, 48, product_avx512, weigh_avx512},
+    [ATTENTION_AVX512_BF16] = {"avx512_bf16", DT_BF16, ISA_AVX512, 48, product_avx512_bf16,
+                               weigh_avx512_bf16},
+    [ATTENTION_AMX] = {"amx", DT_BF16, ISA_AVX512, 32, product_amx, weigh_avx512_bf16},
+    [ATTENTION_TILES_EMULATED] = {"tiles_emulated", DT_BF16, ISA_PORTABLE, 32,
+                                  product_tiles_emulated, weigh_portable_bf16},
 };
 
 const char *cpu_attention_name(enum attention_kernel k)
@@ -241,54 +368,7 @@ enum attention_kernel cpu_attention_best(enum dtype type, const struct cpu_featu
                                 : ATTENTION_PORTABLE;
 }
 
-/* -- softmax ------------------------------------------------------------------------------ */
-
-enum { LANES = 16 };
-
-/* The weights of one row: p[i] = exp(scale s[i] - maximum), 0 from `seen` on; s is [width], width
- * a multiple of LANES. Updates the running maximum and sum and gives the factor that older sums
- * are to be multiplied with. s is overwritten. */
-CPU_INLINE void weigh_typed(void *p, enum dtype type, float *s, int width, int seen, float scale,
-                            float *maximum, float *sum, float *factor)
-{
-    float lane[LANES], most = *maximum, total = 0;
-    for (int i = seen; i < width; i++)
-        s[i] = -INFINITY;
-    for (int k = 0; k < LANES; k++)
-        lane[k] = -INFINITY;
-    for (int i = 0; i < width; i += LANES)
-        for (int k = 0; k < LANES; k++)
-            lane[k] = cpu_select(s[i + k] > lane[k], s[i + k], lane[k]);
-    for (int k = 0; k < LANES; k++)
-        most = lane[k] * scale > most ? lane[k] * scale : most;
-    *factor = most == *maximum ? 1.0f : cpu_exp(*maximum - most);
-    for (int k = 0; k < LANES; k++)
-        lane[k] = 0;
-    for (int i = 0; i < width; i += LANES)
-        for (int k = 0; k < LANES; k++) {
-            float e = cpu_select(s[i + k] == -INFINITY, 0.0f, cpu_exp(s[i + k] * scale - most));
-            lane[k] += e;
-            cpu_store(p, type, i + k, e);
-        }
-    for (int k = 0; k < LANES; k++)
-        total += lane[k];
-    *sum = *sum * *factor + total;
-    *maximum = most;
-}
-
-CPU_INLINE void weigh_body(void *p, enum dtype type, float *s, int width, int seen, float scale,
-                           float *maximum, float *sum, float *factor)
-{
-    if (type == DT_F32)
-        weigh_typed(p, DT_F32, s, width, seen, scale, maximum, sum, factor);
-    else
-        weigh_typed(p, DT_BF16, s, width, seen, scale, maximum, sum, factor);
-}
-
-CPU_VERSIONS(weigh,
-             (void *p, enum dtype type, float *s, int width, int seen, float scale, float *maximum,
-              float *sum, float *factor),
-             (p, type, s, width, seen, scale, maximum, sum, factor));
+/* -- rows of sums ------------------------------------------------------------------------------ */
 
 CPU_INLINE void multiply_body(float *v, float factor, int64_t count)
 {
@@ -435,6 +515,7 @@ static void weigh_rows(const struct job *j, const struct own *own, const struct 
 {
     const struct cpu_attention *a = j->a;
     size_t value = dtype_size(j->kernel->type);
+    float scale = a->scale * 1.44269504f; /* log2(e) */
     for (int64_t r = 0; r < j->kernel->rows; r++) {
         int64_t seen = smaller(a->keys - s->key, s->width);
         if (a->causal && s->query + r < a->queries)
@@ -445,8 +526,8 @@ static void weigh_rows(const struct job *j, const struct own *own, const struct 
             memset(weights, 0, (size_t)s->width * value);
             continue;
         }
-        weigh[j->isa](weights, j->kernel->type, own->scores + r * KEYS, s->width, (int)seen,
-                      a->scale, &own->maximum[s->row + r], &own->sum[s->row + r], &factor);
+        j->kernel->weigh(weights, own->scores + r * KEYS, s->width, (int)seen, scale,
+                         &own->maximum[s->row + r], &own->sum[s->row + r], &factor);
         if (factor != 1.0f && !s->first)
             multiply[j->isa](own->sums + (s->row + r) * j->d, factor, j->d);
     }
@@ -512,7 +593,8 @@ static struct job plan(const struct cpu *cpu, const struct cpu_attention *a)
     j.blocks = (a->keys + KEYS - 1) / KEYS;
     j.block_bytes = (size_t)(KEYS * j.d) * value;
     int64_t heads = (int64_t)a->n * a->heads, rows = j.kernel->rows;
-    int times = MOST_ROWS; /* large pieces read keys less often, but every thread needs a few */
+    int64_t times = MOST_ROWS /
+                    rows; /* large pieces read keys less often, but every thread needs a few */
     while (times > 1 &&
            heads * ((a->queries + times * rows - 1) / (times * rows)) < 4 * (int64_t)cpu->threads)
         times /= 2;

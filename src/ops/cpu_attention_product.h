@@ -5,7 +5,7 @@
  *
  * An "element" of a and b is a float, or a pair of bf16 in 32 bits that one instruction multiplies
  * and adds. The includer defines NAME, TARGET (function attributes), VEC, WIDTH (floats in it),
- * ROWS and VECS (accumulators: ROWS rows of VECS vectors; VECS * WIDTH divides 32), V_ZERO, V_LOAD,
+ * ROWS and VECS (accumulators: ROWS rows of VECS vectors; VECS * WIDTH divides 32), V_SET, V_LOAD,
  * V_STORE, V_SPREAD (one element to all places) and V_ADD_PRODUCT(sum, a, b).
  */
 
@@ -22,7 +22,7 @@ TARGET static void NAME(float *c, int64_t ld_c, const void *a, int64_t ld_a, con
             for (int r = 0; r < ROWS; r++)
 #pragma GCC unroll 16
                 for (int v = 0; v < VECS; v++)
-                    sum[r][v] = add ? V_LOAD(pc + r * ld_c + v * WIDTH) : V_ZERO;
+                    sum[r][v] = add ? V_LOAD(pc + r * ld_c + v * WIDTH) : V_SET(0.0f);
             for (int64_t i = 0; i < count; i++, pa++, pb += 32) {
                 VEC right[VECS];
 #pragma GCC unroll 16
@@ -45,13 +45,7 @@ TARGET static void NAME(float *c, int64_t ld_c, const void *a, int64_t ld_a, con
 }
 
 #undef NAME
-#undef TARGET
-#undef VEC
-#undef WIDTH
 #undef ROWS
 #undef VECS
-#undef V_ZERO
-#undef V_LOAD
-#undef V_STORE
 #undef V_SPREAD
 #undef V_ADD_PRODUCT

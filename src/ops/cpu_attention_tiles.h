@@ -46,7 +46,6 @@ TARGET static void NAME(float *c, int64_t ld_c, const void *a, int64_t ld_a, con
 }
 
 #undef NAME
-#undef TARGET
 #undef TILES
 #undef TILE_ZERO
 #undef TILE_LOAD

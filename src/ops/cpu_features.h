@@ -4,7 +4,7 @@
  * The program is built for the oldest CPU it supports; a kernel that gains from newer instructions
  * is compiled again under a target attribute and chosen at run time. CPU_VERSIONS makes those
  * copies from one body of plain C that the compiler vectorises: every copy does the same operations
- * in the same order (no contraction of a * b + c), so that they agree bit for bit.
+ * in the same order, but that a * b + c is rounded once where the level has such an instruction.
  */
 #ifndef SPRITTY_CPU_FEATURES_H
 #define SPRITTY_CPU_FEATURES_H
