@@ -150,7 +150,7 @@ static int set_number(void *to, const struct settings_key *k, const char *value,
 
 static int set_size(int to[2], const struct settings_key *k, const char *value, struct err *e)
 {
-    int n[2], used = 0, sides = sscanf(value, "%5d%n", &n[0], &used);
+    int n[2] = {0}, used = 0, sides = sscanf(value, "%5d%n", &n[0], &used);
     if (sides == 1 && (value[used] == 'x' || value[used] == 'X')) {
         int more = 0;
         sides += sscanf(value + used + 1, "%5d%n", &n[1], &more) == 1;
