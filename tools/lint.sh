@@ -51,8 +51,9 @@ echo "$walls" | while IFS='|' read -r from no; do
 done
 
 for f in $files; do
-    awk -v f="$f" '
-        length($0) > 100 { print f ":" NR ": line of " length($0) " columns (100 at most)" }
+    LC_ALL=C awk -v f="$f" '
+        { line = $0; gsub(/[\200-\277]/, "", line) } # UTF-8: one column a character
+        length(line) > 100 { print f ":" NR ": line of " length(line) " columns (100 at most)" }
         /[ \t]$/ { print f ":" NR ": space at the end of the line" }
         /\t/ { print f ":" NR ": tab" }' "$f" >>"$bad"
     lines=$(wc -l <"$f")
