@@ -55,7 +55,7 @@ struct op_case {
     int keys, heads;
     bool causal, views;
     int skew; /* channels in front of a view, so that rows are not aligned */
-    /* copy: from f32; copy and conv: to f32 */
+    /* copy, layer norm: from f32; copy, conv, linear: to f32 */
     bool f32_in, f32_out;
     /* combine: tensors, and which of them is y (from 1; 0 none) */
     int count, alias;
@@ -109,6 +109,14 @@ static const struct op_case op_cases[] = {
      .residual = RES_SELF},
     {OP_LINEAR, "no bias, onto itself", .h = 1, .c = 64, .out = 64, .no_bias = true,
      .residual = RES_SELF},
+    {OP_LINEAR, "to the stream", .n = 2, .h = 50, .c = 96, .out = 80, .f32_out = true,
+     .bf16 = 2e-6f},
+    {OP_LINEAR, "to the stream, residual", .n = 2, .h = 50, .c = 96, .out = 80, .f32_out = true,
+     .residual = RES_OTHER, .bf16 = 2e-6f},
+    {OP_LINEAR, "onto the stream", .n = 3, .h = 33, .c = 100, .out = 77, .f32_out = true,
+     .residual = RES_SELF, .bf16 = 2e-6f},
+    {OP_LINEAR, "onto the stream, many outputs", .h = 33, .c = 40, .out = 2560, .f32_out = true,
+     .residual = RES_SELF, .bf16 = 2e-6f},
     {OP_LINEAR, "three stacked", .n = 2, .h = 33, .c = 64, .out = 64, .sources = 3},
     {OP_LINEAR, "two stacked, bf16, unaligned", .h = 33, .c = 50, .out = 16, .sources = 2,
      .stored = DT_BF16, .unaligned = true},
@@ -203,6 +211,9 @@ static const struct op_case op_cases[] = {
     {OP_LAYER_NORM, "many rows", .n = 2, .h = 300, .c = 64},
     {OP_LAYER_NORM, "no beta, bf16, unaligned", .h = 9, .c = 48, .no_bias = true, .stored = DT_BF16,
      .unaligned = true},
+    {OP_LAYER_NORM, "of the stream", .n = 2, .h = 31, .c = 640, .f32_in = true},
+    {OP_LAYER_NORM, "of the stream, odd, no beta", .h = 7, .c = 77, .f32_in = true,
+     .no_bias = true},
     {OP_LAYER_NORM, "mean 100", .h = 9, .c = 640, .mean = 100},
 
     /* -- attention; head size is c / heads -- */

@@ -173,7 +173,8 @@ static inline const struct tensor *rig_residual(struct rig *g, const struct tens
         return y;
     if (g->c->residual == RES_NONE)
         return NULL;
-    return rig_fill(g, rig_alloc(g, RIG_ACT, y->n, y->h, y->w, y->c), 1, 0);
+    enum rig_type type = g->c->f32_out ? RIG_F32 : RIG_ACT;
+    return rig_fill(g, rig_alloc(g, type, y->n, y->h, y->w, y->c), 1, 0);
 }
 
 static inline float *rig_download(struct rig *g, const struct tensor *t)
@@ -229,7 +230,7 @@ static inline struct tensor *run_linear(struct rig *g)
     int sources = c->sources ? c->sources : 1;
     struct weight *w = rig_linear(g, c->out);
     struct tensor *x = rig_input(g, RIG_ACT, c->c);
-    struct tensor *y = rig_output(g, RIG_ACT, x->n, x->h, x->w,
+    struct tensor *y = rig_output(g, c->f32_out ? RIG_F32 : RIG_ACT, x->n, x->h, x->w,
                                   sources * c->out + sources * (sources - 1) / 2);
     const struct tensor *residual = rig_residual(g, y);
     rig_break(g, y);
@@ -279,7 +280,7 @@ static inline struct tensor *run_norm(struct rig *g)
     struct param none = {0}, gamma = rig_vector(g, c->c, 0.3f, 1);
     struct param beta = c->no_bias ? none : rig_vector(g, c->c, 0.3f, 0);
     struct weight *w = rig_keep(g, g->o->pack_norm(g->o, &gamma, &beta));
-    struct tensor *x = rig_input(g, RIG_ACT, c->c);
+    struct tensor *x = rig_input(g, c->f32_in ? RIG_F32 : RIG_ACT, c->c);
     struct tensor *y = c->in_place ? x : rig_output(g, RIG_ACT, x->n, x->h, x->w, x->c);
     rig_break(g, y);
     if (c->op == OP_GROUP_NORM)
