@@ -8,10 +8,11 @@
 #include "ops/check.h"
 
 enum {
-    CPU_SEGMENTS = 32,                /* most of a linear */
-    CPU_SEGMENT_OUT = 1280,           /* most outputs of one */
-    CPU_WIDE = 2 * CPU_SEGMENT_OUT,   /* from here on a linear has segments */
-    CPU_GEGLU_BYTES = 6 * 1024 * 1024 /* of scratch at once: what the caches keep */
+    CPU_SEGMENTS = 32,                 /* most of a linear */
+    CPU_SEGMENT_OUT = 1280,            /* most outputs of one */
+    CPU_WIDE = 2 * CPU_SEGMENT_OUT,    /* from here on a linear has segments */
+    CPU_GEGLU_BYTES = 6 * 1024 * 1024, /* of scratch at once: what the caches keep */
+    CPU_BAND_BYTES = 2 * 1024 * 1024
 };
 
 /* In how many equal segments a linear is kept: an even number where it may be a geglu's. */
@@ -53,11 +54,31 @@ static inline size_t cpu_conv_bias_bytes(const struct tensor *y, const struct co
     return a->chan_add ? ((size_t)y->c * sizeof(float) + 63) / 64 * 64 : 0;
 }
 
-/* The input spelled out, with its padding and doubled, where oneDNN cannot read it as it is. */
+/* A doubling and 3x3 convolution that is done as four 2x2 ones (cpu_upsample.h): the plain case,
+ * which is every one in SDXL. */
+static inline bool cpu_conv_by_parts(const struct tensor *y, const struct tensor *x, int k,
+                                     const struct conv_args *a)
+{
+    return a->upsample && k == 3 && a->pad == PAD_ZERO && a->pad_before == 1 && a->pad_after == 1 &&
+           !a->residual && y->h == 2 * x->h && y->w == 2 * x->w && y->dtype == x->dtype;
+}
+
+/* Rows of the input at once there: what they make of one part stays in cache. */
+static inline int cpu_upsample_rows(int h, int w, int out, enum dtype type)
+{
+    int64_t rows = CPU_BAND_BYTES / ((int64_t)w * out * (int64_t)dtype_size(type));
+    return rows < 1 ? 1 : rows > h ? h : (int)rows;
+}
+
+/* Such a band, or the input spelled out, with its padding and doubled, where oneDNN cannot read it
+ * as it is. */
 static inline size_t cpu_conv_room_bytes(const struct tensor *y, const struct tensor *x, int k,
                                          const struct conv_args *a)
 {
     int pad = a->pad_before + a->pad_after;
+    if (cpu_conv_by_parts(y, x, k, a))
+        return (size_t)cpu_upsample_rows(x->h, x->w, y->c, x->dtype) * (size_t)x->w * (size_t)y->c *
+               dtype_size(x->dtype);
     if (!a->upsample && (a->pad == PAD_ZERO || pad == 0))
         return 0;
     size_t images = a->chan_add ? 1 : (size_t)x->n;
@@ -66,10 +87,10 @@ static inline size_t cpu_conv_room_bytes(const struct tensor *y, const struct te
 }
 
 /* Multiply-adds an output value for each input channel. */
-static inline int cpu_conv_taps(int k, const struct conv_args *a)
+static inline int cpu_conv_taps(const struct tensor *y, const struct tensor *x, int k,
+                                const struct conv_args *a)
 {
-    (void)a;
-    return k * k;
+    return cpu_conv_by_parts(y, x, k, a) ? 4 : k * k;
 }
 
 #endif

@@ -29,11 +29,13 @@
 #include "ops/cpu_elem.h"
 #include "ops/cpu_norm.h"
 #include "ops/cpu_sizes.h"
+#include "ops/cpu_upsample.h"
 
 struct weight {
     struct weight_shape s;
     int segments;
     struct dnn_weight *segment[CPU_SEGMENTS]; /* linear: along the outputs; convolution: one */
+    struct cpu_phases *phases;                /* of a 3x3 convolution that followed a doubling */
     float *bias;                              /* or beta [out], or NULL */
     float *gamma;                             /* norm [out] */
     void *table;                              /* [in, out] of the act type */
@@ -119,6 +121,9 @@ static void cpu_free_weight(struct ops *o, struct weight *w)
         return;
     for (int i = 0; i < w->segments; i++)
         dnn_free_weight(c->dnn, w->segment[i]);
+    if (w->phases)
+        cpu_phases_free(w->phases, c->dnn);
+    free(w->phases);
     c->weight_bytes -= w->bytes;
     free(w->bias);
     free(w->gamma);
@@ -470,6 +475,46 @@ static void convolve(struct cpu_ops *c, const struct tensor *y, const struct ten
     multiply(c, w, bias, &rows);
 }
 
+/* The weights of the four parts, made at the first call. They belong to the weight, which is
+ * otherwise as pack_conv left it. */
+static const struct cpu_phases *phases_of(struct cpu_ops *c, const struct weight *w)
+{
+    struct weight *own = (struct weight *)w;
+    struct err e = {"no memory: weights"};
+    if (w->phases)
+        return w->phases;
+    own->phases = calloc(1, sizeof *own->phases);
+    int result = own->phases ? cpu_phases_make(own->phases, c->dnn, w->segment[0], w->s.out,
+                                               w->s.in, c->ops.act, &e)
+                             : -1;
+    if (result != 0) {
+        keep(c, -1, &e);
+        free(own->phases);
+        own->phases = NULL;
+    }
+    return w->phases;
+}
+
+static void upsample(struct cpu_ops *c, const struct tensor *y, const struct tensor *x,
+                     const struct weight *w, const struct conv_args *a, const float *bias,
+                     int first, int n, void *room)
+{
+    struct err e;
+    struct cpu_upsample u = {.phases = phases_of(c, w),
+                             .bias = bias,
+                             .x = image_at(x, first),
+                             .y = image_at(y, first),
+                             .type = x->dtype,
+                             .n = n,
+                             .h = x->h,
+                             .w = x->w,
+                             .in = x->c,
+                             .out = y->c,
+                             .act = a->act};
+    if (!c->failed)
+        keep(c, cpu_upsample(&c->cpu, c->dnn, &u, room, &e), &e);
+}
+
 static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, const struct conv_args *a)
 {
@@ -490,9 +535,12 @@ static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
                              a->chan_add->dtype, y->c);
             bias = (const float *)room;
         }
-        convolve(c, y, x, w, a, bias, first, together, room_bytes ? room + bias_bytes : NULL);
+        if (cpu_conv_by_parts(y, x, w->s.k, a))
+            upsample(c, y, x, w, a, bias, first, together, room + bias_bytes);
+        else
+            convolve(c, y, x, w, a, bias, first, together, room_bytes ? room + bias_bytes : NULL);
     }
-    count(c, cost_conv(y, x, cpu_conv_taps(w->s.k, a), cost_weight_bytes(&w->s, o->act), a));
+    count(c, cost_conv(y, x, cpu_conv_taps(y, x, w->s.k, a), cost_weight_bytes(&w->s, o->act), a));
 }
 
 /* -- norms, attention, the rest ----------------------------------------------------------------

@@ -189,7 +189,7 @@ static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     check_conv(y, x, &w->s, a);
     if (d->like_cpu)
         scratch(d, cpu_conv_bias_bytes(y, a) + cpu_conv_room_bytes(y, x, w->s.k, a));
-    int taps = d->like_cpu ? cpu_conv_taps(w->s.k, a) : w->s.k * w->s.k;
+    int taps = d->like_cpu ? cpu_conv_taps(y, x, w->s.k, a) : w->s.k * w->s.k;
     count(d, cost_conv(y, x, taps, w->bytes, a));
 }
 
