@@ -74,32 +74,40 @@ struct coefficients { /* y = (x - mean) * scale + shift, a channel */
     const float *mean, *scale, *shift;
 };
 
-CPU_INLINE void apply_typed(void *y, const void *x, enum dtype type, struct coefficients k,
-                            int64_t c, bool silu)
+CPU_INLINE void apply_typed(void *y, enum dtype y_type, const void *x, enum dtype x_type,
+                            struct coefficients k, int64_t c, bool silu)
 {
     CPU_LOOP
     for (int64_t i = 0; i < c; i++) {
-        float v = (cpu_load(x, type, i) - k.mean[i]) * k.scale[i] + k.shift[i];
-        cpu_store(y, type, i, silu ? cpu_silu(v) : v);
+        float v = (cpu_load(x, x_type, i) - k.mean[i]) * k.scale[i] + k.shift[i];
+        cpu_store(y, y_type, i, silu ? cpu_silu(v) : v);
     }
 }
 
-CPU_INLINE void apply_body(void *y, const void *x, enum dtype type, struct coefficients k,
-                           int64_t c, bool silu)
+CPU_INLINE void apply_silu(void *y, enum dtype y_type, const void *x, enum dtype x_type,
+                           struct coefficients k, int64_t c, bool silu)
 {
-    if (type == DT_F32 && silu)
-        apply_typed(y, x, DT_F32, k, c, true);
-    else if (type == DT_F32)
-        apply_typed(y, x, DT_F32, k, c, false);
-    else if (silu)
-        apply_typed(y, x, DT_BF16, k, c, true);
+    if (silu)
+        apply_typed(y, y_type, x, x_type, k, c, true);
     else
-        apply_typed(y, x, DT_BF16, k, c, false);
+        apply_typed(y, y_type, x, x_type, k, c, false);
+}
+
+CPU_INLINE void apply_body(void *y, enum dtype y_type, const void *x, enum dtype x_type,
+                           struct coefficients k, int64_t c, bool silu)
+{
+    if (x_type != DT_F32)
+        apply_silu(y, DT_BF16, x, DT_BF16, k, c, silu);
+    else if (y_type == DT_F32)
+        apply_silu(y, DT_F32, x, DT_F32, k, c, silu);
+    else
+        apply_silu(y, DT_BF16, x, DT_F32, k, c, silu);
 }
 
 CPU_VERSIONS(apply,
-             (void *y, const void *x, enum dtype type, struct coefficients k, int64_t c, bool silu),
-             (y, x, type, k, c, silu));
+             (void *y, enum dtype y_type, const void *x, enum dtype x_type, struct coefficients k,
+              int64_t c, bool silu),
+             (y, y_type, x, x_type, k, c, silu));
 
 struct group_job {
     const struct cpu_group_norm *g;
@@ -137,7 +145,7 @@ size_t cpu_group_norm_scratch(const struct cpu *cpu, const struct cpu_group_norm
 
 static const char *row_of(const struct cpu_group_norm *g, int64_t image, int64_t row)
 {
-    return (const char *)g->x + (size_t)((image * g->rows + row) * g->c) * dtype_size(g->type);
+    return (const char *)g->x + (size_t)((image * g->rows + row) * g->c) * dtype_size(g->x_type);
 }
 
 static double sum_of(const float *v, int64_t count)
@@ -165,10 +173,10 @@ static void measure_piece(void *context, int64_t index, int thread)
     struct part *part = j->parts + index * g->groups;
     for (int64_t i = 0; i < g->groups; i++)
         fill(about + i * per_group, per_group,
-             cpu_load(row_of(g, image, first), g->type, i * per_group));
+             cpu_load(row_of(g, image, first), g->x_type, i * per_group));
     fill(sum, g->c, 0);
     for (int64_t r = first; r < last; r++)
-        add_row[j->isa](sum, about, row_of(g, image, r), g->type, g->c);
+        add_row[j->isa](sum, about, row_of(g, image, r), g->x_type, g->c);
     for (int64_t i = 0; i < g->groups; i++) {
         int64_t at = i * per_group;
         part[i].mean = (double)about[at] + sum_of(sum + at, per_group) / size;
@@ -176,7 +184,7 @@ static void measure_piece(void *context, int64_t index, int thread)
     }
     fill(sum, g->c, 0);
     for (int64_t r = first; r < last; r++)
-        add_squares[j->isa](sum, about, row_of(g, image, r), g->type, g->c);
+        add_squares[j->isa](sum, about, row_of(g, image, r), g->x_type, g->c);
     for (int64_t i = 0; i < g->groups; i++) {
         double lost = part[i].mean - (double)about[i * per_group];
         part[i].squares = sum_of(sum + i * per_group, per_group) - size * lost * lost;
@@ -231,8 +239,9 @@ static void apply_piece(void *context, int64_t index, int thread)
     const float *mean = j->table + image * 3 * g->c;
     struct coefficients k = {mean, mean + g->c, mean + 2 * g->c};
     for (int64_t r = first; r < last; r++) {
-        size_t at = (size_t)((image * g->rows + r) * g->c) * dtype_size(g->type);
-        apply[j->isa]((char *)g->y + at, (const char *)g->x + at, g->type, k, g->c, g->silu);
+        size_t at = (size_t)((image * g->rows + r) * g->c) * dtype_size(g->y_type);
+        apply[j->isa]((char *)g->y + at, g->y_type, row_of(g, image, r), g->x_type, k, g->c,
+                      g->silu);
     }
 }
 
@@ -259,8 +268,8 @@ CPU_INLINE float sum_lanes(const float *lane)
     return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
 }
 
-CPU_INLINE void layer_norm_typed(void *y, const void *x, enum dtype type, int64_t c,
-                                 const float *gamma, const float *beta, float eps)
+CPU_INLINE void layer_norm_typed(void *y, enum dtype y_type, const void *x, enum dtype type,
+                                 int64_t c, const float *gamma, const float *beta, float eps)
 {
     /* Everything as differences from one value, so that a large mean costs no digits. */
     float lane[LANES] = {0}, from = cpu_load(x, type, 0), mean, squares;
@@ -287,34 +296,36 @@ CPU_INLINE void layer_norm_typed(void *y, const void *x, enum dtype type, int64_
     if (beta != NULL) {
         CPU_LOOP
         for (int64_t i = 0; i < c; i++)
-            cpu_store(y, type, i,
+            cpu_store(y, y_type, i,
                       ((cpu_load(x, type, i) - from) - mean) * inverse * gamma[i] + beta[i]);
     } else {
         CPU_LOOP
         for (int64_t i = 0; i < c; i++)
-            cpu_store(y, type, i, ((cpu_load(x, type, i) - from) - mean) * inverse * gamma[i]);
+            cpu_store(y, y_type, i, ((cpu_load(x, type, i) - from) - mean) * inverse * gamma[i]);
     }
 }
 
-CPU_INLINE void layer_norm_body(void *y, const void *x, enum dtype type, int64_t c,
-                                const float *gamma, const float *beta, float eps)
+CPU_INLINE void layer_norm_body(void *y, enum dtype y_type, const void *x, enum dtype x_type,
+                                int64_t c, const float *gamma, const float *beta, float eps)
 {
-    if (type == DT_F32)
-        layer_norm_typed(y, x, DT_F32, c, gamma, beta, eps);
+    if (x_type != DT_F32)
+        layer_norm_typed(y, DT_BF16, x, DT_BF16, c, gamma, beta, eps);
+    else if (y_type == DT_F32)
+        layer_norm_typed(y, DT_F32, x, DT_F32, c, gamma, beta, eps);
     else
-        layer_norm_typed(y, x, DT_BF16, c, gamma, beta, eps);
+        layer_norm_typed(y, DT_BF16, x, DT_F32, c, gamma, beta, eps);
 }
 
 CPU_VERSIONS(layer_norm,
-             (void *y, const void *x, enum dtype type, int64_t c, const float *gamma,
-              const float *beta, float eps),
-             (y, x, type, c, gamma, beta, eps));
+             (void *y, enum dtype y_type, const void *x, enum dtype x_type, int64_t c,
+              const float *gamma, const float *beta, float eps),
+             (y, y_type, x, x_type, c, gamma, beta, eps));
 
 struct layer_job {
     enum cpu_isa isa;
     char *y;
     const char *x;
-    enum dtype type;
+    enum dtype y_type, x_type;
     int64_t rows, c, step;
     const float *gamma, *beta;
     float eps;
@@ -326,18 +337,22 @@ static void layer_piece(void *context, int64_t index, int thread)
     (void)thread;
     int64_t last = smaller((index + 1) * j->step, j->rows);
     for (int64_t r = index * j->step; r < last; r++) {
-        size_t at = (size_t)(r * j->c) * dtype_size(j->type);
-        layer_norm[j->isa](j->y + at, j->x + at, j->type, j->c, j->gamma, j->beta, j->eps);
+        size_t at = (size_t)(r * j->c);
+        layer_norm[j->isa](j->y + at * dtype_size(j->y_type), j->y_type,
+                           j->x + at * dtype_size(j->x_type), j->x_type, j->c, j->gamma, j->beta,
+                           j->eps);
     }
 }
 
-void cpu_layer_norm(const struct cpu *cpu, void *y, const void *x, enum dtype type, int64_t rows,
-                    int64_t c, const float *gamma, const float *beta, float eps)
+void cpu_layer_norm(const struct cpu *cpu, void *y, enum dtype y_type, const void *x,
+                    enum dtype x_type, int64_t rows, int64_t c, const float *gamma,
+                    const float *beta, float eps)
 {
     struct layer_job j = {.isa = cpu->features.isa,
                           .y = y,
                           .x = x,
-                          .type = type,
+                          .y_type = y_type,
+                          .x_type = x_type,
                           .rows = rows,
                           .c = c,
                           .step = c >= PIECE ? 1 : PIECE / c,

@@ -8,10 +8,10 @@
 
 struct cpu_group_norm {
     int n, groups;
-    int64_t rows, c; /* pixels an image; channels */
-    const void *x;   /* dense, of `type` */
-    void *y;         /* may be x */
-    enum dtype type; /* DT_F32 or DT_BF16 */
+    int64_t rows, c;           /* pixels an image; channels */
+    const void *x;             /* dense */
+    void *y;                   /* may be x where the types are one */
+    enum dtype x_type, y_type; /* DT_F32 or DT_BF16; x F32 or of y's type */
     const float *gamma, *beta;
     float eps;
     bool silu;
@@ -21,8 +21,9 @@ struct cpu_group_norm {
 size_t cpu_group_norm_scratch(const struct cpu *, const struct cpu_group_norm *);
 void cpu_group_norm(const struct cpu *, const struct cpu_group_norm *, void *scratch);
 
-/* rows of c values of `type`; beta may be NULL; y may be x. */
-void cpu_layer_norm(const struct cpu *, void *y, const void *x, enum dtype type, int64_t rows,
-                    int64_t c, const float *gamma, const float *beta, float eps);
+/* rows of c values; x F32 or of y's type; beta may be NULL; y may be x where the types are one. */
+void cpu_layer_norm(const struct cpu *, void *y, enum dtype y_type, const void *x,
+                    enum dtype x_type, int64_t rows, int64_t c, const float *gamma,
+                    const float *beta, float eps);
 
 #endif

@@ -78,6 +78,10 @@ struct ops_stats {
 struct ops {
     const char *name; /* "ref", "cpu", "dry", "cuda" */
     enum dtype act;   /* type of activations */
+    /* Type of the residual stream, the running sum that block after block adds to: F32 where `act`
+     * is BF16, whose 8 bits lose most of what small terms bring (it halves the error of a whole
+     * UNet); else `act`. What says so takes it. */
+    enum dtype stream;
 
     /* -- weights: made at load, freed with free_weight. Sources may be unmapped afterwards. -- */
 
@@ -109,18 +113,20 @@ struct ops {
 
     /* -- the networks' calls -- */
 
-    /* y[r, o] = act(sum_i x[r, i] w[o, i] + b[o]) + residual[r, o]. residual may be NULL or y. */
+    /* y[r, o] = act(sum_i x[r, i] w[o, i] + b[o]) + residual[r, o]. residual may be NULL or y.
+     * y may be of type `stream`. */
     void (*linear)(struct ops *, struct tensor *y, const struct tensor *x, const struct weight *,
                    enum act, const struct tensor *residual);
     /* w has 2 c outputs: y[r, o] = h * gelu(g), h = (x w + b)[o], g = (x w + b)[c + o]. */
     void (*geglu)(struct ops *, struct tensor *y, const struct tensor *x, const struct weight *);
-    /* y may be DT_F32 whatever `act` is (the last convolution of a network). */
+    /* y may be of type `stream`, or DT_F32 (the last convolution of a network). */
     void (*conv2d)(struct ops *, struct tensor *y, const struct tensor *x, const struct weight *,
                    const struct conv_args *);
     /* Mean and variance over h, w and c/groups channels of each image; eps under the root; then
      * SiLU if asked. y may be x. */
     void (*group_norm)(struct ops *, struct tensor *y, const struct tensor *x,
                        const struct weight *, int groups, float eps, bool silu);
+    /* Over the c channels of each token. x may be of type `stream`. */
     void (*layer_norm)(struct ops *, struct tensor *y, const struct tensor *x,
                        const struct weight *, float eps);
     /* softmax(scale q k^T) v for each head; head i owns channels [i d, (i+1) d). q and y [n, sq,

@@ -559,7 +559,8 @@ static void cpu_group_norm_op(struct ops *o, struct tensor *y, const struct tens
                                .c = x->c,
                                .x = x->data,
                                .y = y->data,
-                               .type = x->dtype,
+                               .x_type = x->dtype,
+                               .y_type = y->dtype,
                                .gamma = w->gamma,
                                .beta = w->bias,
                                .eps = eps,
@@ -577,8 +578,8 @@ static void cpu_layer_norm_op(struct ops *o, struct tensor *y, const struct tens
     if (c->failed)
         return;
     check_norm(y, x, &w->s, 1);
-    cpu_layer_norm(&c->cpu, y->data, x->data, x->dtype, tensor_rows(x), x->c, w->gamma, w->bias,
-                   eps);
+    cpu_layer_norm(&c->cpu, y->data, y->dtype, x->data, x->dtype, tensor_rows(x), x->c, w->gamma,
+                   w->bias, eps);
     count(c, cost_move(y, x, NULL, w->bytes));
 }
 
@@ -745,6 +746,7 @@ struct ops *ops_cpu_open(enum dtype act, int threads, struct err *err)
     }
     c->ops = cpu_table;
     c->ops.act = act;
+    c->ops.stream = DT_F32;
     c->cpu.features = features;
     c->cpu.threads = threads > 0 ? threads : parallel_cores();
     c->attention = cpu_attention_best(act, &features);

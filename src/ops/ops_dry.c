@@ -201,8 +201,7 @@ static void dry_group_norm(struct ops *o, struct tensor *y, const struct tensor 
     if (d->failed)
         return;
     check_norm(y, x, &w->s, groups);
-    struct cpu_group_norm g = {
-        .n = x->n, .groups = groups, .rows = tensor_tokens(x), .c = x->c, .type = x->dtype};
+    struct cpu_group_norm g = {.n = x->n, .groups = groups, .rows = tensor_tokens(x), .c = x->c};
     if (d->like_cpu)
         scratch(d, cpu_group_norm_scratch(&d->cpu, &g));
     count(d, cost_move(y, x, NULL, w->bytes));
@@ -410,6 +409,7 @@ struct ops *ops_dry_open(const char *like, enum dtype act, struct err *err)
     arena_init_virtual(&d->arena);
     d->ops = dry_table;
     d->ops.act = act;
+    d->ops.stream = DT_F32;
     d->like_cpu = cpu;
     d->cpu = (struct cpu){cpu_features(), parallel_cores()};
     d->attention = cpu_attention_best(act, &d->cpu.features);

@@ -667,5 +667,6 @@ struct ops *ops_ref_open(enum dtype act, struct err *err)
     }
     r->ops = ref_table;
     r->ops.act = act;
+    r->ops.stream = DT_F32;
     return &r->ops;
 }

@@ -102,8 +102,11 @@ void clip_encode(const struct clip *m, struct ops *o, const int32_t *ids, int ch
     assert(skip >= 0 && skip < c->layers && hidden->n == chunks && hidden->c == c->hidden);
     for (int64_t i = 0; i < (int64_t)chunks * c->positions; i++)
         assert(ids[i] >= 0 && ids[i] < c->vocab);
-    struct tensor x = ops_alloc(o, chunks, c->positions, 1, c->hidden);
-    o->embedding(o, &x, ids, m->tokens, m->positions);
+    struct tensor x = o->alloc_as(o, o->stream, chunks, c->positions, 1, c->hidden);
+    struct tensor embedded = ops_alloc(o, chunks, c->positions, 1, c->hidden);
+    o->embedding(o, &embedded, ids, m->tokens, m->positions);
+    o->copy(o, &x, &embedded);
+    o->release(o, &embedded);
     for (int i = 0; i < c->layers - skip; i++)
         run_layer(m, o, i, &x);
     o->copy(o, hidden, &x);

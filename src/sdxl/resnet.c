@@ -26,33 +26,42 @@ struct conv_args conv3x3(void)
     return (struct conv_args){.stride = 1, .pad_before = 1, .pad_after = 1};
 }
 
+/* The input as the result begins: through the shortcut, or as it is. Takes x unless it is kept. */
+static struct tensor begin_sum(const struct resnet *r, struct ops *o, struct tensor *x, bool keep,
+                               enum dtype type)
+{
+    if (!r->shortcut && !keep && x->dtype == type)
+        return *x;
+    struct tensor y = o->alloc_as(o, type, x->n, x->h, x->w, r->out);
+    if (r->shortcut && x->dtype != o->act) {
+        struct tensor narrow = ops_alloc_like(o, x, r->in);
+        o->copy(o, &narrow, x);
+        o->linear(o, &y, &narrow, r->shortcut, ACT_NONE, NULL);
+        o->release(o, &narrow);
+    } else if (r->shortcut) {
+        o->linear(o, &y, x, r->shortcut, ACT_NONE, NULL);
+    } else {
+        o->copy(o, &y, x);
+    }
+    if (!keep)
+        o->release(o, x);
+    return y;
+}
+
 struct tensor resnet_run(const struct resnet *r, struct ops *o, struct tensor *x, bool keep,
-                         const struct tensor *time, struct norm_spec norm)
+                         const struct tensor *time, struct resnet_spec spec)
 {
     struct conv_args first = conv3x3(), second = conv3x3();
     struct tensor a = ops_alloc_like(o, x, r->in);
-    o->group_norm(o, &a, x, r->norm1, norm.groups, norm.eps, true);
+    o->group_norm(o, &a, x, r->norm1, spec.groups, spec.eps, true);
     struct tensor b = ops_alloc_like(o, x, r->out);
     first.chan_add = time;
     o->conv2d(o, &b, &a, r->conv1, &first);
     o->release(o, &a);
-    o->group_norm(o, &b, &b, r->norm2, norm.groups, norm.eps, true);
-
-    struct tensor y;
-    if (r->shortcut) {
-        y = ops_alloc_like(o, x, r->out);
-        o->linear(o, &y, x, r->shortcut, ACT_NONE, NULL);
-        second.residual = &y;
-    } else if (keep) {
-        y = ops_alloc_like(o, x, r->out);
-        second.residual = x;
-    } else {
-        y = *x;
-        second.residual = &y;
-    }
+    o->group_norm(o, &b, &b, r->norm2, spec.groups, spec.eps, true);
+    struct tensor y = begin_sum(r, o, x, keep, spec.out);
+    second.residual = &y;
     o->conv2d(o, &y, &b, r->conv2, &second);
     o->release(o, &b);
-    if (!keep && r->shortcut)
-        o->release(o, x);
     return y;
 }

@@ -19,16 +19,17 @@ struct resnet {
 void resnet_load(struct resnet *, struct loader *, struct name base, int in, int out, int time_dim);
 void resnet_free(struct resnet *, struct ops *);
 
-struct norm_spec {
+struct resnet_spec {
     int groups;
     float eps;
+    enum dtype out; /* of the result: the ops' act, or stream where blocks add up */
 };
 
-/* x [n, h, w, in]; time [n, 1, 1, out] or NULL: this block's projection of the time embedding, made
- * before the loop. Takes x (releases it) and returns a new tensor [n, h, w, out]; with keep, x
- * stays the caller's. */
+/* x [n, h, w, in] in either type; time [n, 1, 1, out] or NULL: this block's projection of the time
+ * embedding, made before the loop. Takes x (releases it) and returns a new tensor [n, h, w, out];
+ * with keep, x stays the caller's. */
 struct tensor resnet_run(const struct resnet *, struct ops *, struct tensor *x, bool keep,
-                         const struct tensor *time, struct norm_spec);
+                         const struct tensor *time, struct resnet_spec);
 
 /* Three by three, one pixel of zeros around. */
 struct conv_args conv3x3(void);

@@ -120,7 +120,7 @@ void transformer_run(const struct transformer *t, struct ops *o, struct tensor *
 {
     assert(x->c == t->channels);
     struct tensor a = ops_alloc_like(o, x, t->channels);
-    struct tensor h = ops_alloc_like(o, x, t->channels);
+    struct tensor h = o->alloc_as(o, o->stream, x->n, x->h, x->w, t->channels);
     o->group_norm(o, &a, x, t->norm, norm_groups, GROUP_EPS, false);
     o->linear(o, &h, &a, t->proj_in, ACT_NONE, NULL);
     for (int i = 0; i < t->depth; i++) {
@@ -129,7 +129,8 @@ void transformer_run(const struct transformer *t, struct ops *o, struct tensor *
         cross_attention(t, &t->block[i], o, &h, &kv[i], &a);
         feed_forward(t, &t->block[i], o, &h, &a);
     }
-    o->linear(o, x, &h, t->proj_out, ACT_NONE, x);
+    o->copy(o, &a, &h);
+    o->linear(o, x, &a, t->proj_out, ACT_NONE, x);
     o->release(o, &h);
     o->release(o, &a);
 }

@@ -289,8 +289,9 @@ static struct tensor run_res(struct walk *w, const struct resnet *r, struct tens
 {
     const struct unet_config *c = &w->unet->config;
     struct tensor time = tensor_images(w->run->time[w->time++], w->step * w->run->n, w->run->n);
-    return resnet_run(r, w->ops, x, keep, &time,
-                      (struct norm_spec){.groups = c->norm_groups, .eps = c->norm_eps});
+    return resnet_run(
+        r, w->ops, x, keep, &time,
+        (struct resnet_spec){.groups = c->norm_groups, .eps = c->norm_eps, .out = w->ops->stream});
 }
 
 static void run_attn(struct walk *w, const struct transformer *t, struct tensor *x)
@@ -307,6 +308,24 @@ static void push(struct walk *w, struct tensor x)
     w->skip[w->skips++] = x;
 }
 
+/* Down- or upsamples the stream x to h by w; the convolution reads the ops' own type. x stays the
+ * caller's. */
+static struct tensor resample(struct walk *w, const struct weight *conv, const struct tensor *x,
+                              int h, int width, struct conv_args args)
+{
+    struct ops *o = w->ops;
+    struct tensor y = o->alloc_as(o, o->stream, x->n, h, width, x->c);
+    if (x->dtype == o->act) {
+        o->conv2d(o, &y, x, conv, &args);
+        return y;
+    }
+    struct tensor narrow = ops_alloc_like(o, x, x->c);
+    o->copy(o, &narrow, x);
+    o->conv2d(o, &y, &narrow, conv, &args);
+    o->release(o, &narrow);
+    return y;
+}
+
 /* Everything made going down is a skip and stays alive, so each block keeps its input. */
 static struct tensor go_down(struct walk *w, const struct unet_level *d, struct tensor x)
 {
@@ -316,11 +335,9 @@ static struct tensor go_down(struct walk *w, const struct unet_level *d, struct 
         push(w, x);
     }
     if (d->sample) {
-        struct ops *o = w->ops;
         struct conv_args args = {.stride = 2, .pad_before = 1, .pad_after = 1};
-        struct tensor y = o->alloc_as(o, o->act, x.n, (x.h + 1) / 2, (x.w + 1) / 2, x.c);
-        o->conv2d(o, &y, &x, d->sample, &args);
-        push(w, x = y);
+        x = resample(w, d->sample, &x, (x.h + 1) / 2, (x.w + 1) / 2, args);
+        push(w, x);
     }
     return x;
 }
@@ -342,8 +359,7 @@ static struct tensor go_up(struct walk *w, const struct unet_level *up, struct t
         const struct tensor *next = &w->skip[w->skips - 1];
         struct conv_args args = conv3x3();
         args.upsample = true;
-        struct tensor y = o->alloc_as(o, o->act, x.n, next->h, next->w, x.c);
-        o->conv2d(o, &y, &x, up->sample, &args);
+        struct tensor y = resample(w, up->sample, &x, next->h, next->w, args);
         o->release(o, &x);
         x = y;
     }
@@ -357,7 +373,7 @@ void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, 
     struct walk w = {.unet = u, .ops = o, .run = run, .step = step};
     struct conv_args args = conv3x3();
     assert(x->n == run->n && x->c == c->in_channels && y->c == c->out_channels);
-    struct tensor h = ops_alloc_like(o, x, c->channels[0]);
+    struct tensor h = o->alloc_as(o, o->stream, x->n, x->h, x->w, c->channels[0]);
     o->conv2d(o, &h, x, u->conv_in, &args);
     push(&w, h);
     for (int i = 0; i < c->levels; i++)
@@ -371,7 +387,9 @@ void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, 
         h = go_up(&w, &u->up[i], h);
     assert(w.skips == 0 && w.time == run->times && w.kv == run->kvs);
 
-    o->group_norm(o, &h, &h, u->norm_out, c->norm_groups, c->norm_eps, true);
-    o->conv2d(o, y, &h, u->conv_out, &args);
+    struct tensor last = ops_alloc_like(o, &h, h.c);
+    o->group_norm(o, &last, &h, u->norm_out, c->norm_groups, c->norm_eps, true);
     o->release(o, &h);
+    o->conv2d(o, y, &last, u->conv_out, &args);
+    o->release(o, &last);
 }

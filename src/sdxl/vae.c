@@ -112,8 +112,9 @@ void vae_free(struct vae *v, struct ops *o)
 static struct tensor run_res(const struct vae *v, struct ops *o, const struct resnet *r,
                              struct tensor x)
 {
-    return resnet_run(r, o, &x, false, NULL,
-                      (struct norm_spec){.groups = v->config.norm_groups, .eps = NORM_EPS});
+    return resnet_run(
+        r, o, &x, false, NULL,
+        (struct resnet_spec){.groups = v->config.norm_groups, .eps = NORM_EPS, .out = o->act});
 }
 
 static void run_attention(const struct vae *v, struct ops *o, const struct vae_middle *m,
