@@ -25,6 +25,7 @@
 struct weight {
     struct weight_shape s;
     size_t bytes;
+    size_t parts_bytes; /* of what the CPU backend makes besides at first need */
 };
 
 struct dry {
@@ -71,6 +72,13 @@ static void fail(struct dry *d, const char *what)
 /* -- weights ------------------------------------------------------------------------------------
  */
 
+static void hold_bytes(struct dry *d, size_t bytes)
+{
+    struct dry_stage *stage = &d->table[d->stage];
+    d->weight_bytes += bytes;
+    stage->weights = stage->weights > d->weight_bytes ? stage->weights : d->weight_bytes;
+}
+
 static struct weight *hold(struct ops *o, struct weight_shape s)
 {
     struct dry *d = dry_of(o);
@@ -81,9 +89,7 @@ static struct weight *hold(struct ops *o, struct weight_shape s)
     }
     w->s = s;
     w->bytes = cost_weight_bytes(&s, d->like_cpu ? o->act : DT_F32);
-    d->weight_bytes += w->bytes;
-    struct dry_stage *stage = &d->table[d->stage];
-    stage->weights = stage->weights > d->weight_bytes ? stage->weights : d->weight_bytes;
+    hold_bytes(d, w->bytes);
     return w;
 }
 
@@ -112,7 +118,7 @@ static struct weight *dry_pack_table(struct ops *o, const struct param *w)
 static void dry_free_weight(struct ops *o, struct weight *w)
 {
     if (w)
-        dry_of(o)->weight_bytes -= w->bytes;
+        dry_of(o)->weight_bytes -= w->bytes + w->parts_bytes;
     free(w);
 }
 
@@ -180,6 +186,17 @@ static void dry_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
     count(d, cost_linear(y, x, w->s.out, w->bytes, NULL));
 }
 
+/* The four 2x2 kernels that the CPU backend makes of a 3x3 one when it first doubles with it, and
+ * keeps. */
+static void hold_parts(struct dry *d, const struct weight *w)
+{
+    struct weight *own = (struct weight *)w; /* we made it; to callers its values are constant */
+    if (own->parts_bytes)
+        return;
+    own->parts_bytes = (size_t)w->s.in * (size_t)w->s.out * 16 * dtype_size(d->ops.act);
+    hold_bytes(d, own->parts_bytes);
+}
+
 static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, const struct conv_args *a)
 {
@@ -187,6 +204,8 @@ static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     if (d->failed)
         return;
     check_conv(y, x, &w->s, a);
+    if (d->like_cpu && cpu_conv_by_parts(y, x, w->s.k, a))
+        hold_parts(d, w);
     if (d->like_cpu)
         scratch(d, cpu_conv_bias_bytes(y, a) + cpu_conv_room_bytes(y, x, w->s.k, a));
     int taps = d->like_cpu ? cpu_conv_taps(y, x, w->s.k, a) : w->s.k * w->s.k;
