@@ -249,6 +249,8 @@ __attribute__((target("amx-tile"))) static void tiles_begin(struct tile_config *
     for (int i = 0; i < 8; i++)
         c.row_bytes[i] = 64, c.rows[i] = 16;
     _tile_storeconfig(before);
+    /* gcc 12's intrinsics name only the first 8 of the 64 bytes that the instructions touch. */
+    __asm__ volatile("" : : "r"(&c), "r"(before) : "memory");
     _tile_loadconfig(&c);
 }
 
