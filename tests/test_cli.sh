@@ -81,6 +81,16 @@ prints_help() {
 }
 check prints_help prints_help
 
+# The README's table of options is what `gen --help` prints.
+readme_has_the_options() {
+    "$spritty" gen --help | grep '^   *-' >options
+    [ -s options ]
+    while read -r line; do
+        grep -qF -- "$line" "$here/README.md" || { echo "not in README.md: $line"; return 1; }
+    done <options
+}
+check readme_has_the_options readme_has_the_options
+
 refuses_usage() {
     refuses 2 "needs PROMPT" "$spritty" gen
     refuses 2 "did you mean --steps" "$spritty" gen x --stpes 3
