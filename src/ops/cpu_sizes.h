@@ -15,10 +15,12 @@ enum {
     CPU_BAND_BYTES = 2 * 1024 * 1024
 };
 
-/* In how many equal segments a linear is kept: an even number where it may be a geglu's. */
-static inline int cpu_linear_segments(int64_t out)
+/* In how many equal segments along its outputs a linear is kept: an even number for what looks like
+ * a geglu's (4 times as wide as its input, twice). Others stay whole: oneDNN 2.6 has its fast
+ * kernel only for outputs whose rows follow each other without gaps. */
+static inline int cpu_linear_segments(int64_t in, int64_t out)
 {
-    if (out >= CPU_WIDE)
+    if (out >= CPU_WIDE && out == 8 * in)
         for (int n = 2; n <= CPU_SEGMENTS; n += 2)
             if (out % (n * 64) == 0 && out / n <= CPU_SEGMENT_OUT)
                 return n;
@@ -26,9 +28,9 @@ static inline int cpu_linear_segments(int64_t out)
 }
 
 /* Outputs that a geglu computes at once: a segment of each half. */
-static inline int64_t cpu_geglu_width(int64_t out)
+static inline int64_t cpu_geglu_width(int64_t in, int64_t out)
 {
-    int segments = cpu_linear_segments(out);
+    int segments = cpu_linear_segments(in, out);
     return segments == 1 ? out : 2 * out / segments;
 }
 
@@ -42,9 +44,9 @@ static inline int64_t cpu_geglu_rows(int64_t rows, int64_t width)
     return ((rows + shares - 1) / shares + 15) / 16 * 16;
 }
 
-static inline size_t cpu_geglu_scratch(int64_t rows, int64_t out)
+static inline size_t cpu_geglu_scratch(int64_t rows, int64_t in, int64_t out)
 {
-    int64_t width = cpu_geglu_width(out);
+    int64_t width = cpu_geglu_width(in, out);
     return (size_t)(cpu_geglu_rows(rows, width) * width) * sizeof(float);
 }
 

@@ -214,7 +214,7 @@ static struct weight *pack_matrix(struct cpu_ops *c, struct weight_shape s, cons
     struct err e = {"no memory: weights"};
     const void *values = w ? stage(c, p, sources, s.in, s.out) : NULL;
     bool ok = values != NULL;
-    int segments = sources == 1 ? cpu_linear_segments(s.out) : 1; /* a geglu has one source */
+    int segments = sources == 1 ? cpu_linear_segments(s.in, s.out) : 1; /* a geglu has one source */
     for (int i = 0; ok && i < segments; i++) {
         int64_t out = s.out / segments;
         size_t at = (size_t)(i * out * s.in) * dtype_size(c->ops.act);
@@ -369,13 +369,13 @@ static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
     if (c->failed)
         return;
     check_linear(y, x, &w->s, true, NULL);
-    int64_t width = cpu_geglu_width(w->s.out), half = width / 2;
+    int64_t width = cpu_geglu_width(w->s.in, w->s.out), half = width / 2;
     int64_t rows = tensor_rows(x), step = cpu_geglu_rows(rows, width);
     int parts = w->segments == 1 ? 1 : w->segments / 2;
     /* Two segments are two dense blocks: oneDNN's fast kernels take no output with gaps, and the
      * slow ones would want the weights a second time, in another layout. */
     int64_t ld = w->segments == 1 ? width : half;
-    float *both = scratch(c, cpu_geglu_scratch(rows, w->s.out));
+    float *both = scratch(c, cpu_geglu_scratch(rows, w->s.in, w->s.out));
     float *gate = both ? both + (w->segments == 1 ? half : step * half) : NULL;
     struct err e;
     for (int64_t r = 0; r < rows && !c->failed; r += step)

@@ -182,7 +182,7 @@ static void dry_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
         return;
     check_linear(y, x, &w->s, true, NULL);
     if (d->like_cpu)
-        scratch(d, cpu_geglu_scratch(tensor_rows(x), w->s.out));
+        scratch(d, cpu_geglu_scratch(tensor_rows(x), w->s.in, w->s.out));
     count(d, cost_linear(y, x, w->s.out, w->bytes, NULL));
 }
 
