@@ -15,7 +15,7 @@ enum {
     LAYOUTS = 3, /* most layouts that a weight is kept in */
     TABLE_START = 256,
     TYPICAL_ROWS = 1024,
-    TYPICAL_SIDE = 32,
+    TYPICAL_SIDE = 64,
     ALIGN = 64
 };
 
