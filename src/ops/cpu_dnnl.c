@@ -11,12 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bigmem.h"
+
 enum {
     LAYOUTS = 3, /* most layouts that a weight is kept in */
     TABLE_START = 256,
     TYPICAL_ROWS = 1024,
-    TYPICAL_SIDE = 64,
-    ALIGN = 64
+    TYPICAL_SIDE = 64
 };
 
 /* -- the two interfaces ------------------------------------------------------------------- */
@@ -195,11 +196,6 @@ static int fail(struct err *e, const char *what, dnnl_status_t status)
     if (status == dnnl_out_of_memory)
         return err_set(e, "oneDNN: out of memory for %s: use a smaller size or batch", what);
     return err_set(e, "oneDNN: cannot make %s (status %d)", what, (int)status);
-}
-
-static void *allocate(size_t bytes)
-{
-    return aligned_alloc(ALIGN, (bytes + ALIGN - 1) / ALIGN * ALIGN + ALIGN);
 }
 
 static dnnl_data_type_t dnnl_type(enum dtype t)
@@ -534,7 +530,7 @@ static int add_layout(struct dnn *d, struct dnn_weight *w, cdesc layout, cdesc f
         return err_set(e, "oneDNN: a weight would need more than %d layouts", LAYOUTS);
     struct packed *p = &w->packed[w->count];
     p->bytes = dnnl_memory_desc_get_size(layout);
-    p->data = allocate(p->bytes);
+    p->data = bigmem_alloc(p->bytes);
     if (p->data == NULL || desc_copy(&p->layout, layout) != dnnl_success) {
         free(p->data);
         return err_set(e, "out of memory for weights (%zu bytes)", p->bytes);
@@ -675,7 +671,7 @@ static int grow_scratch(struct dnn *d, size_t bytes, struct err *e)
     if (bytes <= d->scratch_bytes)
         return 0;
     free(d->scratch);
-    d->scratch = allocate(bytes);
+    d->scratch = bigmem_alloc(bytes);
     d->scratch_bytes = d->scratch != NULL ? bytes : 0;
     return d->scratch != NULL ? 0 : err_set(e, "out of memory for scratch (%zu bytes)", bytes);
 }

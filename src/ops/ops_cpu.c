@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/bigmem.h"
 #include "base/parallel.h"
 #include "ops/arena.h"
 #include "ops/check.h"
@@ -92,7 +93,7 @@ static bool grow(void **at, size_t *held, size_t bytes)
     if (bytes <= *held)
         return true;
     free(*at);
-    *at = aligned_alloc(ARENA_ALIGN, (bytes + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN);
+    *at = bigmem_alloc(bytes);
     *held = *at ? bytes : 0;
     return *at != NULL;
 }
