@@ -232,7 +232,8 @@ static void test_norms(void **state)
                                    .c = C,
                                    .x = x,
                                    .y = y,
-                                   .x_type = DT_F32, .y_type = DT_F32,
+                                   .x_type = DT_F32,
+                                   .y_type = DT_F32,
                                    .gamma = one,
                                    .beta = zero,
                                    .eps = 1e-6f};

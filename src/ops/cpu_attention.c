@@ -116,6 +116,8 @@ static void store_bf16(void *p, int at, const four *v)
 
 #if defined(__x86_64__)
 
+#define NEAREST (_MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+
 CPU_AVX2 static inline float avx2_most(const __m256 *v)
 {
     four a = (four)_mm_max_ps(_mm256_castps256_ps128(*v), _mm256_extractf128_ps(*v, 1));
@@ -126,6 +128,13 @@ CPU_AVX2 static inline float avx2_sum(const __m256 *v)
 {
     four a = (four)_mm_add_ps(_mm256_castps256_ps128(*v), _mm256_extractf128_ps(*v, 1));
     return four_sum(&a);
+}
+
+/* Raises x to where avx2_power can follow. */
+CPU_AVX2 static inline __m256 avx2_round(__m256 *x)
+{
+    *x = _mm256_max_ps(*x, _mm256_set1_ps(-125.0f));
+    return _mm256_round_ps(*x, NEAREST);
 }
 
 CPU_AVX2 static inline __m256 avx2_power(const __m256 *p, const __m256 *n)
@@ -142,12 +151,10 @@ CPU_AVX2 static inline __m256 avx2_power(const __m256 *p, const __m256 *n)
 #define V_SET(x)                _mm256_set1_ps(x)
 #define V_MULTIPLY_ADD(a, b, c) _mm256_fmadd_ps(a, b, c)
 #define V_MAX(a, b)             _mm256_max_ps(a, b)
-#define V_ROUND(x)                                                                                 \
-    _mm256_round_ps((x = _mm256_max_ps(x, _mm256_set1_ps(-125.0f))),                               \
-                    _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
-#define V_POWER(p, n) avx2_power(&(p), &(n))
-#define V_MAX_OF      avx2_most
-#define V_SUM_OF      avx2_sum
+#define V_ROUND(x)              avx2_round(&(x))
+#define V_POWER(p, n)           avx2_power(&(p), &(n))
+#define V_MAX_OF                avx2_most
+#define V_SUM_OF                avx2_sum
 
 #define NAME                   product_avx2
 #define ROWS                   6
@@ -193,7 +200,7 @@ CPU_AVX512 static inline float avx512_sum(const __m512 *v)
 #define V_SET(x)                _mm512_set1_ps(x)
 #define V_MULTIPLY_ADD(a, b, c) _mm512_fmadd_ps(a, b, c)
 #define V_MAX(a, b)             _mm512_max_ps(a, b)
-#define V_ROUND(x)              _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)
+#define V_ROUND(x)              _mm512_roundscale_ps(x, NEAREST)
 #define V_POWER(p, n)           _mm512_scalef_ps(p, n)
 #define V_MAX_OF                avx512_most
 #define V_SUM_OF                avx512_sum
