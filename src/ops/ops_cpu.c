@@ -5,8 +5,8 @@
  * elsewhere; sums, norms, biases and everything elementwise are f32 always.
  *
  * What oneDNN lacks is arranged around it, so that it only ever sees plain cases:
- *  - a wide linear is kept in segments along its outputs, and geglu computes matching segments of
- *    both halves for some rows at a time: the product, twice as wide as the result, never exists.
+ *  - geglu's weights are kept in segments along their outputs, and matching segments of both halves
+ *    are computed for some rows at a time: the product, twice as wide as the result, never exists.
  *  - a residual is put into the output first and summed onto; the per-channel add of a convolution
  *    goes into a bias of its own for each image.
  *  - circular padding (and a doubled input, unless it can be done by parts) is spelled out in
@@ -15,57 +15,18 @@
  * Scratch is one block that grows to what the largest call needs and stays: after the first step
  * nothing is allocated.
  */
-#include "ops/ops.h"
+#include "ops/cpu_backend.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/bigmem.h"
 #include "base/parallel.h"
-#include "ops/arena.h"
-#include "ops/check.h"
-#include "ops/cost.h"
-#include "ops/cpu_attention.h"
-#include "ops/cpu_dnnl.h"
-#include "ops/cpu_elem.h"
 #include "ops/cpu_norm.h"
-#include "ops/cpu_sizes.h"
-#include "ops/cpu_upsample.h"
-
-struct weight {
-    struct weight_shape s;
-    int segments;
-    struct dnn_weight *segment[CPU_SEGMENTS]; /* linear: along the outputs; convolution: one */
-    struct cpu_phases *phases;                /* of a 3x3 convolution that followed a doubling */
-    float *bias;                              /* or beta [out], or NULL */
-    float *gamma;                             /* norm [out] */
-    void *table;                              /* [in, out] of the act type */
-    size_t bytes;                             /* of what is held here, without the segments */
-};
-
-struct cpu_ops {
-    struct ops ops; /* first: a struct ops * of ours is a struct cpu_ops * */
-    struct cpu cpu;
-    enum attention_kernel attention;
-    struct dnn *dnn;
-    struct err err;
-    bool failed;
-    struct cost cost;
-    size_t weight_bytes; /* besides dnn's */
-    void *scratch, *staged;
-    size_t scratch_bytes, staged_bytes; /* staged: a parameter on its way into a layout */
-    struct arena arena;
-};
-
-static struct cpu_ops *cpu_of(struct ops *o)
-{
-    return (struct cpu_ops *)o;
-}
 
 /* -- errors and scratch ------------------------------------------------------------------------
  */
 
-static void fail(struct cpu_ops *c, const char *what)
+void cpu_fail(struct cpu_ops *c, const char *what)
 {
     if (!c->failed)
         err_set(&c->err, "no memory: %s; ask for a smaller image or batch", what);
@@ -73,7 +34,7 @@ static void fail(struct cpu_ops *c, const char *what)
 }
 
 /* Keeps the first error of a callee that fills one in. */
-static void keep(struct cpu_ops *c, int result, const struct err *e)
+void cpu_keep(struct cpu_ops *c, int result, const struct err *e)
 {
     if (result != 0 && !c->failed) {
         c->err = *e;
@@ -88,7 +49,7 @@ static void drop_staged(struct cpu_ops *c)
     c->staged_bytes = 0;
 }
 
-static bool grow(void **at, size_t *held, size_t bytes)
+bool cpu_grow(void **at, size_t *held, size_t bytes)
 {
     if (bytes <= *held)
         return true;
@@ -101,8 +62,8 @@ static bool grow(void **at, size_t *held, size_t bytes)
 /* Scratch until the end of the call; NULL after a failure. */
 static void *scratch(struct cpu_ops *c, size_t bytes)
 {
-    if (!grow(&c->scratch, &c->scratch_bytes, bytes))
-        fail(c, "scratch");
+    if (!cpu_grow(&c->scratch, &c->scratch_bytes, bytes))
+        cpu_fail(c, "scratch");
     return c->scratch;
 }
 
@@ -110,165 +71,6 @@ static void count(struct cpu_ops *c, struct cost cost)
 {
     c->cost.flops += cost.flops;
     c->cost.bytes += cost.bytes;
-}
-
-/* -- weights -----------------------------------------------------------------------------------
- */
-
-static void cpu_free_weight(struct ops *o, struct weight *w)
-{
-    struct cpu_ops *c = cpu_of(o);
-    if (!w)
-        return;
-    for (int i = 0; i < w->segments; i++)
-        dnn_free_weight(c->dnn, w->segment[i]);
-    if (w->phases)
-        cpu_phases_free(w->phases, c->dnn);
-    free(w->phases);
-    c->weight_bytes -= w->bytes;
-    free(w->bias);
-    free(w->gamma);
-    free(w->table);
-    free(w);
-}
-
-/* The vector as f32 at *at; an absent one is left alone. */
-static bool pack_vector(struct cpu_ops *c, struct weight *w, float **at, const struct param *p,
-                        int sources)
-{
-    if (!param_present(p))
-        return true;
-    int64_t from = 0;
-    *at = malloc((size_t)w->s.out * sizeof **at);
-    if (!*at)
-        return false;
-    for (int i = 0; i < sources; from += p[i++].dim[0])
-        cpu_convert(&c->cpu, *at + from, DT_F32, p[i].data, p[i].dtype, p[i].dim[0]);
-    w->bytes += (size_t)w->s.out * sizeof **at;
-    c->weight_bytes += (size_t)w->s.out * sizeof **at;
-    return true;
-}
-
-/* A weight that holds its biases so far; NULL after a failure. */
-static struct weight *new_weight(struct cpu_ops *c, struct weight_shape s, const struct param *b,
-                                 int sources)
-{
-    struct weight *w = calloc(1, sizeof *w);
-    if (w)
-        w->s = s;
-    if (w && pack_vector(c, w, &w->bias, b, sources))
-        return w;
-    cpu_free_weight(&c->ops, w);
-    fail(c, "weights");
-    return NULL;
-}
-
-/* Ends a pack call: the weight, or NULL if anything failed. */
-static struct weight *packed(struct cpu_ops *c, struct weight *w, bool ok, const struct err *e)
-{
-    if (ok)
-        return w;
-    keep(c, -1, e);
-    cpu_free_weight(&c->ops, w);
-    return NULL;
-}
-
-static void transpose(const struct cpu_ops *c, void *to, const void *from, int64_t in, int64_t out)
-{
-    size_t value = dtype_size(c->ops.act);
-    for (int64_t o = 0; o < out; o++)
-        for (int64_t i = 0; i < in; i++)
-            memcpy((char *)to + (size_t)(o * in + i) * value,
-                   (const char *)from + (size_t)(i * out + o) * value, value);
-}
-
-/* The sources' values as [out, in] of the act type: as they lie in the checkpoint where they can
- * be read there, else in c->staged. NULL without memory. */
-static const void *stage(struct cpu_ops *c, const struct param *p, int sources, int64_t in,
-                         int64_t out)
-{
-    size_t value = dtype_size(c->ops.act), bytes = (size_t)(in * out) * value;
-    if (sources == 1 && p->dtype == c->ops.act && !p->transposed &&
-        (uintptr_t)p->data % ARENA_ALIGN == 0)
-        return p->data;
-    bool turned = false;
-    for (int i = 0; i < sources; i++)
-        turned = turned || p[i].transposed;
-    if (!grow(&c->staged, &c->staged_bytes, turned ? 2 * bytes : bytes))
-        return NULL;
-    char *to = c->staged, *spare = to + bytes;
-    for (int i = 0; i < sources; i++) {
-        int64_t rows = p[i].dim[p[i].transposed ? 1 : 0];
-        cpu_convert(&c->cpu, p[i].transposed ? spare : to, c->ops.act, p[i].data, p[i].dtype,
-                    rows * in);
-        if (p[i].transposed)
-            transpose(c, to, spare, in, rows);
-        to += (size_t)(rows * in) * value;
-    }
-    return c->staged;
-}
-
-static struct weight *pack_matrix(struct cpu_ops *c, struct weight_shape s, const struct param *p,
-                                  const struct param *b, int sources)
-{
-    struct weight *w = new_weight(c, s, b, sources);
-    struct err e = {"no memory: weights"};
-    const void *values = w ? stage(c, p, sources, s.in, s.out) : NULL;
-    bool ok = values != NULL;
-    int segments = sources == 1 ? cpu_linear_segments(s.in, s.out) : 1; /* a geglu has one source */
-    for (int i = 0; ok && i < segments; i++) {
-        int64_t out = s.out / segments;
-        size_t at = (size_t)(i * out * s.in) * dtype_size(c->ops.act);
-        w->segment[i] = dnn_pack_linear(c->dnn, (const char *)values + at, out, s.in, &e);
-        ok = w->segment[i] != NULL;
-        w->segments = i + ok;
-    }
-    return packed(c, w, ok, &e);
-}
-
-static struct weight *cpu_pack_linear(struct ops *o, const struct param *w, const struct param *b,
-                                      int count)
-{
-    return pack_matrix(cpu_of(o), linear_shape(w, b, count), w, b, count);
-}
-
-static struct weight *cpu_pack_conv(struct ops *o, const struct param *p, const struct param *b)
-{
-    struct cpu_ops *c = cpu_of(o);
-    struct weight_shape s = conv_shape(p, b);
-    if (s.k == 1)
-        return pack_matrix(c, s, p, b, 1);
-    struct weight *w = new_weight(c, s, b, 1);
-    struct err e = {"no memory: weights"};
-    const void *values = w ? stage(c, p, 1, (int64_t)s.in * s.k * s.k, s.out) : NULL;
-    if (values)
-        w->segment[0] = dnn_pack_conv(c->dnn, values, s.out, s.in, s.k, s.k, &e);
-    if (values && w->segment[0])
-        w->segments = 1;
-    return packed(c, w, w && w->segments == 1, &e);
-}
-
-static struct weight *cpu_pack_norm(struct ops *o, const struct param *gamma,
-                                    const struct param *beta)
-{
-    struct cpu_ops *c = cpu_of(o);
-    struct err e = {"no memory: weights"};
-    struct weight *w = new_weight(c, norm_shape(gamma, beta), beta, 1);
-    return packed(c, w, w && pack_vector(c, w, &w->gamma, gamma, 1), &e);
-}
-
-static struct weight *cpu_pack_table(struct ops *o, const struct param *p)
-{
-    struct cpu_ops *c = cpu_of(o);
-    struct err e = {"no memory: weights"};
-    struct weight *w = new_weight(c, table_shape(p), NULL, 0);
-    size_t bytes = w ? (size_t)weight_count(&w->s) * dtype_size(o->act) : 0;
-    if (w && (w->table = malloc(bytes)) != NULL) {
-        cpu_convert(&c->cpu, w->table, o->act, p->data, p->dtype, weight_count(&w->s));
-        w->bytes += bytes;
-        c->weight_bytes += bytes;
-    }
-    return packed(c, w, w && w->table, &e);
 }
 
 /* -- memory ------------------------------------------------------------------------------------
@@ -282,7 +84,7 @@ static struct tensor cpu_alloc_as(struct ops *o, enum dtype dtype, int n, int h,
     if (!c->failed && bytes)
         t.data = arena_alloc(&c->arena, bytes);
     if (!t.data)
-        fail(c, "activations");
+        cpu_fail(c, "activations");
     return t;
 }
 
@@ -339,7 +141,7 @@ static void multiply(struct cpu_ops *c, const struct weight *w, const float *bia
         call.w = w->segment[i];
         call.bias = bias ? bias + i * out : NULL;
         call.y = (char *)rows->y + (size_t)(i * out) * dtype_size(rows->y_type);
-        keep(c, dnn_linear(c->dnn, &call, &e), &e);
+        cpu_keep(c, dnn_linear(c->dnn, &call, &e), &e);
     }
 }
 
@@ -391,12 +193,12 @@ static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
                                       .rows = now,
                                       .x_ld = x->c,
                                       .y_ld = ld};
-            keep(c, dnn_linear(c->dnn, &call, &e), &e);
+            cpu_keep(c, dnn_linear(c->dnn, &call, &e), &e);
             if (w->segments > 1) {
                 call.w = w->segment[parts + part];
                 call.bias = w->bias ? w->bias + y->c + part * half : NULL;
                 call.y = gate;
-                keep(c, dnn_linear(c->dnn, &call, &e), &e);
+                cpu_keep(c, dnn_linear(c->dnn, &call, &e), &e);
             }
             if (!c->failed)
                 cpu_gate(&c->cpu, (char *)y->data + (size_t)(r * y->c + part * half) * value,
@@ -461,7 +263,7 @@ static void convolve(struct cpu_ops *c, const struct tensor *y, const struct ten
         call.top = call.left = call.bottom = call.right = 0;
     }
     if (w->s.k == 3) {
-        keep(c, dnn_conv(c->dnn, &call, &e), &e);
+        cpu_keep(c, dnn_conv(c->dnn, &call, &e), &e);
         return;
     }
     assert(a->stride == 1);
@@ -476,32 +278,12 @@ static void convolve(struct cpu_ops *c, const struct tensor *y, const struct ten
     multiply(c, w, bias, &rows);
 }
 
-/* The weights of the four parts, made at the first call. They belong to the weight, which is
- * otherwise as pack_conv left it. */
-static const struct cpu_phases *phases_of(struct cpu_ops *c, const struct weight *w)
-{
-    struct weight *own = (struct weight *)w;
-    struct err e = {"no memory: weights"};
-    if (w->phases)
-        return w->phases;
-    own->phases = calloc(1, sizeof *own->phases);
-    int result = own->phases ? cpu_phases_make(own->phases, c->dnn, w->segment[0], w->s.out,
-                                               w->s.in, c->ops.act, &e)
-                             : -1;
-    if (result != 0) {
-        keep(c, -1, &e);
-        free(own->phases);
-        own->phases = NULL;
-    }
-    return w->phases;
-}
-
 static void upsample(struct cpu_ops *c, const struct tensor *y, const struct tensor *x,
                      const struct weight *w, const struct conv_args *a, const float *bias,
                      int first, int n, void *room)
 {
     struct err e;
-    struct cpu_upsample u = {.phases = phases_of(c, w),
+    struct cpu_upsample u = {.phases = cpu_phases_of(c, w),
                              .bias = bias,
                              .x = image_at(x, first),
                              .y = image_at(y, first),
@@ -513,7 +295,7 @@ static void upsample(struct cpu_ops *c, const struct tensor *y, const struct ten
                              .out = y->c,
                              .act = a->act};
     if (!c->failed)
-        keep(c, cpu_upsample(&c->cpu, c->dnn, &u, room, &e), &e);
+        cpu_keep(c, cpu_upsample(&c->cpu, c->dnn, &u, room, &e), &e);
 }
 
 static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
