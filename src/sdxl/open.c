@@ -229,6 +229,9 @@ fail:
 
 struct pipeline *pipeline_open(const char *model, const struct pipeline_options *opt, struct err *e)
 {
+    static const struct pipeline_options none;
+    if (!opt)
+        opt = &none;
     return pipeline_open_as(model, opt, false, e);
 }
 
