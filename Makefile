@@ -137,6 +137,9 @@ $(BUILD)/src/%.o: src/%.c Makefile
 # CPU kernels may fuse a * b + c where the level that they are compiled for can.
 $(BUILD)/src/ops/cpu_%.o: FUSE = -ffp-contract=fast
 
+# Tests need no -O3 (and gcc 12 for aarch64 breaks down over one of them with it).
+$(TESTS): OPT = -O2
+
 $(BUILD)/test_%: tests/test_%.c $(LIB) Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"

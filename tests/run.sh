@@ -4,6 +4,8 @@
 # A test program prints cmocka's lines, "[       OK ] name" and so on (the shell tests print the same
 # lines). One that crashes, hangs, exits non-zero without a failed test, or runs no test counts as a
 # failure. The last line is the sum: "N passed, N failed, N skipped".
+# Threads that wait should sleep: test machines have few cores and much to do.
+export OMP_WAIT_POLICY="${OMP_WAIT_POLICY:-passive}"
 limit=${TEST_TIMEOUT:-900}
 log=$(mktemp) || exit 1
 trap 'rm -f "$log"' EXIT

@@ -76,12 +76,18 @@ static void test_cpu_bf16(void **state)
     run_table(must(ops_cpu_open(DT_BF16, 4, &err), &err));
 }
 
-/* One thread or three: the same bytes. */
+/* One thread or three: the same bytes. (Not on aarch64: the products in f32 that oneDNN 2.6 has
+ * there sum in an order that depends on the threads.) */
 static void test_cpu_threads(void **state)
 {
     (void)state;
     struct err err = {""};
     enum dtype act = cpu_best_dtype();
+#if defined(__aarch64__)
+    const double allowed = 1e-6;
+#else
+    const double allowed = 0;
+#endif
     int failed = 0;
     float *one[OP_CASES];
     int64_t count[OP_CASES];
@@ -96,9 +102,10 @@ static void test_cpu_threads(void **state)
                 continue;
             }
             if (memcmp(one[i], g.out, (size_t)count[i] * sizeof *g.out) != 0) {
+                double error = rig_error(g.out, one[i], count[i]);
                 printf("%s, %s: differs by %.2g\n", op_bounds[op_cases[i].op].name,
-                       op_cases[i].name, rig_error(g.out, one[i], count[i]));
-                failed++;
+                       op_cases[i].name, error);
+                failed += error > allowed;
             }
             free(one[i]);
             free(g.out);

@@ -44,9 +44,18 @@ export PKG_CONFIG_SYSROOT_DIR="$root"
 make --no-print-directory BUILD=build/aarch64 CC="aarch64-linux-gnu-gcc --sysroot=$root" \
     AR=aarch64-linux-gnu-ar build-tests || exit 1
 
-# qemu is an emulator without matrix units: ten times slower and more.
-export SPRITTY_QUICK=1
-export QEMU_LD_PREFIX="$root"
-# shellcheck disable=SC2046 # our own names, without spaces
-RUNNER=qemu-aarch64-static sh tests/run.sh \
-    $(find build/aarch64 -maxdepth 1 -name 'test_*' ! -name '*.d' | sort)
+# Left out: what takes many minutes on an emulator, and what measures the emulator's own memory.
+left_out='arena dry networks trajectory pipeline'
+tests=
+for t in tests/test_*.c; do
+    name=${t#tests/test_}
+    name=${name%.c}
+    case " $left_out " in
+    *" $name "*) echo "left out under qemu: $name" ;;
+    *) tests="$tests build/aarch64/test_$name" ;;
+    esac
+done
+
+export SPRITTY_QUICK=1 QEMU_LD_PREFIX="$root"
+# shellcheck disable=SC2086 # the list is words
+RUNNER=qemu-aarch64-static sh tests/run.sh $tests
