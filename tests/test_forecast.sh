@@ -1,0 +1,44 @@
+#!/bin/sh
+# `spritty plan` against what the process really took, on the embedded model: within 10%.
+spritty=$(realpath "${SPRITTY:-build/spritty}")
+here=$(realpath "$(dirname "$0")/..")
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export HOME="$work/home" XDG_CONFIG_HOME="$work/config" XDG_DATA_HOME="$work/data"
+export SPRITTY_SHARE="$here"
+bad=0 total=0
+echo "[==========] Running the forecast's tests."
+
+peak() {
+    sed -n 's/.*"bytes": {"peak": \([0-9]*\).*/\1/p'
+}
+
+# ARGS...: one test.
+compare() {
+    total=$((total + 1))
+    echo "[ RUN      ] forecast of tiny $*"
+    if [ -n "$SPRITTY_QUICK" ]; then # sanitizers have memory of their own
+        echo "    the memory of a build with sanitizers is not the program's"
+        echo "[  SKIPPED ] forecast of tiny $*"
+        return
+    fi
+    plan=$("$spritty" plan "a cat" -m "$here/models/tiny" "$@" --json | peak)
+    took=$("$spritty" gen "a cat" -m "$here/models/tiny" "$@" -s 1 -q --json -o cat.png | peak)
+    echo "    forecast ${plan:-nothing}, took ${took:-nothing}"
+    if [ "${plan:-0}" -gt $((${took:-0} / 100 * 90)) ] &&
+        [ "${plan:-0}" -lt $((${took:-0} / 100 * 110)) ]; then
+        echo "[       OK ] forecast of tiny $*"
+    else
+        echo "[  FAILED  ] forecast of tiny $*"
+        bad=$((bad + 1))
+    fi
+}
+
+compare
+compare --precision fp32
+compare --batch 4
+compare --size 256x256
+
+echo "[==========] $total test(s) run."
+[ $bad = 0 ]
