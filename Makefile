@@ -47,10 +47,10 @@ help: ## this list
 
 # -- set-up: Debian packages, only those that are missing ------------------------------------------
 
-setup: ; @sh tools/deps.sh install build
-setup-dev: ; @sh tools/deps.sh install build dev
+setup: ; @sh .ci/deps.sh install build
+setup-dev: ; @sh .ci/deps.sh install build dev
 doctor: ## one line a dependency: found or missing
-	@sh tools/deps.sh show
+	@sh .ci/deps.sh show
 
 # -- run -------------------------------------------------------------------------------------------
 
@@ -89,12 +89,12 @@ fuzz: ## each fuzzer for FUZZ_SECONDS=60 (needs clang)
 	@for f in $(FUZZERS); do sh tests/fuzz.sh $$f $(FUZZ_SECONDS) || exit 1; done
 
 lint: ## formatting, line and file lengths, who includes whom
-	@sh tools/lint.sh
+	@sh .ci/lint.sh
 format: ## rewrites src and tests with clang-format
 	@clang-format -i $$(git ls-files -co --exclude-standard 'src/*.[ch]' 'tests/*.[ch]')
 
 aarch64-test: ## cross-compile for aarch64 and run the unit tests under qemu
-	@sh tools/aarch64.sh
+	@sh .ci/aarch64.sh
 
 # -- install ---------------------------------------------------------------------------------------
 
