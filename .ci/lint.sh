@@ -29,7 +29,7 @@ echo "$homes" | while IFS='|' read -r header home; do
     [ -n "$header" ] || continue
     # shellcheck disable=SC2086 # the list is words
     grep -nE "^ *# *include *[<\"]$header\.h[>\"]" $files /dev/null | grep -vE "^($home)" |
-        sed -E 's/^([^:]*:[0-9]*):.*<(.*)>.*/\1: <\2> has another home (tools\/lint.sh)/' >>"$bad"
+        sed -E 's/^([^:]*:[0-9]*):.*<(.*)>.*/\1: <\2> has another home (.ci\/lint.sh)/' >>"$bad"
 done
 
 # FROM|MAY-NOT: which of our folders a folder never looks into.
