@@ -1,6 +1,6 @@
 """A sheet of generated sprites to look at, the prompt's order row by row.
 
-    python contact_sheet.py OUT.png [--model FOLDER] [--count 64] [--cfg 3] [--seed 0] [--prompts FILE]
+    python contact_sheet.py OUT.png [--model FOLDER] [--count 64] [--cfg 3.5] [--seed 0] [--prompts FILE]
 
 Without --prompts: the example prompts, then random ones, half of them held-out combinations.
 """
@@ -24,7 +24,7 @@ def main():
     ap.add_argument("--model", default=os.path.join(evaluate.HERE, "..", "tiny"))
     ap.add_argument("--count", type=int, default=64)
     ap.add_argument("--steps", type=int, default=20)
-    ap.add_argument("--cfg", type=float, default=3.0)
+    ap.add_argument("--cfg", type=float, default=3.5)
     ap.add_argument("--seed", type=int, default=0)
     ap.add_argument("--prompts")
     args = ap.parse_args()

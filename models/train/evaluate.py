@@ -1,6 +1,6 @@
 """Judges models/tiny: held-out combinations of colour and kind, right kind and right colour?
 
-    python evaluate.py JUDGE.pt [--model FOLDER] [--images 256] [--steps 20] [--cfg 3] [--seen]
+    python evaluate.py JUDGE.pt [--model FOLDER] [--images 256] [--steps 20] [--cfg 3.5] [--seen]
 
 Prompts are "a COLOUR KIND" for combinations that no training picture showed (--seen: for trained
 ones), one seed each, 20 Euler steps with classifier-free guidance through diffusers. The judge was
@@ -51,7 +51,7 @@ def main():
     ap.add_argument("--model", default=os.path.join(HERE, "..", "tiny"))
     ap.add_argument("--images", type=int, default=256)
     ap.add_argument("--steps", type=int, default=20)
-    ap.add_argument("--cfg", type=float, default=3.0)
+    ap.add_argument("--cfg", type=float, default=3.5)
     ap.add_argument("--seen", action="store_true")
     ap.add_argument("--json")
     args = ap.parse_args()

@@ -82,7 +82,7 @@ def main():
     ap.add_argument("folder")
     ap.add_argument("--out", default=train.MODEL)
     ap.add_argument("--random", action="store_true")
-    ap.add_argument("--cfg", type=float, default=3.0)
+    ap.add_argument("--cfg", type=float, default=3.5)
     args = ap.parse_args()
     modules, trainer = train.build("cpu")
     if not args.random:
