@@ -85,6 +85,7 @@ FUZZ_SECONDS ?= 60
 fuzzers: $(FUZZERS)
 fuzz: ## each fuzzer for FUZZ_SECONDS=60 (needs clang)
 	@$(MAKE) --no-print-directory fuzzers BUILD=build/fuzz CC=clang OPT=-O1 OPENMP= \
+	    CFLAGS="-g -Wno-pass-failed" \
 	    SAN=address,undefined,fuzzer-no-link
 	@for f in $(FUZZERS); do sh tests/fuzz.sh $$f $(FUZZ_SECONDS) || exit 1; done
 
