@@ -54,11 +54,15 @@ static inline size_t tensor_bytes(const struct tensor *t)
     return (size_t)tensor_rows(t) * (size_t)t->ld * dtype_size(t->dtype);
 }
 
+/* The views of a tensor that could not be allocated (data NULL, the backend has its error) have
+ * NULL too. */
+
 /* Channels [from, from + count) of t, as a view. */
 static inline struct tensor tensor_channels(struct tensor t, int from, int count)
 {
     assert(from >= 0 && count > 0 && from + count <= t.c);
-    t.data = (char *)t.data + (size_t)from * dtype_size(t.dtype);
+    if (t.data)
+        t.data = (char *)t.data + (size_t)from * dtype_size(t.dtype);
     t.c = count;
     return t;
 }
@@ -67,8 +71,9 @@ static inline struct tensor tensor_channels(struct tensor t, int from, int count
 static inline struct tensor tensor_images(struct tensor t, int from, int count)
 {
     assert(from >= 0 && count > 0 && from + count <= t.n);
-    t.data = (char *)t.data +
-             (size_t)from * (size_t)tensor_tokens(&t) * (size_t)t.ld * dtype_size(t.dtype);
+    if (t.data)
+        t.data = (char *)t.data +
+                 (size_t)from * (size_t)tensor_tokens(&t) * (size_t)t.ld * dtype_size(t.dtype);
     t.n = count;
     return t;
 }
@@ -77,8 +82,9 @@ static inline struct tensor tensor_images(struct tensor t, int from, int count)
 static inline struct tensor tensor_row(struct tensor t, int image, int64_t at)
 {
     assert(image >= 0 && image < t.n && at >= 0 && at < tensor_tokens(&t));
-    t.data = (char *)t.data +
-             (size_t)(image * tensor_tokens(&t) + at) * (size_t)t.ld * dtype_size(t.dtype);
+    if (t.data)
+        t.data = (char *)t.data +
+                 (size_t)(image * tensor_tokens(&t) + at) * (size_t)t.ld * dtype_size(t.dtype);
     t.n = t.h = t.w = 1;
     return t;
 }
