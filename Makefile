@@ -70,12 +70,12 @@ check: build-tests
 
 asan: ## the quick tests under the address and undefined behaviour sanitizers
 	@SPRITTY_QUICK=1 ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1 \
-	    UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=tests/lsan.supp \
+	    UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp \
 	    $(MAKE) --no-print-directory check BUILD=build/asan SAN=address,undefined OPT=-O1
 
 tsan: ## the quick tests under the thread sanitizer
 	@SPRITTY_QUICK=1 \
-	    TSAN_OPTIONS=ignore_noninstrumented_modules=1:suppressions=tests/tsan.supp \
+	    TSAN_OPTIONS=ignore_noninstrumented_modules=1:suppressions=$(CURDIR)/tests/tsan.supp \
 	    $(MAKE) --no-print-directory check BUILD=build/tsan SAN=thread OPT=-O1 OPENMP=
 
 bench: $(BENCHES) ## build the benches and run each
