@@ -4,7 +4,7 @@
  * One thing must happen before the library is loaded. The OpenMP threads that oneDNN and our
  * kernels share wait for each other by spinning, for about a millisecond by default. With every
  * core to ourselves that is right; beside any other busy process a thread then spins for one that
- * is not running, and the work takes fifty times as long. A thousand turns (some microseconds) and
+ * is not running, and the work takes twenty times as long. A thousand turns (some microseconds) and
  * then sleeping costs a few percent on an idle machine. libgomp reads the setting once, when it is
  * loaded: hence the second exec.
  */
