@@ -79,8 +79,8 @@ struct ops {
     const char *name; /* "ref", "cpu", "dry", "cuda" */
     enum dtype act;   /* type of activations */
     /* Type of the residual stream, the running sum that block after block adds to: F32 where `act`
-     * is BF16, whose 8 bits lose most of what small terms bring (it halves the error of a whole
-     * UNet); else `act`. What says so takes it. */
+     * is BF16, whose 8 bits lose most of what small terms bring; else `act`. Calls that take it
+     * say so. */
     enum dtype stream;
 
     /* -- weights: made at load, freed with free_weight. Sources may be unmapped afterwards. -- */
