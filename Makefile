@@ -8,12 +8,12 @@ BUILD  ?= build
 CC     ?= cc
 OPT    ?= -O3
 PREFIX ?= /usr/local
-PKGS    = libpng inih libcjson libutf8proc zlib
+PKGS    = libpng inih libcjson libutf8proc zlib ncursesw sqlite3 libsixel chafa
 
 PKG_CONFIG ?= pkg-config
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
-TEST_LIBS  := $(shell $(PKG_CONFIG) --libs cmocka 2>/dev/null)
+TEST_LIBS  := $(shell $(PKG_CONFIG) --libs cmocka vterm 2>/dev/null)
 
 CFLAGS  ?= -g
 WARN     = -Wall -Wextra $(if $(filter true 1,$(CI) $(WERROR)),-Werror)

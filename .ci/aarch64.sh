@@ -4,7 +4,8 @@
 # The libraries come as Debian's arm64 packages, unpacked into build/aarch64/root: nothing of the
 # system changes. Where a tool is missing the run is skipped, and says which.
 root=$PWD/build/aarch64/root
-packages='libdnnl-dev libpng-dev libinih-dev libcjson-dev libutf8proc-dev zlib1g-dev libcmocka-dev'
+packages='libdnnl-dev libpng-dev libinih-dev libcjson-dev libutf8proc-dev zlib1g-dev libcmocka-dev
+    libncurses-dev libsixel-dev libchafa-dev libsqlite3-dev libvterm-dev'
 
 skip() {
     echo "aarch64-test skipped: $1"

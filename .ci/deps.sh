@@ -18,9 +18,11 @@ build|cJSON|pc:libcjson|libcjson-dev|reads and writes JSON
 build|utf8proc|pc:libutf8proc|libutf8proc-dev|Unicode in prompts
 build|ncursesw|pc:ncursesw|libncurses-dev|the terminal app
 build|libsixel|pc:libsixel|libsixel-dev|pictures in the terminal
+build|chafa|pc:chafa|libchafa-dev|pictures in terminals without sixel
 build|SQLite|pc:sqlite3|libsqlite3-dev|jobs and sprites on disk
 build|libcurl|pc:libcurl|libcurl4-openssl-dev|downloads models
 build|cmocka|pc:cmocka|libcmocka-dev|unit tests
+build|libvterm|pc:vterm|libvterm-dev|reads the screen in tests
 dev|clang|x:clang|clang|fuzzers
 dev|clang-format|x:clang-format|clang-format|make lint
 dev|aarch64 gcc|x:aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|make aarch64-test

@@ -13,12 +13,15 @@ png|src/sprite/png\.c|tests/test_png\.c
 zlib|src/sprite/png\.c|tests/test_tokenizer\.c
 ini|src/config\.c
 (cjson/)?cJSON|src/base/json\.c
-utf8proc|src/(base/err|base/utf8|sdxl/textnorm)\.[ch]
-(sixel/)?sixel|src/sprite/sixel\.c
-sqlite3|src/store\.c
+utf8proc|src/(base/err|base/utf8|sdxl/textnorm|ui/editor|ui/screen|term/input)\.[ch]
+(sixel/)?sixel|src/term/sixel\.c
+(chafa/)?chafa|src/term/chafa\.c
+vterm|tests/
+sqlite3|src/store/|tests/test_store\.c
 curl/curl|src/pull\.c
-n?curses(w/.*)?|src/ui/
-pthread|src/(base/parallel|ring|engine)
+n?curses(w/.*)?|src/ui/screen\.c
+term|src/ui/screen\.c
+pthread|src/(base/parallel|engine/)|tests/
 omp|src/(base/parallel|ops/)
 cuda.*|gpu/
 cudnn.*|gpu/
@@ -34,12 +37,16 @@ done
 
 # FROM|MAY-NOT: which of our folders a folder never looks into.
 walls='
-src/base/|(sdxl|ops|ui|sprite|cli|gpu)/
-src/ops/|(sdxl|ui|sprite|cli|gpu)/
-src/sdxl/|(ui|sprite|cli|gpu)/
+src/base/|(sdxl|ops|ui|term|store|engine|sprite|cli|gpu)/
+src/ops/|(sdxl|ui|term|store|engine|sprite|cli|gpu)/
+src/sdxl/|(ui|term|store|engine|sprite|cli|gpu)/
 src/sdxl/|ops/(ops_|cpu|ref)
-src/sprite/|(sdxl|ops|ui|cli|gpu)/
+src/sprite/|(sdxl|ops|ui|term|store|engine|cli|gpu)/
+src/store/|(sdxl|ops|ui|term|engine|cli|gpu)/
+src/term/|(sdxl|ops|ui|store|engine|cli|gpu)/
+src/engine/|(ops/(ops_|cpu|ref)|ui|term|cli|gpu)
 src/ui/|(sdxl|ops|cli|gpu)/
+src/ui/|engine/(job|meta|ring)
 '
 echo "$walls" | while IFS='|' read -r from no; do
     [ -n "$from" ] || continue

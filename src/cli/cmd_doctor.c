@@ -9,7 +9,8 @@
 
 #include "base/jsonw.h"
 #include "base/paths.h"
-#include "cli/job.h"
+#include "cli/options.h"
+#include "engine/job.h"
 #include "sdxl/checkpoint.h"
 
 enum { MAX_CHECKS = 16 };

@@ -9,8 +9,9 @@
 #include <string.h>
 
 #include "base/fileio.h"
-#include "cli/meta.h"
+#include "cli/options.h"
 #include "cli/progress.h"
+#include "engine/meta.h"
 #include "sprite/png.h"
 
 static volatile sig_atomic_t interrupted;
@@ -152,7 +153,8 @@ static int report(struct gen *g, struct err *e)
 static int generate(struct gen *g, struct err *e)
 {
     struct gen_hooks hooks = {&g->progress, on_step};
-    if (job_prepare(&g->job, g->cli, g->cli->args[0], e) || name_files(g, e))
+    if (job_prepare(&g->job, &g->cli->flags, g->cli->preset, g->cli->args[0], e) ||
+        name_files(g, e))
         return -1;
     g->job.options.hooks = &hooks;
     g->pipeline = pipeline_open(g->job.model, &g->job.options, e);

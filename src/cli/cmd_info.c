@@ -5,7 +5,8 @@
 
 #include "base/fileio.h"
 #include "base/jsonw.h"
-#include "cli/job.h"
+#include "cli/options.h"
+#include "engine/job.h"
 #include "sdxl/checkpoint.h"
 #include "sprite/png.h"
 

@@ -2,7 +2,8 @@
 #include <stdlib.h>
 
 #include "base/jsonw.h"
-#include "cli/job.h"
+#include "cli/options.h"
+#include "engine/job.h"
 
 static int plan_json(const struct plan_result *r, struct err *e)
 {
@@ -63,7 +64,7 @@ int cmd_plan(struct cli *cli)
     struct job j;
     struct plan_result r;
     struct err e = {""};
-    int rc = job_prepare(&j, cli, cli->nargs ? cli->args[0] : "", &e);
+    int rc = job_prepare(&j, &cli->flags, cli->preset, cli->nargs ? cli->args[0] : "", &e);
     if (!rc)
         rc = pipeline_plan(j.model, &j.options, &j.params, &r, &e);
     if (!rc && cli->json)

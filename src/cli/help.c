@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "cli/options_table.h"
-#include "cli/version.h"
+#include "base/version.h"
 
 static const char *const description =
     "Game sprites from prompts: Stable Diffusion XL in one C program, with a small model of its\n"

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/options.h"
-#include "cli/version.h"
+#include "base/version.h"
 
 int cli_fail(int status, const struct err *e)
 {

@@ -1,5 +1,5 @@
 /* Text chunks and JSON of a job; see meta.h. */
-#include "cli/meta.h"
+#include "engine/meta.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/sha256.h"
-#include "cli/version.h"
+#include "base/version.h"
 
 /* ---- A1111's form ---- */
 

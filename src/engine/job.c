@@ -1,6 +1,6 @@
 /* Settings to a job; see job.h. Layers, uppermost first: flags, preset, config files, the model's
  * spritty.json, what is below. */
-#include "cli/job.h"
+#include "engine/job.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,12 +124,13 @@ static int model_defaults(const char *model, struct settings *s, struct err *e)
 
 /* ---- layers ---- */
 
-static int user_layers(struct settings *s, const struct cli *cli, struct err *e)
+static int user_layers(struct settings *s, const struct settings *flags, const char *preset,
+                       struct err *e)
 {
     struct config config = {0};
-    int rc = settings_fill(s, &cli->flags, e) || config_load(&config, e) ? -1 : 0;
-    if (!rc && cli->preset)
-        rc = config_preset(&config, cli->preset, s, e);
+    int rc = settings_fill(s, flags, e) || config_load(&config, e) ? -1 : 0;
+    if (!rc && preset && *preset)
+        rc = config_preset(&config, preset, s, e);
     if (!rc)
         rc = settings_fill(s, &config.defaults, e);
     config_free(&config);
@@ -215,11 +216,12 @@ static void point(struct job *j)
     };
 }
 
-int job_prepare(struct job *j, const struct cli *cli, const char *prompt, struct err *e)
+int job_prepare(struct job *j, const struct settings *flags, const char *preset, const char *prompt,
+                struct err *e)
 {
     struct settings *s = &j->settings;
     memset(j, 0, sizeof *j);
-    if (user_layers(s, cli, e) || find_model(s->model, j->model, e) ||
+    if (user_layers(s, flags, preset, e) || find_model(s->model, j->model, e) ||
         model_defaults(j->model, s, e) || lowest_layer(s, j->model, e) || refuse_unbuilt(s, e) ||
         draw_seed(s, e))
         return -1;

@@ -6,7 +6,7 @@
 
 #include <limits.h>
 
-#include "cli/options.h"
+#include "config.h"
 #include "sdxl/pipeline.h"
 
 struct job {
@@ -19,9 +19,10 @@ struct job {
     struct pipeline_options options;
 };
 
-/* Fills everything; an empty prompt is allowed. Does not open weights. job_free after either
- * outcome. */
-int job_prepare(struct job *, const struct cli *, const char *prompt, struct err *);
+/* Fills everything from what was said (flags), over the preset (or NULL), over the files; an empty
+ * prompt is allowed. Does not open weights. job_free after either outcome. */
+int job_prepare(struct job *, const struct settings *flags, const char *preset, const char *prompt,
+                struct err *);
 void job_free(struct job *);
 
 /* A path, or the name of a model in ~/.local/share/spritty/models or among the shipped ones. */

@@ -5,7 +5,7 @@
 #define SPRITTY_META_H
 
 #include "base/jsonw.h"
-#include "cli/job.h"
+#include "engine/job.h"
 
 /* Milliseconds besides the pipeline's. */
 struct job_times {

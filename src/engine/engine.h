@@ -1,0 +1,133 @@
+/*
+ * The engine: a thread that makes sprites, behind two rings.
+ *
+ *   struct command --> command ring --> engine thread --> event ring --> struct event
+ *
+ * The other side (the terminal app) never waits for it and it never waits for the other side. A
+ * command is given away, an event is taken: whoever pops a message frees it. When the event ring is
+ * full, progress and previews are dropped; finished sprites and errors wait for room.
+ *
+ * The engine keeps the model of the last job open and opens another when a job names one. A
+ * finished sprite is a file and a row in the store before its event is sent, so an app that dies
+ * loses nothing. Cancelling is a flag that is read between two steps.
+ *
+ * This header knows nothing of networks or curses; the UI includes it and no other part of the
+ * engine but tokens.h and machine.h.
+ */
+#ifndef SPRITTY_ENGINE_H
+#define SPRITTY_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "config.h"
+#include "engine/tokens.h"
+#include "sprite/image.h"
+
+struct engine;
+
+enum command_kind {
+    COMMAND_OPEN, /* open the model of `settings`, so that the first job need not wait */
+    COMMAND_RUN,  /* make job `job` */
+    COMMAND_QUIT, /* ends the thread after what runs was cancelled */
+};
+
+struct command {
+    enum command_kind kind;
+    int64_t job;              /* the row in the store */
+    char *words, *preset;     /* the prompt as typed; a preset's name or NULL */
+    struct settings settings; /* what the user said: goes over the preset's values */
+    bool profile;             /* time every operation (EVENT_PROFILE follows) */
+};
+
+/* All fields zero but kind; texts are copied by the caller into malloc'd memory. */
+struct command *command_new(enum command_kind);
+void command_free(struct command *);
+
+enum event_kind {
+    EVENT_LOADING,   /* a model is being opened; text: its name */
+    EVENT_READY,     /* it is open: text is its name, and see `model` below */
+    EVENT_STARTED,   /* job begins: steps, seed, width, height, batch as they were settled */
+    EVENT_STAGE,     /* stage begins: "load", "text", "sample", "decode", "finish", "save" */
+    EVENT_STEP,      /* step k of steps is done: ms, bytes */
+    EVENT_PREVIEW,   /* what step k sees: image */
+    EVENT_SPRITE,    /* one finished sprite is on disk and in the store: sprite, text is its path */
+    EVENT_PROFILE,   /* the slowest operations: profile */
+    EVENT_DONE,      /* times and bytes of the whole job */
+    EVENT_FAILED,    /* text says why */
+    EVENT_CANCELLED, /* nothing of the job was kept but finished sprites */
+};
+
+enum { PROFILE_ROWS = 24, ENGINE_MAX_STEPS = 1000 };
+
+struct profile_row {
+    char name[64]; /* "conv2d 3x3 320>320 64x64" */
+    int calls;
+    double ms, gflops; /* of all calls together; floating point operations a second / 1e9 */
+};
+
+struct event {
+    enum event_kind kind;
+    int64_t job;
+    double at_ms; /* monotonic clock, when it happened */
+    char stage[12];
+    int step, steps;
+    double ms;
+    size_t bytes_now, bytes_peak; /* of the process */
+    size_t bytes_weights, bytes_activations;
+    int width, height, batch, index;
+    uint64_t seed;
+    int64_t sprite;      /* row in the store (EVENT_SPRITE) */
+    struct image *image; /* preview (small: one pixel a latent) or the sprite; NULL else */
+    struct {
+        double load, text, sample, decode, finish, save, total;
+    } times;         /* EVENT_DONE, milliseconds */
+    double *step_ms; /* EVENT_DONE: `steps` of them */
+    char *text;      /* or NULL; safe to print */
+    char device[16], precision[8];
+    struct token_counter *tokens; /* EVENT_READY: of the model; hold with token_counter_hold */
+    struct profile_row *profile;  /* EVENT_PROFILE: `profile_rows` of them, slowest first */
+    int profile_rows;
+};
+
+void event_free(struct event *);
+
+struct engine_options {
+    const char *store;  /* path of the database; the thread opens it for itself */
+    const char *folder; /* where finished sprites go; exists */
+    int threads;        /* 0: all cores */
+    int nice;           /* added to the priority value of the engine's threads, so that the
+                         * terminal's thread is served first */
+};
+
+/* Starts the thread. Strings are copied. NULL and err on failure. */
+struct engine *engine_start(const struct engine_options *, struct err *);
+/* Cancels what runs, waits for the thread (at most one sampling step), frees what is left in the
+ * rings. */
+void engine_stop(struct engine *);
+
+/* False: the ring is full (64 commands), the command stays the caller's. */
+bool engine_send(struct engine *, struct command *);
+/* The next event, the caller's to free, or NULL. */
+struct event *engine_next(struct engine *);
+/* For poll: readable when there are events. engine_next until NULL clears it. */
+int engine_fd(const struct engine *);
+/* From any thread: the job ends between two steps. A job that is not the running one is dropped
+ * when its turn comes. */
+void engine_cancel(struct engine *, int64_t job);
+
+/* ---- answers that need no thread ---- */
+
+/* What a job would run with, in the caller's thread: `said` over preset over config files over the
+ * model's recommendations. *out says every key but prompt, output and seed unless they were said.
+ */
+int engine_settle(const struct settings *said, const char *preset, struct settings *out,
+                  struct err *);
+
+/* Names for -m that are there: shipped and the user's models. Sorted. Caller frees each and the
+ * list. Returns the count. */
+int engine_models(char ***names);
+
+#endif

@@ -1,0 +1,45 @@
+/*
+ * Pictures in memory: 8-bit RGBA, rows top to bottom, sRGB, alpha not premultiplied.
+ */
+#ifndef SPRITTY_IMAGE_H
+#define SPRITTY_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum { IMAGE_MAX_SIDE = 16384 };
+
+struct image {
+    int width, height;
+    uint8_t *rgba; /* width * height * 4 */
+};
+
+/* Transparent black; NULL without memory or for sizes out of 1..IMAGE_MAX_SIDE. */
+struct image *image_new(int width, int height);
+struct image *image_from_rgb(const uint8_t *rgb, int width, int height);
+struct image *image_copy(const struct image *);
+void image_free(struct image *); /* NULL: nothing */
+
+/* Enlarged by nearest neighbour, `factor` >= 1 in both directions. NULL without memory. */
+struct image *image_enlarge(const struct image *, int factor);
+/* Shrunk to at most width x height by averaging areas (alpha-weighted); never enlarged. */
+struct image *image_shrink(const struct image *, int width, int height);
+
+/* How many different colours (all fully transparent pixels are one). */
+int image_colors(const struct image *);
+
+/* The image's own palette, when it has at most `room` (1 to 256) colours: palette in order of first
+ * appearance, one index a pixel. Returns the number of colours, or -1 when there are more. */
+int image_palette(const struct image *, int room, uint8_t (*palette)[4], uint8_t *indexes);
+
+/* Compared with `other`: share of pixels that differ, 0 to 1 (1 when sizes differ), and a picture
+ * of the differences (same pixels faded, others in `mark`), or NULL. */
+double image_difference(const struct image *, const struct image *other, const uint8_t mark[4],
+                        struct image **picture);
+
+bool image_equal(const struct image *, const struct image *);
+
+#endif

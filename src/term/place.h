@@ -1,0 +1,43 @@
+/*
+ * Which images stand where on the screen, and what to send so that it becomes true.
+ *
+ * Each frame the panels say anew what they want (place_want). Then place_clear sends spaces over
+ * the cells of images that went, moved or changed, before the text of the frame is sent; and
+ * place_draw sends the images that are new or were hurt, after it. What has not changed costs no
+ * byte. No erase, insert or delete is ever used on rows that hold an image: tmux would drop it.
+ * After the screen was cleared (resize, theme, resume) place_forget makes all of them new.
+ */
+#ifndef SPRITTY_PLACE_H
+#define SPRITTY_PLACE_H
+
+#include "sprite/image.h"
+#include "term/out.h"
+#include "term/probe.h"
+
+enum { MAX_PLACES = 64 };
+
+struct place {
+    unsigned slot;             /* who wants it: one image a slot */
+    uint64_t serial;           /* of its content: another serial is another image */
+    int y, x, rows, cols;      /* the area in cells; the image lies in its middle */
+    const struct image *image; /* lives until the end of the frame */
+    uint8_t ground[3], ground2[3];
+    bool live; /* a preview: may be left out or come later when the line is slow */
+};
+
+struct places;
+
+struct places *places_new(void);
+void places_free(struct places *);
+void place_begin(struct places *); /* a new frame: nothing is wanted yet */
+void place_want(struct places *, const struct place *);
+/* An overlay covers these cells: images that touch them are not shown in this frame. */
+void place_cover(struct places *, int y, int x, int rows, int cols);
+/* `blank` sends `cells` spaces of the screen's background (cursor set by the caller). */
+void place_clear(struct places *, struct out *, const char *blank_attributes);
+/* Sends what is due. Returns how many are still due (live ones that the line is too slow for), so
+ * that the caller looks again. */
+int place_draw(struct places *, const struct caps *, struct out *, double now_ms);
+void place_forget(struct places *);
+
+#endif

@@ -1,0 +1,38 @@
+/*
+ * Graphs in cells: bars, lines, gauges. They draw values; what these mean is the panels'.
+ */
+#ifndef SPRITTY_GRAPH_H
+#define SPRITTY_GRAPH_H
+
+#include "ui/screen.h"
+
+/* Bars from left to right, the newest at the right end, one a column, eighths of a cell high
+ * (whole cells without UTF-8). Values over `top` are cut; NAN leaves a gap. marks[i], if not NULL,
+ * gives a bar's role instead of `role`. */
+void graph_bars(struct screen *, struct rect, const double *values, int count, double top,
+                enum role, const enum role *marks);
+/* A line of braille dots, two values a column, over the same kind of values; several may be drawn
+ * over each other: each call adds to the cells that it touches. */
+void graph_line(struct screen *, struct rect, const double *values, int count, double top,
+                enum role);
+/* Areas stacked from the bottom, one column a value: values[series * count + i]. */
+void graph_stack(struct screen *, struct rect, const double *values, int series, int count,
+                 double top, const enum role *roles);
+/* One row: `share` of w cells filled, in half cells. */
+void graph_gauge(struct screen *, int y, int x, int w, double share, enum role);
+/* One row cut in parts, each as wide as its share of the sum. */
+void graph_split(struct screen *, int y, int x, int w, const double *parts, int count,
+                 const enum role *roles);
+
+/* A round number at or above v for an axis: 1, 2, 2.5, 5 times a power of ten. */
+double graph_top(double v);
+/* Median and 95th percentile (nearest rank) of `count` values; NAN for none. */
+double graph_percentile(const double *values, int count, double share);
+
+/* "412 ms", "7.6 s", "2 min 05 s"; "1.4 GB", "52 MB". */
+void text_ms(double ms, char *out, size_t size);
+void text_bytes(double bytes, char *out, size_t size);
+/* "just now", "5 min ago", "yesterday", "12 Nov" from seconds since 1970. */
+void text_ago(double then, double now, char *out, size_t size);
+
+#endif

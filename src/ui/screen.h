@@ -1,0 +1,76 @@
+/*
+ * The screen: ncurses' home.
+ *
+ * ncurses keeps the cells and works out what changed. It writes to a file of ours in memory, never
+ * to the terminal, so nothing of it can block; screen_frame moves the bytes into the queue (out.h),
+ * with the images (place.h) cleared before and drawn after. ncurses' erase, insert, delete and
+ * scroll capabilities are taken away, so that images survive in tmux.
+ *
+ * Keys are not read through ncurses (input.h does). Text from outside is drawn as it is but for
+ * control characters, which become U+FFFD, and is cut at a column, wide characters included.
+ */
+#ifndef SPRITTY_SCREEN_H
+#define SPRITTY_SCREEN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "term/out.h"
+#include "term/place.h"
+#include "term/probe.h"
+#include "ui/theme.h"
+
+struct rect {
+    int y, x, h, w;
+};
+
+struct screen;
+
+/* caps->colors and utf8 must be known (the environment tells). NULL and err: TERM is unknown. */
+struct screen *screen_new(int rows, int cols, const struct caps *, const struct theme *,
+                          struct err *);
+void screen_free(struct screen *);
+int screen_rows(const struct screen *);
+int screen_cols(const struct screen *);
+bool screen_utf8(const struct screen *);
+void screen_resize(struct screen *, int rows, int cols); /* and draws all anew */
+void screen_theme(struct screen *, const struct theme *, const struct caps *); /* and all anew */
+void screen_redraw(struct screen *); /* the next frame sends everything */
+
+/* One frame: begin clears the cells to ROLE_TEXT, panels draw, end sends the difference. */
+void screen_begin(struct screen *);
+/* Returns place_draw's answer. The cursor is shown where screen_cursor last put it in this frame,
+ * else hidden. */
+int screen_end(struct screen *, struct out *, const struct caps *, double now_ms);
+void screen_cursor(struct screen *, int y, int x);
+
+/* ---- drawing; everything is clipped to the screen ---- */
+
+/* At most `w` columns of UTF-8 text; a text that is cut ends with an ellipsis. Returns the columns
+ * used. */
+int draw_text(struct screen *, int y, int x, int w, enum role, const char *text);
+int draw_textn(struct screen *, int y, int x, int w, enum role, const char *text, size_t len);
+/* printf, otherwise the same. */
+int draw_printf(struct screen *, int y, int x, int w, enum role, const char *fmt, ...)
+    __attribute__((format(printf, 6, 7)));
+/* Ends at column x + w - 1. Returns the first column. */
+int draw_right(struct screen *, int y, int x, int w, enum role, const char *text);
+void draw_fill(struct screen *, struct rect, enum role);
+/* A frame with a title in its top line (may be NULL); what is inside is returned. */
+struct rect draw_box(struct screen *, struct rect, const char *title, bool focus);
+void draw_hline(struct screen *, int y, int x, int w, enum role);
+void draw_vline(struct screen *, int y, int x, int h, enum role);
+/* Blends roles: the text of `fg` on the background of `bg`. For marks inside selected rows. */
+int draw_on(struct screen *, int y, int x, int w, enum role fg, enum role bg, const char *text);
+
+/* The image in the middle of the area, enlarged by a whole factor. `serial` tells one content from
+ * another. checker: transparent pixels over a checkerboard, else over the background. */
+void draw_image(struct screen *, struct rect, unsigned slot, const struct image *, uint64_t serial,
+                bool checker, bool live);
+/* Images under this area are left out in this frame (before drawing an overlay there). */
+void draw_cover(struct screen *, struct rect);
+
+/* Columns that text takes (control characters count 1). */
+int text_columns(const char *text, size_t len);
+
+#endif

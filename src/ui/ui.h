@@ -1,0 +1,221 @@
+/*
+ * The terminal app: what its files share.
+ *
+ * One thread, one loop (ui.c): poll the terminal, the engine's events, signals and the clock; turn
+ * input into actions (keys.h); let the view act; draw one frame when something changed and the line
+ * has room; then write down what changed (store.h). Views never wait for anything.
+ *
+ *   ui.c       the loop, the frame around the views, dispatch      layout.c   rectangles (pure)
+ *   queue.c    jobs: from the studio into store and engine         live.c     what the engine told
+ *   studio.c, settings.c, presets.c, prompt.c, ...  the panels     dialog.c   questions, one line
+ *   compare.c, gallery.c, monitor.c, help.c         other views    thumbs.c   sprites from disk
+ */
+#ifndef SPRITTY_UI_H
+#define SPRITTY_UI_H
+
+#include "config.h"
+#include "engine/engine.h"
+#include "engine/machine.h"
+#include "store/store.h"
+#include "term/input.h"
+#include "term/out.h"
+#include "term/probe.h"
+#include "term/tty.h"
+#include "ui/editor.h"
+#include "ui/graph.h"
+#include "ui/keys.h"
+#include "ui/screen.h"
+#include "ui/theme.h"
+
+struct ui;
+
+enum view { VIEW_STUDIO, VIEW_COMPARE, VIEW_GALLERY, VIEW_MONITOR, VIEWS };
+
+/* What a view brings. All get the whole ui; a view's own state hangs in it by name. */
+struct view_ops {
+    const char *name;
+    int (*init)(struct ui *, struct err *); /* once, at start */
+    void (*quit)(struct ui *);
+    void (*open)(struct ui *); /* it is going to be seen; may be NULL */
+    void (*draw)(struct ui *, struct rect);
+    unsigned (*contexts)(const struct ui *);                /* without CTX_GLOBAL */
+    bool (*act)(struct ui *, enum action);                  /* false: not its own */
+    void (*type)(struct ui *, const struct input_event *);  /* text and pastes under CTX_TEXT */
+    void (*mouse)(struct ui *, const struct input_event *); /* may be NULL */
+    void (*event)(struct ui *, const struct event *);       /* also while not seen; may be NULL */
+};
+extern const struct view_ops view_studio, view_compare, view_gallery, view_monitor;
+
+/* ---- live.c: what the engine told; views read it ---- */
+
+enum { LIVE_STEPS = 2048, LIVE_SAMPLES = 900 };
+
+struct step_record {
+    int64_t job;
+    double at_ms, ms;
+    size_t bytes_now;
+};
+
+struct sample { /* once a second */
+    double at_ms;
+    size_t own, weights, activations, free, total;
+    double load, own_load, watts, celsius, mhz;
+};
+
+struct live {
+    char model[64], device[16], precision[8]; /* of the open model */
+    bool loading, ready;
+    size_t bytes_weights, bytes_activations, bytes_now, bytes_peak;
+    struct token_counter *tokens;
+
+    int64_t job; /* the one that runs, or 0 */
+    char stage[12];
+    int step, steps, width, height, batch;
+    uint64_t seed;
+    double started_ms, stage_ms; /* monotonic: when the job and its stage began */
+    double job_step_ms;          /* median of its steps so far; NAN */
+    struct image *preview;
+    uint64_t preview_serial;
+
+    struct { /* the last finished sprite */
+        struct image *image;
+        uint64_t serial;
+        int64_t sprite, job;
+        char *path;
+    } last;
+    struct { /* stage split of the last finished job, ms */
+        double load, text, sample, decode, finish, save, total;
+        int64_t job;
+    } split;
+
+    struct step_record step_log[LIVE_STEPS]; /* a ring: entry i is at (i % LIVE_STEPS) */
+    uint64_t steps_seen;
+    struct sample sample[LIVE_SAMPLES]; /* the same */
+    uint64_t samples_seen;
+    struct machine machine;
+    struct profile_row *profile;
+    int profile_rows;
+    bool profiling; /* the next jobs are to be timed by operation */
+};
+
+void live_event(struct live *, const struct event *); /* takes image and profile over */
+void live_sample(struct live *, double now_ms);
+/* The last `count` step times, oldest first, into `ms`; returns how many there were. */
+int live_step_times(const struct live *, double *ms, int count);
+/* Milliseconds until the running job ends, or NAN while there is nothing to go by. */
+double live_left(const struct live *, double now_ms);
+void live_free(struct live *);
+
+/* ---- queue.c ---- */
+
+struct queue {
+    struct store_job *job; /* queued and running, in order; the running one first */
+    int count;
+    struct store_job *past; /* the newest that ended */
+    int past_count;
+    int64_t sent; /* the job that the engine has, or 0 */
+};
+
+/* What a new job is made of. Strings are copied. */
+struct order {
+    const char *words, *preset;      /* preset "" or NULL: none */
+    const struct settings *settings; /* what was said, negative and seed included */
+    int64_t run;                     /* comparison, or 0 */
+    int row, col;
+    const char *label;
+};
+/* Into the store, then towards the engine. A random seed is drawn here, so that the row says which.
+ * Returns the job's id, or -1 with a message on the status line. */
+int64_t queue_add(struct ui *, const struct order *);
+void queue_cancel(struct ui *, int64_t job);
+void queue_cancel_all(struct ui *);
+void queue_move(struct ui *, int64_t job, int by); /* -1 up, 1 down */
+int64_t queue_again(struct ui *, const struct store_job *);
+void queue_reload(struct ui *); /* from the store */
+void queue_pump(struct ui *);   /* sends the next job if the engine has none */
+void queue_event(struct ui *, const struct event *);
+/* Settings as lines of text, as rows of the store have them, and back. */
+char *settings_to_text(const struct settings *);
+int settings_from_text(struct settings *, const char *text, struct err *);
+
+/* ---- dialog.c ---- */
+
+/* A question with yes and no. */
+void dialog_ask(struct ui *, const char *question, void (*yes)(struct ui *, void *), void *user);
+/* One line of text. `done` gets the text when Enter was pressed. */
+void dialog_line(struct ui *, const char *title, const char *text,
+                 void (*done)(struct ui *, const char *text, void *), void *user);
+/* A choice from a list with a filter line: `rows` strings are copied; `done` gets the index. */
+void dialog_list(struct ui *, const char *title, const char *const *rows, int count,
+                 void (*done)(struct ui *, int index, void *), void *user);
+/* The same with several marked by Space: `marked` has `count` flags. */
+void dialog_marks(struct ui *, const char *title, const char *const *rows, int count, int most,
+                  void (*done)(struct ui *, const bool *marked, int count, void *), void *user);
+
+/* ---- thumbs.c: PNGs from disk, a few a frame, kept while there is room ---- */
+
+struct thumb {
+    const struct image *image; /* NULL: not there yet (it will be drawn again), or broken */
+    uint64_t serial;
+    bool broken;
+};
+/* Valid until the end of the frame. */
+struct thumb thumb_get(struct ui *, const char *path);
+
+/* ---- the studio's face to other views ---- */
+
+/* Puts things into the studio; NULL leaves what is there. settings: all that they say. */
+void studio_use(struct ui *, const char *words, const char *preset, const struct settings *);
+const char *studio_words(struct ui *);
+const char *studio_preset(struct ui *);              /* "" for none */
+const struct settings *studio_settings(struct ui *); /* what was said, negative included */
+
+/* ---- compare's face ---- */
+
+/* Two to four presets on the studio's prompt; asks which. */
+void compare_start(struct ui *);
+
+/* ---- ui.c ---- */
+
+struct ui {
+    struct tty tty;
+    struct input *input;
+    struct probe probe;
+    struct out out;
+    struct screen *screen;
+    struct theme theme;
+    struct config config;
+    struct store *store;
+    struct engine *engine;
+    char folder[4096]; /* finished sprites */
+
+    enum view view;
+    bool dirty; /* a frame is due */
+    bool quit;
+    double now_ms;  /* monotonic, of this turn of the loop */
+    double wake_ms; /* a view wants a frame then, at the latest; 0: no */
+    char status[300];
+    enum role status_role;
+    double status_until_ms;
+
+    struct live live;
+    struct queue queue;
+    struct studio *studio;
+    struct compare *compare;
+    struct gallery *gallery;
+    struct monitor *monitor;
+    struct dialog *dialog; /* NULL: none is open */
+    struct thumbs *thumbs;
+    struct help *help;
+};
+
+void ui_dirty(struct ui *);
+void ui_view(struct ui *, enum view);
+/* One line at the bottom for some seconds. */
+void ui_say(struct ui *, enum role, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+double ui_clock_ms(void);
+
+/* The app. Exit status. */
+int ui_run(const struct settings *said, const char *preset);
+
+#endif
