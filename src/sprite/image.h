@@ -1,5 +1,6 @@
 /*
- * Pictures in memory: 8-bit RGBA, rows top to bottom, sRGB, alpha not premultiplied.
+ * Pictures in memory: 8-bit RGBA, rows top to bottom, sRGB, alpha not premultiplied. All fully
+ * transparent pixels are the same colour, to whatever counts or compares.
  */
 #ifndef SPRITTY_IMAGE_H
 #define SPRITTY_IMAGE_H
@@ -23,20 +24,24 @@ struct image *image_from_rgb(const uint8_t *rgb, int width, int height);
 struct image *image_copy(const struct image *);
 void image_free(struct image *); /* NULL: nothing */
 
-/* Enlarged by nearest neighbour, `factor` >= 1 in both directions. NULL without memory. */
+/* Enlarged by nearest neighbour, `factor` >= 1 in both directions. NULL without memory, or when a
+ * side would pass IMAGE_MAX_SIDE. */
 struct image *image_enlarge(const struct image *, int factor);
-/* Shrunk to at most width x height by averaging areas (alpha-weighted); never enlarged. */
+/* Shrunk to at most width x height by averaging areas (alpha-weighted), the shape kept; never
+ * enlarged: a copy when it fits. NULL without memory. */
 struct image *image_shrink(const struct image *, int width, int height);
 
-/* How many different colours (all fully transparent pixels are one). */
+/* How many different colours; -1 without memory. */
 int image_colors(const struct image *);
 
 /* The image's own palette, when it has at most `room` (1 to 256) colours: palette in order of first
- * appearance, one index a pixel. Returns the number of colours, or -1 when there are more. */
+ * appearance, one index a pixel. Returns the number of colours, or -1 when there are more (or
+ * without memory); what was written then means nothing. */
 int image_palette(const struct image *, int room, uint8_t (*palette)[4], uint8_t *indexes);
 
 /* Compared with `other`: share of pixels that differ, 0 to 1 (1 when sizes differ), and a picture
- * of the differences (same pixels faded, others in `mark`), or NULL. */
+ * of the differences (same pixels faded, others in `mark`) unless `picture` is NULL; *picture is
+ * NULL without memory. */
 double image_difference(const struct image *, const struct image *other, const uint8_t mark[4],
                         struct image **picture);
 
