@@ -3,7 +3,10 @@
  * read off this table.
  *
  * A context is where the keys are going: a view, a panel, a text. While CTX_TEXT is in force, a key
- * that types a character is text and nothing else (keys_find does not even look).
+ * that types a character is text and nothing else (keys_find does not even look). Contexts stand
+ * from wide to narrow, and a key that several of those in force know means what the narrowest says:
+ * a dialog over a text over a panel over a view over the whole app. So Delete in a search field
+ * deletes a character, not a sprite, and Up in a list under a filter line moves in the list.
  */
 #ifndef SPRITTY_KEYS_H
 #define SPRITTY_KEYS_H
@@ -15,16 +18,16 @@
 
 enum context {
     CTX_GLOBAL = 1,
-    CTX_TEXT = 2,   /* a text is being typed */
-    CTX_PROMPT = 4, /* ... and it is the prompt or the negative prompt */
-    CTX_STUDIO = 8,
-    CTX_PRESETS = 16,
-    CTX_SETTINGS = 32,
-    CTX_QUEUE = 64,
-    CTX_COMPARE = 128,
-    CTX_GALLERY = 256,
-    CTX_SPRITE = 512, /* one sprite of the gallery, opened */
-    CTX_MONITOR = 1024,
+    CTX_STUDIO = 2,
+    CTX_COMPARE = 4,
+    CTX_GALLERY = 8,
+    CTX_MONITOR = 16,
+    CTX_PRESETS = 32,
+    CTX_SETTINGS = 64,
+    CTX_QUEUE = 128,
+    CTX_SPRITE = 256,  /* one sprite of the gallery, opened */
+    CTX_TEXT = 512,    /* a text is being typed */
+    CTX_PROMPT = 1024, /* ... and it is the prompt or the negative prompt */
     CTX_DIALOG = 2048,
     CTX_HELP = 4096,
 };
@@ -138,8 +141,9 @@ struct key_row {
 const struct key_row *keys_row(int i);
 const struct key_row *keys_of(enum action);
 
-/* What an INPUT_KEY or INPUT_TEXT event means where `contexts` are in force: the narrower context
- * wins (later bits over CTX_GLOBAL). ACT_NOTHING: nothing, or text. */
+/* What an INPUT_KEY or INPUT_TEXT event means where `contexts` are in force: the narrowest context
+ * wins (the highest bit). Ctrl-H, -I, -M, -J and -[ are Backspace, Tab, Enter, Enter and Esc where
+ * they are nothing of their own. ACT_NOTHING: nothing, or text. */
 enum action keys_find(unsigned contexts, const struct input_event *);
 
 /* "Ctrl-R search the prompts of before" for hints: the first key's name. */

@@ -1,0 +1,153 @@
+/* The key table and who looks into it; see keys.h. */
+#include "ui/keys.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct key_row rows[] = {
+#define X(id, contexts, key, other, help) {ACT_##id, contexts, key, other, help},
+    KEYS(X)
+#undef X
+};
+
+enum { ROWS = sizeof rows / sizeof *rows };
+_Static_assert(ROWS == ACTIONS - 1, "one row an action, in the same order");
+
+const struct key_row *keys_row(int i)
+{
+    return i >= 0 && i < ROWS ? &rows[i] : NULL;
+}
+
+const struct key_row *keys_of(enum action action)
+{
+    return keys_row((int)action - 1);
+}
+
+/* Names of one character, and Space, stand for what is typed; all others for a key. */
+static bool types_text(const char *name, const char **text, size_t *len)
+{
+    bool space = strcmp(name, "Space") == 0;
+    *text = space ? " " : name;
+    *len = strlen(*text);
+    return space || *len == 1;
+}
+
+static bool is_key(const char *name, const struct input_event *e)
+{
+    const char *text;
+    size_t len;
+    int code;
+    unsigned mods;
+    if (!*name)
+        return false;
+    if (types_text(name, &text, &len))
+        return e->kind == INPUT_TEXT && e->len == len && memcmp(e->text, text, len) == 0;
+    return e->kind == INPUT_KEY && key_parse(name, &code, &mods) && code == e->code &&
+           mods == e->mods;
+}
+
+static unsigned narrowest(unsigned contexts)
+{
+    while (contexts & (contexts - 1))
+        contexts &= contexts - 1;
+    return contexts;
+}
+
+static enum action look_up(unsigned contexts, const struct input_event *e)
+{
+    enum action found = ACT_NOTHING;
+    unsigned best = 0;
+    for (int i = 0; i < ROWS; i++) {
+        unsigned here = narrowest(rows[i].contexts & contexts);
+        if (here > best && (is_key(rows[i].key, e) || is_key(rows[i].other, e))) {
+            found = rows[i].action;
+            best = here;
+        }
+    }
+    return found;
+}
+
+/* What a terminal may send for a named key: the same byte, or the letter that it is made of. */
+static int also_known_as(int code)
+{
+    switch (code) {
+    case 'h':
+        return KC_BACKSPACE;
+    case 'i':
+        return KC_TAB;
+    case 'j':
+    case 'm':
+        return KC_ENTER;
+    case '[':
+        return KC_ESC;
+    default:
+        return KC_NONE;
+    }
+}
+
+enum action keys_find(unsigned contexts, const struct input_event *e)
+{
+    if (e->kind == INPUT_TEXT && (contexts & CTX_TEXT))
+        return ACT_NOTHING;
+    enum action found = look_up(contexts, e);
+    if (found == ACT_NOTHING && e->kind == INPUT_KEY && (e->mods & MOD_CTRL) &&
+        also_known_as(e->code) != KC_NONE) {
+        struct input_event plain = *e;
+        plain.code = also_known_as(e->code);
+        plain.mods &= ~(unsigned)MOD_CTRL;
+        found = look_up(contexts, &plain);
+    }
+    return found;
+}
+
+void keys_hint(enum action action, char *out, size_t size)
+{
+    const struct key_row *row = keys_of(action);
+    char name[32] = "";
+    const char *text;
+    size_t len;
+    int code;
+    unsigned mods;
+    if (!row) {
+        snprintf(out, size, "%s", "");
+        return;
+    }
+    if (!types_text(row->key, &text, &len) && key_parse(row->key, &code, &mods))
+        key_name(code, mods, name, sizeof name);
+    else
+        snprintf(name, sizeof name, "%s", row->key);
+    snprintf(out, size, "%s%s%s", name, *row->help ? " " : "", row->help);
+}
+
+const char *context_title(enum context context)
+{
+    switch (context) {
+    case CTX_GLOBAL:
+        return "Everywhere";
+    case CTX_STUDIO:
+        return "Studio";
+    case CTX_COMPARE:
+        return "Compare";
+    case CTX_GALLERY:
+        return "Gallery";
+    case CTX_MONITOR:
+        return "Monitor";
+    case CTX_PRESETS:
+        return "Presets";
+    case CTX_SETTINGS:
+        return "Settings";
+    case CTX_QUEUE:
+        return "Queue";
+    case CTX_SPRITE:
+        return "Sprite";
+    case CTX_TEXT:
+        return "Text";
+    case CTX_PROMPT:
+        return "Prompt";
+    case CTX_DIALOG:
+        return "Dialogs";
+    case CTX_HELP:
+        return "Help";
+    }
+    return "";
+}
