@@ -149,7 +149,7 @@ $(BUILD)/test_%: tests/test_%.c $(LIB) Makefile
 $(BUILD)/bench_%: tests/bench_%.c $(LIB) Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
-	$(Q)$(COMPILE) -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
+	$(Q)$(COMPILE) -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(TEST_LIBS) $(LIBS)
 
 build/fuzz/%: tests/fuzz/%.c $(LIB) Makefile
 	@mkdir -p $(@D)
