@@ -1,6 +1,5 @@
 /* See arena.h. Best fit over a sorted array: some tens of blocks live at once, so a scan and a
  * memmove cost less than any tree, and an array is easy to check. */
-#define _DEFAULT_SOURCE /* madvise, MAP_ANONYMOUS */
 #include "ops/arena.h"
 
 #include <assert.h>
