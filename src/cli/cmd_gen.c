@@ -11,8 +11,7 @@
 #include "base/fileio.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "engine/meta.h"
-#include "sprite/png.h"
+#include "engine/save.h"
 
 static volatile sig_atomic_t interrupted;
 
@@ -89,14 +88,8 @@ static int save_one(struct gen *g, int i, struct err *e)
                               .width = r->width,
                               .height = r->height,
                               .pixels = r->rgb + (size_t)i * image};
-    char *parameters = meta_parameters(&g->job, g->hash, i);
-    char *chunk = meta_chunk(&g->job, g->pipeline, r, i);
-    struct png_text text[] = {{"parameters", parameters}, {"spritty", chunk}};
-    int rc = parameters && chunk ? png_save(g->files[i], &picture, text, 2, e)
-                                 : err_set(e, "out of memory");
-    free(parameters);
-    free(chunk);
-    return rc;
+    struct origin origin = {&g->job, g->pipeline, r, g->hash, i};
+    return sprite_save(g->files[i], &picture, &origin, e);
 }
 
 static int save(struct gen *g, struct err *e)
@@ -152,7 +145,7 @@ static int report(struct gen *g, struct err *e)
 
 static int generate(struct gen *g, struct err *e)
 {
-    struct gen_hooks hooks = {&g->progress, on_step};
+    struct gen_hooks hooks = {.user = &g->progress, .step = on_step};
     if (job_prepare(&g->job, &g->cli->flags, g->cli->preset, g->cli->args[0], e) ||
         name_files(g, e))
         return -1;

@@ -16,7 +16,7 @@
 static const char *const fallback[][2] = {
     {"steps", "20"},         {"cfg", "7"},       {"batch", "1"},        {"sampler", "euler"},
     {"scheduler", "normal"}, {"device", "auto"}, {"precision", "auto"}, {"memory", "auto"},
-    {"threads", "0"},        {"seed", "random"},
+    {"threads", "0"},
 };
 
 static bool exists(const char *path)
@@ -184,13 +184,14 @@ static char *join_prompt(const char *frame, const char *words)
 static int draw_seed(struct settings *s, struct err *e)
 {
     uint32_t seed;
-    if (!s->random_seed)
+    if (settings_has(s, "seed") && !s->random_seed)
         return 0;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         return err_set(e, "the system gives no random numbers; choose a seed with -s");
-    s->seed = seed;
     s->random_seed = false;
-    return 0;
+    char text[16];
+    snprintf(text, sizeof text, "%u", seed);
+    return settings_set(s, "seed", text, e);
 }
 
 static void point(struct job *j)
@@ -216,20 +217,27 @@ static void point(struct job *j)
     };
 }
 
-int job_prepare(struct job *j, const struct settings *flags, const char *preset, const char *prompt,
-                struct err *e)
+int job_settle(struct job *j, const struct settings *flags, const char *preset, struct err *e)
 {
     struct settings *s = &j->settings;
     memset(j, 0, sizeof *j);
     if (user_layers(s, flags, preset, e) || find_model(s->model, j->model, e) ||
-        model_defaults(j->model, s, e) || lowest_layer(s, j->model, e) || refuse_unbuilt(s, e) ||
-        draw_seed(s, e))
+        model_defaults(j->model, s, e) || lowest_layer(s, j->model, e))
         return -1;
     name_model(j->model, j->model_name, sizeof j->model_name);
-    if (settings_has(s, "tokenizer"))
+    if (settings_has(s, "tokenizer") && *s->tokenizer)
         snprintf(j->tokenizer, sizeof j->tokenizer, "%s", s->tokenizer);
     else if (!place_path(PLACE_DATA, "tokenizer", j->tokenizer) || !exists(j->tokenizer))
         j->tokenizer[0] = '\0';
+    return 0;
+}
+
+int job_prepare(struct job *j, const struct settings *flags, const char *preset, const char *prompt,
+                struct err *e)
+{
+    struct settings *s = &j->settings;
+    if (job_settle(j, flags, preset, e) || refuse_unbuilt(s, e) || draw_seed(s, e))
+        return -1;
     j->prompt = join_prompt(s->prompt, prompt);
     if (!j->prompt)
         return err_set(e, "out of memory");

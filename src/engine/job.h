@@ -19,6 +19,10 @@ struct job {
     struct pipeline_options options;
 };
 
+/* The settings, model and tokenizer of a job; its seed is not drawn, its prompt not put together.
+ * Does not open weights. job_free after either outcome. */
+int job_settle(struct job *, const struct settings *flags, const char *preset, struct err *);
+
 /* Fills everything from what was said (flags), over the preset (or NULL), over the files; an empty
  * prompt is allowed. Does not open weights. job_free after either outcome. */
 int job_prepare(struct job *, const struct settings *flags, const char *preset, const char *prompt,

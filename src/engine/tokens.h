@@ -27,4 +27,8 @@ void token_count(const struct token_counter *, const char *text, size_t len, str
 struct token_counter *token_counter_hold(struct token_counter *);
 void token_counter_release(struct token_counter *);
 
+/* The engine's: over a model's tokenizers, which it holds. NULL without memory. */
+struct tokenizer;
+struct token_counter *token_counter_new(struct tokenizer *first, struct tokenizer *second);
+
 #endif

@@ -6,14 +6,6 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <time.h>
-
-double clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
 
 void process_memory(size_t *now, size_t *peak)
 {
@@ -240,6 +232,8 @@ void pipeline_close(struct pipeline *p)
     if (!p)
         return;
     pipeline_shadow_free(p->shadow);
+    if (p->profile)
+        p->profile->close(p->profile);
     if (p->ops) {
         pipeline_unload(p);
         p->ops->close(p->ops);
@@ -264,4 +258,17 @@ const char *pipeline_precision(const struct pipeline *p)
 {
     static const char *const NAME[] = {[DT_F32] = "fp32", [DT_F16] = "fp16", [DT_BF16] = "bf16"};
     return NAME[p->ops->act];
+}
+
+struct tokenizer *pipeline_tokenizer(const struct pipeline *p, int encoder)
+{
+    return p->text.tokenizer[encoder];
+}
+
+void pipeline_memory(const struct pipeline *p, size_t *weights, size_t *activations)
+{
+    struct ops_stats s;
+    p->ops->stats(p->ops, &s);
+    *weights = s.weight_bytes;
+    *activations = s.arena_peak;
 }

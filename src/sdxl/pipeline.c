@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sdxl/preview.h"
+
 /* ---- progress ---- */
 
 /* Tells the hooks; false means cancel. */
@@ -88,12 +90,32 @@ static void fresh_noise(void *user, struct tensor *noise)
     r->p->ops->upload(r->p->ops, noise, r->host);
 }
 
+/* Room for a latent and its preview, when somebody wants to see it. */
+static void want_previews(struct run *r, int pixels)
+{
+    const struct model_config *m = r->p->config;
+    if (r->hooks && r->hooks->preview && preview_possible(m))
+        r->seen = calloc((size_t)pixels, (size_t)m->vae.latent_channels * sizeof(float) + 3);
+}
+
+static void show(struct run *r, int step, const struct tensor *denoised)
+{
+    struct ops *o = r->p->ops;
+    struct tensor one = tensor_images(*denoised, 0, 1);
+    uint8_t *rgb = (uint8_t *)(r->seen + tensor_count(&one));
+    o->download(o, r->seen, &one);
+    preview_project(r->p->config, r->seen, tensor_tokens(&one), rgb);
+    r->hooks->preview(r->hooks->user, step, rgb, one.w, one.h);
+}
+
 static int stepped(void *user, int step, const struct tensor *x, const struct tensor *denoised)
 {
     struct run *r = user;
-    (void)x, (void)denoised;
+    (void)x;
     double ms = clock_ms() - r->step_began;
     r->out->ms.steps[r->out->ms.nsteps++] = ms;
+    if (r->seen)
+        show(r, step + 1, denoised);
     return tell(r, "sample", step + 1, r->params->steps, ms) ? 0 : 1;
 }
 
@@ -250,14 +272,36 @@ int pipeline_generate(struct run *r)
         return err_set(r->err, "out of memory for %d images of %dx%d", g->batch, g->width,
                        g->height);
     }
+    want_previews(r, g->height / f * (g->width / f));
     struct tensor x = o->alloc_as(o, DT_F32, g->batch, g->height / f, g->width / f, z);
     int rc = run_stages(r, &x);
     text_states_free(o, &r->text);
     o->release(o, &x);
+    free(r->seen);
     free(r->host);
     if (r->out->cancelled)
         return err_set(r->err, "cancelled");
     return rc;
+}
+
+/* Everything asks p->ops, so the profile takes its place for the run; weights and tensors are the
+ * backend's all the while. */
+static int generate_profiled(struct run *r)
+{
+    struct pipeline *p = r->p;
+    struct ops *plain = p->ops;
+    if (!p->profile && !(p->profile = ops_profile_open(plain, r->err)))
+        return -1;
+    ops_profile_reset(p->profile);
+    p->ops = p->profile;
+    int rc = pipeline_generate(r);
+    p->ops = plain;
+    return rc;
+}
+
+int pipeline_profile(const struct pipeline *p, struct op_profile *rows, int max)
+{
+    return p->profile ? ops_profile_rows(p->profile, rows, max) : 0;
 }
 
 int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct gen_hooks *hooks,
@@ -269,7 +313,7 @@ int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct ge
         return -1;
     int rc = pipeline_reserve(p, g, e);
     if (rc == 0)
-        rc = pipeline_generate(&r);
+        rc = g->profile ? generate_profiled(&r) : pipeline_generate(&r);
     if (rc == 0) {
         struct ops_stats s;
         size_t now;

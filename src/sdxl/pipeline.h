@@ -11,9 +11,11 @@
 #ifndef SPRITTY_PIPELINE_H
 #define SPRITTY_PIPELINE_H
 
+#include "ops/profile.h"
 #include "sdxl/sampler.h"
 
 struct pipeline;
+struct tokenizer;
 
 struct gen_progress {
     const char *stage;            /* "load", "text", "sample", "decode" */
@@ -25,6 +27,9 @@ struct gen_progress {
 struct gen_hooks {
     void *user;
     bool (*step)(void *user, const struct gen_progress *); /* false cancels; NULL: no one asks */
+    /* After step `step`: the first image as the model now sees it without its noise, one pixel a
+     * latent, 3 bytes each (preview.h). NULL: not asked for. */
+    void (*preview)(void *user, int step, const uint8_t *rgb, int width, int height);
 };
 
 struct pipeline_options {
@@ -43,6 +48,7 @@ struct gen_params {
     float cfg; /* 1: no guidance, one UNet pass a step */
     int width, height, batch;
     int sampler, scheduler; /* sampler_by_name, schedule_by_name */
+    bool profile;           /* time every operation: pipeline_profile */
 };
 
 struct gen_times { /* milliseconds */
@@ -67,12 +73,19 @@ void pipeline_close(struct pipeline *);
 const struct model_config *pipeline_config(const struct pipeline *);
 const char *pipeline_device(const struct pipeline *);    /* "cpu" */
 const char *pipeline_precision(const struct pipeline *); /* "bf16" */
+/* Of text encoder 0 or 1; to be kept longer than the pipeline, tokenizer_hold it. */
+struct tokenizer *pipeline_tokenizer(const struct pipeline *, int encoder);
+/* Bytes of the packed weights, and the most that activations took so far. */
+void pipeline_memory(const struct pipeline *, size_t *weights, size_t *activations);
 
 /* -1 with err; a cancelled run is -1 with result->cancelled. gen_result_free is safe after either.
  */
 int pipeline_run(struct pipeline *, const struct gen_params *, const struct gen_hooks *,
                  struct gen_result *, struct err *);
 void gen_result_free(struct gen_result *);
+/* The slowest operations of the last run that had params->profile, up to `max`; returns how many.
+ */
+int pipeline_profile(const struct pipeline *, struct op_profile *, int max);
 
 enum { MAX_PLAN_STAGES = 8 };
 

@@ -2,6 +2,7 @@
 #ifndef SPRITTY_PIPELINE_PRIV_H
 #define SPRITTY_PIPELINE_PRIV_H
 
+#include "base/clock.h"
 #include "sdxl/pipeline.h"
 #include "sdxl/rng.h"
 #include "sdxl/text.h"
@@ -17,6 +18,7 @@ struct pipeline {
     struct vae vae;
     struct noise_levels levels;
     struct pipeline *shadow; /* the same over the dry backend, made by the first run */
+    struct ops *profile;     /* around ops, made by the first run that asks for it */
     double load_ms;
     void (*stage)(struct ops *, const char *name); /* the forecast's bookkeeping, else NULL */
 };
@@ -31,6 +33,7 @@ struct run {
     float sigma[MAX_STEPS + 1];
     struct rng rng;
     float *host; /* noise on its way to the backend */
+    float *seen; /* what a preview shows, and behind it the preview; NULL: no one looks */
     struct text_states text;
     struct unet_run unet_run;
     double step_began;
@@ -50,7 +53,6 @@ void pipeline_shadow_free(struct pipeline *);
 /* Sizes the arena for the run by its forecast. */
 int pipeline_reserve(struct pipeline *, const struct gen_params *, struct err *);
 
-double clock_ms(void);
 /* Resident bytes of the process now and at most. */
 void process_memory(size_t *now, size_t *peak);
 

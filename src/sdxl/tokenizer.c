@@ -7,6 +7,7 @@
 #include "sdxl/tokenizer.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,6 +28,7 @@ enum {
 };
 
 struct tokenizer {
+    atomic_int owners;
     struct bpe *bpe;
     struct specials specials;
 };
@@ -42,6 +44,7 @@ static struct tokenizer *build(const char *vocab, size_t vocab_len, const char *
         err_set(e, "out of memory");
         return NULL;
     }
+    atomic_init(&t->owners, 1);
     t->bpe = bpe_new(vocab, vocab_len, merges, merges_len, e);
     if (t->bpe == NULL || specials_read(&t->specials, config, map, t->bpe, e) != 0) {
         tokenizer_close(t);
@@ -106,9 +109,15 @@ struct tokenizer *tokenizer_open(const char *dir, struct err *e)
     return t;
 }
 
+struct tokenizer *tokenizer_hold(struct tokenizer *t)
+{
+    atomic_fetch_add(&t->owners, 1);
+    return t;
+}
+
 void tokenizer_close(struct tokenizer *t)
 {
-    if (t == NULL)
+    if (t == NULL || atomic_fetch_sub(&t->owners, 1) > 1)
         return;
     bpe_free(t->bpe);
     specials_free(&t->specials);

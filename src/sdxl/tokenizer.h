@@ -18,6 +18,8 @@ struct tokenizer *tokenizer_open(const char *dir, struct err *);
 /* The same from memory (for fuzzing, and for tests with OpenAI's merges file). */
 struct tokenizer *tokenizer_from_memory(const char *vocab_json, size_t vocab_len,
                                         const char *merges, size_t merges_len, struct err *);
+/* One more owner, from any thread; each owner closes it once. */
+struct tokenizer *tokenizer_hold(struct tokenizer *);
 void tokenizer_close(struct tokenizer *);
 
 int tokenizer_bos(const struct tokenizer *);

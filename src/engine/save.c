@@ -1,0 +1,56 @@
+/* See save.h. */
+#include "engine/save.h"
+
+#include <stdlib.h>
+
+int sprite_save(const char *path, const struct picture *picture, const struct origin *o,
+                struct err *e)
+{
+    char *parameters = meta_parameters(o->job, o->hash, o->index);
+    char *chunk = meta_chunk(o->job, o->pipeline, o->result, o->index);
+    struct png_text text[] = {{"parameters", parameters}, {"spritty", chunk}};
+    int rc = parameters && chunk ? png_save(path, picture, text, 2, e)
+                                 : err_set(e, "out of memory");
+    free(parameters);
+    free(chunk);
+    return rc;
+}
+
+/* Drops alpha where there is none. Returns whether it could. */
+static bool to_rgb(const uint8_t *rgba, size_t pixels, uint8_t *rgb)
+{
+    for (size_t i = 0; i < pixels; i++) {
+        if (rgba[4 * i + 3] != 255)
+            return false;
+        for (size_t k = 0; k < 3; k++)
+            rgb[3 * i + k] = rgba[4 * i + k];
+    }
+    return true;
+}
+
+int sprite_save_image(const char *path, const struct image *image, const struct origin *o,
+                      struct err *e)
+{
+    uint8_t palette[256][4];
+    size_t pixels = (size_t)image->width * (size_t)image->height;
+    struct picture p = {.kind = PICTURE_RGBA,
+                        .width = image->width,
+                        .height = image->height,
+                        .pixels = image->rgba};
+    uint8_t *smaller = malloc(pixels * 3);
+    if (!smaller)
+        return err_set(e, "out of memory for a picture of %dx%d", p.width, p.height);
+    int colors = image_palette(image, 256, palette, smaller);
+    if (colors > 0) {
+        p.kind = PICTURE_INDEXED;
+        p.palette = (const uint8_t(*)[4])palette;
+        p.colors = colors;
+        p.pixels = smaller;
+    } else if (to_rgb(image->rgba, pixels, smaller)) {
+        p.kind = PICTURE_RGB;
+        p.pixels = smaller;
+    }
+    int rc = sprite_save(path, &p, o, e);
+    free(smaller);
+    return rc;
+}

@@ -1,0 +1,26 @@
+/*
+ * A sprite on its way to disk: a PNG with its story in text chunks.
+ */
+#ifndef SPRITTY_SAVE_H
+#define SPRITTY_SAVE_H
+
+#include "engine/meta.h"
+#include "sprite/image.h"
+#include "sprite/png.h"
+
+/* Where a sprite comes from. */
+struct origin {
+    const struct job *job;
+    const struct pipeline *pipeline;
+    const struct gen_result *result;
+    const char *hash; /* of the model, or "" */
+    int index;        /* in the batch */
+};
+
+/* A PNG with the chunks "parameters" and "spritty"; whole or not at all. */
+int sprite_save(const char *path, const struct picture *, const struct origin *, struct err *);
+
+/* The same in the smallest form that loses nothing: with a palette, without alpha, or as it is. */
+int sprite_save_image(const char *path, const struct image *, const struct origin *, struct err *);
+
+#endif

@@ -1,0 +1,439 @@
+/*
+ * A job, from its command to its last event.
+ *
+ * The database comes first: the row says "running" before any work is done, and a sprite is a file
+ * and a row before its event is sent. Each job ends with exactly one of EVENT_DONE, EVENT_FAILED
+ * and EVENT_CANCELLED. What the engine's own end interrupts is queued again, so that it is there at
+ * the next start.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "engine/engine_priv.h"
+#include "engine/save.h"
+
+struct work {
+    struct engine *engine;
+    const struct command *command;
+    int64_t id;
+    struct job job;
+    struct gen_hooks hooks;
+    struct gen_result result;
+    struct image **images; /* result.count finished ones, or NULL where given away */
+    struct job_times times;
+    double began;
+    char stage[12];
+    bool loads;     /* this job opens its model */
+    char *settings; /* of the command, as the database has them */
+};
+
+/* ---- what was said, as text ---- */
+
+/* One value; a line break in it continues on a line that begins with a space. */
+static void put_setting(FILE *f, const char *name, const char *value)
+{
+    fprintf(f, "%s = ", name);
+    for (const char *c = value; *c; c++) {
+        fputc(*c, f);
+        if (*c == '\n')
+            fputc(' ', f);
+    }
+    fputc('\n', f);
+}
+
+/* malloc'd; longer values are cut. NULL without memory. */
+static char *said_text(const struct settings *s)
+{
+    enum { LONGEST = 64 << 10 };
+    char *text = NULL, *value = malloc(LONGEST);
+    size_t size;
+    FILE *f = value ? open_memstream(&text, &size) : NULL;
+    const struct settings_key *k;
+    for (int i = 0; f && (k = settings_key(i)); i++) {
+        if (!settings_has(s, k->name))
+            continue;
+        settings_print(s, k->name, value, LONGEST);
+        put_setting(f, k->name, value);
+    }
+    free(value);
+    if (f && fclose(f)) {
+        free(text);
+        return NULL;
+    }
+    return text;
+}
+
+/* ---- progress ---- */
+
+static bool is_stopped(struct work *w)
+{
+    return atomic_load(&w->engine->quit) || is_cancelled(w->engine, w->id);
+}
+
+static void enter(struct work *w, const char *stage, int steps)
+{
+    struct event *v = event_new(EVENT_STAGE, w->id);
+    snprintf(w->stage, sizeof w->stage, "%s", stage);
+    if (v) {
+        snprintf(v->stage, sizeof v->stage, "%s", stage);
+        v->steps = steps;
+    }
+    emit(w->engine, v);
+}
+
+static void tell_step(struct work *w, const struct gen_progress *p)
+{
+    struct event *v = event_new(EVENT_STEP, w->id);
+    if (!v)
+        return;
+    snprintf(v->stage, sizeof v->stage, "%s", p->stage);
+    v->step = p->step;
+    v->steps = p->steps;
+    v->ms = p->ms;
+    v->bytes_now = p->bytes_now;
+    v->bytes_peak = p->bytes_peak;
+    pipeline_memory(w->engine->model.pipeline, &v->bytes_weights, &v->bytes_activations);
+    emit(w->engine, v);
+}
+
+static bool on_step(void *user, const struct gen_progress *p)
+{
+    struct work *w = user;
+    if (strcmp(w->stage, p->stage) != 0)
+        enter(w, p->stage, p->steps);
+    if (p->step > 0 && !strcmp(p->stage, "sample"))
+        tell_step(w, p);
+    return !is_stopped(w);
+}
+
+static void on_preview(void *user, int step, const uint8_t *rgb, int width, int height)
+{
+    struct work *w = user;
+    struct event *v = can_drop_in(w->engine) ? event_new(EVENT_PREVIEW, w->id) : NULL;
+    if (!v)
+        return;
+    v->step = step;
+    v->steps = w->job.params.steps;
+    v->image = image_from_rgb(rgb, width, height);
+    if (v->image)
+        emit(w->engine, v);
+    else
+        event_free(v);
+}
+
+/* What a job runs with, once it is settled and once it is done. */
+static struct event *event_of_job(struct work *w, enum event_kind kind)
+{
+    const struct gen_params *g = &w->job.params;
+    struct event *v = event_new(kind, w->id);
+    if (!v)
+        return NULL;
+    v->steps = g->steps;
+    v->seed = g->seed;
+    v->width = g->width;
+    v->height = g->height;
+    v->batch = g->batch;
+    return v;
+}
+
+/* ---- finishing and saving ---- */
+
+/* The decoded image `index` as a sprite. Today that is the image itself: cells, palette and matte
+ * go here (settings.raw asks for it unfinished). NULL and err on failure. */
+static struct image *finish_image(struct work *w, int index, struct err *e)
+{
+    const struct gen_result *r = &w->result;
+    size_t bytes = (size_t)r->width * (size_t)r->height * 3;
+    struct image *image = image_from_rgb(r->rgb + (size_t)index * bytes, r->width, r->height);
+    if (!image)
+        err_set(e, "out of memory for the sprite");
+    return image;
+}
+
+static int finish(struct work *w, struct err *e)
+{
+    double start = clock_ms();
+    enter(w, "finish", 0);
+    w->images = calloc((size_t)w->result.count, sizeof *w->images);
+    if (!w->images)
+        return err_set(e, "out of memory for the sprites");
+    for (int i = 0; i < w->result.count; i++)
+        if (!(w->images[i] = finish_image(w, i, e)))
+            return -1;
+    w->times.finish = clock_ms() - start;
+    return 0;
+}
+
+static double mean_step(const struct gen_times *t)
+{
+    return t->nsteps > 0 ? t->sample / t->nsteps : 0;
+}
+
+/* A job that was interrupted after this sprite and runs again has its row already. */
+static int64_t row_of(struct work *w, const char *path)
+{
+    struct store_sprite *list = NULL;
+    struct err e;
+    int64_t id = 0;
+    int n = store_job_sprites(w->engine->store, w->id, &list, &e);
+    for (int i = 0; i < n && !id; i++)
+        if (!strcmp(list[i].path, path))
+            id = list[i].id;
+    if (n >= 0)
+        store_sprites_free(list, n);
+    return id;
+}
+
+static int add_row(struct work *w, int index, char *path, int64_t *id, struct err *e)
+{
+    const struct gen_params *g = &w->job.params;
+    const struct image *image = w->images[index];
+    struct store_sprite s = {
+        .job = w->id,
+        .index = index,
+        .path = path,
+        .prompt = w->job.prompt,
+        .negative = g->negative ? w->job.settings.negative : "",
+        .words = w->command->words ? w->command->words : "",
+        .preset = w->command->preset,
+        .settings = w->settings,
+        .model = w->job.model_name,
+        .seed = g->seed,
+        .width = image->width,
+        .height = image->height,
+        .colors = image_colors(image),
+        .steps = g->steps,
+        .cfg = (double)g->cfg,
+        .sampler = w->job.settings.sampler,
+        .scheduler = w->job.settings.scheduler,
+        .ms_total = clock_ms() - w->began,
+        .ms_step = mean_step(&w->result.ms),
+        .bytes_peak = w->result.bytes_peak,
+        .tags = "",
+    };
+    *id = row_of(w, path);
+    if (*id == 0 && store_add_sprite(w->engine->store, &s, e) < 0)
+        return err_prefix(e, "the sprite is in %s, but the database does not take it", path);
+    *id = *id ? *id : s.id;
+    return 0;
+}
+
+/* File, row, event: in this order. */
+static int save_one(struct work *w, int index, struct err *e)
+{
+    const struct origin origin = {&w->job, w->engine->model.pipeline, &w->result,
+                                  w->engine->model.hash, index};
+    char *path = NULL;
+    int64_t row = 0;
+    if (asprintf(&path, "%s/sprite-%" PRId64 "-%d-%" PRIu64 ".png", w->engine->folder, w->id, index,
+                 w->job.params.seed) < 0)
+        return err_set(e, "out of memory");
+    int rc = sprite_save_image(path, w->images[index], &origin, e);
+    if (rc == 0)
+        rc = add_row(w, index, path, &row, e);
+    struct event *v = rc == 0 ? event_of_job(w, EVENT_SPRITE) : NULL;
+    if (v) {
+        v->sprite = row;
+        v->index = index;
+        v->width = w->images[index]->width;
+        v->height = w->images[index]->height;
+        v->image = w->images[index];
+        w->images[index] = NULL;
+        v->text = safe_text(path);
+        emit(w->engine, v);
+    }
+    free(path);
+    return rc;
+}
+
+static int save(struct work *w, struct err *e)
+{
+    double start = clock_ms();
+    enter(w, "save", 0);
+    for (int i = 0; i < w->result.count; i++)
+        if (save_one(w, i, e) < 0)
+            return -1;
+    w->times.save = clock_ms() - start;
+    w->times.total = clock_ms() - w->began;
+    return 0;
+}
+
+/* ---- the end ---- */
+
+_Static_assert(sizeof((struct op_profile *)0)->name == sizeof((struct profile_row *)0)->name,
+               "a row's name is handed on as it is");
+
+static void tell_profile(struct work *w)
+{
+    struct op_profile rows[PROFILE_ROWS];
+    int n = pipeline_profile(w->engine->model.pipeline, rows, PROFILE_ROWS);
+    struct event *v = event_new(EVENT_PROFILE, w->id);
+    if (!v || !(v->profile = calloc(PROFILE_ROWS, sizeof *v->profile))) {
+        event_free(v);
+        return;
+    }
+    v->profile_rows = n;
+    for (int i = 0; i < n; i++) {
+        struct profile_row *to = &v->profile[i];
+        memcpy(to->name, rows[i].name, sizeof to->name);
+        to->calls = rows[i].calls;
+        to->ms = rows[i].ms;
+        to->gflops = rows[i].ms > 0 ? rows[i].flops / rows[i].ms / 1e6 : 0;
+    }
+    emit(w->engine, v);
+}
+
+static int finish_row(struct work *w, struct err *e)
+{
+    const struct gen_times *ms = &w->result.ms;
+    struct store_job row = {
+        .id = w->id,
+        .ms_total = w->times.total,
+        .ms_load = ms->load,
+        .ms_text = ms->text,
+        .ms_sample = ms->sample,
+        .ms_decode = ms->decode,
+        .ms_finish = w->times.finish,
+        .ms_save = w->times.save,
+        .ms_step = mean_step(ms),
+        .bytes_peak = w->result.bytes_peak,
+    };
+    return store_finish_job(w->engine->store, &row, e);
+}
+
+static void tell_done(struct work *w)
+{
+    struct gen_result *r = &w->result;
+    struct event *v = event_of_job(w, EVENT_DONE);
+    if (!v)
+        return;
+    v->times.load = r->ms.load;
+    v->times.text = r->ms.text;
+    v->times.sample = r->ms.sample;
+    v->times.decode = r->ms.decode;
+    v->times.finish = w->times.finish;
+    v->times.save = w->times.save;
+    v->times.total = w->times.total;
+    v->step = v->steps = r->ms.nsteps;
+    v->ms = mean_step(&r->ms);
+    v->step_ms = r->ms.steps;
+    r->ms.steps = NULL;
+    v->bytes_peak = r->bytes_peak;
+    v->bytes_weights = r->bytes_weights;
+    v->bytes_activations = r->bytes_activations;
+    emit(w->engine, v);
+}
+
+static void tell_failed(struct work *w, const char *why)
+{
+    struct event *v = event_new(EVENT_FAILED, w->id);
+    if (v)
+        v->text = safe_text(why);
+    emit(w->engine, v);
+}
+
+/* why: NULL when it was cancelled, or the engine quits. The row is told as far as the database
+ * lets us; the event is sent in any case. */
+static void end_early(struct work *w, const char *why)
+{
+    struct engine *x = w->engine;
+    enum job_state state = why ? JOB_FAILED : is_cancelled(x, w->id) ? JOB_CANCELLED : JOB_QUEUED;
+    struct err e;
+    if (x->store)
+        store_set_job_state(x->store, w->id, state, why, &e);
+    if (why)
+        tell_failed(w, why);
+    else
+        emit(x, event_new(EVENT_CANCELLED, w->id));
+}
+
+/* ---- commands ---- */
+
+static int need_store(struct engine *x, struct err *e)
+{
+    if (!x->store)
+        x->store = store_open(x->store_path, e);
+    return x->store ? 0 : -1;
+}
+
+static int prepare(struct work *w, struct err *e)
+{
+    const struct command *c = w->command;
+    if (job_prepare(&w->job, &c->settings, c->preset, c->words ? c->words : "", e) < 0)
+        return -1;
+    if (w->job.options.threads == 0)
+        w->job.options.threads = w->engine->threads;
+    w->job.params.profile = c->profile;
+    return 0;
+}
+
+static int need_model(struct work *w, struct err *e)
+{
+    if (model_is_open(w->engine, &w->job))
+        return 0;
+    w->loads = true;
+    enter(w, "load", 0);
+    return model_open(w->engine, &w->job, &w->hooks, w->id, e);
+}
+
+static int run(struct work *w, struct err *e)
+{
+    if (need_store(w->engine, e) < 0 ||
+        store_set_job_state(w->engine->store, w->id, JOB_RUNNING, NULL, e) < 0 || prepare(w, e) < 0)
+        return -1;
+    if (!(w->settings = said_text(&w->command->settings)))
+        return err_set(e, "out of memory");
+    emit(w->engine, event_of_job(w, EVENT_STARTED));
+    if (need_model(w, e) < 0 || is_stopped(w) ||
+        pipeline_run(w->engine->model.pipeline, &w->job.params, &w->hooks, &w->result, e) < 0)
+        return -1;
+    if (!w->loads)
+        w->result.ms.load = 0; /* an earlier job paid for it */
+    return finish(w, e) < 0 || save(w, e) < 0 ? -1 : finish_row(w, e);
+}
+
+static void work_free(struct work *w)
+{
+    for (int i = 0; w->images && i < w->result.count; i++)
+        image_free(w->images[i]);
+    free(w->images);
+    free(w->settings);
+    gen_result_free(&w->result);
+    job_free(&w->job);
+}
+
+static struct work work_on(struct engine *x, const struct command *c)
+{
+    return (struct work){.engine = x, .command = c, .id = c->job, .began = clock_ms()};
+}
+
+void work_run(struct engine *x, const struct command *c)
+{
+    struct work w = work_on(x, c);
+    struct err e = {""};
+    w.hooks = (struct gen_hooks){.user = &w, .step = on_step, .preview = on_preview};
+    if (is_stopped(&w)) {
+        need_store(x, &e);
+        end_early(&w, NULL);
+    } else if (run(&w, &e) == 0) {
+        if (c->profile)
+            tell_profile(&w);
+        tell_done(&w);
+    } else {
+        end_early(&w, is_stopped(&w) ? NULL : e.text);
+    }
+    work_free(&w);
+}
+
+void work_open(struct engine *x, const struct command *c)
+{
+    struct work w = work_on(x, c);
+    struct err e = {""};
+    w.hooks = (struct gen_hooks){.user = &w, .step = on_step};
+    if ((prepare(&w, &e) < 0 || need_model(&w, &e) < 0) && !is_stopped(&w))
+        tell_failed(&w, e.text);
+    work_free(&w);
+}
