@@ -3,7 +3,7 @@
  *
  * Pure: no curses, no terminal. The cursor stands between grapheme clusters (utf8proc's breaks), so
  * one key is one emoji or accented letter. Edits that follow each other closely are one undo step:
- * a run of typing, a run of deleting, a paste.
+ * a word being typed with the spaces behind it, a run of deleting, a paste.
  */
 #ifndef SPRITTY_EDITOR_H
 #define SPRITTY_EDITOR_H
@@ -27,11 +27,14 @@ unsigned long editor_version(const struct editor *); /* another one after each c
 
 /* Replaces all of it, as one undo step; the cursor goes to the end. */
 void editor_set(struct editor *, const char *text);
-/* At the cursor. Control characters are left out; newlines become spaces in a one-line editor.
- * False when not all of it fitted. */
+/* At the cursor. Control characters and invisible format characters (direction, zero width; not
+ * joiners) are left out, a tab becomes a space, broken UTF-8 U+FFFD; newlines become spaces in
+ * a one-line editor. False when not all of it fitted. */
 bool editor_insert(struct editor *, const char *text, size_t len);
-/* LEFT ... REDO, NEWLINE; `width`: columns that the text is wrapped at, for LINE_UP and LINE_DOWN.
- * False when the action is none of an editor's, or would move beyond the first or last line. */
+/* LEFT ... REDO, NEWLINE; `width`: columns that the text is wrapped at, for LINE_UP and LINE_DOWN,
+ * which go by rows; all else goes by lines. Cuts one after the other are put back together. False
+ * when the action is none of an editor's (NEWLINE in a one-line editor is none), or would move
+ * beyond the first or last row. */
 bool editor_act(struct editor *, enum action, int width);
 /* Puts the cursor where a click fell, in wrapped rows and columns. */
 void editor_click(struct editor *, int row, int col, int width);
@@ -44,7 +47,8 @@ struct editor_row {
  * out once a change. */
 bool editor_row(struct editor *, int i, int width, struct editor_row *);
 int editor_rows(struct editor *, int width);
-/* Where the cursor stands in these rows. */
+/* Where the cursor stands in these rows. Where a row is broken without a space it stands in the
+ * next one. *col can be `width`: at the end of a full row. */
 void editor_cursor_at(struct editor *, int width, int *row, int *col);
 
 #endif

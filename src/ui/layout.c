@@ -13,7 +13,7 @@ enum {
     GRAPH_MAX = 14,     /* more than that is the preview's */
     GRAPH_COLS = 24,    /* columns of a graph's box at least */
     PREVIEW_COLS = 36,  /* of a preview with a graph beside it */
-    SETTINGS_ROWS = 12, /* boxed, when all of them are seen */
+    SETTINGS_ROWS = 13, /* boxed, when all of them are seen */
     SETTINGS_COLS = 30,
     PRESETS_ROWS = 8,
     PRESETS_COLS = 18,
