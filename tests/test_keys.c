@@ -8,35 +8,9 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <stdio.h>
 #include <string.h>
 
 #include "ui/keys.h"
-
-/* A twin of input.h's two functions, until they are there. */
-static const char *const named[] = {"Enter", "Tab",  "Esc",  "Backspace", "Delete", "Insert",
-                                    "Up",    "Down", "Left", "Right",     "Home",   "End",
-                                    "PgUp",  "PgDn", "F1",   "F2",        "F3",     "F4",
-                                    "F5",    "F6",   "F7",   "F8",        "F9",     "F10"};
-
-bool key_parse(const char *name, int *code, unsigned *mods)
-{
-    *mods = 0;
-    for (; name[0] && name[1] == '-' && name[2]; name += 2)
-        *mods |= *name == 'C' ? MOD_CTRL : *name == 'M' ? MOD_ALT : MOD_SHIFT;
-    *code = (unsigned char)*name;
-    for (size_t i = 0; i < sizeof named / sizeof *named; i++)
-        if (strcmp(name, named[i]) == 0) {
-            *code = KC_ENTER + (int)i;
-            return true;
-        }
-    return name[0] && !name[1];
-}
-
-void key_name(int code, unsigned mods, char *out, size_t size)
-{
-    snprintf(out, size, "%s%c", mods & MOD_CTRL ? "Ctrl-" : "", code - 32);
-}
 
 /* What is really in force together. */
 static const unsigned scenes[] = {

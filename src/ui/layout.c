@@ -134,10 +134,11 @@ static void layout_narrow(struct studio_layout *l, struct rect area)
     l->negative = take_rows(&area, BOX_MIN);
     struct rect left = take_cols(&area, clamp(area.w * 40 / 100, SETTINGS_COLS, area.w));
     int settings = 7, queue = BOX_MIN, presets = 0, spare = left.h - settings - queue;
-    grow(&settings, SETTINGS_ROWS, &spare);
+    grow(&settings, SETTINGS_ROWS - 1, &spare);
     if (spare >= 5)
         grow(&presets, PRESETS_ROWS, &spare);
     grow(&queue, 8, &spare);
+    grow(&settings, SETTINGS_ROWS, &spare);
     if (presets)
         grow(&presets, 2 * PRESETS_ROWS, &spare);
     l->settings = take_rows(&left, settings);
