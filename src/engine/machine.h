@@ -28,5 +28,7 @@ struct machine {
 
 /* Zero the struct before the first call. */
 void machine_read(struct machine *);
+/* The same below another root than "/", for tests. */
+void machine_read_at(struct machine *, const char *root);
 
 #endif

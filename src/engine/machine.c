@@ -1,0 +1,234 @@
+/*
+ * The machine's state; see machine.h.
+ *
+ * Every file may be missing, cut short or say nonsense (containers, virtual machines, kernels that
+ * keep energy counters to root): whatever is not understood is not told.
+ */
+#include "engine/machine.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+
+enum { MAX_HWMON = 32, MAX_SAMPLED_CORES = 8 };
+
+/* The beginning of a file as a string; "" when it cannot be read. Returns whether it could. */
+static bool slurp(const char *root, const char *path, char *out, size_t size)
+{
+    char full[PATH_MAX];
+    size_t n = 0;
+    snprintf(full, sizeof full, "%s%s", root, path);
+    int fd = open(full, O_RDONLY | O_CLOEXEC);
+    for (ssize_t got; fd >= 0 && n + 1 < size && (got = read(fd, out + n, size - 1 - n)) > 0;)
+        n += (size_t)got;
+    if (fd >= 0)
+        close(fd);
+    out[n] = '\0';
+    return n > 0;
+}
+
+/* The number that the file holds, or NAN. */
+static double number_in(const char *root, const char *path)
+{
+    char text[64], *end;
+    if (!slurp(root, path, text, sizeof text))
+        return NAN;
+    double x = strtod(text, &end);
+    return end > text && isfinite(x) ? x : NAN;
+}
+
+/* ---- load: ticks since the call before ---- */
+
+/* The first line of /proc/stat: user nice system idle iowait irq softirq steal. */
+static bool read_ticks(const char *root, uint64_t *busy, uint64_t *all)
+{
+    char text[512];
+    unsigned long long t[8] = {0};
+    if (!slurp(root, "/proc/stat", text, sizeof text) ||
+        sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3],
+               &t[4], &t[5], &t[6], &t[7]) < 4)
+        return false;
+    *all = 0;
+    for (int i = 0; i < 8; i++)
+        *all += t[i];
+    *busy = *all - t[3] - t[4];
+    return true;
+}
+
+/* utime and stime, counted from behind the name, which may hold anything but ends with the last
+ * bracket. */
+static bool read_own_ticks(const char *root, uint64_t *own)
+{
+    char text[1024];
+    unsigned long long user, system;
+    char *at = slurp(root, "/proc/self/stat", text, sizeof text) ? strrchr(text, ')') : NULL;
+    if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
+                      &system) != 2)
+        return false;
+    *own = user + system;
+    return true;
+}
+
+/* A share of `all` ticks, NAN when time stood still or a counter ran backwards. */
+static double share(uint64_t now, uint64_t before, uint64_t all)
+{
+    return all > 0 && now >= before ? fmin((double)(now - before) / (double)all, 1) : NAN;
+}
+
+static void read_load(struct machine *m, const char *root)
+{
+    uint64_t busy, all, own;
+    m->load = m->own_load = NAN;
+    if (!read_ticks(root, &busy, &all))
+        return;
+    bool again = m->last.all > 0 && all > m->last.all;
+    uint64_t passed = again ? all - m->last.all : 0;
+    m->load = share(busy, m->last.busy, passed);
+    if (read_own_ticks(root, &own)) {
+        m->own_load = share(own, m->last.own, passed);
+        m->last.own = own;
+    }
+    m->last.busy = busy;
+    m->last.all = all;
+}
+
+/* ---- memory ---- */
+
+/* "MemTotal:       16316412 kB", or 0. */
+static size_t kilobytes_of(const char *text, const char *key)
+{
+    const char *at = strstr(text, key);
+    unsigned long long kb = 0;
+    if (!at || sscanf(at + strlen(key), ": %llu", &kb) != 1 || kb > SIZE_MAX >> 10)
+        return 0;
+    return (size_t)kb << 10;
+}
+
+static void read_memory(struct machine *m, const char *root)
+{
+    char text[2048];
+    unsigned long long pages = 0;
+    slurp(root, "/proc/meminfo", text, sizeof text);
+    m->memory_total = kilobytes_of(text, "MemTotal");
+    m->memory_free = kilobytes_of(text, "MemAvailable");
+    slurp(root, "/proc/self/statm", text, sizeof text);
+    if (sscanf(text, "%*u %llu", &pages) != 1 || pages > SIZE_MAX >> 20)
+        pages = 0;
+    m->own_bytes = (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
+/* ---- sensors ---- */
+
+/* The first of the drivers that measure a CPU. */
+static double cpu_celsius(const char *root)
+{
+    static const char *const drivers[] = {"k10temp", "coretemp", "zenpower", "cpu_thermal"};
+    char path[128], name[64];
+    for (int i = 0; i < MAX_HWMON; i++) {
+        snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/name", i);
+        if (!slurp(root, path, name, sizeof name))
+            continue;
+        name[strcspn(name, "\n")] = '\0';
+        for (size_t d = 0; d < sizeof drivers / sizeof *drivers; d++) {
+            if (strcmp(name, drivers[d]) != 0)
+                continue;
+            snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/temp1_input", i);
+            double celsius = number_in(root, path) / 1000;
+            if (celsius > -100 && celsius < 200)
+                return celsius;
+        }
+    }
+    return NAN;
+}
+
+static void read_power(struct machine *m, const char *root, double now)
+{
+    double energy = number_in(root, "/sys/class/powercap/intel-rapl:0/energy_uj");
+    double seconds = (now - m->last.at_ms) / 1e3;
+    uint64_t before = m->last.microjoules;
+    m->watts = NAN;
+    m->last.microjoules = 0;
+    if (!(energy > 0 && energy < 0x1p63))
+        return;
+    m->last.microjoules = (uint64_t)energy;
+    if (before > 0 && m->last.microjoules >= before && seconds > 0) /* else it began anew */
+        m->watts = (double)(m->last.microjoules - before) / 1e6 / seconds;
+}
+
+/* Mean of some cores, evenly spread: asking hundreds would take longer than all the rest. */
+static double mean_mhz(const char *root, int cores)
+{
+    char path[96];
+    double sum = 0;
+    int n = 0, step = cores / MAX_SAMPLED_CORES > 1 ? cores / MAX_SAMPLED_CORES : 1;
+    for (int i = 0; i < cores && n < MAX_SAMPLED_CORES; i += step) {
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpufreq/scaling_cur_freq", i);
+        double khz = number_in(root, path);
+        if (!(khz > 0))
+            break;
+        sum += khz / 1000;
+        n++;
+    }
+    return n ? sum / n : NAN;
+}
+
+/* ---- what does not change ---- */
+
+/* The value of "key : value" in /proc/cpuinfo, or NULL. Cuts the text. */
+static const char *value_of(char *text, const char *key)
+{
+    char *at = strstr(text, key);
+    at = at ? strchr(at, ':') : NULL;
+    if (!at)
+        return NULL;
+    at += 1 + strspn(at + 1, " \t");
+    at[strcspn(at, "\n")] = '\0';
+    return *at ? at : NULL;
+}
+
+/* Once: the name, the cores, and the clock where no driver will tell it again. */
+static void read_identity(struct machine *m, const char *root)
+{
+    static const char *const keys[] = {"model name", "Model", "Hardware"};
+    char text[4096];
+    const char *name = NULL;
+    m->cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    m->mhz = NAN;
+    for (int i = 0; i < 3 && !name; i++)
+        if (slurp(root, "/proc/cpuinfo", text, sizeof text))
+            name = value_of(text, keys[i]);
+    snprintf(m->name, sizeof m->name, "%.63s", name ? name : "CPU");
+    text_sanitize(m->name);
+    slurp(root, "/proc/cpuinfo", text, sizeof text);
+    const char *mhz = value_of(text, "cpu MHz");
+    if (mhz && strtod(mhz, NULL) > 0)
+        m->mhz = strtod(mhz, NULL);
+}
+
+void machine_read_at(struct machine *m, const char *root)
+{
+    double now = clock_ms();
+    if (m->cores == 0)
+        read_identity(m, root);
+    read_load(m, root);
+    read_memory(m, root);
+    read_power(m, root, now);
+    m->celsius = cpu_celsius(root);
+    double mhz = mean_mhz(root, m->cores);
+    if (mhz > 0)
+        m->mhz = mhz;
+    m->last.at_ms = now;
+}
+
+void machine_read(struct machine *m)
+{
+    machine_read_at(m, "");
+}

@@ -1,0 +1,166 @@
+/*
+ * Answers without the thread: what a job would run with, layer by layer, and the list of models.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+
+static char home[] = "/tmp/spritty-test-settle-XXXXXX";
+
+static int make_home(void **state)
+{
+    (void)state;
+    unsetenv("XDG_CONFIG_HOME");
+    unsetenv("XDG_DATA_HOME");
+    return mkdtemp(home) && !setenv("HOME", home, 1) ? 0 : -1;
+}
+
+static int drop(const char *path, const struct stat *st, int kind, struct FTW *at)
+{
+    (void)st, (void)kind, (void)at;
+    return remove(path);
+}
+
+static int drop_home(void **state)
+{
+    (void)state;
+    return nftw(home, drop, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Makes the folders on the way; a path that ends with / is a folder. */
+static void put(const char *path, const char *text)
+{
+    char full[400];
+    snprintf(full, sizeof full, "%s/%s", home, path);
+    for (char *c = full + strlen(home) + 1; (c = strchr(c, '/')); c++) {
+        *c = '\0';
+        mkdir(full, 0755);
+        *c = '/';
+    }
+    FILE *f = full[strlen(full) - 1] == '/' ? NULL : fopen(full, "w");
+    if (f) {
+        fputs(text, f);
+        assert_int_equal(fclose(f), 0);
+    }
+}
+
+static struct settings settle(const struct settings *said, const char *preset)
+{
+    struct settings out;
+    struct err e = {""};
+    if (engine_settle(said, preset, &out, &e))
+        fail_msg("%s", e.text);
+    return out;
+}
+
+/* Everything is said, but for what has no value until a job runs. */
+static void every_key_is_said(void **state)
+{
+    (void)state;
+    struct settings said = {0}, s = settle(&said, NULL);
+    const struct settings_key *k;
+    for (int i = 0; (k = settings_key(i)); i++) {
+        bool open = !strcmp(k->name, "prompt") || !strcmp(k->name, "output") ||
+                    !strcmp(k->name, "seed");
+        if (settings_has(&s, k->name) == open)
+            fail_msg("%s", k->name);
+    }
+    assert_string_equal(s.model, "tiny");
+    assert_int_equal(s.steps, 20);
+    assert_true(s.cfg == 3.5); /* the tiny model's own */
+    assert_int_equal(s.width, 128);
+    assert_string_equal(s.negative, "");
+    settings_free(&s);
+}
+
+static void layers_lie_over_each_other(void **state)
+{
+    (void)state;
+    struct settings said = {0}, s;
+    struct err e = {""};
+    s = settle(&said, "draft");
+    assert_int_equal(s.steps, 8);
+    assert_string_equal(s.sampler, "dpmpp_2m");
+    assert_true(s.cfg == 3.5);
+    settings_free(&s);
+    assert_int_equal(settings_set(&said, "steps", "3", &e), 0);
+    assert_int_equal(settings_set(&said, "seed", "random", &e), 0);
+    assert_int_equal(settings_set(&said, "model", "tests/golden/small_a", &e), 0);
+    s = settle(&said, "draft");
+    assert_int_equal(s.steps, 3);
+    assert_true(settings_has(&s, "seed") && s.random_seed);
+    assert_true(s.cfg == 7); /* nobody says otherwise */
+    settings_free(&s);
+    /* What came out goes in again unchanged. */
+    s = settle(&said, "draft");
+    struct settings again = settle(&s, NULL);
+    char a[300], b[300];
+    for (int i = 0; settings_key(i); i++) {
+        settings_print(&s, settings_key(i)->name, a, sizeof a);
+        settings_print(&again, settings_key(i)->name, b, sizeof b);
+        assert_string_equal(a, b);
+    }
+    settings_free(&again);
+    settings_free(&s);
+    settings_free(&said);
+}
+
+static void mistakes_are_told(void **state)
+{
+    (void)state;
+    struct settings said = {0}, s;
+    struct err e = {""};
+    assert_int_equal(engine_settle(&said, "nope", &s, &e), -1);
+    assert_non_null(strstr(e.text, "nope"));
+    settings_free(&s);
+    assert_int_equal(settings_set(&said, "model", "nowhere", &e), 0);
+    assert_int_equal(engine_settle(&said, NULL, &s, &e), -1);
+    assert_non_null(strstr(e.text, "no model 'nowhere'"));
+    settings_free(&s);
+    settings_free(&said);
+}
+
+static void models_are_listed(void **state)
+{
+    (void)state;
+    static const char *const expected[] = {"beta", "single", "tiny"};
+    put(".local/share/spritty/models/beta/model_index.json", "{}");
+    put(".local/share/spritty/models/tiny/model_index.json", "{}"); /* once, though it ships too */
+    put(".local/share/spritty/models/single.safetensors", "");
+    put(".local/share/spritty/models/no-model/", "");
+    put(".local/share/spritty/models/folder.safetensors/", "");
+    put(".local/share/spritty/models/.hidden.safetensors", "");
+    put(".local/share/spritty/models/.safetensors", "");
+    put(".local/share/spritty/models/readme.txt", "");
+    put(".local/share/spritty/models/a\033b.safetensors", "");
+    char **names;
+    int n = engine_models(&names);
+    for (int i = 0; i < n && i < 3; i++)
+        assert_string_equal(names[i], expected[i]);
+    assert_int_equal(n, 3);
+    for (int i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_key_is_said),
+        cmocka_unit_test(layers_lie_over_each_other),
+        cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(models_are_listed),
+    };
+    return cmocka_run_group_tests(tests, make_home, drop_home);
+}
