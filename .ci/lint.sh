@@ -11,9 +11,9 @@ homes='
 dnnl|src/ops/(ops_)?cpu
 png|src/sprite/png\.c|tests/test_png\.c
 zlib|src/sprite/png\.c|tests/test_tokenizer\.c
-ini|src/config\.c
+ini|src/(config|ui/theme)\.c
 (cjson/)?cJSON|src/base/json\.c
-utf8proc|src/(base/err|base/utf8|sdxl/textnorm|ui/editor|ui/screen|term/input)\.[ch]
+utf8proc|src/(base/err|base/utf8|sdxl/textnorm|ui/editor|ui/glyph|term/input)\.[ch]
 (sixel/)?sixel|src/term/sixel\.c
 (chafa/)?chafa|src/term/chafa\.c
 vterm|tests/

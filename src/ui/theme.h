@@ -3,8 +3,9 @@
  * how that looks in true colour, and what is nearest in 256, 16 or no colours is worked out here.
  *
  * An INI file: [theme] name, title; [colors] ROLE = #rrggbb [on #rrggbb] [bold] [dim] [underline]
- * [reverse]; a role that is not said takes `text`'s. The user's folder (~/.config/spritty/themes)
- * comes before the shipped one. Mistakes are named with file and line.
+ * [reverse]; a role that is not said takes `text`'s, and one without "on" lies on whatever
+ * background is under it. The user's folder (~/.config/spritty/themes) comes before the shipped
+ * one. Mistakes are named with file and line.
  */
 #ifndef SPRITTY_THEME_H
 #define SPRITTY_THEME_H
@@ -48,7 +49,13 @@ enum role {
         ROLE_COUNT
 };
 
-enum { STYLE_BOLD = 1, STYLE_DIM = 2, STYLE_UNDERLINE = 4, STYLE_REVERSE = 8 };
+enum {
+    STYLE_BOLD = 1,
+    STYLE_DIM = 2,
+    STYLE_UNDERLINE = 4,
+    STYLE_REVERSE = 8,
+    STYLE_OPAQUE = 16, /* has a background of its own: "on" was said; never for ROLE_TEXT */
+};
 
 struct style {
     uint8_t fg[3], bg[3];
@@ -70,5 +77,7 @@ void theme_default(struct theme *); /* dark, compiled in for when no file is the
 /* The nearest colour of xterm's 256 (16 to 255) or of the 16 (0 to 15), in Oklab. */
 int color_to_256(const uint8_t rgb[3]);
 int color_to_16(const uint8_t rgb[3]);
+/* WCAG 2's contrast ratio, 1 to 21. */
+double color_contrast(const uint8_t a[3], const uint8_t b[3]);
 
 #endif

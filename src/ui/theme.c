@@ -1,0 +1,410 @@
+/*
+ * Themes; see theme.h. inih's second home.
+ *
+ * inih hands over one "key = value" at a time; lines are counted where they are read, as in
+ * config.c. The dark theme is here as text as well, so that there is always one (tests hold it
+ * equal to themes/dark.ini).
+ */
+#include "ui/theme.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <ini.h>
+
+#include "base/fileio.h"
+#include "base/paths.h"
+#include "base/suggest.h"
+
+enum { MAX_THEME = 64 << 10, MAX_NAMES = 200 };
+
+static const char dark[] = "[theme]\n"
+                           "name = dark\n"
+                           "title = Dark\n"
+                           "[colors]\n"
+                           "text = #d3d6e0 on #101014\n"
+                           "dim = #8a8fa3\n"
+                           "strong = #f3f4f9 bold\n"
+                           "title = #a4a9bd\n"
+                           "title_focus = #9fb0ff bold\n"
+                           "border = #33353f\n"
+                           "border_focus = #6373b8\n"
+                           "field = #d3d6e0 on #17181d\n"
+                           "field_focus = #eceef5 on #1d1f27\n"
+                           "select = #f3f4f9 on #2a3050\n"
+                           "accent = #9fb0ff\n"
+                           "key = #b9c3f2\n"
+                           "good = #8ccf9c\n"
+                           "warn = #e6c274\n"
+                           "bad = #f0868a\n"
+                           "graph_a = #8ba0ff\n"
+                           "graph_b = #6fcbb8\n"
+                           "graph_c = #e3a878\n"
+                           "bar = #a0a5b8 on #191a20\n"
+                           "bar_strong = #f3f4f9 on #2a3050 bold\n"
+                           "chunk = #c3a0e6\n"
+                           "overlay = #d3d6e0 on #1b1c23\n"
+                           "checker_a = #1a1b20 on #1a1b20\n"
+                           "checker_b = #24252c on #24252c\n";
+
+static const char *const shipped[] = {"dark", "light", "high-contrast", "game-boy", "monochrome"};
+enum { SHIPPED = sizeof shipped / sizeof *shipped };
+
+static const char *const role_names[] = {
+#define X(id, name, help) name,
+    ROLES(X)
+#undef X
+};
+
+static const char *role_name(const void *user, int i)
+{
+    (void)user;
+    return i < ROLE_COUNT ? role_names[i] : NULL;
+}
+
+/* -- one file ---------------------------------------------------------------------------------- */
+
+struct source {
+    const char *where; /* of the file, for errors */
+    const char *at, *end;
+    int line;
+    bool failed;
+    struct theme *theme;
+    bool said[ROLE_COUNT];
+    struct err *err;
+};
+
+static int complain(struct source *src, const char *text)
+{
+    if (!src->failed)
+        err_set(src->err, "%s:%d: %s", src->where, src->line, text);
+    src->failed = true;
+    return 0;
+}
+
+/* inih's fgets: a whole line or none. */
+static char *next_line(char *to, int room, void *stream)
+{
+    struct source *src = stream;
+    if (src->at == src->end || src->failed)
+        return NULL;
+    size_t left = (size_t)(src->end - src->at);
+    const char *newline = memchr(src->at, '\n', left);
+    size_t n = newline ? (size_t)(newline - src->at) + 1 : left;
+    src->line++;
+    if (n >= (size_t)room || memchr(src->at, '\0', n)) {
+        complain(src, n >= (size_t)room ? "the line is too long" : "a zero byte; this is no text");
+        return NULL;
+    }
+    memcpy(to, src->at, n);
+    to[n] = '\0';
+    src->at += n;
+    return to;
+}
+
+static bool parse_color(const char *word, uint8_t rgb[3])
+{
+    if (word[0] != '#' || strlen(word) != 7 || strspn(word + 1, "0123456789abcdefABCDEF") != 6)
+        return false;
+    unsigned long v = strtoul(word + 1, NULL, 16);
+    rgb[0] = (uint8_t)(v >> 16), rgb[1] = (uint8_t)(v >> 8), rgb[2] = (uint8_t)v;
+    return true;
+}
+
+static unsigned parse_attribute(const char *word)
+{
+    static const char *const names[] = {"bold", "dim", "underline", "reverse"};
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(word, names[i]))
+            return 1u << i;
+    return 0;
+}
+
+/* "#rrggbb [on #rrggbb] [bold] ..." The background stays as it is when none is said. */
+static bool parse_style(struct style *style, const char *value)
+{
+    char copy[256], *rest, *word;
+    struct style new = *style;
+    snprintf(copy, sizeof copy, "%s", value);
+    word = strtok_r(copy, " \t", &rest);
+    if (!word || !parse_color(word, new.fg))
+        return false;
+    new.attributes = 0;
+    for (bool first = true; (word = strtok_r(NULL, " \t", &rest)); first = false) {
+        unsigned attribute = parse_attribute(word);
+        if (first && !strcmp(word, "on")) {
+            word = strtok_r(NULL, " \t", &rest);
+            if (!word || !parse_color(word, new.bg))
+                return false;
+            attribute = STYLE_OPAQUE;
+        }
+        if (!attribute)
+            return false;
+        new.attributes |= attribute;
+    }
+    *style = new;
+    return true;
+}
+
+static int take_color(struct source *src, const char *name, const char *value)
+{
+    char text[200];
+    int role = 0;
+    while (role < ROLE_COUNT && strcmp(role_names[role], name))
+        role++;
+    if (role == ROLE_COUNT) {
+        const char *near = suggest(name, role_name, NULL);
+        snprintf(text, sizeof text, "there is no role '%.40s'%s%s%s", name,
+                 near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+        return complain(src, text);
+    }
+    if (src->said[role])
+        return complain(src, "this role was said before");
+    src->said[role] = true;
+    if (!parse_style(&src->theme->role[role], value)) {
+        snprintf(text, sizeof text,
+                 "'%.60s' is no style; write #rrggbb [on #rrggbb] [bold] [dim] [underline] "
+                 "[reverse]",
+                 value);
+        return complain(src, text);
+    }
+    return 1;
+}
+
+static int take_title(struct source *src, const char *name, const char *value)
+{
+    bool is_name = !strcmp(name, "name");
+    char *to = is_name ? src->theme->name : src->theme->title;
+    size_t room = is_name ? sizeof src->theme->name : sizeof src->theme->title;
+    if (!is_name && strcmp(name, "title"))
+        return complain(src, "[theme] has name and title, nothing else");
+    if (!*value || strlen(value) >= room)
+        return complain(src, *value ? "this is too long" : "this is empty");
+    strcpy(to, value);
+    text_sanitize(to);
+    return 1;
+}
+
+static int take_setting(void *user, const char *section, const char *name, const char *value)
+{
+    struct source *src = user;
+    if (src->failed)
+        return 0;
+    if (!strcmp(section, "theme"))
+        return take_title(src, name, value);
+    if (!strcmp(section, "colors"))
+        return take_color(src, name, value);
+    return complain(src, "the sections are [theme] and [colors]");
+}
+
+int theme_parse(struct theme *t, const char *text, size_t size, const char *where, struct err *e)
+{
+    struct theme new = {.name = "", .title = ""};
+    struct source src = {.where = where, .at = text, .end = text + size, .theme = &new, .err = e};
+    int bad_line = ini_parse_stream(next_line, &src, take_setting, &src);
+    /* inih's first bad line may stand above the one that was complained about. */
+    if (bad_line && (!src.failed || bad_line < src.line)) {
+        src.line = bad_line;
+        src.failed = false;
+        complain(&src, "neither a [section] nor 'name = value'");
+    }
+    if (src.failed)
+        return -1;
+    if (!src.said[ROLE_TEXT] || !(new.role[ROLE_TEXT].attributes &STYLE_OPAQUE))
+        return err_set(e, "%s: [colors] has no 'text = #rrggbb on #rrggbb'", where);
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        if (!src.said[i])
+            new.role[i] = new.role[ROLE_TEXT];
+        if (!(new.role[i].attributes &STYLE_OPAQUE))
+            memcpy(new.role[i].bg, new.role[ROLE_TEXT].bg, 3);
+        if (!src.said[i])
+            new.role[i].attributes &= ~(unsigned)STYLE_OPAQUE;
+    }
+    new.role[ROLE_TEXT].attributes &= ~(unsigned)STYLE_OPAQUE;
+    *t = new;
+    return 0;
+}
+
+void theme_default(struct theme *t)
+{
+    if (theme_parse(t, dark, sizeof dark - 1, "dark", NULL))
+        abort(); /* tests parse it */
+}
+
+/* -- finding them ------------------------------------------------------------------------------ */
+
+/* A name that can be a file's and leads nowhere else. */
+static bool plain_name(const char *name)
+{
+    size_t n = strlen(name);
+    return n > 0 && n < sizeof((struct theme *)0)->name && name[0] != '.' &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
+}
+
+static bool find_file(const char *name, char path[PATH_MAX])
+{
+    char file[80];
+    snprintf(file, sizeof file, "themes/%s.ini", name);
+    return (place_path(PLACE_CONFIG, file, path) && !access(path, F_OK)) ||
+           (place_path(PLACE_SHARE, file, path) && !access(path, F_OK));
+}
+
+int theme_load(struct theme *t, const char *name, struct err *e)
+{
+    char path[PATH_MAX];
+    if (!plain_name(name))
+        return err_set(e, "'%.40s' is no name of a theme", name);
+    if (!find_file(name, path)) {
+        if (strcmp(name, "dark"))
+            return err_set(e, "there is no theme '%s': no themes/%s.ini", name, name);
+        theme_default(t);
+        return 0;
+    }
+    size_t size;
+    char *text = file_read(path, MAX_THEME, &size, e);
+    if (!text)
+        return -1;
+    int rc = theme_parse(t, text, size, path, e);
+    free(text);
+    if (!rc)
+        snprintf(t->name, sizeof t->name, "%s", name); /* the file's name is what is asked for */
+    if (!rc && !t->title[0])
+        snprintf(t->title, sizeof t->title, "%s", name);
+    return rc;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+static bool has_name(char **names, int count, const char *name)
+{
+    for (int i = 0; i < count; i++)
+        if (!strcmp(names[i], name))
+            return true;
+    return false;
+}
+
+static int add_name(char **names, int count, const char *name)
+{
+    if (count < MAX_NAMES && !has_name(names, count, name) && (names[count] = strdup(name)))
+        count++;
+    return count;
+}
+
+static int add_folder(char **names, int count, enum place place)
+{
+    char path[PATH_MAX];
+    DIR *d = place_path(place, "themes", path) ? opendir(path) : NULL;
+    for (struct dirent *f; d && (f = readdir(d));) {
+        size_t n = strlen(f->d_name);
+        if (n <= 4 || strcmp(f->d_name + n - 4, ".ini"))
+            continue;
+        f->d_name[n - 4] = '\0';
+        if (plain_name(f->d_name))
+            count = add_name(names, count, f->d_name);
+    }
+    if (d)
+        closedir(d);
+    return count;
+}
+
+int theme_names(char ***names)
+{
+    char path[PATH_MAX];
+    int count = 0;
+    *names = calloc(MAX_NAMES, sizeof **names);
+    if (!*names)
+        return 0;
+    for (int i = 0; i < SHIPPED; i++)
+        if (i == 0 || find_file(shipped[i], path))
+            count = add_name(*names, count, shipped[i]);
+    int first = count;
+    count = add_folder(*names, count, PLACE_CONFIG);
+    count = add_folder(*names, count, PLACE_SHARE);
+    qsort(*names + first, (size_t)(count - first), sizeof **names, compare_names);
+    return count;
+}
+
+/* -- fewer colours ----------------------------------------------------------------------------- */
+
+struct lab {
+    double l, a, b;
+};
+
+static double linear(uint8_t v)
+{
+    double x = v / 255.0;
+    return x <= 0.04045 ? x / 12.92 : pow((x + 0.055) / 1.055, 2.4);
+}
+
+/* Björn Ottosson, "A perceptual color space for image processing", 2020. */
+static struct lab oklab(const uint8_t rgb[3])
+{
+    double r = linear(rgb[0]), g = linear(rgb[1]), b = linear(rgb[2]);
+    double l = cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
+    double m = cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
+    double s = cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
+    return (struct lab){0.2104542553 * l + 0.7936177850 * m - 0.0040720468 * s,
+                        1.9779984951 * l - 2.4285922050 * m + 0.4505937099 * s,
+                        0.0259040371 * l + 0.7827717662 * m - 0.8086757660 * s};
+}
+
+/* xterm's palette: 16 named colours, a cube of 6 x 6 x 6, 24 greys. */
+static void palette_color(int i, uint8_t rgb[3])
+{
+    static const uint8_t named[16][3] = {
+        {0, 0, 0},     {205, 0, 0},     {0, 205, 0},     {205, 205, 0},  {0, 0, 238}, {205, 0, 205},
+        {0, 205, 205}, {229, 229, 229}, {127, 127, 127}, {255, 0, 0},    {0, 255, 0}, {255, 255, 0},
+        {92, 92, 255}, {255, 0, 255},   {0, 255, 255},   {255, 255, 255}};
+    static const uint8_t level[6] = {0, 95, 135, 175, 215, 255};
+    if (i < 16) {
+        memcpy(rgb, named[i], 3);
+    } else if (i < 232) {
+        rgb[0] = level[(i - 16) / 36], rgb[1] = level[(i - 16) / 6 % 6],
+        rgb[2] = level[(i - 16) % 6];
+    } else {
+        rgb[0] = rgb[1] = rgb[2] = (uint8_t)(8 + 10 * (i - 232));
+    }
+}
+
+static int nearest(const uint8_t rgb[3], int first, int last)
+{
+    struct lab want = oklab(rgb);
+    int best = first;
+    double least = INFINITY;
+    for (int i = first; i <= last; i++) {
+        uint8_t c[3];
+        palette_color(i, c);
+        struct lab has = oklab(c);
+        double dl = has.l - want.l, da = has.a - want.a, db = has.b - want.b;
+        double d = dl * dl + da * da + db * db;
+        if (d < least) {
+            least = d;
+            best = i;
+        }
+    }
+    return best;
+}
+
+int color_to_256(const uint8_t rgb[3])
+{
+    return nearest(rgb, 16, 255);
+}
+
+int color_to_16(const uint8_t rgb[3])
+{
+    return nearest(rgb, 0, 15);
+}
+
+double color_contrast(const uint8_t a[3], const uint8_t b[3])
+{
+    double x = 0.2126 * linear(a[0]) + 0.7152 * linear(a[1]) + 0.0722 * linear(a[2]);
+    double y = 0.2126 * linear(b[0]) + 0.7152 * linear(b[1]) + 0.0722 * linear(b[2]);
+    return ((x > y ? x : y) + 0.05) / ((x > y ? y : x) + 0.05);
+}
