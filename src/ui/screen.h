@@ -6,14 +6,20 @@
  * with the images (place.h) cleared before and drawn after. ncurses' erase, insert, delete and
  * scroll capabilities are taken away, so that images survive in tmux.
  *
- * Keys are not read through ncurses (input.h does). Text from outside is drawn as it is but for
- * control characters, which become U+FFFD, and is cut at a column, wide characters included.
+ * Keys are not read through ncurses (input.h does). Text from outside is drawn as glyph.h cuts it:
+ * line ends are spaces, other control characters U+FFFD. It is cut at a column, wide characters
+ * included. Without UTF-8 line drawing becomes + - | and what has no likeness in ASCII '?'.
+ *
+ * Backgrounds: a role with one of its own ("on" in the theme) brings it. The others are drawn on
+ * the background that is in the cell, which is ROLE_TEXT's where nothing was filled in; so in a
+ * dialog or a chosen row, draw_fill first, then draw any role on it.
  */
 #ifndef SPRITTY_SCREEN_H
 #define SPRITTY_SCREEN_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "term/out.h"
 #include "term/place.h"
@@ -26,7 +32,9 @@ struct rect {
 
 struct screen;
 
-/* caps->colors and utf8 must be known (the environment tells). NULL and err: TERM is unknown. */
+/* caps->colors and utf8 must be known (the environment tells). One at a time; before other threads
+ * are started, for it sets LC_CTYPE, and $TERMINFO for a moment. NULL and err: no memory, or an
+ * ncurses that does not take a terminal description of ours. */
 struct screen *screen_new(int rows, int cols, const struct caps *, const struct theme *,
                           struct err *);
 void screen_free(struct screen *);
@@ -64,11 +72,22 @@ void draw_vline(struct screen *, int y, int x, int h, enum role);
 int draw_on(struct screen *, int y, int x, int w, enum role fg, enum role bg, const char *text);
 
 /* The image in the middle of the area, enlarged by a whole factor. `serial` tells one content from
- * another. checker: transparent pixels over a checkerboard, else over the background. */
+ * another. checker: transparent pixels over a checkerboard, else over the background. An area that
+ * is narrower than 6 columns, or not on the screen as a whole, stays blank. */
 void draw_image(struct screen *, struct rect, unsigned slot, const struct image *, uint64_t serial,
                 bool checker, bool live);
 /* Images under this area are left out in this frame (before drawing an overlay there). */
 void draw_cover(struct screen *, struct rect);
+
+/* ---- single cells, for graphs ---- */
+
+/* One character of one column; without UTF-8 its likeness in ASCII. */
+void draw_cell(struct screen *, int y, int x, enum role, int32_t code);
+/* The same on the text colour of `rest`: a block character whose other part has a colour, too.
+ * Without colours or UTF-8: draw_cell. */
+void draw_halves(struct screen *, int y, int x, enum role, enum role rest, int32_t code);
+/* What stands in a cell in this frame; ' ' outside. */
+int32_t screen_code(const struct screen *, int y, int x);
 
 /* Columns that text takes (control characters count 1). */
 int text_columns(const char *text, size_t len);
