@@ -106,26 +106,18 @@ static size_t code_point(const char *text, size_t len, utf8proc_int32_t *c)
     return len ? 1 : 0;
 }
 
-static bool is_skin_tone(utf8proc_int32_t c)
-{
-    return c >= 0x1f3fb && c <= 0x1f3ff;
-}
-
-/* End of the cluster that begins at `at`, and the columns that it takes: the sum of its characters,
- * but one picture where several are joined into one. */
+/* End of the cluster that begins at `at`, and the columns that it takes on the screen, which draws
+ * pictures joined into one side by side, as most terminals would. */
 static size_t cluster_end(const struct editor *ed, size_t at, int *columns)
 {
     utf8proc_int32_t a, b, state = 0;
     size_t end = at + code_point(ed->text + at, ed->len - at, &a);
-    bool joined = false;
     int w = end > at ? utf8proc_charwidth(a) : 0;
     while (end < ed->len) {
         size_t n = code_point(ed->text + end, ed->len - end, &b);
         if (utf8proc_grapheme_break_stateful(a, b, &state))
             break;
-        joined = joined || b == 0x200d;
-        if (!joined && !is_skin_tone(b))
-            w += utf8proc_charwidth(b);
+        w += utf8proc_charwidth(b);
         end += n;
         a = b;
     }
