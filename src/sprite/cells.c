@@ -1,0 +1,207 @@
+/* One pixel a cell; see cells.h. */
+#include "sprite/cells.h"
+
+#include <string.h>
+
+#include "sprite/oklab.h"
+
+enum {
+    SIDE = 16,    /* samples of a cell's side; larger cells are sampled with a stride */
+    FLAT = 6,     /* a cell whose bytes differ by no more than this has one colour */
+    ROUNDS = 4,   /* of k-means */
+    SMALL = 3,    /* cells too small for a majority: their middle is taken */
+    OPAQUE = 128, /* alpha from which a pixel is there */
+};
+
+/* Groups nearer than this (Oklab) are shades of one colour. */
+static const float ONE_COLOUR = 0.04f;
+
+/* What is looked at in every cell of a grid: the same places with the same weights. */
+struct mask {
+    int n, total;
+    int x[SIDE * SIDE], y[SIDE * SIDE], weight[SIDE * SIDE];
+};
+
+/* The visible pixels of one cell. */
+struct samples {
+    int n, weight; /* weight: their sum */
+    uint8_t rgb[SIDE * SIDE][3];
+    int w[SIDE * SIDE];
+    struct oklab lab[SIDE * SIDE];
+};
+
+int cells_check(const struct image *m, struct cell_grid g, struct err *e)
+{
+    if (g.cell < 1 || g.left < 0 || g.top < 0 || g.left >= g.cell || g.top >= g.cell)
+        return err_set(e, "no grid: cells of %d pixels, beginning at %d, %d", g.cell, g.left,
+                       g.top);
+    if (g.cell > m->width - g.left || g.cell > m->height - g.top)
+        return err_set(e, "a cell of %d pixels is larger than the image, %dx%d", g.cell, m->width,
+                       m->height);
+    if (!g.left && !g.top && (m->width % g.cell || m->height % g.cell))
+        return err_set(e,
+                       "cells of %d pixels do not fill %dx%d; give a size that divides both sides",
+                       g.cell, m->width, m->height);
+    return 0;
+}
+
+/* Weight of place i of `cell` in one direction: a hill, low at the borders. */
+static int weight_at(int i, int cell, enum cell_method method)
+{
+    int twice = 2 * i + 1 - cell; /* distance from the middle in half pixels */
+    twice = twice < 0 ? -twice : twice;
+    if (method == CELL_MEAN)
+        return 1;
+    if (method == CELL_CENTRE)
+        return 2 * twice <= cell || twice <= 1;
+    int w = 256 - (int)(240LL * twice * twice / ((int64_t)cell * cell));
+    return w * w / 256;
+}
+
+static void mask_make(struct mask *k, int cell, enum cell_method method)
+{
+    int stride = (cell + SIDE - 1) / SIDE, count = cell / stride;
+    int first = (cell - 1 - (count - 1) * stride) / 2;
+    k->n = k->total = 0;
+    for (int j = 0; j < count; j++)
+        for (int i = 0; i < count; i++) {
+            int x = first + i * stride, y = first + j * stride;
+            int w = weight_at(x, cell, method) * weight_at(y, cell, method);
+            if (!w)
+                continue;
+            k->x[k->n] = x, k->y[k->n] = y, k->weight[k->n++] = w;
+            k->total += w;
+        }
+}
+
+static void take_samples(const struct image *m, const struct mask *k, int left, int top,
+                         struct samples *s)
+{
+    s->n = s->weight = 0;
+    for (int i = 0; i < k->n; i++) {
+        size_t at = (size_t)(top + k->y[i]) * (size_t)m->width + (size_t)(left + k->x[i]);
+        const uint8_t *p = m->rgba + 4 * at;
+        if (p[3] < OPAQUE)
+            continue;
+        memcpy(s->rgb[s->n], p, 3);
+        s->w[s->n++] = k->weight[i];
+        s->weight += k->weight[i];
+    }
+}
+
+static bool is_flat(const struct samples *s)
+{
+    for (int c = 0; c < 3; c++) {
+        int low = 255, high = 0;
+        for (int i = 0; i < s->n; i++) {
+            low = s->rgb[i][c] < low ? s->rgb[i][c] : low;
+            high = s->rgb[i][c] > high ? s->rgb[i][c] : high;
+        }
+        if (high - low > FLAT)
+            return false;
+    }
+    return true;
+}
+
+/* Of bytes: for colours so near each other any space gives the same. */
+static void mean_of_bytes(const struct samples *s, uint8_t rgb[3])
+{
+    for (int c = 0; c < 3; c++) {
+        int64_t sum = 0;
+        for (int i = 0; i < s->n; i++)
+            sum += (int64_t)s->w[i] * s->rgb[i][c];
+        rgb[c] = (uint8_t)((sum + s->weight / 2) / s->weight);
+    }
+}
+
+/* Mean and weight of the samples of group `group`, or of all with -1. */
+static float group_mean(const struct samples *s, const uint8_t *of, int group, struct oklab *mean)
+{
+    struct oklab sum = {0, 0, 0};
+    float weight = 0;
+    for (int i = 0; i < s->n; i++) {
+        if (group >= 0 && of[i] != group)
+            continue;
+        float w = (float)s->w[i];
+        sum.l += w * s->lab[i].l, sum.a += w * s->lab[i].a, sum.b += w * s->lab[i].b;
+        weight += w;
+    }
+    if (weight > 0)
+        *mean = (struct oklab){sum.l / weight, sum.a / weight, sum.b / weight};
+    return weight;
+}
+
+static struct oklab farthest_from(const struct samples *s, struct oklab from)
+{
+    float best = -1;
+    struct oklab found = from;
+    for (int i = 0; i < s->n; i++) {
+        float d = oklab_distance2(s->lab[i], from);
+        if (d > best)
+            best = d, found = s->lab[i];
+    }
+    return found;
+}
+
+/* k-means with two groups, begun at the two ends of the cell's colours. */
+static struct oklab dominant(const struct samples *s)
+{
+    uint8_t of[SIDE * SIDE];
+    struct oklab all = {0, 0, 0}, mean[2];
+    float weight[2];
+    group_mean(s, of, -1, &all);
+    mean[0] = farthest_from(s, all);
+    mean[1] = farthest_from(s, mean[0]);
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < s->n; i++)
+            of[i] = oklab_distance2(s->lab[i], mean[1]) < oklab_distance2(s->lab[i], mean[0]);
+        for (int g = 0; g < 2; g++)
+            weight[g] = group_mean(s, of, g, &mean[g]);
+    }
+    if (oklab_distance2(mean[0], mean[1]) < ONE_COLOUR * ONE_COLOUR)
+        return all;
+    return mean[weight[1] > weight[0]];
+}
+
+static void cell_color(struct samples *s, enum cell_method method, uint8_t rgb[3])
+{
+    if (is_flat(s)) {
+        mean_of_bytes(s, rgb);
+        return;
+    }
+    for (int i = 0; i < s->n; i++)
+        s->lab[i] = oklab_from_srgb(s->rgb[i]);
+    struct oklab c = {0, 0, 0};
+    if (method == CELL_DOMINANT)
+        c = dominant(s);
+    else
+        group_mean(s, NULL, -1, &c);
+    oklab_to_srgb(c, rgb);
+}
+
+struct image *cells_reduce(const struct image *m, struct cell_grid g, enum cell_method method,
+                           struct err *e)
+{
+    struct mask mask;
+    struct samples s;
+    if (cells_check(m, g, e))
+        return NULL;
+    struct image *out = image_new((m->width - g.left) / g.cell, (m->height - g.top) / g.cell);
+    if (!out) {
+        err_set(e, "out of memory for the sprite's pixels");
+        return NULL;
+    }
+    if (g.cell <= SMALL && method == CELL_DOMINANT)
+        method = CELL_CENTRE;
+    mask_make(&mask, g.cell, method);
+    uint8_t *p = out->rgba;
+    for (int y = 0; y < out->height; y++)
+        for (int x = 0; x < out->width; x++, p += 4) {
+            take_samples(m, &mask, g.left + x * g.cell, g.top + y * g.cell, &s);
+            if (2 * (int64_t)s.weight < mask.total)
+                continue; /* stays transparent black */
+            cell_color(&s, method, p);
+            p[3] = 255;
+        }
+    return out;
+}

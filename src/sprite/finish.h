@@ -1,0 +1,34 @@
+/*
+ * From a decoded picture to a sprite: cells to pixels, background to nothing, few colours.
+ *
+ * The background goes before colours are counted, so that it takes no place in the palette and its
+ * many pixels pull no colour of the sprite towards it.
+ */
+#ifndef SPRITTY_FINISH_H
+#define SPRITTY_FINISH_H
+
+#include "sprite/image.h"
+
+struct finish_options {
+    int cell;   /* pixels of a cell's side, dividing both sides of the image; 0 or 1: as it is */
+    int colors; /* 1 to 256: at most so many; 0: choose; -1: leave them */
+    bool matte; /* cut the background */
+};
+
+struct finish_report {
+    int width, height;               /* of the result */
+    int cell;                        /* what was used, 1 or more */
+    int colors_before, colors_after; /* visible colours: of the cells; of the result */
+    bool background;                 /* was found and cut */
+    uint8_t background_rgb[3];       /* if so */
+    double ms;                       /* wall time of all steps */
+};
+
+/* *out is a new image, the caller's to free; the result's alpha is 0 or 255 (from 128 on) as soon
+ * as any step is asked for. Any number of threads may run it at once. The same input gives the same
+ * pixels on every machine, and finishing a finished sprite with cell 1 changes nothing. -1 and err
+ * for options or an image that make no sense, and without memory; *out is NULL then. */
+int finish_run(const struct image *raw, const struct finish_options *, struct image **out,
+               struct finish_report *, struct err *);
+
+#endif

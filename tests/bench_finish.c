@@ -1,0 +1,117 @@
+/*
+ * Times the finishing of 1024x1024 pictures on one core.
+ *
+ *     bench_finish [--runs N]
+ *
+ * Pictures: drawn sprites as a decoder shows them (blurred, rung, noisy), a smooth one of a million
+ * colours and plain noise, which no part finds a short way through. Best and median of N runs (15),
+ * all steps and each alone.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "sprite/cells.h"
+#include "sprite/finish.h"
+#include "sprite/matte.h"
+#include "sprite/quantize.h"
+#include "sprites.h"
+
+enum { SIDE = 1024, RUNS_MAX = 1000 };
+
+static double now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static int by_value(const void *p, const void *q)
+{
+    double a = *(const double *)p, b = *(const double *)q;
+    return a < b ? -1 : a > b;
+}
+
+/* 16x16 sprites side by side on white. */
+static struct image *sprites(int cell)
+{
+    int side = SIDE / cell;
+    struct image *m = image_new(side, side);
+    for (int i = 0; i < side * side; i++) {
+        int x = i % side, y = i / side;
+        char letter = sprite_art[(x / 16 + y / 16) % SPRITE_ARTS][y % 16][x % 16];
+        bool margin = x < 4 || y < 4 || x >= side - 4 || y >= side - 4;
+        sprite_paint(margin ? ' ' : letter, (const uint8_t[]){255, 255, 255}, m->rgba + 4 * i);
+    }
+    struct image *raw = sprite_damage(m, (struct damage){cell, cell / 4, 30, 6, 0, 0}, 1);
+    image_free(m);
+    return raw;
+}
+
+static struct image *smooth(void)
+{
+    struct image *m = image_new(SIDE, SIDE);
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        int x = i % SIDE, y = i / SIDE;
+        const uint8_t p[4] = {(uint8_t)(x / 4), (uint8_t)(y / 4), (uint8_t)((x + y) / 2), 255};
+        memcpy(m->rgba + 4 * i, p, 4);
+    }
+    return m;
+}
+
+static struct image *noise(void)
+{
+    struct image *m = image_new(SIDE, SIDE);
+    uint32_t seed = 1;
+    for (int i = 0; i < SIDE * SIDE * 4; i++)
+        m->rgba[i] = i % 4 == 3 ? 255 : (uint8_t)sprite_random(&seed);
+    return m;
+}
+
+static void time_one(const char *name, const struct image *m, struct finish_options o, int runs)
+{
+    double ms[RUNS_MAX];
+    struct finish_report r = {0};
+    for (int i = 0; i < runs; i++) {
+        struct image *out;
+        struct err e;
+        double start = now_ms();
+        if (finish_run(m, &o, &out, &r, &e)) {
+            fprintf(stderr, "bench_finish: %s\n", e.text);
+            exit(1);
+        }
+        ms[i] = now_ms() - start;
+        image_free(out);
+    }
+    qsort(ms, (size_t)runs, sizeof *ms, by_value);
+    printf(
+        "%-14s cell %2d  colours %3d  matte %d: %7d -> %3d colours  best %6.2f  median %6.2f ms\n",
+        name, o.cell, o.colors, o.matte, r.colors_before, r.colors_after, ms[0], ms[runs / 2]);
+}
+
+int main(int argc, char **argv)
+{
+    int runs = argc == 3 && !strcmp(argv[1], "--runs") ? atoi(argv[2]) : 15;
+    if (argc == 2 || argc > 3 || runs < 1 || runs > RUNS_MAX) {
+        fprintf(stderr, "usage: bench_finish [--runs N]\n");
+        return 2;
+    }
+    struct {
+        const char *name;
+        struct image *m;
+    } pictures[] = {{"sprites of 4", sprites(4)},
+                    {"sprites of 8", sprites(8)},
+                    {"smooth", smooth()},
+                    {"noise", noise()}};
+    static const struct finish_options options[] = {
+        {4, 0, true}, {8, 0, true},  {16, 0, true},   {8, 16, true}, {8, -1, false},
+        {1, 0, true}, {1, 16, true}, {1, 256, false}, {1, -1, true}, {1, 16, false},
+    };
+    for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
+        for (size_t k = 0; k < sizeof options / sizeof *options; k++)
+            time_one(pictures[i].name, pictures[i].m, options[k], runs);
+    for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
+        image_free(pictures[i].m);
+    return 0;
+}
