@@ -123,21 +123,31 @@ static void average(const struct image *from, const struct image *to, int x, int
     out[3] = (uint8_t)((alpha + total / 2) / total);
 }
 
+void image_shrunk_size(int *width, int *height, int max_width, int max_height)
+{
+    int64_t w = *width, h = *height;
+    assert(max_width >= 1 && max_height >= 1);
+    if (w <= max_width && h <= max_height)
+        return;
+    /* The side that is too long by more decides; the other keeps the shape. */
+    if (w * max_height > h * max_width) {
+        h = (h * max_width + w / 2) / w;
+        w = max_width;
+    } else {
+        w = (w * max_height + h / 2) / h;
+        h = max_height;
+    }
+    *width = w < 1 ? 1 : (int)w;
+    *height = h < 1 ? 1 : (int)h;
+}
+
 struct image *image_shrink(const struct image *from, int width, int height)
 {
-    assert(width >= 1 && height >= 1);
     int w = from->width, h = from->height;
-    if (w <= width && h <= height)
+    image_shrunk_size(&w, &h, width, height);
+    if (w == from->width && h == from->height)
         return image_copy(from);
-    /* The side that is too long by more decides; the other keeps the shape, and at least 1. */
-    if ((int64_t)w * height > (int64_t)h * width) {
-        h = (int)(((int64_t)h * width + w / 2) / w);
-        w = width;
-    } else {
-        w = (int)(((int64_t)w * height + h / 2) / h);
-        h = height;
-    }
-    struct image *m = image_new(w < 1 ? 1 : w, h < 1 ? 1 : h);
+    struct image *m = image_new(w, h);
     for (int y = 0; m && y < m->height; y++)
         for (int x = 0; x < m->width; x++)
             average(from, m, x, y, m->rgba + ((size_t)y * (size_t)m->width + (size_t)x) * 4);

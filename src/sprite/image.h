@@ -27,6 +27,8 @@ void image_free(struct image *); /* NULL: nothing */
 /* Enlarged by nearest neighbour, `factor` >= 1 in both directions. NULL without memory, or when a
  * side would pass IMAGE_MAX_SIDE. */
 struct image *image_enlarge(const struct image *, int factor);
+/* The size that image_shrink gives: the shape kept, at least 1 x 1, never enlarged. */
+void image_shrunk_size(int *width, int *height, int max_width, int max_height);
 /* Shrunk to at most width x height by averaging areas (alpha-weighted), the shape kept; never
  * enlarged: a copy when it fits. NULL without memory. */
 struct image *image_shrink(const struct image *, int width, int height);

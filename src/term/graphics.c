@@ -1,0 +1,272 @@
+/* Images as bytes for a terminal: sizes, what lies behind, and which encoder; see graphics.h. */
+#include "term/graphics.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sprite/png.h"
+#include "term/encoders.h"
+
+/* tmux throws away a sequence that does not fit its input buffer (1 MiB). */
+enum { TMUX_LIMIT = (1 << 20) - 4096 };
+
+/* -- bytes --------------------------------------------------------------------------------------
+ */
+
+void bytes_put(struct bytes *b, const void *data, size_t len)
+{
+    if (b->failed)
+        return;
+    if (b->cap - b->len < len) {
+        size_t cap = b->cap ? b->cap : 4096;
+        while (cap - b->len < len)
+            cap *= 2;
+        char *grown = realloc(b->data, cap);
+        b->failed = !grown;
+        if (!grown)
+            return;
+        b->data = grown;
+        b->cap = cap;
+    }
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+}
+
+void bytes_text(struct bytes *b, const char *text)
+{
+    bytes_put(b, text, strlen(text));
+}
+
+void bytes_printf(struct bytes *b, const char *fmt, ...)
+{
+    char text[128];
+    va_list args;
+    va_start(args, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    assert(n >= 0 && (size_t)n < sizeof text);
+    bytes_put(b, text, (size_t)n);
+}
+
+void bytes_base64(struct bytes *b, const uint8_t *data, size_t len)
+{
+    static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    for (size_t i = 0; i < len; i += 3) {
+        uint32_t v = (uint32_t)data[i] << 16;
+        v |= i + 1 < len ? (uint32_t)data[i + 1] << 8 : 0;
+        v |= i + 2 < len ? data[i + 2] : 0;
+        char out[4] = {digit[v >> 18], digit[v >> 12 & 63], digit[v >> 6 & 63], digit[v & 63]};
+        if (i + 1 >= len)
+            out[2] = '=';
+        if (i + 2 >= len)
+            out[3] = '=';
+        bytes_put(b, out, 4);
+    }
+}
+
+/* -- sizes --------------------------------------------------------------------------------------
+ */
+
+static int clamp(int v, int low, int high)
+{
+    return v < low ? low : v > high ? high : v;
+}
+
+/* A cell in pixels; one too small is assumed where the terminal told nothing, so that the image
+ * never covers more cells than we think. */
+static void cell_size(const struct caps *caps, int *w, int *h)
+{
+    bool blocks = caps->graphics == GRAPHICS_BLOCKS;
+    *w = blocks ? 1 : caps->cell_w > 0 ? clamp(caps->cell_w, 1, 256) : 6;
+    *h = blocks ? 2 : caps->cell_h > 0 ? clamp(caps->cell_h, 1, 256) : 12;
+}
+
+/* The pixels that an area has for an image. (Sixel's last band may reach below it, but nothing is
+ * painted there, and the raster attributes tell the true height, so nothing scrolls.) */
+static void room(const struct caps *caps, int rows, int cols, int *w, int *h)
+{
+    cell_size(caps, w, h);
+    *w = clamp(cols, 1, IMAGE_MAX_SIDE / *w) * *w;
+    *h = clamp(rows, 1, IMAGE_MAX_SIDE / *h) * *h;
+    if (caps->graphics != GRAPHICS_SIXEL)
+        return;
+    if (caps->sixel_w > 0 && caps->sixel_w < *w)
+        *w = caps->sixel_w;
+    if (caps->sixel_h > 0 && caps->sixel_h < *h)
+        *h = caps->sixel_h;
+}
+
+struct graphics_fit graphics_fit_at(const struct caps *caps, int image_w, int image_h, int rows,
+                                    int cols, int scale)
+{
+    struct graphics_fit f = {.scale = scale, .w = image_w * scale, .h = image_h * scale};
+    int w, h, cw, ch;
+    if (rows < 1 || cols < 1 || image_w < 1 || image_h < 1 || caps->graphics == GRAPHICS_NONE)
+        return (struct graphics_fit){0};
+    cell_size(caps, &cw, &ch);
+    if (scale < 1) {
+        room(caps, rows, cols, &w, &h);
+        f = (struct graphics_fit){.w = image_w, .h = image_h};
+        image_shrunk_size(&f.w, &f.h, w, h);
+    }
+    f.rows = (f.h + ch - 1) / ch;
+    f.cols = (f.w + cw - 1) / cw;
+    f.top = (rows - f.rows) / 2;
+    f.left = (cols - f.cols) / 2;
+    return f;
+}
+
+struct graphics_fit graphics_fit(const struct caps *caps, int image_w, int image_h, int rows,
+                                 int cols)
+{
+    int w, h;
+    if (rows < 1 || cols < 1 || image_w < 1 || image_h < 1)
+        return (struct graphics_fit){0};
+    room(caps, rows, cols, &w, &h);
+    int scale = w / image_w < h / image_h ? w / image_w : h / image_h;
+    return graphics_fit_at(caps, image_w, image_h, rows, cols, scale);
+}
+
+/* -- what lies behind ---------------------------------------------------------------------------
+ */
+
+/* The image over its ground: opaque. Squares of a checkerboard are whole sprite pixels, so they
+ * cost few bytes, and about eight pixels of the screen (two with blocks). */
+static struct image *flatten(const struct caps *caps, const struct graphics_job *job, int scale)
+{
+    int w = job->image->width, h = job->image->height, pw, ph;
+    struct graphics_fit f = graphics_fit_at(caps, w, h, job->rows, job->cols, 0);
+    struct image *m;
+    if (scale < 1 && caps->graphics == GRAPHICS_BLOCKS)
+        pw = f.w * 8, ph = f.h * 8; /* libchafa looks at 8 x 8 pixels a cell */
+    else
+        pw = f.w, ph = f.h;
+    m = scale < 1 ? image_shrink(job->image, pw, ph) : image_copy(job->image);
+    int square = caps->graphics == GRAPHICS_BLOCKS ? scale < 1 ? 16 : 2 : 8;
+    square = scale < 1 ? square : (square + scale - 1) / scale;
+    for (int y = 0; m && y < m->height; y++)
+        for (int x = 0; x < m->width; x++) {
+            uint8_t *p = m->rgba + ((size_t)y * (size_t)m->width + (size_t)x) * 4;
+            const uint8_t *under = (x / square + y / square) % 2 ? job->ground2 : job->ground;
+            for (int c = 0; c < 3; c++)
+                p[c] = (uint8_t)((p[c] * p[3] + under[c] * (255 - p[3]) + 127) / 255);
+            p[3] = 255;
+        }
+    return m;
+}
+
+int encode_png(const struct image *flat, int scale, uint8_t **data, size_t *size, struct err *e)
+{
+    struct image *big = image_enlarge(flat, scale);
+    uint8_t palette[256][4];
+    size_t n = big ? (size_t)big->width * (size_t)big->height : 0;
+    uint8_t *indexes = malloc(n ? n : 1);
+    int rc;
+    if (!big || !indexes) {
+        rc = err_set(e, "cannot draw a picture: out of memory");
+    } else {
+        struct picture p = {PICTURE_RGBA, big->width, big->height, big->rgba, NULL, 0};
+        int colors = image_palette(big, 256, palette, indexes);
+        if (colors > 0) {
+            p.kind = PICTURE_INDEXED;
+            p.pixels = indexes;
+            p.palette = (const uint8_t(*)[4])palette;
+            p.colors = colors;
+        } else { /* opaque: drop what says so */
+            p.kind = PICTURE_RGB;
+            for (size_t i = 0; i < n; i++)
+                memmove(big->rgba + 3 * i, big->rgba + 4 * i, 3);
+        }
+        rc = png_encode(&p, NULL, 0, data, size, e);
+    }
+    image_free(big);
+    free(indexes);
+    return rc;
+}
+
+/* -- encoding -----------------------------------------------------------------------------------
+ */
+
+static int encode_blocks(const struct caps *caps, const struct graphics_job *job,
+                         const struct image *flat, struct bytes *out, struct err *e)
+{
+    struct graphics_fit f = graphics_fit_at(caps, job->image->width, job->image->height, job->rows,
+                                            job->cols, job->scale);
+    if (caps->colors == COLORS_NONE)
+        return err_set(e, "this terminal shows no colours, so no pictures");
+    if (job->scale > 0)
+        return blocks_encode(flat, job->scale, job->ground, job->y, job->x, caps->colors, out, e);
+    struct cell *cells = calloc((size_t)f.rows * (size_t)f.cols, sizeof *cells);
+    int rc = cells ? chafa_cells(flat, f.rows, f.cols, caps->colors, cells, e)
+                   : err_set(e, "cannot draw a picture: out of memory");
+    if (!rc)
+        cells_put(cells, f.rows, f.cols, job->y, job->x, caps->colors, out);
+    free(cells);
+    return rc;
+}
+
+/* In tmux with fewer colours until it fits: a coarse picture is better than none. */
+static int encode_sixel(const struct caps *caps, const struct image *flat, int scale,
+                        struct bytes *out, struct err *e)
+{
+    int registers = caps->sixel_registers > 0 ? clamp(caps->sixel_registers, 2, 256) : 256;
+    int rc = sixel_encode_image(flat, scale, registers, out, e);
+    while (!rc && caps->tmux && out->len > TMUX_LIMIT && registers > 4) {
+        registers /= 4;
+        out->len = 0;
+        rc = sixel_encode_image(flat, scale, registers, out, e);
+    }
+    return rc;
+}
+
+static int encode(const struct caps *caps, const struct graphics_job *job, const struct image *flat,
+                  struct bytes *out, struct err *e)
+{
+    int scale = job->scale > 0 ? job->scale : 1;
+    switch (caps->graphics) {
+    case GRAPHICS_SIXEL:
+        return encode_sixel(caps, flat, scale, out, e);
+    case GRAPHICS_KITTY:
+        return kitty_encode(flat, scale, job->id, out, e);
+    case GRAPHICS_ITERM:
+        return iterm_encode(flat, scale, out, e);
+    case GRAPHICS_BLOCKS:
+        return encode_blocks(caps, job, flat, out, e);
+    case GRAPHICS_NONE:
+        break;
+    }
+    return err_set(e, "this terminal shows no pictures");
+}
+
+char *graphics_encode(const struct caps *caps, const struct graphics_job *job, size_t *len,
+                      struct err *e)
+{
+    struct bytes out = {0};
+    assert(job->rows > 0 && job->cols > 0 && job->scale >= 0);
+    if (caps->graphics == GRAPHICS_NONE) {
+        err_set(e, "this terminal shows no pictures");
+        return NULL;
+    }
+    struct image *flat = flatten(caps, job, job->scale);
+    int rc = flat ? encode(caps, job, flat, &out, e) : -1;
+    if (!flat || (!rc && out.failed))
+        rc = err_set(e, "cannot draw a picture: out of memory");
+    image_free(flat);
+    if (!rc) {
+        *len = out.len;
+        return out.data;
+    }
+    free(out.data);
+    return NULL;
+}
+
+void graphics_remove(const struct caps *caps, unsigned id, char *out, size_t size)
+{
+    assert(size > 0);
+    out[0] = '\0';
+    if (caps->graphics == GRAPHICS_KITTY)
+        snprintf(out, size, "\033_Ga=d,d=I,i=%u,q=2\033\\", id);
+}
