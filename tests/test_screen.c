@@ -21,68 +21,9 @@
 #include <vterm.h>
 
 #include "fake_out.h"
+#include "fake_place.h"
 #include "ui/glyph.h"
 #include "ui/screen.h"
-
-/* -- images: who calls what, and when ---------------------------------------------------------- */
-
-static struct {
-    struct place want[MAX_PLACES];
-    int wanted, begun, covered, forgotten;
-    const char *clear, *draw; /* what the two send */
-    char blank[64];
-} places;
-
-struct places *places_new(void)
-{
-    return malloc(1);
-}
-
-void places_free(struct places *p)
-{
-    free(p);
-}
-
-void place_begin(struct places *p)
-{
-    (void)p;
-    places.begun++;
-    places.wanted = 0;
-}
-
-void place_want(struct places *p, const struct place *want)
-{
-    (void)p;
-    places.want[places.wanted++] = *want;
-}
-
-void place_cover(struct places *p, int y, int x, int rows, int cols)
-{
-    (void)p;
-    places.covered += y + x + rows + cols;
-}
-
-void place_clear(struct places *p, struct out *out, const char *blank)
-{
-    (void)p;
-    snprintf(places.blank, sizeof places.blank, "%s", blank);
-    if (places.clear)
-        out_text(out, places.clear);
-}
-
-int place_draw(struct places *p, const struct caps *caps, struct out *out, double now_ms)
-{
-    (void)p, (void)caps, (void)now_ms;
-    if (places.draw)
-        out_text(out, places.draw);
-    return 3;
-}
-
-void place_forget(struct places *p)
-{
-    (void)p;
-    places.forgotten++;
-}
 
 /* -- a screen and the terminal that it is seen on ---------------------------------------------- */
 
@@ -420,7 +361,10 @@ static void backgrounds_lie_under(void **state)
     draw_text(t.screen, 0, 10, 5, ROLE_DIM, "dim");
     draw_on(t.screen, 5, 0, 9, ROLE_GOOD, ROLE_SELECT, "mark");
     draw_fill(t.screen, (struct rect){0, 19, 1, 1}, ROLE_TEXT);
+    draw_halves(t.screen, 6, 0, ROLE_GRAPH_A, ROLE_GRAPH_B, 0x258c);
     show();
+    check_color(at(6, 0).fg, th->role[ROLE_GRAPH_A].fg);
+    check_color(at(6, 0).bg, th->role[ROLE_GRAPH_B].fg);
     check_color(at(0, 0).bg, th->role[ROLE_OVERLAY].bg);
     check_color(at(1, 0).bg, th->role[ROLE_OVERLAY].bg);
     check_color(at(1, 0).fg, th->role[ROLE_BORDER].fg);

@@ -11,6 +11,8 @@
  * gives a bar's role instead of `role`. */
 void graph_bars(struct screen *, struct rect, const double *values, int count, double top,
                 enum role, const enum role *marks);
+/* A thin line across at `value`, over what graph_bars has drawn there: a median, a limit. */
+void graph_level(struct screen *, struct rect, double value, double top, enum role);
 /* A line of braille dots, two values a column, over the same kind of values; several may be drawn
  * over each other: each call adds to the cells that it touches. */
 void graph_line(struct screen *, struct rect, const double *values, int count, double top,
@@ -26,13 +28,15 @@ void graph_split(struct screen *, int y, int x, int w, const double *parts, int 
 
 /* A round number at or above v for an axis: 1, 2, 2.5, 5 times a power of ten. */
 double graph_top(double v);
-/* Median and 95th percentile (nearest rank) of `count` values; NAN for none. */
+/* The value that `share` of them (0.5: the median) do not exceed, by nearest rank. NANs do not
+ * count; NAN for none. */
 double graph_percentile(const double *values, int count, double share);
 
-/* "412 ms", "7.6 s", "2 min 05 s"; "1.4 GB", "52 MB". */
+/* "412 ms", "7.6 s", "2 min 05 s"; "1.4 GB", "52 MB". "-" for NAN and infinity. */
 void text_ms(double ms, char *out, size_t size);
 void text_bytes(double bytes, char *out, size_t size);
-/* "just now", "5 min ago", "yesterday", "12 Nov" from seconds since 1970. */
+/* "just now", "5 min ago", "3 h ago", "yesterday", "12 Nov", "12 Nov 2023" in local time, from
+ * seconds since 1970. */
 void text_ago(double then, double now, char *out, size_t size);
 
 #endif

@@ -48,7 +48,7 @@ struct screen {
     struct theme theme;
     attr_t attr[ROLE_COUNT];
     int pair[2][ROLE_COUNT][ROLE_COUNT]; /* [mix][text][ground]; 0: not asked for yet */
-    uint8_t *ground;                     /* role of each cell's background */
+    uint8_t *ground, *role;              /* of each cell: the background's role, the text's */
     char blank[64];                      /* ROLE_TEXT as a sequence */
     struct places *places;
     bool all; /* the next frame sends everything */
@@ -131,7 +131,7 @@ struct screen *screen_new(int rows, int cols, const struct caps *caps, const str
     s->utf8 = set_locale(caps->utf8);
     s->to = memory_file();
     s->from = fopen("/dev/null", "re");
-    s->ground = calloc((size_t)s->rows, (size_t)s->cols);
+    s->ground = calloc((size_t)s->rows, 2 * (size_t)s->cols);
     s->places = places_new();
     if (s->to && s->from && s->ground && s->places)
         s->curses = start_curses(s);
@@ -142,7 +142,8 @@ struct screen *screen_new(int rows, int cols, const struct caps *caps, const str
     }
     fflush(s->to);
     empty_file(s->to); /* what newterm wrote to set the terminal up */
-    typeahead(-1);     /* nothing is read through ncurses, and nothing stops an update */
+    s->role = s->ground + (size_t)s->rows * (size_t)s->cols;
+    typeahead(-1); /* nothing is read through ncurses, and nothing stops an update */
     s->sent.shown = true;
     screen_theme(s, theme, caps);
     return s;
@@ -180,13 +181,19 @@ bool screen_utf8(const struct screen *s)
     return s->utf8;
 }
 
+bool screen_colored(const struct screen *s)
+{
+    return s->colors != COLORS_NONE;
+}
+
 void screen_resize(struct screen *s, int rows, int cols)
 {
     rows = clamp_side(rows), cols = clamp_side(cols);
-    uint8_t *ground = calloc((size_t)rows, (size_t)cols);
+    uint8_t *ground = calloc((size_t)rows, 2 * (size_t)cols);
     if (ground && resize_term(rows, cols) == OK) {
         free(s->ground);
         s->ground = ground;
+        s->role = ground + (size_t)rows * (size_t)cols;
         s->rows = rows, s->cols = cols;
     } else {
         free(ground);
@@ -361,6 +368,7 @@ static void put_glyph(struct screen *s, int y, int x, const struct glyph *g, enu
             *under = (uint8_t)ground;
         else if (s->theme.role[role].attributes & STYLE_OPAQUE)
             *under = (uint8_t)role;
+        s->role[y * s->cols + x + i] = (uint8_t)role;
         if (wide && i > 0)
             continue;
         cell(s, &c, whole ? text : L" ", ON_GROUND, role, (enum role) * under);
@@ -388,6 +396,7 @@ void draw_halves(struct screen *s, int y, int x, enum role role, enum role rest,
         put_code(s, y, x, code, role, HERE);
         return;
     }
+    s->role[y * s->cols + x] = (uint8_t)role;
     cell(s, &c, text, ON_COLOR, role, rest);
     mvadd_wchnstr(y, x, &c, 1);
 }
@@ -402,6 +411,12 @@ int32_t screen_code(const struct screen *s, int y, int x)
     if (y < 0 || y >= s->rows || x < 0 || x >= s->cols || mvin_wch(y, x, &c) != OK)
         return ' ';
     return getcchar(&c, text, &attr, &pair, &wide) == OK ? (int32_t)text[0] : ' ';
+}
+
+enum role screen_role(const struct screen *s, int y, int x)
+{
+    bool inside = y >= 0 && y < s->rows && x >= 0 && x < s->cols;
+    return inside ? (enum role)s->role[y * s->cols + x] : ROLE_TEXT;
 }
 
 /* -- drawing ----------------------------------------------------------------------------------- */
@@ -550,7 +565,7 @@ void screen_begin(struct screen *s)
     cell(s, &c, L" ", ON_GROUND, ROLE_TEXT, ROLE_TEXT);
     bkgrndset(&c);
     erase();
-    memset(s->ground, ROLE_TEXT, (size_t)s->rows * (size_t)s->cols);
+    memset(s->ground, ROLE_TEXT, 2 * (size_t)s->rows * (size_t)s->cols);
     place_begin(s->places);
     s->want.shown = false;
 }

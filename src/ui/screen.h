@@ -41,6 +41,7 @@ void screen_free(struct screen *);
 int screen_rows(const struct screen *);
 int screen_cols(const struct screen *);
 bool screen_utf8(const struct screen *);
+bool screen_colored(const struct screen *); /* false: roles differ by attributes at best */
 void screen_resize(struct screen *, int rows, int cols); /* and draws all anew */
 void screen_theme(struct screen *, const struct theme *, const struct caps *); /* and all anew */
 void screen_redraw(struct screen *); /* the next frame sends everything */
@@ -86,8 +87,9 @@ void draw_cell(struct screen *, int y, int x, enum role, int32_t code);
 /* The same on the text colour of `rest`: a block character whose other part has a colour, too.
  * Without colours or UTF-8: draw_cell. */
 void draw_halves(struct screen *, int y, int x, enum role, enum role rest, int32_t code);
-/* What stands in a cell in this frame; ' ' outside. */
+/* What stands in a cell in this frame, and in which role; ' ' and ROLE_TEXT outside. */
 int32_t screen_code(const struct screen *, int y, int x);
+enum role screen_role(const struct screen *, int y, int x);
 
 /* Columns that text takes (control characters count 1). */
 int text_columns(const char *text, size_t len);
