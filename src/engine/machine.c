@@ -6,6 +6,7 @@
  */
 #include "engine/machine.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <math.h>
@@ -18,7 +19,9 @@
 #include "base/clock.h"
 #include "base/err.h"
 
-enum { MAX_HWMON = 32, MAX_SAMPLED_CORES = 8 };
+#define HWMON "/sys/class/hwmon"
+
+enum { MAX_SAMPLED_CORES = 8 };
 
 /* The beginning of a file as a string; "" when it cannot be read. Returns whether it could. */
 static bool slurp(const char *root, const char *path, char *out, size_t size)
@@ -127,26 +130,40 @@ static void read_memory(struct machine *m, const char *root)
 
 /* ---- sensors ---- */
 
-/* The first of the drivers that measure a CPU. */
-static double cpu_celsius(const char *root)
+static bool measures_cpu(const char *driver)
 {
     static const char *const drivers[] = {"k10temp", "coretemp", "zenpower", "cpu_thermal"};
-    char path[128], name[64];
-    for (int i = 0; i < MAX_HWMON; i++) {
-        snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/name", i);
-        if (!slurp(root, path, name, sizeof name))
-            continue;
-        name[strcspn(name, "\n")] = '\0';
-        for (size_t d = 0; d < sizeof drivers / sizeof *drivers; d++) {
-            if (strcmp(name, drivers[d]) != 0)
-                continue;
-            snprintf(path, sizeof path, "/sys/class/hwmon/hwmon%d/temp1_input", i);
-            double celsius = number_in(root, path) / 1000;
-            if (celsius > -100 && celsius < 200)
-                return celsius;
-        }
-    }
-    return NAN;
+    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++)
+        if (!strcmp(driver, drivers[i]))
+            return true;
+    return false;
+}
+
+/* Of one driver's folder, or NAN. */
+static double celsius_of(const char *root, const char *folder)
+{
+    char path[400], name[64];
+    snprintf(path, sizeof path, HWMON "/%s/name", folder);
+    slurp(root, path, name, sizeof name);
+    name[strcspn(name, "\n")] = '\0';
+    if (!measures_cpu(name))
+        return NAN;
+    snprintf(path, sizeof path, HWMON "/%s/temp1_input", folder);
+    double celsius = number_in(root, path) / 1000;
+    return celsius > -100 && celsius < 200 ? celsius : NAN;
+}
+
+static double cpu_celsius(const char *root)
+{
+    char path[PATH_MAX];
+    double celsius = NAN;
+    snprintf(path, sizeof path, "%s" HWMON, root);
+    DIR *d = opendir(path);
+    for (struct dirent *f; d && isnan(celsius) && (f = readdir(d));)
+        celsius = celsius_of(root, f->d_name);
+    if (d)
+        closedir(d);
+    return celsius;
 }
 
 static void read_power(struct machine *m, const char *root, double now)

@@ -301,7 +301,7 @@ static void profile_combine(struct ops *o, struct tensor *y, int count, const fl
 {
     struct ops *in = begin(o);
     in->combine(in, y, count, k, x);
-    end(o, KEY(OP_COMBINE, y, y->c, count));
+    end(o, KEY(OP_COMBINE, y, y->c));
 }
 
 /* ---- and those that only pass ---- */
