@@ -17,7 +17,7 @@ utf8proc|src/(base/err|base/utf8|sdxl/textnorm|ui/editor|ui/glyph|term/input)\.[
 (sixel/)?sixel|src/term/sixel\.c
 (chafa/)?chafa|src/term/chafa\.c
 vterm|tests/
-sqlite3|src/store/|tests/test_store\.c
+sqlite3|src/store/|tests/store_help\.h
 curl/curl|src/pull\.c
 n?curses(w/.*)?|src/ui/screen\.c
 term|src/ui/screen\.c

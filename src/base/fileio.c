@@ -13,8 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Why a system call failed, with what the user can do where that is not plain. */
-static const char *reason(int error)
+const char *file_reason(int error)
 {
     switch (error) {
     case ENOSPC:
@@ -76,9 +75,9 @@ static int write_special(const char *path, const void *data, size_t size, struct
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     int rc = fd < 0 ? -1 : write_all(fd, data, size);
     if (rc)
-        err_set(e, "cannot write %s: %s", path, reason(errno));
+        err_set(e, "cannot write %s: %s", path, file_reason(errno));
     if (fd >= 0 && close(fd) && !rc)
-        rc = err_set(e, "cannot write %s: %s", path, reason(errno));
+        rc = err_set(e, "cannot write %s: %s", path, file_reason(errno));
     return rc;
 }
 
@@ -118,7 +117,7 @@ int file_write_atomic(const char *path, const void *data, size_t size, struct er
         return write_special(target, data, size, e);
     int dir = open_folder(target);
     if (dir < 0)
-        return err_set(e, "cannot write %s: %s", path, reason(errno));
+        return err_set(e, "cannot write %s: %s", path, file_reason(errno));
     const char *slash = strrchr(target, '/');
     int rc = write_temporary(dir, name, data, size), error = errno;
     if (!rc && renameat(dir, name, dir, slash ? slash + 1 : target)) {
@@ -129,7 +128,7 @@ int file_write_atomic(const char *path, const void *data, size_t size, struct er
     if (!rc && fsync(dir) && errno != EINVAL && errno != EROFS)
         rc = -1, error = errno;
     close(dir);
-    return rc ? err_set(e, "cannot write %s: %s", path, reason(error)) : 0;
+    return rc ? err_set(e, "cannot write %s: %s", path, file_reason(error)) : 0;
 }
 
 int file_check_target(const char *path, struct err *e)
@@ -150,10 +149,10 @@ int file_check_target(const char *path, struct err *e)
         return err_set(e, "cannot write %s: give a file name, not a folder", path);
     int dir = open_folder(target);
     if (dir < 0)
-        return err_set(e, "cannot write %s: %s", path, reason(errno));
+        return err_set(e, "cannot write %s: %s", path, file_reason(errno));
     int rc = faccessat(dir, ".", W_OK | X_OK, AT_EACCESS), error = errno;
     close(dir);
-    return rc ? err_set(e, "cannot write %s: %s", path, reason(error)) : 0;
+    return rc ? err_set(e, "cannot write %s: %s", path, file_reason(error)) : 0;
 }
 
 void *file_read(const char *path, size_t limit, size_t *size, struct err *e)

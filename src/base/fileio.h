@@ -23,4 +23,7 @@ int file_check_target(const char *path, struct err *);
  */
 void *file_read(const char *path, size_t limit, size_t *size, struct err *);
 
+/* Why a system call that writes failed (errno), with what to do where that is not plain. */
+const char *file_reason(int error);
+
 #endif

@@ -27,8 +27,8 @@ void store_close(struct store *); /* NULL: nothing */
 
 /* ---- small values: drafts, settings of the app ---- */
 
-int store_put(struct store *, const char *key, const char *value, struct err *);
-char *store_get(struct store *, const char *key); /* NULL: none */
+int store_put(struct store *, const char *key, const char *value, struct err *); /* NULL drops */
+char *store_get(struct store *, const char *key);                                /* NULL: none */
 
 /* ---- jobs ---- */
 
@@ -89,8 +89,9 @@ struct store_sprite {
 
 int store_add_sprite(struct store *, struct store_sprite *, struct err *); /* fills id, created */
 /* Newest first. query: words that prompt, negative or tags must all hold (prefixes count; any text
- * is allowed, FTS5's syntax is not); "" is all. Trashed ones only when `trash`. Returns the count
- * in *list, -1 on failure; *total: how many match in all, may be NULL. */
+ * is allowed, FTS5's syntax is not); "" is all. `trash`: those in the trash instead of those that
+ * are not. Returns the count in *list, -1 on failure; *total: how many match in all, may be NULL.
+ */
 int store_find_sprites(struct store *, const char *query, bool trash, int offset, int limit,
                        struct store_sprite **list, int *total, struct err *);
 int store_job_sprites(struct store *, int64_t job, struct store_sprite **list, struct err *);
@@ -98,7 +99,8 @@ int store_sprite(struct store *, int64_t id, struct store_sprite **one, struct e
 void store_sprites_free(struct store_sprite *, int count);
 int store_rate(struct store *, int64_t sprite, int rating, struct err *);
 int store_tag(struct store *, int64_t sprite, const char *tags, struct err *);
-/* Moves the file into `trash` beside its folder and marks the row, or back. */
+/* Moves the file into the folder `trash` beside it and marks the row, or back. A name that is taken
+ * there gets a number; a file that is gone is no error. A kill in between loses nothing. */
 int store_trash(struct store *, int64_t sprite, struct err *);
 int store_untrash(struct store *, int64_t sprite, struct err *);
 

@@ -1,0 +1,136 @@
+/*
+ * Folders, private files and renames that never overwrite; see store_priv.h.
+ *
+ * A broken database is moved with what SQLite keeps beside it, and that first: a write-ahead log
+ * left alone beside a new database would be played into it.
+ */
+#include "store/store_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fileio.h"
+
+int make_folders(const char *path, unsigned mode, struct err *e)
+{
+    char dir[PATH_MAX];
+    if (strlen(path) >= sizeof dir)
+        return err_set(e, "the path %.200s... is too long", path);
+    strcpy(dir, path);
+    for (char *p = strchr(dir + 1, '/'); p; p = strchr(p + 1, '/')) {
+        *p = '\0';
+        if (mkdir(dir, mode) && errno != EEXIST) {
+            int error = errno;
+            struct stat st;
+            if (stat(dir, &st)) /* on a read-only system a folder that is there gives EROFS */
+                return err_set(e, "cannot make the folder %s: %s", dir, file_reason(error));
+        }
+        *p = '/';
+    }
+    return 0;
+}
+
+int make_private_file(const char *path, struct err *e)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno != EEXIST)
+        return err_set(e, "cannot make the database %s: %s", path, file_reason(errno));
+    if (fd >= 0)
+        close(fd);
+    return 0;
+}
+
+int lock_folder(const char *path)
+{
+    char dir[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    for (int waited = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB); waited += 5) {
+        if (errno != EWOULDBLOCK || waited >= BUSY_MS) {
+            close(fd);
+            return -1;
+        }
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    return fd;
+}
+
+void unlock_folder(int lock)
+{
+    if (lock >= 0)
+        close(lock);
+}
+
+int rename_new(const char *from, const char *to)
+{
+    if (!renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE))
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    struct stat st; /* a file system that cannot: almost the same */
+    if (!lstat(to, &st)) {
+        errno = EEXIST;
+        return -1;
+    }
+    return rename(from, to);
+}
+
+bool numbered_path(const char *path, int number, char out[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = *name ? strrchr(name + 1, '.') : NULL;
+    int stem = (int)(dot ? dot - path : (long)strlen(path)), n;
+    if (number == 1)
+        n = snprintf(out, PATH_MAX, "%s", path);
+    else
+        n = snprintf(out, PATH_MAX, "%.*s-%d%s", stem, path, number, dot ? dot : "");
+    return n >= 0 && n < PATH_MAX;
+}
+
+/* A name for the broken one that nothing has yet. */
+static int aside_name(const char *path, char out[PATH_MAX])
+{
+    char stamp[32];
+    struct tm tm;
+    time_t now = time(NULL);
+    localtime_r(&now, &tm);
+    strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &tm);
+    for (int k = 1; k < 1000; k++) {
+        char more[16] = "";
+        struct stat st;
+        if (k > 1)
+            snprintf(more, sizeof more, "-%d", k);
+        if (snprintf(out, PATH_MAX, "%s.broken-%s%s", path, stamp, more) >= PATH_MAX - 8)
+            break;
+        if (lstat(out, &st))
+            return 0;
+    }
+    errno = ENAMETOOLONG;
+    return -1;
+}
+
+int move_aside(const char *path, char aside[PATH_MAX], struct err *e)
+{
+    static const char *const parts[] = {"-wal", "-shm", ""}; /* in this order: see above */
+    char from[PATH_MAX], to[PATH_MAX];
+    int rc = aside_name(path, aside);
+    for (int i = 0; i < 3 && !rc; i++) {
+        snprintf(from, sizeof from, "%s%s", path, parts[i]);
+        if (snprintf(to, sizeof to, "%s%s", aside, parts[i]) >= PATH_MAX)
+            continue;
+        rc = rename_new(from, to);
+        if (rc && errno == ENOENT && *parts[i])
+            rc = 0;
+    }
+    if (rc)
+        return err_set(e, "the database %s is damaged and cannot be moved aside: %s", path,
+                       file_reason(errno));
+    return 0;
+}
