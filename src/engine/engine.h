@@ -31,7 +31,7 @@ struct engine;
 enum command_kind {
     COMMAND_OPEN, /* open the model of `settings`, so that the first job need not wait */
     COMMAND_RUN,  /* make job `job` */
-    COMMAND_QUIT, /* ends the thread after what runs was cancelled */
+    COMMAND_QUIT, /* ends the thread at once, whatever waits; what runs is queued again */
 };
 
 struct command {
@@ -48,10 +48,10 @@ void command_free(struct command *);
 
 enum event_kind {
     EVENT_LOADING,   /* a model is being opened; text: its name */
-    EVENT_READY,     /* it is open: text is its name, and see `model` below */
+    EVENT_READY,     /* it is open: text is its name; device, precision, tokens, bytes_weights */
     EVENT_STARTED,   /* job begins: steps, seed, width, height, batch as they were settled */
     EVENT_STAGE,     /* stage begins: "load", "text", "sample", "decode", "finish", "save" */
-    EVENT_STEP,      /* step k of steps is done: ms, bytes */
+    EVENT_STEP,      /* step k of steps of "sample" is done: ms, bytes */
     EVENT_PREVIEW,   /* what step k sees: image */
     EVENT_SPRITE,    /* one finished sprite is on disk and in the store: sprite, text is its path */
     EVENT_PROFILE,   /* the slowest operations: profile */
@@ -59,6 +59,11 @@ enum event_kind {
     EVENT_FAILED,    /* text says why */
     EVENT_CANCELLED, /* nothing of the job was kept but finished sprites */
 };
+
+/* A job sends STARTED once it is settled, LOADING and READY around the stage "load" where its model
+ * is not the open one, and ends with exactly one of DONE, FAILED and CANCELLED, with which it may
+ * also begin. STAGE, STEP and PREVIEW are those that a full ring drops. COMMAND_OPEN sends the same
+ * as a job's loading, with job 0; of its failure, FAILED. */
 
 enum { PROFILE_ROWS = 24, ENGINE_MAX_STEPS = 1000 };
 
@@ -104,8 +109,9 @@ struct engine_options {
 
 /* Starts the thread. Strings are copied. NULL and err on failure. */
 struct engine *engine_start(const struct engine_options *, struct err *);
-/* Cancels what runs, waits for the thread (at most one sampling step), frees what is left in the
- * rings. */
+/* Interrupts what runs (its row is queued again, so nothing is lost; engine_cancel first to give it
+ * up), waits for the thread (at most one sampling step, or a decode), frees what is left in the
+ * rings. NULL: nothing. */
 void engine_stop(struct engine *);
 
 /* False: the ring is full (64 commands), the command stays the caller's. */
