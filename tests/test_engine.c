@@ -1,0 +1,518 @@
+/*
+ * The engine thread from outside: what a job sends and in which order, what is on disk and in the
+ * database by then, cancelling, failing, stopping, and a reader that does not read.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <dirent.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/engine.h"
+#include "sprite/png.h"
+#include "store/store.h"
+
+enum { PATIENCE_MS = 120000 }; /* for one event; only a hanging engine needs it */
+
+static const char *const MODEL = "tests/golden/small_a";
+
+static char folder[] = "/tmp/spritty-test-engine-XXXXXX";
+static char database[300];
+
+/* ---- surroundings ---- */
+
+static int start(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    snprintf(database, sizeof database, "%s/spritty.db", folder);
+    setenv("HOME", folder, 1);
+    unsetenv("XDG_CONFIG_HOME");
+    unsetenv("XDG_DATA_HOME");
+    return 0;
+}
+
+static int count_files(const char *ending, bool remove_them)
+{
+    int n = 0;
+    DIR *d = opendir(folder);
+    for (struct dirent *f; d && (f = readdir(d));) {
+        size_t len = strlen(f->d_name), end = strlen(ending);
+        char path[600];
+        if (f->d_name[0] == '.' || len < end || strcmp(f->d_name + len - end, ending) != 0)
+            continue;
+        n++;
+        snprintf(path, sizeof path, "%s/%s", folder, f->d_name);
+        if (remove_them)
+            unlink(path);
+    }
+    if (d)
+        closedir(d);
+    return n;
+}
+
+static int clean_up(void **state)
+{
+    (void)state;
+    count_files("", true);
+    return 0;
+}
+
+static int drop_folder(void **state)
+{
+    (void)state;
+    return rmdir(folder);
+}
+
+static struct engine *start_engine(void)
+{
+    struct err e = {""};
+    struct engine *x = engine_start(
+        &(struct engine_options){.store = database, .folder = folder, .threads = 1}, &e);
+    if (!x)
+        fail_msg("%s", e.text);
+    return x;
+}
+
+static struct store *open_store(void)
+{
+    struct err e = {""};
+    struct store *s = store_open(database, &e);
+    if (!s)
+        fail_msg("%s", e.text);
+    return s;
+}
+
+static void say(struct settings *s, const char *key, const char *value)
+{
+    struct err e = {""};
+    if (settings_set(s, key, value, &e))
+        fail_msg("%s", e.text);
+}
+
+/* A row, as the app makes it before it sends the command. */
+static int64_t add_job(struct store *s)
+{
+    struct err e = {""};
+    struct store_job job = {.words = "a slime", .settings = "", .label = ""};
+    if (store_add_job(s, &job, &e))
+        fail_msg("%s", e.text);
+    return job.id;
+}
+
+static struct command *job_command(int64_t id, const char *steps)
+{
+    struct command *c = command_new(COMMAND_RUN);
+    c->job = id;
+    c->words = strdup("a slime");
+    say(&c->settings, "model", MODEL);
+    say(&c->settings, "size", "64x64");
+    say(&c->settings, "seed", "7");
+    say(&c->settings, "steps", steps);
+    return c;
+}
+
+static int64_t send_job(struct engine *x, struct store *s, const char *steps)
+{
+    int64_t id = add_job(s);
+    assert_true(engine_send(x, job_command(id, steps)));
+    return id;
+}
+
+static struct event *next(struct engine *x)
+{
+    struct pollfd p = {.fd = engine_fd(x), .events = POLLIN};
+    for (;;) {
+        struct event *v = engine_next(x);
+        if (v)
+            return v;
+        if (poll(&p, 1, PATIENCE_MS) != 1)
+            fail_msg("no event within %d ms", PATIENCE_MS);
+    }
+}
+
+/* The next event of that kind; others on the way are freed. A job's end that was not expected is a
+ * failure. */
+static struct event *await(struct engine *x, enum event_kind kind)
+{
+    for (;;) {
+        struct event *v = next(x);
+        if (v->kind == kind)
+            return v;
+        if (v->kind >= EVENT_DONE)
+            fail_msg("event %d instead of %d: %s", v->kind, kind, v->text ? v->text : "");
+        event_free(v);
+    }
+}
+
+static void await_end(struct engine *x, enum event_kind kind, int64_t job)
+{
+    struct event *v = await(x, kind);
+    assert_int_equal(v->job, job);
+    event_free(v);
+}
+
+static enum job_state state_of(struct store *s, int64_t id)
+{
+    struct store_job *list;
+    struct err e = {""};
+    for (int past = 0; past < 2; past++) {
+        int n = past ? store_past_jobs(s, 100, &list, &e) : store_queue(s, &list, &e), state = -1;
+        if (n < 0)
+            fail_msg("%s", e.text);
+        for (int i = 0; i < n; i++)
+            if (list[i].id == id)
+                state = (int)list[i].state;
+        store_jobs_free(list, n);
+        if (state >= 0)
+            return (enum job_state)state;
+    }
+    fail_msg("no such job");
+    return JOB_QUEUED;
+}
+
+/* ---- tests ---- */
+
+/* One letter an event, without repetitions: the order that engine.h promises. */
+static void one_job_from_end_to_end(void **state)
+{
+    (void)state;
+    static const char letters[] = "LRBSKPIXDFC"; /* by kind */
+    struct engine *x = start_engine();
+    struct store *s = open_store();
+    char order[100] = "", stages[200] = "";
+    int64_t id = add_job(s), sprites[2] = {0};
+    struct command *c = job_command(id, "4");
+    say(&c->settings, "batch", "2");
+    c->profile = true;
+    assert_true(engine_send(x, c));
+    int steps = 0, previews = 0, images = 0;
+    for (bool done = false; !done;) {
+        struct event *v = next(x);
+        size_t n = strlen(order);
+        if (n == 0 || order[n - 1] != letters[v->kind])
+            order[n] = letters[v->kind];
+        assert_int_equal(v->job, id);
+        assert_true(v->at_ms > 0);
+        switch (v->kind) {
+        case EVENT_FAILED:
+            fail_msg("%s", v->text);
+            break;
+        case EVENT_READY:
+            assert_string_equal(v->text, "small_a");
+            assert_string_equal(v->device, "cpu");
+            assert_non_null(v->tokens);
+            assert_true(v->bytes_weights > 0);
+            break;
+        case EVENT_STARTED:
+            assert_int_equal(v->steps, 4);
+            assert_int_equal(v->batch, 2);
+            assert_int_equal(v->width, 64);
+            assert_int_equal(v->seed, 7);
+            break;
+        case EVENT_STAGE:
+            strcat(strcat(stages, v->stage), " ");
+            break;
+        case EVENT_STEP:
+            assert_int_equal(v->step, ++steps);
+            assert_int_equal(v->steps, 4);
+            assert_true(v->ms > 0 && v->bytes_now > 0 && v->bytes_activations > 0);
+            break;
+        case EVENT_PREVIEW:
+            assert_int_equal(v->step, ++previews);
+            assert_true(v->image->width > 0 && v->image->width < 64);
+            break;
+        case EVENT_SPRITE: {
+            struct png_file png;
+            struct err e = {""};
+            assert_int_equal(v->index, images);
+            if (png_load(v->text, true, &png, &e))
+                fail_msg("%s", e.text);
+            assert_memory_equal(png.rgba, v->image->rgba, 64 * 64 * 4);
+            assert_non_null(strstr(png_find_text(&png, "parameters"), "Seed: 7,"));
+            assert_non_null(png_find_text(&png, "spritty"));
+            png_file_free(&png);
+            sprites[images++] = v->sprite;
+            break;
+        }
+        case EVENT_PROFILE:
+            assert_in_range(v->profile_rows, 1, PROFILE_ROWS);
+            assert_true(v->profile[0].ms >= v->profile[v->profile_rows - 1].ms);
+            assert_true(v->profile[0].calls > 0);
+            break;
+        case EVENT_DONE:
+            assert_int_equal(v->steps, 4);
+            for (int i = 0; i < 4; i++)
+                assert_true(v->step_ms[i] > 0);
+            assert_true(v->times.total >= v->times.load + v->times.sample && v->times.load > 0);
+            done = true;
+            break;
+        default:
+            break;
+        }
+        event_free(v);
+    }
+    assert_string_equal(order, "BSLRSPKPKPKPKSIXD");
+    assert_string_equal(stages, "load text sample decode finish save ");
+    assert_int_equal(steps, 4);
+    assert_int_equal(previews, 4);
+    assert_int_equal(images, 2);
+    assert_int_equal(state_of(s, id), JOB_DONE);
+    struct store_sprite *list;
+    struct err e = {""};
+    assert_int_equal(store_job_sprites(s, id, &list, &e), 2);
+    for (int i = 0; i < 2; i++) {
+        assert_true(list[i].id == sprites[0] || list[i].id == sprites[1]);
+        assert_int_equal(access(list[i].path, F_OK), 0);
+        assert_string_equal(list[i].words, "a slime");
+        assert_string_equal(list[i].model, "small_a");
+        assert_string_equal(list[i].settings, "model = tests/golden/small_a\nsteps = 4\n"
+                                              "size = 64x64\nbatch = 2\nseed = 7\n");
+        assert_int_equal(list[i].width, 64);
+        assert_true(list[i].colors > 0 && list[i].ms_step > 0);
+    }
+    store_sprites_free(list, 2);
+    store_close(s);
+    engine_stop(x);
+}
+
+/* The second job finds the model open; another precision opens it anew. */
+static void the_model_stays_open(void **state)
+{
+    (void)state;
+    struct engine *x = start_engine();
+    struct store *s = open_store();
+    struct command *c = command_new(COMMAND_OPEN);
+    say(&c->settings, "model", MODEL);
+    assert_true(engine_send(x, c));
+    for (int job = 0; job < 3; job++) {
+        int loads = 0;
+        c = job_command(add_job(s), "1");
+        if (job == 2)
+            say(&c->settings, "precision", "fp32");
+        assert_true(engine_send(x, c));
+        for (bool done = false; !done;) {
+            struct event *v = next(x);
+            loads += v->kind == EVENT_LOADING && v->job != 0;
+            done = v->kind == EVENT_DONE;
+            assert_true(v->kind != EVENT_FAILED);
+            if (done)
+                assert_true((v->times.load > 0) == (job == 2));
+            event_free(v);
+        }
+        assert_int_equal(loads, job == 2);
+    }
+    store_close(s);
+    engine_stop(x);
+}
+
+static void cancelled_between_steps(void **state)
+{
+    (void)state;
+    struct engine *x = start_engine();
+    struct store *s = open_store();
+    int64_t id = send_job(x, s, "1000"), after = send_job(x, s, "1");
+    event_free(await(x, EVENT_STEP));
+    engine_cancel(x, id);
+    await_end(x, EVENT_CANCELLED, id);
+    assert_int_equal(state_of(s, id), JOB_CANCELLED);
+    await_end(x, EVENT_DONE, after);
+    assert_int_equal(count_files(".png", false), 1);
+    store_close(s);
+    engine_stop(x);
+}
+
+static void cancelled_while_waiting(void **state)
+{
+    (void)state;
+    struct engine *x = start_engine();
+    struct store *s = open_store();
+    int64_t first = send_job(x, s, "1000"), second = send_job(x, s, "2");
+    event_free(await(x, EVENT_STEP));
+    engine_cancel(x, second);
+    engine_cancel(x, first);
+    await_end(x, EVENT_CANCELLED, first);
+    struct event *v = next(x);
+    assert_int_equal(v->kind, EVENT_CANCELLED); /* and it never began */
+    assert_int_equal(v->job, second);
+    event_free(v);
+    assert_int_equal(state_of(s, second), JOB_CANCELLED);
+    /* Sent again it runs: the cancelling was of the earlier run. */
+    assert_true(engine_send(x, job_command(second, "1")));
+    await_end(x, EVENT_DONE, second);
+    store_close(s);
+    engine_stop(x);
+}
+
+static void a_failure_is_told(void **state)
+{
+    (void)state;
+    struct engine *x = start_engine();
+    struct store *s = open_store();
+    int64_t bad = add_job(s), wrong = add_job(s), good;
+    struct command *c = job_command(bad, "1");
+    say(&c->settings, "model", "./no\033such");
+    assert_true(engine_send(x, c));
+    c = job_command(wrong, "1");
+    say(&c->settings, "size", "65x64");
+    assert_true(engine_send(x, c));
+    good = send_job(x, s, "1");
+    struct event *v = await(x, EVENT_FAILED);
+    assert_int_equal(v->job, bad);
+    assert_non_null(strstr(v->text, "no model at './no?such'"));
+    event_free(v);
+    v = await(x, EVENT_FAILED);
+    assert_int_equal(v->job, wrong);
+    assert_non_null(strstr(v->text, "multiples of"));
+    event_free(v);
+    await_end(x, EVENT_DONE, good);
+    assert_int_equal(state_of(s, bad), JOB_FAILED);
+    assert_int_equal(state_of(s, good), JOB_DONE);
+    store_close(s);
+    engine_stop(x);
+}
+
+/* A thousand steps and previews for a ring of 256: they are dropped, the rest arrives. */
+static void a_full_ring_drops_previews(void **state)
+{
+    (void)state;
+    struct engine *x = start_engine();
+    struct store *s = open_store();
+    int64_t id = send_job(x, s, "300");
+    while (state_of(s, id) != JOB_DONE)
+        usleep(20000);
+    int steps = 0, sprites = 0;
+    for (bool done = false; !done;) {
+        struct event *v = next(x);
+        steps += v->kind == EVENT_STEP;
+        sprites += v->kind == EVENT_SPRITE;
+        done = v->kind == EVENT_DONE;
+        event_free(v);
+    }
+    assert_in_range(steps, 1, 255);
+    assert_int_equal(sprites, 1);
+    assert_null(engine_next(x));
+    store_close(s);
+    engine_stop(x);
+}
+
+/* What the engine's end interrupts is queued again; what waits is left alone. */
+static void stopped_while_running(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    for (int by_command = 0; by_command < 2; by_command++) {
+        struct engine *x = start_engine();
+        int64_t id = send_job(x, s, "1000"), waiting = send_job(x, s, "1");
+        event_free(await(x, EVENT_STEP));
+        assert_int_equal(state_of(s, id), JOB_RUNNING);
+        if (by_command) {
+            assert_true(engine_send(x, command_new(COMMAND_QUIT)));
+            await_end(x, EVENT_CANCELLED, id);
+        }
+        engine_stop(x);
+        assert_int_equal(state_of(s, id), JOB_QUEUED);
+        assert_int_equal(state_of(s, waiting), JOB_QUEUED);
+    }
+    store_close(s);
+}
+
+/* A database that cannot be opened fails the job, not the engine. */
+static void no_database(void **state)
+{
+    (void)state;
+    struct err e = {""};
+    struct engine *x = engine_start(
+        &(struct engine_options){.store = "/dev/null/no.db", .folder = folder}, &e);
+    assert_non_null(x);
+    assert_true(engine_send(x, job_command(1, "1")));
+    struct event *v = await(x, EVENT_FAILED);
+    print_message("%s\n", v->text);
+    event_free(v);
+    engine_stop(x);
+    assert_int_equal(count_files(".png", false), 0);
+}
+
+static void stopped_at_once(void **state)
+{
+    (void)state;
+    engine_stop(start_engine());
+    engine_stop(NULL);
+    struct engine *x = start_engine();
+    for (int i = 0; i < 100; i++) { /* more than fit */
+        struct command *c = job_command(i + 1, "1");
+        if (!engine_send(x, c))
+            command_free(c);
+    }
+    engine_stop(x);
+}
+
+/* The nice value of a thread of this process: field 19 of its stat. */
+static int niceness(const char *task)
+{
+    char path[300], text[1000] = "";
+    int value = -100;
+    snprintf(path, sizeof path, "/proc/self/task/%s/stat", task);
+    FILE *f = fopen(path, "r");
+    char *at = f && fgets(text, sizeof text, f) ? strrchr(text, ')') : NULL;
+    if (at)
+        sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %d",
+               &value);
+    if (f)
+        fclose(f);
+    return value;
+}
+
+/* The engine's thread and those that OpenMP makes for it; never the caller's. */
+static void threads_are_nice(void **state)
+{
+    (void)state;
+    struct err e = {""};
+    char own[32];
+    snprintf(own, sizeof own, "%d", (int)getpid());
+    int before = niceness(own), nicer = 0;
+    struct engine *x = engine_start(
+        &(struct engine_options){.store = database, .folder = folder, .threads = 2, .nice = 3}, &e);
+    assert_non_null(x);
+    struct store *s = open_store();
+    int64_t id = send_job(x, s, "2");
+    await_end(x, EVENT_DONE, id);
+    DIR *d = opendir("/proc/self/task");
+    for (struct dirent *f; d && (f = readdir(d));)
+        nicer += f->d_name[0] != '.' && niceness(f->d_name) == before + 3;
+    if (d)
+        closedir(d);
+    assert_int_equal(niceness(own), before);
+#ifdef _OPENMP
+    assert_int_equal(nicer, 2);
+#else
+    assert_int_equal(nicer, 1);
+#endif
+    store_close(s);
+    engine_stop(x);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(one_job_from_end_to_end, clean_up),
+        cmocka_unit_test_teardown(the_model_stays_open, clean_up),
+        cmocka_unit_test_teardown(cancelled_between_steps, clean_up),
+        cmocka_unit_test_teardown(cancelled_while_waiting, clean_up),
+        cmocka_unit_test_teardown(a_failure_is_told, clean_up),
+        cmocka_unit_test_teardown(a_full_ring_drops_previews, clean_up),
+        cmocka_unit_test_teardown(stopped_while_running, clean_up),
+        cmocka_unit_test_teardown(no_database, clean_up),
+        cmocka_unit_test_teardown(stopped_at_once, clean_up),
+        cmocka_unit_test_teardown(threads_are_nice, clean_up),
+    };
+    return cmocka_run_group_tests(tests, start, drop_folder);
+}
