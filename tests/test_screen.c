@@ -406,6 +406,10 @@ static void fewer_colours(void **state)
         draw_text(t.screen, i, 0, 5, (enum role)i, "x");
     show();
     assert_false(sent("38;"));
+    for (int i = 0; i < ROLE_COUNT; i++) {
+        VTermColor bg = at(i, 0).bg;
+        assert_false(VTERM_COLOR_IS_DEFAULT_BG(&bg));
+    }
     for (int i = 0; i < ROLE_CHECKER_A; i++) {
         assert_true(at(i, 0).fg.indexed.idx < 16 && at(i, 0).bg.indexed.idx < 16);
         assert_int_not_equal(at(i, 0).fg.indexed.idx, at(i, 0).bg.indexed.idx);

@@ -35,6 +35,8 @@ enum {
     MAX_SIDE = 1000,
     MIN_IMAGE_COLS = 6, /* ncurses writes over equal cells rather than skip fewer */
     HERE = -1,          /* the ground that is there */
+    FULL_BLOCK = 0x2588,
+    SOLID = 0x80, /* with a cell's role: a full block, drawn as a coloured space */
 };
 
 enum mix { ON_GROUND, ON_COLOR }; /* on the role's background, on its text colour */
@@ -249,7 +251,8 @@ static attr_t plain_attributes(enum role role)
 
 static attr_t role_attributes(const struct screen *s, enum role role)
 {
-    const struct style *style = &s->theme.role[role], *text = &s->theme.role[ROLE_TEXT];
+    const struct style *style = &s->theme.role[role];
+    const struct style *around = &s->theme.role[role == ROLE_BAR_STRONG ? ROLE_BAR : ROLE_TEXT];
     attr_t attr = 0;
     attr |= style->attributes & STYLE_BOLD ? A_BOLD : 0;
     attr |= style->attributes & STYLE_DIM ? A_DIM : 0;
@@ -257,8 +260,10 @@ static attr_t role_attributes(const struct screen *s, enum role role)
     attr |= style->attributes & STYLE_REVERSE ? A_REVERSE : 0;
     if (s->colors == COLORS_NONE)
         attr |= plain_attributes(role);
-    else if (s->colors == COLORS_16 && color_to_16(style->bg) == color_to_16(text->bg))
+    else if (s->colors == COLORS_16 && color_to_16(style->bg) == color_to_16(around->bg))
         attr |= plain_attributes(role) & A_REVERSE;
+    if (s->colors == COLORS_16 && color_to_16(style->fg) == 0)
+        attr &= ~A_BOLD; /* some terminals show bold black as grey */
     return attr;
 }
 
@@ -285,6 +290,8 @@ static int pair_number(struct screen *s, enum mix mix, enum role role, enum role
         bool dark = color_contrast(back, (uint8_t[]){0, 0, 0}) < 5;
         fg = strong ? (dark ? 15 : 0) : bg == 8 ? 7 : 8;
     }
+    if (fg == 0 && bg == 0)
+        fg = 7; /* ncurses takes 0 on 0 for its pair 0, the terminal's own colours */
     *pair = alloc_pair(fg, bg);
     if (*pair < 0)
         *pair = 0;
@@ -326,6 +333,13 @@ void screen_theme(struct screen *s, const struct theme *theme, const struct caps
 
 /* -- cells ------------------------------------------------------------------------------------- */
 
+_Static_assert((int)ROLE_COUNT < (int)SOLID, "a role leaves room for the mark");
+
+static bool inside(const struct screen *s, int y, int x)
+{
+    return y >= 0 && y < s->rows && x >= 0 && x < s->cols;
+}
+
 static void cell(struct screen *s, cchar_t *c, const wchar_t *text, enum mix mix, enum role role,
                  enum role ground)
 {
@@ -333,6 +347,8 @@ static void cell(struct screen *s, cchar_t *c, const wchar_t *text, enum mix mix
     attr_t attr = s->attr[role];
     if (role != ground)
         attr |= s->attr[ground] & A_REVERSE;
+    if (attr & A_REVERSE)
+        attr &= ~A_DIM; /* half a bar of light */
     setcchar(c, text, attr, 0, &pair);
 }
 
@@ -381,23 +397,28 @@ static void put_code(struct screen *s, int y, int x, int32_t code, enum role rol
     put_glyph(s, y, x, &(struct glyph){{code}, 1, 1}, role, ground);
 }
 
+/* Fonts leave seams between full blocks; a space on the colour has none. */
 void draw_cell(struct screen *s, int y, int x, enum role role, int32_t code)
 {
-    put_code(s, y, x, code, role, HERE);
+    if (code == FULL_BLOCK && s->utf8 && s->colors != COLORS_NONE)
+        draw_halves(s, y, x, role, role, code);
+    else
+        put_code(s, y, x, code, role, HERE);
 }
 
 void draw_halves(struct screen *s, int y, int x, enum role role, enum role rest, int32_t code)
 {
     cchar_t c;
-    wchar_t text[2] = {(wchar_t)code, 0};
-    if (y < 0 || y >= s->rows || x < 0 || x >= s->cols)
+    bool solid = code == FULL_BLOCK;
+    wchar_t text[2] = {solid ? L' ' : (wchar_t)code, 0};
+    if (!inside(s, y, x))
         return;
     if (s->colors == COLORS_NONE || !s->utf8) {
         put_code(s, y, x, code, role, HERE);
         return;
     }
-    s->role[y * s->cols + x] = (uint8_t)role;
-    cell(s, &c, text, ON_COLOR, role, rest);
+    s->role[y * s->cols + x] = (uint8_t)(role | (solid ? SOLID : 0));
+    cell(s, &c, text, ON_COLOR, role, solid ? role : rest);
     mvadd_wchnstr(y, x, &c, 1);
 }
 
@@ -408,15 +429,16 @@ int32_t screen_code(const struct screen *s, int y, int x)
     attr_t attr;
     short pair;
     int wide;
-    if (y < 0 || y >= s->rows || x < 0 || x >= s->cols || mvin_wch(y, x, &c) != OK)
+    if (!inside(s, y, x) || mvin_wch(y, x, &c) != OK)
         return ' ';
+    if (s->role[y * s->cols + x] & SOLID)
+        return FULL_BLOCK;
     return getcchar(&c, text, &attr, &pair, &wide) == OK ? (int32_t)text[0] : ' ';
 }
 
 enum role screen_role(const struct screen *s, int y, int x)
 {
-    bool inside = y >= 0 && y < s->rows && x >= 0 && x < s->cols;
-    return inside ? (enum role)s->role[y * s->cols + x] : ROLE_TEXT;
+    return inside(s, y, x) ? (enum role)(s->role[y * s->cols + x] & ~SOLID) : ROLE_TEXT;
 }
 
 /* -- drawing ----------------------------------------------------------------------------------- */
@@ -572,7 +594,7 @@ void screen_begin(struct screen *s)
 
 void screen_cursor(struct screen *s, int y, int x)
 {
-    s->want.shown = y >= 0 && y < s->rows && x >= 0 && x < s->cols;
+    s->want.shown = inside(s, y, x);
     s->want.y = y, s->want.x = x;
 }
 

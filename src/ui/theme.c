@@ -373,33 +373,46 @@ static void palette_color(int i, uint8_t rgb[3])
     }
 }
 
-static int nearest(const uint8_t rgb[3], int first, int last)
+static double distance(struct lab x, struct lab y)
 {
-    struct lab want = oklab(rgb);
-    int best = first;
-    double least = INFINITY;
-    for (int i = first; i <= last; i++) {
-        uint8_t c[3];
-        palette_color(i, c);
-        struct lab has = oklab(c);
-        double dl = has.l - want.l, da = has.a - want.a, db = has.b - want.b;
-        double d = dl * dl + da * da + db * db;
-        if (d < least) {
-            least = d;
-            best = i;
-        }
-    }
-    return best;
+    double dl = x.l - y.l, da = x.a - y.a, db = x.b - y.b;
+    return dl * dl + da * da + db * db;
 }
 
 int color_to_256(const uint8_t rgb[3])
 {
-    return nearest(rgb, 16, 255);
+    struct lab want = oklab(rgb);
+    double least = INFINITY;
+    int best = 16;
+    for (int i = 16; i < 256; i++) {
+        uint8_t c[3];
+        palette_color(i, c);
+        double d = distance(oklab(c), want);
+        if (d < least)
+            least = d, best = i;
+    }
+    return best;
 }
 
+/* The 16 are far apart and loud; by distance alone all that is soft would be grey. So colours are
+ * made loud before they are compared, greys stay among greys, and only the faint may be either. */
 int color_to_16(const uint8_t rgb[3])
 {
-    return nearest(rgb, 0, 15);
+    struct lab want = oklab(rgb);
+    double chroma = hypot(want.a, want.b), least = INFINITY;
+    int best = 0;
+    bool grey = chroma<0.045, colored = chroma> 0.07;
+    if (!grey && chroma < 0.2)
+        want.a *= 0.2 / chroma, want.b *= 0.2 / chroma;
+    for (int i = 0; i < 16; i++) {
+        uint8_t c[3];
+        palette_color(i, c);
+        bool is_grey = c[0] == c[1] && c[1] == c[2];
+        double d = distance(oklab(c), want);
+        if (d < least && !(is_grey && colored) && !(!is_grey && grey))
+            least = d, best = i;
+    }
+    return best;
 }
 
 double color_contrast(const uint8_t a[3], const uint8_t b[3])

@@ -74,7 +74,8 @@ int theme_load(struct theme *, const char *name, struct err *);
 int theme_parse(struct theme *, const char *text, size_t size, const char *where, struct err *);
 void theme_default(struct theme *); /* dark, compiled in for when no file is there */
 
-/* The nearest colour of xterm's 256 (16 to 255) or of the 16 (0 to 15), in Oklab. */
+/* The nearest colour of xterm's 256 (16 to 255) or of the 16 (0 to 15), in Oklab; of the 16 by hue
+ * more than by strength. */
 int color_to_256(const uint8_t rgb[3]);
 int color_to_16(const uint8_t rgb[3]);
 /* WCAG 2's contrast ratio, 1 to 21. */
