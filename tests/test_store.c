@@ -75,6 +75,7 @@ static void impossible_places_are_told(void **state)
         assert_non_null(strstr(e.text, folder)); /* says where */
         assert_null(store_open(in_folder(names[i]), NULL));
     }
+    assert_null(store_open("", &e));
     assert_null(store_open("/proc/spritty/store.db", &e));
     assert_non_null(strstr(e.text, "/proc/spritty"));
     assert_file(in_folder("file"), "x");
@@ -190,6 +191,29 @@ static void damaged_pages_are_noticed(void **state)
     assert_true(count_files(folder, "store.db.broken-") >= 1);
 }
 
+/* A search index that is damaged is made again: a table of sprites that is whole is not given up.
+ */
+static void a_broken_index_is_mended(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct store_sprite *list;
+    add_sprite(s, "p", "a slime", "");
+    store_close(s);
+    raw("DELETE FROM sprite_text_data WHERE id > 10");
+    s = open_store();
+    assert_int_equal(store_find_sprites(s, "slime", false, 0, 9, &list, NULL, &e), -1);
+    assert_non_null(strstr(e.text, "start spritty again"));
+    assert_int_equal(store_find_sprites(s, "", false, 0, 9, &list, NULL, &e), 1);
+    store_sprites_free(list, 1);
+    s = reopen(s); /* without a note: nothing was lost */
+    assert_int_equal(OK(store_find_sprites(s, "slime", false, 0, 9, &list, NULL, &e)), 1);
+    store_sprites_free(list, 1);
+    add_sprite(s, "p", "a knight", "");
+    store_close(s);
+    assert_int_equal(count_files(folder, ""), 1); /* no mark, nothing put aside */
+}
+
 /* -- hard times ---------------------------------------------------------------------------------
  */
 
@@ -270,6 +294,29 @@ static void nothing_is_lost_by_kill(void **state)
             store_sprites_free(list, n);
         }
         store_close(s);
+    }
+}
+
+/* Killed while it makes the file: the next start finds nothing to complain of. */
+static void killed_while_opening(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 12; i++) {
+        pid_t pid = fork();
+        if (pid == 0) {
+            struct store *s = store_open(in_folder("store.db"), NULL);
+            _exit(!s || store_put(s, "k", "v", NULL));
+        }
+        assert_true(pid > 0);
+        nanosleep(&(struct timespec){.tv_nsec = i * 400000}, NULL);
+        kill(pid, SIGKILL);
+        assert_int_equal(waitpid(pid, NULL, 0), pid);
+        struct store *s = open_store();
+        assert_string_equal(e.text, "");
+        OK(store_put(s, "k", "v", &e));
+        store_close(s);
+        assert_int_equal(count_files(folder, ""), 1);
+        assert_int_equal(remove(in_folder("store.db")), 0);
     }
 }
 
@@ -376,7 +423,9 @@ int main(void)
         TEST(other_versions),
         TEST(broken_files_are_moved_aside),
         TEST(damaged_pages_are_noticed),
+        TEST(a_broken_index_is_mended),
         TEST(nothing_is_lost_by_kill),
+        TEST(killed_while_opening),
         TEST(threads_do_not_lock_each_other_out),
         TEST(a_full_disk_loses_nothing),
     };

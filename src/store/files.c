@@ -17,9 +17,17 @@
 
 #include "base/fileio.h"
 
+bool is_there(const char *path)
+{
+    struct stat st;
+    return lstat(path, &st) == 0;
+}
+
 int make_folders(const char *path, unsigned mode, struct err *e)
 {
     char dir[PATH_MAX];
+    if (!*path)
+        return err_set(e, "the database needs a path");
     if (strlen(path) >= sizeof dir)
         return err_set(e, "the path %.200s... is too long", path);
     strcpy(dir, path);
@@ -74,8 +82,7 @@ int rename_new(const char *from, const char *to)
         return 0;
     if (errno != EINVAL && errno != ENOSYS)
         return -1;
-    struct stat st; /* a file system that cannot: almost the same */
-    if (!lstat(to, &st)) {
+    if (is_there(to)) { /* a file system that cannot: almost the same */
         errno = EEXIST;
         return -1;
     }
@@ -104,12 +111,11 @@ static int aside_name(const char *path, char out[PATH_MAX])
     strftime(stamp, sizeof stamp, "%Y%m%d-%H%M%S", &tm);
     for (int k = 1; k < 1000; k++) {
         char more[16] = "";
-        struct stat st;
         if (k > 1)
             snprintf(more, sizeof more, "-%d", k);
         if (snprintf(out, PATH_MAX, "%s.broken-%s%s", path, stamp, more) >= PATH_MAX - 8)
             break;
-        if (lstat(out, &st))
+        if (!is_there(out))
             return 0;
     }
     errno = ENAMETOOLONG;
@@ -133,4 +139,32 @@ int move_aside(const char *path, char aside[PATH_MAX], struct err *e)
         return err_set(e, "the database %s is damaged and cannot be moved aside: %s", path,
                        file_reason(errno));
     return 0;
+}
+
+/* -- the mark -----------------------------------------------------------------------------------
+ */
+
+static bool mark_path(const char *path, char out[PATH_MAX])
+{
+    return snprintf(out, PATH_MAX, "%s-damaged", path) < PATH_MAX;
+}
+
+void mark_damaged(const char *path)
+{
+    char mark[PATH_MAX];
+    if (mark_path(path, mark))
+        make_private_file(mark, NULL);
+}
+
+bool is_marked(const char *path)
+{
+    char mark[PATH_MAX];
+    return mark_path(path, mark) && is_there(mark);
+}
+
+void unmark(const char *path)
+{
+    char mark[PATH_MAX];
+    if (mark_path(path, mark))
+        unlink(mark);
 }

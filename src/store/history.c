@@ -39,7 +39,7 @@ int store_remember(struct store *s, const char *words, const char *negative, str
     return sql_end(s, remember(s, words ? words : "", negative ? negative : "", e) < 0, e);
 }
 
-/* instr and not LIKE: nothing to escape, and no bound on the pattern. */
+/* instr and not LIKE: nothing to escape, and no bound on the pattern. Case is that of ASCII. */
 int store_history(struct store *s, const char *query, int limit, struct store_prompt **list,
                   struct err *e)
 {

@@ -39,7 +39,7 @@ static const char *reason(struct store *s)
         return "another program keeps it locked; close that one";
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return "it is damaged; a new start moves it aside and makes a new one";
+        return "it is damaged; start spritty again, which mends it or moves it aside";
     case SQLITE_NOMEM:
         return "out of memory";
     default:
@@ -49,7 +49,10 @@ static const char *reason(struct store *s)
 
 int sql_failed(struct store *s, struct err *e)
 {
-    return err_set(e, "the database %s: %s", s->path, reason(s));
+    err_set(e, "the database %s: %s", s->path, reason(s));
+    if (s->db && (sqlite3_errcode(s->db) & 0xff) == SQLITE_CORRUPT)
+        mark_damaged(s->path);
+    return -1;
 }
 
 int row_changed(int changed, const char *what, int64_t id, struct err *e)

@@ -7,12 +7,12 @@
  */
 #include "store/store_priv.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "base/fileio.h"
+enum { ALWAYS_CHECKED = 32 << 20 };
 
 /* Entry i brings a database from version i to i + 1. Released ones are never changed. */
 static const char *const steps[] = {
@@ -102,7 +102,17 @@ static int check_version(struct store *s, struct err *e)
     return 0;
 }
 
-/* Every page is looked at, but indices are not compared with their tables. */
+/* Looking at every page takes about a millisecond a megabyte. It is done where that is not felt,
+ * and where there is a reason: a log that a program left when it died, or damage seen in use. */
+static bool wants_check(const char *path)
+{
+    char log[PATH_MAX + 8];
+    struct stat st;
+    snprintf(log, sizeof log, "%s-wal", path);
+    return stat(path, &st) || st.st_size <= ALWAYS_CHECKED || is_there(log) || is_marked(path);
+}
+
+/* Indices are not compared with their tables. */
 static int check_pages(struct store *s, bool *broken, struct err *e)
 {
     sqlite3_stmt *stmt = sql_query(s, e, "PRAGMA quick_check(1)", "");
@@ -120,20 +130,27 @@ static int check_pages(struct store *s, bool *broken, struct err *e)
 /* The file may come from anywhere: its schema cannot be written to by hand, texts have a bound.
  * (Not trusting the schema at all would forbid triggers on FTS5; SQLite loads no code of others
  * here.) */
-static int set_up(struct store *s, bool *broken, struct err *e)
+static int set_up(struct store *s, bool check, bool *broken, struct err *e)
 {
     sqlite3_extended_result_codes(s->db, 1);
     sqlite3_busy_timeout(s->db, BUSY_MS);
     sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, LONGEST_TEXT);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    if (check_version(s, e) || check_pages(s, broken, e))
+    if (check_version(s, e) || (check && check_pages(s, broken, e)))
         return -1;
     if (exec(s,
              "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
              "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304",
-             e))
+             e) ||
+        migrate(s, e))
         return -1;
-    return migrate(s, e);
+    if (is_marked(s->path)) {
+        /* The pages are good, so what was seen was in the search index, which can be made again. */
+        if (exec(s, "INSERT INTO sprite_text (sprite_text) VALUES ('rebuild')", e))
+            return -1;
+        unmark(s->path);
+    }
+    return 0;
 }
 
 /* *broken: why there is NULL. */
@@ -146,8 +163,10 @@ static struct store *open_file(const char *path, bool *broken, struct err *e)
         return NULL;
     }
     snprintf(s->path, sizeof s->path, "%s", path);
+    bool check = wants_check(path);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    int rc = sqlite3_open_v2(path, &s->db, flags, NULL) ? sql_failed(s, e) : set_up(s, broken, e);
+    int rc = sqlite3_open_v2(path, &s->db, flags, NULL) ? sql_failed(s, e)
+                                                        : set_up(s, check, broken, e);
     if (!rc)
         return s;
     int code = s->db ? sqlite3_errcode(s->db) & 0xff : SQLITE_NOMEM;

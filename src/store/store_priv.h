@@ -45,7 +45,8 @@ int sql_int(struct store *, struct err *, int64_t *out, const char *sql, const c
 /* Several writes as one: `rc` is how they went; commits or takes back. Returns 0 or -1. */
 int sql_begin(struct store *, struct err *);
 int sql_end(struct store *, int rc, struct err *);
-/* Says why the last call failed, where, and what to do about it. Returns -1. */
+/* Says why the last call failed, where, and what to do about it. Returns -1. A database that shows
+ * damage is marked (files.c). */
 int sql_failed(struct store *, struct err *);
 /* For an UPDATE of one row: 0, or -1 with "there is no WHAT ID" when nothing was changed. */
 int row_changed(int changed, const char *what, int64_t id, struct err *);
@@ -103,6 +104,11 @@ void unlock_folder(int lock);
 int rename_new(const char *from, const char *to);
 /* "dir/name-2.png" for number 2; number 1 is the path as it is. False: too long. */
 bool numbered_path(const char *path, int number, char out[PATH_MAX]);
+/* A file beside the database that says: look at every page when it is opened next. */
+void mark_damaged(const char *path);
+bool is_marked(const char *path);
+void unmark(const char *path);
+bool is_there(const char *path);
 /* A broken database and what SQLite keeps beside it get names of their own. */
 int move_aside(const char *path, char aside[PATH_MAX], struct err *);
 

@@ -9,11 +9,9 @@
  */
 #include "store/store_priv.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/fileio.h"
 
@@ -30,12 +28,6 @@ static const struct column columns[] = {{COL_BIG, offsetof(struct move, id)},
 static const struct row_type move_type = {columns, 4, sizeof(struct move)};
 
 #define SELECT_MOVES "SELECT id, path, moving, trashed FROM sprites "
-
-static bool is_there(const char *path)
-{
-    struct stat st;
-    return lstat(path, &st) == 0;
-}
 
 /* ".../a.png" to ".../trash/a.png". False: too long. */
 static bool trash_path(const char *path, char out[PATH_MAX])
