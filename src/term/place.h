@@ -6,6 +6,9 @@
  * place_draw sends the images that are new or were hurt, after it. What has not changed costs no
  * byte. No erase, insert or delete is ever used on rows that hold an image: tmux would drop it.
  * After the screen was cleared (resize, theme, resume) place_forget makes all of them new.
+ *
+ * The text of a frame leaves the cells below images alone, as blank. Both functions leave the
+ * cursor anywhere and the attributes reset (SGR 0).
  */
 #ifndef SPRITTY_PLACE_H
 #define SPRITTY_PLACE_H
@@ -17,7 +20,7 @@
 enum { MAX_PLACES = 64 };
 
 struct place {
-    unsigned slot;             /* who wants it: one image a slot */
+    unsigned slot;             /* who wants it: one image a slot; below 65536 */
     uint64_t serial;           /* of its content: another serial is another image */
     int y, x, rows, cols;      /* the area in cells; the image lies in its middle */
     const struct image *image; /* lives until the end of the frame */
@@ -33,10 +36,11 @@ void place_begin(struct places *); /* a new frame: nothing is wanted yet */
 void place_want(struct places *, const struct place *);
 /* An overlay covers these cells: images that touch them are not shown in this frame. */
 void place_cover(struct places *, int y, int x, int rows, int cols);
-/* `blank` sends `cells` spaces of the screen's background (cursor set by the caller). */
+/* Sends spaces over what went. `blank_attributes` sets those of an empty cell: an SGR sequence. */
 void place_clear(struct places *, struct out *, const char *blank_attributes);
-/* Sends what is due. Returns how many are still due (live ones that the line is too slow for), so
- * that the caller looks again. */
+/* Sends what is due. Returns how many are still due (live ones that the line is too slow for, and
+ * others while many bytes are on their way), so that the caller looks again: when the terminal
+ * answers, or after a while. */
 int place_draw(struct places *, const struct caps *, struct out *, double now_ms);
 void place_forget(struct places *);
 

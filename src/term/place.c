@@ -1,0 +1,421 @@
+/*
+ * Images on the screen against images wanted; see place.h.
+ *
+ * An entry knows what of its slot stands on the screen (where, which content, how large) and holds
+ * the bytes of what was encoded last, so that an image that only has to be drawn again, or moved,
+ * is not encoded again. Nothing is sent when the two agree.
+ *
+ * Pace: previews are sent only when the terminal has answered for all that came before, in the
+ * largest size that LIVE_MS of the line can carry. Others are always sent in full, but once more
+ * than STILL_MS of them are on their way the rest waits for the answer, so that a gallery over a
+ * slow line does not hold up the keys.
+ */
+#include "term/place.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "term/graphics.h"
+
+enum {
+    MAX_COVERS = 32,
+    LIVE_MS = 150,
+    STILL_MS = 300,
+    STILL_BYTES = 256 << 10, /* while the line's speed is not known */
+    SHRINKS = 2,             /* how often a preview is halved below one pixel a pixel */
+    ID_BASE = 0x53500000,    /* kitty's ids are shared with other programs */
+};
+
+struct rect {
+    int y, x, rows, cols;
+};
+
+/* All that decides what is drawn, but the terminal. */
+struct look {
+    uint64_t serial;
+    int w, h;
+    uint8_t ground[3], ground2[3];
+    int scale, rows, cols; /* rows and cols: of the area, when shrunk to it; else 0 */
+    int y, x;              /* for characters, which hold their place; else 0 */
+};
+
+struct entry {
+    bool used;
+    unsigned slot;
+    bool shown; /* something of it stands on the screen: rect, look */
+    bool hurt;  /* and was written over */
+    bool held;  /* kitty has it */
+    struct rect rect;
+    struct look look;
+    int variant;       /* how far a preview has to be made smaller */
+    int shown_variant; /* and how far what stands there was */
+    struct {
+        char *bytes; /* NULL: nothing */
+        size_t len;
+        struct look look;
+    } cache;
+};
+
+struct places {
+    struct place want[MAX_PLACES];
+    int wants;
+    struct rect cover[MAX_COVERS];
+    int covers;
+    struct entry entry[MAX_PLACES];
+    struct caps caps; /* that the entries were drawn with */
+    char *blank;      /* attributes of empty cells; NULL: not told yet */
+    size_t flight;    /* bytes of pictures since the last answer */
+    int turn;         /* which preview comes first, in turn */
+};
+
+/* -- rectangles ---------------------------------------------------------------------------------
+ */
+
+static bool touches(struct rect a, struct rect b)
+{
+    return a.y < b.y + b.rows && b.y < a.y + a.rows && a.x < b.x + b.cols && b.x < a.x + a.cols;
+}
+
+static bool contains(struct rect a, struct rect b)
+{
+    return a.y <= b.y && a.x <= b.x && b.y + b.rows <= a.y + a.rows && b.x + b.cols <= a.x + a.cols;
+}
+
+static struct rect join(struct rect a, struct rect b)
+{
+    int y = a.y < b.y ? a.y : b.y, x = a.x < b.x ? a.x : b.x;
+    int y1 = a.y + a.rows > b.y + b.rows ? a.y + a.rows : b.y + b.rows;
+    int x1 = a.x + a.cols > b.x + b.cols ? a.x + a.cols : b.x + b.cols;
+    return (struct rect){y, x, y1 - y, x1 - x};
+}
+
+/* -- a frame ------------------------------------------------------------------------------------
+ */
+
+struct places *places_new(void)
+{
+    return calloc(1, sizeof(struct places));
+}
+
+static void entry_drop(struct entry *t)
+{
+    free(t->cache.bytes);
+    *t = (struct entry){0};
+}
+
+void places_free(struct places *p)
+{
+    if (!p)
+        return;
+    for (int i = 0; i < MAX_PLACES; i++)
+        entry_drop(&p->entry[i]);
+    free(p->blank);
+    free(p);
+}
+
+void place_begin(struct places *p)
+{
+    p->wants = p->covers = 0;
+}
+
+static struct place *find_want(struct places *p, unsigned slot)
+{
+    for (int i = 0; i < p->wants; i++)
+        if (p->want[i].slot == slot)
+            return &p->want[i];
+    return NULL;
+}
+
+void place_want(struct places *p, const struct place *want)
+{
+    struct place *same = find_want(p, want->slot);
+    assert(want->image && want->y >= 0 && want->x >= 0);
+    if (want->rows < 1 || want->cols < 1)
+        return;
+    if (same)
+        *same = *want;
+    else if (p->wants < MAX_PLACES)
+        p->want[p->wants++] = *want;
+}
+
+void place_cover(struct places *p, int y, int x, int rows, int cols)
+{
+    struct rect r = {y, x, rows, cols};
+    if (p->covers < MAX_COVERS)
+        p->cover[p->covers++] = r;
+    else
+        p->cover[MAX_COVERS - 1] = join(p->cover[MAX_COVERS - 1], r);
+}
+
+void place_forget(struct places *p)
+{
+    for (int i = 0; i < MAX_PLACES; i++)
+        p->entry[i].shown = p->entry[i].hurt = false;
+}
+
+static bool covered(const struct places *p, struct rect r)
+{
+    for (int i = 0; i < p->covers; i++)
+        if (touches(p->cover[i], r))
+            return true;
+    return false;
+}
+
+/* Where a wanted image lies in full size; no rows when it cannot be shown. */
+static struct rect full_rect(const struct caps *caps, const struct place *w)
+{
+    struct graphics_fit f = graphics_fit(caps, w->image->width, w->image->height, w->rows, w->cols);
+    return (struct rect){w->y + f.top, w->x + f.left, f.rows, f.cols};
+}
+
+/* -- taking away --------------------------------------------------------------------------------
+ */
+
+static void put_cursor(struct out *out, int y, int x)
+{
+    out_printf(out, "\033[%d;%dH", y + 1, x + 1);
+}
+
+/* Spaces over cells: never an erase, which would cost tmux every image in the row. Images that
+ * touch them have to be drawn again. */
+static void blank_cells(struct places *p, struct out *out, struct rect r)
+{
+    static const char spaces[] = "                                ";
+    out_text(out, "\033[0m");
+    out_text(out, p->blank ? p->blank : "");
+    for (int y = r.y; y < r.y + r.rows; y++) {
+        put_cursor(out, y, r.x);
+        for (int left = r.cols; left > 0; left -= (int)sizeof spaces - 1)
+            out_put(out, spaces, left < (int)sizeof spaces ? (size_t)left : sizeof spaces - 1);
+    }
+    out_text(out, "\033[0m");
+    for (int i = 0; i < MAX_PLACES; i++)
+        if (p->entry[i].shown && touches(p->entry[i].rect, r))
+            p->entry[i].hurt = true;
+}
+
+static unsigned kitty_id(unsigned slot)
+{
+    return ID_BASE | (slot & 0xffff);
+}
+
+static void hide(struct places *p, struct out *out, struct entry *t)
+{
+    char remove[64];
+    if (t->held) {
+        graphics_remove(&p->caps, kitty_id(t->slot), remove, sizeof remove);
+        out_text(out, remove);
+    }
+    if (t->shown)
+        blank_cells(p, out, t->rect);
+    t->shown = t->hurt = t->held = false;
+}
+
+void place_clear(struct places *p, struct out *out, const char *blank_attributes)
+{
+    if (!p->blank || strcmp(p->blank, blank_attributes)) {
+        free(p->blank);
+        p->blank = strdup(blank_attributes);
+    }
+    for (int i = 0; i < MAX_PLACES; i++) {
+        struct entry *t = &p->entry[i];
+        struct place *w = t->used ? find_want(p, t->slot) : NULL;
+        struct rect full = w ? full_rect(&p->caps, w) : (struct rect){0};
+        /* An image that will lie over all of the old one replaces it without a gap. */
+        if (t->used && (!w || covered(p, full) || (t->shown && !contains(full, t->rect))))
+            hide(p, out, t);
+        if (t->used && !w)
+            entry_drop(t);
+    }
+}
+
+/* -- drawing ------------------------------------------------------------------------------------
+ */
+
+static bool same_look(const struct look *a, const struct look *b)
+{
+    return a->serial == b->serial && a->w == b->w && a->h == b->h && a->scale == b->scale &&
+           a->rows == b->rows && a->cols == b->cols && a->y == b->y && a->x == b->x &&
+           !memcmp(a->ground, b->ground, 3) && !memcmp(a->ground2, b->ground2, 3);
+}
+
+static bool same_caps(const struct caps *a, const struct caps *b)
+{
+    return a->graphics == b->graphics && a->colors == b->colors && a->cell_w == b->cell_w &&
+           a->cell_h == b->cell_h && a->sixel_registers == b->sixel_registers &&
+           a->sixel_w == b->sixel_w && a->sixel_h == b->sixel_h && a->tmux == b->tmux;
+}
+
+/* The terminal turned out to be another: nothing that was drawn or encoded counts. */
+static void change_caps(struct places *p, const struct caps *caps, struct out *out)
+{
+    if (same_caps(&p->caps, caps))
+        return;
+    for (int i = 0; i < MAX_PLACES; i++) {
+        if (p->entry[i].used)
+            hide(p, out, &p->entry[i]);
+        entry_drop(&p->entry[i]);
+    }
+    p->caps = *caps;
+}
+
+static struct entry *entry_of(struct places *p, unsigned slot)
+{
+    struct entry *free_one = NULL;
+    for (int i = 0; i < MAX_PLACES; i++) {
+        if (p->entry[i].used && p->entry[i].slot == slot)
+            return &p->entry[i];
+        if (!p->entry[i].used)
+            free_one = &p->entry[i];
+    }
+    if (free_one)
+        *free_one = (struct entry){.used = true, .slot = slot};
+    return free_one;
+}
+
+struct variant {
+    struct look look;
+    struct rect rect;
+};
+
+/* How a place is drawn, made smaller `n` times: half the factor down to 1, then shrunk into half
+ * the area. False when there is no smaller one. */
+static bool variant_of(const struct caps *caps, const struct place *w, int n, struct variant *v)
+{
+    int rows = w->rows, cols = w->cols, iw = w->image->width, ih = w->image->height;
+    struct graphics_fit f = graphics_fit(caps, iw, ih, rows, cols);
+    int smaller = n;
+    for (; smaller > 0 && f.scale > 1; smaller--)
+        f.scale /= 2;
+    if (smaller > SHRINKS || (smaller && (rows >> smaller < 1 || cols >> smaller < 1)))
+        return false;
+    rows >>= smaller;
+    cols >>= smaller;
+    f = graphics_fit_at(caps, iw, ih, rows, cols, smaller ? 0 : f.scale);
+    v->rect = (struct rect){w->y + (w->rows - rows) / 2 + f.top,
+                            w->x + (w->cols - cols) / 2 + f.left, f.rows, f.cols};
+    v->look = (struct look){.serial = w->serial, .w = iw, .h = ih, .scale = f.scale};
+    memcpy(v->look.ground, w->ground, 3);
+    memcpy(v->look.ground2, w->ground2, 3);
+    if (f.scale < 1)
+        v->look.rows = rows, v->look.cols = cols;
+    if (caps->graphics == GRAPHICS_BLOCKS)
+        v->look.y = v->rect.y, v->look.x = v->rect.x;
+    return f.rows > 0;
+}
+
+/* Makes the entry's cache hold the bytes of this variant. */
+static bool encode(struct places *p, struct entry *t, const struct place *w,
+                   const struct variant *v)
+{
+    if (t->cache.bytes && same_look(&t->cache.look, &v->look))
+        return true;
+    struct graphics_job job = {.image = w->image,
+                               .rows = v->look.rows ? v->look.rows : w->rows,
+                               .cols = v->look.cols ? v->look.cols : w->cols,
+                               .scale = v->look.scale,
+                               .y = v->rect.y,
+                               .x = v->rect.x,
+                               .id = kitty_id(w->slot)};
+    memcpy(job.ground, w->ground, 3);
+    memcpy(job.ground2, w->ground2, 3);
+    free(t->cache.bytes);
+    t->cache.bytes = graphics_encode(&p->caps, &job, &t->cache.len, NULL);
+    t->cache.look = v->look;
+    return t->cache.bytes;
+}
+
+/* The largest variant of a preview that the line can carry in time, encoded. A size once found too
+ * large is not tried again before there is plenty of room. */
+static bool encode_live(struct places *p, struct entry *t, const struct place *w, size_t budget,
+                        struct variant *v)
+{
+    bool fresh = !t->cache.bytes || t->cache.look.serial != w->serial;
+    if (fresh && t->variant > 0 && t->cache.bytes && t->cache.len < budget / 4)
+        t->variant--;
+    while (t->variant > 0 && !variant_of(&p->caps, w, t->variant, v))
+        t->variant--;
+    for (;; t->variant++) {
+        struct variant smaller;
+        if (!variant_of(&p->caps, w, t->variant, v) || !encode(p, t, w, v))
+            return false;
+        if (t->cache.len <= budget || !variant_of(&p->caps, w, t->variant + 1, &smaller))
+            return true;
+    }
+}
+
+static void send(struct places *p, struct out *out, struct entry *t, const struct variant *v)
+{
+    if (t->shown && !contains(v->rect, t->rect))
+        blank_cells(p, out, t->rect);
+    put_cursor(out, v->rect.y, v->rect.x);
+    out_put(out, t->cache.bytes, t->cache.len);
+    t->shown = true;
+    t->hurt = false;
+    t->held = p->caps.graphics == GRAPHICS_KITTY;
+    t->rect = v->rect;
+    t->look = v->look;
+    t->shown_variant = t->variant;
+    p->flight += t->cache.len;
+}
+
+enum drawn { DRAWN_NOTHING, DRAWN_SENT, DRAWN_LATER };
+
+/* Is it there as wanted? A preview that had to be made smaller is. */
+static bool is_shown(const struct places *p, const struct entry *t, const struct place *w)
+{
+    struct variant v;
+    return t->shown && !t->hurt && variant_of(&p->caps, w, w->live ? t->shown_variant : 0, &v) &&
+           same_look(&t->look, &v.look) && contains(v.rect, t->rect) && contains(t->rect, v.rect);
+}
+
+static enum drawn draw(struct places *p, const struct place *w, struct out *out, bool idle,
+                       double now_ms)
+{
+    struct variant v;
+    struct entry *t;
+    if (!variant_of(&p->caps, w, 0, &v) || covered(p, v.rect) || !(t = entry_of(p, w->slot)))
+        return DRAWN_NOTHING;
+    if (is_shown(p, t, w))
+        return DRAWN_NOTHING;
+    if (w->live) {
+        if (!idle)
+            return DRAWN_LATER;
+        if (!encode_live(p, t, w, out_budget(out, LIVE_MS), &v))
+            return DRAWN_NOTHING;
+        if (!out_may_send(out, p->flight + t->cache.len, LIVE_MS, now_ms))
+            return DRAWN_LATER;
+    } else {
+        size_t most = out_budget(out, STILL_MS);
+        if (p->flight >= (most < STILL_BYTES ? most : STILL_BYTES))
+            return DRAWN_LATER;
+        t->variant = 0;
+        if (!encode(p, t, w, &v))
+            return DRAWN_NOTHING;
+    }
+    send(p, out, t, &v);
+    return DRAWN_SENT;
+}
+
+int place_draw(struct places *p, const struct caps *caps, struct out *out, double now_ms)
+{
+    int due = 0, wants = p->wants, first = wants ? p->turn % wants : 0;
+    bool sent = false, idle = out_may_send(out, 0, LIVE_MS, now_ms);
+    change_caps(p, caps, out);
+    if (idle)
+        p->flight = 0;
+    for (int i = 0; i < wants; i++) {
+        int k = (first + i) % wants;
+        enum drawn d = draw(p, &p->want[k], out, idle, now_ms);
+        due += d == DRAWN_LATER;
+        sent |= d == DRAWN_SENT;
+        if (d == DRAWN_SENT && p->want[k].live)
+            p->turn = k + 1;
+    }
+    if (sent)
+        out_text(out, "\033[0m");
+    if (sent && idle)
+        out_ask(out, now_ms);
+    return due;
+}

@@ -1,0 +1,574 @@
+/*
+ * Images on the screen: what a terminal would show after random frames is exactly what was wanted,
+ * and what did not change costs nothing.
+ *
+ * The screen is a model of our own that understands what place.c sends. The queue to the terminal
+ * (out.h) is a stand-in as well, so that the tests decide how fast the line is.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sixel_decode.h"
+#include "term/graphics.h"
+#include "term/place.h"
+
+/* -- the line -----------------------------------------------------------------------------------
+ */
+
+static size_t line_budget = SIZE_MAX; /* of any number of ms */
+
+void out_init(struct out *o, int fd)
+{
+    *o = (struct out){.fd = fd};
+}
+
+void out_free(struct out *o)
+{
+    free(o->bytes);
+}
+
+void out_put(struct out *o, const void *bytes, size_t len)
+{
+    if (o->cap - o->end < len) {
+        o->cap = (o->end + len) * 2;
+        o->bytes = realloc(o->bytes, o->cap);
+    }
+    memcpy(o->bytes + o->end, bytes, len);
+    o->end += len;
+}
+
+void out_text(struct out *o, const char *text)
+{
+    out_put(o, text, strlen(text));
+}
+
+void out_printf(struct out *o, const char *fmt, ...)
+{
+    char text[256];
+    va_list args;
+    va_start(args, fmt);
+    out_put(o, text, (size_t)vsnprintf(text, sizeof text, fmt, args));
+    va_end(args);
+}
+
+void out_ask(struct out *o, double now_ms)
+{
+    (void)now_ms;
+    assert_false(o->pace.waiting); /* one question at a time */
+    o->pace.waiting = true;
+}
+
+bool out_may_send(struct out *o, size_t bytes, double budget_ms, double now_ms)
+{
+    (void)budget_ms, (void)now_ms;
+    return !o->pace.waiting && bytes <= line_budget;
+}
+
+size_t out_budget(const struct out *o, double budget_ms)
+{
+    (void)o, (void)budget_ms;
+    return line_budget;
+}
+
+/* -- the screen ---------------------------------------------------------------------------------
+ */
+
+enum { ROWS = 24, COLS = 60, CELL_W = 6, CELL_H = 12 };
+
+/* What a cell shows: 0 blank, -1 text, else the colour of an image. Kitty's images lie above. */
+static struct {
+    long cell[ROWS][COLS];
+    int y, x;
+} screen;
+
+static void put_picture(const struct sixel_picture *p)
+{
+    long color = 1 + (p->rgba[0] << 16 | p->rgba[1] << 8 | p->rgba[2]);
+    assert_true(screen.y * CELL_H + p->h <= ROWS * CELL_H);
+    assert_true(screen.x * CELL_W + p->w <= COLS * CELL_W);
+    for (int y = 0; y < p->h; y += 1)
+        for (int x = 0; x < p->w; x += 1)
+            screen.cell[screen.y + y / CELL_H][screen.x + x / CELL_W] = color;
+}
+
+static size_t apply_csi(const char *p)
+{
+    int y, x, n = 0;
+    size_t len = 2 + strcspn(p + 2, "HmJKXLMPnc@") + 1;
+    assert_true(p[len - 1] == 'H' || p[len - 1] == 'm'); /* no erase, no insert, no delete */
+    if (p[len - 1] == 'H') {
+        assert_int_equal(sscanf(p, "\033[%d;%dH%n", &y, &x, &n), 2);
+        assert_int_equal(n, len);
+        screen.y = y - 1, screen.x = x - 1;
+    }
+    return len;
+}
+
+/* Shows the bytes and empties the queue. Returns how many there were. */
+static size_t show(struct out *o)
+{
+    size_t n = o->end;
+    out_put(o, "", 1); /* a NUL for sscanf and strcspn */
+    for (const char *p = o->bytes, *end = p + n; p < end;) {
+        struct sixel_picture picture;
+        if (p[0] == '\033' && p[1] == '[') {
+            p += apply_csi(p);
+        } else if (p[0] == '\033') {
+            size_t used = sixel_decode(p, (size_t)(end - p), &picture);
+            assert_true(used > 0);
+            put_picture(&picture);
+            free(picture.rgba);
+            p += used;
+        } else {
+            assert_int_equal(*p, ' ');
+            assert_in_range(screen.y, 0, ROWS - 1);
+            assert_in_range(screen.x, 0, COLS - 1);
+            screen.cell[screen.y][screen.x++] = 0;
+            p++;
+        }
+    }
+    o->end = 0;
+    return n;
+}
+
+/* -- what is wanted -----------------------------------------------------------------------------
+ */
+
+static const struct caps sixel_caps = {.graphics = GRAPHICS_SIXEL,
+                                       .colors = COLORS_TRUE,
+                                       .cell_w = CELL_W,
+                                       .cell_h = CELL_H,
+                                       .sixel_registers = 256};
+
+static unsigned state_of_chance;
+
+static int chance(int n)
+{
+    state_of_chance = state_of_chance * 1664525u + 1013904223u;
+    return (int)((state_of_chance >> 10) % (unsigned)n);
+}
+
+/* A picture of one colour, whose number is its serial: sixel's levels keep it apart. */
+static const int levels[] = {0, 51, 102, 153, 204, 255};
+
+static struct image *picture(uint64_t serial, int w, int h)
+{
+    struct image *m = image_new(w, h);
+    assert_non_null(m);
+    for (int i = 0; i < w * h; i++) {
+        uint8_t p[4] = {(uint8_t)levels[serial % 6], (uint8_t)levels[serial / 6 % 6],
+                        (uint8_t)levels[serial / 36 % 6], 255};
+        memcpy(m->rgba + 4 * i, p, 4);
+    }
+    return m;
+}
+
+static long color_of(uint64_t serial)
+{
+    return 1 + (levels[serial % 6] << 16 | levels[serial / 6 % 6] << 8 | levels[serial / 36 % 6]);
+}
+
+/* The model of the panels: a grid of 2 x 3 areas, each with an image or none; an overlay or none.
+ */
+enum { AREAS = 6 };
+
+static struct area {
+    bool on, live;
+    unsigned slot;
+    uint64_t serial;
+    int rows, cols, w, h;
+    struct image *image;
+} area[AREAS];
+
+static struct {
+    bool on;
+    int y, x, rows, cols;
+} overlay;
+
+static struct place place_of(int i)
+{
+    const struct area *a = &area[i];
+    return (struct place){.slot = a->slot,
+                          .serial = a->serial,
+                          .y = i / 3 * 12 + 1,
+                          .x = i % 3 * 20,
+                          .rows = a->rows,
+                          .cols = a->cols,
+                          .image = a->image,
+                          .live = a->live};
+}
+
+static void change_something(void)
+{
+    static uint64_t serial = 1;
+    struct area *a = &area[chance(AREAS)];
+    switch (chance(6)) {
+    case 0:
+        a->on = false;
+        break;
+    case 1:
+    case 2: /* another content, of the same or another size */
+        a->serial = ++serial % 215 + 1;
+        if (!a->on || chance(2))
+            a->w = 1 + chance(30), a->h = 1 + chance(40);
+        a->rows = a->on ? a->rows : 11;
+        a->cols = a->on ? a->cols : 20;
+        a->on = true;
+        break;
+    case 3: /* another area, or it moves to another panel */
+        a->rows = 1 + chance(11);
+        a->cols = 1 + chance(20);
+        break;
+    case 4: {
+        struct area *b = &area[chance(AREAS)], swap = *a;
+        *a = *b;
+        *b = swap;
+        return;
+    }
+    default:
+        overlay.on = !overlay.on;
+        overlay.y = chance(ROWS - 6), overlay.x = chance(COLS - 10);
+        overlay.rows = 1 + chance(6), overlay.cols = 1 + chance(10);
+    }
+    image_free(a->image);
+    a->image = a->on ? picture(a->serial, a->w, a->h) : NULL;
+}
+
+/* Text as the screen's own difference would write it: the overlay comes and goes. */
+static void draw_text(const bool text_before[ROWS][COLS], bool text_now[ROWS][COLS])
+{
+    for (int y = 0; y < ROWS; y++)
+        for (int x = 0; x < COLS; x++) {
+            text_now[y][x] = overlay.on && y >= overlay.y && y < overlay.y + overlay.rows &&
+                             x >= overlay.x && x < overlay.x + overlay.cols;
+            if (text_now[y][x] != text_before[y][x])
+                screen.cell[y][x] = text_now[y][x] ? -1 : 0;
+        }
+}
+
+static bool text[ROWS][COLS];
+
+/* One frame as the app makes it. Returns what is due; *bytes: how many were sent. */
+static int frame(struct places *p, struct out *o, size_t *bytes)
+{
+    bool now[ROWS][COLS];
+    place_begin(p);
+    for (int i = 0; i < AREAS; i++) {
+        struct place w = place_of(i);
+        if (area[i].on)
+            place_want(p, &w);
+    }
+    if (overlay.on)
+        place_cover(p, overlay.y, overlay.x, overlay.rows, overlay.cols);
+    place_clear(p, o, "\033[48;5;17m");
+    *bytes = show(o);
+    draw_text(text, now);
+    memcpy(text, now, sizeof text);
+    int due = place_draw(p, &sixel_caps, o, 0);
+    *bytes += show(o);
+    return due;
+}
+
+static void want_on(long want[ROWS][COLS], int i)
+{
+    struct place w = place_of(i);
+    struct graphics_fit f = graphics_fit(&sixel_caps, w.image->width, w.image->height, w.rows,
+                                         w.cols);
+    int y0 = w.y + f.top, x0 = w.x + f.left;
+    if (overlay.on && overlay.y < y0 + f.rows && y0 < overlay.y + overlay.rows &&
+        overlay.x < x0 + f.cols && x0 < overlay.x + overlay.cols)
+        return;
+    for (int y = y0; y < y0 + f.rows; y++)
+        for (int x = x0; x < x0 + f.cols; x++)
+            want[y][x] = color_of(w.serial);
+}
+
+/* Nothing but what is wanted is on the screen, and all of it. */
+static void screen_is_right(int round)
+{
+    long want[ROWS][COLS];
+    for (int y = 0; y < ROWS; y++)
+        for (int x = 0; x < COLS; x++)
+            want[y][x] = text[y][x] ? -1 : 0;
+    for (int i = 0; i < AREAS; i++)
+        if (area[i].on)
+            want_on(want, i);
+    for (int y = 0; y < ROWS; y++)
+        for (int x = 0; x < COLS; x++)
+            if (want[y][x] != screen.cell[y][x])
+                fail_msg("round %d: cell %d, %d shows %lx, not %lx", round, y, x,
+                         (unsigned long)screen.cell[y][x], (unsigned long)want[y][x]);
+}
+
+static void start(struct places **p, struct out *o, unsigned seed)
+{
+    state_of_chance = seed;
+    line_budget = SIZE_MAX;
+    memset(&screen, 0, sizeof screen);
+    memset(text, 0, sizeof text);
+    overlay.on = false;
+    for (int i = 0; i < AREAS; i++)
+        area[i] = (struct area){.slot = (unsigned)i * 7 + 1};
+    *p = places_new();
+    assert_non_null(*p);
+    out_init(o, -1);
+}
+
+static void stop(struct places *p, struct out *o)
+{
+    for (int i = 0; i < AREAS; i++)
+        image_free(area[i].image);
+    places_free(p);
+    out_free(o);
+}
+
+/* -- tests --------------------------------------------------------------------------------------
+ */
+
+static void random_frames_leave_no_ghost(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 8; seed++) {
+        struct places *p;
+        struct out o;
+        size_t bytes;
+        start(&p, &o, seed);
+        for (int round = 0; round < 150; round++) {
+            for (int n = chance(4); n >= 0; n--)
+                change_something();
+            if (chance(12) == 0) { /* resized, or suspended: the screen was cleared */
+                memset(&screen, 0, sizeof screen);
+                memset(text, 0, sizeof text);
+                place_forget(p);
+            }
+            assert_int_equal(frame(p, &o, &bytes), 0);
+            o.pace.waiting = false;
+            screen_is_right(round);
+            assert_int_equal(frame(p, &o, &bytes), 0);
+            assert_int_equal(bytes, 0); /* nothing changed */
+            screen_is_right(round);
+        }
+        stop(p, &o);
+    }
+}
+
+/* Each area shows one image that its slot had once, all of it in one piece; nothing else is there.
+ * Returns how many cells the first area's image covers. */
+static int previews_are_whole(bool had[AREAS][217])
+{
+    int cells[AREAS] = {0};
+    long color[AREAS] = {0};
+    for (int y = 0; y < ROWS; y++)
+        for (int x = 0; x < COLS; x++) {
+            int i = (y - 1) / 12 * 3 + x / 20;
+            long c = screen.cell[y][x];
+            if (text[y][x] || c == 0) {
+                assert_int_equal(c, text[y][x] ? -1 : 0);
+                continue;
+            }
+            if (color[i] && color[i] != c)
+                fail_msg("area %d shows parts of two images", i);
+            color[i] = c;
+            cells[i]++;
+        }
+    for (int i = 0; i < AREAS; i++) {
+        bool good = !color[i];
+        for (uint64_t s = 1; !good && s < 217; s++)
+            good = had[i][s] && color[i] == color_of(s);
+        assert_true(good);
+    }
+    return cells[0];
+}
+
+static void new_previews(int step, bool had[AREAS][217])
+{
+    for (int i = 0; i < AREAS; i += 2) {
+        image_free(area[i].image);
+        area[i].serial = (uint64_t)(step * 3 + i / 2) % 215 + 1;
+        had[i][area[i].serial] = true;
+        area[i].image = picture(area[i].serial, 16, 16);
+    }
+}
+
+static void a_slow_line_gets_few_and_small_previews(void **state)
+{
+    (void)state;
+    struct places *p;
+    struct out o;
+    size_t bytes;
+    bool had[AREAS][217] = {0};
+    int due = 0, sent = 0, sizes[ROWS * COLS + 1] = {0};
+    start(&p, &o, 5);
+    for (int i = 0; i < AREAS; i += 2)
+        area[i] = (struct area){.on = true,
+                                .live = true,
+                                .slot = (unsigned)i,
+                                .w = 16,
+                                .h = 16,
+                                .rows = 10,
+                                .cols = 20};
+    for (int step = 1; step < 120; step++) { /* fast, slow, fast, a little slow */
+        line_budget = step < 20 || (step >= 50 && step < 80) ? SIZE_MAX : step < 50 ? 100 : 160;
+        new_previews(step, had);
+        overlay.on = step % 20 > 16;
+        due = frame(p, &o, &bytes);
+        sizes[previews_are_whole(had)]++;
+        sent += bytes > 60;
+        if (step % 3 == 0)
+            o.pace.waiting = false; /* the answer */
+    }
+    assert_in_range(sent, 30, 80);                     /* not every frame, but they come */
+    assert_true(sizes[10 * 19] + sizes[10 * 20] > 20); /* in full, */
+    assert_true(sizes[5 * 10] + sizes[4 * 8] > 5);     /* and smaller */
+    for (int i = 0; i < AREAS; i += 2)                 /* finished: all at once, in full */
+        area[i].live = false;
+    line_budget = 100;
+    overlay.on = false;
+    for (int n = 0; n < 4 && (n == 0 || due); n++) {
+        o.pace.waiting = false;
+        due = frame(p, &o, &bytes);
+    }
+    assert_int_equal(due, 0);
+    screen_is_right(-1);
+    stop(p, &o);
+}
+
+static void what_is_written_over_is_drawn_again(void **state)
+{
+    (void)state;
+    struct places *p;
+    struct out o;
+    size_t bytes;
+    start(&p, &o, 1);
+    area[0] = (struct area){true, false, 3, 5, 11, 20, 8, 8, picture(5, 8, 8)};
+    area[1] = (struct area){true, false, 4, 6, 11, 20, 8, 8, picture(6, 8, 8)};
+    area[0].cols = 30; /* into the other */
+    frame(p, &o, &bytes);
+    o.pace.waiting = false;
+    area[1].on = false; /* its blanks take a part of the first */
+    frame(p, &o, &bytes);
+    screen_is_right(0);
+    stop(p, &o);
+}
+
+static void what_is_due_costs_nothing_until_the_answer(void **state)
+{
+    (void)state;
+    struct places *p;
+    struct out o;
+    size_t bytes;
+    start(&p, &o, 1);
+    area[0] = (struct area){true, true, 3, 5, 10, 20, 8, 8, picture(5, 8, 8)};
+    assert_int_equal(frame(p, &o, &bytes), 0);
+    assert_true(bytes > 0);
+    assert_true(o.pace.waiting); /* asked */
+    area[0].serial = 6;
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(frame(p, &o, &bytes), 1);
+        assert_int_equal(bytes, 0);
+    }
+    o.pace.waiting = false;
+    assert_int_equal(frame(p, &o, &bytes), 0);
+    assert_true(bytes > 0);
+    stop(p, &o);
+}
+
+/* Serial and size tell the content; so a second encoding of the same would show another pixel. */
+static void drawing_again_does_not_encode_again(void **state)
+{
+    (void)state;
+    struct places *p;
+    struct out o;
+    size_t bytes;
+    start(&p, &o, 1);
+    area[0] = (struct area){true, false, 3, 5, 11, 20, 8, 8, picture(5, 8, 8)};
+    frame(p, &o, &bytes);
+    o.pace.waiting = false;
+    memset(area[0].image->rgba, 255, 8 * 8 * 4);
+    place_forget(p);
+    memset(&screen, 0, sizeof screen);
+    frame(p, &o, &bytes);
+    screen_is_right(0); /* in the old colour: from the cache */
+    area[0].rows = 10;  /* and so when it moves */
+    o.pace.waiting = false;
+    frame(p, &o, &bytes);
+    screen_is_right(1);
+    stop(p, &o);
+}
+
+static size_t count(const struct out *o, const char *what)
+{
+    size_t n = 0, len = strlen(what);
+    for (size_t i = 0; i + len <= o->end; i++)
+        n += !memcmp(o->bytes + i, what, len);
+    return n;
+}
+
+static void a_new_terminal_gets_everything_anew(void **state)
+{
+    (void)state;
+    struct places *p;
+    struct out o;
+    size_t bytes;
+    start(&p, &o, 1);
+    area[0] = (struct area){true, false, 3, 5, 11, 20, 8, 8, picture(5, 8, 8)};
+    frame(p, &o, &bytes);
+    struct caps caps = sixel_caps;
+    caps.graphics = GRAPHICS_BLOCKS; /* the answers came late */
+    caps.colors = COLORS_TRUE;
+    place_draw(p, &caps, &o, 0);
+    assert_true(count(&o, "\033[48;5;17m\033[2;1H") == 1); /* the old one goes */
+    assert_true(count(&o, "48;2;") > 0);
+    stop(p, &o);
+}
+
+static void kitty_images_are_taken_away(void **state)
+{
+    (void)state;
+    struct places *p = places_new();
+    struct out o;
+    struct caps caps = sixel_caps;
+    struct image *m = picture(1, 4, 4);
+    struct place w = {.slot = 2, .serial = 1, .rows = 4, .cols = 8, .image = m};
+    caps.graphics = GRAPHICS_KITTY;
+    out_init(&o, -1);
+    for (int step = 0; step < 4; step++) {
+        o.end = 0;
+        o.pace.waiting = false;
+        place_begin(p);
+        if (step != 3)
+            place_want(p, &w);
+        if (step == 1)
+            place_cover(p, 2, 2, 1, 1);
+        if (step == 3)
+            place_forget(p); /* even then: nobody else knows of it */
+        place_clear(p, &o, "");
+        place_draw(p, &caps, &o, 0);
+        assert_int_equal(count(&o, "a=T"), step == 0 || step == 2);
+        assert_int_equal(count(&o, "a=d"), step == 1 || step == 3);
+    }
+    image_free(m);
+    places_free(p);
+    out_free(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_frames_leave_no_ghost),
+        cmocka_unit_test(a_slow_line_gets_few_and_small_previews),
+        cmocka_unit_test(what_is_written_over_is_drawn_again),
+        cmocka_unit_test(what_is_due_costs_nothing_until_the_answer),
+        cmocka_unit_test(drawing_again_does_not_encode_again),
+        cmocka_unit_test(a_new_terminal_gets_everything_anew),
+        cmocka_unit_test(kitty_images_are_taken_away),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
