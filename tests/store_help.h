@@ -38,8 +38,8 @@ static char folder[64];
 
 static inline const char *in_folder(const char *name)
 {
-    static char path[4][PATH_MAX];
-    static int next;
+    static _Thread_local char path[4][PATH_MAX];
+    static _Thread_local int next;
     char *p = path[next++ % 4];
     snprintf(p, sizeof path[0], "%s/%s", folder, name);
     return p;

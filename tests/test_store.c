@@ -366,6 +366,39 @@ static void threads_do_not_lock_each_other_out(void **state)
     store_close(s);
 }
 
+static void *open_in_thread(void *name)
+{
+    struct err why = {""};
+    struct store *s = store_open(in_folder("store.db"), &why);
+    bool good = s && !store_put(s, name, "v", &why);
+    store_close(s);
+    return good ? NULL : strdup(why.text);
+}
+
+/* One puts the broken file aside; the others must not do the same with the new one. */
+static void threads_open_a_broken_file(void **state)
+{
+    (void)state;
+    static char names[4][4] = {"a", "b", "c", "d"};
+    for (int round = 1; round <= 10; round++) {
+        pthread_t thread[4];
+        char junk[200] = "";
+        memset(junk, 'j', sizeof junk - 1);
+        write_file(in_folder("store.db"), junk);
+        for (int i = 0; i < 4; i++)
+            assert_int_equal(pthread_create(&thread[i], NULL, open_in_thread, names[i]), 0);
+        for (int i = 0; i < 4; i++) {
+            void *problem;
+            assert_int_equal(pthread_join(thread[i], &problem), 0);
+            if (problem)
+                fail_msg("%s", (char *)problem);
+        }
+        assert_string_equal(raw("SELECT count(*) FROM vals"), "4");
+        assert_int_equal(count_files(folder, "store.db.broken-"), round);
+        assert_int_equal(remove(in_folder("store.db")), 0);
+    }
+}
+
 /* In a child, whose files may not grow: what was there stays, and later there is room again. */
 static void fill_the_disk(void)
 {
@@ -427,6 +460,7 @@ int main(void)
         TEST(nothing_is_lost_by_kill),
         TEST(killed_while_opening),
         TEST(threads_do_not_lock_each_other_out),
+        TEST(threads_open_a_broken_file),
         TEST(a_full_disk_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
