@@ -6,7 +6,8 @@
  * line skips frames instead of lagging behind. Pictures are paced by the terminal itself: after
  * one is queued a status question (CSI 5 n) follows, and its answer says that all before it has
  * been seen. From bytes and time the speed of the line is estimated, ssh's and tmux's buffers
- * included, which a mere write() cannot see.
+ * included, which a mere write() cannot see. Only previews ask (out_may_send); what is finished is
+ * put into the queue whatever the line is like.
  */
 #ifndef SPRITTY_OUT_H
 #define SPRITTY_OUT_H
@@ -15,18 +16,31 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum { OUT_QUESTIONS = 8 };
+
 struct out {
     int fd; /* non-blocking; -1 in tests: nothing is written */
     char *bytes;
     size_t start, end, cap;
-    bool failed; /* the terminal is gone, or no memory */
-    uint64_t total;
+    bool failed;    /* the terminal is gone, or no memory */
+    uint64_t total; /* bytes ever queued */
     struct {
-        bool waiting; /* a question is out */
-        double asked_ms;
-        size_t bytes;      /* since the question before */
+        bool waiting;      /* an answer is out, and may still be expected */
         double rate;       /* bytes a ms, smoothed; 0: not known yet */
         double round_trip; /* ms of the shortest answer: the line's delay without load */
+        bool tried;        /* ... asked for with nothing before it */
+        bool deaf;         /* no answer in time: this terminal may never answer */
+        bool skipped;      /* too many questions are out: one more when an answer comes */
+        double doubt_ms;   /* how long a bad measurement is believed ... */
+        double doubt_at;   /* ... that is, until then */
+        double asked_ms;   /* when the last question was queued ... */
+        uint64_t asked_at; /* ... and what `total` was then */
+        double answered_ms;
+        int count; /* questions out, the oldest first */
+        struct out_question {
+            double ms;
+            size_t bytes; /* queued since the question before, itself included */
+        } questions[OUT_QUESTIONS];
     } pace;
 };
 
@@ -39,13 +53,17 @@ void out_printf(struct out *, const char *fmt, ...) __attribute__((format(printf
 bool out_flush(struct out *);
 size_t out_waiting(const struct out *); /* bytes in the queue */
 
-/* Queues the question behind what is queued. */
+/* Queues the question behind what is queued: after every picture. */
 void out_ask(struct out *, double now_ms);
 /* The answer (CSI 0 n) came. */
 void out_answered(struct out *, double now_ms);
 /* May a picture of about `bytes` that nobody waits for (a preview) be sent now, so that it takes
- * at most budget_ms of the line? False while an answer is out (up to two seconds: then the terminal
- * is one that does not answer, and only the queue counts). */
+ * at most budget_ms of the line? False while an answer is out (up to two seconds, and four times as
+ * long as what is on its way should take: then the terminal is one that does not answer, and only
+ * the queue counts). The first call only asks, to learn the delay of the empty line. A line that
+ * was too slow is thought twice as fast after two seconds, and again each second, so that a bad
+ * moment does not end the previews; each time that this was wrong it takes twice as long, up to a
+ * minute. */
 bool out_may_send(struct out *, size_t bytes, double budget_ms, double now_ms);
 /* The largest picture in bytes that fits budget_ms; SIZE_MAX while the rate is not known. */
 size_t out_budget(const struct out *, double budget_ms);
