@@ -133,28 +133,38 @@ struct graphics_fit graphics_fit(const struct caps *caps, int image_w, int image
 /* -- what lies behind ---------------------------------------------------------------------------
  */
 
-/* The image over its ground: opaque. Squares of a checkerboard are whole sprite pixels, so they
- * cost few bytes, and about eight pixels of the screen (two with blocks). */
-static struct image *flatten(const struct caps *caps, const struct graphics_job *job, int scale)
+/* The side of a checkerboard's square in pixels of `m`: whole ones, so that it costs few bytes; on
+ * the screen about eight pixels, or two half cells. */
+static int square_size(const struct caps *caps, const struct image *m, int scale, int shown_w)
 {
-    int w = job->image->width, h = job->image->height, pw, ph;
-    struct graphics_fit f = graphics_fit_at(caps, w, h, job->rows, job->cols, 0);
-    struct image *m;
-    if (scale < 1 && caps->graphics == GRAPHICS_BLOCKS)
-        pw = f.w * 8, ph = f.h * 8; /* libchafa looks at 8 x 8 pixels a cell */
-    else
-        pw = f.w, ph = f.h;
-    m = scale < 1 ? image_shrink(job->image, pw, ph) : image_copy(job->image);
-    int square = caps->graphics == GRAPHICS_BLOCKS ? scale < 1 ? 16 : 2 : 8;
-    square = scale < 1 ? square : (square + scale - 1) / scale;
-    for (int y = 0; m && y < m->height; y++)
+    if (caps->graphics != GRAPHICS_BLOCKS)
+        return scale < 1 ? 8 : (8 + scale - 1) / scale;
+    return scale < 1 ? 2 * m->width / shown_w : (2 + scale - 1) / scale;
+}
+
+static void lay_over(struct image *m, const uint8_t ground[3], const uint8_t ground2[3], int square)
+{
+    for (int y = 0; y < m->height; y++)
         for (int x = 0; x < m->width; x++) {
             uint8_t *p = m->rgba + ((size_t)y * (size_t)m->width + (size_t)x) * 4;
-            const uint8_t *under = (x / square + y / square) % 2 ? job->ground2 : job->ground;
+            const uint8_t *under = (x / square + y / square) % 2 ? ground2 : ground;
             for (int c = 0; c < 3; c++)
                 p[c] = (uint8_t)((p[c] * p[3] + under[c] * (255 - p[3]) + 127) / 255);
             p[3] = 255;
         }
+}
+
+/* The image over its ground, opaque: in its own size, or shrunk for scale 0. (For characters only
+ * to what libchafa looks at, 8 x 8 pixels a cell.) */
+static struct image *flatten(const struct caps *caps, const struct graphics_job *job)
+{
+    struct graphics_fit f = graphics_fit_at(caps, job->image->width, job->image->height, job->rows,
+                                            job->cols, job->scale);
+    int finer = caps->graphics == GRAPHICS_BLOCKS ? 8 : 1;
+    struct image *m = job->scale < 1 ? image_shrink(job->image, f.w * finer, f.h * finer)
+                                     : image_copy(job->image);
+    if (m)
+        lay_over(m, job->ground, job->ground2, square_size(caps, m, job->scale, f.w));
     return m;
 }
 
@@ -250,7 +260,7 @@ char *graphics_encode(const struct caps *caps, const struct graphics_job *job, s
         err_set(e, "this terminal shows no pictures");
         return NULL;
     }
-    struct image *flat = flatten(caps, job, job->scale);
+    struct image *flat = flatten(caps, job);
     int rc = flat ? encode(caps, job, flat, &out, e) : -1;
     if (!flat || (!rc && out.failed))
         rc = err_set(e, "cannot draw a picture: out of memory");
