@@ -7,61 +7,97 @@
  */
 #include "term/encoders.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "sprite/oklab.h"
 
 enum { UPPER_HALF = 0x2580, LOWER_HALF = 0x2584, SPACE = ' ' };
 
 /* -- colours ------------------------------------------------------------------------------------
  */
 
-static int distance(const uint8_t a[3], const uint8_t b[3])
-{
-    int r = a[0] - b[0], g = a[1] - b[1], k = a[2] - b[2];
-    return 3 * r * r + 6 * g * g + k * k;
-}
+/* A palette in Oklab, and what was looked up in it. */
+struct lookup {
+    struct oklab color[256];
+    int first, count;
+    struct {
+        uint32_t rgb; /* + 1; 0: nothing yet */
+        int code;
+    } known[1024];
+};
 
-static int cube_step(int v)
+/* xterm's first 16, which most others come near; then a cube of 6 x 6 x 6, then 24 greys. */
+static void palette_color(int i, uint8_t out[3])
 {
-    return v < 48 ? 0 : v < 115 ? 1 : (v - 35) / 40;
-}
-
-/* The 256 colours: a 6 x 6 x 6 cube from 16 on, 24 greys from 232 on; the first 16 are anything. */
-static int color_256(const uint8_t c[3])
-{
-    static const uint8_t level[6] = {0, 95, 135, 175, 215, 255};
-    int r = cube_step(c[0]), g = cube_step(c[1]), b = cube_step(c[2]);
-    int mean = (c[0] + c[1] + c[2]) / 3;
-    int grey = mean < 8 ? 0 : mean > 238 ? 23 : (mean - 3) / 10;
-    uint8_t gv = (uint8_t)(8 + 10 * grey);
-    const uint8_t in_cube[3] = {level[r], level[g], level[b]}, in_greys[3] = {gv, gv, gv};
-    if (distance(c, in_greys) < distance(c, in_cube))
-        return 232 + grey;
-    return 16 + 36 * r + 6 * g + b;
-}
-
-/* xterm's 16, which most others come near. */
-static int color_16(const uint8_t c[3])
-{
-    static const uint8_t table[16][3] = {
+    static const uint8_t named[16][3] = {
         {0, 0, 0},       {205, 0, 0},   {0, 205, 0},   {205, 205, 0},
         {0, 0, 238},     {205, 0, 205}, {0, 205, 205}, {229, 229, 229},
         {127, 127, 127}, {255, 0, 0},   {0, 255, 0},   {255, 255, 0},
         {92, 92, 255},   {255, 0, 255}, {0, 255, 255}, {255, 255, 255},
     };
+    static const uint8_t level[6] = {0, 95, 135, 175, 215, 255};
+    if (i < 16) {
+        memcpy(out, named[i], 3);
+    } else if (i < 232) {
+        out[0] = level[(i - 16) / 36];
+        out[1] = level[(i - 16) / 6 % 6];
+        out[2] = level[(i - 16) % 6];
+    } else {
+        memset(out, 8 + 10 * (i - 232), 3);
+    }
+}
+
+/* The first 16 are the user's own in most terminals, so with 256 colours they are left alone. */
+static void lookup_init(struct lookup *k, enum color_depth depth)
+{
+    memset(k, 0, sizeof *k);
+    k->first = depth == COLORS_256 ? 16 : 0;
+    k->count = depth == COLORS_256 ? 240 : 16;
+    for (int i = 0; i < k->count; i++) {
+        uint8_t rgb[3];
+        palette_color(k->first + i, rgb);
+        k->color[i] = oklab_from_srgb(rgb);
+    }
+}
+
+/* Of 16 colours one of the same hue, if there is a hue: else most of a sprite would turn grey. */
+static float distance_16(struct oklab p, struct oklab q)
+{
+    static const float grey = 0.04f;
+    float cp = sqrtf(p.a * p.a + p.b * p.b), cq = sqrtf(q.a * q.a + q.b * q.b);
+    float light = (p.l - q.l) * (p.l - q.l);
+    if ((cp < grey) != (cq < grey))
+        return 4 + light;
+    return cp < grey ? light : light + 0.5f * (1 - (p.a * q.a + p.b * q.b) / (cp * cq));
+}
+
+static int nearest(const struct lookup *k, const uint8_t rgb[3])
+{
+    struct oklab c = oklab_from_srgb(rgb);
     int best = 0;
-    for (int i = 1; i < 16; i++)
-        if (distance(c, table[i]) < distance(c, table[best]))
-            best = i;
-    return best;
+    float least = 1e9f;
+    for (int i = 0; i < k->count; i++) {
+        float d = k->first ? oklab_distance2(c, k->color[i]) : distance_16(c, k->color[i]);
+        if (d < least)
+            best = i, least = d;
+    }
+    return k->first + best;
 }
 
 /* A colour as the terminal has it: what is equal here looks equal there. */
-static int32_t color_code(const uint8_t c[3], enum color_depth depth)
+static int32_t color_code(struct lookup *k, const uint8_t c[3], enum color_depth depth)
 {
+    uint32_t rgb = (uint32_t)c[0] << 16 | (uint32_t)c[1] << 8 | c[2];
+    uint32_t slot = (rgb * 2654435769u) >> 22;
     if (depth == COLORS_TRUE)
-        return c[0] << 16 | c[1] << 8 | c[2];
-    return depth == COLORS_256 ? color_256(c) : color_16(c);
+        return (int32_t)rgb;
+    if (k->known[slot].rgb != rgb + 1) {
+        k->known[slot].rgb = rgb + 1;
+        k->known[slot].code = nearest(k, c);
+    }
+    return k->known[slot].code;
 }
 
 /* The parameters of SGR for a colour; `base` is 38 for characters and 48 for what is behind. */
@@ -103,6 +139,7 @@ static void put_glyph(struct bytes *out, uint32_t c)
 struct pen {
     int32_t fg, bg; /* as set last; -1: not yet */
     enum color_depth depth;
+    struct lookup colors;
 };
 
 /* Sets what differs; `fg` -1: any will do. */
@@ -123,7 +160,8 @@ static void set_colors(struct pen *pen, int32_t fg, int32_t bg, struct bytes *ou
 
 static void put_cell(struct pen *pen, const struct cell *c, struct bytes *out)
 {
-    int32_t fg = color_code(c->fg, pen->depth), bg = color_code(c->bg, pen->depth);
+    int32_t fg = color_code(&pen->colors, c->fg, pen->depth);
+    int32_t bg = color_code(&pen->colors, c->bg, pen->depth);
     uint32_t glyph = c->glyph;
     if (fg == bg)
         glyph = SPACE;
@@ -141,7 +179,8 @@ static void put_cell(struct pen *pen, const struct cell *c, struct bytes *out)
 void cells_put(const struct cell *c, int rows, int cols, int y, int x, enum color_depth depth,
                struct bytes *out)
 {
-    struct pen pen = {-1, -1, depth};
+    struct pen pen = {.fg = -1, .bg = -1, .depth = depth};
+    lookup_init(&pen.colors, depth);
     bytes_text(out, "\033[0m");
     for (int r = 0; r < rows; r++) {
         bytes_printf(out, "\033[%d;%dH", y + r + 1, x + 1);

@@ -3,13 +3,14 @@
  *
  * Only for pictures that must be shrunk: there its choice among half blocks, quarters and edges
  * shows more than one colour a half cell would. We take the cells from its canvas and write them
- * ourselves (blocks.c), so no sequence of its own reaches the terminal.
+ * ourselves (blocks.c), so no sequence of its own reaches the terminal, and fewer colours
+ * than all are found in one way for all characters.
  */
 #include "term/encoders.h"
 
 #include <chafa.h>
 
-static ChafaCanvas *new_canvas(int rows, int cols, enum color_depth depth)
+static ChafaCanvas *new_canvas(int rows, int cols)
 {
     ChafaSymbolMap *symbols = chafa_symbol_map_new();
     ChafaCanvasConfig *config = chafa_canvas_config_new();
@@ -20,10 +21,7 @@ static ChafaCanvas *new_canvas(int rows, int cols, enum color_depth depth)
     chafa_canvas_config_set_geometry(config, cols, rows);
     chafa_canvas_config_set_symbol_map(config, symbols);
     chafa_canvas_config_set_pixel_mode(config, CHAFA_PIXEL_MODE_SYMBOLS);
-    chafa_canvas_config_set_canvas_mode(config, depth == COLORS_TRUE ? CHAFA_CANVAS_MODE_TRUECOLOR
-                                                : depth == COLORS_256
-                                                    ? CHAFA_CANVAS_MODE_INDEXED_240
-                                                    : CHAFA_CANVAS_MODE_INDEXED_16);
+    chafa_canvas_config_set_canvas_mode(config, CHAFA_CANVAS_MODE_TRUECOLOR);
     chafa_canvas_config_set_dither_mode(config, CHAFA_DITHER_MODE_NONE);
     chafa_canvas_config_set_preprocessing_enabled(config, FALSE); /* colours as they are */
     chafa_canvas_config_set_color_extractor(config, CHAFA_COLOR_EXTRACTOR_AVERAGE);
@@ -42,11 +40,10 @@ static void unpack(int color, uint8_t out[3])
     out[2] = (uint8_t)c;
 }
 
-int chafa_cells(const struct image *flat, int rows, int cols, enum color_depth depth,
-                struct cell *cells, struct err *e)
+int chafa_cells(const struct image *flat, int rows, int cols, struct cell *cells, struct err *e)
 {
     chafa_set_n_threads(1); /* the other cores are sampling */
-    ChafaCanvas *canvas = new_canvas(rows, cols, depth);
+    ChafaCanvas *canvas = new_canvas(rows, cols);
     if (!canvas)
         return err_set(e, "cannot draw a picture with libchafa");
     chafa_canvas_draw_all_pixels(canvas, CHAFA_PIXEL_RGBA8_UNASSOCIATED, flat->rgba, flat->width,

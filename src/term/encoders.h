@@ -43,7 +43,6 @@ void cells_put(const struct cell *, int rows, int cols, int y, int x, enum color
 int blocks_encode(const struct image *flat, int scale, const uint8_t ground[3], int y, int x,
                   enum color_depth, struct bytes *, struct err *);
 /* The picture (of any size) as rows x cols cells of the symbols that come nearest. */
-int chafa_cells(const struct image *flat, int rows, int cols, enum color_depth, struct cell *,
-                struct err *);
+int chafa_cells(const struct image *flat, int rows, int cols, struct cell *, struct err *);
 
 #endif

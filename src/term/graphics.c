@@ -210,7 +210,7 @@ static int encode_blocks(const struct caps *caps, const struct graphics_job *job
     if (job->scale > 0)
         return blocks_encode(flat, job->scale, job->ground, job->y, job->x, caps->colors, out, e);
     struct cell *cells = calloc((size_t)f.rows * (size_t)f.cols, sizeof *cells);
-    int rc = cells ? chafa_cells(flat, f.rows, f.cols, caps->colors, cells, e)
+    int rc = cells ? chafa_cells(flat, f.rows, f.cols, cells, e)
                    : err_set(e, "cannot draw a picture: out of memory");
     if (!rc)
         cells_put(cells, f.rows, f.cols, job->y, job->x, caps->colors, out);
