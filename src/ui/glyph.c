@@ -30,11 +30,17 @@ static bool invisible(int32_t c)
     return selects || utf8proc_category(c) == UTF8PROC_CATEGORY_CF;
 }
 
+/* Vowels and finals of Hangul syllables that are written in parts: they join what is before. */
+static bool joins(int32_t c)
+{
+    return (c >= 0x1160 && c <= 0x11ff) || (c >= 0xd7b0 && c <= 0xd7fb);
+}
+
 static int columns(int32_t c)
 {
     if (c >= 0x20 && c < 0x7f)
         return 1;
-    return invisible(c) ? 0 : utf8proc_charwidth(c);
+    return invisible(c) || joins(c) ? 0 : utf8proc_charwidth(c);
 }
 
 size_t glyph_next(const char *text, size_t len, struct glyph *g)

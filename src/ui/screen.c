@@ -109,7 +109,7 @@ static SCREEN *start_curses(struct screen *s)
     return curses;
 }
 
-/* False when the file cannot be emptied, and what it holds would be sent again. */
+/* False when the file keeps its bytes: they would be sent again and again. */
 static bool empty_file(FILE *f)
 {
     rewind(f);
@@ -291,7 +291,7 @@ static int pair_number(struct screen *s, enum mix mix, enum role role, enum role
         fg = strong ? (dark ? 15 : 0) : bg == 8 ? 7 : 8;
     }
     if (fg == 0 && bg == 0)
-        fg = 7; /* ncurses takes 0 on 0 for its pair 0, the terminal's own colours */
+        fg = 7; /* ncurses takes 0 on 0 for what a cleared screen has, and does not send it */
     *pair = alloc_pair(fg, bg);
     if (*pair < 0)
         *pair = 0;
@@ -642,9 +642,11 @@ static void send_text(struct screen *s, struct out *out)
     out->failed |= cleared.failed;
     out_free(&cleared);
     if (text) {
-        /* A terminal that clears with the background in force does not flash. */
-        out_text(out, s->all ? s->blank : "\033[m");
-        out_text(out, "\033[H");
+        if (s->all) { /* terminals clear with the background in force: no flash */
+            out_text(out, s->blank);
+            out_text(out, "\033[2J");
+        }
+        out_text(out, "\033[m\033[H");
         take_bytes(s, out);
     }
     s->all = false;

@@ -22,7 +22,7 @@ static const struct {
     int at;
     const char *value;
 } strings[] = {
-    {5, "\033[H\033[2J"},          /* clear_screen */
+    {5, "\033[H"},                 /* clear_screen: screen.c has cleared it */
     {8, "\033[%i%p1%dG"},          /* column_address */
     {10, "\033[%i%p1%d;%p2%dH"},   /* cursor_address */
     {27, "\033[1m"},               /* enter_bold_mode */

@@ -3,8 +3,8 @@
  *
  * Everything that spritty's terminals share is in ECMA-48, so their own entries tell nothing that
  * we need; but they tell of erasing, inserting, deleting, scrolling, relative motion and status
- * lines, which ncurses would use. Ours has absolute motion, clearing the whole screen, and colours
- * and attributes, nothing else. It works where a terminal's entry is not installed, too.
+ * lines, which ncurses would use. Ours has absolute motion, colours and attributes, nothing else
+ * (clearing the screen only pretends to). It works where a terminal's entry is not installed, too.
  */
 #ifndef SPRITTY_TERMINFO_H
 #define SPRITTY_TERMINFO_H
