@@ -14,7 +14,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "fake_out.h"
 #include "fake_place.h"
 #include "ui/graph.h"
 

@@ -18,135 +18,21 @@
 #include <string.h>
 #include <time.h>
 
-#include <vterm.h>
-
-#include "fake_out.h"
 #include "fake_place.h"
-#include "ui/glyph.h"
-#include "ui/screen.h"
+#include "seen.h"
 
-/* -- a screen and the terminal that it is seen on ---------------------------------------------- */
+/* -- texts ------------------------------------------------------------------------------------- */
 
-static struct {
-    struct screen *screen;
-    struct caps caps;
-    struct theme theme;
-    struct out out;
-    VTerm *vt;
-    VTermScreen *seen;
-    int rows, cols;
-    bool cursor;
-} t;
-
-static int on_prop(VTermProp prop, VTermValue *value, void *user)
+static void start_fresh(int rows, int cols, enum color_depth colors, bool utf8)
 {
-    (void)user;
-    if (prop == VTERM_PROP_CURSORVISIBLE)
-        t.cursor = value->boolean;
-    return 1;
-}
-
-static void open_vterm(int rows, int cols)
-{
-    static const VTermScreenCallbacks callbacks = {.settermprop = on_prop};
-    t.vt = vterm_new(rows, cols);
-    vterm_set_utf8(t.vt, 1);
-    t.seen = vterm_obtain_screen(t.vt);
-    vterm_screen_set_callbacks(t.seen, &callbacks, NULL);
-    vterm_screen_reset(t.seen, 1);
-    t.cursor = true;
-    t.rows = rows, t.cols = cols;
-}
-
-static void start_with(int rows, int cols, enum color_depth colors, bool utf8)
-{
-    struct err e = {""};
     memset(&places, 0, sizeof places);
-    memset(&t, 0, sizeof t);
-    t.caps = (struct caps){.colors = colors, .utf8 = utf8};
-    theme_default(&t.theme);
-    out_init(&t.out, -1);
-    open_vterm(rows, cols);
-    t.screen = screen_new(rows, cols, &t.caps, &t.theme, &e);
-    if (!t.screen)
-        fail_msg("%s", e.text);
-    screen_begin(t.screen);
+    start_with(rows, cols, colors, utf8);
 }
 
 static void start(int rows, int cols)
 {
-    start_with(rows, cols, COLORS_TRUE, true);
+    start_fresh(rows, cols, COLORS_TRUE, true);
 }
-
-static void stop(void)
-{
-    screen_free(t.screen);
-    vterm_free(t.vt);
-    out_free(&t.out);
-}
-
-/* Ends the frame; returns its bytes, which the terminal has then seen. */
-static size_t show(void)
-{
-    t.out.start = t.out.end;
-    size_t n = t.out.end;
-    assert_int_equal(screen_end(t.screen, &t.out, &t.caps, 0), 3);
-    n = t.out.end - n;
-    vterm_input_write(t.vt, t.out.bytes + t.out.end - n, n);
-    t.out.start = t.out.end - n;
-    return n;
-}
-
-static bool sent(const char *text)
-{
-    return out_waiting(&t.out) > 0 &&
-           memmem(t.out.bytes + t.out.start, out_waiting(&t.out), text, strlen(text));
-}
-
-static VTermScreenCell at(int y, int x)
-{
-    VTermScreenCell c;
-    assert_true(vterm_screen_get_cell(t.seen, (VTermPos){y, x}, &c));
-    return c;
-}
-
-/* The row as UTF-8, without the blanks at its end. */
-static const char *row(int y)
-{
-    static char text[2000];
-    size_t n = vterm_screen_get_text(t.seen, text, sizeof text - 1,
-                                     (VTermRect){y, y + 1, 0, t.cols});
-    while (n > 0 && (text[n - 1] == ' ' || text[n - 1] == '\n'))
-        n--;
-    text[n] = '\0';
-    return text;
-}
-
-static void check_color(VTermColor c, const uint8_t rgb[3])
-{
-    assert_true(VTERM_COLOR_IS_RGB(&c));
-    assert_int_equal(c.rgb.red, rgb[0]);
-    assert_int_equal(c.rgb.green, rgb[1]);
-    assert_int_equal(c.rgb.blue, rgb[2]);
-}
-
-/* Only positioning, attributes and printing may be sent (and, with `all`, clearing the screen). */
-static void check_sequences(bool all)
-{
-    const char *p = t.out.bytes + t.out.start, *end = t.out.bytes + t.out.end;
-    for (; p < end; p++) {
-        if (*p != '\033') {
-            assert_true((unsigned char)*p >= 0x20);
-            continue;
-        }
-        assert_int_equal(*++p, '[');
-        for (p++; p < end && strchr("0123456789;?", *p); p++)
-            ;
-        assert_true(p < end && strchr(all ? "HGmhlJ" : "HGmhl", *p));
-    }
-}
-
-/* -- texts ------------------------------------------------------------------------------------- */
 
 static void texts_stand_where_they_are_put(void **state)
 {
@@ -390,7 +276,7 @@ static void backgrounds_lie_under(void **state)
 static void fewer_colours(void **state)
 {
     (void)state;
-    start_with(5, 20, COLORS_256, true);
+    start_fresh(5, 20, COLORS_256, true);
     draw_text(t.screen, 0, 0, 5, ROLE_GOOD, "x");
     draw_text(t.screen, 1, 0, 5, ROLE_SELECT, "x");
     show();
@@ -402,7 +288,7 @@ static void fewer_colours(void **state)
     assert_false(sent("38;2;"));
     stop();
 
-    start_with(ROLE_COUNT, 20, COLORS_16, true);
+    start_fresh(ROLE_COUNT, 20, COLORS_16, true);
     for (int i = 0; i < ROLE_COUNT; i++)
         draw_text(t.screen, i, 0, 5, (enum role)i, "x");
     show();
@@ -421,7 +307,7 @@ static void fewer_colours(void **state)
 static void black_on_black(void **state)
 {
     (void)state;
-    start_with(3, 20, COLORS_16, true);
+    start_fresh(3, 20, COLORS_16, true);
     memset(t.theme.role[ROLE_TEXT].bg, 255, 3);
     memset(&t.theme.role[ROLE_CHECKER_A], 0, sizeof t.theme.role[ROLE_CHECKER_A]);
     screen_theme(t.screen, &t.theme, &t.caps);
@@ -437,7 +323,7 @@ static void black_on_black(void **state)
 static void no_colours_at_all(void **state)
 {
     (void)state;
-    start_with(5, 20, COLORS_NONE, true);
+    start_fresh(5, 20, COLORS_NONE, true);
     draw_text(t.screen, 0, 0, 5, ROLE_SELECT, "x");
     draw_text(t.screen, 1, 0, 5, ROLE_TITLE_FOCUS, "x");
     draw_text(t.screen, 2, 0, 5, ROLE_TEXT, "x");
@@ -464,7 +350,7 @@ static void no_colours_at_all(void **state)
 static void ascii_only(void **state)
 {
     (void)state;
-    start_with(8, 20, COLORS_256, false);
+    start_fresh(8, 20, COLORS_256, false);
     assert_false(screen_utf8(t.screen));
     draw_box(t.screen, (struct rect){0, 0, 3, 12}, "Box", false);
     assert_int_equal(draw_text(t.screen, 3, 0, 20, ROLE_TEXT, "caf\u00e9 日 e\u0301 \u2192"), 11);
@@ -620,6 +506,7 @@ static void images_come_between(void **state)
     places.draw = "\033[4;11H\033[1;31mIIIIIIIIIIIIIIII";
     show();
     assert_string_equal(row(3), "     left IIIIIIIIIIIIIIIImid");
+    assert_int_equal(t.due, 3); /* place_draw's answer */
     /* What stands on both sides of the image changes: the image is not written over. */
     places.draw = NULL;
     screen_begin(t.screen);
@@ -771,9 +658,9 @@ static void how_long_a_frame_takes(void **state)
                 screen_redraw(t.screen);
             screen_begin(t.screen);
             draw_busy(kind == 2 ? i : 0);
-            size_t n = t.out.end;
+            t.out.start = t.out.end = 0;
             screen_end(t.screen, &t.out, &t.caps, 0);
-            bytes[kind] = t.out.end - n;
+            bytes[kind] = out_waiting(&t.out);
         }
         ms[kind] = (now() - began) / ROUNDS;
     }

@@ -638,7 +638,8 @@ static void send_text(struct screen *s, struct out *out)
         out_text(out, "\033[?25l");
         s->sent.shown = false;
     }
-    out_put(out, cleared.bytes + cleared.start, out_waiting(&cleared));
+    if (out_waiting(&cleared))
+        out_put(out, cleared.bytes + cleared.start, out_waiting(&cleared));
     out->failed |= cleared.failed;
     out_free(&cleared);
     if (text) {
