@@ -109,6 +109,23 @@ static void bytes_convert_and_come_back(void **state)
     }
 }
 
+/* Bit by bit: a picture must not look different because of how many pixels were done at once. */
+static void many_are_as_one(void **state)
+{
+    (void)state;
+    uint8_t rgb[203][3];
+    struct oklab many[203];
+    for (int n = 0; n <= 203; n += 29) {
+        for (int i = 0; i < n * 3; i++)
+            rgb[i / 3][i % 3] = (uint8_t)(i * i * 31 + i * 7);
+        oklab_from_srgb_many(rgb, n, many);
+        for (int i = 0; i < n; i++) {
+            struct oklab one = oklab_from_srgb(rgb[i]);
+            assert_memory_equal(&many[i], &one, sizeof one);
+        }
+    }
+}
+
 static void dark_is_squeezed_and_white_stays(void **state)
 {
     (void)state;
@@ -132,6 +149,7 @@ int main(void)
         cmocka_unit_test(the_curve_is_srgb),
         cmocka_unit_test(published_values_come_out),
         cmocka_unit_test(bytes_convert_and_come_back),
+        cmocka_unit_test(many_are_as_one),
         cmocka_unit_test(dark_is_squeezed_and_white_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,7 @@
 
 enum {
     SIDE = 16,    /* samples of a cell's side; larger cells are sampled with a stride */
+    LEAST = 6553, /* a tenth of the greatest weight: samples with less are not worth looking at */
     FLAT = 6,     /* a cell whose bytes differ by no more than this has one colour */
     ROUNDS = 4,   /* of k-means */
     SMALL = 3,    /* cells too small for a majority: their middle is taken */
@@ -67,7 +68,7 @@ static void mask_make(struct mask *k, int cell, enum cell_method method)
         for (int i = 0; i < count; i++) {
             int x = first + i * stride, y = first + j * stride;
             int w = weight_at(x, cell, method) * weight_at(y, cell, method);
-            if (!w)
+            if (w < (method == CELL_DOMINANT ? LEAST : 1))
                 continue;
             k->x[k->n] = x, k->y[k->n] = y, k->weight[k->n++] = w;
             k->total += w;
@@ -114,21 +115,25 @@ static void mean_of_bytes(const struct samples *s, uint8_t rgb[3])
     }
 }
 
-/* Mean and weight of the samples of group `group`, or of all with -1. */
-static float group_mean(const struct samples *s, const uint8_t *of, int group, struct oklab *mean)
+struct sum {
+    float l, a, b, weight;
+};
+
+static struct oklab mean_of(struct sum s)
 {
-    struct oklab sum = {0, 0, 0};
-    float weight = 0;
+    return (struct oklab){s.l / s.weight, s.a / s.weight, s.b / s.weight};
+}
+
+/* Of the samples with in[i] == 1, or of all with in == NULL. */
+static struct sum add_up(const struct samples *s, const uint8_t *in)
+{
+    struct sum sum = {0, 0, 0, 0};
     for (int i = 0; i < s->n; i++) {
-        if (group >= 0 && of[i] != group)
-            continue;
-        float w = (float)s->w[i];
+        float w = (float)(in ? s->w[i] * in[i] : s->w[i]);
         sum.l += w * s->lab[i].l, sum.a += w * s->lab[i].a, sum.b += w * s->lab[i].b;
-        weight += w;
+        sum.weight += w;
     }
-    if (weight > 0)
-        *mean = (struct oklab){sum.l / weight, sum.a / weight, sum.b / weight};
-    return weight;
+    return sum;
 }
 
 static struct oklab farthest_from(const struct samples *s, struct oklab from)
@@ -146,21 +151,27 @@ static struct oklab farthest_from(const struct samples *s, struct oklab from)
 /* k-means with two groups, begun at the two ends of the cell's colours. */
 static struct oklab dominant(const struct samples *s)
 {
-    uint8_t of[SIDE * SIDE];
-    struct oklab all = {0, 0, 0}, mean[2];
-    float weight[2];
-    group_mean(s, of, -1, &all);
-    mean[0] = farthest_from(s, all);
+    uint8_t second[SIDE * SIDE] = {0}; /* 1: in the second group, else in the first */
+    struct sum all = add_up(s, NULL), sum[2] = {{0}};
+    struct oklab mean[2];
+    mean[0] = farthest_from(s, mean_of(all));
     mean[1] = farthest_from(s, mean[0]);
-    for (int round = 0; round < ROUNDS; round++) {
-        for (int i = 0; i < s->n; i++)
-            of[i] = oklab_distance2(s->lab[i], mean[1]) < oklab_distance2(s->lab[i], mean[0]);
+    for (int round = 0, moved = 1; round < ROUNDS && moved; round++) {
+        moved = 0;
+        for (int i = 0; i < s->n; i++) {
+            uint8_t to = oklab_distance2(s->lab[i], mean[1]) < oklab_distance2(s->lab[i], mean[0]);
+            moved |= to ^ second[i];
+            second[i] = to;
+        }
+        sum[1] = add_up(s, second);
+        sum[0] = (struct sum){all.l - sum[1].l, all.a - sum[1].a, all.b - sum[1].b,
+                              all.weight - sum[1].weight};
         for (int g = 0; g < 2; g++)
-            weight[g] = group_mean(s, of, g, &mean[g]);
+            mean[g] = sum[g].weight > 0 ? mean_of(sum[g]) : mean[g];
     }
     if (oklab_distance2(mean[0], mean[1]) < ONE_COLOUR * ONE_COLOUR)
-        return all;
-    return mean[weight[1] > weight[0]];
+        return mean_of(all);
+    return mean[sum[1].weight > sum[0].weight];
 }
 
 static void cell_color(struct samples *s, enum cell_method method, uint8_t rgb[3])
@@ -169,14 +180,20 @@ static void cell_color(struct samples *s, enum cell_method method, uint8_t rgb[3
         mean_of_bytes(s, rgb);
         return;
     }
-    for (int i = 0; i < s->n; i++)
-        s->lab[i] = oklab_from_srgb(s->rgb[i]);
-    struct oklab c = {0, 0, 0};
-    if (method == CELL_DOMINANT)
-        c = dominant(s);
-    else
-        group_mean(s, NULL, -1, &c);
-    oklab_to_srgb(c, rgb);
+    oklab_from_srgb_many(s->rgb, s->n, s->lab);
+    oklab_to_srgb(method == CELL_DOMINANT ? dominant(s) : mean_of(add_up(s, NULL)), rgb);
+}
+
+/* Cells of one pixel. */
+static void harden(const struct image *m, struct image *out)
+{
+    size_t n = (size_t)m->width * (size_t)m->height;
+    for (size_t i = 0; i < n; i++) {
+        if (m->rgba[4 * i + 3] < OPAQUE)
+            continue;
+        memcpy(out->rgba + 4 * i, m->rgba + 4 * i, 3);
+        out->rgba[4 * i + 3] = 255;
+    }
 }
 
 struct image *cells_reduce(const struct image *m, struct cell_grid g, enum cell_method method,
@@ -190,6 +207,10 @@ struct image *cells_reduce(const struct image *m, struct cell_grid g, enum cell_
     if (!out) {
         err_set(e, "out of memory for the sprite's pixels");
         return NULL;
+    }
+    if (g.cell == 1) {
+        harden(m, out);
+        return out;
     }
     if (g.cell <= SMALL && method == CELL_DOMINANT)
         method = CELL_CENTRE;

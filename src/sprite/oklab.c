@@ -109,12 +109,11 @@ uint8_t linear_to_srgb(float light)
 }
 
 /* A guess from the bits (a third of the exponent), then Halley's step twice: within a few units in
- * the last place. */
-static float cube_root(float x)
+ * the last place. Without branches, so that compilers do several at once; what is added keeps zero
+ * out of trouble and is too small to change any byte's light. */
+static inline float cube_root(float x)
 {
-    float size = x < 0 ? -x : x, y;
-    if (size < 1e-12f)
-        return 0;
+    float size = fabsf(x) + 1e-20f, y;
     uint32_t bits;
     memcpy(&bits, &size, 4);
     bits = bits / 3 + 709958130;
@@ -123,19 +122,24 @@ static float cube_root(float x)
         float cube = y * y * y;
         y *= (cube + 2 * size) / (2 * cube + size);
     }
-    return x < 0 ? -y : y;
+    return copysignf(y, x);
 }
 
-struct oklab oklab_from_linear(const float c[3])
+static inline struct oklab convert(float r, float g, float b)
 {
-    float l = cube_root(0.4122214708f * c[0] + 0.5363325363f * c[1] + 0.0514459929f * c[2]);
-    float m = cube_root(0.2119034982f * c[0] + 0.6806995451f * c[1] + 0.1073969566f * c[2]);
-    float s = cube_root(0.0883024619f * c[0] + 0.2817188376f * c[1] + 0.6299787005f * c[2]);
+    float l = cube_root(0.4122214708f * r + 0.5363325363f * g + 0.0514459929f * b);
+    float m = cube_root(0.2119034982f * r + 0.6806995451f * g + 0.1073969566f * b);
+    float s = cube_root(0.0883024619f * r + 0.2817188376f * g + 0.6299787005f * b);
     return (struct oklab){
         0.2104542553f * l + 0.7936177850f * m - 0.0040720468f * s,
         1.9779984951f * l - 2.4285922050f * m + 0.4505937099f * s,
         0.0259040371f * l + 0.7827717662f * m - 0.8086757660f * s,
     };
+}
+
+struct oklab oklab_from_linear(const float c[3])
+{
+    return convert(c[0], c[1], c[2]);
 }
 
 void oklab_to_linear(struct oklab c, float rgb[3])
@@ -153,7 +157,27 @@ void oklab_to_linear(struct oklab c, float rgb[3])
 
 struct oklab oklab_from_srgb(const uint8_t rgb[3])
 {
-    return oklab_from_linear((float[3]){curve[2 * rgb[0]], curve[2 * rgb[1]], curve[2 * rgb[2]]});
+    return convert(curve[2 * rgb[0]], curve[2 * rgb[1]], curve[2 * rgb[2]]);
+}
+
+/* In blocks of arrays, which is what compilers turn into vector code. */
+void oklab_from_srgb_many(const uint8_t (*rgb)[3], int n, struct oklab *out)
+{
+    enum { BLOCK = 64 };
+    float x[BLOCK] = {0}, y[BLOCK] = {0}, z[BLOCK] = {0};
+    for (int from = 0; from < n; from += BLOCK) {
+        int count = n - from < BLOCK ? n - from : BLOCK, whole = (count + 7) & ~7;
+        for (int i = 0; i < count; i++) {
+            const uint8_t *p = rgb[from + i];
+            x[i] = curve[2 * p[0]], y[i] = curve[2 * p[1]], z[i] = curve[2 * p[2]];
+        }
+        for (int i = 0; i < whole; i++) {
+            struct oklab c = convert(x[i], y[i], z[i]);
+            x[i] = c.l, y[i] = c.a, z[i] = c.b;
+        }
+        for (int i = 0; i < count; i++)
+            out[from + i] = (struct oklab){x[i], y[i], z[i]};
+    }
 }
 
 void oklab_to_srgb(struct oklab c, uint8_t rgb[3])
