@@ -21,8 +21,8 @@ static const double MOST = 0.97;        /* a flood over more of the image found 
 
 /* Distances in Oklab with dark colours squeezed. */
 static const float SEARCH = 0.12f;               /* around the border's most frequent colour */
-static const float LEAST = 0.03f, GREAT = 0.10f; /* tolerance by the border's noise */
-static const float NOISE = 5;                    /* times its median */
+static const float LEAST = 0.03f, GREAT = 0.08f; /* tolerance by the border's noise */
+static const float NOISE = 6;                    /* times its median */
 static const float SPECK = 0.16f;                /* of specks beside the background */
 
 enum verdict { UNKNOWN, BACKGROUND, PALE, OTHER };
