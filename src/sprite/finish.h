@@ -26,8 +26,9 @@ struct finish_report {
 
 /* *out is a new image, the caller's to free; the result's alpha is 0 or 255 (from 128 on) as soon
  * as any step is asked for. Any number of threads may run it at once. The same input gives the same
- * pixels on every machine, and finishing a finished sprite with cell 1 changes nothing. -1 and err
- * for options or an image that make no sense, and without memory; *out is NULL then. */
+ * pixels on every machine, and finishing a cut sprite again with cell 1 changes nothing (one whose
+ * background was left may show a clear background once its colours are few). -1 and err for options
+ * or an image that make no sense, and without memory; *out is NULL then. */
 int finish_run(const struct image *raw, const struct finish_options *, struct image **out,
                struct finish_report *, struct err *);
 
