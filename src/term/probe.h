@@ -6,8 +6,10 @@
  * says whether something changed. Nothing waits: the first screen is drawn with what the
  * environment tells, and images appear when the answers are there. DA1 comes last and ends it.
  *
- * Behind tmux (TMUX set or XVERSION says so) the outer terminal is asked as well, through the
- * passthrough; what the outer terminal has not, tmux can not show. Facts: docs/terminals.md.
+ * Behind tmux (TMUX set or XTVERSION says so) the outer terminal is asked as well, through the
+ * passthrough; what the outer terminal has not, tmux can not show. tmux answers at once and the
+ * outer terminal later, so what comes after the first DA1 is the outer one's. Facts and sources:
+ * docs/terminals.md.
  */
 #ifndef SPRITTY_PROBE_H
 #define SPRITTY_PROBE_H
@@ -41,17 +43,26 @@ struct caps {
 
 struct probe {
     struct caps caps;
+    bool ask; /* it turned out that there is more to ask: call probe_questions again */
     double asked_ms;
+    bool asked, asked_outer;                                           /* what was asked */
     bool da1, outer_da1, sixel, outer_sixel, kitty, iterm, cells_told; /* what was answered */
-    int forced; /* -1, or an enum graphics that the user demanded */
+    bool windows;         /* Windows Terminal, by its DA1 */
+    int registers[2];     /* told by the terminal, and by the outer one; 0: not */
+    int rows, cols, w, h; /* from probe_winsize */
+    int forced;           /* -1, or an enum graphics that the user demanded */
+    bool colors_forced;
     char outer[64];
 };
 
 /* From the environment alone: TERM, COLORTERM, NO_COLOR, TMUX, SSH_*, TERM_PROGRAM, LC_*, and
  * SPRITTY_GRAPHICS=sixel|kitty|iterm|blocks|none, SPRITTY_COLORS=none|16|256|true, which win over
- * everything. `get` is getenv (tests bring their own). */
+ * everything. NO_COLOR takes the colours of text and, with them, pictures made of characters; a
+ * sixel, kitty or iTerm2 picture stays: it is what was made, no decoration. `get` is getenv (tests
+ * bring their own). */
 void probe_start(struct probe *, const char *(*get)(const char *name));
-/* The questions as bytes; returns the length (at most `size`, which 1024 always satisfies). */
+/* The questions as bytes; returns the length (at most `size`, which 1024 always satisfies). The
+ * first call asks everything, later ones the cell size, or what `ask` was set for. */
 size_t probe_questions(struct probe *, double now_ms, char *out, size_t size);
 /* An INPUT_ANSWER. True when the caps changed. */
 bool probe_answer(struct probe *, const char *bytes, size_t len, double now_ms);
