@@ -269,6 +269,17 @@ int settings_fill(struct settings *s, const struct settings *from, struct err *e
     return 0;
 }
 
+void settings_unset(struct settings *s, const char *key)
+{
+    int i = settings_key_index(key);
+    assert(i >= 0);
+    if (table[i].type == KEY_TEXT || table[i].type == KEY_CHOICE) {
+        free(*(char **)field(s, &table[i]));
+        *(char **)field(s, &table[i]) = NULL;
+    }
+    s->said &= ~(1u << i);
+}
+
 void settings_free(struct settings *s)
 {
     for (int i = 0; i < KEYS; i++)

@@ -54,6 +54,8 @@ int settings_key_index(const char *name);
  * front of it. */
 int settings_set(struct settings *, const char *key, const char *value, struct err *);
 bool settings_has(const struct settings *, const char *key);
+/* As if it had never been said. */
+void settings_unset(struct settings *, const char *key);
 /* Copies what `from` says and `s` does not. -1: no memory. */
 int settings_fill(struct settings *s, const struct settings *from, struct err *);
 void settings_free(struct settings *);

@@ -55,7 +55,7 @@ static bool xdg_folder(const char *variable, const char *fallback, char out[PATH
     return home && home[0] == '/' && join(out, "%s/%s/spritty", home, fallback);
 }
 
-bool place_path(enum place place, const char *name, char out[PATH_MAX])
+bool place_path(enum home place, const char *name, char out[PATH_MAX])
 {
     char dir[PATH_MAX];
     bool there = place == PLACE_SHARE    ? share_folder(dir)

@@ -11,7 +11,7 @@
 #include <limits.h>
 #include <stdbool.h>
 
-enum place {
+enum home {
     PLACE_SHARE,  /* config.ini and models/ as they ship */
     PLACE_CONFIG, /* ~/.config/spritty */
     PLACE_DATA,   /* ~/.local/share/spritty */
@@ -19,6 +19,6 @@ enum place {
 
 /* The path of `name` in that place; it need not exist. False when there is no such place (no
  * $HOME, not found) or the path would be too long. */
-bool place_path(enum place, const char *name, char out[PATH_MAX]);
+bool place_path(enum home, const char *name, char out[PATH_MAX]);
 
 #endif

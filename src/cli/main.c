@@ -2,8 +2,10 @@
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/options.h"
+#include "ui/app.h"
 #include "base/version.h"
 
 int cli_fail(int status, const struct err *e)
@@ -36,6 +38,8 @@ static int run(struct cli *c)
         cli_help(stdout, c->command);
     else if (c->command)
         return c->command->run(c);
+    else if (isatty(STDIN_FILENO) && isatty(STDOUT_FILENO))
+        return ui_run(&c->flags, c->preset);
     else {
         cli_help(stderr, NULL);
         return EXIT_USAGE;

@@ -24,7 +24,7 @@ static bool exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
-static bool model_in(enum place place, const char *name, char path[PATH_MAX])
+static bool model_in(enum home place, const char *name, char path[PATH_MAX])
 {
     char relative[300];
     for (int single = 0; single < 2; single++) {

@@ -215,7 +215,4 @@ void ui_view(struct ui *, enum view);
 void ui_say(struct ui *, enum role, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 double ui_clock_ms(void);
 
-/* The app. Exit status. */
-int ui_run(const struct settings *said, const char *preset);
-
 #endif

@@ -1,0 +1,159 @@
+/* The top line (views, model), the bottom line (a message, or keys that matter here), and what lies
+ * over the views. */
+#include "ui/frame.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "ui/dialog.h"
+
+static const enum action view_action[VIEWS] = {ACT_STUDIO, ACT_COMPARE, ACT_GALLERY, ACT_MONITOR};
+
+/* ---- the top line ---- */
+
+/* Where the tab of a view stands: column and width. */
+static void tab_at(int view, int *x, int *w)
+{
+    *x = 10;
+    for (int i = 0; i <= view; i++) {
+        *w = (int)strlen(ui_views[i]->name) + 5; /* " F2 Studio " */
+        if (i < view)
+            *x += *w + 1;
+    }
+}
+
+static void model_text(const struct ui *ui, char *out, size_t size)
+{
+    const struct live *l = &ui->live;
+    char bytes[32] = "";
+    if (l->samples_seen)
+        text_bytes((double)l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].own, bytes,
+                   sizeof bytes);
+    if (l->loading)
+        snprintf(out, size, "loading %.40s ", l->model);
+    else if (l->ready)
+        snprintf(out, size, "%.40s  %s %s  %s ", l->model, l->device, l->precision, bytes);
+    else
+        snprintf(out, size, "%s ", bytes);
+}
+
+static void draw_top(struct ui *ui, struct rect r)
+{
+    char text[160];
+    int x, w, end = 0;
+    draw_fill(ui->screen, r, ROLE_BAR);
+    draw_text(ui->screen, r.y, r.x + 1, 8, ROLE_BAR_STRONG, "spritty");
+    for (int i = 0; i < VIEWS; i++) {
+        const struct key_row *k = keys_of(view_action[i]);
+        enum role role = (int)ui->view == i ? ROLE_BAR_STRONG : ROLE_BAR;
+        tab_at(i, &x, &w);
+        snprintf(text, sizeof text, " %s %s ", k->key, ui_views[i]->name);
+        draw_text(ui->screen, r.y, r.x + x, w, role, text);
+        end = x + w;
+    }
+    model_text(ui, text, sizeof text);
+    int columns = text_columns(text, strlen(text));
+    if (end + columns < r.w)
+        draw_right(ui->screen, r.y, r.x + end, r.w - end, ROLE_BAR, text);
+}
+
+bool frame_mouse(struct ui *ui, const struct input_event *in)
+{
+    int x, w;
+    if (in->y != 0)
+        return false;
+    for (int i = 0; i < VIEWS && in->what == MOUSE_DOWN; i++) {
+        tab_at(i, &x, &w);
+        if (in->x >= x && in->x < x + w)
+            ui_view(ui, (enum view)i);
+    }
+    return true;
+}
+
+/* ---- the bottom line ---- */
+
+/* What is worth a hint, by context: the first context in force that has some. */
+static const struct {
+    unsigned context;
+    enum action actions[8];
+    const char *words[8];
+} hints[] = {
+    {CTX_DIALOG, {ACT_ACCEPT, ACT_BACK}, {"accept", "close"}},
+    {CTX_HELP, {ACT_BACK, ACT_PAGE_DOWN}, {"close", "more"}},
+    {CTX_PROMPT,
+     {ACT_RUN, ACT_NEWLINE, ACT_HISTORY, ACT_PRESET_NEXT, ACT_SEED_LOCK, ACT_NEXT_PANEL, ACT_HELP},
+     {"make", "new line", "history", "preset", "lock seed", "next panel", "help"}},
+    {CTX_PRESETS,
+     {ACT_PRESET_USE, ACT_COMPARE_THIS, ACT_NEXT_PANEL, ACT_BACK, ACT_HELP},
+     {"use", "compare", "next panel", "prompt", "help"}},
+    {CTX_SETTINGS,
+     {ACT_VALUE_LESS, ACT_VALUE_MORE, ACT_VALUE_EDIT, ACT_VALUE_RESET, ACT_BACK, ACT_HELP},
+     {"less", "more", "type", "reset", "prompt", "help"}},
+    {CTX_QUEUE,
+     {ACT_JOB_AGAIN, ACT_JOB_CANCEL, ACT_JOB_EARLIER, ACT_JOB_EDIT, ACT_CANCEL, ACT_HELP},
+     {"again", "cancel", "up", "edit", "stop running", "help"}},
+    {CTX_COMPARE,
+     {ACT_CMP_NEW, ACT_CMP_GRID, ACT_CMP_WIN, ACT_CMP_DIFF, ACT_CMP_PROMPT, ACT_CMP_SEED,
+      ACT_CMP_EXPORT, ACT_HELP},
+     {"new", "grid", "winner", "difference", "prompt", "seed", "export", "help"}},
+    {CTX_SPRITE,
+     {ACT_GAL_USE_ALL, ACT_GAL_USE_PROMPT, ACT_GAL_USE_SEED, ACT_GAL_RATE, ACT_GAL_TAG,
+      ACT_GAL_TRASH, ACT_BACK},
+     {"use all", "prompt", "seed", "rate", "tag", "trash", "back"}},
+    {CTX_GALLERY,
+     {ACT_GAL_OPEN, ACT_GAL_SEARCH, ACT_GAL_USE_ALL, ACT_GAL_RATE, ACT_GAL_TAG, ACT_GAL_TRASH,
+      ACT_HELP},
+     {"open", "search", "use", "rate", "tag", "trash", "help"}},
+    {CTX_MONITOR, {ACT_MON_PROFILE, ACT_STUDIO, ACT_HELP}, {"profile", "studio", "help"}},
+    {CTX_STUDIO, {ACT_RUN, ACT_BACK, ACT_HELP}, {"accept", "back", "help"}},
+    {CTX_TEXT, {ACT_BACK, ACT_HELP}, {"back", "help"}},
+};
+
+static void draw_hints(struct ui *ui, struct rect r)
+{
+    unsigned now = ui_contexts(ui);
+    size_t row = 0, count = sizeof hints / sizeof *hints;
+    while (row < count && !(hints[row].context & now))
+        row++;
+    int x = r.x + 1;
+    for (int i = 0; row < count && i < 8 && hints[row].actions[i]; i++) {
+        char key[32];
+        keys_hint(hints[row].actions[i], key, sizeof key);
+        int w = text_columns(key, strlen(key)) + 1 + (int)strlen(hints[row].words[i]);
+        if (x + w + 1 >= r.x + r.w)
+            break;
+        x += draw_on(ui->screen, r.y, x, r.w, ROLE_KEY, ROLE_BAR, key) + 1;
+        x += draw_on(ui->screen, r.y, x, r.w, ROLE_BAR, ROLE_BAR, hints[row].words[i]) + 2;
+    }
+}
+
+static void draw_bottom(struct ui *ui, struct rect r)
+{
+    draw_fill(ui->screen, r, ROLE_BAR);
+    if (*ui->status)
+        draw_on(ui->screen, r.y, r.x + 1, r.w - 2, ui->status_role, ROLE_BAR, ui->status);
+    else
+        draw_hints(ui, r);
+}
+
+/* ---- all of it ---- */
+
+void frame_draw(struct ui *ui)
+{
+    int rows = screen_rows(ui->screen), cols = screen_cols(ui->screen);
+    struct layout l = layout_frame(rows, cols);
+    if (l.too_small) {
+        draw_printf(ui->screen, rows / 2, 0, cols, ROLE_TEXT,
+                    "spritty needs %d columns and %d rows; here are %d and %d", LAYOUT_MIN_COLS,
+                    LAYOUT_MIN_ROWS, cols, rows);
+        return;
+    }
+    draw_top(ui, l.top);
+    if (ui->help)
+        help_draw(ui, l.main);
+    else
+        ui_views[ui->view]->draw(ui, l.main);
+    draw_bottom(ui, l.bottom);
+    if (ui->dialog)
+        dialog_draw(ui, l.main);
+}

@@ -1,0 +1,205 @@
+/* The queue's panel: what runs, what waits, what was. */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "ui/studio.h"
+
+int list_top(int top, int row, int rows, int count)
+{
+    if (row < top)
+        top = row;
+    if (row >= top + rows)
+        top = row - rows + 1;
+    if (top > count - rows)
+        top = count - rows;
+    return top > 0 ? top : 0;
+}
+
+void one_line(const char *words, char *out, size_t size)
+{
+    size_t n = 0;
+    for (; *words && n + 1 < size; words++)
+        out[n++] = *words == '\n' ? ' ' : *words;
+    while (n > 0 && n + 1 == size && ((unsigned char)out[n - 1] & 0xc0) == 0x80)
+        n--; /* do not end inside a character */
+    if (n > 0 && n + 1 == size && (unsigned char)out[n - 1] >= 0xc0)
+        n--;
+    out[n] = '\0';
+}
+
+static int job_count(const struct ui *ui)
+{
+    return ui->queue.count + ui->queue.past_count;
+}
+
+static struct store_job *job_at(const struct ui *ui, int row)
+{
+    if (row < 0 || row >= job_count(ui))
+        return NULL;
+    return row < ui->queue.count ? &ui->queue.job[row] : &ui->queue.past[row - ui->queue.count];
+}
+
+/* ---- drawing ---- */
+
+static const char *mark_of(const struct ui *ui, const struct store_job *j, enum role *role)
+{
+    static const struct {
+        const char *utf8, *ascii;
+        enum role role;
+    } marks[] = {
+        [JOB_QUEUED] = {"·", ".", ROLE_DIM},    [JOB_RUNNING] = {"▶", ">", ROLE_ACCENT},
+        [JOB_DONE] = {"✓", "+", ROLE_GOOD},     [JOB_FAILED] = {"✗", "x", ROLE_BAD},
+        [JOB_CANCELLED] = {"–", "-", ROLE_DIM},
+    };
+    enum job_state state = j->id == ui->queue.sent ? JOB_RUNNING : j->state;
+    *role = marks[state].role;
+    return screen_utf8(ui->screen) ? marks[state].utf8 : marks[state].ascii;
+}
+
+/* What stands at the right end: "7/20", "0.41 s", "waiting", why it failed. */
+static void state_text(const struct ui *ui, const struct store_job *j, char *out, size_t size)
+{
+    const struct live *l = &ui->live;
+    if (j->id == l->job && l->steps > 0 && !strcmp(l->stage, "sample"))
+        snprintf(out, size, "%d/%d", l->step, l->steps);
+    else if (j->id == ui->queue.sent)
+        snprintf(out, size, "%s", l->job == j->id ? l->stage : "starting");
+    else if (j->state == JOB_QUEUED || j->state == JOB_RUNNING)
+        snprintf(out, size, "waiting");
+    else if (j->state == JOB_DONE)
+        text_ms(j->ms_total, out, size);
+    else if (j->state == JOB_FAILED)
+        snprintf(out, size, "failed");
+    else
+        snprintf(out, size, "cancelled");
+}
+
+static void draw_job(struct ui *ui, const struct store_job *j, int y, struct rect in, bool here)
+{
+    char words[200], state[60], text[300];
+    enum role role, bg = here ? ROLE_SELECT : ROLE_TEXT;
+    const char *mark = mark_of(ui, j, &role);
+    if (here)
+        draw_fill(ui->screen, (struct rect){y, in.x, 1, in.w}, ROLE_SELECT);
+    one_line(j->words ? j->words : "", words, sizeof words);
+    const char *also = j->label && *j->label ? j->label : j->preset;
+    state_text(ui, j, state, sizeof state);
+    int right = text_columns(state, strlen(state));
+    draw_on(ui->screen, y, in.x + 1, 1, role, bg, mark);
+    draw_on(ui->screen, y, in.x + in.w - 1 - right, right, ROLE_DIM, bg, state);
+    int room = in.w - 5 - right;
+    bool past = j->state == JOB_DONE || j->state == JOB_CANCELLED || j->state == JOB_FAILED;
+    int used = draw_on(ui->screen, y, in.x + 3, room, past ? ROLE_DIM : ROLE_TEXT, bg, words);
+    if (also && *also && room - used > 6) {
+        snprintf(text, sizeof text, "[%.60s]", also);
+        draw_on(ui->screen, y, in.x + 4 + used, room - used - 1, ROLE_DIM, bg, text);
+    }
+}
+
+void jobs_draw(struct ui *ui, struct rect r)
+{
+    struct studio *st = ui->studio;
+    bool focus = st->focus == FOCUS_JOBS;
+    char title[60] = "Queue";
+    int count = job_count(ui);
+    if (ui->queue.count > 0)
+        snprintf(title, sizeof title, "Queue (%d)", ui->queue.count);
+    struct rect in = draw_box(ui->screen, r, title, focus);
+    if (st->job_row >= count)
+        st->job_row = count > 0 ? count - 1 : 0;
+    st->job_top = list_top(st->job_top, focus ? st->job_row : 0, in.h, count);
+    for (int i = 0; i < in.h && st->job_top + i < count; i++) {
+        int row = st->job_top + i;
+        draw_job(ui, job_at(ui, row), in.y + i, in, focus && row == st->job_row);
+    }
+    if (count == 0)
+        draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM,
+                  "empty: write a prompt and press Enter");
+}
+
+/* ---- keys and mouse ---- */
+
+static void edit_job(struct ui *ui, const struct store_job *j)
+{
+    struct settings s = {0};
+    struct err e = {""};
+    if (settings_from_text(&s, j->settings ? j->settings : "", &e))
+        ui_say(ui, ROLE_BAD, "%s", e.text);
+    else
+        studio_use(ui, j->words, j->preset, &s);
+    settings_free(&s);
+    ui->studio->focus = FOCUS_PROMPT;
+}
+
+static void move_job(struct ui *ui, const struct store_job *j, int by)
+{
+    int row = ui->studio->job_row + by;
+    if (j->state != JOB_QUEUED)
+        return;
+    queue_move(ui, j->id, by);
+    if (row >= 0 && row < ui->queue.count)
+        ui->studio->job_row = row;
+}
+
+bool jobs_act(struct ui *ui, enum action a)
+{
+    struct studio *st = ui->studio;
+    const struct store_job *j = job_at(ui, st->job_row);
+    int last = job_count(ui) - 1, page = st->at.queue.h > 3 ? st->at.queue.h - 3 : 1;
+    int to = st->job_row;
+    switch (a) {
+    case ACT_UP:
+        to--;
+        break;
+    case ACT_DOWN:
+        to++;
+        break;
+    case ACT_PAGE_UP:
+        to -= page;
+        break;
+    case ACT_PAGE_DOWN:
+        to += page;
+        break;
+    case ACT_FIRST:
+        to = 0;
+        break;
+    case ACT_LAST:
+        to = last;
+        break;
+    case ACT_JOB_EARLIER:
+    case ACT_JOB_LATER:
+        if (j)
+            move_job(ui, j, a == ACT_JOB_EARLIER ? -1 : 1);
+        return true;
+    case ACT_JOB_CANCEL:
+        if (j && (j->state == JOB_QUEUED || j->state == JOB_RUNNING))
+            queue_cancel(ui, j->id);
+        return true;
+    case ACT_JOB_AGAIN:
+        if (j)
+            queue_again(ui, j);
+        return true;
+    case ACT_JOB_EDIT:
+        if (j)
+            edit_job(ui, j);
+        return true;
+    default:
+        return false;
+    }
+    st->job_row = to < 0 || last < 0 ? 0 : to > last ? last : to;
+    j = job_at(ui, st->job_row);
+    if (j && j->state == JOB_FAILED && j->error)
+        ui_say(ui, ROLE_BAD, "%s", j->error);
+    return true;
+}
+
+void jobs_click(struct ui *ui, const struct input_event *in)
+{
+    struct studio *st = ui->studio;
+    int row = in->y - st->at.queue.y - 1 + st->job_top;
+    if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN)
+        jobs_act(ui, in->what == MOUSE_WHEEL_UP ? ACT_UP : ACT_DOWN);
+    else if (in->what == MOUSE_DOWN && row >= 0 && row < job_count(ui))
+        st->job_row = row;
+}

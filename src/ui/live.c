@@ -1,0 +1,215 @@
+/* What the engine told, kept for the panels; see ui.h. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/ui.h"
+
+static void copy_text(char *to, size_t size, const char *from)
+{
+    size_t n = from ? strnlen(from, size - 1) : 0;
+    memcpy(to, from ? from : "", n);
+    to[n] = '\0';
+}
+
+static void ready(struct live *l, const struct event *ev)
+{
+    l->loading = false;
+    l->ready = true;
+    copy_text(l->model, sizeof l->model, ev->text);
+    copy_text(l->device, sizeof l->device, ev->device);
+    copy_text(l->precision, sizeof l->precision, ev->precision);
+    token_counter_release(l->tokens);
+    l->tokens = token_counter_hold(ev->tokens);
+}
+
+static void started(struct live *l, const struct event *ev)
+{
+    l->job = ev->job;
+    l->step = 0;
+    l->steps = ev->steps;
+    l->width = ev->width;
+    l->height = ev->height;
+    l->batch = ev->batch;
+    l->seed = ev->seed;
+    l->started_ms = l->stage_ms = ev->at_ms;
+    l->job_step_ms = NAN;
+    image_free(l->preview);
+    l->preview = NULL;
+}
+
+static void step(struct live *l, const struct event *ev)
+{
+    double ms[256];
+    int count = 0;
+    l->step_log[l->steps_seen++ % LIVE_STEPS] = (struct step_record){
+        .job = ev->job, .at_ms = ev->at_ms, .ms = ev->ms, .bytes_now = ev->bytes_now};
+    l->step = ev->step;
+    l->steps = ev->steps;
+    for (uint64_t i = l->steps_seen; i-- > 0 && count < 256 && count < LIVE_STEPS;) {
+        const struct step_record *r = &l->step_log[i % LIVE_STEPS];
+        if (r->job != ev->job)
+            break;
+        ms[count++] = r->ms;
+    }
+    l->job_step_ms = graph_percentile(ms, count, 0.5);
+}
+
+static void ended(struct live *l, const struct event *ev)
+{
+    if (ev->job != l->job)
+        return;
+    l->job = 0;
+    l->stage[0] = '\0';
+    image_free(l->preview);
+    l->preview = NULL;
+}
+
+/* The event keeps nothing of what is taken over here. */
+static void take_image(struct image **to, const struct event *ev)
+{
+    struct event *mine = (struct event *)(uintptr_t)ev;
+    if (!ev->image)
+        return;
+    image_free(*to);
+    *to = mine->image;
+    mine->image = NULL;
+}
+
+static void take_profile(struct live *l, const struct event *ev)
+{
+    struct event *mine = (struct event *)(uintptr_t)ev;
+    free(l->profile);
+    l->profile = mine->profile;
+    l->profile_rows = mine->profile_rows;
+    mine->profile = NULL;
+    mine->profile_rows = 0;
+}
+
+static void remember_split(struct live *l, const struct event *ev)
+{
+    l->split.load = ev->times.load;
+    l->split.text = ev->times.text;
+    l->split.sample = ev->times.sample;
+    l->split.decode = ev->times.decode;
+    l->split.finish = ev->times.finish;
+    l->split.save = ev->times.save;
+    l->split.total = ev->times.total;
+    l->split.job = ev->job;
+}
+
+static void remember_sprite(struct live *l, const struct event *ev)
+{
+    take_image(&l->last.image, ev);
+    l->last.serial = (uint64_t)ev->sprite;
+    l->last.sprite = ev->sprite;
+    l->last.job = ev->job;
+    free(l->last.path);
+    l->last.path = ev->text ? strdup(ev->text) : NULL;
+}
+
+static void remember_bytes(struct live *l, const struct event *ev)
+{
+    if (ev->bytes_now)
+        l->bytes_now = ev->bytes_now;
+    if (ev->bytes_peak)
+        l->bytes_peak = ev->bytes_peak;
+    if (ev->bytes_weights)
+        l->bytes_weights = ev->bytes_weights;
+    if (ev->bytes_activations)
+        l->bytes_activations = ev->bytes_activations;
+}
+
+void live_event(struct live *l, const struct event *ev)
+{
+    remember_bytes(l, ev);
+    switch (ev->kind) {
+    case EVENT_LOADING:
+        l->loading = true;
+        l->ready = false;
+        copy_text(l->model, sizeof l->model, ev->text);
+        break;
+    case EVENT_READY:
+        ready(l, ev);
+        break;
+    case EVENT_STARTED:
+        started(l, ev);
+        break;
+    case EVENT_STAGE:
+        copy_text(l->stage, sizeof l->stage, ev->stage);
+        l->stage_ms = ev->at_ms;
+        break;
+    case EVENT_STEP:
+        step(l, ev);
+        break;
+    case EVENT_PREVIEW:
+        take_image(&l->preview, ev);
+        l->preview_serial++;
+        break;
+    case EVENT_SPRITE:
+        remember_sprite(l, ev);
+        break;
+    case EVENT_PROFILE:
+        take_profile(l, ev);
+        break;
+    case EVENT_DONE:
+        remember_split(l, ev);
+        ended(l, ev);
+        break;
+    case EVENT_FAILED:
+        l->loading = false;
+        ended(l, ev);
+        break;
+    case EVENT_CANCELLED:
+        ended(l, ev);
+        break;
+    }
+}
+
+void live_sample(struct live *l, double now_ms)
+{
+    struct machine *m = &l->machine;
+    machine_read(m);
+    l->sample[l->samples_seen++ % LIVE_SAMPLES] = (struct sample){
+        .at_ms = now_ms,
+        .own = m->own_bytes,
+        .weights = l->bytes_weights,
+        .activations = l->bytes_activations,
+        .free = m->memory_free,
+        .total = m->memory_total,
+        .load = m->load,
+        .own_load = m->own_load,
+        .watts = m->watts,
+        .celsius = m->celsius,
+        .mhz = m->mhz,
+    };
+}
+
+int live_step_times(const struct live *l, double *ms, int count)
+{
+    uint64_t have = l->steps_seen < LIVE_STEPS ? l->steps_seen : LIVE_STEPS;
+    int n = have < (uint64_t)count ? (int)have : count;
+    for (int i = 0; i < n; i++)
+        ms[i] = l->step_log[(l->steps_seen - (uint64_t)(n - i)) % LIVE_STEPS].ms;
+    return n;
+}
+
+double live_left(const struct live *l, double now_ms)
+{
+    if (!l->job || isnan(l->job_step_ms) || strcmp(l->stage, "sample"))
+        return NAN;
+    double since = 0;
+    if (l->steps_seen > 0)
+        since = now_ms - l->step_log[(l->steps_seen - 1) % LIVE_STEPS].at_ms;
+    double left = l->job_step_ms * (l->steps - l->step) - fmin(fmax(since, 0), l->job_step_ms);
+    return left > 0 ? left : 0;
+}
+
+void live_free(struct live *l)
+{
+    image_free(l->preview);
+    image_free(l->last.image);
+    free(l->last.path);
+    free(l->profile);
+    token_counter_release(l->tokens);
+}

@@ -1,0 +1,169 @@
+/* Progress, preview, and the graphs of step time and memory. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ui/studio.h"
+
+enum { SLOT_PREVIEW = 1, SLOT_SHOWN = 2 /* and the SHOWN_MAX above */, GRAPH_MAX = 512 };
+
+/* ---- progress ---- */
+
+static const char *stage_title(const char *stage)
+{
+    static const char *const names[][2] = {
+        {"load", "loading the model"}, {"text", "reading the prompt"}, {"sample", "sampling"},
+        {"decode", "decoding"},        {"finish", "finishing"},        {"save", "saving"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (!strcmp(stage, names[i][0]))
+            return names[i][1];
+    return *stage ? stage : "starting";
+}
+
+static void progress_idle(struct ui *ui, struct rect in)
+{
+    const struct live *l = &ui->live;
+    char text[160], ms[32], step[32];
+    if (l->loading) {
+        snprintf(text, sizeof text, "loading %.60s", l->model);
+    } else if (l->split.job) {
+        text_ms(l->split.total, ms, sizeof ms);
+        text_ms(l->job_step_ms, step, sizeof step);
+        snprintf(text, sizeof text, "done in %s, %s a step", ms, step);
+    } else {
+        snprintf(text, sizeof text, "%s", l->ready ? "ready" : "starting");
+    }
+    draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM, text);
+    if (in.h > 1)
+        graph_gauge(ui->screen, in.y + 1, in.x + 1, in.w - 2, 0, ROLE_ACCENT);
+}
+
+void progress_draw(struct ui *ui, struct rect r)
+{
+    const struct live *l = &ui->live;
+    struct rect in = draw_box(ui->screen, r, "Progress", false);
+    char text[160] = "", each[32], left[32], spent[32];
+    if (!l->job) {
+        progress_idle(ui, in);
+        return;
+    }
+    bool sampling = !strcmp(l->stage, "sample") && l->steps > 0;
+    double rest = live_left(l, ui->now_ms);
+    int used = draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_STRONG, stage_title(l->stage));
+    if (sampling)
+        used += draw_printf(ui->screen, in.y, in.x + 2 + used, in.w - 3 - used, ROLE_TEXT,
+                            " step %d of %d", l->step, l->steps);
+    text_ms(ui->now_ms - l->started_ms, spent, sizeof spent);
+    text_ms(l->job_step_ms, each, sizeof each);
+    text_ms(rest, left, sizeof left);
+    if (sampling && !isnan(rest))
+        snprintf(text, sizeof text, "%s a step, %s left", each, left);
+    else
+        snprintf(text, sizeof text, "%s", spent);
+    draw_right(ui->screen, in.y, in.x + used + 3, in.w - used - 4, ROLE_DIM, text);
+    if (in.h > 1)
+        graph_gauge(ui->screen, in.y + 1, in.x + 1, in.w - 2,
+                    l->steps > 0 ? (double)l->step / l->steps : 0, ROLE_ACCENT);
+}
+
+/* ---- preview ---- */
+
+/* Rows and columns for n pictures in an area that is about as wide as high. */
+static void arrange(int n, struct rect in, int *rows, int *cols)
+{
+    *cols = 1;
+    while (*cols * ((*cols * in.h * 2 + in.w - 1) / in.w) < n && *cols < n)
+        ++*cols;
+    *rows = (n + *cols - 1) / *cols;
+}
+
+static void preview_title(const struct ui *ui, char *out, size_t size)
+{
+    const struct live *l = &ui->live;
+    const struct studio *st = ui->studio;
+    if (l->job && l->preview)
+        snprintf(out, size, "Preview  step %d", l->step);
+    else if (st->shown_count > 0)
+        snprintf(out, size, "Sprite  %dx%d  %d colours  seed %llu", st->shown[0].image->width,
+                 st->shown[0].image->height, st->shown_colors, (unsigned long long)st->shown_seed);
+    else
+        snprintf(out, size, "Preview");
+}
+
+void preview_draw(struct ui *ui, struct rect r)
+{
+    const struct live *l = &ui->live;
+    struct studio *st = ui->studio;
+    struct rect cell[SHOWN_MAX];
+    char title[120];
+    int rows, cols;
+    preview_title(ui, title, sizeof title);
+    struct rect in = draw_box(ui->screen, r, title, false);
+    if (l->job && l->preview) {
+        draw_image(ui->screen, in, SLOT_PREVIEW, l->preview, l->preview_serial, false, true);
+        return;
+    }
+    if (st->shown_count == 0) {
+        const char *text = "the sprite appears here";
+        int w = text_columns(text, strlen(text));
+        draw_text(ui->screen, in.y + in.h / 2, in.x + (in.w - w) / 2, w, ROLE_DIM, text);
+        return;
+    }
+    arrange(st->shown_count, in, &rows, &cols);
+    layout_grid(in, rows, cols, cell);
+    for (int i = 0; i < st->shown_count; i++)
+        draw_image(ui->screen, cell[i], SLOT_SHOWN + (unsigned)i, st->shown[i].image,
+                   st->shown[i].serial, true, false);
+}
+
+/* ---- graphs ---- */
+
+void timing_draw(struct ui *ui, struct rect r)
+{
+    double ms[GRAPH_MAX], top = 0;
+    char title[120] = "Step time", mid[32], high[32];
+    int width = r.w - 2 < GRAPH_MAX ? r.w - 2 : GRAPH_MAX;
+    int n = live_step_times(&ui->live, ms, width);
+    if (n > 0) {
+        text_ms(graph_percentile(ms, n, 0.5), mid, sizeof mid);
+        text_ms(graph_percentile(ms, n, 0.95), high, sizeof high);
+        snprintf(title, sizeof title, "Step time  median %s  95%% %s", mid, high);
+    }
+    struct rect in = draw_box(ui->screen, r, title, false);
+    for (int i = 0; i < n; i++)
+        top = fmax(top, ms[i]);
+    if (n == 0)
+        draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM, "no steps yet");
+    else
+        graph_bars(ui->screen, in, ms, n, graph_top(top), ROLE_GRAPH_A, NULL);
+}
+
+/* Weights, activations, and the rest of the process, one column a second. */
+void memory_draw(struct ui *ui, struct rect r)
+{
+    const struct live *l = &ui->live;
+    static double v[3 * GRAPH_MAX];
+    static const enum role roles[3] = {ROLE_GRAPH_A, ROLE_GRAPH_B, ROLE_GRAPH_C};
+    int width = r.w - 2 < GRAPH_MAX ? r.w - 2 : GRAPH_MAX;
+    uint64_t have = l->samples_seen < LIVE_SAMPLES ? l->samples_seen : LIVE_SAMPLES;
+    int n = have < (uint64_t)width ? (int)have : width;
+    double top = 0;
+    char title[120] = "Memory", now[32], peak[32];
+    for (int i = 0; i < n; i++) {
+        const struct sample *s = &l->sample[(l->samples_seen - (uint64_t)(n - i)) % LIVE_SAMPLES];
+        double own = (double)s->own, w = fmin((double)s->weights, own);
+        double a = fmin((double)s->activations, own - w);
+        v[i] = w, v[n + i] = a, v[2 * n + i] = own - w - a;
+        top = fmax(top, own);
+    }
+    if (n > 0) {
+        text_bytes((double)l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].own, now, sizeof now);
+        text_bytes((double)l->bytes_peak, peak, sizeof peak);
+        snprintf(title, sizeof title, l->bytes_peak ? "Memory  %s  peak %s" : "Memory  %s", now,
+                 peak);
+    }
+    struct rect in = draw_box(ui->screen, r, title, false);
+    if (n > 0)
+        graph_stack(ui->screen, in, v, 3, n, graph_top(top), roles);
+}

@@ -1,0 +1,97 @@
+/* The preset picker: row 0 is none, the others are config.ini's. */
+#include <stdio.h>
+#include <string.h>
+
+#include "ui/studio.h"
+
+/* What a preset says, in few words: "40 steps  cfg 9". */
+static void describe(const struct ui *ui, int row, char *out, size_t size)
+{
+    struct settings s = {0};
+    size_t n = 0;
+    *out = '\0';
+    if (row == 0) {
+        snprintf(out, size, "as the model likes it");
+        return;
+    }
+    if (config_preset(&ui->config, ui->config.presets[row - 1].name, &s, NULL) == 0) {
+        if (settings_has(&s, "steps"))
+            n += (size_t)snprintf(out + n, size - n, "%d steps  ", s.steps);
+        if (settings_has(&s, "cfg"))
+            n += (size_t)snprintf(out + n, size - n, "cfg %g  ", s.cfg);
+        if (settings_has(&s, "batch") && s.batch > 1)
+            n += (size_t)snprintf(out + n, size - n, "%d at once  ", s.batch);
+        if (settings_has(&s, "sampler"))
+            n += (size_t)snprintf(out + n, size - n, "%s  ", s.sampler);
+        if (!n && settings_has(&s, "prompt"))
+            snprintf(out, size, "%s", s.prompt);
+    }
+    settings_free(&s);
+}
+
+void presets_draw(struct ui *ui, struct rect r)
+{
+    struct studio *st = ui->studio;
+    bool focus = st->focus == FOCUS_PRESETS;
+    struct rect in = draw_box(ui->screen, r, "Preset", focus);
+    int count = ui->config.count + 1, chosen = 0;
+    for (int i = 0; i < ui->config.count; i++)
+        if (!strcmp(ui->config.presets[i].name, st->preset))
+            chosen = i + 1;
+    st->preset_top = list_top(st->preset_top, focus ? st->preset_row : chosen, in.h, count);
+    for (int i = 0; i < in.h && st->preset_top + i < count; i++) {
+        int row = st->preset_top + i;
+        bool here = focus && row == st->preset_row;
+        enum role bg = here ? ROLE_SELECT : ROLE_TEXT;
+        char text[200];
+        if (here)
+            draw_fill(ui->screen, (struct rect){in.y + i, in.x, 1, in.w}, ROLE_SELECT);
+        const char *name = row ? ui->config.presets[row - 1].name : "none";
+        const char *mark = row == chosen ? (screen_utf8(ui->screen) ? "●" : "*") : " ";
+        draw_on(ui->screen, in.y + i, in.x + 1, 1, ROLE_ACCENT, bg, mark);
+        int used = draw_on(ui->screen, in.y + i, in.x + 3, in.w - 4,
+                           row == chosen ? ROLE_STRONG : ROLE_TEXT, bg, name);
+        describe(ui, row, text, sizeof text);
+        if (in.w - 6 - used > 8)
+            draw_on(ui->screen, in.y + i, in.x + 5 + used, in.w - 6 - used, ROLE_DIM, bg, text);
+    }
+}
+
+bool presets_act(struct ui *ui, enum action a)
+{
+    struct studio *st = ui->studio;
+    int last = ui->config.count;
+    switch (a) {
+    case ACT_UP:
+        st->preset_row -= st->preset_row > 0;
+        return true;
+    case ACT_DOWN:
+        st->preset_row += st->preset_row < last;
+        return true;
+    case ACT_FIRST:
+        st->preset_row = 0;
+        return true;
+    case ACT_LAST:
+        st->preset_row = last;
+        return true;
+    case ACT_PRESET_USE:
+        studio_choose_preset(ui, st->preset_row);
+        return true;
+    case ACT_PRESET_MARK:
+        compare_start(ui);
+        return true;
+    default:
+        return false;
+    }
+}
+
+void presets_click(struct ui *ui, const struct input_event *in)
+{
+    struct studio *st = ui->studio;
+    int row = in->y - st->at.presets.y - 1 + st->preset_top;
+    if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN)
+        presets_act(ui, in->what == MOUSE_WHEEL_UP ? ACT_UP : ACT_DOWN);
+    else if (in->what == MOUSE_DOWN && in->button == 1 && row >= 0 && row <= ui->config.count &&
+             in->y < st->at.presets.y + st->at.presets.h - 1)
+        studio_choose_preset(ui, row);
+}

@@ -1,0 +1,203 @@
+/* The prompt and the negative prompt: text, tokens, chunk borders, history. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/studio.h"
+
+enum { HISTORY = 500 };
+
+static struct editor *which(const struct ui *ui, bool negative)
+{
+    return negative ? ui->studio->negative : ui->studio->prompt;
+}
+
+static int inner_width(struct rect r)
+{
+    return r.w > 6 ? r.w - 4 : 2;
+}
+
+/* ---- tokens ---- */
+
+static void count_tokens(struct ui *ui)
+{
+    struct studio *st = ui->studio;
+    if (!ui->live.tokens || (st->counted_any && st->counted == editor_version(st->prompt)))
+        return;
+    token_count(ui->live.tokens, editor_text(st->prompt), editor_len(st->prompt), &st->counts);
+    st->counted = editor_version(st->prompt);
+    st->counted_any = true;
+}
+
+/* "12/75", or with a difference between the encoders "12+14/75"; chunks when there are several. */
+static void describe_tokens(const struct studio *st, char *out, size_t size)
+{
+    const struct token_counts *c = &st->counts;
+    char each[40], chunks[24] = "";
+    if (c->tokens[0] == c->tokens[1])
+        snprintf(each, sizeof each, "%d", c->tokens[0]);
+    else
+        snprintf(each, sizeof each, "L %d  G %d", c->tokens[0], c->tokens[1]);
+    if (c->chunks > 1)
+        snprintf(chunks, sizeof chunks, " in %d chunks", c->chunks);
+    snprintf(out, size, " %s/%d tokens%s ", each, 75 * c->chunks, chunks);
+}
+
+/* ---- drawing ---- */
+
+/* One row of text; where a chunk begins, its first character is marked. */
+static void draw_row(struct ui *ui, int y, int x, int w, const char *text, struct editor_row row,
+                     const struct token_counts *counts)
+{
+    size_t at = row.start;
+    for (int i = 0; counts && i < counts->borders && at < row.end; i++) {
+        size_t border = counts->border[i], end = border + 1;
+        if (border < at || border >= row.end)
+            continue;
+        while (end < row.end && ((unsigned char)text[end] & 0xc0) == 0x80)
+            end++;
+        int used = draw_textn(ui->screen, y, x, w, ROLE_FIELD, text + at, border - at);
+        used += draw_textn(ui->screen, y, x + used, w - used, ROLE_CHUNK, text + border,
+                           end - border);
+        x += used, w -= used;
+        at = end;
+    }
+    draw_textn(ui->screen, y, x, w, ROLE_FIELD, text + at, row.end - at);
+}
+
+static void draw_placeholder(struct ui *ui, struct rect in, bool negative)
+{
+    const struct studio *st = ui->studio;
+    const char *text = !negative                 ? "a green slime with a crown"
+                       : *st->effective_negative ? st->effective_negative
+                                                 : "what should not be seen";
+    draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM, text);
+}
+
+void prompt_draw(struct ui *ui, struct rect r, bool negative)
+{
+    struct studio *st = ui->studio;
+    struct editor *ed = which(ui, negative);
+    bool focus = st->focus == (negative ? FOCUS_NEGATIVE : FOCUS_PROMPT);
+    int *top = negative ? &st->negative_top : &st->prompt_top;
+    int width = inner_width(r), row, col;
+    char tokens[100];
+    struct rect in = draw_box(ui->screen, r, negative ? "Negative prompt" : "Prompt", focus);
+    if (!negative && ui->live.tokens) {
+        count_tokens(ui);
+        describe_tokens(st, tokens, sizeof tokens);
+        draw_right(ui->screen, r.y, r.x + r.w / 2, r.w - r.w / 2 - 2, ROLE_DIM, tokens);
+    }
+    editor_cursor_at(ed, width, &row, &col);
+    *top = list_top(*top, row, in.h, editor_rows(ed, width));
+    struct editor_row line;
+    for (int i = 0; i < in.h && editor_row(ed, *top + i, width, &line); i++)
+        draw_row(ui, in.y + i, in.x + 1, width, editor_text(ed), line,
+                 negative || !st->counted_any ? NULL : &st->counts);
+    if (editor_len(ed) == 0)
+        draw_placeholder(ui, in, negative);
+    if (focus && !ui->dialog && !ui->help)
+        screen_cursor(ui->screen, in.y + row - *top, in.x + 1 + col);
+}
+
+/* ---- history ---- */
+
+static void use_history(struct ui *ui, const struct store_prompt *p)
+{
+    editor_set(ui->studio->prompt, p->words);
+    editor_set(ui->studio->negative, p->negative ? p->negative : "");
+}
+
+static void chosen(struct ui *ui, int index, void *user)
+{
+    struct store_prompt *list;
+    struct err e = {""};
+    (void)user;
+    int n = store_history(ui->store, "", HISTORY, &list, &e);
+    if (n < 0) {
+        ui_say(ui, ROLE_BAD, "%s", e.text);
+        return;
+    }
+    if (index < n)
+        use_history(ui, &list[index]);
+    store_prompts_free(list, n);
+}
+
+void prompt_history(struct ui *ui)
+{
+    struct store_prompt *list;
+    struct err e = {""};
+    int n = store_history(ui->store, "", HISTORY, &list, &e);
+    if (n <= 0) {
+        ui_say(ui, n < 0 ? ROLE_BAD : ROLE_DIM, "%s", n < 0 ? e.text : "no prompts yet");
+        return;
+    }
+    const char **rows = calloc((size_t)n, sizeof *rows);
+    char(*text)[200] = calloc((size_t)n, sizeof *text);
+    for (int i = 0; rows && text && i < n; i++) {
+        one_line(list[i].words, text[i], sizeof text[i]);
+        rows[i] = text[i];
+    }
+    if (rows && text)
+        dialog_list(ui, "Prompts of before", rows, n, chosen, NULL);
+    free(rows);
+    free(text);
+    store_prompts_free(list, n);
+}
+
+/* One step back (1) or forward (-1); step 0 is what was being written. */
+static void walk_history(struct ui *ui, int by)
+{
+    struct studio *st = ui->studio;
+    struct store_prompt *list;
+    int to = st->history_at + by;
+    if (to < 0)
+        return;
+    int n = store_history(ui->store, "", HISTORY, &list, NULL);
+    if (n < 0)
+        return;
+    if (to > 0 && to <= n) {
+        if (st->history_at == 0) {
+            free(st->draft);
+            st->draft = strdup(editor_text(st->prompt));
+        }
+        use_history(ui, &list[to - 1]);
+        st->history_at = to;
+    } else if (to == 0) {
+        editor_set(st->prompt, st->draft ? st->draft : "");
+        st->history_at = 0;
+    }
+    store_prompts_free(list, n);
+}
+
+/* ---- keys and mouse ---- */
+
+bool prompt_act(struct ui *ui, enum action a, bool negative)
+{
+    struct rect r = negative ? ui->studio->at.negative : ui->studio->at.prompt;
+    switch (a) {
+    case ACT_HISTORY:
+        prompt_history(ui);
+        return true;
+    case ACT_HISTORY_PREV:
+        walk_history(ui, 1);
+        return true;
+    case ACT_HISTORY_NEXT:
+        walk_history(ui, -1);
+        return true;
+    default:
+        return editor_act(which(ui, negative), a, inner_width(r));
+    }
+}
+
+void prompt_click(struct ui *ui, const struct input_event *in, bool negative)
+{
+    struct studio *st = ui->studio;
+    struct rect r = negative ? st->at.negative : st->at.prompt;
+    int top = negative ? st->negative_top : st->prompt_top;
+    if (in->what == MOUSE_DOWN && in->button == 1)
+        editor_click(which(ui, negative), in->y - r.y - 1 + top, in->x - r.x - 2, inner_width(r));
+    else if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN)
+        editor_act(which(ui, negative), in->what == MOUSE_WHEEL_UP ? ACT_LINE_UP : ACT_LINE_DOWN,
+                   inner_width(r));
+}

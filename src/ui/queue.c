@@ -1,0 +1,289 @@
+/*
+ * Jobs between the studio, the store and the engine; see ui.h.
+ *
+ * The store's rows are the queue; what is kept here is a copy. The engine has one job at a time, so
+ * that all others can still be moved and taken back.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "ui/ui.h"
+
+enum { PAST = 50, VALUE_MAX = (64 << 10) + 64 };
+
+/* ---- settings as text: one "key = value" a line, with \n and \\ escaped ---- */
+
+static void put_escaped(FILE *f, const char *value)
+{
+    for (; *value; value++)
+        if (*value == '\n')
+            fputs("\\n", f);
+        else if (*value == '\\')
+            fputs("\\\\", f);
+        else
+            fputc(*value, f);
+}
+
+char *settings_to_text(const struct settings *s)
+{
+    char *text = NULL, *value = malloc(VALUE_MAX);
+    size_t size;
+    FILE *f = value ? open_memstream(&text, &size) : NULL;
+    for (int i = 0; f && settings_key(i); i++) {
+        const char *key = settings_key(i)->name;
+        if (!settings_has(s, key))
+            continue;
+        settings_print(s, key, value, VALUE_MAX);
+        fprintf(f, "%s = ", key);
+        put_escaped(f, value);
+        fputc('\n', f);
+    }
+    free(value);
+    if (f && fclose(f)) {
+        free(text);
+        text = NULL;
+    }
+    return text;
+}
+
+static void unescape(char *s)
+{
+    char *to = s;
+    for (; *s; s++)
+        if (*s == '\\' && s[1])
+            *to++ = *++s == 'n' ? '\n' : *s;
+        else
+            *to++ = *s;
+    *to = '\0';
+}
+
+/* One line, cut into key and value in place. */
+static int set_line(struct settings *s, char *line, struct err *e)
+{
+    char *value = strstr(line, " = ");
+    if (!value)
+        return err_set(e, "a stored setting has no value: '%.60s'", line);
+    *value = '\0';
+    value += 3;
+    unescape(value);
+    if (settings_key_index(line) < 0)
+        return err_set(e, "there is no setting '%.60s' in this version", line);
+    return settings_set(s, line, value, e);
+}
+
+int settings_from_text(struct settings *s, const char *text, struct err *e)
+{
+    char *copy = strdup(text), *rest = copy, *line;
+    int rc = copy ? 0 : err_set(e, "out of memory");
+    while (rc == 0 && (line = strsep(&rest, "\n")))
+        if (*line)
+            rc = set_line(s, line, e);
+    free(copy);
+    return rc;
+}
+
+/* ---- the copy of the store ---- */
+
+static void complain(struct ui *ui, const struct err *e)
+{
+    ui_say(ui, ROLE_BAD, "%s", e->text);
+}
+
+void queue_reload(struct ui *ui)
+{
+    struct queue *q = &ui->queue;
+    struct err e = {""};
+    struct store_job *jobs, *past;
+    int n = store_queue(ui->store, &jobs, &e);
+    if (n < 0) {
+        complain(ui, &e);
+        return;
+    }
+    int m = store_past_jobs(ui->store, PAST, &past, &e);
+    if (m < 0) {
+        complain(ui, &e);
+        store_jobs_free(jobs, n);
+        return;
+    }
+    store_jobs_free(q->job, q->count);
+    store_jobs_free(q->past, q->past_count);
+    q->job = jobs, q->count = n;
+    q->past = past, q->past_count = m;
+    ui_dirty(ui);
+}
+
+/* ---- towards the engine ---- */
+
+static struct command *command_for(const struct store_job *j, bool profile, struct err *e)
+{
+    struct command *c = command_new(COMMAND_RUN);
+    if (!c) {
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    c->job = j->id;
+    c->profile = profile;
+    c->words = strdup(j->words ? j->words : "");
+    c->preset = j->preset && *j->preset ? strdup(j->preset) : NULL;
+    if (c->words && settings_from_text(&c->settings, j->settings ? j->settings : "", e) == 0)
+        return c;
+    if (!c->words)
+        err_set(e, "out of memory");
+    command_free(c);
+    return NULL;
+}
+
+void queue_pump(struct ui *ui)
+{
+    struct queue *q = &ui->queue;
+    while (!q->sent && q->count > 0 && ui->engine) {
+        struct err e = {""};
+        int64_t id = q->job[0].id;
+        struct command *c = command_for(&q->job[0], ui->live.profiling, &e);
+        if (c && engine_send(ui->engine, c)) {
+            q->sent = id;
+            return;
+        }
+        if (c) { /* full: cannot be, with one job at a time; try again at the next event */
+            command_free(c);
+            return;
+        }
+        if (store_set_job_state(ui->store, id, JOB_FAILED, e.text, NULL))
+            return;
+        complain(ui, &e);
+        queue_reload(ui);
+    }
+}
+
+void queue_event(struct ui *ui, const struct event *ev)
+{
+    struct queue *q = &ui->queue;
+    switch (ev->kind) {
+    case EVENT_FAILED:
+        ui_say(ui, ROLE_BAD, "%s", ev->text ? ev->text : "failed");
+        break;
+    case EVENT_CANCELLED:
+        ui_say(ui, ROLE_DIM, "cancelled");
+        break;
+    case EVENT_DONE:
+        break;
+    case EVENT_STARTED:
+        queue_reload(ui);
+        return;
+    default:
+        return;
+    }
+    if (ev->job && ev->job == q->sent)
+        q->sent = 0;
+    queue_reload(ui);
+    queue_pump(ui);
+}
+
+/* ---- what the panels ask for ---- */
+
+/* Words in one line of text are cut for a message. */
+static int draw_seed(struct settings *s, struct err *e)
+{
+    uint32_t seed;
+    char text[32];
+    if (settings_has(s, "seed") && !s->random_seed)
+        return 0;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        return err_set(e, "the system gives no random numbers; lock a seed");
+    snprintf(text, sizeof text, "%u", seed);
+    return settings_set(s, "seed", text, e);
+}
+
+static int fill_row(struct store_job *row, const struct order *o, struct err *e)
+{
+    struct settings s = {0};
+    if (settings_fill(&s, o->settings, e) == 0 && draw_seed(&s, e) == 0)
+        row->settings = settings_to_text(&s);
+    settings_free(&s);
+    row->words = strdup(o->words ? o->words : "");
+    row->preset = strdup(o->preset ? o->preset : "");
+    row->label = strdup(o->label ? o->label : "");
+    row->run = o->run, row->row = o->row, row->col = o->col;
+    if (!row->settings || !row->words || !row->preset || !row->label)
+        return *e->text ? -1 : err_set(e, "out of memory");
+    return 0;
+}
+
+int64_t queue_add(struct ui *ui, const struct order *o)
+{
+    struct err e = {""};
+    struct store_job row = {0};
+    int rc = fill_row(&row, o, &e);
+    if (rc == 0)
+        rc = store_add_job(ui->store, &row, &e);
+    int64_t id = row.id;
+    free(row.words);
+    free(row.preset);
+    free(row.settings);
+    free(row.label);
+    if (rc) {
+        complain(ui, &e);
+        return -1;
+    }
+    queue_reload(ui);
+    queue_pump(ui);
+    return id;
+}
+
+int64_t queue_again(struct ui *ui, const struct store_job *j)
+{
+    struct err e = {""};
+    struct settings s = {0};
+    int64_t id = -1;
+    if (settings_from_text(&s, j->settings, &e))
+        complain(ui, &e);
+    else
+        id = queue_add(ui, &(struct order){.words = j->words, .preset = j->preset, .settings = &s});
+    settings_free(&s);
+    return id;
+}
+
+void queue_cancel(struct ui *ui, int64_t job)
+{
+    struct err e = {""};
+    if (job == ui->queue.sent) {
+        engine_cancel(ui->engine, job);
+        ui_say(ui, ROLE_DIM, "cancelling after this step");
+        return;
+    }
+    if (store_set_job_state(ui->store, job, JOB_CANCELLED, NULL, &e))
+        complain(ui, &e);
+    queue_reload(ui);
+}
+
+void queue_cancel_all(struct ui *ui)
+{
+    struct err e = {""};
+    for (int i = 0; i < ui->queue.count; i++) {
+        int64_t id = ui->queue.job[i].id;
+        if (id == ui->queue.sent)
+            engine_cancel(ui->engine, id);
+        else if (store_set_job_state(ui->store, id, JOB_CANCELLED, NULL, &e))
+            complain(ui, &e);
+    }
+    queue_reload(ui);
+}
+
+void queue_move(struct ui *ui, int64_t job, int by)
+{
+    struct queue *q = &ui->queue;
+    struct err e = {""};
+    int at = -1;
+    for (int i = 0; i < q->count; i++)
+        if (q->job[i].id == job)
+            at = i;
+    int to = at + by, first = q->count > 0 && q->job[0].id == q->sent ? 1 : 0;
+    if (at < first || to < first || to >= q->count)
+        return;
+    int before = by < 0 ? to : to + 1;
+    if (store_move_job(ui->store, job, before < q->count ? q->job[before].id : 0, &e))
+        complain(ui, &e);
+    queue_reload(ui);
+}

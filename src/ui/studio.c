@@ -1,0 +1,413 @@
+/*
+ * The studio: where sprites are asked for and come to be. Its panels lie in files of their own;
+ * here is what holds them together: focus, settings, what is kept in the store.
+ */
+#include "ui/studio.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+/* ---- settings ---- */
+
+void studio_settle(struct ui *ui)
+{
+    struct studio *st = ui->studio;
+    struct settings now = {0};
+    struct err e = {""};
+    if (engine_settle(studio_settings(ui), st->preset, &now, &e)) {
+        ui_say(ui, ROLE_BAD, "%s", e.text);
+        settings_free(&now);
+        return;
+    }
+    settings_free(&st->effective);
+    st->effective = now;
+    snprintf(st->effective_negative, sizeof st->effective_negative, "%s",
+             now.negative ? now.negative : "");
+    ui_dirty(ui);
+}
+
+const struct settings *studio_settings(struct ui *ui)
+{
+    struct studio *st = ui->studio;
+    settings_unset(&st->said, "negative");
+    if (editor_len(st->negative) > 0)
+        settings_set(&st->said, "negative", editor_text(st->negative), NULL);
+    return &st->said;
+}
+
+const char *studio_words(struct ui *ui)
+{
+    return editor_text(ui->studio->prompt);
+}
+
+const char *studio_preset(struct ui *ui)
+{
+    return ui->studio->preset;
+}
+
+void studio_choose_preset(struct ui *ui, int row)
+{
+    struct studio *st = ui->studio;
+    struct settings its = {0};
+    struct err e = {""};
+    const char *name = row > 0 ? ui->config.presets[row - 1].name : "";
+    if (*name && config_preset(&ui->config, name, &its, &e)) {
+        ui_say(ui, ROLE_BAD, "%s", e.text);
+        settings_free(&its);
+        return;
+    }
+    for (int i = 0; settings_key(i); i++)
+        if (settings_has(&its, settings_key(i)->name))
+            settings_unset(&st->said, settings_key(i)->name);
+    settings_free(&its);
+    snprintf(st->preset, sizeof st->preset, "%s", name);
+    st->preset_row = row;
+    st->unsaved = true;
+    studio_settle(ui);
+}
+
+static int preset_row(const struct ui *ui, const char *name)
+{
+    for (int i = 0; i < ui->config.count; i++)
+        if (!strcmp(ui->config.presets[i].name, name))
+            return i + 1;
+    return 0;
+}
+
+void studio_use(struct ui *ui, const char *words, const char *preset, const struct settings *s)
+{
+    struct studio *st = ui->studio;
+    struct settings all = {0};
+    if (words)
+        editor_set(st->prompt, words);
+    if (preset) {
+        st->preset_row = preset_row(ui, preset);
+        snprintf(st->preset, sizeof st->preset, "%s", st->preset_row ? preset : "");
+    }
+    if (s && settings_has(s, "negative"))
+        editor_set(st->negative, s->negative);
+    if (s && settings_fill(&all, s, NULL) == 0 && settings_fill(&all, &st->said, NULL) == 0) {
+        settings_unset(&all, "prompt");
+        settings_unset(&all, "output");
+        settings_free(&st->said);
+        st->said = all;
+    }
+    st->unsaved = true;
+    studio_settle(ui);
+}
+
+/* ---- running ---- */
+
+void studio_run(struct ui *ui)
+{
+    struct studio *st = ui->studio;
+    const char *words = studio_words(ui);
+    if (!*words && !strstr(words, "\n")) {
+        ui_say(ui, ROLE_WARN, "write what the sprite should be, then press Enter");
+        return;
+    }
+    struct order o = {.words = words, .preset = st->preset, .settings = studio_settings(ui)};
+    if (queue_add(ui, &o) < 0)
+        return;
+    store_remember(ui->store, words, editor_text(st->negative), NULL);
+    st->history_at = 0;
+    st->job_row = 0;
+    if (ui->queue.count > 1)
+        ui_say(ui, ROLE_TEXT, "queued; %d before it", ui->queue.count - 1);
+}
+
+static void roll_seed(struct ui *ui)
+{
+    uint32_t seed = 0;
+    char text[32];
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        return;
+    snprintf(text, sizeof text, "%u", seed);
+    settings_say(ui, "seed", text);
+}
+
+/* Locks the last seed that was used, so that the picture on the screen can be worked on. */
+static void lock_seed(struct ui *ui)
+{
+    struct studio *st = ui->studio;
+    char text[32];
+    if (settings_has(&st->said, "seed") && !st->said.random_seed) {
+        settings_say(ui, "seed", "random");
+        ui_say(ui, ROLE_TEXT, "a new seed for every job");
+    } else if (st->shown_count > 0) {
+        snprintf(text, sizeof text, "%llu", (unsigned long long)st->shown_seed);
+        settings_say(ui, "seed", text);
+        ui_say(ui, ROLE_TEXT, "the seed of this sprite is locked");
+    } else {
+        roll_seed(ui);
+    }
+}
+
+/* ---- the store ---- */
+
+void studio_save(struct ui *ui)
+{
+    struct studio *st = ui->studio;
+    if (editor_version(st->prompt) != st->saved_prompt) {
+        store_put(ui->store, "draft.prompt", editor_text(st->prompt), NULL);
+        st->saved_prompt = editor_version(st->prompt);
+    }
+    if (editor_version(st->negative) != st->saved_negative) {
+        store_put(ui->store, "draft.negative", editor_text(st->negative), NULL);
+        st->saved_negative = editor_version(st->negative);
+    }
+    if (st->unsaved) {
+        settings_unset(&st->said, "negative");
+        char *text = settings_to_text(&st->said);
+        if (text)
+            store_put(ui->store, "draft.settings", text, NULL);
+        store_put(ui->store, "draft.preset", st->preset, NULL);
+        free(text);
+        st->unsaved = false;
+    }
+}
+
+static void load_drafts(struct ui *ui)
+{
+    struct studio *st = ui->studio;
+    char *prompt = store_get(ui->store, "draft.prompt"),
+         *negative = store_get(ui->store, "draft.negative"),
+         *settings = store_get(ui->store, "draft.settings"),
+         *preset = store_get(ui->store, "draft.preset");
+    struct err e = {""};
+    if (prompt)
+        editor_set(st->prompt, prompt);
+    if (negative)
+        editor_set(st->negative, negative);
+    if (settings && settings_from_text(&st->said, settings, &e))
+        ui_say(ui, ROLE_WARN, "%s", e.text);
+    if (preset) {
+        st->preset_row = preset_row(ui, preset);
+        snprintf(st->preset, sizeof st->preset, "%s", st->preset_row ? preset : "");
+    }
+    st->saved_prompt = editor_version(st->prompt);
+    st->saved_negative = editor_version(st->negative);
+    free(prompt);
+    free(negative);
+    free(settings);
+    free(preset);
+}
+
+/* ---- the view ---- */
+
+static int studio_init(struct ui *ui, struct err *e)
+{
+    struct studio *st = ui->studio = calloc(1, sizeof *st);
+    if (!st)
+        return err_set(e, "out of memory");
+    st->prompt = editor_new(true);
+    st->negative = editor_new(true);
+    st->value = editor_new(false);
+    if (!st->prompt || !st->negative || !st->value)
+        return err_set(e, "out of memory");
+    st->models_count = engine_models(&st->models);
+    load_drafts(ui);
+    return 0;
+}
+
+static void studio_quit(struct ui *ui)
+{
+    struct studio *st = ui->studio;
+    if (!st)
+        return;
+    editor_free(st->prompt);
+    editor_free(st->negative);
+    editor_free(st->value);
+    settings_free(&st->said);
+    settings_free(&st->effective);
+    for (int i = 0; i < st->models_count; i++)
+        free(st->models[i]);
+    free(st->models);
+    for (int i = 0; i < st->shown_count; i++)
+        image_free(st->shown[i].image);
+    free(st->draft);
+    free(st);
+    ui->studio = NULL;
+}
+
+static void studio_draw(struct ui *ui, struct rect main)
+{
+    struct studio *st = ui->studio;
+    st->at = layout_studio(main);
+    const struct {
+        struct rect at;
+        void (*draw)(struct ui *, struct rect);
+    } panels[] = {
+        {st->at.presets, presets_draw}, {st->at.settings, settings_draw},
+        {st->at.queue, jobs_draw},      {st->at.progress, progress_draw},
+        {st->at.preview, preview_draw}, {st->at.timing, timing_draw},
+        {st->at.memory, memory_draw},
+    };
+    prompt_draw(ui, st->at.prompt, false);
+    if (st->at.negative.h)
+        prompt_draw(ui, st->at.negative, true);
+    for (size_t i = 0; i < sizeof panels / sizeof *panels; i++)
+        if (panels[i].at.h)
+            panels[i].draw(ui, panels[i].at);
+}
+
+static unsigned studio_contexts(const struct ui *ui)
+{
+    static const unsigned contexts[FOCUSES] = {
+        [FOCUS_PROMPT] = CTX_TEXT | CTX_PROMPT,
+        [FOCUS_NEGATIVE] = CTX_TEXT | CTX_PROMPT,
+        [FOCUS_PRESETS] = CTX_PRESETS,
+        [FOCUS_SETTINGS] = CTX_SETTINGS,
+        [FOCUS_JOBS] = CTX_QUEUE,
+    };
+    const struct studio *st = ui->studio;
+    if (st->focus == FOCUS_SETTINGS && st->editing)
+        return CTX_STUDIO | CTX_TEXT;
+    return CTX_STUDIO | contexts[st->focus];
+}
+
+static struct rect focus_rect(const struct studio *st, enum focus f)
+{
+    const struct rect at[FOCUSES] = {st->at.prompt, st->at.negative, st->at.presets,
+                                     st->at.settings, st->at.queue};
+    return at[f];
+}
+
+static void move_focus(struct studio *st, int by)
+{
+    do
+        st->focus = (enum focus)(((int)st->focus + by + FOCUSES) % FOCUSES);
+    while (focus_rect(st, st->focus).h == 0);
+    st->editing = false;
+}
+
+static bool panel_act(struct ui *ui, enum action a)
+{
+    switch (ui->studio->focus) {
+    case FOCUS_PROMPT:
+        return prompt_act(ui, a, false);
+    case FOCUS_NEGATIVE:
+        return prompt_act(ui, a, true);
+    case FOCUS_PRESETS:
+        return presets_act(ui, a);
+    case FOCUS_SETTINGS:
+        return settings_act(ui, a);
+    case FOCUS_JOBS:
+        return jobs_act(ui, a);
+    default:
+        return false;
+    }
+}
+
+static bool studio_act(struct ui *ui, enum action a)
+{
+    struct studio *st = ui->studio;
+    int presets = ui->config.count + 1;
+    if (panel_act(ui, a))
+        return true;
+    switch (a) {
+    case ACT_RUN:
+        studio_run(ui);
+        break;
+    case ACT_NEXT_PANEL:
+        move_focus(st, 1);
+        break;
+    case ACT_PREV_PANEL:
+        move_focus(st, -1);
+        break;
+    case ACT_COMPARE_THIS:
+        compare_start(ui);
+        break;
+    case ACT_SEED_LOCK:
+        lock_seed(ui);
+        break;
+    case ACT_SEED_ROLL:
+        roll_seed(ui);
+        break;
+    case ACT_PRESET_NEXT:
+        studio_choose_preset(ui, (st->preset_row + 1) % presets);
+        break;
+    case ACT_PRESET_PREV:
+        studio_choose_preset(ui, (st->preset_row + presets - 1) % presets);
+        break;
+    case ACT_BACK:
+        st->focus = FOCUS_PROMPT;
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
+static void studio_type(struct ui *ui, const struct input_event *in)
+{
+    struct studio *st = ui->studio;
+    if (st->focus == FOCUS_SETTINGS)
+        settings_type(ui, in);
+    else if (st->focus == FOCUS_PROMPT || st->focus == FOCUS_NEGATIVE)
+        if (!editor_insert(st->focus == FOCUS_PROMPT ? st->prompt : st->negative, in->text,
+                           in->len))
+            ui_say(ui, ROLE_WARN, "the prompt is full");
+}
+
+static bool inside(struct rect r, const struct input_event *in)
+{
+    return in->y >= r.y && in->y < r.y + r.h && in->x >= r.x && in->x < r.x + r.w;
+}
+
+static void studio_mouse(struct ui *ui, const struct input_event *in)
+{
+    struct studio *st = ui->studio;
+    for (int f = 0; f < FOCUSES; f++) {
+        if (!inside(focus_rect(st, (enum focus)f), in))
+            continue;
+        if (in->what == MOUSE_DOWN && in->button == 1) {
+            st->editing = st->editing && f == FOCUS_SETTINGS;
+            st->focus = (enum focus)f;
+        }
+        if (f == FOCUS_PROMPT || f == FOCUS_NEGATIVE)
+            prompt_click(ui, in, f == FOCUS_NEGATIVE);
+        else if (f == FOCUS_PRESETS)
+            presets_click(ui, in);
+        else if (f == FOCUS_SETTINGS)
+            settings_click(ui, in);
+        else
+            jobs_click(ui, in);
+    }
+}
+
+static void studio_event(struct ui *ui, const struct event *ev)
+{
+    struct studio *st = ui->studio;
+    if (ev->kind == EVENT_READY)
+        st->counted_any = false;
+    if (ev->kind != EVENT_SPRITE || !ev->image)
+        return;
+    if (ev->job != st->shown_job) {
+        for (int i = 0; i < st->shown_count; i++)
+            image_free(st->shown[i].image);
+        st->shown_count = 0;
+        st->shown_job = ev->job;
+        st->shown_seed = ui->live.seed;
+        st->shown_colors = image_colors(ev->image);
+    }
+    struct image *copy = st->shown_count < SHOWN_MAX ? image_copy(ev->image) : NULL;
+    if (!copy)
+        return;
+    st->shown[st->shown_count].image = copy;
+    st->shown[st->shown_count++].serial = (uint64_t)ev->sprite;
+}
+
+const struct view_ops view_studio = {
+    .name = "Studio",
+    .init = studio_init,
+    .quit = studio_quit,
+    .draw = studio_draw,
+    .contexts = studio_contexts,
+    .act = studio_act,
+    .type = studio_type,
+    .mouse = studio_mouse,
+    .event = studio_event,
+};

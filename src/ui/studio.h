@@ -1,0 +1,88 @@
+/* The studio's own state, shared by its panels: prompt.c, presets.c, settings.c, jobs.c, meters.c.
+ */
+#ifndef SPRITTY_STUDIO_H
+#define SPRITTY_STUDIO_H
+
+#include "ui/frame.h"
+#include "ui/layout.h"
+#include "ui/ui.h"
+
+enum focus { FOCUS_PROMPT, FOCUS_NEGATIVE, FOCUS_PRESETS, FOCUS_SETTINGS, FOCUS_JOBS, FOCUSES };
+enum { SHOWN_MAX = 16, SETTING_ROWS = 11 };
+
+struct studio {
+    struct studio_layout at; /* where the panels were drawn */
+    enum focus focus;
+
+    struct editor *prompt, *negative;
+    int prompt_top, negative_top; /* first row that is seen */
+    struct token_counts counts;
+    unsigned long counted; /* the prompt's version that they are of */
+    bool counted_any;
+    int history_at; /* 0: not in the history, else that many prompts back */
+    char *draft;    /* what stood there before the history was entered */
+
+    struct settings said, effective; /* `said` without the negative prompt until it is asked for */
+    char preset[64];                 /* "": none */
+    char effective_negative[200];    /* the preset's, shown while ours is empty */
+    int preset_row, preset_top;
+
+    int setting_row, setting_top;
+    bool editing; /* a value is being typed */
+    struct editor *value;
+    char **models;
+    int models_count;
+
+    int job_row, job_top;
+
+    struct { /* the last job's sprites */
+        struct image *image;
+        uint64_t serial;
+    } shown[SHOWN_MAX];
+    int shown_count;
+    int64_t shown_job;
+    int shown_colors;
+    uint64_t shown_seed;
+
+    unsigned long saved_prompt, saved_negative;
+    bool unsaved; /* settings or preset changed */
+};
+
+/* Works `effective` out anew. */
+void studio_settle(struct ui *);
+/* Chooses a preset by its row: 0 is none. Values of ours that it says something about go. */
+void studio_choose_preset(struct ui *, int row);
+void studio_run(struct ui *);
+
+/* The panels. Keys come as actions; false: not for this panel. */
+void prompt_draw(struct ui *, struct rect, bool negative);
+bool prompt_act(struct ui *, enum action, bool negative);
+void prompt_click(struct ui *, const struct input_event *, bool negative);
+void prompt_history(struct ui *);
+
+void presets_draw(struct ui *, struct rect);
+bool presets_act(struct ui *, enum action);
+void presets_click(struct ui *, const struct input_event *);
+
+void settings_draw(struct ui *, struct rect);
+bool settings_act(struct ui *, enum action);
+void settings_type(struct ui *, const struct input_event *);
+void settings_click(struct ui *, const struct input_event *);
+/* Sets one value as if it had been typed. */
+void settings_say(struct ui *, const char *key, const char *value);
+
+void jobs_draw(struct ui *, struct rect);
+bool jobs_act(struct ui *, enum action);
+void jobs_click(struct ui *, const struct input_event *);
+/* One line of words: newlines as spaces. */
+void one_line(const char *words, char *out, size_t size);
+
+void progress_draw(struct ui *, struct rect);
+void preview_draw(struct ui *, struct rect);
+void timing_draw(struct ui *, struct rect);
+void memory_draw(struct ui *, struct rect);
+
+/* Keeps the selected row of a list within the rows that are seen. */
+int list_top(int top, int row, int rows, int count);
+
+#endif

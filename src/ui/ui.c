@@ -1,0 +1,533 @@
+/*
+ * The loop of the terminal app; see ui.h.
+ *
+ * One turn: wait for the terminal, the engine, a signal or the clock; take all that is there; draw
+ * at most one frame, and only when the line has taken the one before; write drafts down after the
+ * frame, so that a key is on the screen before the disk is asked.
+ */
+#include "ui/ui.h"
+
+#include <errno.h>
+#include <math.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/paths.h"
+#include "ui/app.h"
+#include "ui/dialog.h"
+#include "ui/frame.h"
+
+enum {
+    FRAME_ROOM = 4096, /* bytes that may still wait when the next frame is made */
+    SAMPLE_MS = 1000,
+    STATUS_MS = 6000,
+    ENGINE_NICE = 5,
+};
+
+const struct view_ops *const ui_views[VIEWS] = {&view_studio, &view_compare, &view_gallery,
+                                                &view_monitor};
+
+double ui_clock_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+void ui_dirty(struct ui *ui)
+{
+    ui->dirty = true;
+}
+
+void ui_say(struct ui *ui, enum role role, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(ui->status, sizeof ui->status, fmt, ap);
+    va_end(ap);
+    text_sanitize(ui->status);
+    ui->status_role = role;
+    ui->status_until_ms = ui_clock_ms() + STATUS_MS;
+    ui_dirty(ui);
+}
+
+void ui_view(struct ui *ui, enum view view)
+{
+    ui->view = view;
+    if (ui_views[view]->open)
+        ui_views[view]->open(ui);
+    ui_dirty(ui);
+}
+
+/* ---- actions that belong to no view ---- */
+
+static void next_theme(struct ui *ui)
+{
+    char **names;
+    struct err e = {""};
+    struct theme theme;
+    int count = theme_names(&names), at = 0;
+    for (int i = 0; i < count; i++)
+        if (!strcmp(names[i], ui->theme.name))
+            at = (i + 1) % count;
+    if (count == 0 || theme_load(&theme, names[at], &e)) {
+        ui_say(ui, ROLE_BAD, "%s", count ? e.text : "no themes were found");
+    } else {
+        ui->theme = theme;
+        screen_theme(ui->screen, &ui->theme, &ui->probe.caps);
+        store_put(ui->store, "theme", theme.name, NULL);
+        ui_say(ui, ROLE_TEXT, "theme: %s", *theme.title ? theme.title : theme.name);
+    }
+    for (int i = 0; i < count; i++)
+        free(names[i]);
+    free(names);
+}
+
+static void quit_now(struct ui *ui, void *user)
+{
+    (void)user;
+    ui->quit = true;
+}
+
+static void ask_to_quit(struct ui *ui)
+{
+    char question[120];
+    int waiting = ui->queue.count - (ui->queue.sent ? 1 : 0);
+    if (!ui->queue.sent && !waiting) {
+        ui->quit = true;
+        return;
+    }
+    snprintf(question, sizeof question, "%s%s%.0d%s. Quit? They will go on next time.",
+             ui->queue.sent ? "A job is running" : "", ui->queue.sent && waiting ? ", " : "",
+             waiting, waiting ? " waiting" : "");
+    dialog_ask(ui, question, quit_now, NULL);
+}
+
+static void suspend(struct ui *ui)
+{
+    while (out_waiting(&ui->out) && out_flush(&ui->out))
+        poll(&(struct pollfd){.fd = ui->tty.out, .events = POLLOUT}, 1, 100);
+    tty_suspend(&ui->tty);
+    if (tty_resized(&ui->tty))
+        screen_resize(ui->screen, ui->tty.rows, ui->tty.cols);
+    screen_redraw(ui->screen);
+    ui_dirty(ui);
+}
+
+static void global_act(struct ui *ui, enum action a)
+{
+    switch (a) {
+    case ACT_HELP:
+        ui->help ? help_close(ui) : help_open(ui);
+        break;
+    case ACT_STUDIO:
+    case ACT_COMPARE:
+    case ACT_GALLERY:
+    case ACT_MONITOR:
+        ui_view(ui, (enum view)(a - ACT_STUDIO));
+        break;
+    case ACT_CANCEL:
+        if (ui->queue.sent)
+            queue_cancel(ui, ui->queue.sent);
+        else
+            ui_say(ui, ROLE_DIM, "nothing is running; Ctrl-Q quits");
+        break;
+    case ACT_CANCEL_ALL:
+        queue_cancel_all(ui);
+        break;
+    case ACT_THEME:
+        next_theme(ui);
+        break;
+    case ACT_REDRAW:
+        screen_redraw(ui->screen);
+        break;
+    case ACT_SUSPEND:
+        suspend(ui);
+        break;
+    case ACT_QUIT:
+        ask_to_quit(ui);
+        break;
+    default:
+        break;
+    }
+    ui_dirty(ui);
+}
+
+/* ---- input ---- */
+
+unsigned ui_contexts(const struct ui *ui)
+{
+    if (ui->dialog)
+        return dialog_contexts(ui) | CTX_GLOBAL;
+    if (ui->help)
+        return CTX_HELP | CTX_GLOBAL;
+    return ui_views[ui->view]->contexts(ui) | CTX_GLOBAL;
+}
+
+/* While a dialog is open only these reach through it. */
+static bool through_dialog(enum action a)
+{
+    return a == ACT_REDRAW || a == ACT_SUSPEND || a == ACT_CANCEL || a == ACT_CANCEL_ALL;
+}
+
+static void act(struct ui *ui, enum action a)
+{
+    if (ui->dialog) {
+        if (!dialog_act(ui, a) && through_dialog(a))
+            global_act(ui, a);
+    } else if (ui->help && help_act(ui, a)) {
+        ;
+    } else if (ui->help || !ui_views[ui->view]->act(ui, a)) {
+        if (ui->help && a != ACT_HELP && !through_dialog(a))
+            help_close(ui);
+        global_act(ui, a);
+    }
+    ui_dirty(ui);
+}
+
+static void typed(struct ui *ui, const struct input_event *in)
+{
+    enum action a = keys_find(ui_contexts(ui), in);
+    if (a != ACT_NOTHING)
+        act(ui, a);
+    else if (ui->dialog)
+        dialog_type(ui, in);
+    else if (!ui->help)
+        ui_views[ui->view]->type(ui, in);
+    ui_dirty(ui);
+}
+
+static void clicked(struct ui *ui, const struct input_event *in)
+{
+    if (ui->dialog)
+        dialog_mouse(ui, in);
+    else if (ui->help)
+        help_act(ui, in->what == MOUSE_WHEEL_UP ? ACT_UP : ACT_DOWN);
+    else if (!frame_mouse(ui, in) && ui_views[ui->view]->mouse)
+        ui_views[ui->view]->mouse(ui, in);
+    ui_dirty(ui);
+}
+
+static void answered(struct ui *ui, const struct input_event *in)
+{
+    if (in->len == 4 && !memcmp(in->text, "\033[0n", 4)) {
+        out_answered(&ui->out, ui->now_ms);
+        if (ui->live.job || ui->wake_ms > 0)
+            ui_dirty(ui);
+    } else if (probe_answer(&ui->probe, in->text, in->len, ui->now_ms)) {
+        ui_dirty(ui);
+    }
+}
+
+static void take_input(struct ui *ui)
+{
+    struct input_event in;
+    while (!ui->quit && input_next(ui->input, &in)) {
+        switch (in.kind) {
+        case INPUT_KEY:
+        case INPUT_TEXT:
+        case INPUT_PASTE:
+            typed(ui, &in);
+            break;
+        case INPUT_MOUSE:
+            clicked(ui, &in);
+            break;
+        case INPUT_ANSWER:
+            answered(ui, &in);
+            break;
+        case INPUT_FOCUS:
+            break;
+        }
+    }
+}
+
+/* False when the terminal is gone. */
+static bool read_terminal(struct ui *ui)
+{
+    char bytes[4096];
+    int n, turns = 0;
+    while ((n = tty_read(&ui->tty, bytes, sizeof bytes)) > 0) {
+        input_feed(ui->input, bytes, (size_t)n);
+        take_input(ui);
+        if (++turns == 64) /* a flood: let a frame through */
+            return true;
+    }
+    return n == 0;
+}
+
+/* ---- signals, engine, clock ---- */
+
+static void resized(struct ui *ui)
+{
+    char questions[1024];
+    if (!tty_resized(&ui->tty))
+        return;
+    probe_winsize(&ui->probe, ui->tty.rows, ui->tty.cols, ui->tty.pixels_w, ui->tty.pixels_h);
+    screen_resize(ui->screen, ui->tty.rows, ui->tty.cols);
+    size_t n = probe_questions(&ui->probe, ui->now_ms, questions, sizeof questions);
+    out_put(&ui->out, questions, n);
+    ui_dirty(ui);
+}
+
+/* The number of a signal that ends the program, or 0. */
+static int take_signals(struct ui *ui)
+{
+    int s;
+    while ((s = tty_signal(&ui->tty)))
+        switch (s) {
+        case SIGWINCH:
+            resized(ui);
+            break;
+        case SIGTERM:
+        case SIGHUP:
+            return s;
+        case SIGINT:
+            act(ui, ACT_CANCEL);
+            break;
+        case SIGTSTP:
+            suspend(ui);
+            break;
+        }
+    return 0;
+}
+
+static void take_events(struct ui *ui)
+{
+    struct event *ev;
+    while (ui->engine && (ev = engine_next(ui->engine))) {
+        for (int i = 0; i < VIEWS; i++)
+            if (ui_views[i]->event)
+                ui_views[i]->event(ui, ev);
+        live_event(&ui->live, ev);
+        queue_event(ui, ev);
+        event_free(ev);
+        ui_dirty(ui);
+    }
+}
+
+static void take_time(struct ui *ui)
+{
+    const struct live *l = &ui->live;
+    double last = l->samples_seen ? l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].at_ms : -1e9;
+    if (ui->now_ms - last >= SAMPLE_MS) {
+        live_sample(&ui->live, ui->now_ms);
+        if (ui->view == VIEW_MONITOR || l->job || l->loading)
+            ui_dirty(ui);
+    }
+    if (*ui->status && ui->now_ms >= ui->status_until_ms) {
+        ui->status[0] = '\0';
+        ui_dirty(ui);
+    }
+    if (ui->wake_ms > 0 && ui->now_ms >= ui->wake_ms) {
+        ui->wake_ms = 0;
+        ui_dirty(ui);
+    }
+}
+
+static int wait_ms(const struct ui *ui)
+{
+    const struct live *l = &ui->live;
+    double until = ui->now_ms + SAMPLE_MS;
+    if (l->samples_seen)
+        until = l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].at_ms + SAMPLE_MS;
+    if (*ui->status)
+        until = fmin(until, ui->status_until_ms);
+    if (ui->wake_ms > 0)
+        until = fmin(until, ui->wake_ms);
+    if (input_pending(ui->input))
+        until = fmin(until, ui->now_ms + ESC_MS);
+    double ms = until - ui_clock_ms();
+    return ms > 0 ? (int)ms + 1 : 0;
+}
+
+/* ---- frames ---- */
+
+static void draw(struct ui *ui)
+{
+    ui->dirty = false;
+    screen_begin(ui->screen);
+    frame_draw(ui);
+    if (screen_end(ui->screen, &ui->out, &ui->probe.caps, ui->now_ms) > 0)
+        ui->wake_ms = ui->wake_ms > 0 ? fmin(ui->wake_ms, ui->now_ms + 50) : ui->now_ms + 50;
+}
+
+/* A signal's number, or 0 when it was quit by key. */
+static int loop(struct ui *ui)
+{
+    while (!ui->quit) {
+        bool busy = out_waiting(&ui->out) > FRAME_ROOM;
+        struct pollfd fd[] = {
+            {.fd = ui->tty.in, .events = POLLIN},
+            {.fd = tty_signal_fd(&ui->tty), .events = POLLIN},
+            {.fd = out_waiting(&ui->out) ? ui->tty.out : -1, .events = POLLOUT},
+            {.fd = ui->engine ? engine_fd(ui->engine) : -1, .events = POLLIN},
+        };
+        int timeout = ui->dirty && !busy ? 0 : wait_ms(ui);
+        int n = poll(fd, sizeof fd / sizeof *fd, timeout);
+        ui->now_ms = ui_clock_ms();
+        int s = take_signals(ui);
+        if (s)
+            return s;
+        if ((fd[0].revents & (POLLIN | POLLHUP | POLLERR)) && !read_terminal(ui))
+            return SIGHUP;
+        if (n == 0 && input_pending(ui->input)) {
+            input_expire(ui->input);
+            take_input(ui);
+        }
+        take_events(ui);
+        take_time(ui);
+        if (ui->dirty && out_waiting(&ui->out) <= FRAME_ROOM)
+            draw(ui);
+        if (!out_flush(&ui->out))
+            return SIGHUP;
+        studio_save(ui);
+    }
+    return 0;
+}
+
+/* ---- start and end ---- */
+
+static int start_terminal(struct ui *ui, struct err *e)
+{
+    char questions[1024];
+    if (tty_open(&ui->tty, e))
+        return -1;
+    tty_signal_fd(&ui->tty);
+    out_init(&ui->out, ui->tty.out);
+    probe_start(&ui->probe, (const char *(*)(const char *))getenv);
+    probe_winsize(&ui->probe, ui->tty.rows, ui->tty.cols, ui->tty.pixels_w, ui->tty.pixels_h);
+    ui->input = input_new();
+    ui->screen = screen_new(ui->tty.rows, ui->tty.cols, &ui->probe.caps, &ui->theme, e);
+    if (!ui->input || !ui->screen)
+        return ui->screen ? err_set(e, "out of memory") : -1;
+    size_t n = probe_questions(&ui->probe, ui_clock_ms(), questions, sizeof questions);
+    out_put(&ui->out, questions, n);
+    return 0;
+}
+
+static int open_store(struct ui *ui, char path[PATH_MAX], struct err *e)
+{
+    if (!place_path(PLACE_DATA, "spritty.db", path))
+        return err_set(e, "no folder for your work: set HOME or XDG_DATA_HOME");
+    ui->store = store_open(path, e);
+    if (!ui->store)
+        return -1;
+    if (*e->text)
+        ui_say(ui, ROLE_WARN, "%s", e->text);
+    e->text[0] = '\0';
+    if (!place_path(PLACE_DATA, "sprites", ui->folder))
+        return err_set(e, "the path of your data folder is too long");
+    if (mkdir(ui->folder, 0777) && errno != EEXIST)
+        return err_set(e, "cannot make the folder %s: %s", ui->folder, strerror(errno));
+    int again = store_recover(ui->store, e);
+    if (again > 0)
+        ui_say(ui, ROLE_TEXT, "going on with %d job%s of last time", again, again > 1 ? "s" : "");
+    return again < 0 ? -1 : 0;
+}
+
+static void choose_theme(struct ui *ui)
+{
+    char *name = store_get(ui->store, "theme");
+    struct theme theme;
+    if (name && strcmp(name, ui->theme.name) && theme_load(&theme, name, NULL) == 0)
+        ui->theme = theme;
+    free(name);
+}
+
+static int start_engine(struct ui *ui, const char *path, struct err *e)
+{
+    struct engine_options o = {.store = path, .folder = ui->folder, .nice = ENGINE_NICE};
+    ui->engine = engine_start(&o, e);
+    if (!ui->engine)
+        return -1;
+    struct command *c = command_new(COMMAND_OPEN);
+    if (!c || settings_fill(&c->settings, studio_settings(ui), e) || !engine_send(ui->engine, c)) {
+        command_free(c);
+        return err_set(e, "out of memory");
+    }
+    queue_reload(ui);
+    queue_pump(ui);
+    return 0;
+}
+
+static int start(struct ui *ui, const struct settings *said, const char *preset, struct err *e)
+{
+    char path[PATH_MAX];
+    if (config_load(&ui->config, e) || open_store(ui, path, e))
+        return -1;
+    choose_theme(ui);
+    for (int i = 0; i < VIEWS; i++)
+        if (ui_views[i]->init && ui_views[i]->init(ui, e))
+            return -1;
+    studio_use(ui, NULL, preset, said);
+    if (start_terminal(ui, e))
+        return -1;
+    ui->now_ms = ui_clock_ms();
+    draw(ui);
+    out_flush(&ui->out);
+    return start_engine(ui, path, e);
+}
+
+/* A job that runs is not waited for: it stays "running" in the store, and the next start begins it
+ * again. */
+static void leave(struct ui *ui, int status)
+{
+    fflush(NULL);
+    if (ui->live.job || ui->live.loading || ui->queue.sent)
+        _exit(status);
+    engine_stop(ui->engine);
+    for (int i = 0; i < VIEWS; i++)
+        if (ui_views[i]->quit)
+            ui_views[i]->quit(ui);
+    live_free(&ui->live);
+    store_jobs_free(ui->queue.job, ui->queue.count);
+    store_jobs_free(ui->queue.past, ui->queue.past_count);
+    config_free(&ui->config);
+    input_free(ui->input);
+    out_free(&ui->out);
+    screen_free(ui->screen);
+    free(ui);
+}
+
+/* What is still queued gets a moment to be seen. */
+static void drain(struct ui *ui)
+{
+    double until = ui_clock_ms() + 300;
+    while (out_waiting(&ui->out) && ui_clock_ms() < until && out_flush(&ui->out))
+        poll(&(struct pollfd){.fd = ui->tty.out, .events = POLLOUT}, 1, 20);
+}
+
+int ui_run(const struct settings *said, const char *preset)
+{
+    struct ui *ui = calloc(1, sizeof *ui);
+    struct err e = {""};
+    int signal_number = 0;
+    if (!ui)
+        return 1;
+    theme_default(&ui->theme);
+    int rc = start(ui, said, preset, &e);
+    if (rc == 0) {
+        signal_number = loop(ui);
+        if (!signal_number)
+            drain(ui);
+        studio_save(ui);
+    }
+    tty_close(&ui->tty);
+    if (ui->dialog)
+        dialog_close(ui);
+    help_close(ui);
+    if (ui->store)
+        store_close(ui->store);
+    if (rc)
+        fprintf(stderr, "spritty: %s\n", e.text);
+    int status = rc ? 1 : signal_number ? 128 + signal_number : 0;
+    leave(ui, status);
+    return status;
+}
