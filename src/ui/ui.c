@@ -487,6 +487,7 @@ static void leave(struct ui *ui, int status)
         if (ui_views[i]->quit)
             ui_views[i]->quit(ui);
     live_free(&ui->live);
+    thumbs_free(ui);
     store_jobs_free(ui->queue.job, ui->queue.count);
     store_jobs_free(ui->queue.past, ui->queue.past_count);
     config_free(&ui->config);

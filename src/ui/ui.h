@@ -161,6 +161,7 @@ struct thumb {
 };
 /* Valid until the end of the frame. */
 struct thumb thumb_get(struct ui *, const char *path);
+void thumbs_free(struct ui *);
 
 /* ---- the studio's face to other views ---- */
 
