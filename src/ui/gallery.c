@@ -1,32 +1,528 @@
-/* Gallery: to be built. */
-#include "ui/ui.h"
+/*
+ * Gallery: what was made, newest first, as thumbnails; one of them opened shows all about itself.
+ *
+ * Rows come from the store a page at a time. A search is a line of text at the top; while it is
+ * being typed every key that types a character is text.
+ */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
-static void gallery_draw(struct ui *ui, struct rect r)
+#include "ui/layout.h"
+#include "ui/studio.h"
+
+enum { SLOT = 300, PAGE = 60, CELL_W = 22, CELL_H = 11, NAME_ROWS = 1 };
+
+struct gallery {
+    struct store_sprite *sprite; /* the page that is seen */
+    int count, first, total;     /* sprite[0] is number `first` of `total` */
+    int at;                      /* the selected one, of total */
+    bool open, searching, trash, stale;
+    struct editor *query;
+    int rows, cols; /* of the grid that is drawn */
+    struct rect grid;
+};
+
+static void load(struct ui *ui)
 {
-    draw_box(ui->screen, r, "Gallery", true);
+    struct gallery *g = ui->gallery;
+    struct err e = {""};
+    struct store_sprite *list;
+    int total;
+    int first = g->at / PAGE * PAGE;
+    int n = store_find_sprites(ui->store, editor_text(g->query), g->trash, first, PAGE, &list,
+                               &total, &e);
+    if (n < 0) {
+        ui_say(ui, ROLE_BAD, "%s", e.text);
+        return;
+    }
+    store_sprites_free(g->sprite, g->count);
+    g->sprite = list;
+    g->count = n;
+    g->first = first;
+    g->total = total;
+    g->stale = false;
+    if (g->at >= total && total > 0) {
+        g->at = total - 1;
+        if (g->at < first)
+            load(ui);
+    } else if (total == 0) {
+        g->at = 0;
+        g->open = false;
+    }
 }
 
-static unsigned gallery_contexts(const struct ui *ui)
+/* Number i of all, loading its page if need be. */
+static const struct store_sprite *sprite_at(struct ui *ui, int i)
 {
-    (void)ui;
-    return CTX_GALLERY;
+    struct gallery *g = ui->gallery;
+    return i >= g->first && i < g->first + g->count ? &g->sprite[i - g->first] : NULL;
+}
+
+static const struct store_sprite *chosen(struct ui *ui)
+{
+    struct gallery *g = ui->gallery;
+    if (g->stale || g->at < g->first || g->at >= g->first + g->count)
+        load(ui);
+    return sprite_at(ui, g->at);
+}
+
+static void stars(const struct ui *ui, int rating, char *out, size_t size)
+{
+    size_t n = 0;
+    *out = '\0';
+    for (int i = 0; i < rating && n < size; i++)
+        n += (size_t)snprintf(out + n, size - n, "%s", screen_utf8(ui->screen) ? "★" : "*");
+}
+
+/* ---- the grid ---- */
+
+static void draw_thumb(struct ui *ui, int i, struct rect r)
+{
+    struct gallery *g = ui->gallery;
+    const struct store_sprite *s = sprite_at(ui, i);
+    char words[100], rating[24];
+    bool here = i == g->at;
+    if (!s)
+        return;
+    struct rect in = draw_box(ui->screen, r, NULL, here);
+    struct rect picture = {in.y, in.x, in.h - NAME_ROWS, in.w};
+    struct thumb t = thumb_get(ui, s->path);
+    if (t.image)
+        draw_image(ui->screen, picture, SLOT + (unsigned)(i - g->first), t.image, t.serial, true,
+                   false);
+    else if (t.broken)
+        draw_text(ui->screen, in.y, in.x, in.w, ROLE_BAD, "its file is gone");
+    stars(ui, s->rating, rating, sizeof rating);
+    one_line(s->words && *s->words ? s->words : s->prompt, words, sizeof words);
+    int w = text_columns(rating, strlen(rating));
+    if (here)
+        draw_fill(ui->screen, (struct rect){in.y + in.h - 1, in.x, 1, in.w}, ROLE_SELECT);
+    draw_on(ui->screen, in.y + in.h - 1, in.x, in.w - w, here ? ROLE_TEXT : ROLE_DIM,
+            here ? ROLE_SELECT : ROLE_TEXT, words);
+    if (w)
+        draw_on(ui->screen, in.y + in.h - 1, in.x + in.w - w, w, ROLE_ACCENT,
+                here ? ROLE_SELECT : ROLE_TEXT, rating);
+}
+
+static void draw_head(struct ui *ui, struct rect r)
+{
+    struct gallery *g = ui->gallery;
+    char count[80];
+    const char *query = editor_text(g->query);
+    snprintf(count, sizeof count, "%d sprite%s%s", g->total, g->total == 1 ? "" : "s",
+             g->trash ? " in the trash" : "");
+    int w = text_columns(count, strlen(count)), field = r.w - w - 14;
+    draw_right(ui->screen, r.y, r.x, r.w - 1, ROLE_DIM, count);
+    draw_text(ui->screen, r.y, r.x + 1, 8, ROLE_DIM, "search");
+    if (field < 8)
+        return;
+    enum role role = g->searching ? ROLE_FIELD_FOCUS : ROLE_FIELD;
+    draw_fill(ui->screen, (struct rect){r.y, r.x + 8, 1, field}, role);
+    if (*query || g->searching)
+        draw_text(ui->screen, r.y, r.x + 9, field - 2, role, query);
+    else
+        draw_on(ui->screen, r.y, r.x + 9, field - 2, ROLE_DIM, role, "/ and words of a prompt");
+    if (g->searching && !ui->dialog && !ui->help) {
+        int row, col;
+        editor_cursor_at(g->query, 4096, &row, &col);
+        screen_cursor(ui->screen, r.y, r.x + 9 + (col < field - 2 ? col : field - 2));
+    }
+}
+
+static void draw_grid(struct ui *ui, struct rect main)
+{
+    struct gallery *g = ui->gallery;
+    struct rect cells[PAGE];
+    draw_head(ui, main);
+    struct rect r = g->grid = (struct rect){main.y + 1, main.x, main.h - 1, main.w};
+    g->cols = r.w / CELL_W > 0 ? r.w / CELL_W : 1;
+    g->rows = r.h / CELL_H > 0 ? r.h / CELL_H : 1;
+    while (g->rows * g->cols > PAGE)
+        g->rows--;
+    if (g->total == 0) {
+        draw_text(ui->screen, r.y + r.h / 2, r.x + 4, r.w - 8, ROLE_DIM,
+                  editor_len(g->query) > 0 ? "nothing was found"
+                  : g->trash               ? "the trash is empty"
+                                           : "nothing was made yet: F2 is the studio");
+        return;
+    }
+    int page = g->rows * g->cols, top = g->at / page * page;
+    layout_grid(r, g->rows, g->cols, cells);
+    for (int i = 0; i < page && top + i < g->total; i++) {
+        if (!sprite_at(ui, top + i)) { /* the grid's page crosses the store's */
+            int keep = g->at;
+            g->at = top + i;
+            load(ui);
+            g->at = keep;
+        }
+        draw_thumb(ui, top + i, cells[i]);
+    }
+}
+
+/* ---- one sprite ---- */
+
+static int fact(struct ui *ui, struct rect in, int row, const char *name, const char *value)
+{
+    if (row >= in.h)
+        return row;
+    draw_text(ui->screen, in.y + row, in.x + 1, 12, ROLE_DIM, name);
+    draw_text(ui->screen, in.y + row, in.x + 13, in.w - 14, ROLE_TEXT, value);
+    return row + 1;
+}
+
+/* A text over several rows, at most `most`. */
+static int long_fact(struct ui *ui, struct rect in, int row, const char *name, const char *value,
+                     int most)
+{
+    struct editor *wrap = editor_new(true);
+    struct editor_row line;
+    int width = in.w - 14;
+    if (!wrap || !value || !*value || width < 4) {
+        editor_free(wrap);
+        return row;
+    }
+    editor_set(wrap, value);
+    draw_text(ui->screen, in.y + row, in.x + 1, 12, ROLE_DIM, name);
+    for (int i = 0; i < most && row < in.h && editor_row(wrap, i, width, &line); i++, row++)
+        draw_textn(ui->screen, in.y + row, in.x + 13, width, ROLE_STRONG,
+                   editor_text(wrap) + line.start, line.end - line.start);
+    editor_free(wrap);
+    return row;
+}
+
+static void draw_facts(struct ui *ui, const struct store_sprite *s, struct rect r)
+{
+    struct rect in = draw_box(ui->screen, r, "About", false);
+    char text[400], a[40], b[40];
+    int row = long_fact(ui, in, 0, "prompt", s->prompt, in.h / 3 > 1 ? in.h / 3 : 1);
+    row = long_fact(ui, in, row, "negative", s->negative, 2);
+    row += row < in.h;
+    snprintf(text, sizeof text, "%" PRIu64, s->seed);
+    row = fact(ui, in, row, "seed", text);
+    snprintf(text, sizeof text, "%dx%d, %d colours", s->width, s->height, s->colors);
+    row = fact(ui, in, row, "sprite", text);
+    snprintf(text, sizeof text, "%d, cfg %g", s->steps, s->cfg);
+    row = fact(ui, in, row, "steps", text);
+    snprintf(text, sizeof text, "%s, %s", s->sampler, s->scheduler);
+    row = fact(ui, in, row, "sampler", text);
+    if (s->preset && *s->preset)
+        row = fact(ui, in, row, "preset", s->preset);
+    row = fact(ui, in, row, "model", s->model ? s->model : "");
+    text_ms(s->ms_total, a, sizeof a);
+    text_ms(s->ms_step, b, sizeof b);
+    snprintf(text, sizeof text, "%s, %s a step", a, b);
+    row = fact(ui, in, row, "time", text);
+    text_bytes((double)s->bytes_peak, a, sizeof a);
+    row = fact(ui, in, row, "peak", a);
+    text_ago(s->created, (double)time(NULL), a, sizeof a);
+    row = fact(ui, in, row, "made", a);
+    stars(ui, s->rating, a, sizeof a);
+    row = fact(ui, in, row, "rating", s->rating ? a : "none");
+    row = fact(ui, in, row, "tags", s->tags && *s->tags ? s->tags : "none");
+    long_fact(ui, in, row, "file", s->path, 3);
+}
+
+static void draw_open(struct ui *ui, struct rect main)
+{
+    const struct gallery *g = ui->gallery;
+    const struct store_sprite *s = chosen(ui);
+    char title[80];
+    if (!s)
+        return;
+    int facts = main.w >= 90 ? 42 : main.w / 2;
+    snprintf(title, sizeof title, "%d of %d%s", g->at + 1, g->total,
+             s->trashed > 0 ? "  in the trash" : "");
+    struct rect in = draw_box(ui->screen, (struct rect){main.y, main.x, main.h, main.w - facts},
+                              title, true);
+    struct thumb t = thumb_get(ui, s->path);
+    if (t.image)
+        draw_image(ui->screen, in, SLOT, t.image, t.serial, true, false);
+    else if (t.broken)
+        draw_text(ui->screen, in.y + in.h / 2, in.x + 2, in.w - 4, ROLE_BAD, "its file is gone");
+    draw_facts(ui, s, (struct rect){main.y, main.x + main.w - facts, main.h, facts});
+}
+
+static void gallery_draw(struct ui *ui, struct rect main)
+{
+    struct gallery *g = ui->gallery;
+    if (g->stale)
+        load(ui);
+    if (g->open)
+        draw_open(ui, main);
+    else
+        draw_grid(ui, main);
+}
+
+/* ---- what the keys do ---- */
+
+static void complain(struct ui *ui, const struct err *e)
+{
+    ui_say(ui, ROLE_BAD, "%s", e->text);
+}
+
+static void rate(struct ui *ui, int rating)
+{
+    const struct store_sprite *s = chosen(ui);
+    struct err e = {""};
+    if (s && store_rate(ui->store, s->id, rating, &e))
+        complain(ui, &e);
+    ui->gallery->stale = true;
+}
+
+static void tags_said(struct ui *ui, const char *text, void *user)
+{
+    const struct store_sprite *s = chosen(ui);
+    struct err e = {""};
+    (void)user;
+    if (s && store_tag(ui->store, s->id, text, &e))
+        complain(ui, &e);
+    ui->gallery->stale = true;
+}
+
+static void trash(struct ui *ui)
+{
+    const struct store_sprite *s = chosen(ui);
+    struct err e = {""};
+    if (!s)
+        return;
+    bool back = s->trashed > 0;
+    if (back ? store_untrash(ui->store, s->id, &e) : store_trash(ui->store, s->id, &e))
+        complain(ui, &e);
+    else
+        ui_say(ui, ROLE_TEXT, back ? "back from the trash" : "in the trash (T shows it)");
+    ui->gallery->stale = true;
+}
+
+/* What of the sprite goes into the studio. */
+static void use(struct ui *ui, enum action a)
+{
+    const struct store_sprite *s = chosen(ui);
+    struct settings all = {0};
+    struct err e = {""};
+    char seed[32];
+    if (!s)
+        return;
+    snprintf(seed, sizeof seed, "%" PRIu64, s->seed);
+    int rc = 0;
+    if (a == ACT_GAL_USE_ALL)
+        rc = settings_from_text(&all, s->settings ? s->settings : "", &e);
+    if (a != ACT_GAL_USE_PROMPT && !rc)
+        rc = settings_set(&all, "seed", seed, &e);
+    if (a == ACT_GAL_USE_PROMPT && !rc)
+        rc = settings_set(&all, "negative", s->negative ? s->negative : "", &e);
+    if (rc)
+        complain(ui, &e);
+    else
+        studio_use(ui, a == ACT_GAL_USE_SEED ? NULL : s->words,
+                   a == ACT_GAL_USE_ALL ? s->preset : NULL, &all);
+    settings_free(&all);
+    if (!rc)
+        ui_view(ui, VIEW_STUDIO);
+}
+
+static void move_to(struct ui *ui, int to)
+{
+    struct gallery *g = ui->gallery;
+    if (g->total > 0)
+        g->at = to < 0 ? 0 : to >= g->total ? g->total - 1 : to;
+}
+
+static bool move(struct ui *ui, enum action a)
+{
+    const struct gallery *g = ui->gallery;
+    int row = g->open ? 1 : g->cols, page = g->open ? 10 : g->rows * g->cols;
+    switch (a) {
+    case ACT_GO_LEFT:
+        move_to(ui, g->at - 1);
+        return true;
+    case ACT_GO_RIGHT:
+        move_to(ui, g->at + 1);
+        return true;
+    case ACT_UP:
+        if (g->at - row >= 0)
+            move_to(ui, g->at - row);
+        return true;
+    case ACT_DOWN:
+        if (g->at + row < g->total || g->open)
+            move_to(ui, g->at + row);
+        return true;
+    case ACT_PAGE_UP:
+        move_to(ui, g->at - page);
+        return true;
+    case ACT_PAGE_DOWN:
+        move_to(ui, g->at + page);
+        return true;
+    case ACT_FIRST:
+        move_to(ui, 0);
+        return true;
+    case ACT_LAST:
+        move_to(ui, g->total - 1);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool search_act(struct ui *ui, enum action a)
+{
+    struct gallery *g = ui->gallery;
+    if (a == ACT_BACK || a == ACT_GAL_OPEN || a == ACT_ACCEPT || a == ACT_LINE_DOWN) {
+        g->searching = false;
+        if (a == ACT_BACK)
+            editor_set(g->query, "");
+    } else if (!editor_act(g->query, a, 4096)) {
+        return false;
+    }
+    g->stale = true;
+    return true;
+}
+
+static void back(struct ui *ui)
+{
+    struct gallery *g = ui->gallery;
+    if (g->open)
+        g->open = false;
+    else if (editor_len(g->query) > 0)
+        editor_set(g->query, "");
+    else if (g->trash)
+        g->trash = false;
+    else
+        ui_view(ui, VIEW_STUDIO);
+    g->stale = true;
 }
 
 static bool gallery_act(struct ui *ui, enum action a)
 {
-    (void)ui, (void)a;
-    return false;
+    struct gallery *g = ui->gallery;
+    const struct store_sprite *s = chosen(ui);
+    if (g->searching)
+        return search_act(ui, a);
+    if (move(ui, a))
+        return true;
+    switch (a) {
+    case ACT_GAL_SEARCH:
+        g->searching = true;
+        return true;
+    case ACT_GAL_OPEN:
+        g->open = s != NULL;
+        return true;
+    case ACT_GAL_TRASH:
+        trash(ui);
+        return true;
+    case ACT_GAL_TRASHED:
+        g->trash = !g->trash;
+        g->at = 0;
+        g->stale = true;
+        return true;
+    case ACT_GAL_RATE:
+        rate(ui, s ? (s->rating + 1) % 6 : 0);
+        return true;
+    case ACT_GAL_TAG:
+        if (s)
+            dialog_line(ui, "Tags, with commas between them", s->tags ? s->tags : "", tags_said,
+                        NULL);
+        return true;
+    case ACT_GAL_USE_PROMPT:
+    case ACT_GAL_USE_SEED:
+    case ACT_GAL_USE_ALL:
+        use(ui, a);
+        return true;
+    case ACT_BACK:
+        back(ui);
+        return true;
+    default:
+        return false;
+    }
 }
 
 static void gallery_type(struct ui *ui, const struct input_event *in)
 {
-    (void)ui, (void)in;
+    struct gallery *g = ui->gallery;
+    if (g->searching) {
+        editor_insert(g->query, in->text, in->len);
+        g->at = 0;
+        g->stale = true;
+    } else if (in->kind == INPUT_TEXT && in->len == 1 && *in->text >= '0' && *in->text <= '5') {
+        rate(ui, *in->text - '0');
+    }
+}
+
+static void gallery_mouse(struct ui *ui, const struct input_event *in)
+{
+    struct gallery *g = ui->gallery;
+    struct rect cells[PAGE];
+    if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN) {
+        move(ui, in->what == MOUSE_WHEEL_UP ? ACT_UP : ACT_DOWN);
+        return;
+    }
+    if (in->what != MOUSE_DOWN || g->open || g->rows * g->cols < 1)
+        return;
+    if (in->y < g->grid.y) {
+        g->searching = true;
+        return;
+    }
+    layout_grid(g->grid, g->rows, g->cols, cells);
+    int page = g->rows * g->cols, top = g->at / page * page;
+    for (int i = 0; i < page && top + i < g->total; i++) {
+        struct rect r = cells[i];
+        if (in->y < r.y || in->y >= r.y + r.h || in->x < r.x || in->x >= r.x + r.w)
+            continue;
+        g->open = g->at == top + i;
+        g->at = top + i;
+    }
+}
+
+/* ---- the view ---- */
+
+static int gallery_init(struct ui *ui, struct err *e)
+{
+    struct gallery *g = ui->gallery = calloc(1, sizeof *g);
+    if (!g || !(g->query = editor_new(false)))
+        return err_set(e, "out of memory");
+    g->stale = true;
+    return 0;
+}
+
+static void gallery_quit(struct ui *ui)
+{
+    struct gallery *g = ui->gallery;
+    if (!g)
+        return;
+    store_sprites_free(g->sprite, g->count);
+    editor_free(g->query);
+    free(g);
+    ui->gallery = NULL;
+}
+
+static void gallery_open(struct ui *ui)
+{
+    ui->gallery->stale = true;
+}
+
+static unsigned gallery_contexts(const struct ui *ui)
+{
+    const struct gallery *g = ui->gallery;
+    return g->searching ? CTX_GALLERY | CTX_TEXT : g->open ? CTX_SPRITE : CTX_GALLERY;
+}
+
+static void gallery_event(struct ui *ui, const struct event *ev)
+{
+    if (ev->kind == EVENT_SPRITE)
+        ui->gallery->stale = true;
 }
 
 const struct view_ops view_gallery = {
     .name = "Gallery",
+    .init = gallery_init,
+    .quit = gallery_quit,
+    .open = gallery_open,
     .draw = gallery_draw,
     .contexts = gallery_contexts,
     .act = gallery_act,
     .type = gallery_type,
+    .mouse = gallery_mouse,
+    .event = gallery_event,
 };

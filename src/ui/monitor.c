@@ -1,9 +1,264 @@
-/* Monitor: to be built. */
+/*
+ * Monitor: what each step took, where memory goes, what the machine does, and which operations are
+ * slowest while profiling is on.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "ui/ui.h"
+
+enum { COLUMNS = 512 };
+
+struct monitor {
+    int top; /* first row of the profile that is seen */
+    double values[3 * COLUMNS];
+    enum role marks[COLUMNS];
+};
+
+static int min_int(int a, int b)
+{
+    return a < b ? a : b;
+}
+
+/* ---- steps ---- */
+
+static void draw_steps(struct ui *ui, struct rect r)
+{
+    struct monitor *m = ui->monitor;
+    char mid[32], high[32], best[32], title[160] = "Steps";
+    struct rect in = draw_box(ui->screen, r, NULL, false);
+    int n = live_step_times(&ui->live, m->values, min_int(in.w - 8, COLUMNS));
+    double top = 0, median = graph_percentile(m->values, n, 0.5),
+           p95 = graph_percentile(m->values, n, 0.95);
+    for (int i = 0; i < n; i++) {
+        top = fmax(top, m->values[i]);
+        m->marks[i] = m->values[i] > p95 ? ROLE_WARN : ROLE_GRAPH_A;
+    }
+    if (n > 0) {
+        text_ms(median, mid, sizeof mid);
+        text_ms(p95, high, sizeof high);
+        text_ms(graph_percentile(m->values, n, 0), best, sizeof best);
+        snprintf(title, sizeof title, "Last %d steps  median %s  95%% %s  best %s", n, mid, high,
+                 best);
+    }
+    draw_box(ui->screen, r, title, false);
+    if (n == 0) {
+        draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM, "no steps yet");
+        return;
+    }
+    double axis = graph_top(top);
+    text_ms(axis, mid, sizeof mid);
+    draw_right(ui->screen, in.y, in.x, 7, ROLE_DIM, mid);
+    text_ms(axis / 2, mid, sizeof mid);
+    draw_right(ui->screen, in.y + in.h / 2, in.x, 7, ROLE_DIM, mid);
+    draw_right(ui->screen, in.y + in.h - 1, in.x, 7, ROLE_DIM, "0");
+    graph_bars(ui->screen, (struct rect){in.y, in.x + 8, in.h, in.w - 8}, m->values, n, axis,
+               ROLE_GRAPH_A, m->marks);
+}
+
+/* ---- memory ---- */
+
+static void legend(struct ui *ui, int y, int *x, int end, enum role role, const char *name,
+                   double bytes)
+{
+    char text[80], size[32];
+    text_bytes(bytes, size, sizeof size);
+    snprintf(text, sizeof text, "%s %s", name, size);
+    if (*x + 3 + (int)strlen(text) > end)
+        return;
+    draw_text(ui->screen, y, *x, 1, role, screen_utf8(ui->screen) ? "■" : "#");
+    *x += 2 + draw_text(ui->screen, y, *x + 2, end - *x - 2, ROLE_TEXT, text) + 2;
+}
+
+static void draw_memory(struct ui *ui, struct rect r)
+{
+    static const enum role roles[3] = {ROLE_GRAPH_A, ROLE_GRAPH_B, ROLE_GRAPH_C};
+    struct monitor *m = ui->monitor;
+    const struct live *l = &ui->live;
+    struct rect in = draw_box(ui->screen, r, "Memory", false);
+    uint64_t have = l->samples_seen < LIVE_SAMPLES ? l->samples_seen : LIVE_SAMPLES;
+    int n = min_int(min_int(in.w - 8, COLUMNS), (int)have), x = in.x + 8;
+    double top = 0, *v = m->values;
+    char text[32];
+    if (n < 1 || in.h < 3)
+        return;
+    for (int i = 0; i < n; i++) {
+        const struct sample *s = &l->sample[(l->samples_seen - (uint64_t)(n - i)) % LIVE_SAMPLES];
+        double own = (double)s->own, w = fmin((double)s->weights, own),
+               a = fmin((double)s->activations, own - w);
+        v[i] = w, v[n + i] = a, v[2 * n + i] = own - w - a;
+        top = fmax(top, own);
+    }
+    const struct sample *last = &l->sample[(l->samples_seen - 1) % LIVE_SAMPLES];
+    legend(ui, in.y, &x, in.x + in.w, ROLE_GRAPH_A, "model", v[n - 1]);
+    legend(ui, in.y, &x, in.x + in.w, ROLE_GRAPH_B, "activations", v[2 * n - 1]);
+    legend(ui, in.y, &x, in.x + in.w, ROLE_GRAPH_C, "program", v[3 * n - 1]);
+    legend(ui, in.y, &x, in.x + in.w, ROLE_DIM, "free", (double)last->free);
+    double axis = graph_top(top);
+    text_bytes(axis, text, sizeof text);
+    draw_right(ui->screen, in.y + 1, in.x, 7, ROLE_DIM, text);
+    draw_right(ui->screen, in.y + in.h - 1, in.x, 7, ROLE_DIM, "0");
+    graph_stack(ui->screen, (struct rect){in.y + 1, in.x + 8, in.h - 1, in.w - 8}, v, 3, n, axis,
+                roles);
+}
+
+/* ---- stages and machine ---- */
+
+static void draw_stages(struct ui *ui, struct rect r)
+{
+    const struct live *l = &ui->live;
+    const struct {
+        const char *name;
+        double ms;
+        enum role role;
+    } part[] = {
+        {"load", l->split.load, ROLE_DIM},           {"text", l->split.text, ROLE_GRAPH_B},
+        {"sampling", l->split.sample, ROLE_GRAPH_A}, {"decode", l->split.decode, ROLE_GRAPH_C},
+        {"finish", l->split.finish, ROLE_GOOD},      {"save", l->split.save, ROLE_WARN},
+    };
+    enum { PARTS = sizeof part / sizeof *part };
+    char title[80] = "Last job", text[32];
+    if (l->split.job) {
+        text_ms(l->split.total, text, sizeof text);
+        snprintf(title, sizeof title, "Last job  %s", text);
+    }
+    struct rect in = draw_box(ui->screen, r, title, false);
+    if (!l->split.job) {
+        draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM, "no job is done yet");
+        return;
+    }
+    double ms[PARTS], sum = 0;
+    enum role roles[PARTS];
+    for (int i = 0; i < PARTS; i++)
+        ms[i] = part[i].ms, roles[i] = part[i].role, sum += part[i].ms;
+    graph_split(ui->screen, in.y, in.x + 1, in.w - 2, ms, PARTS, roles);
+    for (int i = 0; i < PARTS && 1 + i < in.h; i++) {
+        int y = in.y + 1 + i;
+        text_ms(ms[i], text, sizeof text);
+        draw_text(ui->screen, y, in.x + 1, 1, roles[i], screen_utf8(ui->screen) ? "■" : "#");
+        draw_text(ui->screen, y, in.x + 3, 10, ROLE_TEXT, part[i].name);
+        draw_right(ui->screen, y, in.x + 13, 10, ROLE_STRONG, text);
+        if (sum > 0)
+            draw_printf(ui->screen, y, in.x + 25, in.w - 26, ROLE_DIM, "%.0f%%", 100 * ms[i] / sum);
+    }
+}
+
+/* One line: name, value, gauge if it is a share. */
+static void reading(struct ui *ui, struct rect in, int row, const char *name, const char *value,
+                    double share)
+{
+    if (row >= in.h)
+        return;
+    int y = in.y + row;
+    draw_text(ui->screen, y, in.x + 1, 13, ROLE_DIM, name);
+    int used = draw_text(ui->screen, y, in.x + 14, in.w - 15, ROLE_TEXT, value);
+    if (!isnan(share) && in.w - 17 - used > 6)
+        graph_gauge(ui->screen, y, in.x + 15 + (used > 9 ? used : 9),
+                    in.w - 16 - (used > 9 ? used : 9), share,
+                    share > 0.95 ? ROLE_WARN : ROLE_GRAPH_A);
+}
+
+static void value_or(char *out, size_t size, const char *format, double value)
+{
+    if (isnan(value))
+        snprintf(out, size, "not told");
+    else
+        snprintf(out, size, format, value);
+}
+
+static void draw_machine(struct ui *ui, struct rect r)
+{
+    const struct live *l = &ui->live;
+    const struct machine *m = &l->machine;
+    char text[100], free_bytes[32], total[32], title[120];
+    snprintf(title, sizeof title, "%s  %d cores", *m->name ? m->name : "Machine", m->cores);
+    struct rect in = draw_box(ui->screen, r, title, false);
+    value_or(text, sizeof text, "%.0f%%", m->load * 100);
+    reading(ui, in, 0, "load", text, m->load);
+    value_or(text, sizeof text, "%.0f%%", m->own_load * 100);
+    reading(ui, in, 1, "spritty", text, m->own_load);
+    text_bytes((double)m->memory_free, free_bytes, sizeof free_bytes);
+    text_bytes((double)m->memory_total, total, sizeof total);
+    snprintf(text, sizeof text, "%s of %s", free_bytes, total);
+    reading(ui, in, 2, "free memory", text, NAN);
+    value_or(text, sizeof text, "%.0f C", m->celsius);
+    reading(ui, in, 3, "temperature", text, NAN);
+    value_or(text, sizeof text, "%.0f W", m->watts);
+    reading(ui, in, 4, "power", text, NAN);
+    value_or(text, sizeof text, "%.0f MHz", m->mhz);
+    reading(ui, in, 5, "clock", text, NAN);
+}
+
+/* ---- the slowest operations ---- */
+
+static void draw_profile(struct ui *ui, struct rect r)
+{
+    struct monitor *m = ui->monitor;
+    const struct live *l = &ui->live;
+    char title[80];
+    snprintf(title, sizeof title, "Slowest operations%s", l->profiling ? "  (timing)" : "");
+    struct rect in = draw_box(ui->screen, r, title, false);
+    if (l->profile_rows == 0) {
+        draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM,
+                  l->profiling ? "the next job will be timed" : "p times every operation");
+        return;
+    }
+    double sum = 0;
+    for (int i = 0; i < l->profile_rows; i++)
+        sum += l->profile[i].ms;
+    if (m->top > l->profile_rows - in.h)
+        m->top = l->profile_rows > in.h ? l->profile_rows - in.h : 0;
+    for (int i = 0; i < in.h && m->top + i < l->profile_rows; i++) {
+        const struct profile_row *p = &l->profile[m->top + i];
+        char ms[32];
+        text_ms(p->ms, ms, sizeof ms);
+        int name = in.w - 34;
+        draw_text(ui->screen, in.y + i, in.x + 1, name, ROLE_TEXT, p->name);
+        draw_printf(ui->screen, in.y + i, in.x + 2 + name, 6, ROLE_DIM, "x%d", p->calls);
+        draw_right(ui->screen, in.y + i, in.x + 8 + name, 9, ROLE_STRONG, ms);
+        draw_printf(ui->screen, in.y + i, in.x + 18 + name, 4, ROLE_DIM, "%2.0f%%",
+                    sum > 0 ? 100 * p->ms / sum : 0);
+        if (p->gflops > 0)
+            draw_printf(ui->screen, in.y + i, in.x + 22 + name, 11, ROLE_DIM, "%.0f GF/s",
+                        p->gflops);
+    }
+}
+
+/* ---- the view ---- */
+
+static int monitor_init(struct ui *ui, struct err *e)
+{
+    ui->monitor = calloc(1, sizeof *ui->monitor);
+    return ui->monitor ? 0 : err_set(e, "out of memory");
+}
+
+static void monitor_quit(struct ui *ui)
+{
+    free(ui->monitor);
+    ui->monitor = NULL;
+}
 
 static void monitor_draw(struct ui *ui, struct rect r)
 {
-    draw_box(ui->screen, r, "Monitor", true);
+    int right = r.w >= 100 ? r.w * 2 / 5 : r.w / 2, left = r.w - right;
+    int upper = r.h / 2, lower = r.h - upper;
+    int stages = r.h >= 32 ? 9 : upper;
+    draw_steps(ui, (struct rect){r.y, r.x, upper, left});
+    draw_memory(ui, (struct rect){r.y + upper, r.x, lower, left});
+    struct rect side = {r.y, r.x + left, stages, right};
+    if (r.h >= 32) {
+        draw_stages(ui, side);
+        draw_machine(ui, (struct rect){r.y + stages, r.x + left, 8, right});
+        draw_profile(ui, (struct rect){r.y + stages + 8, r.x + left, r.h - stages - 8, right});
+    } else {
+        draw_stages(ui, side);
+        if (ui->live.profiling || ui->live.profile_rows)
+            draw_profile(ui, (struct rect){r.y + upper, r.x + left, lower, right});
+        else
+            draw_machine(ui, (struct rect){r.y + upper, r.x + left, lower, right});
+    }
 }
 
 static unsigned monitor_contexts(const struct ui *ui)
@@ -14,8 +269,26 @@ static unsigned monitor_contexts(const struct ui *ui)
 
 static bool monitor_act(struct ui *ui, enum action a)
 {
-    (void)ui, (void)a;
-    return false;
+    struct monitor *m = ui->monitor;
+    switch (a) {
+    case ACT_MON_PROFILE:
+        ui->live.profiling = !ui->live.profiling;
+        ui_say(ui, ROLE_TEXT,
+               ui->live.profiling ? "the next jobs are timed by operation"
+                                  : "operations are not timed any more");
+        return true;
+    case ACT_UP:
+        m->top -= m->top > 0;
+        return true;
+    case ACT_DOWN:
+        m->top++;
+        return true;
+    case ACT_BACK:
+        ui_view(ui, VIEW_STUDIO);
+        return true;
+    default:
+        return false;
+    }
 }
 
 static void monitor_type(struct ui *ui, const struct input_event *in)
@@ -25,6 +298,8 @@ static void monitor_type(struct ui *ui, const struct input_event *in)
 
 const struct view_ops view_monitor = {
     .name = "Monitor",
+    .init = monitor_init,
+    .quit = monitor_quit,
     .draw = monitor_draw,
     .contexts = monitor_contexts,
     .act = monitor_act,
