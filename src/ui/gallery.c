@@ -369,7 +369,9 @@ static bool move(struct ui *ui, enum action a)
 static bool search_act(struct ui *ui, enum action a)
 {
     struct gallery *g = ui->gallery;
-    if (a == ACT_BACK || a == ACT_GAL_OPEN || a == ACT_ACCEPT || a == ACT_LINE_DOWN) {
+    /* Under CTX_DIALOG the keys of a list are told apart from those of a text. */
+    a = a == ACT_FIRST ? ACT_LINE_START : a == ACT_LAST ? ACT_LINE_END : a;
+    if (a == ACT_BACK || a == ACT_ACCEPT || a == ACT_DOWN || a == ACT_LINE_DOWN) {
         g->searching = false;
         if (a == ACT_BACK)
             editor_set(g->query, "");
@@ -505,7 +507,7 @@ static void gallery_open(struct ui *ui)
 static unsigned gallery_contexts(const struct ui *ui)
 {
     const struct gallery *g = ui->gallery;
-    return g->searching ? CTX_GALLERY | CTX_TEXT : g->open ? CTX_SPRITE : CTX_GALLERY;
+    return g->searching ? CTX_DIALOG | CTX_TEXT : g->open ? CTX_SPRITE : CTX_GALLERY;
 }
 
 static void gallery_event(struct ui *ui, const struct event *ev)
