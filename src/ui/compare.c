@@ -139,7 +139,7 @@ static void work_out_difference(struct ui *ui, int i)
     c->serial = b.serial;
 }
 
-static void draw_cell_image(struct ui *ui, int i, struct rect in)
+static void draw_picture(struct ui *ui, int i, struct rect in)
 {
     struct compare *c = ui->compare;
     const struct store_job *j = &c->jobs[i];
@@ -200,7 +200,7 @@ static void draw_figures(struct ui *ui, int i, struct rect at)
                     cell->differs * 100);
 }
 
-static void draw_cell(struct ui *ui, int i, struct rect r)
+static void draw_variant(struct ui *ui, int i, struct rect r)
 {
     const struct compare *c = ui->compare;
     const struct store_run *run = shown(c);
@@ -213,7 +213,7 @@ static void draw_cell(struct ui *ui, int i, struct rect r)
     int figures = in.h >= 8 ? 2 : in.h >= 5 ? 1 : 0;
     struct rect picture = in;
     picture.h -= figures;
-    draw_cell_image(ui, i, picture);
+    draw_picture(ui, i, picture);
     if (figures)
         draw_figures(ui, i, (struct rect){in.y + in.h - figures, in.x + 1, figures, in.w - 2});
 }
@@ -272,7 +272,7 @@ static void compare_draw(struct ui *ui, struct rect main)
     c->columns = columns_for(run, r);
     layout_grid(r, (n + c->columns - 1) / c->columns, c->columns, c->cells);
     for (int i = 0; i < n; i++)
-        draw_cell(ui, i, c->cells[i]);
+        draw_variant(ui, i, c->cells[i]);
 }
 
 /* ---- what the keys do ---- */
