@@ -90,7 +90,7 @@ static int by_name(const void *a, const void *b)
 
 int engine_models(char ***names)
 {
-    static const enum place places[] = {PLACE_DATA, PLACE_SHARE};
+    static const enum home places[] = {PLACE_DATA, PLACE_SHARE};
     struct names n = {0};
     char folder[PATH_MAX];
     for (int i = 0; i < 2; i++) {

@@ -297,7 +297,7 @@ static int add_name(char **names, int count, const char *name)
     return count;
 }
 
-static int add_folder(char **names, int count, enum place place)
+static int add_folder(char **names, int count, enum home place)
 {
     char path[PATH_MAX];
     DIR *d = place_path(place, "themes", path) ? opendir(path) : NULL;
