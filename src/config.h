@@ -63,6 +63,11 @@ void settings_free(struct settings *);
 /* Writes "size" and so on as config files have it; "" for a value that was not said. */
 void settings_print(const struct settings *, const char *key, char *out, size_t size);
 
+/* Everything that was said, as the database keeps it: one "key = value" a line (malloc'd; NULL
+ * without memory). And back: -1 for text that another version wrote. */
+char *settings_to_text(const struct settings *);
+int settings_from_text(struct settings *, const char *text, struct err *);
+
 struct preset {
     char *name, *base; /* base: preset that this one starts from, or NULL */
     char *where;       /* FILE:LINE of its first line */

@@ -43,6 +43,7 @@ struct gen {
     struct gen_result result;
     struct progress progress;
     struct job_times times;
+    struct image **sprites; /* result.count of them */
     double began;
     char **files;
     char hash[11];
@@ -80,25 +81,28 @@ static int name_files(struct gen *g, struct err *e)
     return g->files ? 0 : err_set(e, "out of memory");
 }
 
-static int save_one(struct gen *g, int i, struct err *e)
+static int finish(struct gen *g, struct err *e)
 {
-    const struct gen_result *r = &g->result;
-    size_t image = (size_t)r->width * (size_t)r->height * 3;
-    struct picture picture = {.kind = PICTURE_RGB,
-                              .width = r->width,
-                              .height = r->height,
-                              .pixels = r->rgb + (size_t)i * image};
-    struct origin origin = {&g->job, g->pipeline, r, g->hash, i};
-    return sprite_save(g->files[i], &picture, &origin, e);
+    double start = now_ms();
+    g->sprites = calloc((size_t)g->result.count, sizeof *g->sprites);
+    if (!g->sprites)
+        return err_set(e, "out of memory for the sprites");
+    for (int i = 0; i < g->result.count; i++)
+        if (!(g->sprites[i] = sprite_finish(&g->job, &g->result, i, e)))
+            return -1;
+    g->times.finish = now_ms() - start;
+    return 0;
 }
 
 static int save(struct gen *g, struct err *e)
 {
     double start = now_ms();
     meta_model_hash(g->job.model, g->hash);
-    for (int i = 0; i < g->result.count; i++)
-        if (save_one(g, i, e))
+    for (int i = 0; i < g->result.count; i++) {
+        struct origin origin = {&g->job, g->pipeline, &g->result, g->hash, i};
+        if (sprite_save(g->files[i], g->sprites[i], &origin, e))
             return -1;
+    }
     g->times.save = now_ms() - start;
     g->times.total = now_ms() - g->began;
     return 0;
@@ -126,9 +130,10 @@ static int report(struct gen *g, struct err *e)
 {
     const struct gen_result *r = &g->result;
     if (!g->cli->quiet) {
-        progress_picture(&g->progress, r->rgb, r->width, r->height);
-        fprintf(stderr, "%dx%d  seed %llu  %.2f s\n", r->width, r->height,
-                (unsigned long long)g->job.params.seed, g->times.total / 1e3);
+        const struct image *first = g->sprites[0];
+        progress_picture(&g->progress, first);
+        fprintf(stderr, "%dx%d  %d colours  seed %llu  %.2f s\n", first->width, first->height,
+                image_colors(first), (unsigned long long)g->job.params.seed, g->times.total / 1e3);
     }
     if (g->cli->json)
         return report_json(g, e);
@@ -155,7 +160,7 @@ static int generate(struct gen *g, struct err *e)
     progress_finish(&g->progress);
     if (rc && interrupted)
         return err_set(e, "cancelled; nothing was written");
-    return rc || save(g, e) || report(g, e) ? -1 : 0;
+    return rc || finish(g, e) || save(g, e) || report(g, e) ? -1 : 0;
 }
 
 int cmd_gen(struct cli *cli)
@@ -165,6 +170,9 @@ int cmd_gen(struct cli *cli)
     catch_interrupts();
     progress_init(&g.progress, stderr, cli->quiet);
     int rc = generate(&g, &e);
+    for (int i = 0; g.sprites && i < g.result.count; i++)
+        image_free(g.sprites[i]);
+    free(g.sprites);
     gen_result_free(&g.result);
     if (g.pipeline)
         pipeline_close(g.pipeline);

@@ -147,37 +147,37 @@ void progress_finish(struct progress *p)
 
 /* ---- the picture ---- */
 
-/* Mean colour of a cell's pixels. */
-static void mean(const uint8_t *rgb, int width, int x0, int x1, int y0, int y1, int out[3])
+/* A pixel as the terminal shows it; what is transparent takes the terminal's own background. */
+static void half(FILE *to, int layer, const uint8_t *pixel)
 {
-    long sum[3] = {0}, count = (long)(x1 - x0) * (y1 - y0);
-    for (int y = y0; y < y1; y++)
-        for (int x = x0; x < x1; x++)
-            for (int c = 0; c < 3; c++)
-                sum[c] += rgb[((size_t)y * (size_t)width + (size_t)x) * 3 + (size_t)c];
-    for (int c = 0; c < 3; c++)
-        out[c] = (int)(sum[c] / count);
+    if (pixel && pixel[3] >= 128)
+        fprintf(to, "\033[%d;2;%d;%d;%dm", layer, pixel[0], pixel[1], pixel[2]);
+    else
+        fprintf(to, "\033[%dm", layer + 1);
 }
 
-void progress_picture(const struct progress *p, const uint8_t *rgb, int width, int height)
+static bool seen(const uint8_t *pixel)
 {
-    int longest = width > height ? width : height;
-    int cells = p->columns < 64 ? p->columns : 64;
-    int shrink = (longest + cells - 1) / cells;
-    if (longest % 32 == 0 && longest / 32 >= shrink)
-        shrink = longest / 32; /* a sprite's own pixels, when it is drawn on a 32 grid */
-    if (!p->terminal || p->quiet || !p->utf8 || getenv("NO_COLOR"))
+    return pixel && pixel[3] >= 128;
+}
+
+void progress_picture(const struct progress *p, const struct image *sprite)
+{
+    int cells = p->columns - 4 < 64 ? p->columns - 4 : 64;
+    if (!p->terminal || p->quiet || !p->utf8 || getenv("NO_COLOR") || cells < 1)
         return;
-    for (int y = 0; y + shrink <= height; y += 2 * shrink) {
+    struct image *small = image_shrink(sprite, cells, 64);
+    for (int y = 0; small && y < small->height; y += 2) {
         fputs("  ", p->to);
-        for (int x = 0; x + shrink <= width; x += shrink) {
-            int top[3], low[3];
-            int y2 = y + 2 * shrink <= height ? y + shrink : y;
-            mean(rgb, width, x, x + shrink, y, y + shrink, top);
-            mean(rgb, width, x, x + shrink, y2, y2 + shrink, low);
-            fprintf(p->to, "\033[38;2;%d;%d;%d;48;2;%d;%d;%dm▀", top[0], top[1], top[2], low[0],
-                    low[1], low[2]);
+        for (int x = 0; x < small->width; x++) {
+            const uint8_t *top = small->rgba + ((size_t)y * (size_t)small->width + (size_t)x) * 4;
+            const uint8_t *low = y + 1 < small->height ? top + (size_t)small->width * 4 : NULL;
+            bool upper = seen(top);
+            half(p->to, 38, upper ? top : low);
+            half(p->to, 48, upper ? low : NULL);
+            fputs(upper ? "▀" : seen(low) ? "▄" : " ", p->to);
         }
         fputs("\033[0m\n", p->to);
     }
+    image_free(small);
 }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "sdxl/pipeline.h"
+#include "sprite/image.h"
 
 struct progress {
     FILE *to;
@@ -29,9 +30,9 @@ void progress_finish(struct progress *); /* ends the line of the last stage */
 /* The bar's line without its control characters: "sampling  12/20 ━━━━━╸───  41 ms/step  ...". */
 void progress_line(const struct progress *, double now, char *out, size_t size);
 
-/* The picture with half blocks in true colour, when `to` is a terminal that can be trusted with it;
- * at most 32 rows. rgb: rows of width * 3. */
-void progress_picture(const struct progress *, const uint8_t *rgb, int width, int height);
+/* The sprite with half blocks in true colour, when `to` is a terminal that can be trusted with it;
+ * at most 64 columns and 32 rows. */
+void progress_picture(const struct progress *, const struct image *);
 
 /* Milliseconds of a clock that only goes forward. */
 double now_ms(void);

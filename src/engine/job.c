@@ -96,7 +96,7 @@ static int default_text(struct json object, struct json v, char *text, size_t si
     }
 }
 
-static int model_defaults(const char *model, struct settings *s, struct err *e)
+static int model_defaults(const char *model, struct settings *s, int *cell, struct err *e)
 {
     char path[PATH_MAX], text[200];
     struct settings own = {0};
@@ -106,7 +106,7 @@ static int model_defaults(const char *model, struct settings *s, struct err *e)
     struct json_doc *doc = json_load(path, 1 << 20, e);
     if (!doc)
         return -1;
-    int rc = 0;
+    int rc = json_int_or(json_root(doc), "cell", 0, 0, 64, cell, e);
     struct json object = json_get(json_root(doc), "default");
     for (struct json v = json_first(object); v.node && !rc; v = json_next(v)) {
         rc = default_text(object, v, text, sizeof text, e);
@@ -222,7 +222,7 @@ int job_settle(struct job *j, const struct settings *flags, const char *preset, 
     struct settings *s = &j->settings;
     memset(j, 0, sizeof *j);
     if (user_layers(s, flags, preset, e) || find_model(s->model, j->model, e) ||
-        model_defaults(j->model, s, e) || lowest_layer(s, j->model, e))
+        model_defaults(j->model, s, &j->cell, e) || lowest_layer(s, j->model, e))
         return -1;
     name_model(j->model, j->model_name, sizeof j->model_name);
     if (settings_has(s, "tokenizer") && *s->tokenizer)

@@ -15,6 +15,7 @@ struct job {
     char model_name[256];     /* "tiny": what the PNG calls it */
     char tokenizer[PATH_MAX]; /* for models that bring none; "" when there is none */
     char *prompt;             /* with the preset's words around it */
+    int cell; /* pixels of the image that are one of the sprite (spritty.json); 0: no pixel art */
     struct gen_params params; /* points into this struct */
     struct pipeline_options options;
 };

@@ -3,8 +3,30 @@
 
 #include <stdlib.h>
 
-int sprite_save(const char *path, const struct picture *picture, const struct origin *o,
-                struct err *e)
+#include "sprite/finish.h"
+
+struct image *sprite_finish(const struct job *j, const struct gen_result *r, int index,
+                            struct err *e)
+{
+    size_t bytes = (size_t)r->width * (size_t)r->height * 3;
+    struct image *image = image_from_rgb(r->rgb + (size_t)index * bytes, r->width, r->height);
+    struct image *sprite = NULL;
+    struct finish_report report;
+    bool fits = j->cell > 0 && r->width % j->cell == 0 && r->height % j->cell == 0;
+    if (!image) {
+        err_set(e, "out of memory for the sprite");
+        return NULL;
+    }
+    if (!fits || j->settings.raw)
+        return image;
+    finish_run(image, &(struct finish_options){.cell = j->cell, .matte = true}, &sprite, &report,
+               e);
+    image_free(image);
+    return sprite;
+}
+
+static int save_picture(const char *path, const struct picture *picture, const struct origin *o,
+                        struct err *e)
 {
     char *parameters = meta_parameters(o->job, o->hash, o->index);
     char *chunk = meta_chunk(o->job, o->pipeline, o->result, o->index);
@@ -28,8 +50,7 @@ static bool to_rgb(const uint8_t *rgba, size_t pixels, uint8_t *rgb)
     return true;
 }
 
-int sprite_save_image(const char *path, const struct image *image, const struct origin *o,
-                      struct err *e)
+int sprite_save(const char *path, const struct image *image, const struct origin *o, struct err *e)
 {
     uint8_t palette[256][4];
     size_t pixels = (size_t)image->width * (size_t)image->height;
@@ -50,7 +71,7 @@ int sprite_save_image(const char *path, const struct image *image, const struct 
         p.kind = PICTURE_RGB;
         p.pixels = smaller;
     }
-    int rc = sprite_save(path, &p, o, e);
+    int rc = save_picture(path, &p, o, e);
     free(smaller);
     return rc;
 }

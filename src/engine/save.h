@@ -17,10 +17,13 @@ struct origin {
     int index;        /* in the batch */
 };
 
-/* A PNG with the chunks "parameters" and "spritty"; whole or not at all. */
-int sprite_save(const char *path, const struct picture *, const struct origin *, struct err *);
+/* The decoded image `index` as a sprite: where the model draws pixel art, each cell becomes a
+ * pixel, the background goes, colours become few. Other models' images, and all under `raw`, stay
+ * as they are. NULL and err on failure. */
+struct image *sprite_finish(const struct job *, const struct gen_result *, int index, struct err *);
 
-/* The same in the smallest form that loses nothing: with a palette, without alpha, or as it is. */
-int sprite_save_image(const char *path, const struct image *, const struct origin *, struct err *);
+/* A PNG with the chunks "parameters" and "spritty"; whole or not at all. In the smallest form that
+ * loses nothing: with a palette, without alpha, or as it is. */
+int sprite_save(const char *path, const struct image *, const struct origin *, struct err *);
 
 #endif

@@ -30,42 +30,6 @@ struct work {
     char *settings; /* of the command, as the database has them */
 };
 
-/* ---- what was said, as text ---- */
-
-/* One value; a line break in it continues on a line that begins with a space. */
-static void put_setting(FILE *f, const char *name, const char *value)
-{
-    fprintf(f, "%s = ", name);
-    for (const char *c = value; *c; c++) {
-        fputc(*c, f);
-        if (*c == '\n')
-            fputc(' ', f);
-    }
-    fputc('\n', f);
-}
-
-/* malloc'd; longer values are cut. NULL without memory. */
-static char *said_text(const struct settings *s)
-{
-    enum { LONGEST = 64 << 10 };
-    char *text = NULL, *value = malloc(LONGEST);
-    size_t size;
-    FILE *f = value ? open_memstream(&text, &size) : NULL;
-    const struct settings_key *k;
-    for (int i = 0; f && (k = settings_key(i)); i++) {
-        if (!settings_has(s, k->name))
-            continue;
-        settings_print(s, k->name, value, LONGEST);
-        put_setting(f, k->name, value);
-    }
-    free(value);
-    if (f && fclose(f)) {
-        free(text);
-        return NULL;
-    }
-    return text;
-}
-
 /* ---- progress ---- */
 
 static bool is_stopped(struct work *w)
@@ -141,18 +105,6 @@ static struct event *event_of_job(struct work *w, enum event_kind kind)
 
 /* ---- finishing and saving ---- */
 
-/* The decoded image `index` as a sprite. Today that is the image itself: cells, palette and matte
- * go here (settings.raw asks for it unfinished). NULL and err on failure. */
-static struct image *finish_image(struct work *w, int index, struct err *e)
-{
-    const struct gen_result *r = &w->result;
-    size_t bytes = (size_t)r->width * (size_t)r->height * 3;
-    struct image *image = image_from_rgb(r->rgb + (size_t)index * bytes, r->width, r->height);
-    if (!image)
-        err_set(e, "out of memory for the sprite");
-    return image;
-}
-
 static int finish(struct work *w, struct err *e)
 {
     double start = clock_ms();
@@ -161,7 +113,7 @@ static int finish(struct work *w, struct err *e)
     if (!w->images)
         return err_set(e, "out of memory for the sprites");
     for (int i = 0; i < w->result.count; i++)
-        if (!(w->images[i] = finish_image(w, i, e)))
+        if (!(w->images[i] = sprite_finish(&w->job, &w->result, i, e)))
             return -1;
     w->times.finish = clock_ms() - start;
     return 0;
@@ -231,7 +183,7 @@ static int save_one(struct work *w, int index, struct err *e)
     if (asprintf(&path, "%s/sprite-%" PRId64 "-%d-%" PRIu64 ".png", w->engine->folder, w->id, index,
                  w->job.params.seed) < 0)
         return err_set(e, "out of memory");
-    int rc = sprite_save_image(path, w->images[index], &origin, e);
+    int rc = sprite_save(path, w->images[index], &origin, e);
     if (rc == 0)
         rc = add_row(w, index, path, &row, e);
     struct event *v = rc == 0 ? event_of_job(w, EVENT_SPRITE) : NULL;
@@ -384,7 +336,7 @@ static int run(struct work *w, struct err *e)
     if (need_store(w->engine, e) < 0 ||
         store_set_job_state(w->engine->store, w->id, JOB_RUNNING, NULL, e) < 0 || prepare(w, e) < 0)
         return -1;
-    if (!(w->settings = said_text(&w->command->settings)))
+    if (!(w->settings = settings_to_text(&w->command->settings)))
         return err_set(e, "out of memory");
     emit(w->engine, event_of_job(w, EVENT_STARTED));
     if (need_model(w, e) < 0 || is_stopped(w) ||

@@ -11,78 +11,7 @@
 
 #include "ui/ui.h"
 
-enum { PAST = 50, VALUE_MAX = (64 << 10) + 64 };
-
-/* ---- settings as text: one "key = value" a line, with \n and \\ escaped ---- */
-
-static void put_escaped(FILE *f, const char *value)
-{
-    for (; *value; value++)
-        if (*value == '\n')
-            fputs("\\n", f);
-        else if (*value == '\\')
-            fputs("\\\\", f);
-        else
-            fputc(*value, f);
-}
-
-char *settings_to_text(const struct settings *s)
-{
-    char *text = NULL, *value = malloc(VALUE_MAX);
-    size_t size;
-    FILE *f = value ? open_memstream(&text, &size) : NULL;
-    for (int i = 0; f && settings_key(i); i++) {
-        const char *key = settings_key(i)->name;
-        if (!settings_has(s, key))
-            continue;
-        settings_print(s, key, value, VALUE_MAX);
-        fprintf(f, "%s = ", key);
-        put_escaped(f, value);
-        fputc('\n', f);
-    }
-    free(value);
-    if (f && fclose(f)) {
-        free(text);
-        text = NULL;
-    }
-    return text;
-}
-
-static void unescape(char *s)
-{
-    char *to = s;
-    for (; *s; s++)
-        if (*s == '\\' && s[1])
-            *to++ = *++s == 'n' ? '\n' : *s;
-        else
-            *to++ = *s;
-    *to = '\0';
-}
-
-/* One line, cut into key and value in place. */
-static int set_line(struct settings *s, char *line, struct err *e)
-{
-    char *value = strstr(line, " = ");
-    if (!value)
-        return err_set(e, "a stored setting has no value: '%.60s'", line);
-    *value = '\0';
-    value += 3;
-    unescape(value);
-    if (settings_key_index(line) < 0)
-        return err_set(e, "there is no setting '%.60s' in this version", line);
-    return settings_set(s, line, value, e);
-}
-
-int settings_from_text(struct settings *s, const char *text, struct err *e)
-{
-    char *copy = strdup(text), *rest = copy, *line;
-    int rc = copy ? 0 : err_set(e, "out of memory");
-    while (rc == 0 && (line = strsep(&rest, "\n")))
-        if (*line)
-            rc = set_line(s, line, e);
-    free(copy);
-    return rc;
-}
+enum { PAST = 50 };
 
 /* ---- the copy of the store ---- */
 

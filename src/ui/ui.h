@@ -134,9 +134,6 @@ int64_t queue_again(struct ui *, const struct store_job *);
 void queue_reload(struct ui *); /* from the store */
 void queue_pump(struct ui *);   /* sends the next job if the engine has none */
 void queue_event(struct ui *, const struct event *);
-/* Settings as lines of text, as rows of the store have them, and back. */
-char *settings_to_text(const struct settings *);
-int settings_from_text(struct settings *, const char *text, struct err *);
 
 /* ---- dialog.c ---- */
 
