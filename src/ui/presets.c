@@ -4,16 +4,14 @@
 
 #include "ui/studio.h"
 
-/* What a preset says, in few words: "40 steps  cfg 9". */
+/* What a preset says, in few words: "40 steps  cfg 9". All of it or nothing is shown. */
 static void describe(const struct ui *ui, int row, char *out, size_t size)
 {
     struct settings s = {0};
     size_t n = 0;
     *out = '\0';
-    if (row == 0) {
-        snprintf(out, size, "as the model likes it");
+    if (row == 0)
         return;
-    }
     if (config_preset(&ui->config, ui->config.presets[row - 1].name, &s, NULL) == 0) {
         if (settings_has(&s, "steps"))
             n += (size_t)snprintf(out + n, size - n, "%d steps  ", s.steps);
@@ -21,10 +19,8 @@ static void describe(const struct ui *ui, int row, char *out, size_t size)
             n += (size_t)snprintf(out + n, size - n, "cfg %g  ", s.cfg);
         if (settings_has(&s, "batch") && s.batch > 1)
             n += (size_t)snprintf(out + n, size - n, "%d at once  ", s.batch);
-        if (settings_has(&s, "sampler"))
-            n += (size_t)snprintf(out + n, size - n, "%s  ", s.sampler);
         if (!n && settings_has(&s, "prompt"))
-            snprintf(out, size, "%s", s.prompt);
+            snprintf(out, size, "words");
     }
     settings_free(&s);
 }
@@ -52,7 +48,7 @@ void presets_draw(struct ui *ui, struct rect r)
         int used = draw_on(ui->screen, in.y + i, in.x + 3, in.w - 4,
                            row == chosen ? ROLE_STRONG : ROLE_TEXT, bg, name);
         describe(ui, row, text, sizeof text);
-        if (in.w - 6 - used > 8)
+        if (in.w - 6 - used >= text_columns(text, strlen(text)))
             draw_on(ui->screen, in.y + i, in.x + 5 + used, in.w - 6 - used, ROLE_DIM, bg, text);
     }
 }

@@ -64,7 +64,7 @@ static void hint(const struct ui *ui, const struct row *r, char *out, size_t siz
     if (is_said(ui, r))
         snprintf(out, size, "locked");
     else if (st->shown_count > 0)
-        snprintf(out, size, "last %llu", (unsigned long long)st->shown_seed);
+        snprintf(out, size, "%llu", (unsigned long long)st->shown_seed);
 }
 
 static void draw_value(struct ui *ui, const struct row *r, int y, int x, int w, bool here)
@@ -74,7 +74,7 @@ static void draw_value(struct ui *ui, const struct row *r, int y, int x, int w, 
     value_text(ui, r, text, sizeof text);
     hint(ui, r, more, sizeof more);
     int used = draw_on(ui->screen, y, x, w, is_said(ui, r) ? ROLE_STRONG : ROLE_TEXT, bg, text);
-    if (*more && w - used > 6)
+    if (*more && w - used - 2 >= text_columns(more, strlen(more)))
         draw_on(ui->screen, y, x + used + 2, w - used - 2, ROLE_DIM, bg, more);
 }
 
