@@ -109,15 +109,6 @@ static const struct {
     {CTX_TEXT, {ACT_BACK, ACT_HELP}, {"back", "help"}},
 };
 
-static void action_key(enum action a, char *out, size_t size)
-{
-    int code;
-    unsigned mods;
-    *out = '\0';
-    if (key_parse(keys_of(a)->key, &code, &mods))
-        key_name(code, mods, out, size);
-}
-
 static void draw_hints(struct ui *ui, struct rect r)
 {
     unsigned now = ui_contexts(ui);
@@ -127,7 +118,7 @@ static void draw_hints(struct ui *ui, struct rect r)
     int x = r.x + 1;
     for (int i = 0; row < count && i < 8 && hints[row].actions[i]; i++) {
         char key[32];
-        action_key(hints[row].actions[i], key, sizeof key);
+        keys_hint(hints[row].actions[i], key, sizeof key);
         int w = text_columns(key, strlen(key)) + 1 + (int)strlen(hints[row].words[i]);
         if (x + w + 1 >= r.x + r.w)
             break;

@@ -116,7 +116,7 @@ void keys_hint(enum action action, char *out, size_t size)
         key_name(code, mods, name, sizeof name);
     else
         snprintf(name, sizeof name, "%s", row->key);
-    snprintf(out, size, "%s%s%s", name, *row->help ? " " : "", row->help);
+    snprintf(out, size, "%s", name);
 }
 
 const char *context_title(enum context context)

@@ -146,7 +146,7 @@ const struct key_row *keys_of(enum action);
  * they are nothing of their own. ACT_NOTHING: nothing, or text. */
 enum action keys_find(unsigned contexts, const struct input_event *);
 
-/* "Ctrl-R search the prompts of before" for hints: the first key's name. */
+/* "Ctrl-R" for hints: the first key's name; "" for ACT_NOTHING. */
 void keys_hint(enum action, char *out, size_t size);
 const char *context_title(enum context); /* "Prompt", as help heads the rows */
 
