@@ -8,6 +8,7 @@
 #include "ui/ui.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -412,12 +414,29 @@ static int start_terminal(struct ui *ui, struct err *e)
     return 0;
 }
 
+/* One app a data folder: two would both run the same queue. The lock goes with the process. */
+static int lock_folder(struct err *e)
+{
+    char path[PATH_MAX];
+    if (!place_path(PLACE_DATA, "lock", path))
+        return err_set(e, "the path of your data folder is too long");
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return err_set(e, "cannot open %s: %s", path, strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    close(fd);
+    return err_set(e,
+                   "spritty is already running with this data folder; go on there, or start this "
+                   "one with another XDG_DATA_HOME");
+}
+
 static int open_store(struct ui *ui, char path[PATH_MAX], struct err *e)
 {
     if (!place_path(PLACE_DATA, "spritty.db", path))
         return err_set(e, "no folder for your work: set HOME or XDG_DATA_HOME");
     ui->store = store_open(path, e);
-    if (!ui->store)
+    if (!ui->store || lock_folder(e))
         return -1;
     if (*e->text)
         ui_say(ui, ROLE_WARN, "%s", e->text);
