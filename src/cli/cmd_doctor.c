@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "engine/job.h"
 #include "sdxl/checkpoint.h"
+#include "term/ask.h"
 
 enum { MAX_CHECKS = 16 };
 
@@ -102,6 +103,29 @@ static void check_home(struct checks *all)
         snprintf(c->hint, sizeof c->hint, "set HOME or XDG_DATA_HOME to keep models by name");
 }
 
+/* Pictures need sixel, kitty's or iTerm2's protocol, or at least characters in colour. */
+static void check_terminal(struct checks *all)
+{
+    struct probe p;
+    bool there = probe_ask(&p, 700);
+    const struct caps *k = &p.caps;
+    char cell[40] = "", registers[40] = "";
+    struct check *c = add(all, "terminal", there && k->graphics > GRAPHICS_BLOCKS, "warning");
+    if (k->cell_w)
+        snprintf(cell, sizeof cell, ", cells of %dx%d", k->cell_w, k->cell_h);
+    if (k->graphics == GRAPHICS_SIXEL)
+        snprintf(registers, sizeof registers, " with %d registers", k->sixel_registers);
+    snprintf(c->value, sizeof c->value, "%s%.60s: pictures by %s%s, %s colours%s%s",
+             there ? "" : "none here; from the environment, ", k->terminal,
+             graphics_name(k->graphics), registers, color_depth_name(k->colors), cell,
+             k->tmux ? ", in tmux" : "");
+    snprintf(
+        c->hint, sizeof c->hint, "%s%s", k->why,
+        k->graphics > GRAPHICS_BLOCKS || !there
+            ? ""
+            : "; a terminal with sixel (xterm -ti vt340, foot, WezTerm, mlterm) shows every pixel");
+}
+
 static int print_checks(const struct checks *all, bool json, struct err *e)
 {
     struct jsonw w = {0};
@@ -141,6 +165,7 @@ int cmd_doctor(struct cli *cli)
     check_config(&all);
     check_model(&all, cli);
     check_home(&all);
+    check_terminal(&all);
     if (print_checks(&all, cli->json, &e))
         return cli_fail(EXIT_FAILED, &e);
     for (int i = 0; i < all.count; i++)
