@@ -54,10 +54,12 @@ doctor: ## one line a dependency: found or missing
 
 # -- run -------------------------------------------------------------------------------------------
 
-ARGS ?= gen "a green slime with a crown" -o slime.png
-run: setup ## set up, build and start (ARGS="gen ..." passes a subcommand)
+ARGS    ?=
+EXAMPLE  = gen "a green slime with a crown" -o slime.png
+run: setup ## set up, build and start the app (ARGS="gen ..." passes a subcommand)
 	@$(MAKE) --no-print-directory $(BUILD)/spritty
-	$(BUILD)/spritty $(ARGS)
+	@if [ -n '$(ARGS)' ] || { [ -t 0 ] && [ -t 1 ]; }; then \
+	    $(BUILD)/spritty $(ARGS); else $(BUILD)/spritty $(EXAMPLE); fi
 
 # -- tests -----------------------------------------------------------------------------------------
 
@@ -111,6 +113,7 @@ install: $(BUILD)/spritty $(BUILD)/spritty.1 ## program, manual, completion, mod
 	install -d $(SHARE)/bash-completion/completions
 	$(BUILD)/spritty --completion > $(SHARE)/bash-completion/completions/spritty
 	cd themes && find . -name '*.ini' -exec install -D -m 644 {} $(SHARE)/spritty/themes/{} \;
+	install -D -m 644 -t $(SHARE)/spritty/themes themes/*.ini
 	cd models/tiny && find . -type f -exec install -D -m 644 {} $(SHARE)/spritty/models/tiny/{} \;
 
 uninstall: ## takes away what install put there
