@@ -113,7 +113,6 @@ install: $(BUILD)/spritty $(BUILD)/spritty.1 ## program, manual, completion, mod
 	install -d $(SHARE)/bash-completion/completions
 	$(BUILD)/spritty --completion > $(SHARE)/bash-completion/completions/spritty
 	cd themes && find . -name '*.ini' -exec install -D -m 644 {} $(SHARE)/spritty/themes/{} \;
-	install -D -m 644 -t $(SHARE)/spritty/themes themes/*.ini
 	cd models/tiny && find . -type f -exec install -D -m 644 {} $(SHARE)/spritty/models/tiny/{} \;
 
 uninstall: ## takes away what install put there
