@@ -36,7 +36,7 @@ BENCHES := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/bench_*.c)))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup setup-dev doctor run test check build-tests bench asan tsan fuzz fuzzers lint format \
+.PHONY: all help setup setup-dev doctor run test check build-tests bench asan tsan tsan-threads run-threaded fuzz fuzzers lint format \
         aarch64-test man install uninstall clean
 
 all: $(BUILD)/spritty ## the program: build/spritty
@@ -79,6 +79,12 @@ tsan: ## the quick tests under the thread sanitizer
 	@SPRITTY_QUICK=1 \
 	    TSAN_OPTIONS=ignore_noninstrumented_modules=1:suppressions=$(CURDIR)/tests/tsan.supp \
 	    $(MAKE) --no-print-directory check BUILD=build/tsan SAN=thread OPT=-O1 OPENMP=
+
+THREADED = test_ring test_engine test_store test_tokens
+tsan-threads: ## the tests of what threads share, under the thread sanitizer
+	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread OPT=-O1 OPENMP= run-threaded
+run-threaded: $(THREADED:%=$(BUILD)/%)
+	@SPRITTY_QUICK=1 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp sh tests/run.sh $^
 
 bench: $(BENCHES) ## build the benches and run each
 	@for b in $(BENCHES); do echo "== $$b"; $$b || exit 1; done

