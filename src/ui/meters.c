@@ -7,6 +7,18 @@
 
 enum { SLOT_PREVIEW = 1, SLOT_SHOWN = 2 /* and the SHOWN_MAX above */, GRAPH_MAX = 512 };
 
+/* The longer text where it fits in w columns. */
+static const char *that_fits(int w, const char *full, const char *brief)
+{
+    return text_columns(full, strlen(full)) <= w ? full : brief;
+}
+
+/* What a box of this width has for its title. */
+static int title_room(struct rect r)
+{
+    return r.w - 6;
+}
+
 /* ---- progress ---- */
 
 static const char *stage_title(const char *stage)
@@ -24,17 +36,19 @@ static const char *stage_title(const char *stage)
 static void progress_idle(struct ui *ui, struct rect in)
 {
     const struct live *l = &ui->live;
-    char text[160], ms[32], step[32];
+    char text[160], brief[60] = "", ms[32], step[32];
     if (l->loading) {
         snprintf(text, sizeof text, "loading %.60s", l->model);
     } else if (l->split.job) {
         text_ms(l->split.total, ms, sizeof ms);
         text_ms(l->job_step_ms, step, sizeof step);
         snprintf(text, sizeof text, "done in %s, %s a step", ms, step);
+        snprintf(brief, sizeof brief, "done in %s", ms);
     } else {
         snprintf(text, sizeof text, "%s", l->ready ? "ready" : "starting");
     }
-    draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM, text);
+    draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM,
+              *brief ? that_fits(in.w - 2, text, brief) : text);
     if (in.h > 1)
         graph_gauge(ui->screen, in.y + 1, in.x + 1, in.w - 2, 0, ROLE_ACCENT);
 }
@@ -78,17 +92,22 @@ static void arrange(int n, struct rect in, int *rows, int *cols)
     *rows = (n + *cols - 1) / *cols;
 }
 
-static void preview_title(const struct ui *ui, char *out, size_t size)
+static void preview_title(const struct ui *ui, int room, char *out, size_t size)
 {
     const struct live *l = &ui->live;
     const struct studio *st = ui->studio;
     if (l->job && l->preview)
         snprintf(out, size, "Preview  step %d", l->step);
-    else if (st->shown_count > 0)
-        snprintf(out, size, "Sprite  %dx%d  %d colours  seed %llu", st->shown[0].image->width,
-                 st->shown[0].image->height, st->shown_colors, (unsigned long long)st->shown_seed);
-    else
+    else if (st->shown_count == 0)
         snprintf(out, size, "Preview");
+    else {
+        const struct image *image = st->shown[0].image;
+        char full[120], brief[60];
+        snprintf(brief, sizeof brief, "Sprite  %dx%d", image->width, image->height);
+        snprintf(full, sizeof full, "%s  %d colours  seed %llu", brief, st->shown_colors,
+                 (unsigned long long)st->shown_seed);
+        snprintf(out, size, "%s", that_fits(room, full, brief));
+    }
 }
 
 void preview_draw(struct ui *ui, struct rect r)
@@ -98,7 +117,7 @@ void preview_draw(struct ui *ui, struct rect r)
     struct rect cell[SHOWN_MAX];
     char title[120];
     int rows, cols;
-    preview_title(ui, title, sizeof title);
+    preview_title(ui, title_room(r), title, sizeof title);
     struct rect in = draw_box(ui->screen, r, title, false);
     if (l->job && l->preview) {
         draw_image(ui->screen, in, SLOT_PREVIEW, l->preview, l->preview_serial, false, true);
@@ -122,15 +141,17 @@ void preview_draw(struct ui *ui, struct rect r)
 void timing_draw(struct ui *ui, struct rect r)
 {
     double ms[GRAPH_MAX], top = 0;
-    char title[120] = "Step time", mid[32], high[32];
+    char title[120] = "Step time", brief[60], mid[32], high[32];
     int width = r.w - 2 < GRAPH_MAX ? r.w - 2 : GRAPH_MAX;
     int n = live_step_times(&ui->live, ms, width);
     if (n > 0) {
         text_ms(graph_percentile(ms, n, 0.5), mid, sizeof mid);
         text_ms(graph_percentile(ms, n, 0.95), high, sizeof high);
         snprintf(title, sizeof title, "Step time  median %s  95%% %s", mid, high);
+        snprintf(brief, sizeof brief, "Step time  %s", mid);
     }
-    struct rect in = draw_box(ui->screen, r, title, false);
+    struct rect in = draw_box(ui->screen, r, n > 0 ? that_fits(title_room(r), title, brief) : title,
+                              false);
     for (int i = 0; i < n; i++)
         top = fmax(top, ms[i]);
     if (n == 0)
@@ -149,7 +170,7 @@ void memory_draw(struct ui *ui, struct rect r)
     uint64_t have = l->samples_seen < LIVE_SAMPLES ? l->samples_seen : LIVE_SAMPLES;
     int n = have < (uint64_t)width ? (int)have : width;
     double top = 0;
-    char title[120] = "Memory", now[32], peak[32];
+    char title[120] = "Memory", brief[60] = "Memory", now[32], peak[32];
     for (int i = 0; i < n; i++) {
         const struct sample *s = &l->sample[(l->samples_seen - (uint64_t)(n - i)) % LIVE_SAMPLES];
         double own = (double)s->own, w = fmin((double)s->weights, own);
@@ -160,10 +181,11 @@ void memory_draw(struct ui *ui, struct rect r)
     if (n > 0) {
         text_bytes((double)l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].own, now, sizeof now);
         text_bytes((double)l->bytes_peak, peak, sizeof peak);
+        snprintf(brief, sizeof brief, "Memory  %s", now);
         snprintf(title, sizeof title, l->bytes_peak ? "Memory  %s  peak %s" : "Memory  %s", now,
                  peak);
     }
-    struct rect in = draw_box(ui->screen, r, title, false);
+    struct rect in = draw_box(ui->screen, r, that_fits(title_room(r), title, brief), false);
     if (n > 0)
         graph_stack(ui->screen, in, v, 3, n, graph_top(top), roles);
 }
