@@ -205,24 +205,18 @@ static void draw_profile(struct ui *ui, struct rect r)
                   l->profiling ? "the next job will be timed" : "p times every operation");
         return;
     }
-    double sum = 0;
-    for (int i = 0; i < l->profile_rows; i++)
-        sum += l->profile[i].ms;
     if (m->top > l->profile_rows - in.h)
         m->top = l->profile_rows > in.h ? l->profile_rows - in.h : 0;
     for (int i = 0; i < in.h && m->top + i < l->profile_rows; i++) {
         const struct profile_row *p = &l->profile[m->top + i];
         char ms[32];
         text_ms(p->ms, ms, sizeof ms);
-        int name = in.w - 34;
+        int name = in.w - 27, x = in.x + 2 + name;
         draw_text(ui->screen, in.y + i, in.x + 1, name, ROLE_TEXT, p->name);
-        draw_printf(ui->screen, in.y + i, in.x + 2 + name, 6, ROLE_DIM, "x%d", p->calls);
-        draw_right(ui->screen, in.y + i, in.x + 8 + name, 9, ROLE_STRONG, ms);
-        draw_printf(ui->screen, in.y + i, in.x + 18 + name, 4, ROLE_DIM, "%2.0f%%",
-                    sum > 0 ? 100 * p->ms / sum : 0);
+        draw_printf(ui->screen, in.y + i, x, 5, ROLE_DIM, "x%d", p->calls);
+        draw_right(ui->screen, in.y + i, x + 5, 8, ROLE_STRONG, ms);
         if (p->gflops > 0)
-            draw_printf(ui->screen, in.y + i, in.x + 22 + name, 11, ROLE_DIM, "%.0f GF/s",
-                        p->gflops);
+            draw_printf(ui->screen, in.y + i, x + 14, 10, ROLE_DIM, "%.0f GF/s", p->gflops);
     }
 }
 
