@@ -37,55 +37,58 @@ static void key_names(const struct key_row *k, char *out, size_t size)
     snprintf(out, size, "%s%s%s", first, *second ? ", " : "", second);
 }
 
-/* Line `row` of the page goes to (y, x) if it is to be seen. */
-struct page {
-    struct ui *ui;
-    struct rect in;
-    int line;
+enum { LINES = 400, COLUMN = 62, KEYS_WIDTH = 24 };
+
+/* The page as lines: a context's title, or a row of the table, or (both NULL) a gap. */
+struct line {
+    const char *title;
+    const struct key_row *row;
 };
 
-static int line_y(struct page *p)
-{
-    int at = p->line++ - p->ui->help->top;
-    return at >= 0 && at < p->in.h ? p->in.y + at : -1;
-}
-
-static void put_context(struct page *p, unsigned context)
+static int put_context(struct line *lines, int n, unsigned context)
 {
     const struct key_row *k;
-    char keys[100];
-    bool first = true;
+    int first = n;
     for (int i = 0; (k = keys_row(i)); i++) {
-        if (!(k->contexts & context) || !*k->help)
+        if (!(k->contexts & context) || !*k->help || n + 3 > LINES)
             continue;
-        if (first) {
-            int y = line_y(p);
-            if (y >= 0)
-                draw_text(p->ui->screen, y, p->in.x + 1, p->in.w - 2, ROLE_TITLE_FOCUS,
-                          context_title((enum context)context));
-            first = false;
-        }
-        int y = line_y(p);
-        if (y < 0)
-            continue;
-        key_names(k, keys, sizeof keys);
-        draw_text(p->ui->screen, y, p->in.x + 3, 24, ROLE_KEY, keys);
-        draw_text(p->ui->screen, y, p->in.x + 28, p->in.w - 29, ROLE_TEXT, k->help);
+        if (n == first)
+            lines[n++] = (struct line){.title = context_title((enum context)context)};
+        lines[n++] = (struct line){.row = k};
     }
-    if (!first)
-        line_y(p);
+    if (n > first)
+        lines[n++] = (struct line){0};
+    return n;
 }
 
+static void draw_line(struct ui *ui, const struct line *l, int y, int x, int w)
+{
+    char keys[100];
+    if (l->title)
+        draw_text(ui->screen, y, x + 1, w - 2, ROLE_TITLE_FOCUS, l->title);
+    if (!l->row)
+        return;
+    key_names(l->row, keys, sizeof keys);
+    draw_text(ui->screen, y, x + 3, KEYS_WIDTH, ROLE_KEY, keys);
+    draw_text(ui->screen, y, x + 4 + KEYS_WIDTH, w - 5 - KEYS_WIDTH, ROLE_TEXT, l->row->help);
+}
+
+/* In as many columns as there is room for, read down and then across. */
 void help_draw(struct ui *ui, struct rect main)
 {
     struct help *h = ui->help;
-    struct page p = {.ui = ui, .in = draw_box(ui->screen, main, "Help", true)};
+    struct line lines[LINES];
+    struct rect in = draw_box(ui->screen, main, "Help", true);
+    int columns = in.w / COLUMN > 1 ? in.w / COLUMN : 1, n = 0;
     for (unsigned c = CTX_GLOBAL; c <= CTX_HELP; c <<= 1)
-        put_context(&p, c);
-    h->rows = p.line;
-    h->seen = p.in.h;
-    if (h->top > 0 && h->top > h->rows - h->seen)
+        n = put_context(lines, n, c);
+    h->rows = n;
+    h->seen = in.h * columns;
+    if (h->top > h->rows - h->seen)
         h->top = h->rows > h->seen ? h->rows - h->seen : 0;
+    for (int i = 0; i < h->seen && h->top + i < n; i++)
+        draw_line(ui, &lines[h->top + i], in.y + i % in.h, in.x + i / in.h * (in.w / columns),
+                  in.w / columns);
 }
 
 bool help_act(struct ui *ui, enum action a)

@@ -30,7 +30,7 @@ static void count_tokens(struct ui *ui)
 }
 
 /* "12/75", or with a difference between the encoders "12+14/75"; chunks when there are several. */
-static void describe_tokens(const struct studio *st, char *out, size_t size)
+static void describe_tokens(const struct studio *st, int room, char *out, size_t size)
 {
     const struct token_counts *c = &st->counts;
     char each[40], chunks[24] = "";
@@ -41,6 +41,8 @@ static void describe_tokens(const struct studio *st, char *out, size_t size)
     if (c->chunks > 1)
         snprintf(chunks, sizeof chunks, " in %d chunks", c->chunks);
     snprintf(out, size, " %s/%d tokens%s ", each, 75 * c->chunks, chunks);
+    if (text_columns(out, strlen(out)) > room)
+        snprintf(out, size, " %s/%d ", each, 75 * c->chunks);
 }
 
 /* ---- drawing ---- */
@@ -85,8 +87,9 @@ void prompt_draw(struct ui *ui, struct rect r, bool negative)
     struct rect in = draw_box(ui->screen, r, negative ? "Negative prompt" : "Prompt", focus);
     if (!negative && ui->live.tokens) {
         count_tokens(ui);
-        describe_tokens(st, tokens, sizeof tokens);
-        draw_right(ui->screen, r.y, r.x + r.w / 2, r.w - r.w / 2 - 2, ROLE_DIM, tokens);
+        int room = r.w - 14; /* beside the title */
+        describe_tokens(st, room, tokens, sizeof tokens);
+        draw_right(ui->screen, r.y, r.x + 12, room, ROLE_DIM, tokens);
     }
     editor_cursor_at(ed, width, &row, &col);
     *top = list_top(*top, row, in.h, editor_rows(ed, width));
