@@ -170,6 +170,8 @@ void live_sample(struct live *l, double now_ms)
 {
     struct machine *m = &l->machine;
     machine_read(m);
+    if (m->own_bytes > l->bytes_peak)
+        l->bytes_peak = m->own_bytes;
     l->sample[l->samples_seen++ % LIVE_SAMPLES] = (struct sample){
         .at_ms = now_ms,
         .own = m->own_bytes,
