@@ -37,7 +37,7 @@ static void key_names(const struct key_row *k, char *out, size_t size)
     snprintf(out, size, "%s%s%s", first, *second ? ", " : "", second);
 }
 
-enum { LINES = 400, COLUMN = 62, KEYS_WIDTH = 24 };
+enum { LINES = 400, COLUMN = 62, KEYS_WIDTH = 20 };
 
 /* The page as lines: a context's title, or a row of the table, or (both NULL) a gap. */
 struct line {
@@ -45,15 +45,24 @@ struct line {
     const struct key_row *row;
 };
 
+/* Keys that move through any list have a section of their own. */
+static bool moves(const struct key_row *k)
+{
+    return __builtin_popcount(k->contexts) > 2;
+}
+
+/* Rows of one context (0: those that move) under their title, and a gap. Returns the new count. */
 static int put_context(struct line *lines, int n, unsigned context)
 {
     const struct key_row *k;
     int first = n;
     for (int i = 0; (k = keys_row(i)); i++) {
-        if (!(k->contexts & context) || !*k->help || n + 3 > LINES)
+        bool here = context ? (k->contexts & context) && !moves(k) : moves(k);
+        if (!here || !*k->help || n + 3 > LINES)
             continue;
         if (n == first)
-            lines[n++] = (struct line){.title = context_title((enum context)context)};
+            lines[n++] = (struct line){.title = context ? context_title((enum context)context)
+                                                        : "Lists and grids"};
         lines[n++] = (struct line){.row = k};
     }
     if (n > first)
@@ -77,11 +86,14 @@ static void draw_line(struct ui *ui, const struct line *l, int y, int x, int w)
 void help_draw(struct ui *ui, struct rect main)
 {
     struct help *h = ui->help;
+    static const unsigned order[] = {CTX_GLOBAL,  CTX_STUDIO,   CTX_PROMPT, CTX_TEXT,
+                                     CTX_PRESETS, CTX_SETTINGS, CTX_QUEUE,  CTX_COMPARE,
+                                     CTX_GALLERY, CTX_MONITOR,  0};
     struct line lines[LINES];
     struct rect in = draw_box(ui->screen, main, "Help", true);
     int columns = in.w / COLUMN > 1 ? in.w / COLUMN : 1, n = 0;
-    for (unsigned c = CTX_GLOBAL; c <= CTX_HELP; c <<= 1)
-        n = put_context(lines, n, c);
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
+        n = put_context(lines, n, order[i]);
     h->rows = n;
     h->seen = in.h * columns;
     if (h->top > h->rows - h->seen)
