@@ -71,6 +71,7 @@ static void colors_from_the_environment(void **state)
         {"xterm-direct", "", "", "", COLORS_TRUE},
         {"xterm-kitty", "", "", "", COLORS_TRUE},
         {"screen-256color", "", "", "", COLORS_256},
+        {"mlterm", "", "", "", COLORS_256},
         {"xterm", "", "", "", COLORS_16},
         {"linux", "", "", "", COLORS_16},
         {"vt100", "", "", "", COLORS_NONE},
@@ -219,6 +220,10 @@ static void behind_tmux(void **state)
     assert_string_equal(p.caps.terminal, "tmux 3.4");
     assert_string_equal(p.outer, "XTerm(379)");
     assert_int_equal(p.caps.cell_w, 10); /* tmux's: it scales to the outer one's */
+    ask();                               /* attached elsewhere, to something without */
+    assert_non_null(strstr(asked, "\033Ptmux;\033\033[c"));
+    hear("\033P>|VTE(7600)\033\\\033[?61;1;21;22c");
+    assert_int_equal(p.caps.graphics, GRAPHICS_BLOCKS);
 
     START("TERM", "tmux-256color", "TMUX", "x");
     ask();

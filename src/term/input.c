@@ -173,165 +173,68 @@ static enum utf8_step utf8_step(struct utf8 *u, uint8_t c)
 
 static void answer(struct input *in)
 {
+    push_esc_before(in);
     if (!in->seq_cut)
         push_bytes(in, INPUT_ANSWER, in->seq, in->seq_len);
 }
 
-/* xterm's parameter: 1 and a bit a modifier. False when keys are held that mean nothing here. */
-static bool modifiers(const struct input *in, int parameter, unsigned *mods)
+static void push_code(struct input *in, int code, unsigned mods)
 {
-    unsigned bits = parameter > 0 ? (unsigned)parameter - 1 : 0;
-    *mods = (bits & (MOD_SHIFT | MOD_ALT | MOD_CTRL)) | (in->after_esc ? MOD_ALT : 0);
-    return !(bits &
-             ~(MOD_SHIFT | MOD_ALT | MOD_CTRL | 64u | 128u)); /* the locks count for nothing */
-}
-
-static void finish_key(struct input *in, int code, int parameter)
-{
-    unsigned mods;
-    if (!modifiers(in, parameter, &mods))
-        return;
+    mods |= in->after_esc ? MOD_ALT : 0;
     if (code > KC_NONE)
         push_key(in, code, mods);
     else if (code < KC_NONE)
         push_character(in, code, mods);
 }
 
-/* CSI u and modifyOtherKeys: a key by its code point. */
-static void finish_code(struct input *in, int cp, int parameter)
+static void finish_csi_in_paste(struct input *in)
 {
-    bool private_use = cp >= 57344 && cp <= 63743;
-    int code = cp == 13               ? KC_ENTER
-               : cp == 9              ? KC_TAB
-               : cp == 27             ? KC_ESC
-               : cp == 127 || cp == 8 ? KC_BACKSPACE
-               : private_use          ? csi_pad_key(cp)
-               : cp <= 0x10ffff       ? cp
-                                      : KC_NONE;
-    finish_key(in, code, parameter);
+    if (!strcmp(in->seq, "\033[201~")) {
+        flush_paste(in);
+        in->pasting = false;
+    }
 }
 
-static void finish_mouse(struct input *in, const struct csi *c)
+/* What is no key: true when it was one of these. Alt does not go with them. */
+static bool finish_report(struct input *in, const struct csi *c)
 {
-    unsigned b = (unsigned)c->p[0], low = b & 3;
-    bool wheel = b & 64, motion = b & 32, up = c->final == 'm';
-    if (c->n != 3 || b > 127 || c->p[1] < 1 || c->p[2] < 1 || c->p[1] > 65535 || c->p[2] > 65535)
-        return;
-    if (wheel ? low > 1 || up || motion : low == 3)
-        return;
-    struct input_event *e = &push(in, INPUT_MOUSE)->event;
-    e->what = wheel    ? low ? MOUSE_WHEEL_DOWN : MOUSE_WHEEL_UP
-              : up     ? MOUSE_UP
-              : motion ? MOUSE_DRAG
-                       : MOUSE_DOWN;
-    e->button = wheel ? 0 : (int)low + 1;
-    e->x = c->p[1] - 1;
-    e->y = c->p[2] - 1;
-    e->mods = (b & 4 ? MOD_SHIFT : 0) | (b & 8 ? MOD_ALT : 0) | (b & 16 ? MOD_CTRL : 0);
-}
-
-static void finish_csi_tilde(struct input *in, const struct csi *c)
-{
-    if (c->p[0] == 27 && c->n == 3) {
-        finish_code(in, c->p[2], c->p[1]);
-    } else if (c->p[0] == 200 && c->n == 1) {
-        push_esc_before(in);
+    struct input_event mouse = {.kind = INPUT_MOUSE};
+    bool focus = csi_is(c, 'I', 0) || csi_is(c, 'O', 0), paste = csi_is(c, '~', 200);
+    bool x10 = csi_is(c, 'M', 0);
+    if (csi_is_answer(c)) {
+        answer(in);
+        return true;
+    }
+    if (c->marker != '<' && !focus && !paste && !x10)
+        return false;
+    push_esc_before(in);
+    if (c->marker == '<' && csi_mouse(c, &mouse)) {
+        push(in, INPUT_MOUSE)->event = mouse;
+    } else if (focus) {
+        push(in, INPUT_FOCUS)->event.on = c->final == 'I';
+    } else if (paste) {
         in->pasting = true;
         in->paste_cr = false;
-    } else {
-        finish_key(in, csi_number_key(c->p[0]), c->p[1]);
+    } else if (x10) {
+        in->state = MOUSE_X10;
+        in->x10 = 3;
     }
-}
-
-/* rxvt: CSI 3 ^ is Ctrl-Delete, $ with Shift, @ with both; CSI a is Shift-Up. */
-static void finish_csi_rxvt(struct input *in, const struct csi *c)
-{
-    if (c->final >= 'a' && c->final <= 'd')
-        finish_key(in, csi_letter_key((char)(c->final - 'a' + 'A')), 1 + MOD_SHIFT);
-    else
-        finish_key(in, csi_number_key(c->p[0]),
-                   1 + (c->final == '$'   ? MOD_SHIFT
-                        : c->final == '^' ? MOD_CTRL
-                                          : MOD_SHIFT | MOD_CTRL));
-}
-
-static void finish_focus(struct input *in, bool on)
-{
-    push_esc_before(in);
-    push(in, INPUT_FOCUS)->event.on = on;
-}
-
-static bool is_answer(const struct csi *c)
-{
-    if (c->marker)
-        return true;
-    if (c->final == 'R')
-        return c->n > 1 && (c->p[0] > 1 || c->p[1] > 16); /* a cursor's place, not F3 */
-    if (c->final == 'c')
-        return c->n > 1 || c->p[0] > 0; /* else rxvt's Shift-Right */
-    return strchr("nty", c->final) != NULL;
-}
-
-static void finish_plain_csi(struct input *in, const struct csi *c)
-{
-    switch (c->final) {
-    case 'Z':
-        finish_key(in, KC_TAB, 1 + ((c->p[1] > 0 ? c->p[1] - 1 : 0) | MOD_SHIFT));
-        break;
-    case 'I':
-    case 'O':
-        finish_focus(in, c->final == 'I');
-        break;
-    case 'u':
-        if (c->event != 3)
-            finish_code(in, c->p[0], c->p[1]);
-        break;
-    case '~':
-        if (c->event != 3)
-            finish_csi_tilde(in, c);
-        break;
-    case 'a':
-    case 'b':
-    case 'c':
-    case 'd':
-    case '^':
-    case '@':
-    case '$':
-        finish_csi_rxvt(in, c);
-        break;
-    default:
-        if (c->p[0] <= 1 && !c->inter && c->event != 3)
-            finish_key(in, csi_letter_key(c->final), c->p[1]);
-    }
+    return true;
 }
 
 static void finish_csi(struct input *in)
 {
     in->state = GROUND;
     if (in->pasting) {
-        if (!strcmp(in->seq, "\033[201~")) {
-            flush_paste(in);
-            in->pasting = false;
-        }
+        finish_csi_in_paste(in);
         return;
     }
-    if (in->seq_cut)
-        return;
     struct csi c = csi_parse(in->seq + 2);
-    if (c.marker == '<') {
-        push_esc_before(in);
-        if (c.final == 'M' || c.final == 'm')
-            finish_mouse(in, &c);
-    } else if (is_answer(&c)) {
-        push_esc_before(in);
-        answer(in);
-    } else if (c.final == 'M' && c.n == 1 && !c.p[0]) {
-        push_esc_before(in);
-        in->state = MOUSE_X10;
-        in->x10 = 3;
-    } else {
-        finish_plain_csi(in, &c);
-    }
+    unsigned mods;
+    if (in->seq_cut || finish_report(in, &c))
+        return;
+    int code = csi_key(&c, &mods);
+    push_code(in, code, mods);
 }
 
 /* -- steps: true when the byte is used up -------------------------------------------------------*/
@@ -457,31 +360,24 @@ static bool step_csi_linux(struct input *in, uint8_t c)
 {
     in->state = GROUND;
     if (c >= 'A' && c <= 'E')
-        finish_key(in, KC_F1 + c - 'A', 1);
+        push_code(in, KC_F1 + c - 'A', 0);
     return c >= 0x20;
 }
 
 static bool step_ss3(struct input *in, uint8_t c)
 {
-    if (c < 0x20 || c > 0x7e) {
-        in->state = GROUND;
-        return false;
-    }
-    keep(in, c);
-    if (c >= '0' && c <= ';')
+    unsigned mods;
+    bool broken = c < 0x20 || c > 0x7e;
+    if (!broken)
+        keep(in, c);
+    if (!broken && c >= '0' && c <= ';')
         return true;
-    struct csi k = csi_parse(in->seq + 2); /* ESC O 5 P: an old way of telling modifiers */
-    int mods = k.p[0] > 1 ? k.p[0] : k.p[1];
     in->state = GROUND;
-    if (c == 'M')
-        finish_key(in, KC_ENTER, mods);
-    else if (c >= 'a' && c <= 'd') /* rxvt */
-        finish_key(in, csi_letter_key((char)(c - 'a' + 'A')), 1 + MOD_CTRL);
-    else if (c >= 'j' && c <= 'y') /* the key pad */
-        finish_key(in, c - 0x40, mods);
-    else
-        finish_key(in, c == 'X' ? '=' : csi_letter_key((char)c), mods);
-    return true;
+    if (!broken) {
+        int code = csi_ss3_key(in->seq + 2, &mods);
+        push_code(in, code, mods);
+    }
+    return !broken;
 }
 
 static bool step_mouse_x10(struct input *in, uint8_t c)
@@ -496,7 +392,6 @@ static void finish_string(struct input *in)
     in->state = GROUND;
     if (in->pasting)
         return;
-    push_esc_before(in);
     answer(in);
 }
 

@@ -4,7 +4,8 @@
  * A pure state machine: fed with bytes in pieces of any size, asked for events. Whatever comes in,
  * no control sequence and no answer to one of our questions ever comes out as text, however late or
  * cut up it arrives; broken UTF-8 becomes U+FFFD; a sequence or a paste that does not end is
- * bounded in memory. The only time it needs is for a lone ESC: input_timeout.
+ * bounded in memory. The only time it needs is for a lone ESC: input_expire. A user who is stuck in
+ * a string or a paste whose end was lost gets out with Ctrl-C (input.c says how).
  *
  * Known: UTF-8 text; C0 keys; CSI, SS3 with xterm's modifiers; CSI u and modifyOtherKeys; Alt as an
  * ESC prefix; bracketed paste (its content is text only, controls but newline and tab are dropped);
@@ -70,13 +71,16 @@ void input_free(struct input *);
 void input_feed(struct input *, const char *bytes, size_t len);
 /* Takes the next event; false when more bytes are needed. */
 bool input_next(struct input *, struct input_event *);
-/* Is something begun that only time can end (a lone ESC)? Then call input_expire when no byte came
- * for ESC_MS: what stands there is taken as it is. */
+/* Is something begun that only time can end (a lone ESC, a paste that pauses)? Then call
+ * input_expire when no byte came for ESC_MS, and input_next again: what stands there is taken as it
+ * is. */
 enum { ESC_MS = 40 };
 bool input_pending(const struct input *);
 void input_expire(struct input *);
 
-/* "C-r", "M-x", "S-Tab", "F5", "PgUp", "?" to code and mods; false when it is no key. */
+/* "C-r", "M-x", "S-Tab", "F5", "PgUp", "?" to code and mods; false when it is no key. Long names
+ * ("Ctrl-R") are read as well. With C- or M- a letter's case says nothing: "M-X" is "M-x", and with
+ * Shift it is "M-S-x". */
 bool key_parse(const char *name, int *code, unsigned *mods);
 /* And back, as help shows it: "Ctrl-R", "Alt-X", "Shift-Tab", "F5". */
 void key_name(int code, unsigned mods, char *out, size_t size);

@@ -85,7 +85,7 @@ static enum color_depth colors_of_term(const char *term, const char *colorterm)
         return COLORS_TRUE;
     if (ends(term, "-direct") || names_one(term, true_color, sizeof true_color / sizeof(char *)))
         return COLORS_TRUE;
-    if (strstr(term, "256color"))
+    if (strstr(term, "256color") || begins(term, "mlterm"))
         return COLORS_256;
     if (!*term || !strcmp(term, "dumb") || begins(term, "vt") || ends(term, "-m") ||
         ends(term, "-mono"))
@@ -249,7 +249,9 @@ size_t probe_questions(struct probe *p, double now_ms, char *out, size_t size)
     }
     if (first)
         add(out, size, &len, plain ? DA1 : REGISTERS GEOMETRY DA1);
-    if (p->caps.tmux && !p->asked_outer) {
+    /* Again with every new size: tmux loses what passes through while it draws anew, and another
+     * terminal may be around it now. */
+    if (p->caps.tmux && (!p->asked_outer || p->sixel)) {
         p->asked_outer = true;
         add_outer(out, size, &len, XTVERSION);
         add_outer(out, size, &len, REGISTERS);

@@ -62,7 +62,8 @@ struct probe {
  * bring their own). */
 void probe_start(struct probe *, const char *(*get)(const char *name));
 /* The questions as bytes; returns the length (at most `size`, which 1024 always satisfies). The
- * first call asks everything, later ones the cell size, or what `ask` was set for. */
+ * first call asks everything, later ones the cell size (and the terminal around a tmux that has
+ * sixel), or what `ask` was set for. */
 size_t probe_questions(struct probe *, double now_ms, char *out, size_t size);
 /* An INPUT_ANSWER. True when the caps changed. */
 bool probe_answer(struct probe *, const char *bytes, size_t len, double now_ms);
