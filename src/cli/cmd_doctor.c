@@ -109,21 +109,18 @@ static void check_terminal(struct checks *all)
     struct probe p;
     bool there = probe_ask(&p, 700);
     const struct caps *k = &p.caps;
-    char cell[40] = "", registers[40] = "";
-    struct check *c = add(all, "terminal", there && k->graphics > GRAPHICS_BLOCKS, "warning");
-    if (k->cell_w)
-        snprintf(cell, sizeof cell, ", cells of %dx%d", k->cell_w, k->cell_h);
-    if (k->graphics == GRAPHICS_SIXEL)
-        snprintf(registers, sizeof registers, " with %d registers", k->sixel_registers);
-    snprintf(c->value, sizeof c->value, "%s%.60s: pictures by %s%s, %s colours%s%s",
-             there ? "" : "none here; from the environment, ", k->terminal,
-             graphics_name(k->graphics), registers, color_depth_name(k->colors), cell,
-             k->tmux ? ", in tmux" : "");
-    snprintf(
-        c->hint, sizeof c->hint, "%s%s", k->why,
-        k->graphics > GRAPHICS_BLOCKS || !there
-            ? ""
-            : "; a terminal with sixel (xterm -ti vt340, foot, WezTerm, mlterm) shows every pixel");
+    bool pixels = k->graphics > GRAPHICS_BLOCKS;
+    struct check *c = add(all, "terminal", there && pixels, "warning");
+    snprintf(c->value, sizeof c->value, "%.60s: pictures by %s, colours: %s%s", k->terminal,
+             graphics_name(k->graphics), color_depth_name(k->colors), k->tmux ? ", in tmux" : "");
+    if (!there)
+        snprintf(c->hint, sizeof c->hint,
+                 "there is no terminal to ask here: this is what the environment says");
+    else
+        snprintf(c->hint, sizeof c->hint, "%s%s", k->why,
+                 pixels ? ""
+                        : "; one with sixel (xterm -ti vt340, foot, WezTerm, mlterm) shows every "
+                          "pixel of a sprite");
 }
 
 static int print_checks(const struct checks *all, bool json, struct err *e)
