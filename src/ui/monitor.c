@@ -56,6 +56,10 @@ static void draw_steps(struct ui *ui, struct rect r)
     draw_right(ui->screen, in.y + in.h - 1, in.x, 7, ROLE_DIM, "0");
     graph_bars(ui->screen, (struct rect){in.y, in.x + 8, in.h, in.w - 8}, m->values, n, axis,
                ROLE_GRAPH_A, m->marks);
+    graph_level(ui->screen, (struct rect){in.y, in.x + 8, in.h, in.w - 8}, median, axis,
+                ROLE_GRAPH_B);
+    graph_level(ui->screen, (struct rect){in.y, in.x + 8, in.h, in.w - 8}, p95, axis,
+                ROLE_GRAPH_C);
 }
 
 /* ---- memory ---- */
