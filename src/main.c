@@ -8,6 +8,7 @@
  * then sleeping costs a few percent on an idle machine. libgomp reads the setting once, when it is
  * loaded: hence the second exec.
  */
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,8 +18,12 @@ static void limit_spinning(char **argv)
 {
     if (getenv("GOMP_SPINCOUNT") || getenv("OMP_WAIT_POLICY"))
         return;
-    if (setenv("GOMP_SPINCOUNT", "1000", 1) == 0)
-        execv("/proc/self/exe", argv); /* comes back only if it cannot: then as it was */
+    char self[PATH_MAX]; /* its own name, which /proc/self/exe would hide from ps */
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n < 1 || setenv("GOMP_SPINCOUNT", "1000", 1))
+        return;
+    self[n] = '\0';
+    execv(self, argv); /* comes back only if it cannot: then as it was */
 }
 
 int main(int argc, char **argv)
