@@ -58,8 +58,7 @@ static void draw_steps(struct ui *ui, struct rect r)
                ROLE_GRAPH_A, m->marks);
     graph_level(ui->screen, (struct rect){in.y, in.x + 8, in.h, in.w - 8}, median, axis,
                 ROLE_GRAPH_B);
-    graph_level(ui->screen, (struct rect){in.y, in.x + 8, in.h, in.w - 8}, p95, axis,
-                ROLE_GRAPH_C);
+    graph_level(ui->screen, (struct rect){in.y, in.x + 8, in.h, in.w - 8}, p95, axis, ROLE_GRAPH_C);
 }
 
 /* ---- memory ---- */
