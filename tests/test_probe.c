@@ -259,11 +259,11 @@ static void tmux_that_the_environment_does_not_tell(void **state)
     ask();
     assert_null(strstr(asked, "tmux;"));
     assert_true(hear("\033P>|tmux 3.4\033\\"));
-    assert_true(p.ask);
+    assert_true(probe_due(&p, 1050));
     ask();
     assert_non_null(strstr(asked, "\033Ptmux;\033\033[c\033\\"));
     assert_null(strstr(asked, "\033[16t"));
-    assert_false(p.ask);
+    assert_false(probe_due(&p, 1050));
     hear("\033[6;20;10t\033[?1;2;4c" XTERM_340 XTERM_340_DA1);
     assert_int_equal(p.caps.graphics, GRAPHICS_SIXEL);
 
@@ -274,6 +274,32 @@ static void tmux_that_the_environment_does_not_tell(void **state)
     assert_false(p.caps.tmux);
     assert_int_equal(p.caps.graphics, GRAPHICS_SIXEL);
     assert_string_equal(p.caps.terminal, "XTerm(379)");
+}
+
+static void a_silent_outer_terminal_is_asked_again(void **state)
+{
+    (void)state;
+    START("TERM", "tmux-256color", "TMUX", "x");
+    ask();                            /* at 1000 ms; tmux was just starting */
+    assert_false(probe_due(&p, 1e6)); /* nothing says that there is sixel */
+    hear(TMUX_34);
+    assert_false(probe_due(&p, 1900));
+    assert_true(probe_due(&p, 2000));
+    probe_questions(&p, 2000, asked, 1024);
+    assert_memory_equal(asked, "\033Ptmux;", 7);
+    assert_false(probe_due(&p, 3900));
+    assert_true(probe_due(&p, 4000));
+    hear(XTERM_340_DA1);
+    assert_false(probe_due(&p, 1e6));
+    assert_int_equal(p.caps.graphics, GRAPHICS_SIXEL);
+    START("TERM", "tmux-256color", "TMUX", "x"); /* and given up in the end */
+    ask();
+    hear(TMUX_34);
+    for (int i = 1; i <= 3; i++) {
+        assert_true(probe_due(&p, i * 1e5));
+        probe_questions(&p, i * 1e5, asked, 1024);
+    }
+    assert_false(probe_due(&p, 1e9));
 }
 
 static void no_colour_takes_characters_not_pictures(void **state)
@@ -374,6 +400,7 @@ int main(void)
         cmocka_unit_test(terminals_without_sixel),
         cmocka_unit_test(behind_tmux),
         cmocka_unit_test(tmux_that_the_environment_does_not_tell),
+        cmocka_unit_test(a_silent_outer_terminal_is_asked_again),
         cmocka_unit_test(no_colour_takes_characters_not_pictures),
         cmocka_unit_test(what_the_user_demands_wins),
         cmocka_unit_test(another_size),

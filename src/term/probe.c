@@ -233,31 +233,39 @@ static void add_outer(char *out, size_t size, size_t *len, const char *text)
     add(out, size, len, wrapped);
 }
 
+bool probe_due(const struct probe *p, double now_ms)
+{
+    bool silent = p->caps.tmux && p->sixel && !p->outer_da1;
+    return p->ask_outer || (silent && p->outer_tries > 0 && p->outer_tries < 4 &&
+                            now_ms - p->outer_ms >= 1000.0 * p->outer_tries);
+}
+
 size_t probe_questions(struct probe *p, double now_ms, char *out, size_t size)
 {
     size_t len = 0;
     bool first = !p->asked, plain = is_plain(p->caps.terminal);
+    bool only_outer = !first && probe_due(p, now_ms);
     if (first) {
         p->asked = true;
         p->asked_ms = now_ms;
         add(out, size, &len, plain ? "" : XTVERSION);
         add(out, size, &len, plain || p->caps.tmux ? "" : KITTY_QUERY);
     }
-    if (!plain && !p->ask) {
+    if (!plain && !only_outer) {
         add(out, size, &len, CELL_SIZE);
         add(out, size, &len, p->cells_told ? "" : AREA_SIZE);
     }
     if (first)
         add(out, size, &len, plain ? DA1 : REGISTERS GEOMETRY DA1);
-    /* Again with every new size: tmux loses what passes through while it draws anew, and another
-     * terminal may be around it now. */
-    if (p->caps.tmux && (!p->asked_outer || p->sixel)) {
-        p->asked_outer = true;
+    /* With every new size too: another terminal may be around tmux now. */
+    if (p->caps.tmux && (first || only_outer || p->sixel)) {
+        p->outer_ms = now_ms;
+        p->outer_tries++;
+        p->ask_outer = false;
         add_outer(out, size, &len, XTVERSION);
         add_outer(out, size, &len, REGISTERS);
         add_outer(out, size, &len, DA1);
     }
-    p->ask = false;
     return len;
 }
 
@@ -287,7 +295,7 @@ static void answer_version(struct probe *p, const char *name)
     }
     copy_name(p->caps.terminal, name);
     p->caps.tmux = begins(name, "tmux "); /* TMUX may be a left-over in a new window */
-    p->ask = p->caps.tmux && !p->asked_outer;
+    p->ask_outer = p->caps.tmux && p->outer_tries == 0;
     p->iterm = p->iterm || begins(name, "iTerm2 ");
     if (!p->colors_forced && has_true_color(name))
         p->caps.colors = COLORS_TRUE;
