@@ -476,9 +476,20 @@ static int start_engine(struct ui *ui, const char *path, struct err *e)
     return 0;
 }
 
+/* A model or preset of the command line that is not there is an error now, not a draft for ever. */
+static int check_said(const struct settings *said, const char *preset, struct err *e)
+{
+    struct settings settled = {0};
+    int rc = said->said || preset ? engine_settle(said, preset, &settled, e) : 0;
+    settings_free(&settled);
+    return rc;
+}
+
 static int start(struct ui *ui, const struct settings *said, const char *preset, struct err *e)
 {
     char path[PATH_MAX];
+    if (check_said(said, preset, e))
+        return -1;
     if (config_load(&ui->config, e) || open_store(ui, path, e))
         return -1;
     choose_theme(ui);
