@@ -75,7 +75,7 @@ enum context {
     X(KILL_END, CTX_TEXT, "C-k", "", "cut to the end of the line")                                 \
     X(YANK, CTX_TEXT, "C-y", "", "put back what was cut")                                          \
     X(UNDO, CTX_TEXT, "C-_", "M-u", "undo")                                                        \
-    X(REDO, CTX_TEXT, "M-_", "M-r", "redo")                                                        \
+    X(REDO, CTX_TEXT, "M-r", "", "redo")                                                           \
     X(PRESET_USE, CTX_PRESETS, "Enter", "Space", "use the preset")                                 \
     X(PRESET_MARK, CTX_PRESETS, "m", "", "mark for comparing")                                     \
     X(VALUE_EDIT, CTX_SETTINGS, "Enter", "", "type a value")                                       \

@@ -108,7 +108,7 @@ void settings_draw(struct ui *ui, struct rect r)
         draw_on(ui->screen, y, in.x + 1, 10, ROLE_DIM, here ? ROLE_SELECT : ROLE_TEXT,
                 rows[n].label);
         if (here && st->editing)
-            draw_typing(ui, y, in.x + 11, in.w - 12);
+            draw_typing(ui, y, in.x + 11, in.w - 11);
         else
             draw_value(ui, &rows[n], y, in.x + 11, in.w - 12, here);
     }
@@ -271,9 +271,34 @@ bool settings_act(struct ui *ui, enum action a)
     }
 }
 
+/* Does typing this begin a new value? A digit for numbers, anything for texts; for a choice it goes
+ * to the next one that begins so. */
+static bool may_begin(struct ui *ui, const struct input_event *in)
+{
+    const struct row *r = &rows[ui->studio->setting_row];
+    const struct settings_key *k = key_of(r);
+    char now[300];
+    if (k->type == KEY_TEXT)
+        return true;
+    if (k->type != KEY_CHOICE)
+        return *in->text >= '0' && *in->text <= '9';
+    value_text(ui, r, now, sizeof now);
+    int count = 0, at = 0;
+    for (; k->choice(count); count++)
+        at = strcmp(k->choice(count), now) ? at : count;
+    for (int i = 1; i <= count; i++)
+        if (k->choice((at + i) % count)[0] == *in->text) {
+            settings_say(ui, r->key, k->choice((at + i) % count));
+            break;
+        }
+    return false;
+}
+
 void settings_type(struct ui *ui, const struct input_event *in)
 {
     struct studio *st = ui->studio;
+    if (!st->editing && !may_begin(ui, in))
+        return;
     if (!st->editing)
         begin_typing(ui, "");
     editor_insert(st->value, in->text, in->len);

@@ -112,15 +112,21 @@ static void ask_to_quit(struct ui *ui)
     dialog_ask(ui, question, quit_now, NULL);
 }
 
+/* After someone else had the terminal. */
+static void resumed(struct ui *ui)
+{
+    if (tty_resized(&ui->tty))
+        screen_resize(ui->screen, ui->tty.rows, ui->tty.cols);
+    screen_redraw(ui->screen);
+    ui_dirty(ui);
+}
+
 static void suspend(struct ui *ui)
 {
     while (out_waiting(&ui->out) && out_flush(&ui->out))
         poll(&(struct pollfd){.fd = ui->tty.out, .events = POLLOUT}, 1, 100);
     tty_suspend(&ui->tty);
-    if (tty_resized(&ui->tty))
-        screen_resize(ui->screen, ui->tty.rows, ui->tty.cols);
-    screen_redraw(ui->screen);
-    ui_dirty(ui);
+    resumed(ui);
 }
 
 static void global_act(struct ui *ui, enum action a)
@@ -217,13 +223,23 @@ static void clicked(struct ui *ui, const struct input_event *in)
     ui_dirty(ui);
 }
 
+static void ask_terminal(struct ui *ui)
+{
+    char questions[1024];
+    size_t n = probe_questions(&ui->probe, ui_clock_ms(), questions, sizeof questions);
+    out_put(&ui->out, questions, n);
+}
+
 static void answered(struct ui *ui, const struct input_event *in)
 {
+    enum color_depth before = ui->probe.caps.colors;
     if (in->len == 4 && !memcmp(in->text, "\033[0n", 4)) {
         out_answered(&ui->out, ui->now_ms);
         if (ui->live.job || ui->wake_ms > 0)
             ui_dirty(ui);
     } else if (probe_answer(&ui->probe, in->text, in->len, ui->now_ms)) {
+        if (ui->probe.caps.colors != before)
+            screen_theme(ui->screen, &ui->theme, &ui->probe.caps);
         ui_dirty(ui);
     }
 }
@@ -268,13 +284,11 @@ static bool read_terminal(struct ui *ui)
 
 static void resized(struct ui *ui)
 {
-    char questions[1024];
     if (!tty_resized(&ui->tty))
         return;
     probe_winsize(&ui->probe, ui->tty.rows, ui->tty.cols, ui->tty.pixels_w, ui->tty.pixels_h);
     screen_resize(ui->screen, ui->tty.rows, ui->tty.cols);
-    size_t n = probe_questions(&ui->probe, ui->now_ms, questions, sizeof questions);
-    out_put(&ui->out, questions, n);
+    ask_terminal(ui);
     ui_dirty(ui);
 }
 
@@ -296,6 +310,9 @@ static int take_signals(struct ui *ui)
         case SIGTSTP:
             suspend(ui);
             break;
+        case SIGCONT:
+            resumed(ui);
+            break;
         }
     return 0;
 }
@@ -316,6 +333,8 @@ static void take_events(struct ui *ui)
 
 static void take_time(struct ui *ui)
 {
+    if (probe_due(&ui->probe, ui->now_ms))
+        ask_terminal(ui);
     const struct live *l = &ui->live;
     double last = l->samples_seen ? l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].at_ms : -1e9;
     if (ui->now_ms - last >= SAMPLE_MS) {
@@ -398,7 +417,6 @@ static int loop(struct ui *ui)
 
 static int start_terminal(struct ui *ui, struct err *e)
 {
-    char questions[1024];
     if (tty_open(&ui->tty, e))
         return -1;
     tty_signal_fd(&ui->tty);
@@ -409,8 +427,7 @@ static int start_terminal(struct ui *ui, struct err *e)
     ui->screen = screen_new(ui->tty.rows, ui->tty.cols, &ui->probe.caps, &ui->theme, e);
     if (!ui->input || !ui->screen)
         return ui->screen ? err_set(e, "out of memory") : -1;
-    size_t n = probe_questions(&ui->probe, ui_clock_ms(), questions, sizeof questions);
-    out_put(&ui->out, questions, n);
+    ask_terminal(ui);
     return 0;
 }
 
@@ -550,6 +567,7 @@ int ui_run(const struct settings *said, const char *preset)
             drain(ui);
         studio_save(ui);
     }
+    ui->tty.answers_due = !ui->probe.caps.done || ui->out.pace.waiting;
     tty_close(&ui->tty);
     if (ui->dialog)
         dialog_close(ui);
