@@ -106,8 +106,11 @@ int main(int argc, char **argv)
                     {"smooth", smooth()},
                     {"noise", noise()}};
     static const struct finish_options options[] = {
-        {4, 0, true}, {8, 0, true},  {16, 0, true},   {8, 16, true}, {8, -1, false},
-        {1, 0, true}, {1, 16, true}, {1, 256, false}, {1, -1, true}, {1, 16, false},
+        {.cell = 4, .colors = 0, .matte = true},   {.cell = 8, .colors = 0, .matte = true},
+        {.cell = 16, .colors = 0, .matte = true},  {.cell = 8, .colors = 16, .matte = true},
+        {.cell = 8, .colors = -1, .matte = false}, {.cell = 1, .colors = 0, .matte = true},
+        {.cell = 1, .colors = 16, .matte = true},  {.cell = 1, .colors = 256, .matte = false},
+        {.cell = 1, .colors = -1, .matte = true},  {.cell = 1, .colors = 16, .matte = false},
     };
     for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
         for (size_t k = 0; k < sizeof options / sizeof *options; k++)

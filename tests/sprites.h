@@ -159,11 +159,9 @@ static inline void sprite_salt(struct image *m, int percent, uint32_t *seed)
                 m->rgba[4 * i + c] = (uint8_t)sprite_random(seed);
 }
 
-/* What a decoder would make of the sprite. */
-static inline struct image *sprite_damage(const struct image *sprite, struct damage d,
-                                          uint32_t seed)
+/* Blurs, rings and adds noise; the cell's size and the shift are not looked at. */
+static inline void sprite_wear(struct image *m, struct damage d, uint32_t *seed)
 {
-    struct image *m = image_enlarge(sprite, d.cell);
     size_t n = (size_t)m->width * m->height;
     int *v = malloc(2 * n * sizeof *v), *wide = v + n;
     for (int c = 0; c < 3; c++) {
@@ -173,11 +171,19 @@ static inline struct image *sprite_damage(const struct image *sprite, struct dam
         memcpy(wide, v, n * sizeof *v);
         sprite_blur(wide, m->width, m->height, 2);
         for (size_t i = 0; i < n; i++) {
-            int noise = (int)(sprite_random(&seed) % (unsigned)(2 * d.noise + 1)) - d.noise;
+            int noise = (int)(sprite_random(seed) % (unsigned)(2 * d.noise + 1)) - d.noise;
             m->rgba[4 * i + c] = sprite_byte(v[i] + (v[i] - wide[i]) * d.ring / 100 + noise);
         }
     }
     free(v);
+}
+
+/* What a decoder would make of the sprite. */
+static inline struct image *sprite_damage(const struct image *sprite, struct damage d,
+                                          uint32_t seed)
+{
+    struct image *m = image_enlarge(sprite, d.cell);
+    sprite_wear(m, d, &seed);
     sprite_shift(m, d.shift);
     sprite_salt(m, d.salt, &seed);
     return m;

@@ -406,7 +406,8 @@ static void sprites_come_back(void **state)
             struct image *drawn = sprite_draw(k / 3, grounds[k % 3]);
             struct image *raw = sprite_damage(drawn, d, (uint32_t)k);
             struct finish_report r;
-            struct image *m = finish(raw, (struct finish_options){d.cell, 0, true}, &r);
+            struct image *m = finish(raw, (struct finish_options){.cell = d.cell, .matte = true},
+                                     &r);
             assert_int_equal(r.cell, d.cell);
             assert_int_equal(r.width, SPRITE_SIDE);
             sum += error_rate(m, truth) / (3 * SPRITE_ARTS);
@@ -434,7 +435,8 @@ static void finishing_twice_changes_nothing(void **state)
             struct image *drawn = k < SPRITE_ARTS ? sprite_draw(k, white) : rainbow(16, 16);
             struct image *raw = sprite_damage(drawn, (struct damage){4, 1, 30, 8, 0, 0}, 2);
             struct finish_report r;
-            struct finish_options o = {4, colors == 2 ? 0 : colors, true};
+            struct finish_options o = {
+                .cell = 4, .colors = colors == 2 ? 0 : colors, .matte = true};
             struct image *once = finish(raw, o, &r), *twice;
             o.cell = 1;
             twice = finish(once, o, &r);
@@ -455,7 +457,8 @@ static void odd_images_are_finished(void **state)
         for (int colors = -1; colors < 3; colors++) {
             struct image *m = filled(sizes[i][0], sizes[i][1], teal);
             struct finish_report r;
-            struct image *out = finish(m, (struct finish_options){0, colors, true}, &r);
+            struct image *out = finish(
+                m, (struct finish_options){.cell = 0, .colors = colors, .matte = true}, &r);
             assert_true(image_equal(m, out)); /* one colour: it is no ground */
             assert_false(r.background);
             assert_int_equal(r.colors_after, 1);
@@ -465,7 +468,7 @@ static void odd_images_are_finished(void **state)
         }
     struct image *m = image_new(16, 16), *out; /* nothing to be seen at all */
     struct finish_report r;
-    out = finish(m, (struct finish_options){4, 0, true}, &r);
+    out = finish(m, (struct finish_options){.cell = 4, .colors = 0, .matte = true}, &r);
     assert_int_equal(r.colors_after, 0);
     assert_int_equal(image_colors(out), 1);
     image_free(out);
@@ -480,10 +483,10 @@ static void alpha_is_hard_when_asked_for(void **state)
     struct finish_report r;
     at(m, 0, 0)[3] = 127;
     at(m, 1, 0)[3] = 128;
-    out = finish(m, (struct finish_options){0, -1, false}, &r);
+    out = finish(m, (struct finish_options){.cell = 0, .colors = -1, .matte = false}, &r);
     assert_memory_equal(out->rgba, m->rgba, 8 * 8 * 4);
     image_free(out);
-    out = finish(m, (struct finish_options){0, -1, true}, &r);
+    out = finish(m, (struct finish_options){.cell = 0, .colors = -1, .matte = true}, &r);
     assert_memory_equal(at(out, 0, 0), ((uint8_t[4]){0}), 4);
     assert_int_equal(at(out, 1, 0)[3], 255);
     assert_false(r.background);
@@ -501,19 +504,19 @@ static void nonsense_is_refused(void **state)
         struct image m;
         struct finish_options o;
     } bad[] = {
-        {*good, {5, 0, true}},
-        {*good, {-1, 0, true}},
-        {*good, {24, 0, true}},
-        {*good, {INT_MAX, 0, true}},
-        {*good, {4, -2, true}},
-        {*good, {4, 257, true}},
-        {*good, {4, INT_MAX, true}},
-        {{0, 12, pixel}, {1, 0, true}},
-        {{12, 0, pixel}, {1, 0, true}},
-        {{-1, -1, pixel}, {1, 0, true}},
-        {{IMAGE_MAX_SIDE + 1, 1, pixel}, {1, 0, true}},
-        {{INT_MAX, INT_MAX, pixel}, {1, 0, true}},
-        {{1, 1, NULL}, {1, 0, true}},
+        {*good, {.cell = 5, .colors = 0, .matte = true}},
+        {*good, {.cell = -2, .colors = 0, .matte = true}},
+        {*good, {.cell = 24, .colors = 0, .matte = true}},
+        {*good, {.cell = INT_MAX, .colors = 0, .matte = true}},
+        {*good, {.cell = 4, .colors = -2, .matte = true}},
+        {*good, {.cell = 4, .colors = 257, .matte = true}},
+        {*good, {.cell = 4, .colors = INT_MAX, .matte = true}},
+        {{0, 12, pixel}, {.cell = 1, .colors = 0, .matte = true}},
+        {{12, 0, pixel}, {.cell = 1, .colors = 0, .matte = true}},
+        {{-1, -1, pixel}, {.cell = 1, .colors = 0, .matte = true}},
+        {{IMAGE_MAX_SIDE + 1, 1, pixel}, {.cell = 1, .colors = 0, .matte = true}},
+        {{INT_MAX, INT_MAX, pixel}, {.cell = 1, .colors = 0, .matte = true}},
+        {{1, 1, NULL}, {.cell = 1, .colors = 0, .matte = true}},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct finish_report r;

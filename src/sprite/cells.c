@@ -1,6 +1,7 @@
 /* One pixel a cell; see cells.h. */
 #include "sprite/cells.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "sprite/oklab.h"
@@ -17,8 +18,10 @@ enum {
 /* Groups nearer than this (Oklab) are shades of one colour. */
 static const float ONE_COLOUR = 0.04f;
 
-/* What is looked at in every cell of a grid: the same places with the same weights. */
+/* What is looked at in every cell of one size: the same places with the same weights. */
 struct mask {
+    int width, height;
+    enum cell_method method;
     int n, total;
     int x[SIDE * SIDE], y[SIDE * SIDE], weight[SIDE * SIDE];
 };
@@ -59,15 +62,27 @@ static int weight_at(int i, int cell, enum cell_method method)
     return w * w / 256;
 }
 
-static void mask_make(struct mask *k, int cell, enum cell_method method)
+/* Which places of a side are looked at: every `stride`-th of them, as far from both ends. */
+struct places {
+    int first, stride, count;
+};
+
+static struct places places_of(int side)
 {
-    int stride = (cell + SIDE - 1) / SIDE, count = cell / stride;
-    int first = (cell - 1 - (count - 1) * stride) / 2;
-    k->n = k->total = 0;
-    for (int j = 0; j < count; j++)
-        for (int i = 0; i < count; i++) {
-            int x = first + i * stride, y = first + j * stride;
-            int w = weight_at(x, cell, method) * weight_at(y, cell, method);
+    int stride = (side + SIDE - 1) / SIDE, count = side / stride;
+    return (struct places){(side - 1 - (count - 1) * stride) / 2, stride, count};
+}
+
+static void mask_make(struct mask *k, int width, int height, enum cell_method method)
+{
+    struct places across = places_of(width), down = places_of(height);
+    if (width <= SMALL && height <= SMALL && method == CELL_DOMINANT)
+        method = CELL_CENTRE;
+    *k = (struct mask){.width = width, .height = height, .method = method};
+    for (int j = 0; j < down.count; j++)
+        for (int i = 0; i < across.count; i++) {
+            int x = across.first + i * across.stride, y = down.first + j * down.stride;
+            int w = weight_at(x, width, method) * weight_at(y, height, method);
             if (w < (method == CELL_DOMINANT ? LEAST : 1))
                 continue;
             k->x[k->n] = x, k->y[k->n] = y, k->weight[k->n++] = w;
@@ -196,33 +211,81 @@ static void harden(const struct image *m, struct image *out)
     }
 }
 
-struct image *cells_reduce(const struct image *m, struct cell_grid g, enum cell_method method,
-                           struct err *e)
+/* The masks of the sizes that were met, found again by size. */
+struct masks {
+    enum cell_method method;
+    struct mask at[4][4];
+};
+
+static const struct mask *mask_of(struct masks *all, int width, int height)
 {
-    struct mask mask;
+    struct mask *k = &all->at[height & 3][width & 3];
+    if (k->width != width || k->height != height)
+        mask_make(k, width, height, all->method);
+    return k;
+}
+
+static void reduce_row(const struct image *m, struct masks *all, const int *x, int columns, int top,
+                       int height, uint8_t *out)
+{
     struct samples s;
-    if (cells_check(m, g, e))
-        return NULL;
-    struct image *out = image_new((m->width - g.left) / g.cell, (m->height - g.top) / g.cell);
-    if (!out) {
+    for (int i = 0; i < columns; i++, out += 4) {
+        const struct mask *k = mask_of(all, x[i + 1] - x[i], height);
+        take_samples(m, k, x[i], top, &s);
+        if (2 * (int64_t)s.weight < k->total)
+            continue; /* stays transparent black */
+        cell_color(&s, k->method, out);
+        out[3] = 255;
+    }
+}
+
+struct image *cells_reduce_lines(const struct image *m, const int *x, int columns, const int *y,
+                                 int rows, enum cell_method method, struct err *e)
+{
+    struct masks *all = calloc(1, sizeof *all);
+    struct image *out = image_new(columns, rows);
+    if (!all || !out) {
+        free(all);
+        image_free(out);
         err_set(e, "out of memory for the sprite's pixels");
         return NULL;
     }
-    if (g.cell == 1) {
+    all->method = method;
+    for (int j = 0; j < rows; j++)
+        reduce_row(m, all, x, columns, y[j], y[j + 1] - y[j],
+                   out->rgba + (size_t)j * (size_t)columns * 4);
+    free(all);
+    return out;
+}
+
+static struct image *hardened(const struct image *m, struct err *e)
+{
+    struct image *out = image_new(m->width, m->height);
+    if (out)
         harden(m, out);
-        return out;
+    else
+        err_set(e, "out of memory for the sprite's pixels");
+    return out;
+}
+
+struct image *cells_reduce(const struct image *m, struct cell_grid g, enum cell_method method,
+                           struct err *e)
+{
+    if (cells_check(m, g, e))
+        return NULL;
+    if (g.cell == 1)
+        return hardened(m, e);
+    int columns = (m->width - g.left) / g.cell, rows = (m->height - g.top) / g.cell;
+    int *x = malloc(((size_t)columns + (size_t)rows + 2) * sizeof *x), *y = x + columns + 1;
+    if (!x) {
+        err_set(e, "out of memory for the sprite's pixels");
+        return NULL;
     }
-    if (g.cell <= SMALL && method == CELL_DOMINANT)
-        method = CELL_CENTRE;
-    mask_make(&mask, g.cell, method);
-    uint8_t *p = out->rgba;
-    for (int y = 0; y < out->height; y++)
-        for (int x = 0; x < out->width; x++, p += 4) {
-            take_samples(m, &mask, g.left + x * g.cell, g.top + y * g.cell, &s);
-            if (2 * (int64_t)s.weight < mask.total)
-                continue; /* stays transparent black */
-            cell_color(&s, method, p);
-            p[3] = 255;
-        }
+    for (int i = 0; i <= columns; i++)
+        x[i] = g.left + i * g.cell;
+    for (int i = 0; i <= rows; i++)
+        y[i] = g.top + i * g.cell;
+    struct image *out = cells_reduce_lines(m, x, columns, y, rows, method, e);
+    free(x);
     return out;
 }

@@ -32,4 +32,9 @@ int cells_check(const struct image *, struct cell_grid, struct err *);
  * and err for a grid that does not fit and without memory. */
 struct image *cells_reduce(const struct image *, struct cell_grid, enum cell_method, struct err *);
 
+/* The same for cells that differ: cell i of a row is pixels x[i] to x[i + 1] - 1, of a column y[i]
+ * to y[i + 1] - 1. Both rise from 0 or more to at most the image's width and height. */
+struct image *cells_reduce_lines(const struct image *, const int *x, int columns, const int *y,
+                                 int rows, enum cell_method, struct err *);
+
 #endif

@@ -10,14 +10,21 @@
 #include "sprite/image.h"
 
 struct finish_options {
-    int cell;   /* pixels of a cell's side, dividing both sides of the image; 0 or 1: as it is */
-    int colors; /* 1 to 256: at most so many; 0: choose; -1: leave them */
-    bool matte; /* cut the background */
+    int cell;    /* pixels of a cell's side, dividing both sides of the image; 0 or 1: as it is;
+                    FINISH_FIND: the grid is looked for (grid.h), and without one: as it is */
+    int colors;  /* 1 to 256: at most so many; 0: choose; -1: leave them */
+    bool matte;  /* cut the background */
+    double grid; /* with FINISH_FIND: a cell's side, of which only the place is looked for; or 0 */
 };
+
+enum { FINISH_FIND = -1 };
 
 struct finish_report {
     int width, height;               /* of the result */
-    int cell;                        /* what was used, 1 or more */
+    int cell;                        /* what was used, rounded, 1 or more */
+    bool grid_found, grid_even;      /* with FINISH_FIND, as below */
+    double cell_x, cell_y;           /* a cell's sides; 1 without a grid */
+    double confidence;               /* in the grid, 0 to 1 */
     int colors_before, colors_after; /* visible colours: of the cells; of the result */
     bool background;                 /* was found and cut */
     uint8_t background_rgb[3];       /* if so */

@@ -1,0 +1,464 @@
+/* The pixel grid of an enlarged sprite; see grid.h. */
+#include "sprite/grid.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sprite/edges.h"
+
+enum {
+    PER_WAVE = 4,  /* waves tried between two that differ by one length over the image */
+    LINES_MIN = 5, /* of edges, in cells: a shorter picture tells nothing */
+    MULTIPLES = 6, /* of the best wave that are tried as well */
+    REFINE = 12,   /* steps of the search for a wave's length */
+    BLOCK = 256,   /* waves that are turned together */
+    PARTS = 4,     /* of an image whose grid wanders */
+};
+
+static const double PI = 3.14159265358979323846;
+/* Least confidence: more where there are few lines, which are in step with something by chance, and
+ * where lines follow the edges. */
+static const double SURE = 0.3, SURE_FEW = 1.5, SURE_UNEVEN = 0.25;
+static const double FEW = 1;        /* how much less a wave with few lines counts */
+static const double AS_GOOD = 0.9;  /* a longer wave with so much of the best one's is taken */
+static const double SHIFT = 0.35;   /* pixels that a rounder size may move the outermost lines */
+static const double ASPECT = 1.5;   /* of a cell's sides, at most */
+static const double GIVE = 0.3;     /* share of a cell that lines may wander from one to the next */
+static const double STIFF = 4;      /* how much wandering must gain, in edges of a line */
+static const double WEAK = 0.1;     /* a line with less than this share of edges tells nothing */
+static const double FOLLOW_MIN = 3; /* smaller cells leave lines no room to wander */
+static const double BETTER = 0.06;  /* share of the edges that following them must win */
+static const double APART = 1.1;    /* cells are square unless two sizes fit so much better */
+
+/* One direction of the image. */
+struct axis {
+    struct edges edges;
+    double middle, extent; /* of the edges, in pixels */
+};
+
+/* How much the edges are in step with a wave of this frequency: a sum that is their total where
+ * all lie on lines, and the phase of the lines. */
+static double in_step(const struct axis *a, double frequency, double *offset)
+{
+    double turn = -2 * PI * frequency, re = 0, im = 0;
+    double c = 1, s = 0, dc = cos(turn), ds = sin(turn);
+    for (int i = 0; i < a->edges.n; i++) {
+        double w = (double)a->edges.at[i], next = c * dc - s * ds;
+        re += w * c, im += w * s;
+        s = c * ds + s * dc, c = next;
+    }
+    double place = -atan2(im, re) / (2 * PI * frequency);
+    if (offset)
+        *offset = place < 0 ? place + 1 / frequency : place;
+    return sqrt(re * re + im * im);
+}
+
+/* Where most of the edges are. */
+static void measure(struct axis *a)
+{
+    double from = 0.01 * a->edges.total, to = 0.99 * a->edges.total, sum = 0;
+    int first = 0, last = 0;
+    for (int i = 0; i < a->edges.n; i++) {
+        sum += (double)a->edges.at[i];
+        first = sum < from ? i + 1 : first;
+        last = sum < to ? i + 1 : last;
+    }
+    a->extent = last > first ? last - first : 0;
+    a->middle = 0.5 * (first + last);
+}
+
+/* ---- all waves at once ---- */
+
+struct waves {
+    int n, parts;       /* the image is looked at in so many parts, each with a phase of its own */
+    double first, step; /* frequencies: first + i * step */
+    float *power;       /* [n] */
+};
+
+/* Waves that turn together, few enough for the fastest memory. */
+struct turning {
+    float re[BLOCK], im[BLOCK], c[BLOCK], s[BLOCK], dc[BLOCK], ds[BLOCK];
+};
+
+static void turn(struct turning *restrict t, float w)
+{
+    for (int i = 0; i < BLOCK; i++) {
+        float next = t->c[i] * t->dc[i] - t->s[i] * t->ds[i];
+        t->re[i] += w * t->c[i], t->im[i] += w * t->s[i];
+        t->s[i] = t->c[i] * t->ds[i] + t->s[i] * t->dc[i], t->c[i] = next;
+    }
+}
+
+/* Adds what in_step says of each wave. A pixel after the other, all waves turn by their angle:
+ * that is what compilers turn into vector code. */
+static void waves_add(struct waves *k, const struct axis *a)
+{
+    struct turning t;
+    for (int from = 0; from < k->n; from += BLOCK) {
+        memset(&t, 0, sizeof t);
+        for (int i = 0; i < BLOCK; i++) {
+            double angle = -2 * PI * (k->first + (from + i) * k->step);
+            t.dc[i] = (float)cos(angle), t.ds[i] = (float)sin(angle);
+            t.c[i] = 1;
+        }
+        for (int part = 0, x = 0; part < k->parts; part++) {
+            int end = (int)((int64_t)a->edges.n * (part + 1) / k->parts);
+            memset(t.re, 0, sizeof t.re);
+            memset(t.im, 0, sizeof t.im);
+            for (; x < end; x++)
+                turn(&t, a->edges.at[x]);
+            for (int i = 0; i < BLOCK && from + i < k->n; i++)
+                k->power[from + i] += sqrtf(t.re[i] * t.re[i] + t.im[i] * t.im[i]);
+        }
+    }
+}
+
+/* The frequency of the best wave; 0 where there are too few edges to tell. */
+static double best_wave(const struct axis *x, const struct axis *y, int parts, struct err *e)
+{
+    double extent = 0;
+    const struct axis *both[2] = {x, y};
+    for (int i = 0; i < 2; i++)
+        extent = both[i] && both[i]->extent > extent ? both[i]->extent : extent;
+    struct waves k = {.parts = parts, .step = 1.0 / (PER_WAVE * (extent / parts + 1))};
+    k.first = parts * LINES_MIN / (extent + 1);
+    k.first = k.first > 1.0 / GRID_CELL_MAX ? k.first : 1.0 / GRID_CELL_MAX;
+    k.n = (int)((0.5 - k.first) / k.step) + 1;
+    if (k.first >= 0.5)
+        return 0;
+    k.power = calloc((size_t)k.n, sizeof *k.power);
+    if (!k.power)
+        return err_set(e, "out of memory for the grid");
+    int best = 0;
+    for (int i = 0; i < 2; i++)
+        if (both[i])
+            waves_add(&k, both[i]);
+    double total = (x ? x->edges.total : 0) + (y ? y->edges.total : 0), most = -1e300;
+    for (int i = 0; i < k.n; i++) {
+        double lines = extent * (k.first + i * k.step) / parts;
+        double p = (double)k.power[i] - total * FEW / lines;
+        if (p > most)
+            most = p, best = i;
+    }
+    free(k.power);
+    return k.first + best * k.step;
+}
+
+/* Both may be NULL, but not at once. */
+static double power(const struct axis *x, const struct axis *y, double fx, double fy)
+{
+    double sum = (x ? in_step(x, fx, NULL) : 0) + (y ? in_step(y, fy, NULL) : 0);
+    double all = (x ? x->edges.total : 0) + (y ? y->edges.total : 0);
+    return all > 0 ? sum / all : 0;
+}
+
+/* The top of the hill around f. */
+static double climb(const struct axis *x, const struct axis *y, double f)
+{
+    double extent = x && y && x->extent < y->extent ? y->extent : x ? x->extent : y->extent;
+    double reach = 1 / (PER_WAVE * (extent + 1)), here = power(x, y, f, f);
+    for (int i = 0; i < REFINE; i++, reach *= 0.6)
+        for (int side = -1; side <= 1; side += 2) {
+            double g = f + side * reach, there = g > 0 ? power(x, y, g, g) : 0;
+            if (there > here)
+                here = there, f = g;
+        }
+    return f;
+}
+
+/* The best wave, or one of a multiple of its length that is as good: edges that are in step with a
+ * wave are in step with its halves and thirds as well. */
+static double longest_wave(const struct axis *x, const struct axis *y, double f)
+{
+    if (f <= 0)
+        return 0;
+    f = climb(x, y, f);
+    double here = power(x, y, f, f);
+    for (int k = MULTIPLES; k > 1; k--) {
+        double g = climb(x, y, f / k);
+        if (1 / g <= GRID_CELL_MAX && power(x, y, g, g) >= AS_GOOD * here)
+            f = g, k = MULTIPLES + 1; /* and its multiples */
+    }
+    return f;
+}
+
+/* ---- lines ---- */
+
+/* Whole pixels, where that moves no edge by much. */
+static double rounder(const struct axis *a, double cell)
+{
+    double whole = floor(cell + 0.5), near = SHIFT * cell / (0.5 * a->extent + 1);
+    return fabs(whole - cell) < near ? whole : cell;
+}
+
+struct lines {
+    double cell, first; /* of an even grid */
+    int n;              /* places, one more than cells */
+    int *at;            /* room for the axis' pixels + 2 */
+};
+
+/* Where lines are when the one nearest to the left border is at `first`, 0 to cell. */
+static void even_lines(struct lines *l, int size)
+{
+    l->n = 0;
+    if (l->first >= 0.5 * l->cell && l->first >= 0.5)
+        l->at[l->n++] = 0;
+    for (int k = 0;; k++) {
+        int at = (int)floor(l->first + k * l->cell + 0.5);
+        if (at > size)
+            break;
+        l->at[l->n++] = at;
+    }
+    if (size - l->at[l->n - 1] >= 0.5 * l->cell)
+        l->at[l->n++] = size;
+}
+
+/* How much the edges are in step with lines that need not be even. */
+static double in_step_with(const struct axis *a, const struct lines *l)
+{
+    double re = 0, im = 0;
+    for (int i = 0; i + 1 < l->n; i++) {
+        int from = l->at[i], width = l->at[i + 1] - from;
+        for (int x = from; x < from + width; x++) {
+            double angle = 2 * PI * (x - from) / width;
+            re += (double)a->edges.at[x] * cos(angle), im += (double)a->edges.at[x] * sin(angle);
+        }
+    }
+    return sqrt(re * re + im * im);
+}
+
+/* What is gained by a line at x: the edges there, and half of those beside it. */
+static double gain(const struct axis *a, int x)
+{
+    const float *at = a->edges.at;
+    double before = x > 0 ? (double)at[x - 1] : 0,
+           behind = x + 1 < a->edges.n ? (double)at[x + 1] : 0;
+    return (double)at[x] + 0.5 * (before + behind);
+}
+
+/* ---- lines that wander ---- */
+
+struct track {
+    float best; /* gain of the best lines that end here */
+    int before; /* the line before, or -1 */
+};
+
+/* The best way to each place, lines being about a cell apart. Returns the best end. */
+static int find_ways(const struct axis *a, double cell, struct track *t)
+{
+    int n = a->edges.n, least = (int)ceil(cell * (1 - GIVE)), most = (int)floor(cell * (1 + GIVE));
+    double unit = STIFF * a->edges.total / (n / cell);
+    int end = 0;
+    least = least < 1 ? 1 : least;
+    for (int x = 0; x < n; x++) {
+        t[x] = (struct track){0, -1};
+        for (int s = least; s <= most && s <= x; s++) {
+            double off = (s - cell) / cell;
+            float sum = t[x - s].best - (float)(unit * off * off);
+            if (sum > t[x].best || t[x].before < 0)
+                t[x] = (struct track){sum, x - s};
+        }
+        t[x].best += (float)gain(a, x);
+        end = x + cell < n || t[x].best < t[end].best ? end : x;
+    }
+    return end;
+}
+
+/* Lines beyond the outermost edges are where the cell's size puts them. */
+static void trim_ends(const struct axis *a, double cell, struct lines *l)
+{
+    double least = WEAK * a->edges.total / (a->edges.n / cell);
+    int from = 0, to = l->n - 1;
+    while (from < to && gain(a, l->at[from]) < least)
+        from++;
+    while (to > from && gain(a, l->at[to]) < least)
+        to--;
+    double first = l->at[from], last = l->at[to];
+    if (to - from >= LINES_MIN)
+        l->cell = cell = (last - first) / (to - from);
+    int before = (int)floor(first / cell + 0.5),
+        behind = (int)floor((a->edges.n - last) / cell + 0.5);
+    int count = to - from + 1;
+    memmove(l->at + before, l->at + from, (size_t)count * sizeof *l->at);
+    for (int i = 0; i < before; i++) {
+        int x = (int)floor(first - (before - i) * cell + 0.5);
+        l->at[i] = x < 0 ? 0 : x;
+    }
+    l->n = before + count;
+    for (int i = 1; i <= behind; i++) {
+        int x = (int)floor(last + i * cell + 0.5);
+        l->at[l->n++] = x > a->edges.n ? a->edges.n : x;
+    }
+}
+
+/* Lines that follow the edges. */
+static int follow(const struct axis *a, double cell, struct lines *l, struct err *e)
+{
+    int n = a->edges.n;
+    struct track *t = malloc((size_t)n * sizeof *t);
+    if (!t)
+        return err_set(e, "out of memory for the grid");
+    int end = find_ways(a, cell, t);
+    l->n = 0;
+    for (int x = end; x >= 0; x = t[x].before)
+        l->n++;
+    for (int x = end, i = l->n; x >= 0; x = t[x].before)
+        l->at[--i] = x;
+    trim_ends(a, cell, l);
+    free(t);
+    return 0;
+}
+
+/* The lines of one direction. Even, unless following the edges finds many more of them. */
+static int find_lines(const struct axis *a, double cell, struct lines *l, bool *even, struct err *e)
+{
+    int n = a->edges.n;
+    struct lines free_lines = {.cell = cell};
+    *l = (struct lines){.cell = cell};
+    /* Places beyond the borders: a cell and a half at both ends. */
+    l->at = malloc(((size_t)n + 4) * sizeof *l->at);
+    free_lines.at = malloc(((size_t)n + 4) * sizeof *l->at);
+    int rc = l->at && free_lines.at ? 0 : err_set(e, "out of memory for the grid");
+    if (!rc) {
+        if (a->edges.total > 0)
+            in_step(a, 1 / cell, &l->first);
+        even_lines(l, n);
+        if (cell >= FOLLOW_MIN && a->edges.total > 0)
+            rc = follow(a, cell, &free_lines, e);
+    }
+    if (!rc && free_lines.n > 1 &&
+        in_step_with(a, &free_lines) > in_step_with(a, l) + BETTER * a->edges.total) {
+        int *at = l->at;
+        l->at = free_lines.at, l->n = free_lines.n, l->cell = free_lines.cell;
+        l->first = l->at[0] > 0 ? l->at[0] : l->at[1];
+        free_lines.at = at;
+        *even = false;
+    }
+    free(free_lines.at);
+    return rc;
+}
+
+/* ---- the whole ---- */
+
+/* Cells that are longer one way: two sizes, where they fit much better than one. */
+static void part_sizes(const struct axis *x, const struct axis *y, double f, double *cell_x,
+                       double *cell_y)
+{
+    *cell_x = *cell_y = 1 / f;
+    if (x->extent <= 0 || y->extent <= 0)
+        return;
+    struct err e;
+    double fx = longest_wave(x, NULL, best_wave(x, NULL, 1, &e));
+    double fy = longest_wave(NULL, y, best_wave(y, NULL, 1, &e));
+    if (fx <= 0 || fy <= 0 || fx > fy * ASPECT || fy > fx * ASPECT)
+        return;
+    if (power(x, y, fx, fy) >= APART * power(x, y, f, f))
+        *cell_x = 1 / fx, *cell_y = 1 / fy;
+}
+
+static double sure(const struct axis *x, const struct axis *y, double cell_x, double cell_y)
+{
+    double across = x->extent / cell_x, down = y->extent / cell_y;
+    return SURE + SURE_FEW / (across > down ? across : down);
+}
+
+/* Looks for one grid over the whole image, then for one that wanders between parts of it. */
+static int find_cells(const struct axis *x, const struct axis *y, double *cell_x, double *cell_y,
+                      struct err *e)
+{
+    *cell_x = *cell_y = 0;
+    for (int parts = 1; parts <= PARTS; parts += PARTS - 1) {
+        double f = best_wave(x, y, parts, e);
+        if (f < 0)
+            return -1;
+        f = parts == 1 ? longest_wave(x, y, f) : f;
+        if (f <= 0)
+            return 0;
+        part_sizes(x, y, f, cell_x, cell_y);
+        if (parts > 1 || power(x, y, 1 / *cell_x, 1 / *cell_y) >= sure(x, y, *cell_x, *cell_y))
+            return 0;
+    }
+    return 0;
+}
+
+static int make_lines(const struct axis *x, const struct axis *y, struct grid *g, struct err *e)
+{
+    struct lines lx = {0}, ly = {0};
+    double all = x->edges.total + y->edges.total;
+    g->even = true;
+    int rc = find_lines(x, g->cell_x, &lx, &g->even, e) ||
+                     find_lines(y, g->cell_y, &ly, &g->even, e)
+                 ? -1
+                 : 0;
+    g->x = lx.at, g->y = ly.at;
+    if (rc)
+        return -1;
+    g->columns = lx.n - 1, g->rows = ly.n - 1;
+    g->left = lx.first, g->top = ly.first;
+    g->cell_x = lx.cell, g->cell_y = ly.cell;
+    g->confidence = all > 0 ? (in_step_with(x, &lx) + in_step_with(y, &ly)) / all : 0;
+    return 0;
+}
+
+/* As it is: a cell a pixel. */
+static int make_pixels(const struct image *m, struct grid *g, struct err *e)
+{
+    free(g->x);
+    free(g->y);
+    g->found = false, g->even = true;
+    g->cell_x = g->cell_y = 1, g->left = g->top = 0;
+    g->columns = m->width, g->rows = m->height;
+    g->x = malloc(((size_t)m->width + 1) * sizeof *g->x);
+    g->y = malloc(((size_t)m->height + 1) * sizeof *g->y);
+    if (!g->x || !g->y)
+        return err_set(e, "out of memory for the grid");
+    for (int i = 0; i <= m->width; i++)
+        g->x[i] = i;
+    for (int i = 0; i <= m->height; i++)
+        g->y[i] = i;
+    return 0;
+}
+
+static int find(const struct image *m, double cell, struct axis *x, struct axis *y, struct grid *g,
+                struct err *e)
+{
+    if (edges_find(m, &x->edges, &y->edges, e))
+        return -1;
+    measure(x);
+    measure(y);
+    g->cell_x = g->cell_y = cell;
+    if (cell <= 0 && find_cells(x, y, &g->cell_x, &g->cell_y, e))
+        return -1;
+    g->found = g->cell_x > 0;
+    if (cell <= 0 && g->found) {
+        g->cell_x = rounder(x, g->cell_x);
+        g->cell_y = rounder(y, g->cell_y);
+    }
+    if (g->found && make_lines(x, y, g, e))
+        return -1;
+    if (g->found && cell <= 0)
+        g->found = g->confidence >= sure(x, y, g->cell_x, g->cell_y) + (g->even ? 0 : SURE_UNEVEN);
+    return g->found ? 0 : make_pixels(m, g, e);
+}
+
+int grid_find(const struct image *m, double cell, struct grid *g, struct err *e)
+{
+    struct axis x = {0}, y = {0};
+    *g = (struct grid){0};
+    if (cell != 0 && !(cell >= 1 && cell <= m->width && cell <= m->height))
+        return err_set(e, "cells of %g pixels in an image of %dx%d", cell, m->width, m->height);
+    int rc = find(m, cell, &x, &y, g, e);
+    edges_free(&x.edges);
+    edges_free(&y.edges);
+    if (rc)
+        grid_free(g);
+    return rc;
+}
+
+void grid_free(struct grid *g)
+{
+    free(g->x);
+    free(g->y);
+    *g = (struct grid){0};
+}
