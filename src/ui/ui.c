@@ -207,7 +207,7 @@ static void typed(struct ui *ui, const struct input_event *in)
         act(ui, a);
     else if (ui->dialog)
         dialog_type(ui, in);
-    else if (!ui->help)
+    else if (!ui->help && in->kind != INPUT_KEY)
         ui_views[ui->view]->type(ui, in);
     ui_dirty(ui);
 }
