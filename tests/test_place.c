@@ -88,11 +88,62 @@ static struct {
     int y, x;
 } screen;
 
+/* tmux around it: it keeps the last images, and draws anew without the others when text comes over
+ * one, once it has read all. */
+enum { KEPT = 9 };
+static struct {
+    bool on, anew;
+    int kept;
+    struct {
+        long color;
+        int y, x, rows, cols;
+    } image[KEPT];
+} tmux;
+
+static void tmux_drop(int i)
+{
+    tmux.kept--;
+    memmove(&tmux.image[i], &tmux.image[i + 1], (size_t)(tmux.kept - i) * sizeof tmux.image[0]);
+}
+
+static void tmux_keep(long color, int rows, int cols)
+{
+    if (tmux.kept == KEPT)
+        tmux_drop(0);
+    tmux.image[tmux.kept].color = color;
+    tmux.image[tmux.kept].y = screen.y, tmux.image[tmux.kept].x = screen.x;
+    tmux.image[tmux.kept].rows = rows, tmux.image[tmux.kept++].cols = cols;
+}
+
+static void tmux_text(int y, int x)
+{
+    for (int i = tmux.kept - 1; i >= 0; i--)
+        if (y >= tmux.image[i].y && y < tmux.image[i].y + tmux.image[i].rows &&
+            x >= tmux.image[i].x && x < tmux.image[i].x + tmux.image[i].cols) {
+            tmux_drop(i);
+            tmux.anew = true;
+        }
+}
+
+static void tmux_draws(void)
+{
+    for (int y = 0; tmux.anew && y < ROWS; y++)
+        for (int x = 0; x < COLS; x++)
+            screen.cell[y][x] = screen.cell[y][x] > 0 ? 0 : screen.cell[y][x];
+    for (int i = 0; tmux.anew && i < tmux.kept; i++)
+        for (int y = 0; y < tmux.image[i].rows; y++)
+            for (int x = 0; x < tmux.image[i].cols; x++)
+                screen.cell[tmux.image[i].y + y][tmux.image[i].x + x] = tmux.image[i].color;
+    tmux.anew = false;
+}
+
 static void put_picture(const struct sixel_picture *p)
 {
     long color = 1 + (p->rgba[0] << 16 | p->rgba[1] << 8 | p->rgba[2]);
     assert_true(screen.y * CELL_H + p->h <= ROWS * CELL_H);
     assert_true(screen.x * CELL_W + p->w <= COLS * CELL_W);
+    if (tmux.on)
+        tmux_keep(color, (p->h + CELL_H - 1) / CELL_H, (p->w + CELL_W - 1) / CELL_W);
     for (int y = 0; y < p->h; y += 1)
         for (int x = 0; x < p->w; x += 1)
             screen.cell[screen.y + y / CELL_H][screen.x + x / CELL_W] = color;
@@ -130,6 +181,7 @@ static size_t show(struct out *o)
             assert_int_equal(*p, ' ');
             assert_in_range(screen.y, 0, ROWS - 1);
             assert_in_range(screen.x, 0, COLS - 1);
+            tmux_text(screen.y, screen.x);
             screen.cell[screen.y][screen.x++] = 0;
             p++;
         }
@@ -248,12 +300,15 @@ static void draw_text(const bool text_before[ROWS][COLS], bool text_now[ROWS][CO
         for (int x = 0; x < COLS; x++) {
             text_now[y][x] = overlay.on && y >= overlay.y && y < overlay.y + overlay.rows &&
                              x >= overlay.x && x < overlay.x + overlay.cols;
-            if (text_now[y][x] != text_before[y][x])
-                screen.cell[y][x] = text_now[y][x] ? -1 : 0;
+            if (text_now[y][x] == text_before[y][x])
+                continue;
+            tmux_text(y, x);
+            screen.cell[y][x] = text_now[y][x] ? -1 : 0;
         }
 }
 
 static bool text[ROWS][COLS];
+static double now_ms;
 
 /* One frame as the app makes it. Returns what is due; *bytes: how many were sent. */
 static int frame(struct places *p, struct out *o, size_t *bytes)
@@ -271,7 +326,9 @@ static int frame(struct places *p, struct out *o, size_t *bytes)
     *bytes = show(o);
     draw_text(text, now);
     memcpy(text, now, sizeof text);
-    int due = place_draw(p, &sixel_caps, o, 0);
+    struct caps caps = sixel_caps;
+    caps.tmux = tmux.on;
+    int due = place_draw(p, &caps, o, now_ms);
     *bytes += show(o);
     return due;
 }
@@ -313,6 +370,8 @@ static void start(struct places **p, struct out *o, unsigned seed)
     line_budget = SIZE_MAX;
     memset(&screen, 0, sizeof screen);
     memset(text, 0, sizeof text);
+    memset(&tmux, 0, sizeof tmux);
+    now_ms = 1000;
     overlay.on = false;
     for (int i = 0; i < AREAS; i++)
         area[i] = (struct area){.slot = (unsigned)i * 7 + 1};
@@ -444,6 +503,31 @@ static void a_slow_line_gets_few_and_small_previews(void **state)
     stop(p, &o);
 }
 
+static void tmux_forgets_and_is_told_again(void **state)
+{
+    (void)state;
+    for (unsigned seed = 1; seed <= 8; seed++) {
+        struct places *p;
+        struct out o;
+        size_t bytes;
+        start(&p, &o, seed);
+        tmux.on = true;
+        for (int round = 0; round < 150; round++) {
+            for (int n = chance(4); n >= 0; n--)
+                change_something();
+            for (int due = 1, turn = 0; due; turn++) {
+                due = frame(p, &o, &bytes);
+                tmux_draws();
+                o.pace.waiting = false;
+                now_ms += 40;
+                assert_true(turn < 8);
+            }
+            screen_is_right(round);
+        }
+        stop(p, &o);
+    }
+}
+
 static void what_is_written_over_is_drawn_again(void **state)
 {
     (void)state;
@@ -568,6 +652,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_frames_leave_no_ghost),
         cmocka_unit_test(a_slow_line_gets_few_and_small_previews),
+        cmocka_unit_test(tmux_forgets_and_is_told_again),
         cmocka_unit_test(what_is_written_over_is_drawn_again),
         cmocka_unit_test(what_is_due_costs_nothing_until_the_answer),
         cmocka_unit_test(drawing_again_does_not_encode_again),

@@ -9,6 +9,10 @@
  * largest size that LIVE_MS of the line can carry. Others are always sent in full, but once more
  * than STILL_MS of them are on their way the rest waits for the answer, so that a gallery over a
  * slow line does not hold up the keys.
+ *
+ * tmux keeps the last few images only (9 in 3.4 to 3.6, later 19). Text over one of them makes it
+ * draw its window anew, a moment later and without those that it no longer has. So after such a
+ * blow images wait until that has happened, and what was sent long ago is sent again.
  */
 #include "term/place.h"
 
@@ -23,8 +27,10 @@ enum {
     LIVE_MS = 150,
     STILL_MS = 300,
     STILL_BYTES = 256 << 10, /* while the line's speed is not known */
-    SHRINKS = 2,             /* how often a preview is halved below one pixel a pixel */
-    ID_BASE = 0x53500000,    /* kitty's ids are shared with other programs */
+    TMUX_KEEPS = 9,
+    TMUX_DRAWS_MS = 60, /* after its answer; it waits until the terminal around it has taken all */
+    SHRINKS = 2,        /* how often a preview is halved below one pixel a pixel */
+    ID_BASE = 0x53500000, /* kitty's ids are shared with other programs */
 };
 
 struct rect {
@@ -48,6 +54,7 @@ struct entry {
     bool held;  /* kitty has it */
     struct rect rect;
     struct look look;
+    uint64_t sent;     /* which of all images that were sent */
     int variant;       /* how far a preview has to be made smaller */
     int shown_variant; /* and how far what stands there was */
     struct {
@@ -67,6 +74,9 @@ struct places {
     char *blank;      /* attributes of empty cells; NULL: not told yet */
     size_t flight;    /* bytes of pictures since the last answer */
     int turn;         /* which preview comes first, in turn */
+    uint64_t sent;    /* images, ever */
+    bool stirred;     /* tmux may be about to draw anew ... */
+    double asked_ms;  /* ... and was asked then whether it has seen why; 0: not yet */
 };
 
 /* -- rectangles ---------------------------------------------------------------------------------
@@ -193,6 +203,8 @@ static void blank_cells(struct places *p, struct out *out, struct rect r)
     for (int i = 0; i < MAX_PLACES; i++)
         if (p->entry[i].shown && touches(p->entry[i].rect, r))
             p->entry[i].hurt = true;
+    p->stirred = p->caps.tmux && p->caps.graphics == GRAPHICS_SIXEL;
+    p->asked_ms = 0;
 }
 
 static unsigned kitty_id(unsigned slot)
@@ -357,6 +369,7 @@ static void send(struct places *p, struct out *out, struct entry *t, const struc
     t->rect = v->rect;
     t->look = v->look;
     t->shown_variant = t->variant;
+    t->sent = ++p->sent;
     p->flight += t->cache.len;
 }
 
@@ -398,6 +411,42 @@ static enum drawn draw(struct places *p, const struct place *w, struct out *out,
     return DRAWN_SENT;
 }
 
+/* -- tmux ---------------------------------------------------------------------------------------
+ */
+
+static bool tmux_forgot(const struct places *p, const struct entry *t)
+{
+    return t->shown && t->sent + TMUX_KEEPS <= p->sent;
+}
+
+static bool tmux_may_forget(const struct places *p)
+{
+    bool may = p->wants > TMUX_KEEPS;
+    for (int i = 0; i < MAX_PLACES; i++)
+        may |= tmux_forgot(p, &p->entry[i]);
+    return may;
+}
+
+/* False while tmux is about to draw its window anew; then what it forgot is known as hurt. */
+static bool tmux_has_drawn(struct places *p, struct out *out, bool idle, double now_ms)
+{
+    if (!p->stirred || !tmux_may_forget(p)) {
+        p->stirred = false;
+        return true;
+    }
+    if (idle && !p->asked_ms) {
+        out_ask(out, now_ms);
+        p->asked_ms = now_ms;
+        return false;
+    }
+    if (!idle || now_ms < p->asked_ms + TMUX_DRAWS_MS)
+        return false;
+    for (int i = 0; i < MAX_PLACES; i++)
+        p->entry[i].hurt |= tmux_forgot(p, &p->entry[i]);
+    p->stirred = false;
+    return true;
+}
+
 int place_draw(struct places *p, const struct caps *caps, struct out *out, double now_ms)
 {
     int due = 0, wants = p->wants, first = wants ? p->turn % wants : 0;
@@ -405,6 +454,8 @@ int place_draw(struct places *p, const struct caps *caps, struct out *out, doubl
     change_caps(p, caps, out);
     if (idle)
         p->flight = 0;
+    if (!tmux_has_drawn(p, out, idle, now_ms))
+        return 1;
     for (int i = 0; i < wants; i++) {
         int k = (first + i) % wants;
         enum drawn d = draw(p, &p->want[k], out, idle, now_ms);
