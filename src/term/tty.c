@@ -166,7 +166,7 @@ void tty_suspend(struct tty *t)
     struct sigaction fatal = {.sa_handler = SIG_DFL}, before;
     if (!t->open)
         return;
-    leave(false);
+    leave(t->answers_due);
     sigemptyset(&stop);
     sigaddset(&stop, SIGTSTP);
     sigaction(SIGTSTP, &fatal, &before);

@@ -21,8 +21,8 @@ struct tty {
     int in, out; /* descriptors; out is non-blocking while open (a descriptor of its own) */
     int rows, cols, pixels_w, pixels_h; /* pixels: 0 when the kernel does not know */
     bool open;
-    /* The caller's: answers of the terminal are still due (probe.h, out.h). tty_close waits for
-     * them for up to 150 ms, so that they do not land in the shell. */
+    /* The caller's: answers of the terminal are still due (probe.h, out.h). tty_close and
+     * tty_suspend wait for them for up to 150 ms, so that they do not land in the shell. */
     bool answers_due;
 };
 

@@ -22,19 +22,25 @@ static void tab_at(int view, int *x, int *w)
     }
 }
 
+static void memory_text(const struct ui *ui, char *out, size_t size)
+{
+    const struct live *l = &ui->live;
+    *out = '\0';
+    if (l->samples_seen)
+        text_bytes((double)l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].own, out, size);
+}
+
 static void model_text(const struct ui *ui, char *out, size_t size)
 {
     const struct live *l = &ui->live;
-    char bytes[32] = "";
-    if (l->samples_seen)
-        text_bytes((double)l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].own, bytes,
-                   sizeof bytes);
+    char bytes[32];
+    memory_text(ui, bytes, sizeof bytes);
     if (l->loading)
-        snprintf(out, size, "loading %.40s ", l->model);
+        snprintf(out, size, "loading %.40s", l->model);
     else if (l->ready)
-        snprintf(out, size, "%.40s  %s %s  %s ", l->model, l->device, l->precision, bytes);
+        snprintf(out, size, "%.40s  %s %s  %s", l->model, l->device, l->precision, bytes);
     else
-        snprintf(out, size, "%s ", bytes);
+        snprintf(out, size, "%s", bytes);
 }
 
 static void draw_top(struct ui *ui, struct rect r)
@@ -53,8 +59,9 @@ static void draw_top(struct ui *ui, struct rect r)
     }
     model_text(ui, text, sizeof text);
     int columns = text_columns(text, strlen(text));
-    if (end + columns < r.w)
-        draw_right(ui->screen, r.y, r.x + end, r.w - end, ROLE_BAR, text);
+    if (end + columns >= r.w)
+        memory_text(ui, text, sizeof text);
+    draw_right(ui->screen, r.y, r.x + end, r.w - end - 1, ROLE_BAR, text);
 }
 
 bool frame_mouse(struct ui *ui, const struct input_event *in)
@@ -81,50 +88,58 @@ static const struct {
     {CTX_DIALOG, {ACT_ACCEPT, ACT_BACK}, {"accept", "close"}},
     {CTX_HELP, {ACT_BACK, ACT_PAGE_DOWN}, {"close", "more"}},
     {CTX_PROMPT,
-     {ACT_RUN, ACT_NEWLINE, ACT_HISTORY, ACT_PRESET_NEXT, ACT_SEED_LOCK, ACT_NEXT_PANEL, ACT_HELP},
-     {"make", "new line", "history", "preset", "lock seed", "next panel", "help"}},
+     {ACT_RUN, ACT_NEWLINE, ACT_HISTORY, ACT_PRESET_NEXT, ACT_SEED_LOCK, ACT_NEXT_PANEL},
+     {"make", "new line", "history", "preset", "lock seed", "next panel"}},
     {CTX_PRESETS,
-     {ACT_PRESET_USE, ACT_COMPARE_THIS, ACT_NEXT_PANEL, ACT_BACK, ACT_HELP},
-     {"use", "compare", "next panel", "prompt", "help"}},
+     {ACT_PRESET_USE, ACT_COMPARE_THIS, ACT_NEXT_PANEL, ACT_BACK},
+     {"use", "compare", "next panel", "prompt"}},
     {CTX_SETTINGS,
-     {ACT_VALUE_LESS, ACT_VALUE_MORE, ACT_VALUE_EDIT, ACT_VALUE_RESET, ACT_BACK, ACT_HELP},
-     {"less", "more", "type", "reset", "prompt", "help"}},
+     {ACT_VALUE_LESS, ACT_VALUE_MORE, ACT_VALUE_EDIT, ACT_VALUE_RESET, ACT_BACK},
+     {"less", "more", "type", "reset", "prompt"}},
     {CTX_QUEUE,
-     {ACT_JOB_AGAIN, ACT_JOB_CANCEL, ACT_JOB_EARLIER, ACT_JOB_EDIT, ACT_CANCEL, ACT_HELP},
-     {"again", "cancel", "up", "edit", "stop running", "help"}},
+     {ACT_JOB_AGAIN, ACT_JOB_CANCEL, ACT_JOB_EARLIER, ACT_JOB_EDIT, ACT_CANCEL},
+     {"again", "cancel", "up", "edit", "stop running"}},
     {CTX_COMPARE,
      {ACT_CMP_NEW, ACT_CMP_GRID, ACT_CMP_WIN, ACT_CMP_DIFF, ACT_CMP_PROMPT, ACT_CMP_SEED,
-      ACT_CMP_EXPORT, ACT_HELP},
-     {"new", "grid", "winner", "difference", "prompt", "seed", "export", "help"}},
+      ACT_CMP_EXPORT},
+     {"new", "grid", "winner", "difference", "prompt", "seed", "export"}},
     {CTX_SPRITE,
      {ACT_GAL_USE_ALL, ACT_GAL_USE_PROMPT, ACT_GAL_USE_SEED, ACT_GAL_RATE, ACT_GAL_TAG,
       ACT_GAL_TRASH, ACT_BACK},
      {"use all", "prompt", "seed", "rate", "tag", "trash", "back"}},
     {CTX_GALLERY,
-     {ACT_GAL_OPEN, ACT_GAL_SEARCH, ACT_GAL_USE_ALL, ACT_GAL_RATE, ACT_GAL_TAG, ACT_GAL_TRASH,
-      ACT_HELP},
-     {"open", "search", "use", "rate", "tag", "trash", "help"}},
-    {CTX_MONITOR, {ACT_MON_PROFILE, ACT_STUDIO, ACT_HELP}, {"profile", "studio", "help"}},
-    {CTX_STUDIO, {ACT_RUN, ACT_BACK, ACT_HELP}, {"accept", "back", "help"}},
-    {CTX_TEXT, {ACT_BACK, ACT_HELP}, {"back", "help"}},
+     {ACT_GAL_OPEN, ACT_GAL_SEARCH, ACT_GAL_USE_ALL, ACT_GAL_RATE, ACT_GAL_TAG, ACT_GAL_TRASH},
+     {"open", "search", "use", "rate", "tag", "trash"}},
+    {CTX_MONITOR, {ACT_MON_PROFILE, ACT_STUDIO}, {"profile", "studio"}},
+    {CTX_STUDIO, {ACT_RUN, ACT_BACK}, {"accept", "back"}},
+    {CTX_TEXT, {ACT_BACK}, {"back"}},
 };
+
+/* Key and word at x; returns the column behind them, or x when they do not fit before `end`. */
+static int draw_hint(struct ui *ui, int y, int x, int end, enum action a, const char *word)
+{
+    char key[32];
+    keys_hint(a, key, sizeof key);
+    int w = text_columns(key, strlen(key)) + 1 + (int)strlen(word);
+    if (x + w >= end)
+        return x;
+    int used = draw_on(ui->screen, y, x, w, ROLE_KEY, ROLE_BAR, key) + 1;
+    used += draw_on(ui->screen, y, x + used, w - used, ROLE_BAR, ROLE_BAR, word);
+    return x + used + 2;
+}
 
 static void draw_hints(struct ui *ui, struct rect r)
 {
+    enum { HELP_WIDTH = 9 };
     unsigned now = ui_contexts(ui);
     size_t row = 0, count = sizeof hints / sizeof *hints;
+    int x = r.x + 1, end = r.x + r.w - (ui->dialog || ui->help ? 0 : HELP_WIDTH);
     while (row < count && !(hints[row].context & now))
         row++;
-    int x = r.x + 1;
-    for (int i = 0; row < count && i < 8 && hints[row].actions[i]; i++) {
-        char key[32];
-        keys_hint(hints[row].actions[i], key, sizeof key);
-        int w = text_columns(key, strlen(key)) + 1 + (int)strlen(hints[row].words[i]);
-        if (x + w + 1 >= r.x + r.w)
-            break;
-        x += draw_on(ui->screen, r.y, x, r.w, ROLE_KEY, ROLE_BAR, key) + 1;
-        x += draw_on(ui->screen, r.y, x, r.w, ROLE_BAR, ROLE_BAR, hints[row].words[i]) + 2;
-    }
+    for (int i = 0; row < count && i < 8 && hints[row].actions[i]; i++)
+        x = draw_hint(ui, r.y, x, end, hints[row].actions[i], hints[row].words[i]);
+    if (end < r.x + r.w)
+        draw_hint(ui, r.y, end + 1, r.x + r.w + 1, ACT_HELP, "help");
 }
 
 static void draw_bottom(struct ui *ui, struct rect r)

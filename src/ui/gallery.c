@@ -100,7 +100,7 @@ static void draw_thumb(struct ui *ui, int i, struct rect r)
     int w = text_columns(rating, strlen(rating));
     if (here)
         draw_fill(ui->screen, (struct rect){in.y + in.h - 1, in.x, 1, in.w}, ROLE_SELECT);
-    draw_on(ui->screen, in.y + in.h - 1, in.x, in.w - w, here ? ROLE_TEXT : ROLE_DIM,
+    draw_on(ui->screen, in.y + in.h - 1, in.x + 1, in.w - w - 1, here ? ROLE_TEXT : ROLE_DIM,
             here ? ROLE_SELECT : ROLE_TEXT, words);
     if (w)
         draw_on(ui->screen, in.y + in.h - 1, in.x + in.w - w, w, ROLE_ACCENT,

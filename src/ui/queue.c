@@ -112,12 +112,22 @@ void queue_event(struct ui *ui, const struct event *ev)
 
 /* ---- what the panels ask for ---- */
 
-/* Words in one line of text are cut for a message. */
-static int draw_seed(struct settings *s, struct err *e)
+/* Is there a seed that somebody chose: here, in the preset, in the config? */
+static bool seed_is_chosen(const struct settings *s, const char *preset)
+{
+    struct settings all = {0};
+    struct err e;
+    bool chosen = engine_settle(s, preset, &all, &e) == 0 && settings_has(&all, "seed") &&
+                  !all.random_seed;
+    settings_free(&all);
+    return chosen;
+}
+
+static int draw_seed(struct settings *s, const char *preset, struct err *e)
 {
     uint32_t seed;
     char text[32];
-    if (settings_has(s, "seed") && !s->random_seed)
+    if (seed_is_chosen(s, preset))
         return 0;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         return err_set(e, "the system gives no random numbers; lock a seed");
@@ -128,7 +138,7 @@ static int draw_seed(struct settings *s, struct err *e)
 static int fill_row(struct store_job *row, const struct order *o, struct err *e)
 {
     struct settings s = {0};
-    if (settings_fill(&s, o->settings, e) == 0 && draw_seed(&s, e) == 0)
+    if (settings_fill(&s, o->settings, e) == 0 && draw_seed(&s, o->preset, e) == 0)
         row->settings = settings_to_text(&s);
     settings_free(&s);
     row->words = strdup(o->words ? o->words : "");

@@ -121,10 +121,17 @@ static void resumed(struct ui *ui)
     ui_dirty(ui);
 }
 
+/* Answers still on their way must not land in the shell: the terminal is left only after them. */
+static void note_answers(struct ui *ui)
+{
+    ui->tty.answers_due = !ui->probe.caps.done || ui->out.pace.waiting;
+}
+
 static void suspend(struct ui *ui)
 {
     while (out_waiting(&ui->out) && out_flush(&ui->out))
         poll(&(struct pollfd){.fd = ui->tty.out, .events = POLLOUT}, 1, 100);
+    note_answers(ui);
     tty_suspend(&ui->tty);
     resumed(ui);
 }
@@ -567,7 +574,7 @@ int ui_run(const struct settings *said, const char *preset)
             drain(ui);
         studio_save(ui);
     }
-    ui->tty.answers_due = !ui->probe.caps.done || ui->out.pace.waiting;
+    note_answers(ui);
     tty_close(&ui->tty);
     if (ui->dialog)
         dialog_close(ui);
