@@ -3,6 +3,7 @@
 
 #include "cli/options_table.h"
 #include "base/version.h"
+#include "ui/keys.h"
 
 static const char *const description =
     "Game sprites from prompts: Stable Diffusion XL in one C program, with a small model of its\n"
@@ -57,7 +58,10 @@ void cli_help(FILE *f, const struct command *c)
         fprintf(f, "usage: spritty %s%s%s [options]\n\n%s\n\n", c->name, *c->args ? " " : "",
                 c->args, c->summary);
     } else {
-        fprintf(f, "usage: spritty COMMAND [options]\n\n%s\n", description);
+        fprintf(f,
+                "usage: spritty [options]          the terminal app (F1 lists its keys)\n"
+                "       spritty COMMAND [options]\n\n%s\n",
+                description);
         for (int i = 0; (c = cli_command(i)); i++)
             if (c->run)
                 fprintf(f, "  %-6s %-17s  %s\n", c->name, c->args, c->summary);
@@ -80,6 +84,29 @@ static void troff(FILE *f, const char *s)
     }
 }
 
+/* The app's keys, as its help page has them. */
+static void man_keys(FILE *f, unsigned section)
+{
+    const struct key_row *k;
+    char keys[100];
+    bool first = true;
+    for (int i = 0; (k = keys_row(i)); i++) {
+        bool here = section ? (k->contexts & section) && !keys_moves(k) : keys_moves(k);
+        if (!here || !*k->help)
+            continue;
+        if (first)
+            fprintf(f, ".SS %s\n",
+                    section ? context_title((enum context)section) : "Lists and grids");
+        first = false;
+        keys_names(k, keys, sizeof keys);
+        fputs(".TP\n.B ", f);
+        troff(f, keys);
+        fputc('\n', f);
+        troff(f, k->help);
+        fputc('\n', f);
+    }
+}
+
 void cli_man(FILE *f)
 {
     const struct command *c;
@@ -87,7 +114,10 @@ void cli_man(FILE *f)
     char text[300];
     fprintf(f, ".TH SPRITTY 1 \"\" \"spritty %s\"\n", SPRITTY_VERSION);
     fprintf(f, ".SH NAME\nspritty \\- game sprites from prompts\n");
-    fprintf(f, ".SH SYNOPSIS\n.B spritty\nCOMMAND [options]\n.SH DESCRIPTION\n%s", description);
+    fprintf(f,
+            ".SH SYNOPSIS\n.B spritty\n[options]\n.br\n.B spritty\n"
+            "COMMAND [options]\n.SH DESCRIPTION\n%sWithout a command it is the terminal app.\n",
+            description);
     fprintf(f, ".SH COMMANDS\n");
     for (int i = 0; (c = cli_command(i)); i++)
         if (c->run)
@@ -103,9 +133,15 @@ void cli_man(FILE *f)
             fprintf(f, " (%s)", text);
         fprintf(f, "\n");
     }
+    fprintf(f, ".SH KEYS\n");
+    for (int i = 0; keys_section(i); i++)
+        man_keys(f, keys_section(i));
+    man_keys(f, 0);
     fprintf(f, ".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage.\n");
     fprintf(f, ".SH FILES\n.TP\n.I ~/.config/spritty/config.ini\nsettings and presets, over the "
-               "shipped ones\n.TP\n.I ~/.local/share/spritty/models\nmodels by name\n");
+               "shipped ones\n.TP\n.I ~/.local/share/spritty/models\nmodels by name\n"
+               ".TP\n.I ~/.local/share/spritty/sprites\nwhat the app made\n"
+               ".TP\n.I ~/.local/share/spritty/spritty.db\nqueue, history, votes\n");
 }
 
 void cli_completion(FILE *f)

@@ -24,19 +24,6 @@ void help_close(struct ui *ui)
     ui_dirty(ui);
 }
 
-/* "Ctrl-R, F5" */
-static void key_names(const struct key_row *k, char *out, size_t size)
-{
-    char first[40] = "", second[40] = "";
-    int code;
-    unsigned mods;
-    if (key_parse(k->key, &code, &mods))
-        key_name(code, mods, first, sizeof first);
-    if (*k->other && key_parse(k->other, &code, &mods))
-        key_name(code, mods, second, sizeof second);
-    snprintf(out, size, "%s%s%s", first, *second ? ", " : "", second);
-}
-
 enum { LINES = 400, COLUMN = 62, KEYS_WIDTH = 20 };
 
 /* The page as lines: a context's title, or a row of the table, or (both NULL) a gap. */
@@ -45,19 +32,13 @@ struct line {
     const struct key_row *row;
 };
 
-/* Keys that move through any list have a section of their own. */
-static bool moves(const struct key_row *k)
-{
-    return __builtin_popcount(k->contexts) > 2;
-}
-
 /* Rows of one context (0: those that move) under their title, and a gap. Returns the new count. */
 static int put_context(struct line *lines, int n, unsigned context)
 {
     const struct key_row *k;
     int first = n;
     for (int i = 0; (k = keys_row(i)); i++) {
-        bool here = context ? (k->contexts & context) && !moves(k) : moves(k);
+        bool here = context ? (k->contexts & context) && !keys_moves(k) : keys_moves(k);
         if (!here || !*k->help || n + 3 > LINES)
             continue;
         if (n == first)
@@ -77,7 +58,7 @@ static void draw_line(struct ui *ui, const struct line *l, int y, int x, int w)
         draw_text(ui->screen, y, x + 1, w - 2, ROLE_TITLE_FOCUS, l->title);
     if (!l->row)
         return;
-    key_names(l->row, keys, sizeof keys);
+    keys_names(l->row, keys, sizeof keys);
     draw_text(ui->screen, y, x + 3, KEYS_WIDTH, ROLE_KEY, keys);
     draw_text(ui->screen, y, x + 4 + KEYS_WIDTH, w - 5 - KEYS_WIDTH, ROLE_TEXT, l->row->help);
 }
@@ -86,14 +67,12 @@ static void draw_line(struct ui *ui, const struct line *l, int y, int x, int w)
 void help_draw(struct ui *ui, struct rect main)
 {
     struct help *h = ui->help;
-    static const unsigned order[] = {CTX_GLOBAL,  CTX_STUDIO,   CTX_PROMPT, CTX_TEXT,
-                                     CTX_PRESETS, CTX_SETTINGS, CTX_QUEUE,  CTX_COMPARE,
-                                     CTX_GALLERY, CTX_MONITOR,  0};
     struct line lines[LINES];
     struct rect in = draw_box(ui->screen, main, "Help", true);
     int columns = in.w / COLUMN > 1 ? in.w / COLUMN : 1, n = 0;
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        n = put_context(lines, n, order[i]);
+    for (int i = 0; keys_section(i); i++)
+        n = put_context(lines, n, keys_section(i));
+    n = put_context(lines, n, 0);
     h->rows = n;
     h->seen = in.h * columns;
     if (h->top > h->rows - h->seen)

@@ -119,6 +119,37 @@ void keys_hint(enum action action, char *out, size_t size)
     snprintf(out, size, "%s", name);
 }
 
+static size_t one_name(const char *key, char *out, size_t size)
+{
+    int code;
+    unsigned mods;
+    *out = '\0';
+    if (*key && key_parse(key, &code, &mods))
+        key_name(code, mods, out, size);
+    return strlen(out);
+}
+
+void keys_names(const struct key_row *row, char *out, size_t size)
+{
+    char first[40], second[40];
+    one_name(row->key, first, sizeof first);
+    bool both = one_name(row->other, second, sizeof second) > 0;
+    snprintf(out, size, "%s%s%s", first, both ? ", " : "", second);
+}
+
+unsigned keys_section(int i)
+{
+    static const unsigned order[] = {CTX_GLOBAL,  CTX_STUDIO,   CTX_PROMPT, CTX_TEXT,
+                                     CTX_PRESETS, CTX_SETTINGS, CTX_QUEUE,  CTX_COMPARE,
+                                     CTX_GALLERY, CTX_MONITOR};
+    return i >= 0 && i < (int)(sizeof order / sizeof *order) ? order[i] : 0;
+}
+
+bool keys_moves(const struct key_row *row)
+{
+    return __builtin_popcount(row->contexts) > 2;
+}
+
 const char *context_title(enum context context)
 {
     switch (context) {

@@ -148,6 +148,13 @@ enum action keys_find(unsigned contexts, const struct input_event *);
 
 /* "Ctrl-R" for hints: the first key's name; "" for ACT_NOTHING. */
 void keys_hint(enum action, char *out, size_t size);
+/* "Ctrl-R, F5": both keys' names. */
+void keys_names(const struct key_row *, char *out, size_t size);
+
+/* Contexts in the order in which help and the manual have them; 0 past the end. Rows that move
+ * through any list are said once, after all others. */
+unsigned keys_section(int i);
+bool keys_moves(const struct key_row *);
 const char *context_title(enum context); /* "Prompt", as help heads the rows */
 
 #endif
