@@ -35,6 +35,25 @@ static bool choices(const struct option_row *o, char *out, size_t size)
     return true;
 }
 
+/* "(one, two, ...)" beside the help, in lines of some fifty columns. */
+static void print_choices(FILE *f, char *text)
+{
+    enum { WIDE = 50 };
+    int used;
+    char *rest, *name = strtok_r(text, " ", &rest);
+    fprintf(f, "  %24s  (%s", "", name);
+    for (used = (int)strlen(name); (name = strtok_r(NULL, " ", &rest));) {
+        int length = (int)strlen(name);
+        bool wraps = used + 1 + length > WIDE;
+        if (wraps)
+            fprintf(f, "\n%29s%s", "", name);
+        else
+            fprintf(f, " %s", name);
+        used = wraps ? length : used + 1 + length;
+    }
+    fprintf(f, ")\n");
+}
+
 static void print_options(FILE *f, const struct command *c)
 {
     const struct option_row *o;
@@ -48,7 +67,7 @@ static void print_options(FILE *f, const struct command *c)
         else
             fprintf(f, "  %-24s  %s\n", text, help_of(o));
         if (choices(o, text, sizeof text))
-            fprintf(f, "  %24s  (%s)\n", "", text);
+            print_choices(f, text);
     }
 }
 
