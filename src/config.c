@@ -56,6 +56,9 @@ static const struct settings_key table[] = {
     {"seed", KEY_SEED, AT(seed), 0, 0, NULL, "same seed, same picture; or random"},
     {"sampler", KEY_CHOICE, AT(sampler), 0, 0, sampler_name, "how a step is taken"},
     {"scheduler", KEY_CHOICE, AT(scheduler), 0, 0, schedule_name, "how noise falls over the steps"},
+    {"sigmas", KEY_TEXT, AT(sigmas), 0, 0, NULL, "noise levels, falling, for steps and scheduler"},
+    {"compat", KEY_CHOICE, AT(compat), 0, 0, compat_name, "whose picture a seed means"},
+    {"rng", KEY_CHOICE, AT(rng), 0, 0, rng_name, "whose random numbers; auto is the tool's own"},
     {"device", KEY_CHOICE, AT(device), 0, 0, device_choice, "what computes"},
     {"precision", KEY_CHOICE, AT(precision), 0, 0, precision_choice, "number format"},
     {"memory", KEY_CHOICE, AT(memory), 0, 0, memory_choice, "trade memory for speed"},
@@ -117,7 +120,7 @@ static bool is_choice(const struct settings_key *k, const char *value)
 
 static int set_choice(char **to, const struct settings_key *k, const char *value, struct err *e)
 {
-    char list[300] = "";
+    char list[400] = "";
     /* Other tools' labels ("Euler a") are taken for what they mean. */
     if (k->choice == sampler_name && sampler_by_name(value) >= 0)
         value = sampler_name(sampler_by_name(value));

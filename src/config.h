@@ -20,7 +20,7 @@
 struct settings {
     uint32_t said; /* bit i: key i has a value */
     char *model, *tokenizer, *prompt, *negative, *sampler, *scheduler, *device, *precision, *memory;
-    char *output;
+    char *sigmas, *compat, *rng, *output;
     int steps, batch, threads, width, height;
     double cfg;
     uint64_t seed;

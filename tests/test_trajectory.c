@@ -26,11 +26,13 @@ struct trajectory {
     float *x, *denoised; /* got: [steps, size] */
 };
 
-static int denoise(void *user, int step, const struct tensor *x, struct tensor *denoised)
+static int denoise(void *user, int step, double s, const struct tensor *x, struct tensor *denoised,
+                   struct tensor *uncond)
 {
     struct trajectory *t = user;
     struct ops *o = t->ops;
-    double s = t->sigma[step], s2 = s * s;
+    double s2 = s * s;
+    assert_null(uncond);
     float scale = (float)(1 / sqrt(s2 + 1));
     struct tensor in = o->alloc_as(o, o->act, 2, x->h, x->w, x->c);
     struct tensor scaled = o->alloc_as(o, DT_F32, 1, x->h, x->w, x->c);
@@ -52,9 +54,10 @@ static int denoise(void *user, int step, const struct tensor *x, struct tensor *
     return 0;
 }
 
-static void noise(void *user, struct tensor *out)
+static void noise(void *user, double from, double to, struct tensor *out)
 {
     struct trajectory *t = user;
+    (void)from, (void)to;
     t->ops->upload(t->ops, out, t->noise + t->size * t->drawn++);
 }
 
@@ -118,7 +121,7 @@ static void run_one(struct trajectory *t, struct safetensors *st, const struct u
     float *want_d = golden_floats(golden_find(st, "%s.denoised", key));
     int steps = (int)want_x->dim[0] - 1, h = (int)want_x->dim[2], w = (int)want_x->dim[3];
     assert_in_range(steps, 4, 8);
-    schedule_sigmas(l, schedule_by_name(schedule), steps, t->sigma);
+    schedule_sigmas(l, schedule_by_name(schedule), steps, COMPAT_COMFYUI, t->sigma);
     check_sigmas(l, t, st, key, steps, timesteps);
     t->size = want_x->count / want_x->dim[0];
     t->drawn = 0;
@@ -237,7 +240,8 @@ static void test_schedules(void **state)
     for (size_t k = 0; k < sizeof SCHEDULES / sizeof *SCHEDULES; k++)
         for (size_t i = 0; i < sizeof STEPS / sizeof *STEPS; i++) {
             float *want = golden_floats(golden_find(st, "%s.%d", SCHEDULES[k], STEPS[i]));
-            schedule_sigmas(&levels, schedule_by_name(SCHEDULES[k]), STEPS[i], sigma);
+            schedule_sigmas(&levels, schedule_by_name(SCHEDULES[k]), STEPS[i], COMPAT_COMFYUI,
+                            sigma);
             for (int j = 0; j < STEPS[i]; j++)
                 worst = fmax(worst, fabs((double)sigma[j] - want[j]) / want[j]);
             assert_true(want[STEPS[i]] == 0 && sigma[STEPS[i]] == 0);

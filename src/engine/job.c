@@ -14,9 +14,9 @@
 
 /* When neither user nor model says anything. The size comes from the model's configuration. */
 static const char *const fallback[][2] = {
-    {"steps", "20"},         {"cfg", "7"},       {"batch", "1"},        {"sampler", "euler"},
-    {"scheduler", "normal"}, {"device", "auto"}, {"precision", "auto"}, {"memory", "auto"},
-    {"threads", "0"},
+    {"steps", "20"},         {"cfg", "7"},          {"batch", "1"},        {"sampler", "euler"},
+    {"scheduler", "normal"}, {"device", "auto"},    {"precision", "auto"}, {"memory", "auto"},
+    {"threads", "0"},        {"compat", "comfyui"}, {"rng", "auto"},
 };
 
 static bool exists(const char *path)
@@ -208,6 +208,9 @@ static void point(struct job *j)
         .batch = s->batch,
         .sampler = sampler_by_name(s->sampler),
         .scheduler = schedule_by_name(s->scheduler),
+        .sigmas = s->sigmas,
+        .compat = compat_by_name(s->compat),
+        .rng = rng_by_name(s->rng),
     };
     j->options = (struct pipeline_options){
         .device = s->device,

@@ -39,5 +39,8 @@ int gen_params_check(const struct model_config *m, const struct gen_params *g, s
         return err_set(e, "no such sampler");
     if (!schedule_name(g->scheduler))
         return err_set(e, "no such scheduler");
-    return 0;
+    if (!compat_name(g->compat) || !rng_name(g->rng))
+        return err_set(e, "no such compat or rng");
+    float sigma[MAX_STEPS + 1];
+    return g->sigmas && *g->sigmas && sigmas_parse(g->sigmas, sigma, e) < 0 ? -1 : 0;
 }

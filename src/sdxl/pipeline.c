@@ -31,6 +31,13 @@ static bool enter(struct run *r, const char *stage, int steps)
 
 /* ---- sampling ---- */
 
+static double lap(double *since)
+{
+    double now = clock_ms(), ms = now - *since;
+    *since = now;
+    return ms;
+}
+
 static float input_scale(double sigma)
 {
     return (float)(1 / sqrt(sigma * sigma + 1));
@@ -38,9 +45,9 @@ static float input_scale(double sigma)
 
 /* The model's answers y, one image group a condition, to the denoised x. Guidance is linear in the
  * answers and the answers' conversion is linear too, so the whole is one sum: D = kx x + ky (u +
- * cfg (c - u)). */
+ * cfg (c - u)). uncond: kx x + ky u, where that is asked for. */
 static void guide(struct run *r, double sigma, const struct tensor *x, const struct tensor *y,
-                  struct tensor *denoised)
+                  struct tensor *denoised, struct tensor *uncond)
 {
     struct ops *o = r->p->ops;
     double s2 = sigma * sigma, kx = 1, ky = -sigma;
@@ -57,16 +64,19 @@ static void guide(struct run *r, double sigma, const struct tensor *x, const str
     double cfg = r->params->cfg;
     float k[3] = {(float)kx, (float)(ky * (1 - cfg)), (float)(ky * cfg)};
     o->combine(o, denoised, 3, k, (const struct tensor *const[]){x, &first, &second});
+    float plain[2] = {(float)kx, (float)ky};
+    if (uncond)
+        o->combine(o, uncond, 2, plain, (const struct tensor *const[]){x, &first});
 }
 
-static int denoise(void *user, int step, const struct tensor *x, struct tensor *denoised)
+static int denoise(void *user, int call, double sigma, const struct tensor *x,
+                   struct tensor *denoised, struct tensor *uncond)
 {
     struct run *r = user;
     struct ops *o = r->p->ops;
     const struct unet_config *c = &r->p->config->unet;
     int n = r->unet_run.n, batch = r->params->batch;
-    float scale = input_scale(r->sigma[step]);
-    r->step_began = clock_ms();
+    float scale = input_scale(sigma);
     struct tensor scaled = o->alloc_as(o, DT_F32, batch, x->h, x->w, x->c);
     struct tensor in = o->alloc_as(o, o->act, n, x->h, x->w, c->in_channels);
     struct tensor y = o->alloc_as(o, DT_F32, n, x->h, x->w, c->out_channels);
@@ -75,18 +85,22 @@ static int denoise(void *user, int step, const struct tensor *x, struct tensor *
         struct tensor part = tensor_images(in, i * batch, batch);
         o->copy(o, &part, &scaled);
     }
-    unet_step(&r->p->unet, o, &r->unet_run, step, &in, &y);
-    guide(r, r->sigma[step], x, &y, denoised);
+    unet_step(&r->p->unet, o, &r->unet_run, call, &in, &y);
+    guide(r, sigma, x, &y, denoised, uncond);
     o->release(o, &y);
     o->release(o, &in);
     o->release(o, &scaled);
     return o->sync(o, r->err);
 }
 
-static void fresh_noise(void *user, struct tensor *noise)
+/* The forecast needs no numbers. */
+static void noise(void *user, double from, double to, struct tensor *noise)
 {
     struct run *r = user;
-    noise_latent(&r->rng, noise->n, noise->c, noise->h, noise->w, r->host);
+    if (!r->p->stage && sampler_noise(r->params->sampler) == NOISE_BROWNIAN)
+        noise_between(r->noise, from, to, r->host);
+    else if (!r->p->stage)
+        noise_next(r->noise, r->host);
     r->p->ops->upload(r->p->ops, noise, r->host);
 }
 
@@ -112,22 +126,22 @@ static int stepped(void *user, int step, const struct tensor *x, const struct te
 {
     struct run *r = user;
     (void)x;
-    double ms = clock_ms() - r->step_began;
+    double ms = lap(&r->step_began);
     r->out->ms.steps[r->out->ms.nsteps++] = ms;
     if (r->seen)
         show(r, step + 1, denoised);
-    return tell(r, "sample", step + 1, r->params->steps, ms) ? 0 : 1;
+    return tell(r, "sample", step + 1, r->steps, ms) ? 0 : 1;
 }
 
-/* The first noise at sigma[0]: VP-scaled, so that its variance is that of a training image at that
- * step. */
 static void first_noise(struct run *r, struct tensor *x)
 {
     struct ops *o = r->p->ops;
-    double s = r->sigma[0];
-    float k = (float)sqrt(s * s + 1);
-    rng_seed(&r->rng, r->params->seed);
-    fresh_noise(r, x);
+    const struct noise_levels *l = &r->p->levels;
+    float k = (float)noise_scale((enum compat)r->params->compat, r->sigma[0],
+                                 l->sigma[l->count - 1]);
+    if (!r->p->stage)
+        noise_first(r->noise, r->host);
+    o->upload(o, x, r->host);
     o->combine(o, x, 1, &k, (const struct tensor *const[]){x});
 }
 
@@ -135,11 +149,13 @@ static int prepare(struct run *r)
 {
     const struct gen_params *g = r->params;
     const struct model_config *m = r->p->config;
-    float t[MAX_STEPS],
+    bool nearest = g->compat == COMPAT_COMFYUI;
+    float t[MAX_CALLS],
         size[6] = {(float)g->height, (float)g->width, 0, 0, (float)g->height, (float)g->width};
     float sizes[MAX_CONDS * 6];
-    for (int i = 0; i < g->steps; i++)
-        t[i] = (float)timestep_at(&r->p->levels, r->sigma[i], TIMESTEP_NEAREST);
+    for (int i = 0; i < r->calls; i++)
+        t[i] = (float)timestep_at(&r->p->levels, r->call_sigma[i],
+                                  nearest ? TIMESTEP_NEAREST : TIMESTEP_INTERPOLATED);
     for (int i = 0; i < r->conds; i++)
         memcpy(sizes + i * m->size_conditions, size, (size_t)m->size_conditions * sizeof *size);
     struct unet_inputs in = {.conds = r->conds,
@@ -149,23 +165,31 @@ static int prepare(struct run *r)
                              .sizes = sizes,
                              .size_conditions = m->size_conditions,
                              .timesteps = t,
-                             .steps = g->steps};
+                             .steps = r->calls};
     return unet_prepare(&r->p->unet, r->p->ops, &in, &r->unet_run, r->err);
+}
+
+static struct sampler_run sampling(struct run *r)
+{
+    return (struct sampler_run){.ops = r->p->ops,
+                                .sampler = r->params->sampler,
+                                .steps = r->steps,
+                                .compat = (enum compat)r->params->compat,
+                                .sigma = r->sigma,
+                                .levels = &r->p->levels,
+                                .denoise = denoise,
+                                .noise = noise,
+                                .stepped = stepped,
+                                .user = r};
 }
 
 static int sample(struct run *r, struct tensor *x)
 {
-    struct sampler_run s = {.ops = r->p->ops,
-                            .sampler = r->params->sampler,
-                            .steps = r->params->steps,
-                            .sigma = r->sigma,
-                            .denoise = denoise,
-                            .noise = fresh_noise,
-                            .stepped = stepped,
-                            .user = r};
+    struct sampler_run s = sampling(r);
     first_noise(r, x);
     if (prepare(r) < 0)
         return -1;
+    r->step_began = clock_ms();
     int rc = sampler_run(&s, x);
     unet_finish(r->p->ops, &r->unet_run);
     return rc;
@@ -231,13 +255,6 @@ static int decode(struct run *r, const struct tensor *latents)
     return rc;
 }
 
-static double lap(double *since)
-{
-    double now = clock_ms(), ms = now - *since;
-    *since = now;
-    return ms;
-}
-
 static int run_stages(struct run *r, struct tensor *x)
 {
     struct gen_times *ms = &r->out->ms;
@@ -245,7 +262,7 @@ static int run_stages(struct run *r, struct tensor *x)
     if (!enter(r, "text", 0) || encode_text(r) < 0)
         return -1;
     ms->text = lap(&t);
-    if (!enter(r, "sample", r->params->steps) || sample(r, x) != 0)
+    if (!enter(r, "sample", r->steps) || sample(r, x) != 0)
         return -1;
     text_states_free(r->p->ops, &r->text);
     ms->sample = lap(&t);
@@ -255,30 +272,68 @@ static int run_stages(struct run *r, struct tensor *x)
     return 0;
 }
 
+/* The sigmas that are visited, and those at which the model is asked. */
+static int plan_steps(struct run *r)
+{
+    const struct gen_params *g = r->params;
+    if (g->sigmas && *g->sigmas)
+        r->steps = sigmas_parse(g->sigmas, r->sigma, r->err);
+    else
+        r->steps = sampler_sigmas(&r->p->levels, g->sampler, g->scheduler, g->steps,
+                                  (enum compat)g->compat, r->sigma);
+    if (r->steps < 0)
+        return -1;
+    struct sampler_run s = sampling(r);
+    r->calls = sampler_calls(&s, r->call_sigma);
+    return 0;
+}
+
+/* Host memory of the run, freed by give_back. */
+static int take(struct run *r, const struct tensor *x)
+{
+    const struct gen_params *g = r->params;
+    int last = r->sigma[r->steps] > 0 ? r->steps : r->steps - 1;
+    struct noise_setup s = {.compat = (enum compat)g->compat,
+                            .rng = (enum rng_kind)g->rng,
+                            .seed = g->seed,
+                            .n = x->n,
+                            .c = x->c,
+                            .h = x->h,
+                            .w = x->w,
+                            .brownian = sampler_noise(g->sampler) == NOISE_BROWNIAN,
+                            .sigma_low = r->sigma[last],
+                            .sigma_high = r->sigma[0]};
+    r->host = calloc((size_t)tensor_count(x), sizeof *r->host);
+    r->out->ms.steps = calloc((size_t)r->steps, sizeof *r->out->ms.steps);
+    if (!r->host || !r->out->ms.steps)
+        return err_set(r->err, "out of memory for %d images of %dx%d", g->batch, g->width,
+                       g->height);
+    want_previews(r, x->h * x->w);
+    return (r->noise = noise_open(&s, r->err)) ? 0 : -1;
+}
+
+static void give_back(struct run *r)
+{
+    noise_close(r->noise);
+    free(r->seen);
+    free(r->host);
+}
+
 int pipeline_generate(struct run *r)
 {
     struct ops *o = r->p->ops;
     const struct gen_params *g = r->params;
     const struct model_config *m = r->p->config;
     int f = m->vae_factor, z = m->vae.latent_channels;
-    r->conds = g->cfg == 1.0f ? 1 : 2;
+    r->conds = g->cfg == 1.0f && !sampler_needs_uncond(g->sampler) ? 1 : 2;
     r->out->width = g->width, r->out->height = g->height;
-    schedule_sigmas(&r->p->levels, g->scheduler, g->steps, r->sigma);
-    r->host = malloc((size_t)g->batch * (size_t)(g->width / f) * (size_t)(g->height / f) *
-                     (size_t)z * sizeof *r->host);
-    r->out->ms.steps = calloc((size_t)g->steps, sizeof *r->out->ms.steps);
-    if (!r->host || !r->out->ms.steps) {
-        free(r->host);
-        return err_set(r->err, "out of memory for %d images of %dx%d", g->batch, g->width,
-                       g->height);
-    }
-    want_previews(r, g->height / f * (g->width / f));
+    if (plan_steps(r) < 0)
+        return -1;
     struct tensor x = o->alloc_as(o, DT_F32, g->batch, g->height / f, g->width / f, z);
-    int rc = run_stages(r, &x);
+    int rc = take(r, &x) < 0 ? -1 : run_stages(r, &x);
     text_states_free(o, &r->text);
     o->release(o, &x);
-    free(r->seen);
-    free(r->host);
+    give_back(r);
     if (r->out->cancelled)
         return err_set(r->err, "cancelled");
     return rc;

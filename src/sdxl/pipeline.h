@@ -48,6 +48,8 @@ struct gen_params {
     float cfg; /* 1: no guidance, one UNet pass a step */
     int width, height, batch;
     int sampler, scheduler; /* sampler_by_name, schedule_by_name */
+    const char *sigmas;     /* a list in place of steps and scheduler; NULL or "": none */
+    int compat, rng;        /* compat_by_name, rng_by_name */
     bool profile;           /* time every operation: pipeline_profile */
 };
 

@@ -3,8 +3,8 @@
 #define SPRITTY_PIPELINE_PRIV_H
 
 #include "base/clock.h"
+#include "sdxl/noise.h"
 #include "sdxl/pipeline.h"
-#include "sdxl/rng.h"
 #include "sdxl/text.h"
 #include "sdxl/unet.h"
 #include "sdxl/vae.h"
@@ -29,9 +29,10 @@ struct run {
     const struct gen_hooks *hooks;
     struct gen_result *out;
     struct err *err;
-    int conds; /* 2 under guidance: negative first */
-    float sigma[MAX_STEPS + 1];
-    struct rng rng;
+    int conds;        /* 2 under guidance: negative first */
+    int steps, calls; /* as the schedule has it; calls of the model */
+    float sigma[MAX_STEPS + 1], call_sigma[MAX_CALLS];
+    struct noise *noise;
     float *host; /* noise on its way to the backend */
     float *seen; /* what a preview shows, and behind it the preview; NULL: no one looks */
     struct text_states text;

@@ -8,7 +8,6 @@
  */
 #include "sdxl/rng.h"
 
-#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -178,25 +177,4 @@ void rng_normal(struct rng *r, float *out, size_t count)
     while (rest-- > 0) /* torch draws these, and then the last 16 anew */
         rng_u32(r);
     fill_block(r, out + count - BLOCK);
-}
-
-void noise_latent(struct rng *r, int n, int c, int h, int w, float *nhwc)
-{
-    assert(n > 0 && c > 0 && h > 0 && w > 0);
-    size_t channels = (size_t)c, area = (size_t)h * (size_t)w;
-    size_t count = (size_t)n * channels * area, rest = count % BLOCK, begin = 0;
-    float v[BLOCK];
-    while (begin < count) {
-        size_t step = count < BLOCK ? count : BLOCK;
-        if (count - begin < step) { /* the tail, as in rng_normal */
-            begin = count - BLOCK;
-            while (rest-- > 0)
-                rng_u32(r);
-        }
-        rng_normal(r, v, step);
-        for (size_t i = 0; i < step; i++, begin++) {
-            size_t image = begin / (channels * area), k = begin / area % channels;
-            nhwc[(image * area + begin % area) * channels + k] = v[i];
-        }
-    }
 }

@@ -33,8 +33,4 @@ uint32_t rng_u32(struct rng *);
  */
 void rng_normal(struct rng *, float *out, size_t count);
 
-/* As torch.randn(n, c, h, w, generator=g), one generator for the whole batch, written in NHWC:
- * nhwc[((i * h + y) * w + x) * c + k] is torch's [i, k, y, x]. */
-void noise_latent(struct rng *, int n, int c, int h, int w, float *nhwc);
-
 #endif

@@ -1,131 +1,215 @@
 /*
- * The step rules. With D the denoised x, d = (x - D) / sigma, and s -> t the step from sigma[i] to
- * sigma[i + 1]: formulas as in k-diffusion's sampling.py, written as sums of x, D, the last D and
- * noise.
+ * The one loop over the steps, and the names. What a step does is a rule's (sampler_rules.c).
+ *
+ * A mix of more than four tensors, which is what a backend adds up in one call, is added up in
+ * parts.
  */
-#include "sdxl/sampler.h"
+#include "sdxl/sampler_rules.h"
 
-#include <math.h>
 #include <strings.h>
 
-/* What a rule answers: x' = x * k.x + D * k.now + (last D) * k.before + noise * k.noise */
-struct mix {
-    double x, now, before, noise;
+enum { SUM = 4 }; /* terms of ops->combine */
+
+/* The tensors of one run. */
+struct bank {
+    struct tensor held, uncond, noise;
+    struct tensor d[HISTORY]; /* in no order: slot() */
+    int now, history;
 };
-
-struct at {
-    const float *sigma;
-    int i, steps;
-};
-
-/* x + d (t - s) */
-static struct mix euler(struct at a)
-{
-    double ratio = a.sigma[a.i + 1] / (double)a.sigma[a.i];
-    return (struct mix){.x = ratio, .now = 1 - ratio};
-}
-
-/* Euler down to sigma_down, then noise back up to t; eta = 1. (k-diffusion get_ancestral_step) */
-static struct mix euler_ancestral(struct at a)
-{
-    double s = a.sigma[a.i], t = a.sigma[a.i + 1];
-    double up = fmin(t, sqrt(t * t * (s * s - t * t) / (s * s)));
-    double down = sqrt(t * t - up * up);
-    return (struct mix){.x = down / s, .now = 1 - down / s, .noise = up};
-}
-
-/* DPM-Solver++(2M), Lu et al. 2022, in the data-prediction form: lambda = -log sigma, h its
- * increment. */
-static struct mix dpmpp_2m(struct at a)
-{
-    double s = a.sigma[a.i], t = a.sigma[a.i + 1];
-    double ratio = t / s, gain = 1 - ratio; /* -expm1(-h) = 1 - t / s */
-    if (a.i == 0 || t == 0)
-        return (struct mix){.x = ratio, .now = gain};
-    double h = log(s / t), h_last = log(a.sigma[a.i - 1] / s);
-    double half = h / (2 * h_last); /* 1 / (2 r), r = h_last / h */
-    return (struct mix){.x = ratio, .now = gain * (1 + half), .before = -gain * half};
-}
-
-/* DDIM with eta 0 (Song et al. 2020) is Euler's step in sigma: x0 and the direction to x are kept.
- */
-static struct mix ddim(struct at a)
-{
-    return euler(a);
-}
-
-static const struct {
-    const char *name, *label;
-    struct mix (*rule)(struct at);
-    bool noise;
-} SAMPLERS[] = {
-    {"euler", "Euler", euler, false},
-    {"euler_ancestral", "Euler a", euler_ancestral, true},
-    {"dpmpp_2m", "DPM++ 2M", dpmpp_2m, false},
-    {"ddim", "DDIM", ddim, false},
-};
-
-enum { SAMPLER_COUNT = sizeof SAMPLERS / sizeof *SAMPLERS };
 
 const char *sampler_name(int i)
 {
-    return i >= 0 && i < SAMPLER_COUNT ? SAMPLERS[i].name : NULL;
+    return sampler_at(i) ? sampler_at(i)->name : NULL;
 }
 
 const char *sampler_label(int i)
 {
-    return i >= 0 && i < SAMPLER_COUNT ? SAMPLERS[i].label : NULL;
+    return sampler_at(i) ? sampler_at(i)->label : NULL;
 }
 
 int sampler_by_name(const char *name)
 {
-    for (int i = 0; i < SAMPLER_COUNT; i++)
-        if (!strcasecmp(name, SAMPLERS[i].name) || !strcasecmp(name, SAMPLERS[i].label))
+    for (int i = 0; sampler_at(i); i++) {
+        const struct sampler *s = sampler_at(i);
+        if (!strcasecmp(name, s->name) || !strcasecmp(name, s->label) ||
+            (s->alias && !strcasecmp(name, s->alias)))
             return i;
+    }
     return -1;
 }
 
-bool sampler_needs_noise(int i)
+enum sampler_noise sampler_noise(int i)
 {
-    assert(i >= 0 && i < SAMPLER_COUNT);
-    return SAMPLERS[i].noise;
+    assert(sampler_at(i));
+    return sampler_at(i)->noise;
 }
 
-/* x = the mix; terms of no weight are left out, so that they need not exist. */
-static void apply(struct ops *o, struct mix m, struct tensor *x, const struct tensor *now,
-                  const struct tensor *before, const struct tensor *noise)
+bool sampler_needs_uncond(int i)
 {
-    const struct tensor *in[4] = {x, now};
-    float k[4] = {(float)m.x, (float)m.now};
-    int n = 2;
-    if (m.before != 0)
-        in[n] = before, k[n++] = (float)m.before;
-    if (m.noise != 0)
-        in[n] = noise, k[n++] = (float)m.noise;
-    o->combine(o, x, n, k, in);
+    assert(sampler_at(i));
+    return sampler_at(i)->uncond;
+}
+
+int sampler_sigmas(const struct noise_levels *l, int sampler, int schedule, int steps,
+                   enum compat compat, float *sigma)
+{
+    int who = sampler_at(sampler)->drops;
+    bool drops = (who != DROPS_NONE && compat == COMPAT_COMFYUI) ||
+                 (who == DROPS_BOTH && compat == COMPAT_A1111);
+    int ask = drops && steps < MAX_STEPS ? steps + 1 : steps;
+    int n = schedule_sigmas(l, schedule, ask, compat, sigma);
+    if (drops && n > 1) {
+        sigma[n - 1] = sigma[n];
+        n--;
+    }
+    return n;
+}
+
+static struct at start_of(const struct sampler_run *r, int step)
+{
+    return (struct at){
+        .sigma = r->sigma, .i = step, .steps = r->steps, .compat = r->compat, .levels = r->levels};
+}
+
+int sampler_calls(const struct sampler_run *r, float *sigma)
+{
+    const struct sampler *s = sampler_at(r->sampler);
+    int n = 0;
+    for (int i = 0; i < r->steps; i++) {
+        sigma[n++] = r->sigma[i];
+        double again = s->rule(start_of(r, i)).again;
+        if (again > 0)
+            sigma[n++] = (float)again;
+    }
+    return n;
+}
+
+/* ---- a step ---- */
+
+/* What the model saw `ago` calls before. */
+static struct tensor *slot(struct bank *b, int ago)
+{
+    return &b->d[(b->now + b->history - ago) % b->history];
+}
+
+struct sum {
+    float k[3 + HISTORY + 1];
+    const struct tensor *in[3 + HISTORY + 1];
+    int n;
+};
+
+static void term(struct sum *s, double k, const struct tensor *t)
+{
+    if (k != 0) {
+        s->in[s->n] = t;
+        s->k[s->n++] = (float)k;
+    }
+}
+
+/* y = the mix. Terms of no weight are left out, so that they need not exist. x and held come first:
+ * when y is one of them, it is read before it is written. */
+static void apply(struct ops *o, const struct mix *m, const struct tensor *x, struct bank *b,
+                  struct tensor *y)
+{
+    struct sum s = {.n = 0};
+    term(&s, m->x, x);
+    term(&s, m->held, &b->held);
+    for (int i = 0; i < b->history; i++)
+        term(&s, m->d[i], slot(b, i));
+    term(&s, m->uncond, &b->uncond);
+    term(&s, m->noise, &b->noise);
+    int done = s.n < SUM ? s.n : SUM;
+    o->combine(o, y, done, s.k, s.in);
+    while (done < s.n) {
+        float k[SUM] = {1};
+        const struct tensor *in[SUM] = {y};
+        int n = 1;
+        while (n < SUM && done < s.n)
+            k[n] = s.k[done], in[n++] = s.in[done++];
+        o->combine(o, y, n, k, in);
+    }
+}
+
+static void draw(const struct sampler_run *r, const struct mix *m, const struct move *move,
+                 double from, double to, struct bank *b)
+{
+    if (move->noise_from > 0)
+        from = move->noise_from, to = move->noise_to;
+    if (m->noise != 0)
+        r->noise(r->user, from, to, &b->noise);
+}
+
+/* From x at sigma[i] to x at sigma[i + 1]; *calls counts the model's. */
+static int step(const struct sampler_run *r, const struct sampler *s, struct at at,
+                struct tensor *x, struct bank *b, int *calls)
+{
+    const struct tensor *seen = x;
+    double sigma = r->sigma[at.i];
+    for (;;) {
+        b->now = (b->now + 1) % b->history;
+        int rc = r->denoise(r->user, (*calls)++, sigma, seen, slot(b, 0),
+                            s->uncond ? &b->uncond : NULL);
+        if (rc)
+            return rc;
+        struct move m = s->rule(at);
+        double to = m.again > 0 ? m.again : r->sigma[at.i + 1];
+        if (m.holds) {
+            draw(r, &m.held, &m, r->sigma[at.i], to, b);
+            apply(r->ops, &m.held, x, b, &b->held);
+        }
+        if (m.again > 0) {
+            at.call++;
+            sigma = to;
+            seen = &b->held;
+            continue;
+        }
+        draw(r, &m.x, &m, r->sigma[at.i], to, b);
+        apply(r->ops, &m.x, x, b, x);
+        return 0;
+    }
+}
+
+/* ---- the run ---- */
+
+static void bank_open(struct ops *o, const struct sampler *s, const struct tensor *x,
+                      struct bank *b)
+{
+    bool wanted[] = {s->holds, s->uncond, s->noise != NOISE_NONE};
+    struct tensor *t[] = {&b->held, &b->uncond, &b->noise};
+    *b = (struct bank){.history = s->history};
+    for (int i = 0; i < s->history; i++)
+        b->d[i] = o->alloc_as(o, DT_F32, x->n, x->h, x->w, x->c);
+    for (int i = 0; i < 3; i++)
+        if (wanted[i])
+            *t[i] = o->alloc_as(o, DT_F32, x->n, x->h, x->w, x->c);
+}
+
+static void bank_close(struct ops *o, struct bank *b)
+{
+    o->release(o, &b->noise);
+    o->release(o, &b->uncond);
+    o->release(o, &b->held);
+    for (int i = b->history - 1; i >= 0; i--)
+        o->release(o, &b->d[i]);
 }
 
 int sampler_run(const struct sampler_run *r, struct tensor *x)
 {
-    struct ops *o = r->ops;
-    struct tensor t[3]; /* denoised now, denoised before, noise */
-    int rc = 0, now = 0;
-    assert(x->dtype == DT_F32);
-    for (int i = 0; i < 3; i++)
-        t[i] = o->alloc_as(o, DT_F32, x->n, x->h, x->w, x->c);
+    const struct sampler *s = sampler_at(r->sampler);
+    struct bank b;
+    int rc = 0, calls = 0;
+    assert(s && x->dtype == DT_F32);
+    bank_open(r->ops, s, x, &b);
     for (int i = 0; i < r->steps && rc == 0; i++) {
-        rc = r->denoise(r->user, i, x, &t[now]);
-        if (rc)
-            break;
-        struct mix m = SAMPLERS[r->sampler].rule((struct at){r->sigma, i, r->steps});
-        if (m.noise != 0)
-            r->noise(r->user, &t[2]);
-        apply(o, m, x, &t[now], &t[1 - now], &t[2]);
-        if (r->stepped)
-            rc = r->stepped(r->user, i, x, &t[now]);
-        now = 1 - now;
+        rc = step(r, s, start_of(r, i), x, &b, &calls);
+        if (rc == 0 && r->stepped)
+            rc = r->stepped(r->user, i, x, slot(&b, 0));
+        if (s->keeps_held) {
+            struct tensor seen = *slot(&b, 0);
+            *slot(&b, 0) = b.held;
+            b.held = seen;
+        }
     }
-    for (int i = 2; i >= 0; i--)
-        o->release(o, &t[i]);
+    bank_close(r->ops, &b);
     return rc;
 }

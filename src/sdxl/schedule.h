@@ -8,6 +8,7 @@
 #ifndef SPRITTY_SCHEDULE_H
 #define SPRITTY_SCHEDULE_H
 
+#include "sdxl/compat.h"
 #include "sdxl/model.h"
 
 enum { MAX_TRAIN_STEPS = 4096, MAX_STEPS = 1000 };
@@ -29,13 +30,21 @@ void noise_levels_init(struct noise_levels *, const struct schedule_config *);
 double sigma_at(const struct noise_levels *, double timestep);
 double timestep_at(const struct noise_levels *, double sigma, enum timestep_rule);
 
-/* Names in the order of their indexes, ComfyUI's spelling; NULL past the end. By name: index, or
- * -1. */
+/* Names in the order of their indexes, ComfyUI's spelling; NULL past the end. By name: index, or -1
+ * (A1111's labels too). */
 const char *schedule_name(int schedule);
 const char *schedule_label(int schedule); /* A1111's "Schedule type" */
 int schedule_by_name(const char *name);
 
-/* Fills sigma[0 .. steps], falling, the last one 0. steps 1 to MAX_STEPS. */
-void schedule_sigmas(const struct noise_levels *, int schedule, int steps, float *sigma);
+/* Fills sigma[0 .. n], falling, and returns n: `steps`, but ddim_uniform may give more (MAX_STEPS
+ * at most) and beta fewer, as in ComfyUI, and a level that would come twice is taken once. steps 1
+ * to MAX_STEPS. sigma[n] is 0, but for A1111's kl_optimal, which ends at the lowest level. */
+int schedule_sigmas(const struct noise_levels *, int schedule, int steps, enum compat,
+                    float *sigma);
+
+/* A user's list, "14.6 3.8 1.3 0.1 0": numbers that fall, with spaces or commas between, into
+ * sigma[0 .. MAX_STEPS]. A 0 that is not there is put behind. Returns the number of steps, or -1
+ * with what is wrong. */
+int sigmas_parse(const char *text, float *sigma, struct err *);
 
 #endif

@@ -14,13 +14,15 @@ import sys
 
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
-WHAT = ["tokens", "models", "clip", "unet", "vae", "schedules", "trajectories", "rng"]
+WHAT = ["tokens", "models", "clip", "unet", "vae", "schedules", "trajectories", "rng",
+        "samplers"]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("what", nargs="*", help=" ".join(WHAT))
     parser.add_argument("--clip-bpe", default="bpe_simple_vocab_16e6.txt.gz")
+    parser.add_argument("--comfyui", help="a checkout, to compare `samplers` with it as well")
     args = parser.parse_args()
     what = args.what or WHAT
     if set(what) - set(WHAT):
@@ -41,6 +43,9 @@ def main():
         if name in what:
             import golden_sampling
             getattr(golden_sampling, f"make_{name}")(HERE)
+    if "samplers" in what:
+        from golden_samplers import make_samplers
+        make_samplers(HERE, args.comfyui)
 
 
 if __name__ == "__main__":
