@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <limits.h>
+#include <math.h>
 #include <poll.h>
 #include <pty.h>
 #include <regex.h>
@@ -279,7 +280,7 @@ static inline size_t drive_pump(struct drive *d, double ms)
     if (d->emu->answers > 0 || d->sent < d->to_send.size || room == 0 || d->emu->kind.rate)
         ms = ms < 5 ? ms : 5;
     struct pollfd p = {.fd = d->eof ? -1 : d->master, .events = room ? POLLIN : 0};
-    poll(&p, 1, (int)(d->eof && ms > 5 ? 5 : ms));
+    poll(&p, 1, (int)ceil(d->eof && ms > 5 ? 5 : ms));
     ssize_t n = room && !d->eof ? read(d->master, buf, room) : 0;
     d->eof = d->eof || (n < 0 && errno == EIO);
     if (n > 0) {

@@ -25,9 +25,26 @@ static const char *const drive_masks[][2] = {
     {"[0-9]+(\\.[0-9]+)? ?(ms|s|min)([^a-z]|$)", "# s\\3"},
     {"[0-9]+(\\.[0-9]+)? ?([kKMGT]i?)?B([^a-zA-Z]|$)", "# B\\3"},
     {"[0-9]+(\\.[0-9]+)? ?(%|W|°C|MHz|GHz|GFLOPS|it/s)", "# \\2"},
+    {"[0-9]+ colours", "# colours"},
     {"[0-9]{6,}", "#"},
     {"bf16|fp16|fp32|f32", "prec"},
 };
+
+/* Adds `columns` to the next gap or line in a row, so that what stands behind it keeps its place.
+ */
+static inline void drive_pad(char *rest, int columns)
+{
+    static const char *const gaps[] = {"  ", "\u2500\u2500", " \u2502"};
+    char *at = NULL;
+    size_t len = 0;
+    for (size_t i = 0; i < sizeof gaps / sizeof *gaps; i++) {
+        char *gap = strstr(rest, gaps[i]);
+        if (gap && (!at || gap < at))
+            at = gap, len = *gap == ' ' ? 1 : 3;
+    }
+    for (; at && columns > 0; columns--)
+        memmove(at + len, at, strlen(at) + 1);
+}
 
 /* Replaces all matches; \N in `by` is what group N matched. */
 static inline void drive_replace(char *row, size_t size, const char *pattern, const char *by)
@@ -39,6 +56,7 @@ static inline void drive_replace(char *row, size_t size, const char *pattern, co
     assert(regcomp(&re, pattern, REG_EXTENDED) == 0 && size <= sizeof out);
     while (*p && regexec(&re, p, 5, m, p == row ? 0 : REG_NOTBOL) == 0 && m[0].rm_eo > 0) {
         o += sprintf(o, "%.*s", (int)m[0].rm_so, p);
+        const char *put = o;
         for (const char *b = by; *b; b++) {
             if (*b == '\\') {
                 const regmatch_t *g = &m[*++b - '0'];
@@ -49,6 +67,8 @@ static inline void drive_replace(char *row, size_t size, const char *pattern, co
             }
         }
         p += m[0].rm_eo;
+        *o = '\0';
+        drive_pad((char *)p, (int)(m[0].rm_eo - m[0].rm_so) - (int)strlen(put));
     }
     snprintf(o, sizeof out - (size_t)(o - out), "%s", p);
     regfree(&re);
@@ -92,7 +112,7 @@ static inline void drive_masked_row(const struct drive *d, int y, char *row)
         drive_replace(row, DRIVE_ROW, drive_masks[i][0], drive_masks[i][1]);
 }
 
-/* Graph marks and runs of spaces become one space; none at the end. */
+/* Graph marks and runs of spaces become one space, runs of lines one; no space at the end. */
 static inline void drive_squeeze(const char *row, char *out)
 {
     bool gap = false;
@@ -101,6 +121,10 @@ static inline void drive_squeeze(const char *row, char *out)
         if (graph || *row == ' ') {
             gap = true;
             row += graph ? 3 : 1;
+            continue;
+        }
+        if (!strncmp(row, "\u2500\u2500", 6)) {
+            row += 3;
             continue;
         }
         if (gap)

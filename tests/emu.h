@@ -208,20 +208,50 @@ static inline void emu_byte(struct emu *t, unsigned char c, double now)
     }
 }
 
+/* Text to libvterm, which takes no character in two pieces: one that is cut waits for its rest. */
+static inline void emu_text(struct emu *t, const char *bytes, size_t len)
+{
+    bytes_add(&t->part, bytes, len);
+    const unsigned char *p = t->part.data;
+    size_t whole = t->part.size, lead = whole;
+    while (lead > 0 && whole - lead < 3 && (p[lead - 1] & 0xc0) == 0x80)
+        lead--;
+    if (lead > 0 && p[lead - 1] >= 0xc0) {
+        size_t need = p[lead - 1] >= 0xf0 ? 4 : p[lead - 1] >= 0xe0 ? 3 : 2;
+        if (whole - lead + 1 < need)
+            whole = lead - 1;
+    }
+    vterm_input_write(t->vt, (const char *)p, whole);
+    memmove(t->part.data, p + whole, t->part.size -= whole);
+}
+
+/* How many bytes of a string are no control characters. */
+static inline size_t emu_plain_run(const char *bytes, size_t len)
+{
+    size_t n = 0;
+    while (n < len && (unsigned char)bytes[n] >= ' ')
+        n++;
+    return n;
+}
+
 static inline void emu_feed(struct emu *t, const char *bytes, size_t len, double now)
 {
     while (len > 0) {
         size_t n = 1;
-        if (t->state != EMU_GROUND) {
+        if (t->state == EMU_STRING && emu_plain_run(bytes, len) > 0) {
+            n = emu_plain_run(bytes, len);
+            bytes_add(&t->seq, bytes, n);
+        } else if (t->state != EMU_GROUND) {
             emu_byte(t, (unsigned char)*bytes, now);
         } else if (*bytes == '\033') {
             t->state = EMU_ESC;
+            t->part.size = 0;
             t->seq.size = 0;
             bytes_add(&t->seq, bytes, 1);
         } else {
             const char *esc = memchr(bytes, '\033', len);
             n = esc ? (size_t)(esc - bytes) : len;
-            vterm_input_write(t->vt, bytes, n);
+            emu_text(t, bytes, n);
         }
         bytes += n;
         len -= n;
@@ -274,6 +304,7 @@ static inline void emu_free(struct emu *t)
         emu_drop_image(t, 0);
     free(t->seq.data);
     free(t->kitty.data);
+    free(t->part.data);
     vterm_free(t->vt);
     free(t);
 }

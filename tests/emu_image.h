@@ -50,7 +50,7 @@ struct emu_image {
     int y, x, rows, cols;   /* cells */
     int w, h;               /* pixels; 0: not known (iTerm2) */
     unsigned id;            /* kitty's */
-    struct bytes data;      /* the sixel string with its introducer; kitty: the decoded payload */
+    struct bytes data;      /* the whole sixel string; kitty: the decoded payload */
     int format;             /* kitty: 24 or 32 bits a pixel, 100 for PNG */
     unsigned char *covered; /* rows * cols: still to be seen there */
     int left;               /* how many cells still are */
@@ -64,7 +64,8 @@ struct emu {
     struct emu_kind kind;
     int rows, cols;
     enum { EMU_GROUND, EMU_ESC, EMU_CSI, EMU_STRING, EMU_STRING_ESC } state;
-    struct bytes seq; /* the sequence so far, with ESC */
+    struct bytes seq;  /* the sequence so far, with ESC */
+    struct bytes part; /* of a character that was cut */
     struct emu_image image[EMU_IMAGES];
     int images;
     struct bytes kitty; /* base64 of a picture in pieces */
@@ -184,24 +185,21 @@ static inline void emu_place(struct emu *t, struct emu_image m)
 
 /* ---- sixel ---- */
 
-/* Width and height of a sixel string: what is drawn, or its raster attributes where larger. */
+/* Width and height of a sixel string: its raster attributes, or what is drawn when it has none. */
 static inline void emu_sixel_size(const struct bytes *b, int *w, int *h)
 {
-    const char *p = memchr(b->data, 'q', b->size), *end = (const char *)b->data + b->size;
-    int x = 0, bands = 1, repeat = 1;
-    *w = *h = 0;
-    for (p++; p < end; p++) {
-        if (*p == '"') {
-            int ratio[2], n = 0;
-            if (sscanf(p, "\"%d;%d;%d;%d%n", &ratio[0], &ratio[1], w, h, &n) == 4)
-                p += n - 1;
-        } else if (*p == '!') {
+    const char *p = memchr(b->data, 'q', b->size), *end = (const char *)b->data + b->size - 2;
+    int x = 0, repeat = 1, ratio[2];
+    if (sscanf(++p, "\"%d;%d;%d;%d", &ratio[0], &ratio[1], w, h) == 4)
+        return;
+    for (*w = 0, *h = 6; p < end; p++) {
+        if (*p == '!') {
             repeat = atoi(p + 1);
             p += strspn(p + 1, "0123456789");
-        } else if (*p == '#') {
+        } else if (*p == '#' || *p == '"') {
             p += strspn(p + 1, "0123456789;");
         } else if (*p == '$' || *p == '-') {
-            bands += *p == '-';
+            *h += *p == '-' ? 6 : 0;
             x = 0;
         } else if (*p >= '?' && *p <= '~') {
             x += repeat;
@@ -209,16 +207,13 @@ static inline void emu_sixel_size(const struct bytes *b, int *w, int *h)
             *w = x > *w ? x : *w;
         }
     }
-    if (x == 0 && bands > 1)
-        bands--; /* a string may end with a new band that stays empty */
-    *h = *h ? *h : bands * 6;
 }
 
 static inline void emu_sixel_string(struct emu *t)
 {
     struct emu_image m = {.how = EMU_BY_SIXEL};
-    bytes_add(&m.data, t->seq.data, t->seq.size - 2); /* without ESC \ */
-    m.data.data[m.data.size] = '\0';                  /* bytes_add leaves room */
+    bytes_add(&m.data, t->seq.data, t->seq.size);
+    m.data.data[m.data.size] = '\0'; /* bytes_add leaves room */
     emu_sixel_size(&m.data, &m.w, &m.h);
     t->image_bytes += t->seq.size;
     emu_place(t, m);
@@ -281,6 +276,11 @@ static inline void emu_kitty_show(struct emu *t)
     if (m.id)
         emu_kitty_delete(t, same);
     emu_base64(&t->kitty, &m.data);
+    if (m.format == 100 && m.data.size > 24) { /* a PNG says its size itself */
+        const unsigned char *p = m.data.data + 16;
+        m.w = p[2] << 8 | p[3];
+        m.h = p[6] << 8 | p[7];
+    }
     emu_place(t, m);
 }
 

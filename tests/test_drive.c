@@ -42,6 +42,26 @@ static void text_lands_on_the_screen(void **state)
     drive_close(d);
 }
 
+/* However the bytes are cut, in the middle of characters and sequences. */
+static void pieces_make_no_difference(void **state)
+{
+    (void)state;
+    static const char bytes[] =
+        "\u256d\u2500 \U0001f451\033[2;3H\u00e9\033]0;t\a\033Pq~~\033\\x\xff.";
+    char row[2][DRIVE_ROW];
+    for (size_t size = 1; size <= sizeof bytes; size++) {
+        struct emu *t = emu_new(3, 20, &emu_sixel);
+        for (size_t at = 0; at < sizeof bytes - 1; at += size)
+            emu_feed(t, bytes + at, at + size < sizeof bytes ? size : sizeof bytes - 1 - at, 0);
+        emu_row(t, 0, NULL, row[0]);
+        emu_row(t, 1, NULL, row[1]);
+        assert_string_equal(row[0], "\u256d\u2500 \U0001f451");
+        assert_string_equal(row[1], "  \u00e9x\ufffd.");
+        assert_int_equal(t->pictures, 1);
+        emu_free(t);
+    }
+}
+
 static void environment_is_the_tests_own(void **state)
 {
     (void)state;
@@ -319,6 +339,8 @@ static void masks_hide_what_varies_and_nothing_else(void **state)
         {"|\u2581\u2583\u2588  |", "|     |", true},
         {"|\u2581\u2583\u2588  |", "|  x  |", false},
         {"| a |", "|  a |", false},
+        {"\u2500 5 ms \u2500\u2500\u2500\u256e", "\u2500 15 ms \u2500\u2500\u256e", true},
+        {"\u2500 5 ms \u2500\u2500\u2500\u256e", "\u2500 15 m \u2500\u2500\u256e", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char row[2][DRIVE_ROW];
@@ -338,6 +360,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(text_lands_on_the_screen, close_all),
+        cmocka_unit_test(pieces_make_no_difference),
         cmocka_unit_test_teardown(environment_is_the_tests_own, close_all),
         cmocka_unit_test(keys_are_xterms),
         cmocka_unit_test_teardown(typing_and_resizing_reach_the_program, close_all),
