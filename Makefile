@@ -23,6 +23,26 @@ COMPILE  = $(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(FUSE) $(CFLAGS) $(WARN) $(SANFL
            -Isrc $(PKG_CFLAGS)
 LIBS     = -ldnnl $(PKG_LIBS) -lm -lpthread $(OPENMP)
 
+# The CUDA backend (gpu/). nvcc makes its kernels for devices; the C++ compiler that goes with CC
+# makes the same sources for the CPU, where tests run them (tests/gpu_shim).
+NVCC       := $(firstword $(wildcard $(CUDA_HOME)/bin/nvcc) $(shell command -v nvcc) \
+                $(wildcard /usr/local/cuda/bin/nvcc))
+CUDA_ARCHS ?= 80 86 89 90 100 120 121
+CUDA_HAVE   = $(shell $(NVCC) --list-gpu-arch)
+CUDA_FOR    = $(foreach a,$(CUDA_ARCHS),$(if $(filter compute_$a,$(CUDA_HAVE)),$a))
+CUDA_CODE   = $(foreach a,$(CUDA_FOR),-gencode arch=compute_$a,code=sm_$a) \
+              -gencode arch=compute_$(firstword $(CUDA_FOR)),code=compute_$(firstword $(CUDA_FOR))
+COMPILE_CU  = $(NVCC) -std=c++17 -O3 $(CUDA_CODE) -Werror all-warnings \
+              -Xcompiler -fPIC,-Wall,-Wextra -MMD -MP -Isrc
+CXX_NAME   := $(shell echo $(firstword $(CC)) | sed -E 's/clang/clang++/;t;s/gcc/g++/;t;s/cc$$/c++/')
+NO_SHIM    := $(if $(findstring thread,$(SAN)),the thread sanitizer cannot follow fibers,$(if \
+                $(shell command -v $(CXX_NAME)),,there is no C++ compiler $(CXX_NAME) here))
+SHIM_CXX    = $(CXX_NAME) $(wordlist 2,9,$(CC))
+# Threads that are fibers, thousands a launch: no second stack for each.
+SHIM_SAN    = $(if $(findstring address,$(SAN)),--param asan-use-after-return=0)
+COMPILE_SHIM = $(SHIM_CXX) -x c++ -std=c++17 -O2 $(CFLAGS) $(WARN) -Wno-unknown-pragmas \
+               $(SANFLAGS) $(SHIM_SAN) -fno-exceptions -fno-rtti -MMD -MP -Isrc -Igpu -Itests/gpu_shim
+
 # One short line a file; V=1 shows the commands.
 Q   = $(if $(V),,@)
 SAY = $(if $(V),@:,@echo)
@@ -33,10 +53,16 @@ LIB      = $(BUILD)/libspritty.a
 TESTS   := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/test_*.c)))
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 BENCHES := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/bench_*.c)))
+CUDA    := $(sort $(wildcard gpu/*.cu))
+CUDA_C  := $(sort $(wildcard gpu/*.c))
+SHIM    := $(wildcard tests/gpu_shim/*.c tests/gpu_shim/*.cu) gpu/ops_cuda.c gpu/weight.c $(CUDA)
+CUDA_OBJ = $(CUDA:%=$(BUILD)/%.o) $(CUDA_C:%=$(BUILD)/%.o)
+SHIM_OBJ = $(if $(NO_SHIM),,$(SHIM:%=$(BUILD)/shim/%.o))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup setup-dev doctor run test check build-tests bench asan tsan tsan-threads run-threaded fuzz fuzzers lint format \
+.PHONY: all help setup setup-dev doctor run gpu test check build-tests bench asan tsan tsan-threads \
+        run-threaded fuzz fuzzers lint format \
         aarch64-test man install uninstall clean
 
 all: $(BUILD)/spritty ## the program: build/spritty
@@ -60,6 +86,36 @@ run: setup ## set up, build and start the app (ARGS="gen ..." passes a subcomman
 	@$(MAKE) --no-print-directory $(BUILD)/spritty
 	@if [ -n '$(ARGS)' ] || { [ -t 0 ] && [ -t 1 ]; }; then \
 	    $(BUILD)/spritty $(ARGS); else $(BUILD)/spritty $(EXAMPLE); fi
+
+# -- the CUDA backend ------------------------------------------------------------------------------
+
+gpu: ## the CUDA backend's objects for all of CUDA_ARCHS="80 86 ...", where there is nvcc
+ifeq ($(NVCC),)
+	@echo "gpu skipped: there is no nvcc in CUDA_HOME, PATH or /usr/local/cuda"
+	@echo "0 passed, 0 failed, 1 skipped"
+else
+	@$(MAKE) --no-print-directory $(CUDA_OBJ)
+endif
+
+$(BUILD)/gpu/%.cu.o: gpu/%.cu Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  nvcc  $< ($(CUDA_FOR))"
+	$(Q)$(COMPILE_CU) -c -o $@ $<
+
+$(BUILD)/gpu/%.c.o: gpu/%.c Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  cc    $<"
+	$(Q)$(COMPILE) -fPIC -I$(dir $(NVCC))../include -c -o $@ $<
+
+$(BUILD)/shim/%.cu.o: %.cu Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  c++   $<"
+	$(Q)$(COMPILE_SHIM) -c -o $@ $<
+
+$(BUILD)/shim/%.c.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  cc    $<"
+	$(Q)$(COMPILE) $(SHIM_SAN) -c -o $@ $<
 
 # -- tests -----------------------------------------------------------------------------------------
 
@@ -153,7 +209,10 @@ $(TESTS): OPT = -O2
 $(BUILD)/test_%: tests/test_%.c $(LIB) Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
-	$(Q)$(COMPILE) -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(TEST_LIBS) $(LIBS)
+	$(Q)$(COMPILE) -Itests -MF $@.d -o $@ $< $(EXTRA) $(LIB) $(LDFLAGS) $(TEST_LIBS) $(LIBS)
+
+$(BUILD)/test_gpu: $(SHIM_OBJ)
+$(BUILD)/test_gpu: EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',$(SHIM_OBJ))
 
 $(BUILD)/bench_%: tests/bench_%.c $(LIB) Makefile
 	@mkdir -p $(@D)
@@ -165,4 +224,4 @@ build/fuzz/%: tests/fuzz/%.c $(LIB) Makefile
 	$(SAY) "  cc    $<"
 	$(Q)$(COMPILE) -fsanitize=fuzzer -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
 
--include $(OBJ:.o=.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/*.d)
+-include $(OBJ:.o=.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/*.d) $(CUDA_OBJ:.o=.d) $(SHIM_OBJ:.o=.d)

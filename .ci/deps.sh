@@ -8,6 +8,7 @@
 # `h:` a header that the compiler sees, `x:` a program. Only `build` is needed to build and test.
 table='
 build|C compiler|x:cc|gcc|compiles everything
+build|C++ compiler|x:g++|g++|runs the CUDA kernels on the CPU, in tests
 build|pkg-config|x:pkg-config|pkg-config|finds the libraries
 build|C library|h:stdio.h|libc6-dev|headers
 build|oneDNN|h:dnnl.h|libdnnl-dev|matrix products and convolutions on the CPU
@@ -26,6 +27,7 @@ build|libvterm|pc:vterm|libvterm-dev|reads the screen in tests
 dev|clang|x:clang|clang|fuzzers
 dev|clang-format|x:clang-format|clang-format|make lint
 dev|aarch64 gcc|x:aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|make aarch64-test
+dev|aarch64 g++|x:aarch64-linux-gnu-g++|g++-aarch64-linux-gnu|make aarch64-test
 dev|qemu-aarch64|x:qemu-aarch64-static|qemu-user-static|make aarch64-test
 cuda|CUDA|x:nvcc||optional: SDXL on NVIDIA GPUs
 '

@@ -1,0 +1,100 @@
+/*
+ * What the CUDA backend's files share: its state, its weights, and the seam to the libraries.
+ *
+ * The backend knows no library: cuBLASLt and cuDNN stand behind struct gpu_library, and whatever
+ * they do not take, our own kernels (kernels.h) do. Without a library it is complete, which is how
+ * tests run it on machines without a GPU.
+ */
+#ifndef SPRITTY_GPU_BACKEND_H
+#define SPRITTY_GPU_BACKEND_H
+
+#include "device.h"
+#include "kernels.h"
+#include "ops/arena.h"
+#include "ops/check.h"
+#include "ops/cost.h"
+
+struct weight {
+    struct weight_shape s;
+    void *w;  /* linear [out, in], convolution [out, k, k, in], table [in, out]: the act type;
+               * a norm's gamma: f32 */
+    float *b; /* bias or beta: f32, or NULL */
+    size_t bytes;
+};
+
+/* Each returns 0, an error code for device_error, or NOT_TAKEN; a member may be NULL, which is the
+ * same. Arguments are those of the calls of ops.h, checked. */
+enum { NOT_TAKEN = -1 };
+struct gpu_library {
+    void *state;
+    int (*linear)(void *state, struct tensor *y, const struct tensor *x, const struct weight *,
+                  enum act act, const struct tensor *residual, void *stream);
+    int (*conv2d)(void *state, struct tensor *y, const struct tensor *x, const struct weight *,
+                  const struct conv_args *, void *stream);
+    int (*attention)(void *state, struct tensor *y, const struct tensor *q, const struct tensor *k,
+                     const struct tensor *v, int heads, float scale, bool causal, void *stream);
+    void (*close)(void *state);
+};
+
+enum {
+    STAGING = 2,            /* pinned buffers that take turns */
+    STAGING_BYTES = 8 << 20 /* of each */
+};
+
+/* An activation that lies outside the slab: nothing, or too little, was reserved. */
+struct stray {
+    void *data, *place; /* place: its block in the arena */
+};
+
+struct gpu {
+    struct ops ops; /* first: a struct ops * of ours is a struct gpu * */
+    struct gpu_library library;
+    struct device_info info;
+    void *stream;
+    struct err err;
+    bool failed;
+    struct cost cost;
+    size_t weight_bytes;
+    /* activations: the arena only keeps the books, at addresses that mean nothing */
+    void *slab;
+    size_t slab_bytes;
+    struct stray *stray;
+    int strays;
+    /* on their way between host and device */
+    void *staging[STAGING], *staged[STAGING]; /* buffers, and events: the buffer is free again */
+    int turn;
+    void *raw; /* values on the device before, or after, their conversion */
+    size_t raw_bytes;
+    void *scratch; /* group_norm's */
+    size_t scratch_bytes;
+    struct arena arena; /* last: it is large */
+};
+
+static inline struct gpu *gpu_of(struct ops *o)
+{
+    return (struct gpu *)o;
+}
+
+/* Keeps the first error; true if rc is 0. */
+bool gpu_ok(struct gpu *, int rc, const char *what);
+
+/* Copies host memory of any alignment to the device, through the staging buffers. Returns when
+ * `from` may be unmapped. */
+void gpu_put(struct gpu *, void *to, const void *from, size_t bytes);
+
+/* At least `bytes` at *at, which holds *held; the old content is lost. NULL after a failure. */
+void *gpu_grow(struct gpu *, void **at, size_t *held, size_t bytes);
+
+/* The calls of these names in struct ops (weight.c). */
+struct weight *gpu_pack_linear(struct ops *, const struct param *w, const struct param *b,
+                               int count);
+struct weight *gpu_pack_conv(struct ops *, const struct param *w, const struct param *b);
+struct weight *gpu_pack_norm(struct ops *, const struct param *gamma, const struct param *beta);
+struct weight *gpu_pack_table(struct ops *, const struct param *w);
+void gpu_free_weight(struct ops *, struct weight *);
+
+/* The backend on device `index`, in f32, fp16 or bf16. Takes the library over, also when it fails;
+ * NULL: none. NULL with the reason in err. */
+struct ops *gpu_open(enum dtype act, int index, const struct gpu_library *, struct err *);
+
+#endif

@@ -1,0 +1,118 @@
+/* See device.h: the CUDA runtime. */
+#include "device.h"
+
+#include <stdio.h>
+
+#include <cuda_runtime_api.h>
+
+int device_open(int index, struct device_info *info, struct err *err)
+{
+    struct cudaDeviceProp p;
+    int count = 0;
+    cudaError_t rc = cudaGetDeviceCount(&count);
+    if (rc != cudaSuccess)
+        return err_set(err, "CUDA: %s", cudaGetErrorString(rc));
+    if (index < 0 || index >= count)
+        return err_set(err, "there is no CUDA device %d; %d can be seen (cuda:0 is the first)",
+                       index, count);
+    rc = cudaSetDevice(index);
+    if (rc == cudaSuccess)
+        rc = cudaGetDeviceProperties(&p, index);
+    if (rc == cudaSuccess)
+        rc = cudaMemGetInfo(&info->bytes_free, &info->bytes_total);
+    if (rc != cudaSuccess)
+        return err_set(err, "CUDA device %d: %s", index, cudaGetErrorString(rc));
+    snprintf(info->name, sizeof info->name, "%s", p.name);
+    info->major = p.major;
+    info->minor = p.minor;
+    info->processors = p.multiProcessorCount;
+    info->shares_memory = p.integrated != 0;
+    return 0;
+}
+
+const char *device_error(int code)
+{
+    return cudaGetErrorString((cudaError_t)code);
+}
+
+int stream_open(void **stream)
+{
+    cudaStream_t s = NULL;
+    cudaError_t rc = cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking);
+    *stream = s;
+    return (int)rc;
+}
+
+void stream_close(void *stream)
+{
+    if (stream)
+        cudaStreamDestroy(stream);
+}
+
+int stream_wait(void *stream)
+{
+    return (int)cudaStreamSynchronize(stream);
+}
+
+int event_open(void **event)
+{
+    cudaEvent_t e = NULL;
+    cudaError_t rc = cudaEventCreateWithFlags(&e, cudaEventDisableTiming);
+    *event = e;
+    return (int)rc;
+}
+
+void event_close(void *event)
+{
+    if (event)
+        cudaEventDestroy(event);
+}
+
+int event_record(void *event, void *stream)
+{
+    return (int)cudaEventRecord(event, stream);
+}
+
+int event_wait(void *event)
+{
+    return (int)cudaEventSynchronize(event);
+}
+
+int device_alloc(void **p, size_t bytes, void *stream)
+{
+    *p = NULL;
+    return (int)cudaMallocAsync(p, bytes, stream);
+}
+
+void device_free(void *p, void *stream)
+{
+    if (p)
+        cudaFreeAsync(p, stream);
+}
+
+int pinned_alloc(void **p, size_t bytes)
+{
+    *p = NULL;
+    return (int)cudaHostAlloc(p, bytes, cudaHostAllocDefault);
+}
+
+void pinned_free(void *p)
+{
+    if (p)
+        cudaFreeHost(p);
+}
+
+int device_zero(void *p, size_t bytes, void *stream)
+{
+    return (int)cudaMemsetAsync(p, 0, bytes, stream);
+}
+
+int device_put(void *to, const void *from, size_t bytes, void *stream)
+{
+    return (int)cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream);
+}
+
+int device_get(void *to, const void *from, size_t bytes, void *stream)
+{
+    return (int)cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream);
+}

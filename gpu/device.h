@@ -1,0 +1,54 @@
+/*
+ * The little of CUDA's runtime that the backend needs, for C: memory, copies, a stream, events.
+ *
+ * Behind it is CUDA (device.c), or the host's memory (tests/gpu_shim), so that the backend itself
+ * runs in tests on machines without a GPU. All functions return 0 or an error code for
+ * device_error. What takes a stream is queued on it and does not wait.
+ */
+#ifndef SPRITTY_DEVICE_H
+#define SPRITTY_DEVICE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct device_info {
+    char name[256];
+    size_t bytes_total, bytes_free;
+    int major, minor; /* compute capability */
+    int processors;
+    bool shares_memory; /* with the host (GB10) */
+};
+
+/* Makes `index` the calling thread's device. -1 with the reason in err: no driver, no such device,
+ * a driver older than the toolkit. */
+int device_open(int index, struct device_info *, struct err *);
+
+/* Never NULL. */
+const char *device_error(int code);
+
+int stream_open(void **stream);
+void stream_close(void *stream); /* NULL: nothing */
+/* Waits until all that was queued is done; says what of it went wrong. */
+int stream_wait(void *stream);
+
+/* An event is a place in a stream. */
+int event_open(void **event);
+void event_close(void *event); /* NULL: nothing */
+int event_record(void *event, void *stream);
+int event_wait(void *event); /* the host waits; at once if it was never recorded */
+
+/* From the stream-ordered allocator, 256-byte aligned, not zeroed; freeing is queued too. */
+int device_alloc(void **p, size_t bytes, void *stream);
+void device_free(void *p, void *stream); /* NULL: nothing */
+/* Page-locked host memory: what copies run from and to without waiting. */
+int pinned_alloc(void **p, size_t bytes);
+void pinned_free(void *p); /* NULL: nothing */
+
+int device_zero(void *p, size_t bytes, void *stream);
+/* `from` must be pinned for this not to wait. */
+int device_put(void *to, const void *from, size_t bytes, void *stream);
+int device_get(void *to, const void *from, size_t bytes, void *stream);
+
+#endif

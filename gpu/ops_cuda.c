@@ -1,0 +1,441 @@
+/*
+ * The CUDA backend: struct ops over device memory, one stream.
+ *
+ * Everything is queued on the stream in the order of the calls, so memory may be handed on as soon
+ * as the call that used it has been queued; only sync and download wait. Activations lie in one
+ * slab, reserved from the forecast; where they lie is decided by the arena (ops/arena.h), which
+ * keeps its books over addresses that mean nothing and so gives the forecast's places. What does
+ * not fit into the slab, or comes before it, gets memory of its own.
+ *
+ * Products, convolutions and attention go to the library where it takes them (backend.h), else to
+ * our own kernels.
+ */
+#include "backend.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* -- errors and memory --------------------------------------------------------------------------
+ */
+
+bool gpu_ok(struct gpu *g, int rc, const char *what)
+{
+    if (rc != 0 && !g->failed) {
+        err_set(&g->err, "CUDA, %s: %s", what, device_error(rc));
+        g->failed = true;
+    }
+    return rc == 0;
+}
+
+void *gpu_grow(struct gpu *g, void **at, size_t *held, size_t bytes)
+{
+    if (bytes <= *held)
+        return *at;
+    device_free(*at, g->stream);
+    *held = gpu_ok(g, device_alloc(at, bytes, g->stream), "scratch") ? bytes : 0;
+    return *at;
+}
+
+/* The next staging buffer, once what was in it has been copied. */
+static void *staging(struct gpu *g)
+{
+    g->turn = (g->turn + 1) % STAGING;
+    return gpu_ok(g, event_wait(g->staged[g->turn]), "copying") ? g->staging[g->turn] : NULL;
+}
+
+void gpu_put(struct gpu *g, void *to, const void *from, size_t bytes)
+{
+    for (size_t at = 0, now; at < bytes && !g->failed; at += now) {
+        now = bytes - at < STAGING_BYTES ? bytes - at : STAGING_BYTES;
+        void *buffer = staging(g);
+        if (!buffer)
+            return;
+        memcpy(buffer, (const char *)from + at, now);
+        gpu_ok(g, device_put((char *)to + at, buffer, now, g->stream), "copying");
+        gpu_ok(g, event_record(g->staged[g->turn], g->stream), "copying");
+    }
+}
+
+/* Waits for the values. */
+static void get(struct gpu *g, void *to, const void *from, size_t bytes)
+{
+    for (size_t at = 0, now; at < bytes && !g->failed; at += now) {
+        now = bytes - at < STAGING_BYTES ? bytes - at : STAGING_BYTES;
+        void *buffer = staging(g);
+        if (!buffer)
+            return;
+        gpu_ok(g, device_get(buffer, (const char *)from + at, now, g->stream), "copying");
+        if (gpu_ok(g, stream_wait(g->stream), "computing"))
+            memcpy((char *)to + at, buffer, now);
+    }
+}
+
+/* -- activations --------------------------------------------------------------------------------
+ */
+
+/* Device memory for a block of the arena's books. */
+static void *behind(struct gpu *g, char *place, size_t bytes)
+{
+    size_t offset = (size_t)(place - g->arena.base);
+    if (offset + bytes <= g->slab_bytes)
+        return (char *)g->slab + offset;
+    struct stray *s = &g->stray[g->strays];
+    if (g->strays == ARENA_BLOCKS || device_alloc(&s->data, bytes, g->stream) != 0)
+        return NULL;
+    s->place = place;
+    g->strays++;
+    return s->data;
+}
+
+static struct tensor alloc_as(struct ops *o, enum dtype dtype, int n, int h, int w, int c)
+{
+    struct gpu *g = gpu_of(o);
+    struct tensor t = {NULL, dtype, n, h, w, c, c};
+    size_t bytes = tensor_size_checked(dtype, n, h, w, c);
+    char *place = !g->failed && bytes ? arena_alloc(&g->arena, bytes) : NULL;
+    if (place) {
+        t.data = behind(g, place, bytes);
+        if (!t.data)
+            arena_free(&g->arena, place);
+    }
+    if (!t.data && !g->failed) {
+        err_set(&g->err, "no memory on the GPU: activations; ask for a smaller image or batch");
+        g->failed = true;
+    }
+    return t;
+}
+
+static void release(struct ops *o, struct tensor *t)
+{
+    struct gpu *g = gpu_of(o);
+    char *data = t->data, *slab = g->slab;
+    t->data = NULL;
+    if (!data)
+        return;
+    if (slab && data >= slab && data < slab + g->slab_bytes) {
+        arena_free(&g->arena, g->arena.base + (data - slab));
+        return;
+    }
+    int i = g->strays - 1;
+    while (i >= 0 && g->stray[i].data != data)
+        i--;
+    assert(i >= 0);
+    arena_free(&g->arena, g->stray[i].place);
+    device_free(data, g->stream);
+    g->stray[i] = g->stray[--g->strays];
+}
+
+static int reserve(struct ops *o, size_t bytes, struct err *err)
+{
+    struct gpu *g = gpu_of(o);
+    assert(arena_now(&g->arena) == 0);
+    device_free(g->raw, g->stream);
+    g->raw = NULL;
+    g->raw_bytes = 0;
+    if (bytes <= g->slab_bytes)
+        return 0;
+    device_free(g->slab, g->stream);
+    g->slab = NULL;
+    g->slab_bytes = 0;
+    int rc = device_alloc(&g->slab, bytes, g->stream);
+    if (rc != 0)
+        return err_set(err, "%zu MB for activations: %s; ask for a smaller image or batch",
+                       bytes >> 20, device_error(rc));
+    g->slab_bytes = bytes;
+    return 0;
+}
+
+static void upload(struct ops *o, struct tensor *dst, const float *src)
+{
+    struct gpu *g = gpu_of(o);
+    size_t bytes = (size_t)tensor_count(dst) * sizeof *src;
+    if (g->failed)
+        return;
+    assert(tensor_dense(dst));
+    struct tensor f32 = *dst;
+    f32.dtype = DT_F32;
+    if (dst->dtype != DT_F32)
+        f32.data = gpu_grow(g, &g->raw, &g->raw_bytes, bytes);
+    if (f32.data)
+        gpu_put(g, f32.data, src, bytes);
+    if (!g->failed && dst->dtype != DT_F32)
+        gpu_ok(g, gpu_copy(dst, &f32, 1, g->stream), "upload");
+}
+
+static void download(struct ops *o, float *dst, const struct tensor *src)
+{
+    struct gpu *g = gpu_of(o);
+    size_t bytes = (size_t)tensor_count(src) * sizeof *dst;
+    if (g->failed)
+        return;
+    assert(tensor_dense(src));
+    struct tensor f32 = *src;
+    f32.dtype = DT_F32;
+    if (src->dtype != DT_F32) {
+        f32.data = gpu_grow(g, &g->raw, &g->raw_bytes, bytes);
+        if (f32.data)
+            gpu_ok(g, gpu_copy(&f32, src, 1, g->stream), "download");
+    }
+    if (!g->failed)
+        get(g, dst, f32.data, bytes);
+}
+
+/* -- the networks' calls ------------------------------------------------------------------------
+ */
+
+/* Closes a call: its error, what it cost. */
+static void done(struct gpu *g, int rc, const char *what, struct cost cost)
+{
+    gpu_ok(g, rc, what);
+    g->cost.flops += cost.flops;
+    g->cost.bytes += cost.bytes;
+}
+
+static int multiply(struct gpu *g, struct tensor *y, const struct tensor *x, const struct weight *w,
+                    enum act act, const struct tensor *residual)
+{
+    const struct gpu_library *l = &g->library;
+    int rc = l->linear ? l->linear(l->state, y, x, w, act, residual, g->stream) : NOT_TAKEN;
+    return rc == NOT_TAKEN ? gpu_linear(y, x, w->w, w->b, act, residual, g->stream) : rc;
+}
+
+static void linear(struct ops *o, struct tensor *y, const struct tensor *x, const struct weight *w,
+                   enum act act, const struct tensor *residual)
+{
+    struct gpu *g = gpu_of(o);
+    if (g->failed)
+        return;
+    check_linear(y, x, &w->s, false, residual);
+    done(g, multiply(g, y, x, w, act, residual), "linear",
+         cost_linear(y, x, w->s.out, w->bytes, residual));
+}
+
+static void geglu(struct ops *o, struct tensor *y, const struct tensor *x, const struct weight *w)
+{
+    struct gpu *g = gpu_of(o);
+    if (g->failed)
+        return;
+    check_linear(y, x, &w->s, true, NULL);
+    struct tensor both = ops_alloc_like(o, x, w->s.out);
+    if (!both.data)
+        return;
+    int rc = multiply(g, &both, x, w, ACT_NONE, NULL);
+    done(g, rc ? rc : gpu_geglu(y, &both, g->stream), "geglu",
+         cost_linear(y, x, w->s.out, w->bytes, NULL));
+    release(o, &both);
+}
+
+static void conv2d(struct ops *o, struct tensor *y, const struct tensor *x, const struct weight *w,
+                   const struct conv_args *a)
+{
+    struct gpu *g = gpu_of(o);
+    const struct gpu_library *l = &g->library;
+    if (g->failed)
+        return;
+    check_conv(y, x, &w->s, a);
+    int rc = l->conv2d ? l->conv2d(l->state, y, x, w, a, g->stream) : NOT_TAKEN;
+    if (rc == NOT_TAKEN)
+        rc = gpu_conv2d(y, x, w->w, w->b, w->s.k, a, g->stream);
+    done(g, rc, "conv2d", cost_conv(y, x, w->s.k * w->s.k, w->bytes, a));
+}
+
+static void group_norm(struct ops *o, struct tensor *y, const struct tensor *x,
+                       const struct weight *w, int groups, float eps, bool silu)
+{
+    struct gpu *g = gpu_of(o);
+    if (g->failed)
+        return;
+    check_norm(y, x, &w->s, groups);
+    size_t bytes = gpu_group_norm_scratch(x, groups), held = g->scratch_bytes;
+    void *scratch = gpu_grow(g, &g->scratch, &g->scratch_bytes, bytes);
+    if (scratch && bytes > held)
+        gpu_ok(g, device_zero(scratch, GROUP_NORM_COUNTERS, g->stream), "group_norm");
+    if (!g->failed)
+        done(g, gpu_group_norm(y, x, w->w, w->b, groups, eps, silu, scratch, g->stream),
+             "group_norm", cost_move(y, x, NULL, w->bytes));
+}
+
+static void layer_norm(struct ops *o, struct tensor *y, const struct tensor *x,
+                       const struct weight *w, float eps)
+{
+    struct gpu *g = gpu_of(o);
+    if (g->failed)
+        return;
+    check_norm(y, x, &w->s, 1);
+    done(g, gpu_layer_norm(y, x, w->w, w->b, eps, g->stream), "layer_norm",
+         cost_move(y, x, NULL, w->bytes));
+}
+
+static void attention(struct ops *o, struct tensor *y, const struct tensor *q,
+                      const struct tensor *k, const struct tensor *v, int heads, float scale,
+                      bool causal)
+{
+    struct gpu *g = gpu_of(o);
+    const struct gpu_library *l = &g->library;
+    if (g->failed)
+        return;
+    check_attention(y, q, k, v, heads, causal);
+    int rc = NOT_TAKEN;
+    if (l->attention)
+        rc = l->attention(l->state, y, q, k, v, heads, scale, causal, g->stream);
+    if (rc == NOT_TAKEN)
+        rc = gpu_attention(y, q, k, v, heads, scale, causal, g->stream);
+    done(g, rc, "attention", cost_attention(y, q, k, v, causal));
+}
+
+static void concat(struct ops *o, struct tensor *y, const struct tensor *a, const struct tensor *b)
+{
+    struct gpu *g = gpu_of(o);
+    if (g->failed)
+        return;
+    check_concat(y, a, b);
+    done(g, gpu_concat(y, a, b, g->stream), "concat", cost_move(y, a, b, 0));
+}
+
+static void embedding(struct ops *o, struct tensor *y, const int32_t *ids,
+                      const struct weight *table, const struct weight *positions)
+{
+    struct gpu *g = gpu_of(o);
+    size_t bytes = (size_t)tensor_rows(y) * sizeof *ids;
+    if (g->failed)
+        return;
+    check_embedding(y, ids, &table->s, &positions->s);
+    void *on_device = gpu_grow(g, &g->raw, &g->raw_bytes, bytes);
+    if (on_device)
+        gpu_put(g, on_device, ids, bytes);
+    if (!g->failed)
+        done(g, gpu_embedding(y, on_device, table->w, positions->w, g->stream), "embedding",
+             cost_embedding(y, table->bytes / (size_t)table->s.in));
+}
+
+static void copy(struct ops *o, struct tensor *y, const struct tensor *x)
+{
+    struct gpu *g = gpu_of(o);
+    if (g->failed)
+        return;
+    check_copy(y, x);
+    done(g, gpu_copy(y, x, 1, g->stream), "copy", cost_move(y, x, NULL, 0));
+}
+
+static void combine(struct ops *o, struct tensor *y, int count, const float *k,
+                    const struct tensor *const *x)
+{
+    struct gpu *g = gpu_of(o);
+    if (g->failed)
+        return;
+    check_combine(y, count, x);
+    done(g, gpu_combine(y, count, k, x, g->stream), "combine",
+         cost_move(y, NULL, NULL, (size_t)count * tensor_bytes(y)));
+}
+
+/* -- the backend --------------------------------------------------------------------------------
+ */
+
+static int sync_all(struct ops *o, struct err *err)
+{
+    struct gpu *g = gpu_of(o);
+    gpu_ok(g, stream_wait(g->stream), "computing");
+    if (!g->failed)
+        return 0;
+    g->failed = false;
+    return err_set(err, "%s", g->err.text);
+}
+
+static void stats(struct ops *o, struct ops_stats *s)
+{
+    struct gpu *g = gpu_of(o);
+    *s = (struct ops_stats){
+        .flops = g->cost.flops,
+        .bytes_moved = g->cost.bytes,
+        .weight_bytes = g->weight_bytes,
+        .arena_peak = arena_peak(&g->arena) + g->scratch_bytes,
+        .arena_now = arena_now(&g->arena),
+    };
+}
+
+static void close_all(struct ops *o)
+{
+    struct gpu *g = gpu_of(o);
+    if (g->library.close)
+        g->library.close(g->library.state);
+    while (g->strays > 0)
+        device_free(g->stray[--g->strays].data, g->stream);
+    device_free(g->slab, g->stream);
+    device_free(g->raw, g->stream);
+    device_free(g->scratch, g->stream);
+    if (g->stream)
+        stream_wait(g->stream);
+    for (int i = 0; i < STAGING; i++) {
+        event_close(g->staged[i]);
+        pinned_free(g->staging[i]);
+    }
+    stream_close(g->stream);
+    free(g->stray);
+    free(g);
+}
+
+static const struct ops gpu_table = {
+    .name = "cuda",
+    .pack_linear = gpu_pack_linear,
+    .pack_conv = gpu_pack_conv,
+    .pack_norm = gpu_pack_norm,
+    .pack_table = gpu_pack_table,
+    .free_weight = gpu_free_weight,
+    .alloc_as = alloc_as,
+    .release = release,
+    .reserve = reserve,
+    .upload = upload,
+    .download = download,
+    .linear = linear,
+    .geglu = geglu,
+    .conv2d = conv2d,
+    .group_norm = group_norm,
+    .layer_norm = layer_norm,
+    .attention = attention,
+    .concat = concat,
+    .embedding = embedding,
+    .copy = copy,
+    .combine = combine,
+    .sync = sync_all,
+    .stats = stats,
+    .close = close_all,
+};
+
+static int open_parts(struct gpu *g)
+{
+    int rc = stream_open(&g->stream);
+    for (int i = 0; rc == 0 && i < STAGING; i++) {
+        rc = pinned_alloc(&g->staging[i], STAGING_BYTES);
+        rc = rc ? rc : event_open(&g->staged[i]);
+    }
+    return rc;
+}
+
+struct ops *gpu_open(enum dtype act, int index, const struct gpu_library *library, struct err *err)
+{
+    struct gpu *g = calloc(1, sizeof *g);
+    struct stray *stray = calloc(ARENA_BLOCKS, sizeof *stray);
+    if (!g || !stray) {
+        err_set(err, "no memory for the CUDA backend");
+        if (library && library->close)
+            library->close(library->state);
+        free(g);
+        free(stray);
+        return NULL;
+    }
+    g->ops = gpu_table;
+    g->ops.act = act;
+    g->ops.stream = act == DT_F16 ? DT_F16 : DT_F32;
+    g->stray = stray;
+    if (library)
+        g->library = *library;
+    arena_init_virtual(&g->arena);
+    int rc = device_open(index, &g->info, err);
+    if (rc == 0 && !gpu_ok(g, open_parts(g), "start"))
+        rc = err_set(err, "%s", g->err.text);
+    if (rc != 0) {
+        close_all(&g->ops);
+        return NULL;
+    }
+    return &g->ops;
+}

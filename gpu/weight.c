@@ -1,0 +1,117 @@
+/*
+ * The CUDA backend's weights: read from mapped memory, through pinned staging buffers, to the
+ * device, where a kernel puts them into type and layout. Mapped pages are read while earlier
+ * buffers are still on the bus.
+ */
+#include "backend.h"
+
+#include <stdlib.h>
+
+static void drop(struct gpu *g, struct weight *w)
+{
+    device_free(w->w, g->stream);
+    device_free(w->b, g->stream);
+    free(w);
+}
+
+/* Room for the values, of `type`, and the bias. NULL after a failure. */
+static struct weight *new_weight(struct gpu *g, struct weight_shape s, enum dtype type)
+{
+    struct weight *w = calloc(1, sizeof *w);
+    if (!w) {
+        gpu_ok(g, 2, "weights"); /* cudaErrorMemoryAllocation */
+        return NULL;
+    }
+    w->s = s;
+    w->bytes = cost_weight_bytes(&s, type);
+    size_t values = (size_t)weight_count(&s) * dtype_size(type);
+    bool ok = gpu_ok(g, device_alloc(&w->w, values, g->stream), "weights");
+    void *bias = NULL;
+    if (ok && s.has_bias)
+        ok = gpu_ok(g, device_alloc(&bias, (size_t)s.out * sizeof(float), g->stream), "weights");
+    w->b = bias;
+    if (!ok) {
+        drop(g, w);
+        return NULL;
+    }
+    g->weight_bytes += w->bytes;
+    return w;
+}
+
+/* Puts a parameter, [out, in, taps] as the checkpoint has it, to `to`. */
+static void put(struct gpu *g, void *to, enum dtype type, const struct param *p, int64_t out,
+                int64_t in, int taps, bool transposed)
+{
+    size_t bytes = (size_t)(out * in * taps) * dtype_size(p->dtype);
+    if (p->dtype == type && taps == 1 && !transposed) {
+        gpu_put(g, to, p->data, bytes);
+        return;
+    }
+    void *raw = gpu_grow(g, &g->raw, &g->raw_bytes, bytes);
+    if (!raw)
+        return;
+    gpu_put(g, raw, p->data, bytes);
+    if (!g->failed)
+        gpu_ok(g, gpu_pack(to, type, raw, p->dtype, out, in, taps, transposed, 1, g->stream),
+               "weights");
+}
+
+static void put_bias(struct gpu *g, struct weight *w, int64_t from, const struct param *b)
+{
+    if (w->b)
+        put(g, w->b + from, DT_F32, b, 1, b->dim[0], 1, false);
+}
+
+struct weight *gpu_pack_linear(struct ops *o, const struct param *w, const struct param *b,
+                               int count)
+{
+    struct gpu *g = gpu_of(o);
+    struct weight *packed = new_weight(g, linear_shape(w, b, count), o->act);
+    int64_t in, out, from = 0;
+    for (int s = 0; packed && s < count; s++, from += out) {
+        linear_source(&w[s], &in, &out);
+        char *to = (char *)packed->w + (size_t)(from * in) * dtype_size(o->act);
+        put(g, to, o->act, &w[s], out, in, 1, w[s].transposed);
+        put_bias(g, packed, from, packed->b ? &b[s] : NULL);
+    }
+    return packed;
+}
+
+struct weight *gpu_pack_conv(struct ops *o, const struct param *w, const struct param *b)
+{
+    struct gpu *g = gpu_of(o);
+    struct weight *packed = new_weight(g, conv_shape(w, b), o->act);
+    if (packed) {
+        put(g, packed->w, o->act, w, packed->s.out, packed->s.in, packed->s.k * packed->s.k, false);
+        put_bias(g, packed, 0, b);
+    }
+    return packed;
+}
+
+struct weight *gpu_pack_norm(struct ops *o, const struct param *gamma, const struct param *beta)
+{
+    struct gpu *g = gpu_of(o);
+    struct weight *packed = new_weight(g, norm_shape(gamma, beta), DT_F32);
+    if (packed) {
+        put(g, packed->w, DT_F32, gamma, 1, packed->s.out, 1, false);
+        put_bias(g, packed, 0, beta);
+    }
+    return packed;
+}
+
+struct weight *gpu_pack_table(struct ops *o, const struct param *w)
+{
+    struct gpu *g = gpu_of(o);
+    struct weight *packed = new_weight(g, table_shape(w), o->act);
+    if (packed)
+        put(g, packed->w, o->act, w, packed->s.in, packed->s.out, 1, false);
+    return packed;
+}
+
+void gpu_free_weight(struct ops *o, struct weight *w)
+{
+    if (!w)
+        return;
+    gpu_of(o)->weight_bytes -= w->bytes;
+    drop(gpu_of(o), w);
+}

@@ -1,0 +1,42 @@
+/* The scheduler under gpu_shim.h: runs a block's threads as fibers. C, called from C++. */
+#ifndef SPRITTY_SHIM_RUN_H
+#define SPRITTY_SHIM_RUN_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct uint3 {
+    unsigned x, y, z;
+};
+
+/* Of the thread that runs now. */
+extern struct uint3 threadIdx, blockIdx, shim_grid, shim_block;
+
+enum { SHIM_FAILED = 9999 }; /* a launch's error that is the shim's own */
+
+/* Runs `run(context)` as every thread of every block. 0, or SHIM_FAILED with the reason in
+ * shim_error(). */
+int shim_launch(struct uint3 grid, struct uint3 block, void (*run)(void *), void *context);
+
+/* The reason of the last launch that failed. */
+const char *shim_error(void);
+
+/* Launches so far: tests see by it that a kernel ran at all. */
+unsigned shim_launches(void);
+
+/* For the threads. */
+void shim_barrier(int line);
+/* Leaves `value` for the lanes of `mask`, waits for all of them, returns that of lane `from`. */
+uint64_t shim_exchange(unsigned mask, uint64_t value, int from, int line);
+/* The block's memory for the declaration at `line`: the same for all its threads. */
+void *shim_shared(size_t bytes, int line);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
