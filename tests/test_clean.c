@@ -1,0 +1,208 @@
+/* Faults of pixel art: mended where asked for, and only those. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "letters.h"
+#include "sprite/clean.h"
+
+static void assert_cleaned(unsigned what, int width, const char *before, const char *after,
+                           int changed)
+{
+    char room[1000];
+    struct clean_report r;
+    struct err e;
+    struct image *m = letters_image(width, before);
+    assert_int_equal(clean_image(m, what, &r, &e), 0);
+    const char *got = letters_differ(m, width, after, room);
+    if (*got)
+        fail_msg("'%s', not '%s'", got, after);
+    assert_int_equal(r.near + r.lone + r.doubled + r.jagged, changed);
+    image_free(m);
+}
+
+static void lone_pixels_go(void **state)
+{
+    (void)state;
+    assert_cleaned(CLEAN_LONE, 5,
+                   "ggggg"
+                   "ggrgg"
+                   "ggggg",
+                   "ggggg"
+                   "ggggg"
+                   "ggggg",
+                   1);
+    assert_cleaned(CLEAN_LONE, 5,
+                   "     "
+                   "  r  "
+                   "     ",
+                   "     "
+                   "     "
+                   "     ",
+                   1);
+    assert_cleaned(CLEAN_LONE, 3,
+                   "ggg"
+                   "g g"
+                   "ggg",
+                   "ggg"
+                   "ggg"
+                   "ggg",
+                   1);
+    /* Two belong together, also over a corner; and a pixel between two colours is a detail. */
+    assert_cleaned(CLEAN_LONE, 5,
+                   "ggggg"
+                   "grrgg"
+                   "ggggg",
+                   "ggggg"
+                   "grrgg"
+                   "ggggg",
+                   0);
+    assert_cleaned(CLEAN_LONE, 5,
+                   "grggg"
+                   "ggrgg"
+                   "ggggg",
+                   "grggg"
+                   "ggrgg"
+                   "ggggg",
+                   0);
+    assert_cleaned(CLEAN_LONE, 3,
+                   "ggg"
+                   "gry"
+                   "yyy",
+                   "ggg"
+                   "gry"
+                   "yyy",
+                   0);
+}
+
+static void double_outlines_get_thin(void **state)
+{
+    (void)state;
+    assert_cleaned(CLEAN_DOUBLE, 7,
+                   "kkkkkkk"
+                   "kkkkkkk"
+                   "kkgggkk"
+                   "kkgggkk"
+                   "kkkkkkk"
+                   "kkkkkkk",
+                   "       "
+                   " kkkkk "
+                   " kgggk "
+                   " kgggk "
+                   " kkkkk "
+                   "       ",
+                   22);
+    /* A thin outline, a thin line, and a black shape stay. */
+    assert_cleaned(CLEAN_DOUBLE, 5,
+                   " kkk "
+                   "kgggk"
+                   "kgggk"
+                   " kkk ",
+                   " kkk "
+                   "kgggk"
+                   "kgggk"
+                   " kkk ",
+                   0);
+    assert_cleaned(CLEAN_DOUBLE, 5,
+                   "  k  "
+                   "  k  "
+                   " kgk "
+                   "  k  ",
+                   "  k  "
+                   "  k  "
+                   " kgk "
+                   "  k  ",
+                   0);
+    assert_cleaned(CLEAN_DOUBLE, 4,
+                   "kkkk"
+                   "kkkk"
+                   "kkkk",
+                   "kkkk"
+                   "kkkk"
+                   "kkkk",
+                   0);
+}
+
+static void steps_get_smooth(void **state)
+{
+    (void)state;
+    assert_cleaned(CLEAN_JAGGED, 4,
+                   "kk  "
+                   " kk "
+                   "  kk",
+                   "k   "
+                   " k  "
+                   "  kk",
+                   2);
+    /* Straight lines, corners and even slopes stay. */
+    static const char *const stay[] = {"kkkk"
+                                       "   k"
+                                       "   k"
+                                       "   k",
+                                       "kk  "
+                                       "  kk"
+                                       "    ",
+                                       "kkkk"
+                                       "k  k"
+                                       "kkkk",
+                                       "k   "
+                                       " k  "
+                                       "  k ",
+                                       "kkkk"
+                                       "kkkk"
+                                       "kkkk"};
+    for (size_t i = 0; i < sizeof stay / sizeof *stay; i++)
+        assert_cleaned(CLEAN_JAGGED, 4, stay[i], stay[i], 0);
+}
+
+static void near_colours_are_merged(void **state)
+{
+    (void)state;
+    struct image *m = letters_image(4, "gggg"
+                                       "rrrr"
+                                       "gg g"),
+                 *want = image_copy(m);
+    struct clean_report r;
+    struct err e;
+    m->rgba[0] += 3, m->rgba[4 + 1] -= 3;
+    assert_int_equal(clean_image(m, CLEAN_LONE | CLEAN_DOUBLE, &r, &e), 0);
+    assert_false(image_equal(m, want));
+    assert_int_equal(clean_image(m, CLEAN_NEAR, &r, &e), 0);
+    assert_true(image_equal(m, want));
+    assert_int_equal(r.near, 2);
+    image_free(m);
+    image_free(want);
+    m = image_new(300, 1);
+    for (int i = 0; i < 300; i++)
+        memcpy(m->rgba + 4 * i, (uint8_t[]){(uint8_t)i, (uint8_t)(i >> 8), 0, 255}, 4);
+    assert_int_equal(clean_image(m, CLEAN_NEAR, &r, &e), -1);
+    image_free(m);
+}
+
+static void nothing_asked_nothing_done(void **state)
+{
+    (void)state;
+    for (int k = 0; k < SPRITE_ARTS; k++) {
+        struct image *m = sprite_draw(k, NULL), *before = image_copy(m);
+        struct clean_report r;
+        struct err e;
+        assert_int_equal(clean_image(m, 0, &r, &e), 0);
+        assert_true(image_equal(m, before));
+        image_free(m);
+        image_free(before);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lone_pixels_go),
+        cmocka_unit_test(double_outlines_get_thin),
+        cmocka_unit_test(steps_get_smooth),
+        cmocka_unit_test(near_colours_are_merged),
+        cmocka_unit_test(nothing_asked_nothing_done),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
