@@ -15,11 +15,11 @@ static const struct command commands[] = {
     {"plan", "[PROMPT]", "forecast time and memory, computing nothing", 0, 1, cmd_plan},
     {"info", "FILE", "what a model or a PNG holds", 1, 1, cmd_info},
     {"doctor", "", "check the machine and the installation", 0, 0, cmd_doctor},
+    {"finish", "IN.png...", "sprite finishing on any image", 1, 999, cmd_finish},
     {"batch", "FILE.jsonl", "many jobs from a file", 1, 1, NULL},
     {"bench", "", "measure speed", 0, 0, NULL},
     {"profile", "", "time and bytes by layer", 0, 0, NULL},
     {"import", "FILE", "a ComfyUI workflow or PNG as a preset", 1, 1, NULL},
-    {"finish", "IN.png", "sprite finishing on any image", 1, 1, NULL},
     {"sheet", "FILE...", "sprite sheets", 1, 99, NULL},
     {"pull", "NAME", "download a model", 1, 1, NULL},
     {"worker", "", "take jobs from a queue", 0, 0, NULL},
@@ -27,7 +27,7 @@ static const struct command commands[] = {
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* Which commands an option is for: bits in the order of the commands. */
-enum { GEN = 1, PLAN = 2, INFO = 4, DOCTOR = 8, JOB = GEN | PLAN, ALL = 15 };
+enum { GEN = 1, PLAN = 2, INFO = 4, DOCTOR = 8, FINISH = 16, JOB = GEN | PLAN, ALL = 31 };
 
 #define SETTING(letter, name, arg, commands)                                                       \
     {                                                                                              \
@@ -38,8 +38,13 @@ enum { GEN = 1, PLAN = 2, INFO = 4, DOCTOR = 8, JOB = GEN | PLAN, ALL = 15 };
         letter, name, NULL, NULL, offsetof(struct cli, field), commands, help                      \
     }
 
+#define FINISHING(name, arg, field, help)                                                          \
+    {                                                                                              \
+        0, name, arg, NULL, offsetof(struct cli, finish.field), FINISH, help                       \
+    }
+
 static const struct option_row table[] = {
-    SETTING('o', "output", "FILE", GEN),
+    SETTING('o', "output", "FILE", GEN | FINISH),
     {'p', "preset", "NAME", NULL, offsetof(struct cli, preset), JOB, "a preset of config.ini"},
     SETTING('n', "negative", "TEXT", JOB),
     SETTING('s', "seed", "N", GEN),
@@ -59,6 +64,25 @@ static const struct option_row table[] = {
     SETTING(0, "memory", "auto|speed|balanced|constrained", JOB),
     SETTING('t', "threads", "N", JOB),
     SWITCH(0, "raw", flags.raw, GEN, "the decoded image, unfinished"),
+    FINISHING("cell", "N|auto|none", cell,
+              "pixels of a cell's side (7.5 is fine); auto finds them"),
+    FINISHING("colors", "N|auto|all", colors, "at most so many; auto chooses, all leaves them"),
+    FINISHING("palette", "NAME-or-FILE", palette,
+              "pico-8, gameboy, nes, c64, endesga-32, or a file"),
+    FINISHING("dither", "none|bayer2|bayer4|bayer8|floyd", dither, "mix colours that are missing"),
+    FINISHING("swap", "FROM=TO", swap, "recolour: a palette's colours become another's"),
+    SWITCH(0, "lock", finish.lock, FINISH, "one palette for all images"),
+    FINISHING("background", "cut|keep", background, "make it transparent, or not"),
+    FINISHING("tolerance", "X", tolerance, "how far its colour may be off (Oklab, 0.03 to 0.08)"),
+    SWITCH(0, "holes", finish.holes, FINISH, "cut enclosed places of its colour as well"),
+    FINISHING("clean", "LIST", clean, "mend faults: near, lone, double, jagged, or all"),
+    FINISHING("outline", "inner|outer", outline, "one pixel around the sprite"),
+    FINISHING("outline-color", "RRGGBB", outline_color, "its colour, or the sprite's darkest"),
+    SWITCH(0, "trim", finish.trim, FINISH, "no transparent border"),
+    FINISHING("pad", "N", pad, "transparent pixels on each side"),
+    FINISHING("canvas", "WxH", canvas, "size of the result; the sprite is not enlarged"),
+    SWITCH(0, "power-of-two", finish.power_of_two, FINISH, "sizes grow to powers of two"),
+    FINISHING("anchor", "centre|feet", anchor, "the sprite in the middle, or standing there"),
     SWITCH(0, "json", json, ALL, "one JSON object on stdout"),
     SWITCH('q', "quiet", quiet, ALL, "nothing on stderr but errors"),
     SWITCH('h', "help", help, ALL, "this text"),
@@ -219,4 +243,7 @@ void cli_free(struct cli *c)
 {
     settings_free(&c->flags);
     free(c->preset);
+    for (int i = 0; i < OPTIONS; i++)
+        if (table[i].commands == FINISH && table[i].arg)
+            free(*(char **)((char *)c + table[i].at));
 }

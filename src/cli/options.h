@@ -16,12 +16,20 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
+/* Options of `spritty finish` as they were said; NULL: not. cmd_finish.c reads them. */
+struct cli_finish {
+    char *cell, *colors, *palette, *dither, *background, *tolerance, *clean, *outline;
+    char *outline_color, *anchor, *canvas, *pad, *swap;
+    bool holes, trim, power_of_two, lock;
+};
+
 struct cli {
     const struct command *command; /* NULL when none was named */
     const char **args;             /* what stands beside the options, after the command */
     int nargs;
     struct settings flags; /* the options that are settings */
     char *preset;
+    struct cli_finish finish;
     bool json, quiet, help, version, man, completion;
 };
 
@@ -52,6 +60,7 @@ int cmd_gen(struct cli *);
 int cmd_plan(struct cli *);
 int cmd_info(struct cli *);
 int cmd_doctor(struct cli *);
+int cmd_finish(struct cli *);
 
 /* Prints "spritty: ..." (and where help is, for EXIT_USAGE) on stderr; returns the status. */
 int cli_fail(int status, const struct err *);

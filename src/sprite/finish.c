@@ -7,6 +7,7 @@
 #include "sprite/cells.h"
 #include "sprite/grid.h"
 #include "sprite/matte.h"
+#include "sprite/oklab.h"
 #include "sprite/quantize.h"
 
 static double now_ms(void)
@@ -54,7 +55,7 @@ static struct image *take_cells(const struct image *raw, const struct finish_opt
     int cell = r->cell;
     if (o->cell == FINISH_FIND)
         return find_cells(raw, o->grid, r, e);
-    if (cell == 1 && o->colors < 0 && !o->matte) {
+    if (cell == 1 && o->colors < 0 && !o->matte && !o->palette && !o->clean && !o->outline) {
         struct image *copy = image_copy(raw);
         if (!copy)
             err_set(e, "out of memory for %dx%d pixels", raw->width, raw->height);
@@ -63,17 +64,37 @@ static struct image *take_cells(const struct image *raw, const struct finish_opt
     return cells_reduce(raw, (struct cell_grid){.cell = cell}, CELL_DOMINANT, e);
 }
 
-static int run_steps(struct image *m, const struct finish_options *o, struct finish_report *r,
-                     struct err *e)
+static int cut(struct image *m, const struct finish_options *o, struct finish_report *r,
+               struct err *e)
 {
-    if (o->matte) {
-        struct matte_report matte;
-        if (matte_cut(m, &(struct matte_options){0}, &matte, e))
-            return -1;
-        r->background = matte.found;
-        memcpy(r->background_rgb, matte.rgb, 3);
-    }
+    struct matte_report matte;
+    if (matte_cut(m, &(struct matte_options){o->tolerance, o->holes}, &matte, e))
+        return -1;
+    r->background = matte.found;
+    memcpy(r->background_rgb, matte.rgb, 3);
+    return 0;
+}
+
+/* Dithered, whether to a palette that was given or to the colours that would be chosen. */
+static int bring_to_palette(struct image *m, const struct finish_options *o,
+                            struct finish_report *r, struct err *e)
+{
+    struct palette own;
+    const struct image *images[] = {m};
+    r->colors_before = quantize_count(m);
+    if (r->colors_before < 0)
+        return err_set(e, "out of memory for counting colours");
+    if (!o->palette && palette_of_images(images, 1, o->colors, &own, e))
+        return -1;
+    return palette_apply(m, o->palette ? o->palette : &own, o->dither, e);
+}
+
+static int few_colors(struct image *m, const struct finish_options *o, struct finish_report *r,
+                      struct err *e)
+{
     struct quantize_report q = {0};
+    if (o->palette || (o->dither && o->colors >= 0))
+        return bring_to_palette(m, o, r, e);
     if (o->colors >= 0 && quantize_image(m, o->colors, &q, e))
         return -1;
     if (o->colors < 0)
@@ -82,6 +103,58 @@ static int run_steps(struct image *m, const struct finish_options *o, struct fin
         return err_set(e, "out of memory for counting colours");
     r->colors_before = q.before, r->colors_after = q.after;
     return 0;
+}
+
+static const uint8_t *darkest(const struct image *m)
+{
+    static const uint8_t black[3] = {0, 0, 0};
+    const uint8_t *best = black, *last = NULL;
+    float least = 2;
+    for (const uint8_t *p = m->rgba, *end = p + (size_t)m->width * (size_t)m->height * 4; p < end;
+         p += 4) {
+        if (!p[3] || (last && !memcmp(p, last, 3)))
+            continue;
+        float l = oklab_from_srgb(p).l;
+        last = p;
+        if (l < least)
+            least = l, best = p;
+    }
+    return best;
+}
+
+/* What artists do by hand. *m may become another image. */
+static int dress(struct image **m, const struct finish_options *o, struct finish_report *r,
+                 struct err *e)
+{
+    uint8_t rgb[3];
+    if (o->swap_from && palette_swap(*m, o->swap_from, o->swap_to, e))
+        return -1;
+    if (o->clean && clean_image(*m, o->clean, &r->clean, e))
+        return -1;
+    memcpy(rgb, o->outline_rgb ? o->outline_rgb : darkest(*m), 3);
+    if (o->outline && frame_outline(m, o->outline, rgb, e))
+        return -1;
+    if (!o->place)
+        return 0;
+    struct image *placed = frame_place(*m, &o->frame, r->pivot, e);
+    if (!placed)
+        return -1;
+    image_free(*m);
+    *m = placed;
+    return 0;
+}
+
+static int run_steps(struct image **m, const struct finish_options *o, struct finish_report *r,
+                     struct err *e)
+{
+    if (o->matte && cut(*m, o, r, e))
+        return -1;
+    if (few_colors(*m, o, r, e) || dress(m, o, r, e))
+        return -1;
+    if (o->palette || o->dither || o->swap_from || o->clean || o->outline || o->place)
+        r->colors_after = quantize_count(*m);
+    r->width = (*m)->width, r->height = (*m)->height;
+    return r->colors_after < 0 ? err_set(e, "out of memory for counting colours") : 0;
 }
 
 int finish_run(const struct image *raw, const struct finish_options *o, struct image **out,
@@ -96,8 +169,7 @@ int finish_run(const struct image *raw, const struct finish_options *o, struct i
     struct image *m = take_cells(raw, o, r, e);
     if (!m)
         return -1;
-    r->width = m->width, r->height = m->height;
-    if (run_steps(m, o, r, e)) {
+    if (run_steps(&m, o, r, e)) {
         image_free(m);
         return -1;
     }

@@ -1,20 +1,36 @@
 /*
- * From a decoded picture to a sprite: cells to pixels, background to nothing, few colours.
+ * From a decoded picture to a sprite: cells to pixels, background to nothing, few colours; then,
+ * each where asked for, colours swapped, small faults mended, an outline, and the sprite's place.
  *
  * The background goes before colours are counted, so that it takes no place in the palette and its
- * many pixels pull no colour of the sprite towards it.
+ * many pixels pull no colour of the sprite towards it. Faults are mended and outlines drawn on the
+ * final colours.
  */
 #ifndef SPRITTY_FINISH_H
 #define SPRITTY_FINISH_H
 
+#include "sprite/clean.h"
+#include "sprite/frame.h"
 #include "sprite/image.h"
+#include "sprite/palette.h"
 
 struct finish_options {
-    int cell;    /* pixels of a cell's side, dividing both sides of the image; 0 or 1: as it is;
-                    FINISH_FIND: the grid is looked for (grid.h), and without one: as it is */
-    int colors;  /* 1 to 256: at most so many; 0: choose; -1: leave them */
-    bool matte;  /* cut the background */
-    double grid; /* with FINISH_FIND: a cell's side, of which only the place is looked for; or 0 */
+    int cell;   /* pixels of a cell's side, dividing both sides of the image; 0 or 1: as it is;
+                   FINISH_FIND: the grid is looked for (grid.h), and without one: as it is */
+    int colors; /* 1 to 256: at most so many; 0: choose; -1: leave them */
+    bool matte; /* cut the background */
+    /* What is 0 below is not done. */
+    double grid;     /* with FINISH_FIND: a cell's side, of which only the place is looked for */
+    float tolerance; /* of the matte, as matte.h has it, and holes */
+    bool holes;
+    const struct palette *palette;             /* its colours instead of `colors` */
+    enum dither dither;                        /* also to colours that `colors` chose */
+    const struct palette *swap_from, *swap_to; /* palette_swap: both or none */
+    unsigned clean;                            /* bits of enum clean_what */
+    enum outline outline;
+    const uint8_t *outline_rgb; /* NULL: the sprite's darkest colour */
+    bool place;                 /* as `frame` says */
+    struct frame_options frame;
 };
 
 enum { FINISH_FIND = -1 };
@@ -28,7 +44,9 @@ struct finish_report {
     int colors_before, colors_after; /* visible colours: of the cells; of the result */
     bool background;                 /* was found and cut */
     uint8_t background_rgb[3];       /* if so */
-    double ms;                       /* wall time of all steps */
+    struct clean_report clean;
+    int pivot[2]; /* the middle of the sprite's feet, with `place` (frame.h) */
+    double ms;    /* wall time of all steps */
 };
 
 /* *out is a new image, the caller's to free; the result's alpha is 0 or 255 (from 128 on) as soon

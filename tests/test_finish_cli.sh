@@ -1,0 +1,141 @@
+#!/bin/sh
+# `spritty finish` as a user meets it: any PNG, no model; settings by hand win; mistakes are told
+# and leave no file. Prints cmocka's lines, for tests/run.sh.
+spritty=$(realpath "${SPRITTY:-build/spritty}")
+here=$(realpath "$(dirname "$0")/..")
+picture=$here/models/train/contact_sheet.png
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+cd "$work" || exit 1
+export HOME="$work/home" XDG_CONFIG_HOME="$work/config" XDG_DATA_HOME="$work/data"
+bad=0 total=0
+echo "[==========] Running the tests of finish."
+
+# name COMMAND...: one test in an empty folder; the output is shown when it fails.
+check() {
+    name=$1
+    shift
+    total=$((total + 1))
+    echo "[ RUN      ] $name"
+    # Not inside the `if`: there, -e would be ignored.
+    (
+        set -e
+        "$@"
+    ) >log 2>&1
+    status=$?
+    if [ $status = 0 ]; then
+        echo "[       OK ] $name"
+    else
+        sed 's/^/    /' log
+        echo "[  FAILED  ] $name"
+        bad=$((bad + 1))
+    fi
+    rm -rf ./*
+}
+
+# STATUS TEXT ARGUMENTS...: ends so, one line on stderr holds TEXT, and there is no new file.
+refuses() {
+    want=$1 text=$2
+    shift 2
+    before=$(ls -A)
+    got=0
+    said=$("$spritty" finish "$@" 2>&1 >/dev/null </dev/null) || got=$?
+    echo "$said"
+    [ $got = "$want" ]
+    echo "$said" | grep -qF -- "$text"
+    [ "$(echo "$said" | grep -c '^spritty: ')" = 1 ]
+    [ "$(ls -A)" = "$before" ]
+}
+
+# FIELD VALUE: what the last --json in `out` says.
+says() {
+    grep -qF "\"$1\": $2" out || { cat out; return 1; }
+}
+
+finishes_without_a_model() {
+    "$spritty" finish "$picture" -q >out
+    [ "$(cat out)" = contact_sheet-finished.png ]
+    "$spritty" info contact_sheet-finished.png | grep -q '^PNG'
+    "$spritty" finish "$picture" -o a.png 2>err >out
+    cmp a.png contact_sheet-finished.png
+    grep -q 'colours' err
+}
+check finishes_without_a_model finishes_without_a_model
+
+settings_by_hand_win() {
+    "$spritty" finish "$picture" -o a.png --cell none --background keep --colors all --json -q >out
+    says found false
+    says background null
+    "$spritty" finish "$picture" -o a.png --cell 4 --colors 5 --json -q >out
+    says cell_x 4
+    says colors 5
+}
+check settings_by_hand_win settings_by_hand_win
+
+every_shipped_palette_is_there() {
+    for p in pico-8 gameboy nes c64 endesga-32; do
+        "$spritty" finish "$picture" --palette $p --dither bayer4 -q -o $p.png
+    done
+    "$spritty" finish --help | grep -q 'pico-8, gameboy, nes, c64, endesga-32, or a file'
+    printf 'ff0000\n00ff00\n' >two.hex
+    "$spritty" finish "$picture" --palette two.hex --json -q -o a.png >out
+    says colors 2
+    "$spritty" finish a.png --cell none --palette a.png -q -o b.png
+    cmp a.png b.png
+}
+check every_shipped_palette_is_there every_shipped_palette_is_there
+
+several_images_share_a_palette() {
+    mkdir in out
+    "$spritty" finish "$picture" --palette pico-8 -q -o in/a.png
+    "$spritty" finish "$picture" --palette gameboy -q -o in/b.png
+    "$spritty" finish in/a.png in/b.png --cell none --lock --colors 4 -o out -q
+    "$spritty" finish out/a.png --cell none --palette out/b.png -q -o c.png >/dev/null
+    refuses 1 'would both become' in/a.png in/b.png -o x.png
+    refuses 2 'does not go with' in/a.png --lock --palette nes
+}
+check several_images_share_a_palette several_images_share_a_palette
+
+sprites_are_dressed() {
+    "$spritty" finish "$picture" --clean all --outline outer --outline-color '#ff0000' --trim \
+        --pad 2 --power-of-two --anchor feet --json -q -o a.png >out
+    says pivot '['
+    says width 1024 || says width 512 || says width 256 || says width 128
+    "$spritty" finish "$picture" --canvas 100x50 --anchor centre --json -q -o a.png >out
+    says width 100
+    says height 50
+    "$spritty" finish "$picture" --palette gameboy --swap gameboy=pico-8 --json -q -o a.png >out
+}
+check sprites_are_dressed sprites_are_dressed
+
+it_is_always_the_same() {
+    "$spritty" finish "$picture" -q -o a.png --dither floyd --colors 7
+    "$spritty" finish "$picture" -q -o b.png --dither floyd --colors 7
+    cmp a.png b.png
+}
+check it_is_always_the_same it_is_always_the_same
+
+tells_mistakes() {
+    echo 'no PNG' >bad.png
+    head -c 300 "$picture" >cut.png
+    printf 'red\n' >bad.hex
+    refuses 1 bad.png bad.png -o a.png
+    refuses 1 cut.png cut.png -o a.png
+    refuses 1 nowhere.png nowhere.png -o a.png
+    refuses 1 nodir "$picture" -o nodir/a.png
+    refuses 1 bad.hex "$picture" --palette bad.hex
+    refuses 1 "did you mean 'pico-8'" "$picture" --palette pico8
+    refuses 1 'only 4' "$picture" --swap pico-8=gameboy
+    refuses 1 'cells of 9999' "$picture" --cell 9999
+    refuses 2 'needs IN.png' -q
+    for wrong in '--cell 0' '--cell x' '--colors 0' '--colors 257' '--dither much' '--clean tidy' \
+        '--outline thick' '--outline-color red' '--pad -1' '--canvas 0x5' '--canvas 12' \
+        '--anchor top' '--background blue' '--swap a' '--tolerance 2'; do
+        # shellcheck disable=SC2086 # two words
+        refuses 2 "${wrong%% *}" "$picture" $wrong
+    done
+}
+check tells_mistakes tells_mistakes
+
+echo "[==========] $total test(s) run."
+[ $bad = 0 ]
