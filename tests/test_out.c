@@ -206,6 +206,30 @@ static void nothing_is_sent_while_an_answer_is_out(void **state)
     assert_true(out_may_send(&out, 1, 100, line.now));
 }
 
+/* A line that takes a second for each frame is free for keys two thirds of the time. */
+static void frames_leave_the_line_to_keys(void **state)
+{
+    (void)state;
+    double busy = 0, begin;
+    connect_line(4, 100);
+    for (int i = 0; i < 10; i++) {
+        if (i == 0) /* the delay of the empty line */
+            out_may_send(&out, 0, 100, line.now);
+        while (out.pace.waiting)
+            tick();
+        begin = line.now;
+        picture(4000);
+        while (out.pace.waiting)
+            tick();
+        busy = line.now - begin;
+        assert_false(out_is_calm(&out, line.now));
+        while (!out_is_calm(&out, line.now))
+            tick();
+    }
+    assert_true(busy > 1000 && busy < 1200);
+    assert_true(line.now - begin > 2.7 * busy && line.now - begin < 3.2 * busy);
+}
+
 static void finished_images_always_go(void **state)
 {
     (void)state;
@@ -231,10 +255,13 @@ static void a_terminal_that_does_not_answer(void **state)
     line.deaf = true;
     picture(5000);
     take_all();
-    for (int i = 0; i < 399; i++, tick())
-        assert_false(out_may_send(&out, 5000, 100, line.now));
-    tick();
-    assert_true(out_may_send(&out, 5000, 100, line.now));
+    double begin = line.now;
+    while (line.now < begin + 10000 && !out_may_send(&out, 5000, 100, line.now)) {
+        assert_false(out_is_calm(&out, line.now));
+        tick();
+    }
+    assert_true(line.now >= begin + 2000 && line.now < begin + 5000);
+    assert_true(out_is_calm(&out, line.now));
     picture(5000);
     assert_false(out_may_send(&out, 5000, 100, line.now)); /* the queue still counts */
     take_all();
@@ -289,6 +316,7 @@ int main(void)
         cmocka_unit_test(a_fast_line_takes_all),
         cmocka_unit_test(a_slow_line_holds_previews_to_their_budget),
         cmocka_unit_test(nothing_is_sent_while_an_answer_is_out),
+        cmocka_unit_test(frames_leave_the_line_to_keys),
         cmocka_unit_test(finished_images_always_go),
         cmocka_unit_test(a_terminal_that_does_not_answer),
         cmocka_unit_test(one_bad_moment_is_forgotten),

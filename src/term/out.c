@@ -13,6 +13,9 @@ enum {
     KEEP = 1 << 20,     /* an empty queue larger than this is given back */
     PATIENCE_MS = 2000, /* for an answer, beyond what the bytes should take */
     MEASURABLE = 1024,  /* fewer bytes say nothing about the rate */
+    SLOW = 12,          /* bytes a ms, while the rate is not known */
+    REST = 2,           /* times as long as a frame took */
+    REST_MS = 3000,     /* at most */
 };
 
 void out_init(struct out *o, int fd)
@@ -165,6 +168,9 @@ void out_answered(struct out *o, double now_ms)
             (size_t)--o->pace.count * sizeof *o->pace.questions);
     o->pace.answered_ms = now_ms;
     o->pace.waiting = o->pace.count > 0;
+    double free_from = fmax(q.ms, before);
+    double took = fmin(now_ms - free_from - (before > q.ms ? 0 : o->pace.round_trip), REST_MS);
+    o->pace.rest_until = now_ms + REST * fmax(took, 0);
     if (was_deaf) /* it may be the answer to an older one */
         return;
     if (before > q.ms) /* the line was busy until then: no delay in what it took */
@@ -181,10 +187,10 @@ static double expected_ms(const struct out *o)
     double bytes = (double)(o->total - o->pace.asked_at);
     for (int i = 0; i < o->pace.count; i++)
         bytes += (double)o->pace.questions[i].bytes;
-    return o->pace.rate > 0 ? o->pace.round_trip + bytes / o->pace.rate : 0;
+    return o->pace.round_trip + bytes / (o->pace.rate > 0 ? o->pace.rate : SLOW);
 }
 
-static bool still_waiting(struct out *o, double now_ms)
+static bool unanswered(struct out *o, double now_ms)
 {
     if (!o->pace.waiting)
         return false;
@@ -194,6 +200,11 @@ static bool still_waiting(struct out *o, double now_ms)
     o->pace.deaf = true;
     o->pace.waiting = false;
     return false;
+}
+
+bool out_is_calm(struct out *o, double now_ms)
+{
+    return !unanswered(o, now_ms) && now_ms >= o->pace.rest_until;
 }
 
 size_t out_budget(const struct out *o, double budget_ms)
@@ -213,7 +224,7 @@ static void doubt(struct out *o, double now_ms)
 
 bool out_may_send(struct out *o, size_t bytes, double budget_ms, double now_ms)
 {
-    if (o->failed || still_waiting(o, now_ms))
+    if (o->failed || unanswered(o, now_ms))
         return false;
     if (o->pace.deaf)
         return out_waiting(o) == 0;
@@ -222,7 +233,7 @@ bool out_may_send(struct out *o, size_t bytes, double budget_ms, double now_ms)
         return false;
     }
     size_t budget = out_budget(o, budget_ms), queued = out_waiting(o);
-    if (queued <= budget && bytes <= budget - queued)
+    if (queued <= budget && bytes <= budget) /* text and picture: each may take as long */
         return true;
     doubt(o, now_ms);
     return false;

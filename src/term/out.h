@@ -33,6 +33,7 @@ struct out {
         bool skipped;      /* too many questions are out: one more when an answer comes */
         double doubt_ms;   /* how long a bad measurement is believed ... */
         double doubt_at;   /* ... that is, until then */
+        double rest_until; /* for frames that nobody asked for */
         double asked_ms;   /* when the last question was queued ... */
         uint64_t asked_at; /* ... and what `total` was then */
         double answered_ms;
@@ -57,6 +58,10 @@ size_t out_waiting(const struct out *); /* bytes in the queue */
 void out_ask(struct out *, double now_ms);
 /* The answer (CSI 0 n) came. */
 void out_answered(struct out *, double now_ms);
+/* Is the line free for a frame that nobody asked for? Not while an answer is out that may still
+ * come (buffers on the way would take many frames, and the next key would come behind all of them),
+ * and then, so that a key finds it free more often than not, twice as long as the last took. */
+bool out_is_calm(struct out *, double now_ms);
 /* May a picture of about `bytes` that nobody waits for (a preview) be sent now, so that it takes
  * at most budget_ms of the line? False while an answer is out (up to two seconds, and four times as
  * long as what is on its way should take: then the terminal is one that does not answer, and only

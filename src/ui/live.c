@@ -189,10 +189,10 @@ void live_sample(struct live *l, double now_ms)
 
 int live_step_times(const struct live *l, double *ms, int count)
 {
-    uint64_t have = l->steps_seen < LIVE_STEPS ? l->steps_seen : LIVE_STEPS;
+    uint64_t have = l->steps_drawn < LIVE_STEPS ? l->steps_drawn : LIVE_STEPS;
     int n = have < (uint64_t)count ? (int)have : count;
     for (int i = 0; i < n; i++)
-        ms[i] = l->step_log[(l->steps_seen - (uint64_t)(n - i)) % LIVE_STEPS].ms;
+        ms[i] = l->step_log[(l->steps_drawn - (uint64_t)(n - i)) % LIVE_STEPS].ms;
     return n;
 }
 

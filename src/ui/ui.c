@@ -209,6 +209,7 @@ static void act(struct ui *ui, enum action a)
 
 static void typed(struct ui *ui, const struct input_event *in)
 {
+    ui->soon = true;
     enum action a = keys_find(ui_contexts(ui), in);
     if (a != ACT_NOTHING)
         act(ui, a);
@@ -221,6 +222,7 @@ static void typed(struct ui *ui, const struct input_event *in)
 
 static void clicked(struct ui *ui, const struct input_event *in)
 {
+    ui->soon = true;
     if (ui->dialog)
         dialog_mouse(ui, in);
     else if (ui->help)
@@ -242,7 +244,7 @@ static void answered(struct ui *ui, const struct input_event *in)
     enum color_depth before = ui->probe.caps.colors;
     if (in->len == 4 && !memcmp(in->text, "\033[0n", 4)) {
         out_answered(&ui->out, ui->now_ms);
-        if (ui->live.job || ui->wake_ms > 0)
+        if (ui->wake_ms > 0) /* pictures are due */
             ui_dirty(ui);
     } else if (probe_answer(&ui->probe, in->text, in->len, ui->now_ms)) {
         if (ui->probe.caps.colors != before)
@@ -371,33 +373,48 @@ static int wait_ms(const struct ui *ui)
         until = fmin(until, ui->wake_ms);
     if (input_pending(ui->input))
         until = fmin(until, ui->now_ms + ESC_MS);
+    if (ui->dirty && ui->out.pace.rest_until > ui->now_ms)
+        until = fmin(until, ui->out.pace.rest_until);
     double ms = until - ui_clock_ms();
     return ms > 0 ? (int)ms + 1 : 0;
 }
 
 /* ---- frames ---- */
 
+/* What a key brought is drawn at once; what the engine and the clock bring, when the terminal has
+ * seen the frame before: between us and it there may be room for many. */
+static bool may_draw(struct ui *ui)
+{
+    return ui->dirty && out_waiting(&ui->out) <= FRAME_ROOM &&
+           (ui->soon || out_is_calm(&ui->out, ui->now_ms));
+}
+
 static void draw(struct ui *ui)
 {
-    ui->dirty = false;
+    uint64_t before = ui->out.total;
+    if (!ui->soon)
+        ui->live.steps_drawn = ui->live.steps_seen;
+    ui->dirty = ui->live.steps_drawn != ui->live.steps_seen;
+    ui->soon = false;
     screen_begin(ui->screen);
     frame_draw(ui);
     if (screen_end(ui->screen, &ui->out, &ui->probe.caps, ui->now_ms) > 0)
         ui->wake_ms = ui->wake_ms > 0 ? fmin(ui->wake_ms, ui->now_ms + 50) : ui->now_ms + 50;
+    if (ui->out.total != before && !ui->out.pace.waiting)
+        out_ask(&ui->out, ui->now_ms);
 }
 
 /* A signal's number, or 0 when it was quit by key. */
 static int loop(struct ui *ui)
 {
     while (!ui->quit) {
-        bool busy = out_waiting(&ui->out) > FRAME_ROOM;
         struct pollfd fd[] = {
             {.fd = ui->tty.in, .events = POLLIN},
             {.fd = tty_signal_fd(&ui->tty), .events = POLLIN},
             {.fd = out_waiting(&ui->out) ? ui->tty.out : -1, .events = POLLOUT},
             {.fd = ui->engine ? engine_fd(ui->engine) : -1, .events = POLLIN},
         };
-        int timeout = ui->dirty && !busy ? 0 : wait_ms(ui);
+        int timeout = may_draw(ui) ? 0 : wait_ms(ui);
         int n = poll(fd, sizeof fd / sizeof *fd, timeout);
         ui->now_ms = ui_clock_ms();
         int s = take_signals(ui);
@@ -411,7 +428,7 @@ static int loop(struct ui *ui)
         }
         take_events(ui);
         take_time(ui);
-        if (ui->dirty && out_waiting(&ui->out) <= FRAME_ROOM)
+        if (may_draw(ui))
             draw(ui);
         if (!out_flush(&ui->out))
             return SIGHUP;

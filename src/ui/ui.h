@@ -90,6 +90,7 @@ struct live {
 
     struct step_record step_log[LIVE_STEPS]; /* a ring: entry i is at (i % LIVE_STEPS) */
     uint64_t steps_seen;
+    uint64_t steps_drawn; /* a frame for a key does not move the graph: it is to be small */
     struct sample sample[LIVE_SAMPLES]; /* the same */
     uint64_t samples_seen;
     struct machine machine;
@@ -189,6 +190,7 @@ struct ui {
 
     enum view view;
     bool dirty; /* a frame is due */
+    bool soon;  /* ... for someone pressed a key: it does not wait for the line */
     bool quit;
     double now_ms;  /* monotonic, of this turn of the loop */
     double wake_ms; /* a view wants a frame then, at the latest; 0: no */
