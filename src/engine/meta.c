@@ -26,6 +26,12 @@ static void put_value(FILE *f, const char *value)
     free(quoted);
 }
 
+/* A1111's name for the random numbers: NV are a GPU's, made on the CPU. */
+static const char *rng_label(const struct gen_params *g)
+{
+    return g->compat == COMPAT_A1111 && g->rng != RNG_CPU ? "NV" : "CPU";
+}
+
 char *meta_parameters(const struct job *j, const char *hash, int index)
 {
     const struct gen_params *g = &j->params;
@@ -37,8 +43,9 @@ char *meta_parameters(const struct job *j, const char *hash, int index)
     fprintf(f, "%s\n", g->prompt);
     if (g->negative && *g->negative)
         fprintf(f, "Negative prompt: %s\n", g->negative);
+    uint64_t seed = g->compat == COMPAT_A1111 ? g->seed + (uint64_t)index : g->seed;
     fprintf(f, "Steps: %d, Sampler: %s, Schedule type: %s, CFG scale: %g, Seed: %" PRIu64, g->steps,
-            sampler_label(g->sampler), schedule_label(g->scheduler), (double)g->cfg, g->seed);
+            sampler_label(g->sampler), schedule_label(g->scheduler), (double)g->cfg, seed);
     fprintf(f, ", Size: %dx%d", g->width, g->height);
     if (*hash)
         fprintf(f, ", Model hash: %s", hash);
@@ -46,7 +53,7 @@ char *meta_parameters(const struct job *j, const char *hash, int index)
     put_value(f, j->model_name);
     if (g->batch > 1)
         fprintf(f, ", Batch size: %d, Batch pos: %d", g->batch, index);
-    fprintf(f, ", RNG: CPU, Version: spritty %s", SPRITTY_VERSION);
+    fprintf(f, ", RNG: %s, Version: spritty %s", rng_label(g), SPRITTY_VERSION);
     if (fclose(f)) {
         free(text);
         return NULL;
@@ -98,6 +105,10 @@ static void put_params(struct jsonw *w, const struct job *j, const struct pipeli
     jsonw_u64(w, "batch", (uint64_t)g->batch);
     jsonw_string(w, "sampler", sampler_name(g->sampler));
     jsonw_string(w, "scheduler", schedule_name(g->scheduler));
+    if (g->sigmas && *g->sigmas)
+        jsonw_string(w, "sigmas", g->sigmas);
+    jsonw_string(w, "compat", compat_name(g->compat));
+    jsonw_string(w, "rng", rng_name(g->rng));
     jsonw_string(w, "model", j->model_name);
     jsonw_string(w, "device", pipeline_device(p));
     jsonw_string(w, "precision", pipeline_precision(p));
