@@ -1,5 +1,6 @@
 /* The whole way on the small models: same seed same bytes, sizes, batches, cancelling, and the
  * forecast against the run. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -128,6 +129,31 @@ static void test_batch_begins_with_the_single_image(void **state)
     pipeline_close(p);
 }
 
+/* A1111 has a generator an image: each of a batch is the single one of its own seed, with fresh
+ * noise and with Brownian trees. */
+static void test_a1111_batch_is_its_single_images(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"euler_ancestral", "dpmpp_2m_sde"};
+    struct pipeline *p = open_at(MODEL, "fp32", 0);
+    for (int k = 0; k < 2; k++) {
+        struct gen_params g = params();
+        g.compat = COMPAT_A1111;
+        g.sampler = sampler_by_name(names[k]);
+        g.batch = 2;
+        struct gen_result two = run(p, &g);
+        g.batch = 1;
+        g.seed++;
+        struct gen_result one = run(p, &g);
+        size_t n = bytes_of(&one);
+        for (size_t i = 0; i < n; i++)
+            assert_true(abs(one.rgb[i] - two.rgb[n + i]) <= 1);
+        gen_result_free(&one);
+        gen_result_free(&two);
+    }
+    pipeline_close(p);
+}
+
 static bool stop_at_two(void *user, const struct gen_progress *g)
 {
     int *seen = user;
@@ -173,6 +199,20 @@ static void check_forecast(const char *model, const char *precision, struct gen_
     pipeline_close(p);
 }
 
+static double sampling_flops(const struct gen_params *g)
+{
+    struct err e = {0};
+    struct plan_result plan;
+    struct pipeline_options opt = {.device = "cpu", .precision = "fp32"};
+    if (pipeline_plan("models/tiny", &opt, g, &plan, &e) < 0)
+        fail_msg("%s", e.text);
+    for (int i = 0; i < plan.nstages; i++)
+        if (!strcmp(plan.stage[i].name, "sample"))
+            return plan.stage[i].flops;
+    fail_msg("no stage of that name");
+    return 0;
+}
+
 static void test_forecast_is_what_a_run_takes(void **state)
 {
     (void)state;
@@ -182,6 +222,29 @@ static void test_forecast_is_what_a_run_takes(void **state)
     check_forecast("models/tiny", "auto", g);
     g.batch = 3;
     check_forecast("models/tiny", "auto", g);
+    static const char *const names[] = {"heun", "lms", "dpmpp_3m_sde", "euler_ancestral_cfg_pp"};
+    for (int i = 0; i < 4; i++) {
+        g.sampler = sampler_by_name(names[i]);
+        check_forecast("models/tiny", "fp32", g);
+    }
+}
+
+/* Two calls of the model in all steps but the last; CFG++ has both answers without guidance too. */
+static void test_forecast_counts_the_calls(void **state)
+{
+    (void)state;
+    struct gen_params g = params();
+    g.cfg = 1;
+    double euler = sampling_flops(&g);
+    g.sampler = sampler_by_name("heun");
+    double heun = sampling_flops(&g) / euler;
+    g.sampler = sampler_by_name("euler_cfg_pp");
+    double pp = sampling_flops(&g) / euler;
+    g.sampler = 0, g.sigmas = "14 6 3 1 0.5 0.1 0";
+    double list = sampling_flops(&g) / euler;
+    printf("  over euler: heun %.3f, CFG++ %.3f, twice the steps %.3f\n", heun, pp, list);
+    assert_true(fabs((heun - 1) / (list - 1) - 2 / 3.0) < 1e-3); /* 5, 6 and 3 calls */
+    assert_true(pp > 1.99 && pp < 2.01);
 }
 
 static void refuse(struct pipeline *p, struct gen_params g, const char *text)
@@ -233,8 +296,10 @@ int main(void)
         cmocka_unit_test(test_same_seed_same_bytes),
         cmocka_unit_test(test_odd_sizes_and_long_prompts),
         cmocka_unit_test(test_batch_begins_with_the_single_image),
+        cmocka_unit_test(test_a1111_batch_is_its_single_images),
         cmocka_unit_test(test_cancel_leaves_a_usable_pipeline),
         cmocka_unit_test(test_forecast_is_what_a_run_takes),
+        cmocka_unit_test(test_forecast_counts_the_calls),
         cmocka_unit_test(test_params_are_refused_by_name),
         cmocka_unit_test(test_odd_devices_are_refused),
     };

@@ -1,16 +1,19 @@
 /*
- * Whole trajectories with the small UNets under guidance: every sampler on every schedule, each
- * step's x and denoised, against the reference's. The start, the text states and the noise of
- * ancestral steps come from the dump, so what is compared is schedule, timestep, scaling, guidance,
- * prediction type and step rule.
+ * Whole trajectories with the small UNets under guidance: four samplers on five schedules, each
+ * step's x and denoised, against the reference's, and the last x of all samplers. The start, the
+ * text states and the noise of ancestral steps come from the dump, so what is compared is schedule,
+ * timestep, scaling, guidance, prediction type and step rule.
  */
 #include "golden.h"
 
+#include "sdxl/noise.h"
 #include "sdxl/sampler.h"
 #include "sdxl/unet.h"
 
 static const char *const SAMPLERS[] = {"euler", "euler_ancestral", "dpmpp_2m", "ddim"};
 static const char *const SCHEDULES[] = {"normal", "karras", "exponential", "simple", "sgm_uniform"};
+
+enum { SIDE = 8, CHANNELS = 4, FINAL = SIDE * SIDE * CHANNELS };
 
 struct trajectory {
     const struct golden_backend *backend;
@@ -20,7 +23,9 @@ struct trajectory {
     struct unet_run run;
     float cfg;
     float sigma[MAX_STEPS + 1];
-    float *noise; /* [steps, h w c] */
+    float *noise;         /* [steps, h w c] */
+    struct noise *source; /* in its place, when set */
+    enum sampler_noise kind;
     int64_t size; /* of one latent */
     int drawn;
     float *x, *denoised; /* got: [steps, size] */
@@ -32,7 +37,6 @@ static int denoise(void *user, int step, double s, const struct tensor *x, struc
     struct trajectory *t = user;
     struct ops *o = t->ops;
     double s2 = s * s;
-    assert_null(uncond);
     float scale = (float)(1 / sqrt(s2 + 1));
     struct tensor in = o->alloc_as(o, o->act, 2, x->h, x->w, x->c);
     struct tensor scaled = o->alloc_as(o, DT_F32, 1, x->h, x->w, x->c);
@@ -48,6 +52,9 @@ static int denoise(void *user, int step, double s, const struct tensor *x, struc
     double kx = v ? 1 / (s2 + 1) : 1, ky = v ? -s / sqrt(s2 + 1) : -s;
     float k[3] = {(float)kx, (float)(ky * (1 - t->cfg)), (float)(ky * t->cfg)};
     o->combine(o, denoised, 3, k, (const struct tensor *const[]){x, &u, &c});
+    float plain[2] = {(float)kx, (float)ky};
+    if (uncond)
+        o->combine(o, uncond, 2, plain, (const struct tensor *const[]){x, &u});
     o->release(o, &y);
     o->release(o, &scaled);
     o->release(o, &in);
@@ -57,7 +64,15 @@ static int denoise(void *user, int step, double s, const struct tensor *x, struc
 static void noise(void *user, double from, double to, struct tensor *out)
 {
     struct trajectory *t = user;
-    (void)from, (void)to;
+    float v[FINAL];
+    if (t->source) {
+        if (t->kind == NOISE_BROWNIAN)
+            noise_between(t->source, from, to, v);
+        else
+            noise_next(t->source, v);
+        t->ops->upload(t->ops, out, v);
+        return;
+    }
     t->ops->upload(t->ops, out, t->noise + t->size * t->drawn++);
 }
 
@@ -160,6 +175,75 @@ static void run_one(struct trajectory *t, struct safetensors *st, const struct u
     free(t->denoised);
 }
 
+/* The last x of any sampler over 8 steps of karras; the noise is drawn from a seed. */
+static void run_final(struct trajectory *t, struct safetensors *st, const struct unet_inputs *base,
+                      const struct noise_levels *l, const char *model, const char *key, int sampler,
+                      enum compat compat)
+{
+    enum { STEPS = 8 };
+    static float calls[MAX_CALLS], timesteps[MAX_CALLS];
+    struct err e = {0};
+    bool tcd = !strcmp(key, "tcd");
+    float *sigma = golden_floats(golden_find(st, "%s.%d", tcd ? "tcd" : "karras", STEPS));
+    t->kind = sampler_noise(sampler);
+    struct noise_setup s = {.compat = t->kind == NOISE_BROWNIAN ? COMPAT_COMFYUI : COMPAT_DIFFUSERS,
+                            .rng = RNG_CPU,
+                            .seed = 20,
+                            .n = 1,
+                            .c = CHANNELS,
+                            .h = SIDE,
+                            .w = SIDE,
+                            .brownian = t->kind == NOISE_BROWNIAN,
+                            .sigma_low = sigma[STEPS - 1],
+                            .sigma_high = sigma[0]};
+    struct sampler_run r = {.ops = t->ops,
+                            .sampler = sampler,
+                            .steps = STEPS,
+                            .compat = compat,
+                            .sigma = sigma,
+                            .levels = l,
+                            .denoise = denoise,
+                            .noise = noise,
+                            .user = t};
+    struct unet_inputs in = *base;
+    in.timesteps = timesteps;
+    in.steps = sampler_calls(&r, calls);
+    for (int i = 0; i < in.steps; i++)
+        timesteps[i] = (float)timestep_at(l, calls[i], TIMESTEP_NEAREST);
+    assert_int_equal(unet_prepare(t->unet, t->ops, &in, &t->run, &e), 0);
+    t->source = noise_open(&s, &e);
+    assert_non_null(t->source);
+    float x[FINAL], k = sqrtf(sigma[0] * sigma[0] + 1);
+    noise_first(t->source, x);
+    for (int i = 0; i < FINAL; i++)
+        x[i] *= k;
+    struct tensor latent = t->ops->alloc_as(t->ops, DT_F32, 1, SIDE, SIDE, CHANNELS);
+    t->ops->upload(t->ops, &latent, x);
+    assert_int_equal(sampler_run(&r, &latent), 0);
+    golden_check(t->backend, t->ops, key, &latent, golden_find(st, "unet_%s.%s", model, key));
+    t->ops->release(t->ops, &latent);
+    unet_finish(t->ops, &t->run);
+    noise_close(t->source);
+    t->source = NULL;
+    free(sigma);
+}
+
+/* Every sampler, on the quick backend in f32: what bf16 costs is the UNet's and seen above, and
+ * both backends run all samplers in test_samplers_golden.c. */
+static void run_finals(struct trajectory *t, const struct unet_inputs *in,
+                       const struct noise_levels *l, const char *model)
+{
+    struct err e = {0};
+    struct safetensors *st = safetensors_open("tests/golden/samplers.safetensors", &e);
+    if (!st)
+        fail_msg("%s", e.text);
+    for (int k = 0; sampler_name(k); k++)
+        run_final(t, st, in, l, model, sampler_name(k), k, COMPAT_COMFYUI);
+    run_final(t, st, in, l, model, "dpmpp_sde.a1111", sampler_by_name("dpmpp_sde"), COMPAT_A1111);
+    run_final(t, st, in, l, model, "lms.a1111", sampler_by_name("lms"), COMPAT_A1111);
+    safetensors_close(st);
+}
+
 static void run_backend(const char *model, const struct golden_backend *b)
 {
     struct err e = {0};
@@ -191,6 +275,8 @@ static void run_backend(const char *model, const struct golden_backend *b)
     for (size_t i = 0; i < sizeof SAMPLERS / sizeof *SAMPLERS; i++)
         for (size_t k = 0; k < sizeof SCHEDULES / sizeof *SCHEDULES; k++)
             run_one(&t, st, &in, &levels, SAMPLERS[i], SCHEDULES[k]);
+    if (b->act == DT_F32 && strcmp(b->device, "ref") != 0)
+        run_finals(&t, &in, &levels, model);
     o->release(o, &text);
     golden_no_leak(o);
     free(pooled);

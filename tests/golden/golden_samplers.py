@@ -1,7 +1,8 @@
 """Every sampler and schedule over an analytic denoiser, and the noise: samplers.safetensors.
 
 The model is exact for pixels that are mixtures of Gaussians (one mixture with the prompt, another
-without), so the C test has the same function. Where a reference has the sampler, it is run:
+without), so the C test has the same function; and, over 8 steps, the UNets of small_a and small_b.
+Where a reference has the sampler, it is run:
   k-diffusion: euler, euler_ancestral, heun, dpm_2(_ancestral), dpmpp_2s_ancestral, dpmpp_2m, lms,
                and with its BrownianTreeNoiseSampler dpmpp_sde, dpmpp_2m_sde, dpmpp_3m_sde
   diffusers:   UniPCMultistep (bh1, bh2; last sigma 0.001, as ComfyUI has it), TCD, DDIM
@@ -20,13 +21,17 @@ import diffusers
 import numpy as np
 import scipy.stats
 import torch
+from safetensors.torch import load_file
 
-from golden_dumps import save
-from golden_sampling import BETAS, TABLE, k_diffusion, sample, schedule
+from golden_dumps import load, run_unet, save
+from golden_sampling import (BETAS, TABLE, interpolated_timestep, k_diffusion, nearest_timestep,
+                             sample, schedule)
 
-SHAPE, SEED, STEPS, CFG = (2, 4, 5, 3), 20, (3, 8, 20), 3.0  # 120 values: a row with a tail
+SEED, STEPS = 20, (3, 8, 20)
 COND, UNCOND = ([-1.0, 0.4, 1.3], 0.5), ([-0.6, 0.9], 0.7)  # means and deviation
 
+
+# ---- what is sampled ----------------------------------------------------------------------------
 
 def denoised_of(mixture, x, sigma):
     means, deviation = mixture
@@ -35,9 +40,46 @@ def denoised_of(mixture, x, sigma):
     return (logs.softmax(0) * torch.stack([m + kept * (x - m) for m in means])).sum(0)
 
 
+class Mixtures:
+    shape, cfg = (2, 4, 5, 3), 3.0  # 120 values: a row with a tail
+
+    def both(self, x, sigma):
+        """Without and with the prompt."""
+        return denoised_of(UNCOND, x, sigma), denoised_of(COND, x, sigma)
+
+
+class Unet:
+    """A small model, on the conditions of its trajectory dump."""
+    shape, cfg = (1, 4, 8, 8), 5.0
+
+    def __init__(self, out, name):
+        self.unet, self.v = load(out, name)["unet"], name == "b"
+        dump = load_file(f"{out}/dump_{name}/trajectory.safetensors")
+        pair = {k: torch.cat([dump[f"cond.{k}"], dump[f"uncond.{k}"]]).double()
+                for k in ("states", "pooled")}
+        self.conditions = [pair["states"], pair["pooled"], dump["time_ids"].repeat(2, 1).double()]
+
+    def both(self, x, sigma):
+        sigma, y = float(sigma), x.double()
+        t = interpolated_timestep(sigma)
+        assert abs(t % 1 - 0.5) > 1e-3, (sigma, t)  # no doubt which is the nearest
+        scale = (sigma * sigma + 1) ** -0.5
+        out = run_unet(self.unet, torch.cat([y, y]) * scale, nearest_timestep(sigma),
+                       *self.conditions)
+        both = y * scale ** 2 - out * sigma * scale if self.v else y - sigma * out
+        return both[1:].to(x.dtype), both[:1].to(x.dtype)
+
+
+problem = Mixtures()
+
+
+def uncond(x, sigma):
+    return problem.both(x, sigma)[0]
+
+
 def denoise(x, sigma):
-    u, c = denoised_of(UNCOND, x, sigma), denoised_of(COND, x, sigma)
-    return u + CFG * (c - u)
+    u, c = problem.both(x, sigma)
+    return u + problem.cfg * (c - u)
 
 
 def model(x, sigma, **kwargs):
@@ -49,7 +91,7 @@ def start(sigma, dtype=torch.float64):
     generator = torch.Generator().manual_seed(SEED)
 
     def draw(*_):
-        return torch.randn(SHAPE, generator=generator).to(dtype)
+        return torch.randn(problem.shape, generator=generator).to(dtype)
     return draw() * (float(sigma) ** 2 + 1) ** 0.5, draw
 
 
@@ -74,7 +116,7 @@ def restated(name, sigmas):
             noise = ((1 - alpha) * (1 - b) / (1 - a) / b) ** 0.5
         else:
             down, noise = ancestral(s, t) if name == "euler_ancestral_cfg_pp" else (t, 0)
-            x = d + (x - denoised_of(UNCOND, x, s)) / s * down
+            x = d + (x - uncond(x, s)) / s * down
         if t > 0 and noise:
             x = x + draw() * noise
     return x
@@ -121,7 +163,7 @@ def tcd(steps):
     s.set_timesteps(steps)
     sigmas = torch.cat([TABLE[s.timesteps], torch.zeros(1)]).float()
     generator = torch.Generator().manual_seed(SEED)
-    x = torch.randn(SHAPE, generator=generator)
+    x = torch.randn(problem.shape, generator=generator)
     for i, t in enumerate(s.timesteps):
         k = float(sigmas[i])
         y = x * (1 + k * k) ** 0.5
@@ -179,7 +221,7 @@ class ComfyModel:
     def __call__(self, x, sigma, model_options=None, **_):
         d = model(x, sigma)
         if model_options and "post_cfg" in model_options:
-            u = denoised_of(UNCOND, x, sigma.reshape(-1)[0])
+            u = uncond(x, sigma.reshape(-1)[0])
             d = model_options["post_cfg"]({"uncond_denoised": u, "denoised": d})
         return d
 
@@ -244,6 +286,18 @@ def samplers(functions):
                 check_comfyui(functions, name, sigmas, x)
         x, sigmas = tcd(steps)
         tensors |= {f"sampler.tcd.{steps}": x, f"tcd.{steps}": sigmas}
+    return tensors
+
+
+def unets(out):
+    global problem
+    tensors, sigmas = {}, torch.tensor(schedule("karras", 8), dtype=torch.float64).float()
+    for which in "ab":
+        problem = Unet(out, which)
+        for name in NAMES:
+            tensors[f"unet_{which}.{name}"] = run(name, sigmas)
+        tensors[f"unet_{which}.tcd"], _ = tcd(8)
+    problem = Mixtures()
     return tensors
 
 
@@ -353,6 +407,6 @@ def noise():
 
 def make_samplers(out, comfyui_folder=None):
     functions = comfyui(comfyui_folder) if comfyui_folder else None
-    tensors = {**samplers(functions), **schedules(), **noise()}
-    save(f"{out}/samplers.safetensors", tensors, seed=SEED, cfg=CFG, shape=SHAPE, cond=COND,
-         uncond=UNCOND)
+    tensors = {**samplers(functions), **unets(out), **schedules(), **noise()}
+    save(f"{out}/samplers.safetensors", tensors, seed=SEED, cfg=Mixtures.cfg,
+         shape=Mixtures.shape, cond=COND, uncond=UNCOND)
