@@ -105,12 +105,30 @@ int main(int argc, char **argv)
                     {"sprites of 8", sprites(8)},
                     {"smooth", smooth()},
                     {"noise", noise()}};
-    static const struct finish_options options[] = {
-        {.cell = 4, .colors = 0, .matte = true},   {.cell = 8, .colors = 0, .matte = true},
-        {.cell = 16, .colors = 0, .matte = true},  {.cell = 8, .colors = 16, .matte = true},
-        {.cell = 8, .colors = -1, .matte = false}, {.cell = 1, .colors = 0, .matte = true},
-        {.cell = 1, .colors = 16, .matte = true},  {.cell = 1, .colors = 256, .matte = false},
-        {.cell = 1, .colors = -1, .matte = true},  {.cell = 1, .colors = 16, .matte = false},
+    struct palette nes;
+    struct err e;
+    if (palette_load("nes", &nes, &e))
+        return 1;
+    const struct finish_options options[] = {
+        {.cell = 4, .colors = 0, .matte = true},
+        {.cell = 8, .colors = 0, .matte = true},
+        {.cell = 16, .colors = 0, .matte = true},
+        {.cell = 8, .colors = 16, .matte = true},
+        {.cell = 8, .colors = -1, .matte = false},
+        {.cell = 1, .colors = 0, .matte = true},
+        {.cell = 1, .colors = 16, .matte = true},
+        {.cell = 1, .colors = 256, .matte = false},
+        {.cell = 1, .colors = -1, .matte = true},
+        {.cell = 1, .colors = 16, .matte = false},
+        {.cell = FINISH_FIND, .matte = true},
+        {.cell = FINISH_FIND,
+         .matte = true,
+         .palette = &nes,
+         .dither = DITHER_BAYER8,
+         .clean = CLEAN_ALL,
+         .outline = OUTLINE_OUTER,
+         .place = true,
+         .frame = {.trim = true, .power_of_two = true, .anchor = ANCHOR_FEET}},
     };
     for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
         for (size_t k = 0; k < sizeof options / sizeof *options; k++)
