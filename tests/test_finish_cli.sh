@@ -1,6 +1,6 @@
 #!/bin/sh
-# `spritty finish` as a user meets it: any PNG, no model; settings by hand win; mistakes are told
-# and leave no file. Prints cmocka's lines, for tests/run.sh.
+# `spritty finish` and `spritty sheet` as a user meets them: any PNG, no model; settings by hand win;
+# mistakes are told and leave no file. Prints cmocka's lines, for tests/run.sh.
 spritty=$(realpath "${SPRITTY:-build/spritty}")
 here=$(realpath "$(dirname "$0")/..")
 picture=$here/models/train/contact_sheet.png
@@ -33,13 +33,13 @@ check() {
     rm -rf ./*
 }
 
-# STATUS TEXT ARGUMENTS...: ends so, one line on stderr holds TEXT, and there is no new file.
+# STATUS TEXT COMMAND...: ends so, one line on stderr holds TEXT, and there is no new file.
 refuses() {
     want=$1 text=$2
     shift 2
     before=$(ls -A)
     got=0
-    said=$("$spritty" finish "$@" 2>&1 >/dev/null </dev/null) || got=$?
+    said=$("$spritty" "$@" 2>&1 >/dev/null </dev/null) || got=$?
     echo "$said"
     [ $got = "$want" ]
     echo "$said" | grep -qF -- "$text"
@@ -91,8 +91,8 @@ several_images_share_a_palette() {
     "$spritty" finish "$picture" --palette gameboy -q -o in/b.png
     "$spritty" finish in/a.png in/b.png --cell none --lock --colors 4 -o out -q
     "$spritty" finish out/a.png --cell none --palette out/b.png -q -o c.png >/dev/null
-    refuses 1 'would both become' in/a.png in/b.png -o x.png
-    refuses 2 'does not go with' in/a.png --lock --palette nes
+    refuses 1 'would both become' finish in/a.png in/b.png -o x.png
+    refuses 2 'does not go with' finish in/a.png --lock --palette nes
 }
 check several_images_share_a_palette several_images_share_a_palette
 
@@ -119,23 +119,49 @@ tells_mistakes() {
     echo 'no PNG' >bad.png
     head -c 300 "$picture" >cut.png
     printf 'red\n' >bad.hex
-    refuses 1 bad.png bad.png -o a.png
-    refuses 1 cut.png cut.png -o a.png
-    refuses 1 nowhere.png nowhere.png -o a.png
-    refuses 1 nodir "$picture" -o nodir/a.png
-    refuses 1 bad.hex "$picture" --palette bad.hex
-    refuses 1 "did you mean 'pico-8'" "$picture" --palette pico8
-    refuses 1 'only 4' "$picture" --swap pico-8=gameboy
-    refuses 1 'cells of 9999' "$picture" --cell 9999
-    refuses 2 'needs IN.png' -q
+    refuses 1 bad.png finish bad.png -o a.png
+    refuses 1 cut.png finish cut.png -o a.png
+    refuses 1 nowhere.png finish nowhere.png -o a.png
+    refuses 1 nodir finish "$picture" -o nodir/a.png
+    refuses 1 bad.hex finish "$picture" --palette bad.hex
+    refuses 1 "did you mean 'pico-8'" finish "$picture" --palette pico8
+    refuses 1 'only 4' finish "$picture" --swap pico-8=gameboy
+    refuses 1 'cells of 9999' finish "$picture" --cell 9999
+    refuses 2 'needs IN.png' finish -q
     for wrong in '--cell 0' '--cell x' '--colors 0' '--colors 257' '--dither much' '--clean tidy' \
         '--outline thick' '--outline-color red' '--pad -1' '--canvas 0x5' '--canvas 12' \
         '--anchor top' '--background blue' '--swap a' '--tolerance 2'; do
         # shellcheck disable=SC2086 # two words
-        refuses 2 "${wrong%% *}" "$picture" $wrong
+        refuses 2 "${wrong%% *}" finish "$picture" $wrong
     done
 }
 check tells_mistakes tells_mistakes
+
+sheets_are_made() {
+    for i in 0 1 2; do
+        "$spritty" finish "$picture" --cell $((4 << i)) --trim -q -o walk-$i.png
+    done
+    cp walk-0.png idle.png
+    "$spritty" sheet walk-0.png walk-1.png walk-2.png idle.png --spacing 1 --animation a.png -q >out
+    [ "$(tr '\n' ' ' <out)" = 'sheet.png sheet.json a.png ' ]
+    "$spritty" info sheet.png | grep -q '^PNG'
+    "$spritty" info a.png | grep -q '^PNG'
+    grep -q '"walk-1.png": {"frame"' sheet.json
+    grep -qF '{"name": "walk", "from": 0, "to": 2, "direction": "forward"}' sheet.json
+    "$spritty" sheet walk-?.png --pack tight --format array --json -q -o b.png >out
+    says frames 3
+    grep -qF '"filename": "walk-2.png"' b.json
+    mkdir twin
+    cp idle.png twin
+    refuses 1 'two frames are called' sheet idle.png twin/idle.png
+    refuses 1 'nowhere.png' sheet nowhere.png
+    refuses 1 'gets .json by itself' sheet idle.png -o a.json
+    refuses 2 'none of grid, tight' sheet idle.png --pack loose
+    refuses 2 'is for --pack grid' sheet idle.png --pack tight --columns 2
+    refuses 2 '--duration' sheet idle.png --duration 0
+    refuses 2 'no option' sheet idle.png --cell 4
+}
+check sheets_are_made sheets_are_made
 
 echo "[==========] $total test(s) run."
 [ $bad = 0 ]

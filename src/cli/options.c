@@ -16,18 +16,27 @@ static const struct command commands[] = {
     {"info", "FILE", "what a model or a PNG holds", 1, 1, cmd_info},
     {"doctor", "", "check the machine and the installation", 0, 0, cmd_doctor},
     {"finish", "IN.png...", "sprite finishing on any image", 1, 999, cmd_finish},
+    {"sheet", "IN.png...", "many sprites in one picture, and an animation", 1, 999, cmd_sheet},
     {"batch", "FILE.jsonl", "many jobs from a file", 1, 1, NULL},
     {"bench", "", "measure speed", 0, 0, NULL},
     {"profile", "", "time and bytes by layer", 0, 0, NULL},
     {"import", "FILE", "a ComfyUI workflow or PNG as a preset", 1, 1, NULL},
-    {"sheet", "FILE...", "sprite sheets", 1, 99, NULL},
     {"pull", "NAME", "download a model", 1, 1, NULL},
     {"worker", "", "take jobs from a queue", 0, 0, NULL},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* Which commands an option is for: bits in the order of the commands. */
-enum { GEN = 1, PLAN = 2, INFO = 4, DOCTOR = 8, FINISH = 16, JOB = GEN | PLAN, ALL = 31 };
+enum {
+    GEN = 1,
+    PLAN = 2,
+    INFO = 4,
+    DOCTOR = 8,
+    FINISH = 16,
+    SHEET = 32,
+    JOB = GEN | PLAN,
+    ALL = 63
+};
 
 #define SETTING(letter, name, arg, commands)                                                       \
     {                                                                                              \
@@ -42,9 +51,13 @@ enum { GEN = 1, PLAN = 2, INFO = 4, DOCTOR = 8, FINISH = 16, JOB = GEN | PLAN, A
     {                                                                                              \
         0, name, arg, NULL, offsetof(struct cli, finish.field), FINISH, help                       \
     }
+#define SHEETING(name, arg, field, help)                                                           \
+    {                                                                                              \
+        0, name, arg, NULL, offsetof(struct cli, sheet.field), SHEET, help                         \
+    }
 
 static const struct option_row table[] = {
-    SETTING('o', "output", "FILE", GEN | FINISH),
+    SETTING('o', "output", "FILE", GEN | FINISH | SHEET),
     {'p', "preset", "NAME", NULL, offsetof(struct cli, preset), JOB, "a preset of config.ini"},
     SETTING('n', "negative", "TEXT", JOB),
     SETTING('s', "seed", "N", GEN),
@@ -83,6 +96,13 @@ static const struct option_row table[] = {
     FINISHING("canvas", "WxH", canvas, "size of the result; the sprite is not enlarged"),
     SWITCH(0, "power-of-two", finish.power_of_two, FINISH, "sizes grow to powers of two"),
     FINISHING("anchor", "centre|feet", anchor, "the sprite in the middle, or standing there"),
+    SHEETING("pack", "grid|tight", pack,
+             "cells of one size, or borders cut off and close together"),
+    SHEETING("columns", "N", columns, "of the grid"),
+    SHEETING("spacing", "N", spacing, "transparent pixels between frames"),
+    SHEETING("format", "hash|array", format, "how Aseprite's JSON lists the frames"),
+    SHEETING("duration", "MS", duration, "of each frame, in milliseconds"),
+    SHEETING("animation", "FILE", animation, "the frames as an animated PNG as well"),
     SWITCH(0, "json", json, ALL, "one JSON object on stdout"),
     SWITCH('q', "quiet", quiet, ALL, "nothing on stderr but errors"),
     SWITCH('h', "help", help, ALL, "this text"),
@@ -244,6 +264,6 @@ void cli_free(struct cli *c)
     settings_free(&c->flags);
     free(c->preset);
     for (int i = 0; i < OPTIONS; i++)
-        if (table[i].commands == FINISH && table[i].arg)
+        if ((table[i].commands == FINISH || table[i].commands == SHEET) && table[i].arg)
             free(*(char **)((char *)c + table[i].at));
 }

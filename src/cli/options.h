@@ -23,6 +23,11 @@ struct cli_finish {
     bool holes, trim, power_of_two, lock;
 };
 
+/* And those of `spritty sheet`; cmd_sheet.c. */
+struct cli_sheet {
+    char *pack, *columns, *spacing, *format, *duration, *animation;
+};
+
 struct cli {
     const struct command *command; /* NULL when none was named */
     const char **args;             /* what stands beside the options, after the command */
@@ -30,6 +35,7 @@ struct cli {
     struct settings flags; /* the options that are settings */
     char *preset;
     struct cli_finish finish;
+    struct cli_sheet sheet;
     bool json, quiet, help, version, man, completion;
 };
 
@@ -61,6 +67,7 @@ int cmd_plan(struct cli *);
 int cmd_info(struct cli *);
 int cmd_doctor(struct cli *);
 int cmd_finish(struct cli *);
+int cmd_sheet(struct cli *);
 
 /* Prints "spritty: ..." (and where help is, for EXIT_USAGE) on stderr; returns the status. */
 int cli_fail(int status, const struct err *);

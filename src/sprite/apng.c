@@ -1,0 +1,147 @@
+/*
+ * Animated PNG: the frames are PNGs of one size and kind, taken apart into chunks and put together
+ * as https://www.w3.org/TR/png-3/ (APNG) says. Every frame is whole, so each replaces the last.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "sprite/png.h"
+#include "sprite/sheet.h"
+
+enum { SIGNATURE = 8, HEAD = 8, CRC = 4, IHDR = 13 };
+
+struct out {
+    uint8_t *data;
+    size_t size, cap;
+    bool failed;
+    uint32_t order; /* of fcTL and fdAT, counted together */
+};
+
+static void put_bytes(struct out *o, const void *data, size_t n)
+{
+    if (!n)
+        return;
+    if (o->cap - o->size < n) {
+        size_t cap = (o->size + n) * 2;
+        uint8_t *grown = o->failed ? NULL : realloc(o->data, cap);
+        o->failed |= !grown;
+        if (!grown)
+            return;
+        o->data = grown, o->cap = cap;
+    }
+    memcpy(o->data + o->size, data, n);
+    o->size += n;
+}
+
+static void put_u32(uint8_t *p, uint32_t v)
+{
+    p[0] = (uint8_t)(v >> 24), p[1] = (uint8_t)(v >> 16), p[2] = (uint8_t)(v >> 8),
+    p[3] = (uint8_t)v;
+}
+
+static uint32_t get_u32(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* CRC-32 as PNG has it (annex D), a bit at a time: sheets are small. */
+static uint32_t crc(uint32_t c, const uint8_t *p, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        c ^= p[i];
+        for (int k = 0; k < 8; k++)
+            c = c & 1 ? c >> 1 ^ 0xedb88320u : c >> 1;
+    }
+    return c;
+}
+
+/* A chunk whose data comes in two pieces. */
+static void put_chunk(struct out *o, const char *type, const uint8_t *a, size_t na,
+                      const uint8_t *b, size_t nb)
+{
+    uint8_t head[HEAD], sum[CRC];
+    put_u32(head, (uint32_t)(na + nb));
+    memcpy(head + 4, type, 4);
+    put_u32(sum, ~crc(crc(crc(~0u, head + 4, 4), a, na), b, nb));
+    put_bytes(o, head, sizeof head);
+    put_bytes(o, a, na);
+    put_bytes(o, b, nb);
+    put_bytes(o, sum, sizeof sum);
+}
+
+static void put_frame_control(struct out *o, int width, int height, int ms)
+{
+    uint8_t f[26] = {0}; /* offsets, dispose and blend are 0: all of it, as it is */
+    put_u32(f, o->order++);
+    put_u32(f + 4, (uint32_t)width);
+    put_u32(f + 8, (uint32_t)height);
+    f[20] = (uint8_t)(ms >> 8), f[21] = (uint8_t)ms;
+    f[22] = 1000 >> 8, f[23] = 1000 & 255;
+    put_chunk(o, "fcTL", f, sizeof f, NULL, 0);
+}
+
+/* The image data of a PNG: as it is for the first frame, as fdAT for others. */
+static void put_image_data(struct out *o, const uint8_t *png, size_t size, bool first)
+{
+    for (size_t at = SIGNATURE; at + HEAD + CRC <= size;) {
+        size_t n = get_u32(png + at);
+        uint8_t order[4];
+        if (!memcmp(png + at + 4, "IDAT", 4) && first) {
+            put_bytes(o, png + at, HEAD + n + CRC);
+        } else if (!memcmp(png + at + 4, "IDAT", 4)) {
+            put_u32(order, o->order++);
+            put_chunk(o, "fdAT", order, sizeof order, png + at + HEAD, n);
+        }
+        at += HEAD + n + CRC;
+    }
+}
+
+/* One frame, standing in a canvas of the largest one's size. */
+static int put_frame(struct out *o, const struct image *s, int width, int height, int ms, int n,
+                     bool first, struct err *e)
+{
+    struct image *m = image_new(width, height);
+    uint8_t *png, control[8] = {0};
+    size_t size;
+    if (!m)
+        return err_set(e, "out of memory for the animation");
+    for (int y = 0; y < s->height; y++)
+        memcpy(m->rgba + 4 * ((size_t)(height - s->height + y) * (size_t)width +
+                              (size_t)((width - s->width) / 2)),
+               s->rgba + 4 * (size_t)y * (size_t)s->width, (size_t)s->width * 4);
+    struct picture p = {PICTURE_RGBA, width, height, m->rgba, NULL, 0};
+    int rc = png_encode(&p, NULL, 0, &png, &size, e);
+    image_free(m);
+    if (rc)
+        return -1;
+    if (first) {
+        put_bytes(o, png, SIGNATURE + HEAD + IHDR + CRC);
+        put_u32(control, (uint32_t)n); /* and 0: again and again */
+        put_chunk(o, "acTL", control, sizeof control, NULL, 0);
+    }
+    put_frame_control(o, width, height, ms);
+    put_image_data(o, png, size, first);
+    free(png);
+    return 0;
+}
+
+int sheet_animate(const struct sheet_frame *f, int n, int ms, uint8_t **data, size_t *size,
+                  struct err *e)
+{
+    struct out o = {0};
+    int width = 1, height = 1, rc = 0;
+    for (int i = 0; i < n; i++) {
+        width = f[i].image->width > width ? f[i].image->width : width;
+        height = f[i].image->height > height ? f[i].image->height : height;
+    }
+    for (int i = 0; i < n && !rc; i++)
+        rc = put_frame(&o, f[i].image, width, height, ms, n, i == 0, e);
+    put_chunk(&o, "IEND", NULL, 0, NULL, 0);
+    if (!rc && o.failed)
+        rc = err_set(e, "out of memory for the animation");
+    if (rc)
+        free(o.data);
+    *data = rc ? NULL : o.data;
+    *size = o.size;
+    return rc;
+}
