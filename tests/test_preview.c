@@ -13,10 +13,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sdxl/config.h"
 #include "sdxl/pipeline.h"
 #include "sdxl/preview.h"
 
-static const char *const MODEL = "tests/golden/small_a";
+static const char *const MODEL = "tests/golden/small_a", *const TINY = "models/tiny";
 
 /* ---- the projection ---- */
 
@@ -49,6 +50,254 @@ static void default_factors(void **state)
         assert_int_equal(rgb[i], lround((expected[i] + 1) / 2 * 255));
     m.vae.latent_channels = 16;
     assert_false(preview_possible(&m));
+}
+
+/* Without a network of its own, a model's latents are a pixel each, as ever. */
+static void one_pixel_a_latent(void **state)
+{
+    (void)state;
+    static struct model_config m = {.vae = {.latent_channels = 4}};
+    struct preview *p = preview_new(&m, 19, 3);
+    uint8_t expected[19 * 3 * 3];
+    assert_non_null(p);
+    assert_int_equal(p->width, 19);
+    assert_int_equal(p->height, 3);
+    for (int i = 0; i < 19 * 3 * 4; i++)
+        p->latent[i] = (float)(i % 23 - 11) / 8;
+    preview_project(&m, p->latent, 19 * 3, expected);
+    preview_show(p);
+    assert_memory_equal(p->rgb, expected, sizeof expected);
+    preview_free(p);
+}
+
+/* ---- the network ---- */
+
+enum { LAYERS = PREVIEW_LAYERS, WIDE = PREVIEW_CHANNELS, W = 21, H = 18, ROOM = 40 };
+
+struct plain_net {
+    int channels, scale, layers;
+    struct {
+        int kernel, out;
+        double bias[WIDE], weight[WIDE][16 * 9]; /* [out][in][y][x] */
+    } layer[LAYERS];
+};
+
+static double some_number(unsigned *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return ((int)(*seed >> 24) - 128) / 512.0;
+}
+
+static void print_row(FILE *f, const double *row, int count)
+{
+    for (int i = 0; i < count; i++)
+        fprintf(f, "%s%.17g", i ? "," : "[", row[i]);
+    fputc(']', f);
+}
+
+/* Random weights, and the same as a spritty.json would have them. */
+static void make_net(struct plain_net *n, char **text)
+{
+    size_t size;
+    unsigned seed = 5;
+    FILE *f = open_memstream(text, &size);
+    fprintf(f, "{\"latent_preview\":{\"scale\":%d,\"layers\":[", n->scale);
+    for (int k = 0, in = n->channels; k < n->layers; in = n->layer[k++].out) {
+        int taps = n->layer[k].kernel * n->layer[k].kernel, out = n->layer[k].out;
+        assert_true(in * taps <= 16 * 9);
+        for (int o = 0; o < out; o++) {
+            n->layer[k].bias[o] = some_number(&seed);
+            for (int i = 0; i < in * taps; i++)
+                n->layer[k].weight[o][i] = some_number(&seed);
+        }
+        fprintf(f, "%s{\"kernel\":%d,\"bias\":", k ? "," : "", n->layer[k].kernel);
+        print_row(f, n->layer[k].bias, out);
+        fputs(",\"weight\":[", f);
+        for (int o = 0; o < out; o++) {
+            fputs(o ? "," : "", f);
+            print_row(f, n->layer[k].weight[o], in * taps);
+        }
+        fputs("]}", f);
+    }
+    fputs("]}}", f);
+    fclose(f);
+}
+
+static void parse_net(const char *text, struct model_config *m)
+{
+    struct err e = {""};
+    struct json_doc *doc = json_parse(text, strlen(text), "spritty.json", &e);
+    if (!doc || config_parse_preview(json_root(doc), m, &e))
+        fail_msg("%s", e.text);
+    json_free(doc);
+}
+
+static int clamp(int x, int count)
+{
+    return x < 0 ? 0 : x < count ? x : count - 1;
+}
+
+/* What layer k - 1 gives there, or the latent, continued beyond its edges. */
+static double plain_value(const struct plain_net *n, int k, const float *latent, int c, int y,
+                          int x)
+{
+    static double known[LAYERS][WIDE][ROOM][ROOM]; /* 0: not yet */
+    if (k == 0)
+        return latent[(clamp(y, H) * W + clamp(x, W)) * n->channels + c];
+    double *at = &known[k - 1][c][y + 8][x + 8];
+    if (!latent || *at != 0) {
+        if (!latent)
+            memset(known, 0, sizeof known);
+        return *at;
+    }
+    int kernel = n->layer[k - 1].kernel, in = k > 1 ? n->layer[k - 2].out : n->channels;
+    const double *weight = n->layer[k - 1].weight[c];
+    double sum = n->layer[k - 1].bias[c];
+    for (int i = 0; i < in; i++)
+        for (int dy = 0; dy < kernel; dy++)
+            for (int dx = 0; dx < kernel; dx++)
+                sum += *weight++ *
+                       plain_value(n, k - 1, latent, i, y + dy - kernel / 2, x + dx - kernel / 2);
+    return *at = k < n->layers && sum < 0 ? 1e-300 : sum;
+}
+
+static int byte_of(double v)
+{
+    return (int)lround(fmin(fmax((v + 1) / 2 * 255, 0), 255));
+}
+
+static void check_net(struct plain_net *n)
+{
+    static struct model_config m;
+    char *text = NULL;
+    make_net(n, &text);
+    m = (struct model_config){.vae = {.latent_channels = n->channels}};
+    parse_net(text, &m);
+    free(text);
+    struct preview *p = preview_new(&m, W, H);
+    assert_non_null(p);
+    assert_int_equal(p->width, W * n->scale);
+    assert_int_equal(p->height, H * n->scale);
+    unsigned seed = 9;
+    for (int i = 0; i < W * H * n->channels; i++)
+        p->latent[i] = (float)some_number(&seed) * 4;
+    preview_show(p);
+    int s = n->scale, off = 0;
+    plain_value(n, n->layers, NULL, 0, 0, 0);
+    for (int y = 0; y < H * s; y++)
+        for (int x = 0; x < W * s; x++)
+            for (int c = 0; c < 3; c++) {
+                int out = (y % s * s + x % s) * 3 + c;
+                int want = byte_of(plain_value(n, n->layers, p->latent, out, y / s, x / s));
+                int got = p->rgb[(y * p->width + x) * 3 + c];
+                if (abs(got - want) > 1)
+                    fail_msg("%d,%d,%d: %d, not %d", x, y, c, got, want);
+                off += got != want;
+            }
+    assert_true(off <= W * H / 50); /* halves that rounding may turn either way */
+    preview_free(p);
+}
+
+/* Sizes that are no multiples of anything: tiles, edges and padding all have a part. */
+static void network_as_written(void **state)
+{
+    (void)state;
+    static struct plain_net one = {3, 1, 1, {{3, 3, {0}, {{0}}}}};
+    static struct plain_net two = {4, 2, 2, {{3, 14, {0}, {{0}}}, {3, 12, {0}, {{0}}}}};
+    static struct plain_net three = {
+        5, 3, 3, {{5, 7, {0}, {{0}}}, {1, 16, {0}, {{0}}}, {3, 27, {0}, {{0}}}}};
+    check_net(&one);
+    check_net(&two);
+    check_net(&three);
+}
+
+/* What is no number is black around it, and nowhere else. */
+static void network_without_numbers(void **state)
+{
+    (void)state;
+    static struct model_config m = {.vae = {.latent_channels = 1}};
+    parse_net("{\"latent_preview\":{\"layers\":[{\"kernel\":3,\"bias\":[1],\"weight\":"
+              "[[0,0,0,0,1,0,0,0,0]]},{\"kernel\":1,\"bias\":[0,0,0],\"weight\":[[1],[1],[1]]}]}}",
+              &m);
+    struct preview *p = preview_new(&m, 5, 5);
+    assert_non_null(p);
+    p->latent[12] = NAN;
+    preview_show(p);
+    for (int y = 0; y < 5; y++)
+        for (int x = 0; x < 5; x++)
+            assert_int_equal(p->rgb[(y * 5 + x) * 3], abs(y - 2) <= 1 && abs(x - 2) <= 1 ? 0 : 255);
+    preview_free(p);
+}
+
+#define ROW3     "[1],[1],[1]"
+#define NET(...) "{\"latent_preview\":{" __VA_ARGS__ "}}"
+#define ONE(...) NET("\"layers\":[{" __VA_ARGS__ "}]")
+
+static void refuses_broken_networks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {ONE("\"kernel\":1,\"bias\":[0,0,0],\"weight\":[" ROW3 "]"), NULL},
+        {"{\"latent_preview\":null}", NULL},
+        {"{\"latent_preview\":[]}", "must be an object"},
+        {NET("\"layers\":3"), "must be an object"},
+        {NET("\"layers\":[]"), "has 0 layers"},
+        {NET("\"layers\":[{},{},{},{}]"), "has 4 layers"},
+        {NET("\"layers\":[7]"), "layer 1"},
+        {NET("\"activation\":\"silu\",\"layers\":[{}]"), "only relu"},
+        {NET("\"activation\":7,\"layers\":[{}]"), "activation"},
+        {NET("\"scale\":0,\"layers\":[{}]"), "scale"},
+        {NET("\"scale\":5,\"layers\":[{}]"), "scale"},
+        {NET("\"scale\":1e99,\"layers\":[{}]"), "scale"},
+        {ONE("\"kernel\":2,\"bias\":[0,0,0]"), "odd"},
+        {ONE("\"kernel\":7,\"bias\":[0,0,0]"), "kernel"},
+        {ONE("\"kernel\":-1,\"bias\":[0,0,0]"), "kernel"},
+        {ONE("\"kernel\":1,\"weight\":[" ROW3 "]"), "1 to 64"},
+        {ONE("\"kernel\":1,\"bias\":[0,0],\"weight\":[" ROW3 "]"), "as many rows"},
+        {ONE("\"kernel\":1,\"bias\":[0,0],\"weight\":[[1],[1]]"), "ends with 2 outputs"},
+        {ONE("\"kernel\":3,\"bias\":[0,0,0],\"weight\":[" ROW3 "]"), "each row"},
+        {ONE("\"kernel\":1,\"bias\":[0,0,0],\"weight\":[[1],[1],[1,2]]"), "each row"},
+        {ONE("\"kernel\":1,\"bias\":[0,0,0],\"weight\":[[1],[1],[1e300]]"), "each row"},
+        {ONE("\"kernel\":1,\"bias\":[0,0,0],\"weight\":[[1],[1],[null]]"), "each row"},
+        {ONE("\"kernel\":1,\"bias\":[0,0,\"x\"],\"weight\":[" ROW3 "]"), "\"bias\" must hold"},
+    };
+    static struct model_config m = {.vae = {.latent_channels = 1}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err e = {""};
+        struct json_doc *doc = json_parse(cases[i].text, strlen(cases[i].text), "spritty.json", &e);
+        int rc = doc ? config_parse_preview(json_root(doc), &m, &e) : -1;
+        if ((rc == 0) != !cases[i].want || (rc && !strstr(e.text, cases[i].want)))
+            fail_msg("%s: \"%s\"", cases[i].text, e.text);
+        assert_true(m.preview.layers == (i == 0));
+        json_free(doc);
+    }
+}
+
+/* Layers that are allowed one by one and too many numbers together. */
+static void refuses_large_networks(void **state)
+{
+    (void)state;
+    static struct model_config m = {.vae = {.latent_channels = 16}};
+    struct err e = {""};
+    char *text;
+    size_t size;
+    FILE *f = open_memstream(&text, &size);
+    fputs("{\"latent_preview\":{\"layers\":[{\"kernel\":5,\"bias\":[", f);
+    for (int i = 0; i < 64; i++)
+        fputs(i ? ",0" : "0", f);
+    fputs("],\"weight\":[", f);
+    for (int i = 0; i < 64; i++)
+        fputs(i ? ",[]" : "[]", f);
+    fputs("]}]}}", f);
+    fclose(f);
+    struct json_doc *doc = json_parse(text, size, "spritty.json", &e);
+    assert_non_null(doc);
+    assert_int_equal(config_parse_preview(json_root(doc), &m, &e), -1);
+    assert_non_null(strstr(e.text, "too many weights"));
+    json_free(doc);
+    free(text);
 }
 
 /* ---- in a run ---- */
@@ -183,6 +432,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(own_factors),
         cmocka_unit_test(default_factors),
+        cmocka_unit_test(one_pixel_a_latent),
+        cmocka_unit_test(network_as_written),
+        cmocka_unit_test(network_without_numbers),
+        cmocka_unit_test(refuses_broken_networks),
+        cmocka_unit_test(refuses_large_networks),
         cmocka_unit_test(watching_changes_nothing),
         cmocka_unit_test(waits_for_slow_backends),
     };

@@ -85,7 +85,7 @@ struct event {
     int width, height, batch, index;
     uint64_t seed;
     int64_t sprite;      /* row in the store (EVENT_SPRITE) */
-    struct image *image; /* preview (small: one pixel a latent) or the sprite; NULL else */
+    struct image *image; /* preview (small: few pixels a latent) or the sprite; NULL else */
     struct {
         double load, text, sample, decode, finish, save, total;
     } times;         /* EVENT_DONE, milliseconds */

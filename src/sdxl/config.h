@@ -28,7 +28,7 @@ int config_parse_clip(struct json, int encoder, const struct token_ids *, struct
                       struct err *);
 /* model_index.json: an SDXL pipeline, no refiner; fills zeros_for_empty_prompt. */
 int config_parse_index(struct json, struct model_config *, struct err *);
-/* spritty.json: the model's own preview factors. Needs vae.latent_channels. */
+/* spritty.json: the model's own preview factors and network. Needs vae.latent_channels. */
 int config_parse_preview(struct json, struct model_config *, struct err *);
 /* vocab.json with special_tokens_map.json and tokenizer_config.json (either may be missing:
  * node NULL). */

@@ -22,38 +22,6 @@ int config_parse_index(struct json root, struct model_config *c, struct err *e)
     return json_bool_or(root, "force_zeros_for_empty_prompt", true, &c->zeros_for_empty_prompt, e);
 }
 
-static int three_numbers(struct json list, const char *key, float out[3], struct err *e)
-{
-    struct json v = json_first(list);
-    for (int i = 0; i < 3; i++) {
-        double d;
-        if (!v.node || !json_as_double(v, &d) || d < -1e6 || d > 1e6)
-            return err_set(e, "%s: \"%s\" must hold three numbers each", json_name(list), key);
-        out[i] = (float)d;
-        v = json_next(v);
-    }
-    return 0;
-}
-
-int config_parse_preview(struct json root, struct model_config *c, struct err *e)
-{
-    struct json rows = json_get(root, "latent_rgb_factors");
-    struct json bias = json_get(root, "latent_rgb_bias");
-    if (!json_is_set(rows))
-        return 0;
-    if (json_count(rows) != c->vae.latent_channels)
-        return err_set(e, "%s: \"latent_rgb_factors\" has %d rows for %d latent channels",
-                       json_name(root), json_count(rows), c->vae.latent_channels);
-    int n = 0;
-    for (struct json v = json_first(rows); v.node; v = json_next(v))
-        if (three_numbers(v, "latent_rgb_factors", c->latent_rgb[n++], e) != 0)
-            return -1;
-    if (json_is_set(bias) && three_numbers(bias, "latent_rgb_bias", c->latent_rgb_bias, e) != 0)
-        return -1;
-    c->has_preview = true;
-    return 0;
-}
-
 /* -- between the parts -- */
 
 static int check_latents(const struct model_config *c, const char *where, struct err *e)

@@ -69,6 +69,28 @@ struct schedule_config {
     bool zero_terminal_snr;
 };
 
+/* A small network that shows a latent (preview.h): convolutions, a ReLU after each but the last. */
+enum {
+    PREVIEW_LAYERS = 3,
+    PREVIEW_KERNEL = 5,
+    PREVIEW_CHANNELS = 64,
+    PREVIEW_SCALE = 4,
+    PREVIEW_NUMBERS = 12288
+};
+
+struct preview_layer {
+    int kernel;       /* 1, 3, 5 */
+    int in, out;      /* rounded up to a multiple of four; what is added is zeros */
+    int bias, weight; /* where in `numbers`: [out], then [y][x][in][out] */
+};
+
+struct preview_net {
+    int layers; /* 0: there is none */
+    int scale;  /* pixels a latent each way; the last outputs are [y][x][colour] of those */
+    struct preview_layer layer[PREVIEW_LAYERS];
+    float numbers[PREVIEW_NUMBERS];
+};
+
 struct model_config {
     struct clip_config text[2];
     struct unet_config unet;
@@ -80,6 +102,7 @@ struct model_config {
     int default_size;            /* pixels: sample_size * vae_factor, 1024 */
     bool has_preview;            /* latent_rgb* below are the model's own (spritty.json) */
     float latent_rgb[16][3], latent_rgb_bias[3];
+    struct preview_net preview; /* comes before them */
 };
 
 #endif

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sdxl/preview.h"
-
 /* ---- progress ---- */
 
 /* Tells the hooks; false means cancel. */
@@ -104,22 +102,21 @@ static void noise(void *user, double from, double to, struct tensor *noise)
     r->p->ops->upload(r->p->ops, noise, r->host);
 }
 
-/* Room for a latent and its preview, when somebody wants to see it. */
-static void want_previews(struct run *r, int pixels)
+/* Room for a preview, when somebody wants to see it. Without memory no one sees. */
+static void want_previews(struct run *r, int width, int height)
 {
     const struct model_config *m = r->p->config;
     if (r->hooks && r->hooks->preview && preview_possible(m))
-        r->seen = calloc((size_t)pixels, (size_t)m->vae.latent_channels * sizeof(float) + 3);
+        r->seen = preview_new(m, width, height);
 }
 
 static void show(struct run *r, int step, const struct tensor *denoised)
 {
     struct ops *o = r->p->ops;
     struct tensor one = tensor_images(*denoised, 0, 1);
-    uint8_t *rgb = (uint8_t *)(r->seen + tensor_count(&one));
-    o->download(o, r->seen, &one);
-    preview_project(r->p->config, r->seen, tensor_tokens(&one), rgb);
-    r->hooks->preview(r->hooks->user, step, rgb, one.w, one.h);
+    o->download(o, r->seen->latent, &one);
+    preview_show(r->seen);
+    r->hooks->preview(r->hooks->user, step, r->seen->rgb, r->seen->width, r->seen->height);
 }
 
 static int stepped(void *user, int step, const struct tensor *x, const struct tensor *denoised)
@@ -308,14 +305,14 @@ static int take(struct run *r, const struct tensor *x)
     if (!r->host || !r->out->ms.steps)
         return err_set(r->err, "out of memory for %d images of %dx%d", g->batch, g->width,
                        g->height);
-    want_previews(r, x->h * x->w);
+    want_previews(r, x->w, x->h);
     return (r->noise = noise_open(&s, r->err)) ? 0 : -1;
 }
 
 static void give_back(struct run *r)
 {
     noise_close(r->noise);
-    free(r->seen);
+    preview_free(r->seen);
     free(r->host);
 }
 

@@ -27,8 +27,8 @@ struct gen_progress {
 struct gen_hooks {
     void *user;
     bool (*step)(void *user, const struct gen_progress *); /* false cancels; NULL: no one asks */
-    /* After step `step`: the first image as the model now sees it without its noise, one pixel a
-     * latent, 3 bytes each (preview.h). NULL: not asked for. */
+    /* After step `step`: the first image as the model now sees it without its noise, one pixel or
+     * more a latent, 3 bytes each (preview.h). NULL: not asked for. */
     void (*preview)(void *user, int step, const uint8_t *rgb, int width, int height);
 };
 

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "sdxl/noise.h"
 #include "sdxl/pipeline.h"
+#include "sdxl/preview.h"
 #include "sdxl/text.h"
 #include "sdxl/unet.h"
 #include "sdxl/vae.h"
@@ -33,8 +34,8 @@ struct run {
     int steps, calls; /* as the schedule has it; calls of the model */
     float sigma[MAX_STEPS + 1], call_sigma[MAX_CALLS];
     struct noise *noise;
-    float *host; /* noise on its way to the backend */
-    float *seen; /* what a preview shows, and behind it the preview; NULL: no one looks */
+    float *host;          /* noise on its way to the backend */
+    struct preview *seen; /* NULL: no one looks */
     struct text_states text;
     struct unet_run unet_run;
     double step_began;

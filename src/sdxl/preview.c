@@ -1,7 +1,20 @@
-/* See preview.h. */
+/*
+ * See preview.h. The network runs tile by tile, so that its work stays in the cache and bounded
+ * whatever the picture's size. Only the latent is continued beyond its edges (by its outermost
+ * values); each layer then needs no more than it has.
+ */
 #include "sdxl/preview.h"
 
-enum { SDXL_CHANNELS = 4 };
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SDXL_CHANNELS = 4,
+    TILE = 16,                                    /* latents each way */
+    HALO = PREVIEW_LAYERS * (PREVIEW_KERNEL / 2), /* that a tile may need beyond its edges */
+    SPAN = TILE + 2 * HALO,
+    WORK = SPAN * SPAN * PREVIEW_CHANNELS /* values */
+};
 
 static const float SDXL_RGB[SDXL_CHANNELS][3] = {{0.3651f, 0.4232f, 0.4341f},
                                                  {-0.2533f, -0.0042f, 0.1068f},
@@ -11,7 +24,7 @@ static const float SDXL_BIAS[3] = {0.1084f, -0.0175f, -0.0011f};
 
 bool preview_possible(const struct model_config *m)
 {
-    return m->has_preview || m->vae.latent_channels == SDXL_CHANNELS;
+    return m->preview.layers > 0 || m->has_preview || m->vae.latent_channels == SDXL_CHANNELS;
 }
 
 static uint8_t to_byte(float x)
@@ -23,7 +36,7 @@ static uint8_t to_byte(float x)
 void preview_project(const struct model_config *m, const float *latent, int64_t pixels,
                      uint8_t *rgb)
 {
-    assert(preview_possible(m));
+    assert(m->has_preview || m->vae.latent_channels == SDXL_CHANNELS);
     const float(*factor)[3] = m->has_preview ? m->latent_rgb : SDXL_RGB;
     const float *bias = m->has_preview ? m->latent_rgb_bias : SDXL_BIAS;
     int channels = m->vae.latent_channels;
@@ -35,4 +48,176 @@ void preview_project(const struct model_config *m, const float *latent, int64_t 
         for (int k = 0; k < 3; k++)
             rgb[k] = to_byte(sum[k]);
     }
+}
+
+/* ---- the network ---- */
+
+struct map { /* of `in` or `out` channels a place */
+    float *at;
+    int w, h;
+};
+
+typedef float four __attribute__((vector_size(16), aligned(4), may_alias));
+
+enum { MANY = 3, FOURS = 3 };
+
+/* `many` places side by side, `fours` times four outputs of each. Both are constants where it is
+ * inlined, so that the sums stay in registers. */
+static inline __attribute__((always_inline)) void block(const struct preview_layer *l,
+                                                        const float *in, int row,
+                                                        const float *weight, const float *bias,
+                                                        float *to, int many, int fours)
+{
+    four sum[MANY][FOURS];
+    for (int p = 0; p < many; p++)
+        for (int q = 0; q < fours; q++)
+            sum[p][q] = ((const four *)bias)[q];
+    for (int y = 0; y < l->kernel; y++, in += row)
+        for (int i = 0; i < l->kernel * l->in; i++, weight += l->out)
+#pragma GCC unroll 3
+            for (int p = 0; p < many; p++)
+#pragma GCC unroll 3
+                for (int q = 0; q < fours; q++)
+                    sum[p][q] += in[p * l->in + i] * ((const four *)weight)[q];
+    for (int p = 0; p < many; p++)
+        for (int q = 0; q < fours; q++)
+            ((four *)(to + p * l->out))[q] = sum[p][q];
+}
+
+/* A row of places, the outputs from q on. Returns how many outputs that were. */
+static int convolve_row(const struct preview_net *n, const struct preview_layer *l, const float *in,
+                        int row, float *to, int count, int q)
+{
+    const float *weight = n->numbers + l->weight + q, *bias = n->numbers + l->bias + q;
+    int x = 0;
+    if (l->out - q < 4 * FOURS) {
+        for (; x < count; x++)
+            block(l, in + x * l->in, row, weight, bias, to + x * l->out + q, 1, 1);
+        return 4;
+    }
+    for (; x + MANY <= count; x += MANY)
+        block(l, in + x * l->in, row, weight, bias, to + x * l->out + q, MANY, FOURS);
+    for (; x < count; x++)
+        block(l, in + x * l->in, row, weight, bias, to + x * l->out + q, 1, FOURS);
+    return 4 * FOURS;
+}
+
+static void convolve(const struct preview_net *n, int k, const struct map *in, struct map *out)
+{
+    const struct preview_layer *l = &n->layer[k];
+    int row = in->w * l->in;
+    out->w = in->w - l->kernel + 1;
+    out->h = in->h - l->kernel + 1;
+    for (int y = 0; y < out->h; y++)
+        for (int q = 0; q < l->out;)
+            q += convolve_row(n, l, in->at + (ptrdiff_t)y * row, row,
+                              out->at + (ptrdiff_t)y * out->w * l->out, out->w, q);
+}
+
+static void relu(float *x, ptrdiff_t count)
+{
+    for (ptrdiff_t i = 0; i < count; i++)
+        x[i] = x[i] < 0 ? 0 : x[i]; /* keeps what is no number */
+}
+
+static int within(int x, int count)
+{
+    return x < 0 ? 0 : x < count ? x : count - 1;
+}
+
+/* The latents of a tile and `halo` more on each side. */
+static void load_tile(const struct preview *p, int x0, int y0, int halo, struct map *m)
+{
+    int channels = p->model->vae.latent_channels, ld = p->model->preview.layer[0].in;
+    float *to = m->at;
+    for (int y = 0; y < m->h; y++)
+        for (int x = 0; x < m->w; x++, to += ld) {
+            ptrdiff_t row = within(y0 + y - halo, p->latent_height);
+            const float *from = p->latent +
+                                (row * p->latent_width + within(x0 + x - halo, p->latent_width)) *
+                                    channels;
+            memcpy(to, from, (size_t)channels * sizeof *to);
+            memset(to + channels, 0, (size_t)(ld - channels) * sizeof *to);
+        }
+}
+
+static void put_tile(const struct preview *p, int x0, int y0, const struct map *m)
+{
+    const struct preview_net *n = &p->model->preview;
+    int s = n->scale, ld = n->layer[n->layers - 1].out;
+    for (int y = 0; y < m->h * s; y++) {
+        uint8_t *to = p->rgb + ((ptrdiff_t)(y0 * s + y) * p->width + x0 * s) * 3;
+        const float *from = m->at + (ptrdiff_t)(y / s) * m->w * ld + y % s * s * 3;
+        for (int x = 0; x < m->w; x++, from += ld)
+            for (int i = 0; i < s * 3; i++)
+                *to++ = to_byte(from[i]);
+    }
+}
+
+static void draw_tile(const struct preview *p, int x0, int y0)
+{
+    const struct preview_net *n = &p->model->preview;
+    int halo = 0, w = p->latent_width - x0, h = p->latent_height - y0;
+    for (int k = 0; k < n->layers; k++)
+        halo += n->layer[k].kernel / 2;
+    struct map in = {p->work[0], (w < TILE ? w : TILE) + 2 * halo,
+                     (h < TILE ? h : TILE) + 2 * halo};
+    struct map out = {p->work[1], 0, 0};
+    load_tile(p, x0, y0, halo, &in);
+    for (int k = 0; k < n->layers; k++) {
+        if (k > 0)
+            relu(in.at, (ptrdiff_t)in.w * in.h * n->layer[k].in);
+        convolve(n, k, &in, &out);
+        struct map swap = in;
+        in = out;
+        out = swap;
+    }
+    put_tile(p, x0, y0, &in);
+}
+
+/* ---- either ---- */
+
+struct preview *preview_new(const struct model_config *m, int width, int height)
+{
+    assert(preview_possible(m) && width > 0 && height > 0);
+    struct preview *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    bool net = m->preview.layers > 0;
+    int scale = net ? m->preview.scale : 1;
+    size_t latents = (size_t)width * (size_t)height;
+    *p = (struct preview){.model = m,
+                          .latent_width = width,
+                          .latent_height = height,
+                          .width = width * scale,
+                          .height = height * scale};
+    p->latent = calloc(latents, (size_t)m->vae.latent_channels * sizeof *p->latent);
+    p->rgb = calloc(latents, (size_t)(scale * scale) * 3);
+    if (net && (p->work[0] = malloc(2 * sizeof(float) * WORK)) != NULL)
+        p->work[1] = p->work[0] + WORK;
+    if (p->latent && p->rgb && (!net || p->work[0]))
+        return p;
+    preview_free(p);
+    return NULL;
+}
+
+void preview_free(struct preview *p)
+{
+    if (!p)
+        return;
+    free(p->latent);
+    free(p->rgb);
+    free(p->work[0]);
+    free(p);
+}
+
+void preview_show(struct preview *p)
+{
+    if (p->model->preview.layers == 0) {
+        preview_project(p->model, p->latent, (int64_t)p->width * p->height, p->rgb);
+        return;
+    }
+    for (int y = 0; y < p->latent_height; y += TILE)
+        for (int x = 0; x < p->latent_width; x += TILE)
+            draw_tile(p, x, y);
 }
