@@ -78,7 +78,9 @@ struct plain_net {
     int channels, scale, layers;
     struct {
         int kernel, out;
+        bool has_mean;
         double bias[WIDE], weight[WIDE][16 * 9]; /* [out][in][y][x] */
+        double mean[WIDE][WIDE];                 /* [out][in] */
     } layer[LAYERS];
 };
 
@@ -95,6 +97,20 @@ static void print_row(FILE *f, const double *row, int count)
     fputc(']', f);
 }
 
+static void make_rows(FILE *f, const char *key, unsigned *seed, double *rows, int ld, int out,
+                      int count)
+{
+    assert_true(count <= ld);
+    fprintf(f, ",\"%s\":", key);
+    for (int o = 0; o < out; o++) {
+        for (int i = 0; i < count; i++)
+            rows[o * ld + i] = some_number(seed);
+        fputc(o ? ',' : '[', f);
+        print_row(f, rows + o * ld, count);
+    }
+    fputc(']', f);
+}
+
 /* Random weights, and the same as a spritty.json would have them. */
 static void make_net(struct plain_net *n, char **text)
 {
@@ -104,20 +120,14 @@ static void make_net(struct plain_net *n, char **text)
     fprintf(f, "{\"latent_preview\":{\"scale\":%d,\"layers\":[", n->scale);
     for (int k = 0, in = n->channels; k < n->layers; in = n->layer[k++].out) {
         int taps = n->layer[k].kernel * n->layer[k].kernel, out = n->layer[k].out;
-        assert_true(in * taps <= 16 * 9);
-        for (int o = 0; o < out; o++) {
+        for (int o = 0; o < out; o++)
             n->layer[k].bias[o] = some_number(&seed);
-            for (int i = 0; i < in * taps; i++)
-                n->layer[k].weight[o][i] = some_number(&seed);
-        }
         fprintf(f, "%s{\"kernel\":%d,\"bias\":", k ? "," : "", n->layer[k].kernel);
         print_row(f, n->layer[k].bias, out);
-        fputs(",\"weight\":[", f);
-        for (int o = 0; o < out; o++) {
-            fputs(o ? "," : "", f);
-            print_row(f, n->layer[k].weight[o], in * taps);
-        }
-        fputs("]}", f);
+        make_rows(f, "weight", &seed, n->layer[k].weight[0], 16 * 9, out, in * taps);
+        if (n->layer[k].has_mean)
+            make_rows(f, "mean", &seed, n->layer[k].mean[0], WIDE, out, in);
+        fputc('}', f);
     }
     fputs("]}}", f);
     fclose(f);
@@ -137,28 +147,43 @@ static int clamp(int x, int count)
     return x < 0 ? 0 : x < count ? x : count - 1;
 }
 
-/* What layer k - 1 gives there, or the latent, continued beyond its edges. */
+static double plain_value(const struct plain_net *n, int k, const float *latent, int c, int y,
+                          int x);
+
+/* What the mean over the picture adds to an output of layer k. */
+static double plain_mean(const struct plain_net *n, int k, const float *latent, int in, int c)
+{
+    double sum = 0;
+    for (int i = 0; i < in && n->layer[k].has_mean; i++)
+        for (int y = 0; y < H; y++)
+            for (int x = 0; x < W; x++)
+                sum += n->layer[k].mean[c][i] * plain_value(n, k, latent, i, y, x);
+    return sum / (W * H);
+}
+
+static double known[LAYERS][WIDE][ROOM][ROOM], known_mean[LAYERS][WIDE]; /* 0: not yet */
+
+/* Channel c of what goes into layer k: the latent, continued beyond its edges, or what the layer
+ * below gives. */
 static double plain_value(const struct plain_net *n, int k, const float *latent, int c, int y,
                           int x)
 {
-    static double known[LAYERS][WIDE][ROOM][ROOM]; /* 0: not yet */
-    if (k == 0)
+    if (k-- == 0)
         return latent[(clamp(y, H) * W + clamp(x, W)) * n->channels + c];
-    double *at = &known[k - 1][c][y + 8][x + 8];
-    if (!latent || *at != 0) {
-        if (!latent)
-            memset(known, 0, sizeof known);
+    double *at = &known[k][c][y + 8][x + 8], *mean = &known_mean[k][c];
+    if (*at != 0)
         return *at;
-    }
-    int kernel = n->layer[k - 1].kernel, in = k > 1 ? n->layer[k - 2].out : n->channels;
-    const double *weight = n->layer[k - 1].weight[c];
-    double sum = n->layer[k - 1].bias[c];
+    int kernel = n->layer[k].kernel, in = k > 0 ? n->layer[k - 1].out : n->channels;
+    const double *weight = n->layer[k].weight[c];
+    if (*mean == 0)
+        *mean = plain_mean(n, k, latent, in, c) + 1e-300;
+    double sum = n->layer[k].bias[c] + *mean;
     for (int i = 0; i < in; i++)
         for (int dy = 0; dy < kernel; dy++)
             for (int dx = 0; dx < kernel; dx++)
                 sum += *weight++ *
-                       plain_value(n, k - 1, latent, i, y + dy - kernel / 2, x + dx - kernel / 2);
-    return *at = k < n->layers && sum < 0 ? 1e-300 : sum;
+                       plain_value(n, k, latent, i, y + dy - kernel / 2, x + dx - kernel / 2);
+    return *at = k + 1 < n->layers && sum < 0 ? 1e-300 : sum;
 }
 
 static int byte_of(double v)
@@ -183,7 +208,8 @@ static void check_net(struct plain_net *n)
         p->latent[i] = (float)some_number(&seed) * 4;
     preview_show(p);
     int s = n->scale, off = 0;
-    plain_value(n, n->layers, NULL, 0, 0, 0);
+    memset(known, 0, sizeof known);
+    memset(known_mean, 0, sizeof known_mean);
     for (int y = 0; y < H * s; y++)
         for (int x = 0; x < W * s; x++)
             for (int c = 0; c < 3; c++) {
@@ -202,10 +228,14 @@ static void check_net(struct plain_net *n)
 static void network_as_written(void **state)
 {
     (void)state;
-    static struct plain_net one = {3, 1, 1, {{3, 3, {0}, {{0}}}}};
-    static struct plain_net two = {4, 2, 2, {{3, 14, {0}, {{0}}}, {3, 12, {0}, {{0}}}}};
-    static struct plain_net three = {
-        5, 3, 3, {{5, 7, {0}, {{0}}}, {1, 16, {0}, {{0}}}, {3, 27, {0}, {{0}}}}};
+    static struct plain_net one = {3, 1, 1, {{.kernel = 3, .out = 3, .has_mean = true}}};
+    static struct plain_net two = {4, 2, 2, {{.kernel = 3, .out = 14}, {.kernel = 3, .out = 12}}};
+    static struct plain_net three = {5,
+                                     3,
+                                     3,
+                                     {{.kernel = 5, .out = 7},
+                                      {.kernel = 1, .out = 16, .has_mean = true},
+                                      {.kernel = 3, .out = 27, .has_mean = true}}};
     check_net(&one);
     check_net(&two);
     check_net(&three);
@@ -255,7 +285,10 @@ static void refuses_broken_networks(void **state)
         {ONE("\"kernel\":7,\"bias\":[0,0,0]"), "kernel"},
         {ONE("\"kernel\":-1,\"bias\":[0,0,0]"), "kernel"},
         {ONE("\"kernel\":1,\"weight\":[" ROW3 "]"), "1 to 64"},
-        {ONE("\"kernel\":1,\"bias\":[0,0],\"weight\":[" ROW3 "]"), "as many rows"},
+        {ONE("\"kernel\":1,\"bias\":[0,0],\"weight\":[" ROW3 "]"), "must have a row"},
+        {ONE("\"kernel\":1,\"bias\":[0,0,0],\"mean\":[],\"weight\":[" ROW3 "]"), "must have a row"},
+        {ONE("\"kernel\":1,\"bias\":[0,0,0],\"mean\":[[1],[1],[]],\"weight\":[" ROW3 "]"),
+         "row of \"mean\" must hold 1"},
         {ONE("\"kernel\":1,\"bias\":[0,0],\"weight\":[[1],[1]]"), "ends with 2 outputs"},
         {ONE("\"kernel\":3,\"bias\":[0,0,0],\"weight\":[" ROW3 "]"), "each row"},
         {ONE("\"kernel\":1,\"bias\":[0,0,0],\"weight\":[[1],[1],[1,2]]"), "each row"},
@@ -295,7 +328,7 @@ static void refuses_large_networks(void **state)
     struct json_doc *doc = json_parse(text, size, "spritty.json", &e);
     assert_non_null(doc);
     assert_int_equal(config_parse_preview(json_root(doc), &m, &e), -1);
-    assert_non_null(strstr(e.text, "too many weights"));
+    assert_non_null(strstr(e.text, "more weights than fit"));
     json_free(doc);
     free(text);
 }
@@ -370,6 +403,67 @@ static void watching_changes_nothing(void **state)
     pipeline_close(p);
 }
 
+/* models/tiny brings a network: at the last step its preview is nearly the sprite, hue and all. */
+
+struct kept {
+    int width, height;
+    uint8_t rgb[32 * 32 * 3];
+};
+
+static void keep_preview(void *user, int step, const uint8_t *rgb, int width, int height)
+{
+    struct kept *k = user;
+    (void)step;
+    k->width = width;
+    k->height = height;
+    if (width == 32 && height == 32)
+        memcpy(k->rgb, rgb, sizeof k->rgb);
+}
+
+/* The mean of a cell of the 128x128 image. */
+static double cell(const uint8_t *rgb, int x, int y, int c)
+{
+    double sum = 0;
+    for (int i = 0; i < 16; i++)
+        sum += rgb[((y * 4 + i / 4) * 128 + x * 4 + i % 4) * 3 + c];
+    return sum / 16;
+}
+
+static void the_last_is_like_the_sprite(void **state)
+{
+    (void)state;
+    struct err e = {""};
+    struct pipeline *p = pipeline_open(TINY, NULL, &e);
+    struct kept kept = {0};
+    struct gen_hooks hooks = {.user = &kept, .preview = keep_preview};
+    struct gen_params g = {.prompt = "a green slime",
+                           .seed = 7,
+                           .steps = 8,
+                           .cfg = 3.5f,
+                           .width = 128,
+                           .height = 128,
+                           .batch = 1};
+    struct gen_result r;
+    if (!p || pipeline_run(p, &g, &hooks, &r, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(kept.width, 32);
+    assert_int_equal(kept.height, 32);
+    double off = 0, green = 0, shown = 0;
+    for (int i = 0; i < 32 * 32; i++) {
+        double v[3];
+        for (int c = 0; c < 3; c++) {
+            v[c] = cell(r.rgb, i % 32, i / 32, c);
+            off += fabs(v[c] - kept.rgb[i * 3 + c]) / (32 * 32 * 3);
+        }
+        green += v[1] - v[0];
+        shown += kept.rgb[i * 3 + 1] - kept.rgb[i * 3];
+    }
+    if (off > 16 || green <= 0 || shown < green / 2)
+        fail_msg("off by %.2f, green %.0f of %.0f", off, shown, green);
+    gen_result_free(&r);
+    pipeline_close(p);
+}
+
 /* ---- a backend that returns before the work is done ---- */
 
 static int waits;
@@ -438,6 +532,7 @@ int main(void)
         cmocka_unit_test(refuses_broken_networks),
         cmocka_unit_test(refuses_large_networks),
         cmocka_unit_test(watching_changes_nothing),
+        cmocka_unit_test(the_last_is_like_the_sprite),
         cmocka_unit_test(waits_for_slow_backends),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,9 +1,9 @@
 """Fits the small network that shows what a latent looks like without decoding it.
 
-    python preview.py DIR [--model FOLDER] [--images 320] [--hidden 24] [--dry] [--sheet OUT.png]
+    python preview.py DIR [--model FOLDER] [--images 320] [--layers 3x24,1x24m,3] [--dry] [--sheet OUT.png]
 
-Two 3x3 convolutions with a ReLU between turn each latent into 2x2 pixels: for models/tiny one pixel
-a cell of the sprite. The pairs are latents as previews meet them (what the sampler sees at its
+A few convolutions turn each latent into 2x2 pixels: for models/tiny one pixel a cell of the sprite.
+The pairs are latents as previews meet them (what the sampler sees at its
 steps, from the noisiest to the last) and encoded drawings; the target is the decoder's own picture
 of the same latent, shrunk. Writes latent_preview into FOLDER/spritty.json (--dry: only says the
 error). DIR keeps the pairs, so that a second fit with other sizes takes a minute.
@@ -22,21 +22,34 @@ import draw
 import evaluate
 import prompts
 
-SCALE, KERNEL, STEPS = 2, 3, 20
+SCALE, STEPS = 2, 20
 TEST_IMAGES, TEST_STEPS = 64, (1, 2, 5, 10, 15, 20)
 
 
 class Net(torch.nn.Module):
-    """As src/sdxl/preview.c computes it: the latent is continued beyond its edges once, the last
-    channels are (row, column, colour)."""
+    """As src/sdxl/preview.c computes it: the latent is continued beyond its edges once, a ReLU stands
+    between the layers, the last channels are (row, column, colour). A layer with a mean adds a linear
+    function of its inputs' mean over the picture: the decoder normalises over the whole picture, so
+    no neighbourhood alone tells the hue."""
 
-    def __init__(self, channels, hidden):
+    def __init__(self, channels, layers):
         super().__init__()
-        self.one = torch.nn.Conv2d(channels, hidden, KERNEL)
-        self.two = torch.nn.Conv2d(hidden, SCALE * SCALE * 3, KERNEL)
+        self.convs, self.means = torch.nn.ModuleList(), torch.nn.ModuleList()
+        for kernel, out, mean in layers:
+            self.convs.append(torch.nn.Conv2d(channels, out, kernel))
+            self.means.append(torch.nn.Linear(channels, out, bias=False) if mean else None)
+            channels = out
 
     def forward(self, z):
-        x = self.two(F.relu(self.one(F.pad(z, [2 * (KERNEL // 2)] * 4, mode="replicate"))))
+        left = sum(c.kernel_size[0] // 2 for c in self.convs)
+        x = F.pad(z, [left] * 4, mode="replicate")
+        for i, (conv, mean) in enumerate(zip(self.convs, self.means)):
+            x = F.relu(x) if i else x
+            inside = x[:, :, left:x.shape[2] - left, left:x.shape[3] - left]
+            x = conv(x)
+            if mean is not None:
+                x = x + mean(inside.mean((2, 3)))[:, :, None, None]
+            left -= conv.kernel_size[0] // 2
         n, _, h, w = x.shape
         x = x.reshape(n, SCALE, SCALE, 3, h, w).permute(0, 3, 4, 1, 5, 2)
         return x.reshape(n, 3, h * SCALE, w * SCALE)
@@ -109,10 +122,20 @@ def gather(pipe, images):
             "test_x": shrunk_decode(pipe, test.flatten(0, 1)).unflatten(0, test.shape[:2])}
 
 
-def fit(pairs, hidden, updates, batch=48, rate=4e-3):
+def apart(x):
+    """How far the channels are apart: nothing for greys."""
+    return F.avg_pool2d(torch.stack([x[:, 0] - x[:, 1], x[:, 2] - x[:, 1]], 1), SCALE)
+
+
+def hue(x):
+    return apart(x).abs().mean().item()
+
+
+def fit(pairs, layers, updates, batch=48, rate=4e-3):
     torch.manual_seed(5)
-    net = Net(pairs["z"].shape[1], hidden).to(memory_format=torch.channels_last)
-    # The mean square over all, then a little pull on what is beyond white and black and needs none.
+    net = Net(pairs["z"].shape[1], layers).to(memory_format=torch.channels_last)
+    # The mean square of all, a little pull on what is beyond white and black, and once more the hue,
+    # which is what is hard.
     opt = torch.optim.AdamW(net.parameters(), rate, betas=(0.9, 0.99), weight_decay=1e-4)
     plan = torch.optim.lr_scheduler.OneCycleLR(opt, rate, total_steps=updates, pct_start=0.05)
     z = pairs["z"].contiguous(memory_format=torch.channels_last)
@@ -120,12 +143,13 @@ def fit(pairs, hidden, updates, batch=48, rate=4e-3):
         pick = torch.randint(len(z), (batch,))
         out, want = net(z[pick]), pairs["x"][pick]
         loss = F.mse_loss(out.clamp(-1, 1), want) + 0.02 * F.mse_loss(out, want)
+        loss = loss + 0.3 * F.mse_loss(apart(out), apart(want))
         opt.zero_grad()
         loss.backward()
         opt.step()
         plan.step()
         if (i + 1) % 1000 == 0:
-            print(f"update {i + 1}: rms {loss.item() ** 0.5:.4f}", flush=True)
+            print(f"update {i + 1}: loss {loss.item():.4f}", flush=True)
     with torch.no_grad():
         for p in net.parameters():
             p.copy_(torch.from_numpy(np.round(p.numpy(), 4)))
@@ -143,11 +167,6 @@ def rms(a, b):
     return ((a.clamp(-1, 1) - b) ** 2).mean().item() ** 0.5
 
 
-def hue(x):
-    """How far the channels are apart: nothing for greys."""
-    return (x[:, 0] - x[:, 1]).abs().mean().item() + (x[:, 1] - x[:, 2]).abs().mean().item()
-
-
 @torch.no_grad()
 def report(net, card, pairs):
     for step, z, x in zip(TEST_STEPS, pairs["test_z"], pairs["test_x"]):
@@ -161,8 +180,10 @@ def report(net, card, pairs):
           f"linear {rms(linear(card, z), x):.4f}, of -1 to 1")
 
 
-def layer(conv):
-    return {"kernel": KERNEL, "bias": conv.bias.tolist(), "weight": conv.weight.flatten(1).tolist()}
+def layer(conv, mean):
+    out = {"kernel": conv.kernel_size[0], "bias": conv.bias.tolist(),
+           "weight": conv.weight.flatten(1).tolist()}
+    return out if mean is None else {**out, "mean": mean.weight.tolist()}
 
 
 def write(path, net):
@@ -171,7 +192,7 @@ def write(path, net):
     with open(path) as f:
         card = json.load(f)
     card["latent_preview"] = {"scale": SCALE, "activation": "relu",
-                              "layers": [layer(net.one), layer(net.two)]}
+                              "layers": [layer(*l) for l in zip(net.convs, net.means)]}
     text = json.dumps(card, indent=1)
     number = r"-?[0-9.e-]+"
     text = re.sub(rf"\[\s*{number}(?:,\s*{number})*\s*\]",
@@ -194,13 +215,20 @@ def sheet(path, net, pairs, count=16):
     Image.fromarray(img.repeat(3, 0).repeat(3, 1)).save(path)
 
 
+def layers_of(text):
+    parts = [p.rstrip("m").split("x") + [p.endswith("m")] for p in text.split(",")]
+    parts[-1].insert(1, SCALE * SCALE * 3)
+    return [(int(kernel), int(out), mean) for kernel, out, mean in parts]
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("folder")
     ap.add_argument("--model", default=os.path.join(evaluate.HERE, "..", "tiny"))
     ap.add_argument("--images", type=int, default=320)
-    ap.add_argument("--hidden", type=int, default=24)
-    ap.add_argument("--updates", type=int, default=6000)
+    ap.add_argument("--layers", default="3x24,1x24m,3",
+                    help="kernel x outputs, m: with the mean; the last one's kernel")
+    ap.add_argument("--updates", type=int, default=5000)
     ap.add_argument("--dry", action="store_true")
     ap.add_argument("--sheet")
     args = ap.parse_args()
@@ -212,7 +240,7 @@ def main():
     print(f"{len(pairs['z'])} pairs")
     with open(os.path.join(args.model, "spritty.json")) as f:
         card = json.load(f)
-    net = fit(pairs, args.hidden, args.updates)
+    net = fit(pairs, layers_of(args.layers), args.updates)
     report(net, card, pairs)
     if not args.dry:
         write(os.path.join(args.model, "spritty.json"), net)

@@ -2,13 +2,14 @@
  * spritty.json: how a model wants its latents shown.
  *
  * Either is enough: factors (latent_rgb_factors, latent_rgb_bias) or a small network
- * (latent_preview). The network's weights come as PyTorch flattens them, [out][in][y][x]; they are
- * laid out here for preview.c, which reads inputs in the order y, x, channel and writes four
- * outputs at a time.
+ * (latent_preview: {scale, activation, layers: [{kernel, bias, weight, mean}, ...]}). A network's
+ * weights come as PyTorch flattens them, [out][in][y][x]; they are laid out here for preview.c,
+ * which reads inputs in the order y, x, channel and writes four outputs at a time.
  */
 #include "sdxl/config.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <string.h>
 
 static bool number_of(struct json v, float *out)
@@ -65,33 +66,39 @@ static int bad_net(struct json v, const char *what, int layer, struct err *e)
 }
 
 /* A row of weights, one output's: [in][y][x], to its column of [y][x][in][out]. */
-static bool read_row(struct json row, const struct preview_layer *l, int inputs, float *column)
+static bool read_row(struct json row, const struct preview_layer *l, int taps, int inputs,
+                     float *column)
 {
-    int taps = l->kernel * l->kernel;
     if (json_count(row) != inputs * taps)
         return false;
     struct json v = json_first(row);
     for (int i = 0; i < inputs * taps; i++, v = json_next(v))
-        if (!number_of(v, column + (int64_t)(i % taps * l->in + i / taps) * l->out))
+        if (!number_of(v, column + (ptrdiff_t)(i % taps * l->in + i / taps) * l->out))
             return false;
     return true;
 }
 
-static int read_weights(struct json v, int k, int inputs, struct preview_net *n, struct err *e)
+static int read_biases(struct json v, int k, struct preview_net *n, struct err *e)
 {
-    const struct preview_layer *l = &n->layer[k];
-    int out = 0;
-    struct json row = json_first(json_get(v, "weight"));
-    for (struct json b = json_first(json_get(v, "bias")); b.node; b = json_next(b), out++) {
-        if (!number_of(b, &n->numbers[l->bias + out]))
+    float *to = n->numbers + n->layer[k].bias;
+    for (struct json b = json_first(json_get(v, "bias")); b.node; b = json_next(b))
+        if (!number_of(b, to++))
             return bad_net(v, "\"bias\" must hold numbers of at most 1e6", k, e);
-        if (!read_row(row, l, inputs, &n->numbers[l->weight + out]))
-            return bad_net(v,
-                           "each row of \"weight\" must hold inputs * kernel * kernel numbers of "
-                           "at most 1e6",
-                           k, e);
-        row = json_next(row);
-    }
+    return 0;
+}
+
+/* "weight" or "mean": a row an output, of taps * inputs numbers each. */
+static int read_rows(struct json v, const char *key, int k, int taps, int inputs, int at,
+                     struct preview_net *n, struct err *e)
+{
+    float *to = n->numbers + at;
+    for (struct json row = json_first(json_get(v, key)); row.node; row = json_next(row), to++)
+        if (!read_row(row, &n->layer[k], taps, inputs, to))
+            return err_set(
+                e,
+                "%s: \"latent_preview\", layer %d: each row of \"%s\" must hold %d numbers "
+                "of at most 1e6",
+                json_name(v), k + 1, key, taps * inputs);
     return 0;
 }
 
@@ -101,22 +108,32 @@ static int read_layer(struct json v, int k, int inputs, int *used, struct previe
 {
     struct preview_layer *l = &n->layer[k];
     int out = json_count(json_get(v, "bias"));
+    bool mean = json_is_set(json_get(v, "mean"));
     if (json_int_or(v, "kernel", 3, 1, PREVIEW_KERNEL, &l->kernel, e) != 0)
         return err_prefix(e, "\"latent_preview\"");
     if (l->kernel % 2 == 0)
         return bad_net(v, "\"kernel\" must be odd", k, e);
     if (out < 1 || out > PREVIEW_CHANNELS)
         return bad_net(v, "\"bias\" must be a list of 1 to 64 numbers", k, e);
-    if (json_count(json_get(v, "weight")) != out)
-        return bad_net(v, "\"weight\" must have as many rows as \"bias\" has numbers", k, e);
+    if (json_count(json_get(v, "weight")) != out ||
+        (mean && json_count(json_get(v, "mean")) != out))
+        return bad_net(v, "\"weight\" and \"mean\" must have a row for each of \"bias\"", k, e);
+    int taps = l->kernel * l->kernel;
     l->in = four_up(inputs);
     l->out = four_up(out);
     l->bias = *used;
     l->weight = l->bias + l->out;
-    *used = l->weight + l->kernel * l->kernel * l->in * l->out;
+    l->mean = l->weight + taps * l->in * l->out;
+    *used = l->mean + (mean ? l->in * l->out : 0);
     if (*used > PREVIEW_NUMBERS)
         return bad_net(v, "more weights than fit (about 12000 in all)", k, e);
-    return read_weights(v, k, inputs, n, e) ? -1 : out;
+    if (read_biases(v, k, n, e) != 0 ||
+        read_rows(v, "weight", k, taps, inputs, l->weight, n, e) != 0 ||
+        (mean && read_rows(v, "mean", k, 1, inputs, l->mean, n, e) != 0))
+        return -1;
+    if (!mean)
+        l->mean = 0;
+    return out;
 }
 
 static int parse_net(struct json root, int channels, struct preview_net *n, struct err *e)

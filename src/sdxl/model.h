@@ -81,7 +81,8 @@ enum {
 struct preview_layer {
     int kernel;       /* 1, 3, 5 */
     int in, out;      /* rounded up to a multiple of four; what is added is zeros */
-    int bias, weight; /* where in `numbers`: [out], then [y][x][in][out] */
+    int bias, weight; /* where in `numbers`: [out]; [y][x][in][out] */
+    int mean;         /* [in][out], for the inputs' mean over the picture; 0: it has none */
 };
 
 struct preview_net {

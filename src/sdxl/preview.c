@@ -85,10 +85,11 @@ static inline __attribute__((always_inline)) void block(const struct preview_lay
 }
 
 /* A row of places, the outputs from q on. Returns how many outputs that were. */
-static int convolve_row(const struct preview_net *n, const struct preview_layer *l, const float *in,
-                        int row, float *to, int count, int q)
+static int convolve_row(const struct preview_layer *l, const float *weight, const float *bias,
+                        const float *in, int row, float *to, int count, int q)
 {
-    const float *weight = n->numbers + l->weight + q, *bias = n->numbers + l->bias + q;
+    weight += q;
+    bias += q;
     int x = 0;
     if (l->out - q < 4 * FOURS) {
         for (; x < count; x++)
@@ -102,16 +103,17 @@ static int convolve_row(const struct preview_net *n, const struct preview_layer 
     return 4 * FOURS;
 }
 
-static void convolve(const struct preview_net *n, int k, const struct map *in, struct map *out)
+static void convolve(const struct preview *p, int k, const struct map *in, struct map *out)
 {
+    const struct preview_net *n = &p->model->preview;
     const struct preview_layer *l = &n->layer[k];
     int row = in->w * l->in;
     out->w = in->w - l->kernel + 1;
     out->h = in->h - l->kernel + 1;
     for (int y = 0; y < out->h; y++)
         for (int q = 0; q < l->out;)
-            q += convolve_row(n, l, in->at + (ptrdiff_t)y * row, row,
-                              out->at + (ptrdiff_t)y * out->w * l->out, out->w, q);
+            q += convolve_row(l, n->numbers + l->weight, p->bias[k], in->at + (ptrdiff_t)y * row,
+                              row, out->at + (ptrdiff_t)y * out->w * l->out, out->w, q);
 }
 
 static void relu(float *x, ptrdiff_t count)
@@ -154,25 +156,61 @@ static void put_tile(const struct preview *p, int x0, int y0, const struct map *
     }
 }
 
-static void draw_tile(const struct preview *p, int x0, int y0)
+/* What the first `layers` layers make of a tile, through the ReLU when another comes. */
+static struct map run_tile(const struct preview *p, int x0, int y0, int layers)
 {
     const struct preview_net *n = &p->model->preview;
     int halo = 0, w = p->latent_width - x0, h = p->latent_height - y0;
-    for (int k = 0; k < n->layers; k++)
+    for (int k = 0; k < layers; k++)
         halo += n->layer[k].kernel / 2;
     struct map in = {p->work[0], (w < TILE ? w : TILE) + 2 * halo,
                      (h < TILE ? h : TILE) + 2 * halo};
     struct map out = {p->work[1], 0, 0};
     load_tile(p, x0, y0, halo, &in);
-    for (int k = 0; k < n->layers; k++) {
-        if (k > 0)
-            relu(in.at, (ptrdiff_t)in.w * in.h * n->layer[k].in);
-        convolve(n, k, &in, &out);
+    for (int k = 0; k < layers; k++) {
+        convolve(p, k, &in, &out);
+        if (k + 1 < n->layers)
+            relu(out.at, (ptrdiff_t)out.w * out.h * n->layer[k].out);
         struct map swap = in;
         in = out;
         out = swap;
     }
-    put_tile(p, x0, y0, &in);
+    return in;
+}
+
+/* Adds to a layer's bias what the mean of its inputs over the picture asks for. The layers below
+ * run twice for it, which costs less than keeping what they say of a large picture. */
+static void add_mean(struct preview *p, int k)
+{
+    const struct preview_net *n = &p->model->preview;
+    const struct preview_layer *l = &n->layer[k];
+    float sum[PREVIEW_CHANNELS] = {0}, count = (float)p->latent_width * (float)p->latent_height;
+    for (int y = 0; y < p->latent_height; y += TILE)
+        for (int x = 0; x < p->latent_width; x += TILE) {
+            struct map m = run_tile(p, x, y, k);
+            for (const float *v = m.at, *end = v + m.w * m.h * l->in; v < end; v += l->in)
+                for (int i = 0; i < l->in; i++)
+                    sum[i] += v[i];
+        }
+    for (int i = 0; i < l->in; i++)
+        for (int q = 0; q < l->out; q++)
+            p->bias[k][q] += sum[i] / count * n->numbers[l->mean + i * l->out + q];
+}
+
+static void show_net(struct preview *p)
+{
+    const struct preview_net *n = &p->model->preview;
+    for (int k = 0; k < n->layers; k++) {
+        const struct preview_layer *l = &n->layer[k];
+        memcpy(p->bias[k], n->numbers + l->bias, (size_t)l->out * sizeof(float));
+        if (l->mean)
+            add_mean(p, k);
+    }
+    for (int y = 0; y < p->latent_height; y += TILE)
+        for (int x = 0; x < p->latent_width; x += TILE) {
+            struct map m = run_tile(p, x, y, n->layers);
+            put_tile(p, x, y, &m);
+        }
 }
 
 /* ---- either ---- */
@@ -213,11 +251,8 @@ void preview_free(struct preview *p)
 
 void preview_show(struct preview *p)
 {
-    if (p->model->preview.layers == 0) {
+    if (p->model->preview.layers > 0)
+        show_net(p);
+    else
         preview_project(p->model, p->latent, (int64_t)p->width * p->height, p->rgb);
-        return;
-    }
-    for (int y = 0; y < p->latent_height; y += TILE)
-        for (int x = 0; x < p->latent_width; x += TILE)
-            draw_tile(p, x, y);
 }

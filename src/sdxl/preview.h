@@ -2,9 +2,10 @@
  * What a latent looks like, without decoding it.
  *
  * A model may bring a small network for it (spritty.json, latent_preview): it sees a latent with
- * its neighbours and may show several pixels for each. Without one, each latent is a pixel, its
- * colour a linear function of the channels; the factors are the model's own (latent_rgb_factors)
- * or, for SDXL's four channels, those that ComfyUI uses (latent_formats.py). All give -1 to 1.
+ * its neighbours, and the whole picture's means, and may show several pixels for each. Without one,
+ * each latent is a pixel, its colour a linear function of the channels; the factors are the model's
+ * own (latent_rgb_factors) or, for SDXL's four channels, those that ComfyUI uses
+ * (latent_formats.py). All give -1 to 1.
  */
 #ifndef SPRITTY_PREVIEW_H
 #define SPRITTY_PREVIEW_H
@@ -17,7 +18,7 @@ struct preview {
     int width, height; /* of the picture: the latent's times the network's scale */
     float *latent;     /* to fill: rows of latent_channels in scaled space (as the UNet sees it) */
     uint8_t *rgb;      /* 3 bytes a pixel */
-    float *work[2];
+    float *work[2], bias[PREVIEW_LAYERS][PREVIEW_CHANNELS]; /* the network's own */
 };
 
 /* Is there a way for this model's latents? */

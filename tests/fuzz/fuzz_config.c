@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "sdxl/config.h"
+#include "sdxl/preview.h"
 #include "sdxl/weight_files.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -47,6 +48,19 @@ static void parse_text(struct json root, struct model_config *c)
     }
 }
 
+/* What it accepts can be drawn. */
+static void parse_preview(struct json root, struct model_config *c)
+{
+    struct err e = {0};
+    c->vae.latent_channels = 4;
+    if (config_parse_preview(root, c, &e) != 0)
+        return;
+    struct preview *p = preview_new(c, 3, 2);
+    if (p)
+        preview_show(p);
+    preview_free(p);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err e = {0};
@@ -61,8 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parse_networks(root, &c);
     parse_text(root, &c);
     config_parse_index(root, &c, &e);
-    c.vae.latent_channels = 4;
-    config_parse_preview(root, &c, &e);
+    parse_preview(root, &c);
     weight_files_shards(root, shards, &e);
     json_free(doc);
     return 0;
