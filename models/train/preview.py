@@ -186,19 +186,19 @@ def layer(conv, mean):
     return out if mean is None else {**out, "mean": mean.weight.tolist()}
 
 
-def write(path, net):
+def write(path, layers):
     """Adds the network to spritty.json: a row of weights is an output's, channel by channel, in
     each the kernel's rows."""
     with open(path) as f:
         card = json.load(f)
-    card["latent_preview"] = {"scale": SCALE, "activation": "relu",
-                              "layers": [layer(*l) for l in zip(net.convs, net.means)]}
-    text = json.dumps(card, indent=1)
+    card.pop("latent_preview", None)
+    net = {"latent_preview": {"scale": SCALE, "activation": "relu", "layers": layers}}
     number = r"-?[0-9.e-]+"
-    text = re.sub(rf"\[\s*{number}(?:,\s*{number})*\s*\]",
-                  lambda m: json.dumps([round(v, 4) for v in json.loads(m.group())]), text)
+    rows = re.sub(rf"\[\s*{number}(?:,\s*{number})*\s*\]",
+                  lambda m: json.dumps([round(v, 4) for v in json.loads(m.group())]),
+                  json.dumps(net, indent=1))
     with open(path, "w") as f:
-        f.write(text + "\n")
+        f.write(json.dumps(card, indent=1)[:-2] + "," + rows[1:])
     print(f"{path}: {os.path.getsize(path)} bytes")
 
 
@@ -243,7 +243,8 @@ def main():
     net = fit(pairs, layers_of(args.layers), args.updates)
     report(net, card, pairs)
     if not args.dry:
-        write(os.path.join(args.model, "spritty.json"), net)
+        write(os.path.join(args.model, "spritty.json"),
+              [layer(*l) for l in zip(net.convs, net.means)])
     if args.sheet:
         sheet(args.sheet, net, pairs)
 
