@@ -211,8 +211,9 @@ $(BUILD)/test_%: tests/test_%.c $(LIB) Makefile
 	$(SAY) "  cc    $<"
 	$(Q)$(COMPILE) -Itests -MF $@.d -o $@ $< $(EXTRA) $(LIB) $(LDFLAGS) $(TEST_LIBS) $(LIBS)
 
-$(BUILD)/test_gpu: $(SHIM_OBJ)
-$(BUILD)/test_gpu: EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',$(SHIM_OBJ))
+SHIM_TESTS = $(BUILD)/test_gpu $(BUILD)/test_gpu_networks
+$(SHIM_TESTS): $(SHIM_OBJ)
+$(SHIM_TESTS): EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',$(SHIM_OBJ))
 
 $(BUILD)/bench_%: tests/bench_%.c $(LIB) Makefile
 	@mkdir -p $(@D)

@@ -212,17 +212,17 @@ __global__ void __launch_bounds__(MAX_THREADS, 2)
 }
 
 /* What a thread applies to its N channels. */
-template <typename T, int N> struct line {
+template <typename X, typename Y, int N> struct line {
     float first[N], mean[N], scale[N], shift[N];
     bool silu;
 
     /* A sixteen-bit x has no digits that one subtraction would lose. */
     __device__ inline float centred(float x, int i) const
     {
-        return sizeof(T) == 2 ? x - mean[i] : (x - first[i]) - mean[i];
+        return sizeof(X) == 2 ? x - mean[i] : (x - first[i]) - mean[i];
     }
 
-    __device__ inline void apply(T *y, const vec<T, N> &in) const
+    __device__ inline void apply(Y *y, const vec<X, N> &in) const
     {
         float out[N];
 #pragma unroll
@@ -236,41 +236,41 @@ template <typename T, int N> struct line {
 };
 
 /* Grid: chunks, images. Block: as above. */
-template <typename T, int N>
+template <typename X, typename Y, int N>
 __global__ void __launch_bounds__(MAX_THREADS, 2)
-    apply(T *y, const T *x, const group_scale *scales, const float *gamma, const float *beta,
+    apply(Y *y, const X *x, const group_scale *scales, const float *gamma, const float *beta,
           shape s, int silu)
 {
     int image = blockIdx.y, col = threadIdx.x % s.cols, row = threadIdx.x / s.cols;
     int from = chunk_start(s, blockIdx.x), tokens = chunk_start(s, blockIdx.x + 1) - from;
     if (row >= s.rows)
         return;
-    line<T, N> l;
+    line<X, Y, N> l;
     l.silu = silu;
     for (int c = col * N; c < s.c; c += s.cols * N) {
 #pragma unroll
         for (int i = 0; i < N; i++) {
             const group_scale g = scales[image * s.groups + (c + i) / s.per];
             l.first[i] = g.first;
-            l.mean[i] = sizeof(T) == 2 ? g.first + g.mean : g.mean;
+            l.mean[i] = sizeof(X) == 2 ? g.first + g.mean : g.mean;
             l.scale[i] = g.rstd * gamma[c + i];
             l.shift[i] = beta ? beta[c + i] : 0;
         }
-        const T *in = x + ((int64_t)image * s.tokens + from + row) * s.x_ld + c;
-        T *out = y + ((int64_t)image * s.tokens + from + row) * s.y_ld + c;
+        const X *in = x + ((int64_t)image * s.tokens + from + row) * s.x_ld + c;
+        Y *out = y + ((int64_t)image * s.tokens + from + row) * s.y_ld + c;
         int64_t x_step = s.rows * s.x_ld, y_step = s.rows * s.y_ld;
         int count = row_tokens(s, tokens, row), t = 0;
         for (; t + UNROLL <= count; t += UNROLL, in += UNROLL * x_step, out += UNROLL * y_step) {
-            vec<T, N> v[UNROLL];
+            vec<X, N> v[UNROLL];
 #pragma unroll
             for (int u = 0; u < UNROLL; u++)
-                v[u] = load_vec<T, N>(in + u * x_step);
+                v[u] = load_vec<X, N>(in + u * x_step);
 #pragma unroll
             for (int u = 0; u < UNROLL; u++)
                 l.apply(out + u * y_step, v[u]);
         }
         for (; t < count; t++, in += x_step, out += y_step)
-            l.apply(out, load_vec<T, N>(in));
+            l.apply(out, load_vec<X, N>(in));
     }
 }
 
@@ -304,16 +304,16 @@ struct arguments {
     void *stream;
 };
 
-template <typename T, int N> int run(const arguments &a)
+template <typename X, typename Y, int N> int run(const arguments &a)
 {
     shape s = shape_of(a.x, a.y, a.groups, N);
     group_scale *scales = (group_scale *)(a.scratch + GROUP_NORM_COUNTERS);
     moments *parts = (moments *)(scales + (size_t)a.x->n * a.groups);
     dim3 grid(s.chunks, a.x->n), block(blocks_for(s.cols * s.rows, WARP) * WARP);
-    int rc = launch(statistics<T, N>, grid, block, a.stream, (const T *)a.x->data, parts, scales,
+    int rc = launch(statistics<X, N>, grid, block, a.stream, (const X *)a.x->data, parts, scales,
                     (unsigned *)a.scratch, s, a.eps);
     return rc ? rc
-              : launch(apply<T, N>, grid, block, a.stream, (T *)a.y->data, (const T *)a.x->data,
+              : launch(apply<X, Y, N>, grid, block, a.stream, (Y *)a.y->data, (const X *)a.x->data,
                        scales, a.gamma, a.beta, s, a.silu);
 }
 
@@ -328,12 +328,20 @@ size_t gpu_group_norm_scratch(const struct tensor *x, int groups)
 int gpu_group_norm(struct tensor *y, const struct tensor *x, const float *gamma, const float *beta,
                    int groups, float eps, bool silu, void *scratch, void *stream)
 {
-    if (y->dtype != x->dtype || x->n > GROUP_NORM_IMAGES || tensor_tokens(x) > INT32_MAX)
+    if (x->n > GROUP_NORM_IMAGES || tensor_tokens(x) > INT32_MAX)
         return LAUNCH_INVALID;
     arguments a = {y, x, gamma, beta, groups, silu, eps, (char *)scratch, stream};
+    if (x->dtype == DT_F32)
+        return with_type(y->dtype, [&](auto t) {
+            typedef TYPE_OF(t) Y;
+            return vector_rows(x, 4) && vector_rows(y, 4) ? run<float, Y, 4>(a)
+                                                          : run<float, Y, 1>(a);
+        });
+    if (x->dtype != y->dtype)
+        return LAUNCH_INVALID;
     return with_type(x->dtype, [&](auto t) {
         typedef TYPE_OF(t) T;
         const int n = lanes<T>::count;
-        return vector_rows(x, n) && vector_rows(y, n) ? run<T, n>(a) : run<T, 1>(a);
+        return vector_rows(x, n) && vector_rows(y, n) ? run<T, T, n>(a) : run<T, T, 1>(a);
     });
 }

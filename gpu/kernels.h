@@ -26,7 +26,7 @@ extern "C" {
  * at zero, and those are the first GROUP_NORM_COUNTERS bytes. */
 enum { GROUP_NORM_COUNTERS = 4096, GROUP_NORM_IMAGES = GROUP_NORM_COUNTERS / 4 };
 size_t gpu_group_norm_scratch(const struct tensor *x, int groups);
-/* y and x have one type; y may be x; at most GROUP_NORM_IMAGES images. */
+/* y has x's type, or x is f32; y may be x; at most GROUP_NORM_IMAGES images. */
 int gpu_group_norm(struct tensor *y, const struct tensor *x, const float *gamma, const float *beta,
                    int groups, float eps, bool silu, void *scratch, void *stream);
 /* y has x's type, or x is f32. */

@@ -136,8 +136,11 @@ int gpu_copy(struct tensor *y, const struct tensor *x, float factor, void *strea
 
 int gpu_concat(struct tensor *y, const struct tensor *a, const struct tensor *b, void *stream)
 {
-    if (y->dtype != a->dtype || y->dtype != b->dtype)
-        return LAUNCH_INVALID;
+    if (y->dtype != a->dtype || y->dtype != b->dtype) { /* of the stream: part by part */
+        struct tensor left = tensor_channels(*y, 0, a->c), right = tensor_channels(*y, a->c, b->c);
+        int rc = gpu_copy(&left, a, 1, stream);
+        return rc ? rc : gpu_copy(&right, b, 1, stream);
+    }
     return with_type(y->dtype, [&](auto t) {
         typedef TYPE_OF(t) T;
         const int n = lanes<T>::count;

@@ -24,6 +24,26 @@ struct golden_backend {
     double bound; /* on the norm of the difference over the norm */
 };
 
+#ifdef GOLDEN_GPU /* the CUDA backend, on the CPU through the shim: test_gpu_networks.c */
+
+#include "../gpu/backend.h"
+
+static inline int golden_backends(struct golden_backend out[3])
+{
+    int n = 0;
+    out[n++] = (struct golden_backend){"gpu f32", "gpu", DT_F32, 1e-4};
+    out[n++] = (struct golden_backend){"gpu fp16", "gpu", DT_F16, 2e-2};
+    out[n++] = (struct golden_backend){"gpu bf16", "gpu", DT_BF16, 2e-2};
+    return getenv("SPRITTY_QUICK") ? 2 : n;
+}
+
+static inline struct ops *golden_open_ops(const struct golden_backend *b, struct err *e)
+{
+    return gpu_open(b->act, 0, NULL, e);
+}
+
+#else
+
 /* bf16 only where the machine computes in it: elsewhere oneDNN would emulate, slowly. */
 static inline int golden_backends(struct golden_backend out[3])
 {
@@ -35,11 +55,17 @@ static inline int golden_backends(struct golden_backend out[3])
     return n;
 }
 
+static inline struct ops *golden_open_ops(const struct golden_backend *b, struct err *e)
+{
+    return strcmp(b->device, "ref") ? ops_cpu_open(b->act, 0, e) : ops_ref_open(b->act, e);
+}
+
+#endif
+
 static inline struct ops *golden_ops(const struct golden_backend *b)
 {
     struct err e = {0};
-    struct ops *o = strcmp(b->device, "ref") ? ops_cpu_open(b->act, 0, &e)
-                                             : ops_ref_open(b->act, &e);
+    struct ops *o = golden_open_ops(b, &e);
     if (!o)
         fail_msg("%s: %s", b->name, e.text);
     return o;

@@ -210,6 +210,84 @@ static void test_softmax(void **state)
         }
 }
 
+/* More channels than a block has threads for, groups across its passes, a first pixel far out. */
+static void check_group_norm(enum dtype type, int n, int tokens, int c, int groups, double allowed)
+{
+    struct tensor x = random_tensor(type, n, tokens, 1, c, c, 17);
+    struct tensor y = random_tensor(type, n, tokens, 1, c, c, 18);
+    struct tensor gamma = random_tensor(DT_F32, 1, 1, 1, c, c, 19);
+    struct tensor beta = random_tensor(DT_F32, 1, 1, 1, c, c, 20);
+    void *scratch;
+    int per = c / groups;
+    store_f32(x.data, type, 0, 5000);
+    ran(device_alloc(&scratch, gpu_group_norm_scratch(&x, groups), NULL));
+    ran(device_zero(scratch, GROUP_NORM_COUNTERS, NULL));
+    for (int twice = 0; twice < 2; twice++) /* with the counters that the first has left */
+        ran(gpu_group_norm(&y, &x, gamma.data, beta.data, groups, 1e-5f, false, scratch, NULL));
+    for (int g = 0; g < n * groups; g++) {
+        int image = g / groups, first = g % groups * per;
+        double mean = 0, variance = 0;
+        for (int i = 0; i < tokens * per; i++)
+            mean += at(&x, image * tokens + i / per, first + i % per) / (double)(tokens * per);
+        for (int i = 0; i < tokens * per; i++)
+            variance += pow(at(&x, image * tokens + i / per, first + i % per) - mean, 2);
+        variance /= tokens * per;
+        for (int i = 0; i < tokens * per; i++) {
+            int64_t row = image * tokens + i / per;
+            int ch = first + i % per;
+            double want = (at(&x, row, ch) - mean) / sqrt(variance + 1e-5) * at(&gamma, 0, ch);
+            assert_close(at(&y, row, ch), want + at(&beta, 0, ch), allowed, "group_norm");
+        }
+    }
+    struct tensor *all[] = {&x, &y, &gamma, &beta};
+    for (int i = 0; i < 4; i++)
+        device_free(all[i]->data, NULL);
+    device_free(scratch, NULL);
+}
+
+static void test_group_norm(void **state)
+{
+    (void)state;
+    for (int k = 0; k < TYPES; k++) {
+        /* the mean is kept relative to that first pixel: f32 loses what 5000 has before the point
+         */
+        double allowed = types[k] == DT_F32 ? 1e-4 : rounding[k];
+        check_group_norm(types[k], 2, 9, 1030, 2, allowed);     /* single values, three passes */
+        check_group_norm(types[k], 1, 7, 4160, 32, allowed);    /* vectors, two or three */
+        check_group_norm(types[k], 1, 3000, 8, 4, 4 * allowed); /* many chunks */
+    }
+}
+
+/* Heads of more channels than a block sums up. */
+static void test_wide_heads(void **state)
+{
+    (void)state;
+    enum { QUERIES = 35, KEYS = 40, D = 520 };
+    struct tensor q = random_tensor(DT_F32, 1, QUERIES, 1, 2 * D, 2 * D, 21);
+    struct tensor k = random_tensor(DT_F32, 1, KEYS, 1, 2 * D, 2 * D + 1, 22);
+    struct tensor v = random_tensor(DT_F32, 1, KEYS, 1, 2 * D, 2 * D, 23);
+    struct tensor y = random_tensor(DT_F32, 1, QUERIES, 1, 2 * D, 2 * D, 24);
+    ran(gpu_attention(&y, &q, &k, &v, 2, 0.01f, false, NULL));
+    for (int i = 0; i < QUERIES * 2; i++) {
+        int row = i / 2, head = i % 2 * D;
+        double p[KEYS], sum = 0, out[D] = {0};
+        for (int j = 0; j < KEYS; j++) {
+            double dot = 0;
+            for (int c = 0; c < D; c++)
+                dot += (double)at(&q, row, head + c) * at(&k, j, head + c);
+            sum += p[j] = exp(0.01 * dot);
+        }
+        for (int j = 0; j < KEYS; j++)
+            for (int c = 0; c < D; c++)
+                out[c] += p[j] / sum * at(&v, j, head + c);
+        for (int c = 0; c < D; c++)
+            assert_close(at(&y, row, head + c), out[c], 1e-5, "attention");
+    }
+    struct tensor *all[] = {&q, &k, &v, &y};
+    for (int i = 0; i < 4; i++)
+        device_free(all[i]->data, NULL);
+}
+
 static void test_upsample(void **state)
 {
     (void)state;
@@ -439,7 +517,8 @@ int main(void)
         cmocka_unit_test(test_misuse_is_found), cmocka_unit_test(test_missing_barrier_shows),
         cmocka_unit_test(test_right_kernel),    cmocka_unit_test(test_slab),
         cmocka_unit_test(test_no_device),       cmocka_unit_test(test_softmax),
-        cmocka_unit_test(test_upsample),        cmocka_unit_test(test_epilogue),
+        cmocka_unit_test(test_upsample),        cmocka_unit_test(test_group_norm),
+        cmocka_unit_test(test_wide_heads),      cmocka_unit_test(test_epilogue),
         cmocka_unit_test(test_combine_at),      cmocka_unit_test(test_pixels),
         cmocka_unit_test(test_count_bad),       cmocka_unit_test(test_preview),
         cmocka_unit_test(test_scaled_copy),     cmocka_unit_test(test_table_f32),
