@@ -397,7 +397,7 @@ static void test_a1111_noise(void **state)
             check_row(row, got, N);
         }
         struct err e;
-        struct brownian *b = brownian_open(&e);
+        struct brownian *b = brownian_open(1, &e);
         assert_non_null(b);
         noise_between(z, 9.5, 4.25, got);
         for (int i = 0; i < N; i++) {

@@ -71,7 +71,8 @@ struct noise *noise_open(const struct noise_setup *s, struct err *e)
     z->rows = rows;
     z->size = total / (size_t)rows;
     z->gpu = on_gpu(s, false);
-    if (s->brownian && s->compat != COMPAT_DIFFUSERS && !(z->brownian = brownian_open(e))) {
+    if (s->brownian && s->compat != COMPAT_DIFFUSERS &&
+        !(z->brownian = brownian_open(s->threads, e))) {
         noise_close(z);
         return NULL;
     }

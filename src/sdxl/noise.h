@@ -42,6 +42,7 @@ struct noise_setup {
     uint64_t seed;
     int n, c, h, w;               /* of the latents */
     bool brownian;                /* whether noise_between will be asked for */
+    int threads;                  /* for trees; 0: all cores */
     double sigma_low, sigma_high; /* the lowest over 0 and the highest of the run */
 };
 

@@ -3,8 +3,9 @@
  *
  * torchsde keeps its nodes; here a query goes down from the root twice, once to each end, and makes
  * again what it passes. Values are made a thousand at a time through all nodes of the way, each
- * node's generator going on where it was, so that memory does not grow with the picture. Every
- * product and sum is rounded to float by itself, as torch does: hence no fused arithmetic.
+ * node's generator going on where it was, so that memory does not grow with the picture; the nodes
+ * share the cores. Every product and sum is rounded to float by itself, as torch does: hence no
+ * fused arithmetic.
  */
 #include "sdxl/noise_brownian.h"
 
@@ -13,6 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/parallel.h"
 
 #if defined(__clang__)
 #pragma STDC FP_CONTRACT OFF
@@ -99,14 +102,17 @@ struct brownian {
     struct node node[MAX_NODES];
     int nodes;
     struct normals root;
-    /* Of the nodes on the way, by depth: increments, and the normals that split them. */
-    float w[MAX_DEPTH + 1][2 * CHUNK], noise[MAX_DEPTH][2 * CHUNK];
+    int threads;
+    float w[MAX_DEPTH + 1][2 * CHUNK]; /* increments of the nodes on the way, by depth */
+    float noise[MAX_NODES][2 * CHUNK]; /* normals that split them, by node */
 };
 
-struct brownian *brownian_open(struct err *e)
+struct brownian *brownian_open(int threads, struct err *e)
 {
     struct brownian *b = malloc(sizeof *b);
-    if (!b)
+    if (b)
+        b->threads = threads > 0 ? threads : parallel_cores();
+    else
         err_set(e, "out of memory for Brownian noise");
     return b;
 }
@@ -163,7 +169,7 @@ static void make_half(struct brownian *b, const struct node *s, bool right, size
     double before = s->middle - s->start, after = s->end - s->middle,
            part = 1 / (s->end - s->start);
     float share = (float)before, inverse = (float)part, root = (float)sqrt(before * after * part);
-    const float *w = b->w[s->depth], *noise = b->noise[s->depth];
+    const float *w = b->w[s->depth], *noise = b->noise[s - b->node];
     for (size_t i = 0; i < n; i++) {
         float left = share * w[i] * inverse + root * noise[i];
         out[i] = right ? w[i] - left : left;
@@ -181,7 +187,6 @@ static void add(float *sum, const float *w, size_t n, bool *first)
 static void walk(struct brownian *b, int at, size_t n, float *sum, bool *first)
 {
     struct node *s = &b->node[at];
-    normals_part(&s->normals, b->noise[s->depth], n);
     for (int right = 0; right < 2; right++) {
         float *half = b->w[s->depth + 1];
         if (!s->adds[right] && s->visit[right] < 0)
@@ -192,6 +197,23 @@ static void walk(struct brownian *b, int at, size_t n, float *sum, bool *first)
         else
             walk(b, s->visit[right], n, sum, first);
     }
+}
+
+struct drawing {
+    struct brownian *b;
+    size_t n;
+};
+
+/* The next normals of one node; of the root's own increment behind the last. */
+static void draw(void *context, int64_t node, int thread)
+{
+    struct drawing *d = context;
+    struct brownian *b = d->b;
+    (void)thread;
+    if (node < b->nodes)
+        normals_part(&b->node[node].normals, b->noise[node], d->n);
+    else
+        normals_part(&b->root, b->w[0], d->n);
 }
 
 void brownian_increment(struct brownian *b, const struct brownian_tree *t, double from, double to,
@@ -212,7 +234,7 @@ void brownian_increment(struct brownian *b, const struct brownian_tree *t, doubl
     for (size_t done = 0, n; done < t->count; done += n) {
         n = t->count - done < 2 * CHUNK ? t->count - done : CHUNK;
         bool first = true;
-        normals_part(&b->root, b->w[0], n);
+        parallel_for(b->threads, b->nodes + 1, draw, &(struct drawing){b, n});
         for (size_t i = 0; i < n; i++)
             b->w[0][i] *= scale;
         if (b->nodes > 0)

@@ -15,7 +15,8 @@
 
 struct brownian; /* room to work in, for any number of trees; not shared between threads */
 
-struct brownian *brownian_open(struct err *);
+/* threads: that share the drawing, 0 for all cores; the numbers do not depend on it. */
+struct brownian *brownian_open(int threads, struct err *);
 void brownian_close(struct brownian *);
 
 struct brownian_tree {

@@ -202,6 +202,7 @@ struct pipeline *pipeline_open_as(const char *model, const struct pipeline_optio
         err_set(e, "out of memory");
         return NULL;
     }
+    p->threads = opt->threads;
     if (!(p->checkpoint = checkpoint_open(model, NULL, e)))
         goto fail;
     p->config = checkpoint_config(p->checkpoint);

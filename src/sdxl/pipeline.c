@@ -298,6 +298,7 @@ static int take(struct run *r, const struct tensor *x)
                             .h = x->h,
                             .w = x->w,
                             .brownian = sampler_noise(g->sampler) == NOISE_BROWNIAN,
+                            .threads = r->p->threads,
                             .sigma_low = r->sigma[last],
                             .sigma_high = r->sigma[0]};
     r->host = calloc((size_t)tensor_count(x), sizeof *r->host);

@@ -21,6 +21,7 @@ struct pipeline {
     struct pipeline *shadow; /* the same over the dry backend, made by the first run */
     struct ops *profile;     /* around ops, made by the first run that asks for it */
     double load_ms;
+    int threads;                                   /* as asked for; 0: all cores */
     void (*stage)(struct ops *, const char *name); /* the forecast's bookkeeping, else NULL */
 };
 
