@@ -110,7 +110,7 @@ static void test_grid(void **state)
 {
     (void)state;
     struct rect cells[12], all = {3, 5, 20, 83};
-    layout_grid(all, 3, 4, cells);
+    layout_grid(all, 3, 4, cells, 12);
     for (int i = 0; i < 12; i++) {
         assert_true(inside(cells[i], all));
         assert_true(cells[i].h == 6 && cells[i].w == 20);
@@ -119,9 +119,14 @@ static void test_grid(void **state)
     }
     assert_int_equal(cells[1].x - cells[0].x, 21); /* a column between */
     assert_int_equal(cells[4].y - cells[0].y, 6);
-    layout_grid((struct rect){0, 0, 2, 3}, 3, 4, cells); /* no room: empty, not negative */
+    layout_grid((struct rect){0, 0, 2, 3}, 3, 4, cells, 12); /* no room: empty, not negative */
     for (int i = 0; i < 12; i++)
         assert_int_equal(area(cells[i]), 0);
+    cells[10].h = cells[11]
+                      .h = -1; /* ten in three rows of four: what is left over is not touched */
+    layout_grid(all, 3, 4, cells, 10);
+    assert_int_equal(cells[9].h, 6);
+    assert_true(cells[10].h == -1 && cells[11].h == -1);
 }
 
 int main(void)

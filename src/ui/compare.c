@@ -253,7 +253,7 @@ static int columns_for(const struct store_run *run, struct rect r)
 {
     if (run->rows == 1 && run->cols > 2 && r.w / run->cols < 26 && r.h >= 24)
         return (run->cols + 1) / 2;
-    return run->cols;
+    return run->cols > 0 ? run->cols : 1;
 }
 
 static void compare_draw(struct ui *ui, struct rect main)
@@ -270,7 +270,7 @@ static void compare_draw(struct ui *ui, struct rect main)
     struct rect r = {main.y + 1, main.x, main.h - 1, main.w};
     int n = c->jobs_count < COMPARE_CELLS ? c->jobs_count : COMPARE_CELLS;
     c->columns = columns_for(run, r);
-    layout_grid(r, (n + c->columns - 1) / c->columns, c->columns, c->cells);
+    layout_grid(r, (n + c->columns - 1) / c->columns, c->columns, c->cells, n);
     for (int i = 0; i < n; i++)
         draw_variant(ui, i, c->cells[i]);
 }

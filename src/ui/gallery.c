@@ -140,6 +140,7 @@ static void draw_grid(struct ui *ui, struct rect main)
     struct rect r = g->grid = (struct rect){main.y + 1, main.x, main.h - 1, main.w};
     g->cols = r.w / CELL_W > 0 ? r.w / CELL_W : 1;
     g->rows = r.h / CELL_H > 0 ? r.h / CELL_H : 1;
+    g->cols = g->cols < PAGE ? g->cols : PAGE;
     while (g->rows * g->cols > PAGE)
         g->rows--;
     if (g->total == 0) {
@@ -150,7 +151,7 @@ static void draw_grid(struct ui *ui, struct rect main)
         return;
     }
     int page = g->rows * g->cols, top = g->at / page * page;
-    layout_grid(r, g->rows, g->cols, cells);
+    layout_grid(r, g->rows, g->cols, cells, PAGE);
     for (int i = 0; i < page && top + i < g->total; i++) {
         if (!sprite_at(ui, top + i)) { /* the grid's page crosses the store's */
             int keep = g->at;
@@ -466,7 +467,7 @@ static void gallery_mouse(struct ui *ui, const struct input_event *in)
         g->searching = true;
         return;
     }
-    layout_grid(g->grid, g->rows, g->cols, cells);
+    layout_grid(g->grid, g->rows, g->cols, cells, PAGE);
     int page = g->rows * g->cols, top = g->at / page * page;
     for (int i = 0; i < page && top + i < g->total; i++) {
         struct rect r = cells[i];

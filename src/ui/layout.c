@@ -159,11 +159,11 @@ struct studio_layout layout_studio(struct rect main)
     return l;
 }
 
-void layout_grid(struct rect area, int rows, int cols, struct rect *cells)
+void layout_grid(struct rect area, int rows, int cols, struct rect *cells, int count)
 {
     int w = cols > 0 ? clamp((area.w - (cols - 1)) / cols, 0, area.w) : 0;
     int h = rows > 0 ? clamp(area.h / rows, 0, area.h) : 0;
     for (int i = 0; i < rows; i++)
-        for (int j = 0; j < cols; j++)
+        for (int j = 0; j < cols && i * cols + j < count; j++)
             cells[i * cols + j] = (struct rect){area.y + i * h, area.x + j * (w + 1), h, w};
 }

@@ -21,7 +21,7 @@ struct studio_layout {
 };
 struct studio_layout layout_studio(struct rect main);
 
-/* A grid of equal cells with a gap of one column; cells[row * cols + col]. */
-void layout_grid(struct rect, int rows, int cols, struct rect *cells);
+/* A grid of equal cells with a gap of one column: cells[row * cols + col], the first `count`. */
+void layout_grid(struct rect, int rows, int cols, struct rect *cells, int count);
 
 #endif

@@ -110,6 +110,25 @@ static void preview_title(const struct ui *ui, int room, char *out, size_t size)
     }
 }
 
+static void centered(struct ui *ui, struct rect in, int y, const char *text)
+{
+    int w = text_columns(text, strlen(text));
+    int x = w < in.w ? (in.w - w) / 2 : 1;
+    draw_text(ui->screen, in.y + y, in.x + x, in.w - x - 1, ROLE_DIM, text);
+}
+
+/* Where the terminal shows no pictures: what there is instead. */
+static void preview_words(struct ui *ui, struct rect in)
+{
+    const struct live *l = &ui->live;
+    const char *slash = l->last.path ? strrchr(l->last.path, '/') : NULL;
+    centered(ui, in, in.h / 2 - 1, "this terminal shows no pictures (see spritty doctor)");
+    if (slash && !l->job) {
+        centered(ui, in, in.h / 2, slash + 1);
+        centered(ui, in, in.h / 2 + 1, ui->folder);
+    }
+}
+
 void preview_draw(struct ui *ui, struct rect r)
 {
     const struct live *l = &ui->live;
@@ -119,18 +138,20 @@ void preview_draw(struct ui *ui, struct rect r)
     int rows, cols;
     preview_title(ui, title_room(r), title, sizeof title);
     struct rect in = draw_box(ui->screen, r, title, false);
+    if (ui->probe.caps.graphics == GRAPHICS_NONE && ui->probe.caps.done) {
+        preview_words(ui, in);
+        return;
+    }
     if (l->job && l->preview) {
         draw_image(ui->screen, in, SLOT_PREVIEW, l->preview, l->preview_serial, false, true);
         return;
     }
     if (st->shown_count == 0) {
-        const char *text = "the sprite appears here";
-        int w = text_columns(text, strlen(text));
-        draw_text(ui->screen, in.y + in.h / 2, in.x + (in.w - w) / 2, w, ROLE_DIM, text);
+        centered(ui, in, in.h / 2, "the sprite appears here");
         return;
     }
     arrange(st->shown_count, in, &rows, &cols);
-    layout_grid(in, rows, cols, cell);
+    layout_grid(in, rows, cols, cell, st->shown_count);
     for (int i = 0; i < st->shown_count; i++)
         draw_image(ui->screen, cell[i], SLOT_SHOWN + (unsigned)i, st->shown[i].image,
                    st->shown[i].serial, true, false);
