@@ -14,6 +14,7 @@ enum {
     PATIENCE_MS = 2000, /* for an answer, beyond what the bytes should take */
     MEASURABLE = 1024,  /* fewer bytes say nothing about the rate */
     SLOW = 12,          /* bytes a ms, while the rate is not known */
+    UNHEARD = 8192,     /* bytes that may be sent before the first answer */
     REST = 2,           /* times as long as a frame took */
     REST_MS = 3000,     /* at most */
 };
@@ -204,7 +205,9 @@ static bool unanswered(struct out *o, double now_ms)
 
 bool out_is_calm(struct out *o, double now_ms)
 {
-    return !unanswered(o, now_ms) && now_ms >= o->pace.rest_until;
+    if (!unanswered(o, now_ms))
+        return now_ms >= o->pace.rest_until;
+    return o->pace.answered_ms == 0 && o->total - o->pace.asked_at < UNHEARD;
 }
 
 size_t out_budget(const struct out *o, double budget_ms)

@@ -60,7 +60,8 @@ void out_ask(struct out *, double now_ms);
 void out_answered(struct out *, double now_ms);
 /* Is the line free for a frame that nobody asked for? Not while an answer is out that may still
  * come (buffers on the way would take many frames, and the next key would come behind all of them),
- * and then, so that a key finds it free more often than not, twice as long as the last took. */
+ * and then, so that a key finds it free more often than not, twice as long as the last took. Before
+ * the first answer of all a few frames may go: it may come late, or never. */
 bool out_is_calm(struct out *, double now_ms);
 /* May a picture of about `bytes` that nobody waits for (a preview) be sent now, so that it takes
  * at most budget_ms of the line? False while an answer is out (up to two seconds, and four times as
