@@ -19,14 +19,14 @@ enum {
 static const double PI = 3.14159265358979323846;
 /* Least confidence: more where there are few lines, which are in step with something by chance, and
  * where lines follow the edges. */
-static const double SURE = 0.3, SURE_FEW = 1.5, SURE_UNEVEN = 0.25;
+static const double SURE = 0.3, SURE_FEW = 1.5, SURE_UNEVEN = 0.15;
 static const double FEW = 1;        /* how much less a wave with few lines counts */
 static const double AS_GOOD = 0.9;  /* a longer wave with so much of the best one's is taken */
 static const double SHIFT = 0.35;   /* pixels that a rounder size may move the outermost lines */
 static const double ASPECT = 1.5;   /* of a cell's sides, at most */
 static const double GIVE = 0.3;     /* share of a cell that lines may wander from one to the next */
-static const double STIFF = 4;      /* how much wandering must gain, in edges of a line */
-static const double WEAK = 0.1;     /* a line with less than this share of edges tells nothing */
+static const double STIFF = 1;      /* how much wandering must gain, in edges of a line */
+static const double WEAK = 0.02;    /* a line with less than this share of edges tells nothing */
 static const double FOLLOW_MIN = 3; /* smaller cells leave lines no room to wander */
 static const double BETTER = 0.06;  /* share of the edges that following them must win */
 static const double APART = 1.1;    /* cells are square unless two sizes fit so much better */
