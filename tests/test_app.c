@@ -117,6 +117,19 @@ static void a_prompt_becomes_a_sprite(void **state)
     expect_picture(d, &d->emu->image[0], path[0]);
 }
 
+static void the_seed_shown_is_the_seed_used(void **state)
+{
+    (void)state;
+    struct drive *d = app_start(&(struct drive_options){
+        .rows = 40, .cols = 120, .home = app_home("[defaults]\nsteps = 2\nseed = 7\n")});
+    drive_wait_text(d, "seed +7 ");
+    app_run(d, "a gem");
+    drive_wait_text(d, "done in");
+    drive_wait_text(d, "Sprite .* seed 7 ");
+    drive_key(d, "C-g"); /* another one */
+    drive_wait_text(d, "\u2502 seed +[0-9]{2,}");
+}
+
 static void progress_queue_and_cancel(void **state)
 {
     (void)state;
@@ -377,6 +390,7 @@ int main(void)
         cmocka_unit_test_teardown(every_character_is_text, app_clean),
         cmocka_unit_test_teardown(editing_keys, app_clean),
         cmocka_unit_test_teardown(a_prompt_becomes_a_sprite, app_clean),
+        cmocka_unit_test_teardown(the_seed_shown_is_the_seed_used, app_clean),
         cmocka_unit_test_teardown(progress_queue_and_cancel, app_clean),
         cmocka_unit_test_teardown(resized_while_sampling, app_clean),
         cmocka_unit_test_teardown(themes_change_the_colours, app_clean),

@@ -45,7 +45,7 @@ static void expect_usable(struct drive *d, int status)
         next = drive_now() > next ? drive_now() + 1000 : next;
         drive_check(d, drive_now() - start < drive_patience());
     }
-    drive_check(d, drive_sees(d, "^line$")); /* echo is on */
+    drive_check(d, drive_sees(d, "^ *line$")); /* echo is on */
     drive_wait_end(d);
 }
 
@@ -169,13 +169,13 @@ static void suspended_and_back(void **state)
     drive_wait(d, app_one_image(d));
     drive_wait_text(d, "done in");
     for (int i = 0; i < 2; i++) {
-        drive_wait_quiet(d, 300); /* no answer is on its way */
         drive_key(d, "C-z");
         drive_wait_text(d, "Stopped");
         drive_wait(d, at_prompt(d));
         drive_check(d, !d->emu->alt && d->emu->cursor && !emu_mode(d->emu, 1006));
         drive_type(d, "echo still $((6*7))\r");
         drive_wait_text(d, "^still 42");
+        drive_check(d, drive_sees(d, "^\\$ echo still")); /* no rest of an answer before it */
         drive_wait(d, at_prompt(d));
         drive_resize(d, 40 - i, 110 - i);
         drive_type(d, "fg\r");
