@@ -72,7 +72,7 @@ static void one_pixel_a_latent(void **state)
 
 /* ---- the network ---- */
 
-enum { LAYERS = PREVIEW_LAYERS, WIDE = PREVIEW_CHANNELS, W = 21, H = 18, ROOM = 40 };
+enum { LAYERS = PREVIEW_LAYERS, WIDE = PREVIEW_CHANNELS, W = 37, H = 34, ROOM = 56 };
 
 struct plain_net {
     int channels, scale, layers;

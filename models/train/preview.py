@@ -1,6 +1,6 @@
 """Fits the small network that shows what a latent looks like without decoding it.
 
-    python preview.py DIR [--model FOLDER] [--images 320] [--layers 3x24,1x24m,3] [--dry] [--sheet OUT.png]
+    python preview.py DIR [--model FOLDER] [--images 160] [--layers 3x24,1x24m,3] [--dry] [--sheet OUT.png]
 
 A few convolutions turn each latent into 2x2 pixels: for models/tiny one pixel a cell of the sprite.
 The pairs are latents as previews meet them (what the sampler sees at its
@@ -225,10 +225,10 @@ def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("folder")
     ap.add_argument("--model", default=os.path.join(evaluate.HERE, "..", "tiny"))
-    ap.add_argument("--images", type=int, default=320)
+    ap.add_argument("--images", type=int, default=160)
     ap.add_argument("--layers", default="3x24,1x24m,3",
                     help="kernel x outputs, m: with the mean; the last one's kernel")
-    ap.add_argument("--updates", type=int, default=5000)
+    ap.add_argument("--updates", type=int, default=4500)
     ap.add_argument("--dry", action="store_true")
     ap.add_argument("--sheet")
     args = ap.parse_args()

@@ -10,7 +10,7 @@
 
 enum {
     SDXL_CHANNELS = 4,
-    TILE = 16,                                    /* latents each way */
+    TILE = 32,                                    /* latents each way */
     HALO = PREVIEW_LAYERS * (PREVIEW_KERNEL / 2), /* that a tile may need beyond its edges */
     SPAN = TILE + 2 * HALO,
     WORK = SPAN * SPAN * PREVIEW_CHANNELS /* values */
