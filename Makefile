@@ -40,8 +40,10 @@ NO_SHIM    := $(if $(findstring thread,$(SAN)),the thread sanitizer cannot follo
 SHIM_CXX    = $(CXX_NAME) $(wordlist 2,9,$(CC))
 # Threads that are fibers, thousands a launch: no second stack for each.
 SHIM_SAN    = $(if $(findstring address,$(SAN)),--param asan-use-after-return=0)
-COMPILE_SHIM = $(SHIM_CXX) -x c++ -std=c++17 -O2 $(CFLAGS) $(WARN) -Wno-unknown-pragmas \
-               $(SANFLAGS) $(SHIM_SAN) -fno-exceptions -fno-rtti -MMD -MP -Isrc -Igpu -Itests/gpu_shim
+# (gcc 12 for aarch64 breaks down over one of the kernels when it vectorises.)
+COMPILE_SHIM = $(SHIM_CXX) -x c++ -std=c++17 -O2 -fno-tree-vectorize $(CFLAGS) $(WARN) \
+               -Wno-unknown-pragmas $(SANFLAGS) $(SHIM_SAN) -fno-exceptions -fno-rtti -MMD -MP \
+               -Isrc -Igpu -Itests/gpu_shim
 
 # One short line a file; V=1 shows the commands.
 Q   = $(if $(V),,@)
