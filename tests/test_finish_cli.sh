@@ -122,6 +122,8 @@ tells_mistakes() {
     refuses 1 bad.png finish bad.png -o a.png
     refuses 1 cut.png finish cut.png -o a.png
     refuses 1 nowhere.png finish nowhere.png -o a.png
+    cp "$picture" mine.png
+    refuses 1 'written over' finish mine.png -o .
     refuses 1 nodir finish "$picture" -o nodir/a.png
     refuses 1 bad.hex finish "$picture" --palette bad.hex
     refuses 1 "did you mean 'pico-8'" finish "$picture" --palette pico8

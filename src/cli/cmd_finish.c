@@ -195,6 +195,13 @@ static bool is_folder(const char *path)
     return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat p, q;
+    return !stat(a, &p) && !stat(b, &q) && S_ISREG(p.st_mode) && p.st_dev == q.st_dev &&
+           p.st_ino == q.st_ino;
+}
+
 /* out.png, or DIR/in.png, or in-finished.png here. */
 static char *file_name(const struct work *k, const char *in)
 {
@@ -227,6 +234,10 @@ static int name_files(struct work *k, struct err *e)
                                settings_has(&k->cli->flags, "output")
                                    ? "; for several images, -o names a folder that is there"
                                    : "");
+        for (int j = 0; j < n; j++)
+            if (is_same_file(k->files[i], k->cli->args[j]))
+                return err_set(e, "%s would be written over: name another file or folder with -o",
+                               k->cli->args[j]);
         if (file_check_target(k->files[i], e))
             return -1;
     }
@@ -290,7 +301,7 @@ static void tell(const struct work *k, const char *in, const struct image *raw,
                  r->grid_even ? "" : ", uneven", 100 * r->confidence);
     fprintf(stderr, "%s: %dx%d%s -> %dx%d, %d -> %d colours%s  %.1f ms\n", name, raw->width,
             raw->height, cells, r->width, r->height, r->colors_before, r->colors_after,
-            k->o.matte && !r->background ? ", no background found" : "", r->ms);
+            k->o.matte && !r->background && !r->was_cut ? ", no background found" : "", r->ms);
 }
 
 static void tell_json(struct jsonw *w, const char *file, const struct work *k,

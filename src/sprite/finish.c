@@ -70,7 +70,7 @@ static int cut(struct image *m, const struct finish_options *o, struct finish_re
     struct matte_report matte;
     if (matte_cut(m, &(struct matte_options){o->tolerance, o->holes}, &matte, e))
         return -1;
-    r->background = matte.found;
+    r->background = matte.found, r->was_cut = matte.was_cut;
     memcpy(r->background_rgb, matte.rgb, 3);
     return 0;
 }

@@ -43,6 +43,7 @@ struct finish_report {
     double confidence;               /* in the grid, 0 to 1 */
     int colors_before, colors_after; /* visible colours: of the cells; of the result */
     bool background;                 /* was found and cut */
+    bool was_cut;                    /* the image was transparent already where it should be */
     uint8_t background_rgb[3];       /* if so */
     struct clean_report clean;
     int pivot[2]; /* the middle of the sprite's feet, with `place` (frame.h) */

@@ -34,7 +34,7 @@ static const double APART = 1.1;    /* cells are square unless two sizes fit so 
 /* One direction of the image. */
 struct axis {
     struct edges edges;
-    double middle, extent; /* of the edges, in pixels */
+    double extent; /* of the edges, in pixels */
 };
 
 /* How much the edges are in step with a wave of this frequency: a sum that is their total where
@@ -65,7 +65,6 @@ static void measure(struct axis *a)
         last = sum < to ? i + 1 : last;
     }
     a->extent = last > first ? last - first : 0;
-    a->middle = 0.5 * (first + last);
 }
 
 /* ---- all waves at once ---- */
