@@ -205,6 +205,9 @@ $(BUILD)/src/%.o: src/%.c Makefile
 # CPU kernels may fuse a * b + c where the level that they are compiled for can.
 $(BUILD)/src/ops/cpu_%.o: FUSE = -ffp-contract=fast
 
+# Nothing to vectorise in the app (and gcc 12 for aarch64 breaks down over it with -O3).
+$(BUILD)/src/ui/%.o: OPT = -O2
+
 # Tests need no -O3 (and gcc 12 for aarch64 breaks down over one of them with it).
 $(TESTS): OPT = -O2
 

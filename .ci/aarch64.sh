@@ -5,7 +5,7 @@
 # system changes. Where a tool is missing the run is skipped, and says which.
 root=$PWD/build/aarch64/root
 packages='libdnnl-dev libpng-dev libinih-dev libcjson-dev libutf8proc-dev zlib1g-dev libcmocka-dev
-    libncurses-dev libsixel-dev libchafa-dev libsqlite3-dev libvterm-dev'
+    libncurses-dev libsixel-dev libchafa-dev libglib2.0-dev libsqlite3-dev libvterm-dev'
 
 skip() {
     echo "aarch64-test skipped: $1"
@@ -33,6 +33,10 @@ fetch() {
     done
     rm -rf $apt "$root"
     mv "$root.part" "$root"
+    # Absolute links (libm.so) mean the root that they lie in.
+    find "$root" -type l -lname '/*' | while read -r link; do
+        ln -sfn "$root$(readlink "$link")" "$link"
+    done
 }
 
 if [ ! -d "$root" ]; then
