@@ -127,7 +127,8 @@ void engine_cancel(struct engine *, int64_t job);
 /* ---- answers that need no thread ---- */
 
 /* What a job would run with, in the caller's thread: `said` over preset over config files over the
- * model's recommendations. *out says every key but prompt, output and seed unless they were said.
+ * model's recommendations. *out says every key but prompt, output, seed and sigmas unless they were
+ * said.
  */
 int engine_settle(const struct settings *said, const char *preset, struct settings *out,
                   struct err *);
