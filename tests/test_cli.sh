@@ -95,7 +95,7 @@ refuses_usage() {
     refuses 2 "needs PROMPT" "$spritty" gen
     refuses 2 "did you mean --steps" "$spritty" gen x --stpes 3
     refuses 2 "there is no command 'paint'" "$spritty" paint
-    refuses 2 "is not built yet" "$spritty" sheet x
+    refuses 2 "is not built yet" "$spritty" pull x
     refuses 2 "WIDTHxHEIGHT" "$spritty" gen x --size big
     refuses 2 "euler" "$spritty" gen x --sampler nope
 }
