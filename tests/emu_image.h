@@ -31,7 +31,7 @@ struct emu_kind {
 static const struct emu_kind emu_plain = {.name = "plain"};
 static const struct emu_kind emu_mute = {.name = "mute", .mute = true};
 static const struct emu_kind emu_sixel = {.name = "sixel", EMU_SIXEL};
-static const struct emu_kind emu_late = {.name = "late", EMU_SIXEL, .late_ms = 2500};
+static const struct emu_kind emu_late = {.name = "late", EMU_SIXEL, .late_ms = 5000};
 static const struct emu_kind emu_slow = {.name = "slow", EMU_SIXEL, .rate = 20000};
 static const struct emu_kind emu_kitty = {
     .name = "kitty", .version = "kitty(0.35.2)", .kitty = true, .cell_h = 20, .cell_w = 10};
