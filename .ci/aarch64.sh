@@ -50,7 +50,7 @@ make --no-print-directory BUILD=build/aarch64 CC="aarch64-linux-gnu-gcc --sysroo
     AR=aarch64-linux-gnu-ar build-tests || exit 1
 
 # Left out: what takes many minutes on an emulator, and what measures the emulator's own memory.
-left_out='arena dry gpu gpu_networks networks trajectory pipeline engine grid preview app app_safety drive'
+left_out='arena dry gpu gpu_networks networks trajectory pipeline engine grid app app_safety drive'
 tests=
 for t in tests/test_*.c; do
     name=${t#tests/test_}
