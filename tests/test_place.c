@@ -339,8 +339,11 @@ static void want_on(long want[ROWS][COLS], int i)
     struct graphics_fit f = graphics_fit(&sixel_caps, w.image->width, w.image->height, w.rows,
                                          w.cols);
     int y0 = w.y + f.top, x0 = w.x + f.left;
-    if (overlay.on && overlay.y < y0 + f.rows && y0 < overlay.y + overlay.rows &&
-        overlay.x < x0 + f.cols && x0 < overlay.x + overlay.cols)
+    /* The cells beside an image belong to it: it may reach into them. */
+    int y1 = y0 + f.rows + (y0 + f.rows < w.y + w.rows);
+    int x1 = x0 + f.cols + (x0 + f.cols < w.x + w.cols);
+    if (overlay.on && overlay.y < y1 && y0 < overlay.y + overlay.rows && overlay.x < x1 &&
+        x0 < overlay.x + overlay.cols)
         return;
     for (int y = y0; y < y0 + f.rows; y++)
         for (int x = x0; x < x0 + f.cols; x++)

@@ -49,10 +49,10 @@ struct look {
 struct entry {
     bool used;
     unsigned slot;
-    bool shown; /* something of it stands on the screen: rect, look */
-    bool hurt;  /* and was written over */
-    bool held;  /* kitty has it */
-    struct rect rect;
+    bool shown;             /* something of it stands on the screen: rect, look */
+    bool hurt;              /* and was written over */
+    bool held;              /* kitty has it */
+    struct rect rect, edge; /* the cells of the image; those to be cleared (with_edge) */
     struct look look;
     uint64_t sent;     /* which of all images that were sent */
     int variant;       /* how far a preview has to be made smaller */
@@ -172,11 +172,29 @@ static bool covered(const struct places *p, struct rect r)
     return false;
 }
 
+/* The cells that may have to be cleared of an image: where a cell is no whole number of pixels wide
+ * (Konsole), it reaches into one more column or row. Its area has no text, so that may go too. */
+static struct rect with_edge(const struct caps *caps, const struct place *w, struct rect r)
+{
+    if (caps->graphics == GRAPHICS_BLOCKS || r.rows < 1)
+        return r;
+    r.rows += r.y + r.rows < w->y + w->rows;
+    r.cols += r.x + r.cols < w->x + w->cols;
+    return r;
+}
+
 /* Where a wanted image lies in full size; no rows when it cannot be shown. */
 static struct rect full_rect(const struct caps *caps, const struct place *w)
 {
     struct graphics_fit f = graphics_fit(caps, w->image->width, w->image->height, w->rows, w->cols);
     return (struct rect){w->y + f.top, w->x + f.left, f.rows, f.cols};
+}
+
+/* Will an image in these cells leave nothing to be seen of what the entry shows? */
+static bool replaces(const struct entry *t, struct rect rect, struct rect edge)
+{
+    return contains(rect, t->edge) ||
+           (contains(rect, t->rect) && contains(t->rect, rect) && contains(edge, t->edge));
 }
 
 /* -- taking away --------------------------------------------------------------------------------
@@ -220,7 +238,7 @@ static void hide(struct places *p, struct out *out, struct entry *t)
         out_text(out, remove);
     }
     if (t->shown)
-        blank_cells(p, out, t->rect);
+        blank_cells(p, out, t->edge);
     t->shown = t->hurt = t->held = false;
 }
 
@@ -235,7 +253,8 @@ void place_clear(struct places *p, struct out *out, const char *blank_attributes
         struct place *w = t->used ? find_want(p, t->slot) : NULL;
         struct rect full = w ? full_rect(&p->caps, w) : (struct rect){0};
         /* An image that will lie over all of the old one replaces it without a gap. */
-        if (t->used && (!w || covered(p, full) || (t->shown && !contains(full, t->rect))))
+        struct rect edge = w ? with_edge(&p->caps, w, full) : full;
+        if (t->used && (!w || covered(p, edge) || (t->shown && !replaces(t, full, edge))))
             hide(p, out, t);
         if (t->used && !w)
             entry_drop(t);
@@ -288,7 +307,7 @@ static struct entry *entry_of(struct places *p, unsigned slot)
 
 struct variant {
     struct look look;
-    struct rect rect;
+    struct rect rect, edge;
 };
 
 /* How a place is drawn, made smaller `n` times: half the factor down to 1, then shrunk into half
@@ -307,6 +326,7 @@ static bool variant_of(const struct caps *caps, const struct place *w, int n, st
     f = graphics_fit_at(caps, iw, ih, rows, cols, smaller ? 0 : f.scale);
     v->rect = (struct rect){w->y + (w->rows - rows) / 2 + f.top,
                             w->x + (w->cols - cols) / 2 + f.left, f.rows, f.cols};
+    v->edge = with_edge(caps, w, v->rect);
     v->look = (struct look){.serial = w->serial, .w = iw, .h = ih, .scale = f.scale};
     memcpy(v->look.ground, w->ground, 3);
     memcpy(v->look.ground2, w->ground2, 3);
@@ -359,14 +379,15 @@ static bool encode_live(struct places *p, struct entry *t, const struct place *w
 
 static void send(struct places *p, struct out *out, struct entry *t, const struct variant *v)
 {
-    if (t->shown && !contains(v->rect, t->rect))
-        blank_cells(p, out, t->rect);
+    if (t->shown && !replaces(t, v->rect, v->edge))
+        blank_cells(p, out, t->edge);
     put_cursor(out, v->rect.y, v->rect.x);
     out_put(out, t->cache.bytes, t->cache.len);
     t->shown = true;
     t->hurt = false;
     t->held = p->caps.graphics == GRAPHICS_KITTY;
     t->rect = v->rect;
+    t->edge = v->edge;
     t->look = v->look;
     t->shown_variant = t->variant;
     t->sent = ++p->sent;
@@ -388,7 +409,7 @@ static enum drawn draw(struct places *p, const struct place *w, struct out *out,
 {
     struct variant v;
     struct entry *t;
-    if (!variant_of(&p->caps, w, 0, &v) || covered(p, v.rect) || !(t = entry_of(p, w->slot)))
+    if (!variant_of(&p->caps, w, 0, &v) || covered(p, v.edge) || !(t = entry_of(p, w->slot)))
         return DRAWN_NOTHING;
     if (is_shown(p, t, w))
         return DRAWN_NOTHING;
