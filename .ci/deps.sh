@@ -19,7 +19,7 @@ build|cJSON|pc:libcjson|libcjson-dev|reads and writes JSON
 build|utf8proc|pc:libutf8proc|libutf8proc-dev|Unicode in prompts
 build|ncursesw|pc:ncursesw|libncurses-dev|the terminal app
 build|libsixel|pc:libsixel|libsixel-dev|pictures in the terminal
-build|GLib|pc:glib-2.0|libglib2.0-dev|what chafa's headers ask for
+build|GLib|pc:glib-2.0|libglib2.0-dev|headers that those of chafa need
 build|chafa|pc:chafa|libchafa-dev|pictures in terminals without sixel
 build|SQLite|pc:sqlite3|libsqlite3-dev|jobs and sprites on disk
 build|libcurl|pc:libcurl|libcurl4-openssl-dev|downloads models

@@ -65,7 +65,7 @@ static int32_t *find_text(const struct bpe *b, const char *s, size_t len)
     size_t mask = b->slots - 1, i = hash_text(s, len) & mask;
     for (; b->slot[i] >= 0; i = (i + 1) & mask) {
         const char *held = b->text[b->slot[i]];
-        if (strncmp(held, s, len) == 0 && held[len] == '\0')
+        if (strnlen(held, len + 1) == len && memcmp(held, s, len) == 0) /* `s` may hold zeros */
             break;
     }
     return &b->slot[i];
