@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include <ini.h>
@@ -270,6 +271,16 @@ int settings_fill(struct settings *s, const struct settings *from, struct err *e
         s->said |= 1u << i;
     }
     return 0;
+}
+
+int settings_draw_seed(struct settings *s, struct err *e)
+{
+    uint32_t seed;
+    char text[16];
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        return err_set(e, "the system gives no random numbers; choose a seed yourself");
+    snprintf(text, sizeof text, "%u", seed);
+    return settings_set(s, "seed", text, e);
 }
 
 void settings_unset(struct settings *s, const char *key)

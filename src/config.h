@@ -54,6 +54,9 @@ int settings_key_index(const char *name);
  * front of it. */
 int settings_set(struct settings *, const char *key, const char *value, struct err *);
 bool settings_has(const struct settings *, const char *key);
+/* A new seed of 32 bits, as other tools draw them: short enough to read out. -1: the system gives
+ * none. */
+int settings_draw_seed(struct settings *, struct err *);
 /* As if it had never been said. */
 void settings_unset(struct settings *, const char *key);
 /* Copies what `from` says and `s` does not. -1: no memory. */

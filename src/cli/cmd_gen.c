@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/fileio.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -83,28 +84,28 @@ static int name_files(struct gen *g, struct err *e)
 
 static int finish(struct gen *g, struct err *e)
 {
-    double start = now_ms();
+    double start = clock_ms();
     g->sprites = calloc((size_t)g->result.count, sizeof *g->sprites);
     if (!g->sprites)
         return err_set(e, "out of memory for the sprites");
     for (int i = 0; i < g->result.count; i++)
         if (!(g->sprites[i] = sprite_finish(&g->job, &g->result, i, e)))
             return -1;
-    g->times.finish = now_ms() - start;
+    g->times.finish = clock_ms() - start;
     return 0;
 }
 
 static int save(struct gen *g, struct err *e)
 {
-    double start = now_ms();
+    double start = clock_ms();
     meta_model_hash(g->job.model, g->hash);
     for (int i = 0; i < g->result.count; i++) {
         struct origin origin = {&g->job, g->pipeline, &g->result, g->hash, i};
         if (sprite_save(g->files[i], g->sprites[i], &origin, e))
             return -1;
     }
-    g->times.save = now_ms() - start;
-    g->times.total = now_ms() - g->began;
+    g->times.save = clock_ms() - start;
+    g->times.total = clock_ms() - g->began;
     return 0;
 }
 
@@ -165,7 +166,7 @@ static int generate(struct gen *g, struct err *e)
 
 int cmd_gen(struct cli *cli)
 {
-    struct gen g = {.cli = cli, .began = now_ms()};
+    struct gen g = {.cli = cli, .began = clock_ms()};
     struct err e = {""};
     catch_interrupts();
     progress_init(&g.progress, stderr, cli->quiet);

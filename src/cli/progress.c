@@ -6,15 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
-double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
+#include "base/clock.h"
 
 void progress_init(struct progress *p, FILE *to, bool quiet)
 {
@@ -98,7 +92,7 @@ void progress_line(const struct progress *p, double now, char *out, size_t size)
 static void draw(const struct progress *p)
 {
     char line[600];
-    progress_line(p, now_ms(), line, sizeof line);
+    progress_line(p, clock_ms(), line, sizeof line);
     fprintf(p->to, "\r%s\033[K", line);
     fflush(p->to);
 }
@@ -113,7 +107,7 @@ static void end_stage(struct progress *p)
         fflush(p->to);
         return;
     }
-    duration(now_ms() - p->began, time, sizeof time);
+    duration(clock_ms() - p->began, time, sizeof time);
     if (p->stepping > 0 && p->step > 0) {
         char ms[32];
         duration(p->stepping / p->step, ms, sizeof ms);
@@ -128,7 +122,7 @@ void progress_event(struct progress *p, const struct gen_progress *g)
     if (!p->stage || strcmp(p->stage, g->stage)) {
         end_stage(p);
         p->stage = g->stage;
-        p->began = now_ms();
+        p->began = clock_ms();
         p->stepping = 0;
     }
     p->step = g->step;

@@ -34,7 +34,4 @@ void progress_line(const struct progress *, double now, char *out, size_t size);
  * at most 64 columns and 32 rows. */
 void progress_picture(const struct progress *, const struct image *);
 
-/* Milliseconds of a clock that only goes forward. */
-double now_ms(void);
-
 #endif

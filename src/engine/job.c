@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 
 #include "base/json.h"
@@ -180,18 +179,10 @@ static char *join_prompt(const char *frame, const char *words)
     return n < 0 ? NULL : out;
 }
 
-/* 32 bits, as other tools draw them: short enough to read out. */
-static int draw_seed(struct settings *s, struct err *e)
+static int need_seed(struct settings *s, struct err *e)
 {
-    uint32_t seed;
-    if (settings_has(s, "seed") && !s->random_seed)
-        return 0;
-    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
-        return err_set(e, "the system gives no random numbers; choose a seed with -s");
-    s->random_seed = false;
-    char text[16];
-    snprintf(text, sizeof text, "%u", seed);
-    return settings_set(s, "seed", text, e);
+    bool chosen = settings_has(s, "seed") && !s->random_seed;
+    return chosen ? 0 : settings_draw_seed(s, e);
 }
 
 static void point(struct job *j)
@@ -239,7 +230,7 @@ int job_prepare(struct job *j, const struct settings *flags, const char *preset,
                 struct err *e)
 {
     struct settings *s = &j->settings;
-    if (job_settle(j, flags, preset, e) || refuse_unbuilt(s, e) || draw_seed(s, e))
+    if (job_settle(j, flags, preset, e) || refuse_unbuilt(s, e) || need_seed(s, e))
         return -1;
     j->prompt = join_prompt(s->prompt, prompt);
     if (!j->prompt)

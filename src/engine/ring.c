@@ -21,8 +21,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "base/clock.h"
 
 enum { CACHE_LINE = 64 }; /* the sides' counters do not share one */
 
@@ -118,22 +119,15 @@ void ring_clear(struct ring *r)
     atomic_exchange(&r->told, false);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 void ring_wait(struct ring *r, int ms)
 {
     struct pollfd p = {.fd = r->fd, .events = POLLIN};
-    int64_t end = now_ms() + ms;
+    double end = clock_ms() + ms;
     for (;;) {
         ring_clear(r);
-        int64_t left = ms < 0 ? -1 : end - now_ms();
+        double left = end - clock_ms();
         if (!is_empty(r) || (ms >= 0 && left <= 0))
             return;
-        poll(&p, 1, (int)left);
+        poll(&p, 1, ms < 0 ? -1 : (int)left + 1);
     }
 }

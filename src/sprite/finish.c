@@ -2,20 +2,13 @@
 #include "sprite/finish.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "sprite/cells.h"
+#include "base/clock.h"
 #include "sprite/grid.h"
 #include "sprite/matte.h"
 #include "sprite/oklab.h"
 #include "sprite/quantize.h"
-
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
-}
 
 static int check(const struct image *raw, const struct finish_options *o, struct err *e)
 {
@@ -160,7 +153,7 @@ static int run_steps(struct image **m, const struct finish_options *o, struct fi
 int finish_run(const struct image *raw, const struct finish_options *o, struct image **out,
                struct finish_report *r, struct err *e)
 {
-    double start = now_ms();
+    double start = clock_ms();
     *out = NULL;
     *r = (struct finish_report){.cell = o->cell > 1 ? o->cell : 1};
     r->cell_x = r->cell_y = r->cell;
@@ -174,6 +167,6 @@ int finish_run(const struct image *raw, const struct finish_options *o, struct i
         return -1;
     }
     *out = m;
-    r->ms = now_ms() - start;
+    r->ms = clock_ms() - start;
     return 0;
 }

@@ -348,7 +348,7 @@ static void words_said(struct ui *ui, const char *text, void *user)
 static void another_seed(struct ui *ui)
 {
     struct compare *c = ui->compare;
-    uint64_t seed = draw_seed();
+    uint64_t seed = draw_seed(ui);
     if (run_again(ui, shown(c), c->jobs, c->jobs_count, NULL, &seed) > 0)
         show_newest(ui);
 }
@@ -505,7 +505,7 @@ static void compare_mouse(struct ui *ui, const struct input_event *in)
     const struct store_run *run = shown(c);
     for (int i = 0; run && in->what == MOUSE_DOWN && i < c->jobs_count && i < COMPARE_CELLS; i++) {
         struct rect r = c->cells[i];
-        if (in->y >= r.y && in->y < r.y + r.h && in->x >= r.x && in->x < r.x + r.w) {
+        if (rect_has(r, in->y, in->x)) {
             c->row = i / run->cols;
             c->col = i % run->cols;
         }

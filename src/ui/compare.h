@@ -30,6 +30,6 @@ void variants_free(struct variant *, int count);
 
 /* The seed that the studio would use: locked, or that of the last sprite, or a new one. */
 uint64_t run_seed(struct ui *);
-uint64_t draw_seed(void);
+uint64_t draw_seed(struct ui *);
 
 #endif

@@ -471,7 +471,7 @@ static void gallery_mouse(struct ui *ui, const struct input_event *in)
     int page = g->rows * g->cols, top = g->at / page * page;
     for (int i = 0; i < page && top + i < g->total; i++) {
         struct rect r = cells[i];
-        if (in->y < r.y || in->y >= r.y + r.h || in->x < r.x || in->x >= r.x + r.w)
+        if (!rect_has(r, in->y, in->x))
             continue;
         g->open = g->at == top + i;
         g->at = top + i;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "ui/ui.h"
 
@@ -123,22 +122,15 @@ static bool seed_is_chosen(const struct settings *s, const char *preset)
     return chosen;
 }
 
-static int draw_seed(struct settings *s, const char *preset, struct err *e)
+static int need_seed(struct settings *s, const char *preset, struct err *e)
 {
-    uint32_t seed;
-    char text[32];
-    if (seed_is_chosen(s, preset))
-        return 0;
-    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
-        return err_set(e, "the system gives no random numbers; lock a seed");
-    snprintf(text, sizeof text, "%u", seed);
-    return settings_set(s, "seed", text, e);
+    return seed_is_chosen(s, preset) ? 0 : settings_draw_seed(s, e);
 }
 
 static int fill_row(struct store_job *row, const struct order *o, struct err *e)
 {
     struct settings s = {0};
-    if (settings_fill(&s, o->settings, e) == 0 && draw_seed(&s, o->preset, e) == 0)
+    if (settings_fill(&s, o->settings, e) == 0 && need_seed(&s, o->preset, e) == 0)
         row->settings = settings_to_text(&s);
     settings_free(&s);
     row->words = strdup(o->words ? o->words : "");

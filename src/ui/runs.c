@@ -3,16 +3,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "ui/compare.h"
 #include "ui/studio.h"
 
-uint64_t draw_seed(void)
+uint64_t draw_seed(struct ui *ui)
 {
-    uint32_t seed = 1;
-    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
-        seed = (uint32_t)ui_clock_ms();
+    struct settings s = {0};
+    struct err e = {""};
+    if (settings_draw_seed(&s, &e))
+        ui_say(ui, ROLE_BAD, "%s", e.text);
+    uint64_t seed = s.seed;
+    settings_free(&s);
     return seed;
 }
 
@@ -21,7 +23,7 @@ uint64_t run_seed(struct ui *ui)
     const struct settings *s = studio_settings(ui);
     if (settings_has(s, "seed") && !s->random_seed)
         return s->seed;
-    return ui->studio->shown_count > 0 ? ui->studio->shown_seed : draw_seed();
+    return ui->studio->shown_count > 0 ? ui->studio->shown_seed : draw_seed(ui);
 }
 
 void variants_free(struct variant *v, int count)

@@ -3,8 +3,8 @@
  *
  * ncurses keeps the cells and works out what changed. It writes to a file of ours in memory, never
  * to the terminal, so nothing of it can block; screen_frame moves the bytes into the queue (out.h),
- * with the images (place.h) cleared before and drawn after. ncurses' erase, insert, delete and
- * scroll capabilities are taken away, so that images survive in tmux.
+ * with the images (place.h) cleared before and drawn after. ncurses' description has no erase, insert, delete or
+ * scroll (terminfo.h), so that images survive in tmux.
  *
  * Keys are not read through ncurses (input.h does). Text from outside is drawn as glyph.h cuts it:
  * line ends are spaces, other control characters U+FFFD. It is cut at a column, wide characters
@@ -29,6 +29,11 @@
 struct rect {
     int y, x, h, w;
 };
+
+static inline bool rect_has(struct rect r, int y, int x)
+{
+    return y >= r.y && y < r.y + r.h && x >= r.x && x < r.x + r.w;
+}
 
 struct screen;
 

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 /* ---- settings ---- */
 
@@ -120,12 +119,11 @@ void studio_run(struct ui *ui)
 
 static void roll_seed(struct ui *ui)
 {
-    uint32_t seed = 0;
-    char text[32];
-    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
-        return;
-    snprintf(text, sizeof text, "%u", seed);
-    settings_say(ui, "seed", text);
+    struct err e = {""};
+    if (settings_draw_seed(&ui->studio->said, &e))
+        ui_say(ui, ROLE_BAD, "%s", e.text);
+    ui->studio->unsaved = true;
+    studio_settle(ui);
 }
 
 /* Locks the last seed that was used, so that the picture on the screen can be worked on. */
@@ -352,16 +350,11 @@ static void studio_type(struct ui *ui, const struct input_event *in)
             ui_say(ui, ROLE_WARN, "the prompt is full");
 }
 
-static bool inside(struct rect r, const struct input_event *in)
-{
-    return in->y >= r.y && in->y < r.y + r.h && in->x >= r.x && in->x < r.x + r.w;
-}
-
 static void studio_mouse(struct ui *ui, const struct input_event *in)
 {
     struct studio *st = ui->studio;
     for (int f = 0; f < FOCUSES; f++) {
-        if (!inside(focus_rect(st, (enum focus)f), in))
+        if (!rect_has(focus_rect(st, (enum focus)f), in->y, in->x))
             continue;
         if (in->what == MOUSE_DOWN && in->button == 1) {
             st->editing = st->editing && f == FOCUS_SETTINGS;

@@ -18,7 +18,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/paths.h"
@@ -36,13 +35,6 @@ enum {
 const struct view_ops *const ui_views[VIEWS] = {&view_studio, &view_compare, &view_gallery,
                                                 &view_monitor};
 
-double ui_clock_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
-}
-
 void ui_dirty(struct ui *ui)
 {
     ui->dirty = true;
@@ -56,7 +48,7 @@ void ui_say(struct ui *ui, enum role role, const char *fmt, ...)
     va_end(ap);
     text_sanitize(ui->status);
     ui->status_role = role;
-    ui->status_until_ms = ui_clock_ms() + STATUS_MS;
+    ui->status_until_ms = clock_ms() + STATUS_MS;
     ui_dirty(ui);
 }
 
@@ -235,7 +227,7 @@ static void clicked(struct ui *ui, const struct input_event *in)
 static void ask_terminal(struct ui *ui)
 {
     char questions[1024];
-    size_t n = probe_questions(&ui->probe, ui_clock_ms(), questions, sizeof questions);
+    size_t n = probe_questions(&ui->probe, clock_ms(), questions, sizeof questions);
     out_put(&ui->out, questions, n);
 }
 
@@ -375,7 +367,7 @@ static int wait_ms(const struct ui *ui)
         until = fmin(until, ui->now_ms + ESC_MS);
     if (ui->dirty && ui->out.pace.rest_until > ui->now_ms)
         until = fmin(until, ui->out.pace.rest_until);
-    double ms = until - ui_clock_ms();
+    double ms = until - clock_ms();
     return ms > 0 ? (int)ms + 1 : 0;
 }
 
@@ -416,7 +408,7 @@ static int loop(struct ui *ui)
         };
         int timeout = may_draw(ui) ? 0 : wait_ms(ui);
         int n = poll(fd, sizeof fd / sizeof *fd, timeout);
-        ui->now_ms = ui_clock_ms();
+        ui->now_ms = clock_ms();
         int s = take_signals(ui);
         if (s)
             return s;
@@ -540,7 +532,7 @@ static int start(struct ui *ui, const struct settings *said, const char *preset,
     studio_use(ui, NULL, preset, said);
     if (start_terminal(ui, e))
         return -1;
-    ui->now_ms = ui_clock_ms();
+    ui->now_ms = clock_ms();
     draw(ui);
     out_flush(&ui->out);
     return start_engine(ui, path, e);
@@ -571,8 +563,8 @@ static void leave(struct ui *ui, int status)
 /* What is still queued gets a moment to be seen. */
 static void drain(struct ui *ui)
 {
-    double until = ui_clock_ms() + 300;
-    while (out_waiting(&ui->out) && ui_clock_ms() < until && out_flush(&ui->out))
+    double until = clock_ms() + 300;
+    while (out_waiting(&ui->out) && clock_ms() < until && out_flush(&ui->out))
         poll(&(struct pollfd){.fd = ui->tty.out, .events = POLLOUT}, 1, 20);
 }
 

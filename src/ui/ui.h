@@ -13,6 +13,7 @@
 #ifndef SPRITTY_UI_H
 #define SPRITTY_UI_H
 
+#include "base/clock.h"
 #include "config.h"
 #include "engine/engine.h"
 #include "engine/machine.h"
@@ -213,6 +214,5 @@ void ui_dirty(struct ui *);
 void ui_view(struct ui *, enum view);
 /* One line at the bottom for some seconds. */
 void ui_say(struct ui *, enum role, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
-double ui_clock_ms(void);
 
 #endif
