@@ -3,8 +3,8 @@
  *
  * ncurses keeps the cells and works out what changed. It writes to a file of ours in memory, never
  * to the terminal, so nothing of it can block; screen_frame moves the bytes into the queue (out.h),
- * with the images (place.h) cleared before and drawn after. ncurses' description has no erase, insert, delete or
- * scroll (terminfo.h), so that images survive in tmux.
+ * with the images (place.h) cleared before and drawn after. The description of the terminal that it
+ * gets has no erase, insert, delete or scroll (terminfo.h), so that images survive in tmux.
  *
  * Keys are not read through ncurses (input.h does). Text from outside is drawn as glyph.h cuts it:
  * line ends are spaces, other control characters U+FFFD. It is cut at a column, wide characters
