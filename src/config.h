@@ -18,7 +18,7 @@
 #include "base/err.h"
 
 struct settings {
-    uint32_t said; /* bit i: key i has a value */
+    uint64_t said; /* bit i: key i has a value */
     char *model, *tokenizer, *prompt, *negative, *sampler, *scheduler, *device, *precision, *memory;
     char *sigmas, *compat, *rng, *output;
     int steps, batch, threads, width, height;
@@ -62,6 +62,9 @@ void settings_unset(struct settings *, const char *key);
 /* Copies what `from` says and `s` does not. -1: no memory. */
 int settings_fill(struct settings *s, const struct settings *from, struct err *);
 void settings_free(struct settings *);
+
+/* The value of a text or choice, or NULL when it was not said. */
+const char *settings_text(const struct settings *, const char *key);
 
 /* Writes "size" and so on as config files have it; "" for a value that was not said. */
 void settings_print(const struct settings *, const char *key, char *out, size_t size);

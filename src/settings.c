@@ -1,0 +1,331 @@
+/* The table of settings and their values; see config.h. */
+#include <assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+
+#include "base/suggest.h"
+#include "config.h"
+#include "sdxl/sampler.h"
+#include "sdxl/schedule.h"
+
+/* ---- the table ---- */
+
+static const char *from_list(const char *const *list, int count, int i)
+{
+    return i < count ? list[i] : NULL;
+}
+
+#define CHOICES(function, ...)                                                                     \
+    static const char *function(int i)                                                             \
+    {                                                                                              \
+        static const char *const list[] = {__VA_ARGS__};                                           \
+        return from_list(list, (int)(sizeof list / sizeof *list), i);                              \
+    }
+
+CHOICES(device_choice, "auto", "cpu", "cuda", "ref")
+CHOICES(precision_choice, "auto", "fp32", "bf16", "fp16", "fp8")
+CHOICES(memory_choice, "auto", "speed", "balanced", "constrained")
+
+#define AT(field) offsetof(struct settings, field)
+
+static const struct settings_key table[] = {
+    {"model", KEY_TEXT, AT(model), 0, 0, NULL, "folder, .safetensors file, or name of a model"},
+    {"tokenizer", KEY_TEXT, AT(tokenizer), 0, 0, NULL, "its vocabulary's folder, if it has none"},
+    {"prompt", KEY_TEXT, AT(prompt), 0, 0, NULL, "text around the prompt, which goes to {prompt}"},
+    {"negative", KEY_TEXT, AT(negative), 0, 0, NULL, "what the picture should not show"},
+    {"steps", KEY_INT, AT(steps), 1, MAX_STEPS, NULL, "sampling steps"},
+    {"cfg", KEY_REAL, AT(cfg), 0, 100, NULL, "guidance: how closely to follow the prompt"},
+    {"size", KEY_SIZE, AT(width), 8, 16384, NULL, "width and height in pixels"},
+    {"batch", KEY_INT, AT(batch), 1, 64, NULL, "pictures to make at once"},
+    {"seed", KEY_SEED, AT(seed), 0, 0, NULL, "same seed, same picture; or random"},
+    {"sampler", KEY_CHOICE, AT(sampler), 0, 0, sampler_name, "how a step is taken"},
+    {"scheduler", KEY_CHOICE, AT(scheduler), 0, 0, schedule_name, "how noise falls over the steps"},
+    {"sigmas", KEY_TEXT, AT(sigmas), 0, 0, NULL, "noise levels, falling, for steps and scheduler"},
+    {"compat", KEY_CHOICE, AT(compat), 0, 0, compat_name, "whose picture a seed means"},
+    {"rng", KEY_CHOICE, AT(rng), 0, 0, rng_name, "whose random numbers; auto is the tool's own"},
+    {"device", KEY_CHOICE, AT(device), 0, 0, device_choice, "what computes"},
+    {"precision", KEY_CHOICE, AT(precision), 0, 0, precision_choice, "number format"},
+    {"memory", KEY_CHOICE, AT(memory), 0, 0, memory_choice, "trade memory for speed"},
+    {"threads", KEY_INT, AT(threads), 0, 1024, NULL, "CPU threads; 0 is one a core"},
+    {"output", KEY_TEXT, AT(output), 0, 0, NULL, "file to write"},
+    {"raw", KEY_FLAG, AT(raw), 0, 0, NULL, "the decoded image, unfinished"},
+};
+enum { KEYS = sizeof table / sizeof *table };
+_Static_assert(KEYS <= 64, "settings.said has a bit a key");
+
+const struct settings_key *settings_key(int i)
+{
+    return i >= 0 && i < KEYS ? &table[i] : NULL;
+}
+
+int settings_key_index(const char *name)
+{
+    for (int i = 0; i < KEYS; i++)
+        if (!strcmp(table[i].name, name))
+            return i;
+    return -1;
+}
+
+static const char *key_name(const void *user, int i)
+{
+    (void)user;
+    return i < KEYS ? table[i].name : NULL;
+}
+
+/* ---- one value ---- */
+
+static void *field(const struct settings *s, const struct settings_key *k)
+{
+    return (char *)(uintptr_t)s + k->at;
+}
+
+static int put_text(char **to, const char *value, struct err *e)
+{
+    char *copy = strdup(value);
+    if (!copy)
+        return err_set(e, "out of memory");
+    free(*to);
+    *to = copy;
+    return 0;
+}
+
+/* "cuda:1" names a device as well. */
+static bool is_choice(const struct settings_key *k, const char *value)
+{
+    size_t digits = !strncmp(value, "cuda:", 5) ? strspn(value + 5, "0123456789") : 0;
+    if (k->choice == device_choice && digits > 0 && digits < 4 && !value[5 + digits])
+        return true;
+    for (int i = 0; k->choice(i); i++)
+        if (!strcmp(k->choice(i), value))
+            return true;
+    return false;
+}
+
+static int set_choice(char **to, const struct settings_key *k, const char *value, struct err *e)
+{
+    char list[400] = "";
+    /* Other tools' labels ("Euler a") are taken for what they mean. */
+    if (k->choice == sampler_name && sampler_by_name(value) >= 0)
+        value = sampler_name(sampler_by_name(value));
+    if (k->choice == schedule_name && schedule_by_name(value) >= 0)
+        value = schedule_name(schedule_by_name(value));
+    if (is_choice(k, value))
+        return put_text(to, value, e);
+    for (int i = 0; k->choice(i); i++) {
+        size_t n = strlen(list);
+        snprintf(list + n, sizeof list - n, "%s%s", i ? ", " : "", k->choice(i));
+    }
+    return err_set(e, "there is no %s '%.60s'; there are: %s", k->name, value, list);
+}
+
+static int set_number(void *to, const struct settings_key *k, const char *value, struct err *e)
+{
+    char *end;
+    double x = strtod(value, &end);
+    bool whole = k->type == KEY_INT;
+    bool plain = strspn(value, "+-.0123456789") == strlen(value); /* no hex, inf or nan */
+    if (end == value || *end || !plain || x < k->min || x > k->max || (whole && x != floor(x)))
+        return err_set(e, "'%.60s' is no %s from %g to %g", value,
+                       whole ? "whole number" : "number", k->min, k->max);
+    if (whole)
+        *(int *)to = (int)x;
+    else
+        *(double *)to = x;
+    return 0;
+}
+
+static int set_size(int to[2], const struct settings_key *k, const char *value, struct err *e)
+{
+    int n[2] = {0}, used = 0, sides = sscanf(value, "%5d%n", &n[0], &used);
+    if (sides == 1 && (value[used] == 'x' || value[used] == 'X')) {
+        int more = 0;
+        sides += sscanf(value + used + 1, "%5d%n", &n[1], &more) == 1;
+        used += 1 + more;
+    } else {
+        n[1] = n[0];
+    }
+    bool bad = sides < 1 || value[used] || strspn(value, "0123456789xX") != strlen(value);
+    if (bad || n[0] < k->min || n[1] < k->min || n[0] > k->max || n[1] > k->max)
+        return err_set(e, "'%.60s' is no size; write WIDTHxHEIGHT, %g to %g pixels each", value,
+                       k->min, k->max);
+    to[0] = n[0], to[1] = n[1];
+    return 0;
+}
+
+static int set_seed(struct settings *s, const char *value, struct err *e)
+{
+    char *end;
+    s->random_seed = !strcmp(value, "random") || !strcmp(value, "-1");
+    if (s->random_seed)
+        return 0;
+    errno = 0;
+    s->seed = strtoull(value, &end, 10);
+    if (end == value || *end || errno || strspn(value, "0123456789") != strlen(value))
+        return err_set(e,
+                       "'%.60s' is no seed; write a number from 0 to 18446744073709551615, "
+                       "or random",
+                       value);
+    return 0;
+}
+
+static int set_flag(bool *to, const char *value, struct err *e)
+{
+    static const char *const words[] = {"no", "yes", "false", "true", "off", "on", "0", "1"};
+    for (int i = 0; i < 8; i++) {
+        if (!strcasecmp(value, words[i])) {
+            *to = i % 2;
+            return 0;
+        }
+    }
+    return err_set(e, "'%.60s' is neither yes nor no", value);
+}
+
+static int set_key(struct settings *s, int i, const char *value, struct err *e)
+{
+    const struct settings_key *k = &table[i];
+    void *to = field(s, k);
+    int rc = 0;
+    if (!*value && k->type != KEY_TEXT)
+        return err_set(e, "%s has no value", k->name);
+    switch (k->type) {
+    case KEY_TEXT:
+        rc = put_text(to, value, e);
+        break;
+    case KEY_CHOICE:
+        rc = set_choice(to, k, value, e);
+        break;
+    case KEY_INT:
+    case KEY_REAL:
+        rc = set_number(to, k, value, e);
+        break;
+    case KEY_SIZE:
+        rc = set_size(to, k, value, e);
+        break;
+    case KEY_SEED:
+        rc = set_seed(s, value, e);
+        break;
+    case KEY_FLAG:
+        rc = set_flag(to, value, e);
+        break;
+    }
+    if (!rc)
+        s->said |= UINT64_C(1) << i;
+    return rc;
+}
+
+int settings_set(struct settings *s, const char *key, const char *value, struct err *e)
+{
+    int i = settings_key_index(key);
+    if (i >= 0)
+        return set_key(s, i, value, e);
+    const char *near = suggest(key, key_name, NULL);
+    return err_set(e, "there is no setting '%.60s'%s%s%s", key, near ? "; did you mean '" : "",
+                   near ? near : "", near ? "'?" : "");
+}
+
+bool settings_has(const struct settings *s, const char *key)
+{
+    int i = settings_key_index(key);
+    assert(i >= 0);
+    return s->said >> i & 1;
+}
+
+int settings_fill(struct settings *s, const struct settings *from, struct err *e)
+{
+    for (int i = 0; i < KEYS; i++) {
+        const struct settings_key *k = &table[i];
+        void *to = field(s, k), *value = field(from, k);
+        if (!(from->said >> i & 1) || (s->said >> i & 1))
+            continue;
+        if (k->type == KEY_TEXT || k->type == KEY_CHOICE) {
+            if (put_text(to, *(char **)value, e))
+                return -1;
+        } else {
+            size_t size = k->type == KEY_SIZE   ? 2 * sizeof(int)
+                          : k->type == KEY_INT  ? sizeof(int)
+                          : k->type == KEY_REAL ? sizeof(double)
+                          : k->type == KEY_SEED ? sizeof(uint64_t)
+                                                : sizeof(bool);
+            memcpy(to, value, size);
+        }
+        if (k->type == KEY_SEED)
+            s->random_seed = from->random_seed;
+        s->said |= UINT64_C(1) << i;
+    }
+    return 0;
+}
+
+int settings_draw_seed(struct settings *s, struct err *e)
+{
+    uint32_t seed;
+    char text[16];
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        return err_set(e, "the system gives no random numbers; choose a seed yourself");
+    snprintf(text, sizeof text, "%u", seed);
+    return settings_set(s, "seed", text, e);
+}
+
+void settings_unset(struct settings *s, const char *key)
+{
+    int i = settings_key_index(key);
+    assert(i >= 0);
+    if (table[i].type == KEY_TEXT || table[i].type == KEY_CHOICE) {
+        free(*(char **)field(s, &table[i]));
+        *(char **)field(s, &table[i]) = NULL;
+    }
+    s->said &= ~(UINT64_C(1) << i);
+}
+
+void settings_free(struct settings *s)
+{
+    for (int i = 0; i < KEYS; i++)
+        if (table[i].type == KEY_TEXT || table[i].type == KEY_CHOICE)
+            free(*(char **)field(s, &table[i]));
+    memset(s, 0, sizeof *s);
+}
+
+const char *settings_text(const struct settings *s, const char *key)
+{
+    int i = settings_key_index(key);
+    assert(i >= 0 && (table[i].type == KEY_TEXT || table[i].type == KEY_CHOICE));
+    return s->said >> i & 1 ? *(char *const *)field(s, &table[i]) : NULL;
+}
+
+void settings_print(const struct settings *s, const char *key, char *out, size_t size)
+{
+    int i = settings_key_index(key);
+    assert(i >= 0);
+    const void *at = field(s, &table[i]);
+    *out = '\0';
+    if (!(s->said >> i & 1))
+        return;
+    switch (table[i].type) {
+    case KEY_TEXT:
+    case KEY_CHOICE:
+        snprintf(out, size, "%s", *(char *const *)at);
+        break;
+    case KEY_INT:
+        snprintf(out, size, "%d", *(const int *)at);
+        break;
+    case KEY_REAL:
+        snprintf(out, size, "%g", *(const double *)at);
+        break;
+    case KEY_SIZE:
+        snprintf(out, size, "%dx%d", s->width, s->height);
+        break;
+    case KEY_SEED:
+        if (s->random_seed)
+            snprintf(out, size, "random");
+        else
+            snprintf(out, size, "%llu", (unsigned long long)s->seed);
+        break;
+    case KEY_FLAG:
+        snprintf(out, size, "%s", *(const bool *)at ? "yes" : "no");
+        break;
+    }
+}
