@@ -37,6 +37,31 @@ enum key_type {
     KEY_FLAG, /* yes or no */
 };
 
+/* Where the app shows a setting; the order is the panel's. */
+enum settings_group {
+    GROUP_NONE, /* nowhere: it has a place of its own (prompt), or is none of the app's (output) */
+    GROUP_PICTURE,
+    GROUP_MODEL,
+    GROUP_IMAGE, /* image to image, masks, second passes */
+    GROUP_GUIDANCE,
+    GROUP_TEXT, /* how the prompt is read */
+    GROUP_FINISH,
+    GROUP_MACHINE,
+    GROUPS
+};
+
+/* What the app offers beside typing a text; types other than KEY_TEXT have PICK_NONE. */
+enum settings_pick {
+    PICK_NONE,    /* it is typed */
+    PICK_MODEL,   /* a name of engine_models, or a file or folder */
+    PICK_IMAGE,   /* the path of a picture */
+    PICK_WEIGHTS, /* of a .safetensors file */
+    PICK_FOLDER,
+    PICK_LORAS,   /* files of the loras folder, each with a weight */
+    PICK_STYLES,  /* names of styles.csv */
+    PICK_PALETTE, /* a palette's name or file */
+};
+
 struct settings_key {
     const char *name;
     enum key_type type;
@@ -44,7 +69,13 @@ struct settings_key {
     double min, max;
     const char *(*choice)(int i); /* KEY_CHOICE: NULL past the end */
     const char *help;
+    enum settings_group group;
+    const char *label; /* the app's name for it: at most 11 columns */
+    enum settings_pick pick;
 };
+
+/* "Picture", as the app heads its group. */
+const char *settings_group_title(enum settings_group);
 
 /* Row i, or NULL past the end. Index by name, or -1. */
 const struct settings_key *settings_key(int i);

@@ -34,29 +34,63 @@ CHOICES(memory_choice, "auto", "speed", "balanced", "constrained")
 #define AT(field) offsetof(struct settings, field)
 
 static const struct settings_key table[] = {
-    {"model", KEY_TEXT, AT(model), 0, 0, NULL, "folder, .safetensors file, or name of a model"},
-    {"tokenizer", KEY_TEXT, AT(tokenizer), 0, 0, NULL, "its vocabulary's folder, if it has none"},
-    {"prompt", KEY_TEXT, AT(prompt), 0, 0, NULL, "text around the prompt, which goes to {prompt}"},
-    {"negative", KEY_TEXT, AT(negative), 0, 0, NULL, "what the picture should not show"},
-    {"steps", KEY_INT, AT(steps), 1, MAX_STEPS, NULL, "sampling steps"},
-    {"cfg", KEY_REAL, AT(cfg), 0, 100, NULL, "guidance: how closely to follow the prompt"},
-    {"size", KEY_SIZE, AT(width), 8, 16384, NULL, "width and height in pixels"},
-    {"batch", KEY_INT, AT(batch), 1, 64, NULL, "pictures to make at once"},
-    {"seed", KEY_SEED, AT(seed), 0, 0, NULL, "same seed, same picture; or random"},
-    {"sampler", KEY_CHOICE, AT(sampler), 0, 0, sampler_name, "how a step is taken"},
-    {"scheduler", KEY_CHOICE, AT(scheduler), 0, 0, schedule_name, "how noise falls over the steps"},
-    {"sigmas", KEY_TEXT, AT(sigmas), 0, 0, NULL, "noise levels, falling, for steps and scheduler"},
-    {"compat", KEY_CHOICE, AT(compat), 0, 0, compat_name, "whose picture a seed means"},
-    {"rng", KEY_CHOICE, AT(rng), 0, 0, rng_name, "whose random numbers; auto is the tool's own"},
-    {"device", KEY_CHOICE, AT(device), 0, 0, device_choice, "what computes"},
-    {"precision", KEY_CHOICE, AT(precision), 0, 0, precision_choice, "number format"},
-    {"memory", KEY_CHOICE, AT(memory), 0, 0, memory_choice, "trade memory for speed"},
-    {"threads", KEY_INT, AT(threads), 0, 1024, NULL, "CPU threads; 0 is one a core"},
-    {"output", KEY_TEXT, AT(output), 0, 0, NULL, "file to write"},
-    {"raw", KEY_FLAG, AT(raw), 0, 0, NULL, "the decoded image, unfinished"},
+    {"model", KEY_TEXT, AT(model), 0, 0, NULL, "folder, .safetensors file, or name of a model",
+     GROUP_MODEL, "model", PICK_MODEL},
+    {"tokenizer", KEY_TEXT, AT(tokenizer), 0, 0, NULL, "its vocabulary's folder, if it has none",
+     GROUP_MODEL, "tokenizer", PICK_FOLDER},
+    {"prompt", KEY_TEXT, AT(prompt), 0, 0, NULL, "text around the prompt, which goes to {prompt}",
+     GROUP_NONE, "prompt", PICK_NONE},
+    {"negative", KEY_TEXT, AT(negative), 0, 0, NULL, "what the picture should not show", GROUP_NONE,
+     "negative", PICK_NONE},
+    {"steps", KEY_INT, AT(steps), 1, MAX_STEPS, NULL, "sampling steps", GROUP_PICTURE, "steps",
+     PICK_NONE},
+    {"cfg", KEY_REAL, AT(cfg), 0, 100, NULL, "guidance: how closely to follow the prompt",
+     GROUP_PICTURE, "cfg", PICK_NONE},
+    {"size", KEY_SIZE, AT(width), 8, 16384, NULL, "width and height in pixels", GROUP_PICTURE,
+     "size", PICK_NONE},
+    {"batch", KEY_INT, AT(batch), 1, 64, NULL, "pictures to make at once", GROUP_PICTURE, "batch",
+     PICK_NONE},
+    {"seed", KEY_SEED, AT(seed), 0, 0, NULL, "same seed, same picture; or random", GROUP_PICTURE,
+     "seed", PICK_NONE},
+    {"sampler", KEY_CHOICE, AT(sampler), 0, 0, sampler_name, "how a step is taken", GROUP_PICTURE,
+     "sampler", PICK_NONE},
+    {"scheduler", KEY_CHOICE, AT(scheduler), 0, 0, schedule_name, "how noise falls over the steps",
+     GROUP_PICTURE, "schedule", PICK_NONE},
+    {"sigmas", KEY_TEXT, AT(sigmas), 0, 0, NULL, "noise levels, falling, for steps and scheduler",
+     GROUP_PICTURE, "sigmas", PICK_NONE},
+    {"compat", KEY_CHOICE, AT(compat), 0, 0, compat_name, "whose picture a seed means",
+     GROUP_PICTURE, "seed as", PICK_NONE},
+    {"rng", KEY_CHOICE, AT(rng), 0, 0, rng_name, "whose random numbers; auto is the tool's own",
+     GROUP_PICTURE, "random", PICK_NONE},
+    {"device", KEY_CHOICE, AT(device), 0, 0, device_choice, "what computes", GROUP_MACHINE,
+     "device", PICK_NONE},
+    {"precision", KEY_CHOICE, AT(precision), 0, 0, precision_choice, "number format", GROUP_MACHINE,
+     "precision", PICK_NONE},
+    {"memory", KEY_CHOICE, AT(memory), 0, 0, memory_choice, "trade memory for speed", GROUP_MACHINE,
+     "memory", PICK_NONE},
+    {"threads", KEY_INT, AT(threads), 0, 1024, NULL, "CPU threads; 0 is one a core", GROUP_MACHINE,
+     "threads", PICK_NONE},
+    {"output", KEY_TEXT, AT(output), 0, 0, NULL, "file to write", GROUP_NONE, "output", PICK_NONE},
+    {"raw", KEY_FLAG, AT(raw), 0, 0, NULL, "the decoded image, unfinished", GROUP_FINISH, "raw",
+     PICK_NONE},
 };
 enum { KEYS = sizeof table / sizeof *table };
 _Static_assert(KEYS <= 64, "settings.said has a bit a key");
+
+const char *settings_group_title(enum settings_group group)
+{
+    static const char *const titles[GROUPS] = {
+        [GROUP_NONE] = "",
+        [GROUP_PICTURE] = "Picture",
+        [GROUP_MODEL] = "Model",
+        [GROUP_IMAGE] = "Image to image",
+        [GROUP_GUIDANCE] = "Guidance",
+        [GROUP_TEXT] = "Text",
+        [GROUP_FINISH] = "Finishing",
+        [GROUP_MACHINE] = "Machine",
+    };
+    return titles[group];
+}
 
 const struct settings_key *settings_key(int i)
 {

@@ -212,6 +212,26 @@ static void layers_keep_what_was_said_first(void **state)
     settings_free(&low);
 }
 
+/* Each row has what help and the app's panel show of it. */
+static void rows_are_whole(void **state)
+{
+    (void)state;
+    for (int i = 0; settings_key(i); i++) {
+        const struct settings_key *k = settings_key(i);
+        bool listed = k->group > GROUP_NONE && k->group < GROUPS;
+        if (!listed && k->group != GROUP_NONE)
+            fail_msg("%s is in no group", k->name);
+        if (!k->help || strlen(k->help) > 60 || !k->label || !*k->label || strlen(k->label) > 11)
+            fail_msg("%s: its help or its label is missing, or too long for its place", k->name);
+        if ((k->pick != PICK_NONE && k->type != KEY_TEXT) || !k->choice != (k->type != KEY_CHOICE))
+            fail_msg("%s: its type has other ways to choose", k->name);
+        for (int j = 0; j < i && listed; j++)
+            if (settings_key(j)->group == k->group && !strcmp(settings_key(j)->label, k->label))
+                fail_msg("%s and %s have the same label", settings_key(j)->name, k->name);
+        assert_true(!listed || *settings_group_title(k->group));
+    }
+}
+
 /* The shipped config.ini is read without a complaint. */
 static void shipped_config(void **state)
 {
@@ -241,6 +261,7 @@ int main(void)
         cmocka_unit_test(presets_inherit),
         cmocka_unit_test(preset_mistakes),
         cmocka_unit_test(layers_keep_what_was_said_first),
+        cmocka_unit_test(rows_are_whole),
         cmocka_unit_test(shipped_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
