@@ -17,8 +17,10 @@
 
 #include "base/err.h"
 
+enum { SETTINGS_MAX = 128 };
+
 struct settings {
-    uint64_t said; /* bit i: key i has a value */
+    bool said[SETTINGS_MAX]; /* has the key of row i a value? */
     char *model, *tokenizer, *prompt, *negative, *sampler, *scheduler, *device, *precision, *memory;
     char *sigmas, *compat, *rng, *output;
     int steps, batch, threads, width, height;
@@ -44,7 +46,8 @@ enum settings_group {
     GROUP_MODEL,
     GROUP_IMAGE, /* image to image, masks, second passes */
     GROUP_GUIDANCE,
-    GROUP_TEXT, /* how the prompt is read */
+    GROUP_NOISE, /* what a seed means */
+    GROUP_TEXT,  /* how the prompt is read */
     GROUP_FINISH,
     GROUP_MACHINE,
     GROUPS
@@ -85,6 +88,7 @@ int settings_key_index(const char *name);
  * front of it. */
 int settings_set(struct settings *, const char *key, const char *value, struct err *);
 bool settings_has(const struct settings *, const char *key);
+bool settings_any(const struct settings *); /* was anything said? */
 /* A new seed of 32 bits, as other tools draw them: short enough to read out. -1: the system gives
  * none. */
 int settings_draw_seed(struct settings *, struct err *);

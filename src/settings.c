@@ -33,35 +33,36 @@ CHOICES(memory_choice, "auto", "speed", "balanced", "constrained")
 
 #define AT(field) offsetof(struct settings, field)
 
+/* In the order in which the app lists them, group by group. */
 static const struct settings_key table[] = {
-    {"model", KEY_TEXT, AT(model), 0, 0, NULL, "folder, .safetensors file, or name of a model",
-     GROUP_MODEL, "model", PICK_MODEL},
-    {"tokenizer", KEY_TEXT, AT(tokenizer), 0, 0, NULL, "its vocabulary's folder, if it has none",
-     GROUP_MODEL, "tokenizer", PICK_FOLDER},
     {"prompt", KEY_TEXT, AT(prompt), 0, 0, NULL, "text around the prompt, which goes to {prompt}",
      GROUP_NONE, "prompt", PICK_NONE},
     {"negative", KEY_TEXT, AT(negative), 0, 0, NULL, "what the picture should not show", GROUP_NONE,
      "negative", PICK_NONE},
+    {"seed", KEY_SEED, AT(seed), 0, 0, NULL, "same seed, same picture; or random", GROUP_PICTURE,
+     "seed", PICK_NONE},
+    {"size", KEY_SIZE, AT(width), 8, 16384, NULL, "width and height in pixels", GROUP_PICTURE,
+     "size", PICK_NONE},
     {"steps", KEY_INT, AT(steps), 1, MAX_STEPS, NULL, "sampling steps", GROUP_PICTURE, "steps",
      PICK_NONE},
     {"cfg", KEY_REAL, AT(cfg), 0, 100, NULL, "guidance: how closely to follow the prompt",
      GROUP_PICTURE, "cfg", PICK_NONE},
-    {"size", KEY_SIZE, AT(width), 8, 16384, NULL, "width and height in pixels", GROUP_PICTURE,
-     "size", PICK_NONE},
-    {"batch", KEY_INT, AT(batch), 1, 64, NULL, "pictures to make at once", GROUP_PICTURE, "batch",
-     PICK_NONE},
-    {"seed", KEY_SEED, AT(seed), 0, 0, NULL, "same seed, same picture; or random", GROUP_PICTURE,
-     "seed", PICK_NONE},
     {"sampler", KEY_CHOICE, AT(sampler), 0, 0, sampler_name, "how a step is taken", GROUP_PICTURE,
      "sampler", PICK_NONE},
     {"scheduler", KEY_CHOICE, AT(scheduler), 0, 0, schedule_name, "how noise falls over the steps",
      GROUP_PICTURE, "schedule", PICK_NONE},
-    {"sigmas", KEY_TEXT, AT(sigmas), 0, 0, NULL, "noise levels, falling, for steps and scheduler",
-     GROUP_PICTURE, "sigmas", PICK_NONE},
-    {"compat", KEY_CHOICE, AT(compat), 0, 0, compat_name, "whose picture a seed means",
-     GROUP_PICTURE, "seed as", PICK_NONE},
+    {"batch", KEY_INT, AT(batch), 1, 64, NULL, "pictures to make at once", GROUP_PICTURE, "batch",
+     PICK_NONE},
+    {"compat", KEY_CHOICE, AT(compat), 0, 0, compat_name, "whose picture a seed means", GROUP_NOISE,
+     "seed as", PICK_NONE},
     {"rng", KEY_CHOICE, AT(rng), 0, 0, rng_name, "whose random numbers; auto is the tool's own",
-     GROUP_PICTURE, "random", PICK_NONE},
+     GROUP_NOISE, "random from", PICK_NONE},
+    {"sigmas", KEY_TEXT, AT(sigmas), 0, 0, NULL, "noise levels, falling, for steps and scheduler",
+     GROUP_NOISE, "sigmas", PICK_NONE},
+    {"model", KEY_TEXT, AT(model), 0, 0, NULL, "folder, .safetensors file, or name of a model",
+     GROUP_MODEL, "model", PICK_MODEL},
+    {"tokenizer", KEY_TEXT, AT(tokenizer), 0, 0, NULL, "its vocabulary's folder, if it has none",
+     GROUP_MODEL, "tokenizer", PICK_FOLDER},
     {"device", KEY_CHOICE, AT(device), 0, 0, device_choice, "what computes", GROUP_MACHINE,
      "device", PICK_NONE},
     {"precision", KEY_CHOICE, AT(precision), 0, 0, precision_choice, "number format", GROUP_MACHINE,
@@ -70,24 +71,19 @@ static const struct settings_key table[] = {
      "memory", PICK_NONE},
     {"threads", KEY_INT, AT(threads), 0, 1024, NULL, "CPU threads; 0 is one a core", GROUP_MACHINE,
      "threads", PICK_NONE},
-    {"output", KEY_TEXT, AT(output), 0, 0, NULL, "file to write", GROUP_NONE, "output", PICK_NONE},
     {"raw", KEY_FLAG, AT(raw), 0, 0, NULL, "the decoded image, unfinished", GROUP_FINISH, "raw",
      PICK_NONE},
+    {"output", KEY_TEXT, AT(output), 0, 0, NULL, "file to write", GROUP_NONE, "output", PICK_NONE},
 };
 enum { KEYS = sizeof table / sizeof *table };
-_Static_assert(KEYS <= 64, "settings.said has a bit a key");
+_Static_assert((int)KEYS <= (int)SETTINGS_MAX, "settings.said has room for each key");
 
 const char *settings_group_title(enum settings_group group)
 {
     static const char *const titles[GROUPS] = {
-        [GROUP_NONE] = "",
-        [GROUP_PICTURE] = "Picture",
-        [GROUP_MODEL] = "Model",
-        [GROUP_IMAGE] = "Image to image",
-        [GROUP_GUIDANCE] = "Guidance",
-        [GROUP_TEXT] = "Text",
-        [GROUP_FINISH] = "Finishing",
-        [GROUP_MACHINE] = "Machine",
+        [GROUP_NONE] = "",       [GROUP_PICTURE] = "Picture",      [GROUP_NOISE] = "Seed and noise",
+        [GROUP_MODEL] = "Model", [GROUP_IMAGE] = "Image to image", [GROUP_GUIDANCE] = "Guidance",
+        [GROUP_TEXT] = "Text",   [GROUP_FINISH] = "Finishing",     [GROUP_MACHINE] = "Machine",
     };
     return titles[group];
 }
@@ -248,7 +244,7 @@ static int set_key(struct settings *s, int i, const char *value, struct err *e)
         break;
     }
     if (!rc)
-        s->said |= UINT64_C(1) << i;
+        s->said[i] = true;
     return rc;
 }
 
@@ -266,7 +262,12 @@ bool settings_has(const struct settings *s, const char *key)
 {
     int i = settings_key_index(key);
     assert(i >= 0);
-    return s->said >> i & 1;
+    return s->said[i];
+}
+
+bool settings_any(const struct settings *s)
+{
+    return memchr(s->said, true, sizeof s->said);
 }
 
 int settings_fill(struct settings *s, const struct settings *from, struct err *e)
@@ -274,7 +275,7 @@ int settings_fill(struct settings *s, const struct settings *from, struct err *e
     for (int i = 0; i < KEYS; i++) {
         const struct settings_key *k = &table[i];
         void *to = field(s, k), *value = field(from, k);
-        if (!(from->said >> i & 1) || (s->said >> i & 1))
+        if (!from->said[i] || s->said[i])
             continue;
         if (k->type == KEY_TEXT || k->type == KEY_CHOICE) {
             if (put_text(to, *(char **)value, e))
@@ -289,7 +290,7 @@ int settings_fill(struct settings *s, const struct settings *from, struct err *e
         }
         if (k->type == KEY_SEED)
             s->random_seed = from->random_seed;
-        s->said |= UINT64_C(1) << i;
+        s->said[i] = true;
     }
     return 0;
 }
@@ -312,7 +313,7 @@ void settings_unset(struct settings *s, const char *key)
         free(*(char **)field(s, &table[i]));
         *(char **)field(s, &table[i]) = NULL;
     }
-    s->said &= ~(UINT64_C(1) << i);
+    s->said[i] = false;
 }
 
 void settings_free(struct settings *s)
@@ -327,7 +328,7 @@ const char *settings_text(const struct settings *s, const char *key)
 {
     int i = settings_key_index(key);
     assert(i >= 0 && (table[i].type == KEY_TEXT || table[i].type == KEY_CHOICE));
-    return s->said >> i & 1 ? *(char *const *)field(s, &table[i]) : NULL;
+    return s->said[i] ? *(char *const *)field(s, &table[i]) : NULL;
 }
 
 void settings_print(const struct settings *s, const char *key, char *out, size_t size)
@@ -336,7 +337,7 @@ void settings_print(const struct settings *s, const char *key, char *out, size_t
     assert(i >= 0);
     const void *at = field(s, &table[i]);
     *out = '\0';
-    if (!(s->said >> i & 1))
+    if (!s->said[i])
         return;
     switch (table[i].type) {
     case KEY_TEXT:

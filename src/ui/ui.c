@@ -513,7 +513,7 @@ static int start_engine(struct ui *ui, const char *path, struct err *e)
 static int check_said(const struct settings *said, const char *preset, struct err *e)
 {
     struct settings settled = {0};
-    int rc = said->said || preset ? engine_settle(said, preset, &settled, e) : 0;
+    int rc = settings_any(said) || preset ? engine_settle(said, preset, &settled, e) : 0;
     settings_free(&settled);
     return rc;
 }
