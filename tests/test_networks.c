@@ -115,9 +115,10 @@ static void check_unet_case(const struct unet *u, struct ops *o, const struct go
     struct tensor y = o->alloc_as(o, DT_F32, x.n, x.h, x.w, x.c);
     /* the asked step between two others: the tables of time must be read at the right place */
     float steps[3] = {7, t[0], 900};
-    struct unet_inputs in = {.conds = x.n,
-                             .images = 1,
-                             .text = &text,
+    struct tensor row = tensor_as(text, 1, text.n * text.h, 1);
+    struct unet_inputs in = {.texts = x.n,
+                             .n = x.n,
+                             .text = &row,
                              .pooled = pooled,
                              .sizes = sizes,
                              .size_conditions = 6,
@@ -137,6 +138,66 @@ static void check_unet_case(const struct unet *u, struct ops *o, const struct go
     free(t);
 }
 
+/* Images of one step that read texts of different lengths, out of order, are what each is alone. */
+static void check_unet_texts(const struct unet *u, struct ops *o, const struct golden_backend *b,
+                             struct safetensors *st)
+{
+    enum { TEXTS = 3, N = 4, STEPS = 2 };
+    static const int tokens[TEXTS] = {77, 154, 77}, reads[STEPS * N] = {0, 2, 1, 1, 1, 2, 0, 0};
+    struct err e = {0};
+    float *pooled = golden_floats(golden_find(st, "2.text_embeds"));
+    float *sizes = golden_floats(golden_find(st, "2.time_ids"));
+    float steps[STEPS] = {400, 10};
+    int pool = (int)golden_find(st, "2.text_embeds")->count, c = u->config.in_channels;
+    struct tensor text = o->alloc_as(o, o->act, 1, 308, 1, u->config.context);
+    struct tensor x = o->alloc_as(o, o->act, N, 8, 8, c);
+    struct tensor y = o->alloc_as(o, DT_F32, N, 8, 8, u->config.out_channels);
+    int64_t count = 308 * u->config.context, part = tensor_count(&y) / N;
+    float *states = malloc((size_t)count * sizeof *states), *pools = malloc(TEXTS * 4096);
+    float *size = malloc(TEXTS * 6 * sizeof *size), *got = malloc((size_t)part * N * sizeof *got);
+    float *alone = malloc((size_t)part * sizeof *alone), *in = calloc((size_t)tensor_count(&x), 4);
+    for (int64_t i = 0; i < count; i++)
+        states[i] = sinf((float)i * 0.7f);
+    for (int64_t i = 0; i < tensor_count(&x); i++)
+        in[i] = cosf((float)i * 0.3f);
+    for (int i = 0; i < TEXTS; i++) {
+        memcpy(size + i * 6, sizes, 6 * sizeof *size);
+        for (int k = 0; k < pool; k++)
+            pools[i * pool + k] = pooled[k] + (float)i;
+    }
+    o->upload(o, &text, states);
+    o->upload(o, &x, in);
+    struct unet_inputs all = {TEXTS, tokens, &text, pools, size, 6, steps, STEPS, N, reads};
+    struct unet_run run;
+    assert_int_equal(unet_prepare(u, o, &all, &run, &e), 0);
+    assert_int_equal(run.spans[0], 3);
+    assert_int_equal(run.spans[1], 3);
+    for (int s = 0; s < STEPS; s++) {
+        unet_step(u, o, &run, s, &x, &y);
+        o->download(o, got, &y);
+        for (int i = 0; i < N; i++) {
+            int which = reads[s * N + i], from = which * 77 + (which > 1) * 77;
+            struct tensor own = tensor_row(text, 0, from), image = tensor_images(x, i, 1);
+            own.h = tokens[which];
+            struct tensor out = tensor_images(y, i, 1);
+            struct unet_inputs one = {1, NULL, &own, pools + which * pool, size, 6, steps,
+                                      2, 1,    NULL};
+            struct unet_run single;
+            assert_int_equal(unet_prepare(u, o, &one, &single, &e), 0);
+            unet_step(u, o, &single, s, &image, &out);
+            unet_finish(o, &single);
+            o->download(o, alone, &out);
+            golden_check_host(b->name, "  its own text", got + i * part, alone, part, b->bound);
+        }
+    }
+    unet_finish(o, &run);
+    o->release(o, &y);
+    o->release(o, &x);
+    o->release(o, &text);
+    free(pooled), free(sizes), free(states), free(pools), free(size), free(got), free(alone);
+    free(in);
+}
+
 static void test_unet(void **state)
 {
     struct fixture *f = *state;
@@ -152,6 +213,7 @@ static void test_unet(void **state)
             fail_msg("%s", e.text);
         for (int at = 0; at < 3; at++)
             check_unet_case(&u, o, &b[i], st, at);
+        check_unet_texts(&u, o, &b[i], st);
         golden_no_leak(o);
         unet_free(&u, o);
         o->close(o);

@@ -89,7 +89,8 @@ static struct tensor conditions(struct ops *o, struct safetensors *st, float **p
                                 float **sizes)
 {
     const struct st_tensor *c = golden_find(st, "cond.states"), *p = golden_find(st, "cond.pooled");
-    struct tensor text = o->alloc_as(o, o->act, 2, (int)c->dim[1], 1, (int)c->dim[2]);
+    int tokens = (int)c->dim[1];
+    struct tensor text = o->alloc_as(o, o->act, 1, 2 * tokens, 1, (int)c->dim[2]);
     *pooled = malloc(2 * (size_t)p->count * sizeof **pooled);
     *sizes = malloc(12 * sizeof **sizes);
     float *ids = golden_floats(golden_find(st, "time_ids"));
@@ -97,7 +98,7 @@ static struct tensor conditions(struct ops *o, struct safetensors *st, float **p
         const char *which = i ? "cond" : "uncond";
         float *states = golden_floats(golden_find(st, "%s.states", which));
         float *pool = golden_floats(golden_find(st, "%s.pooled", which));
-        struct tensor part = tensor_images(text, i, 1);
+        struct tensor part = tensor_images(tensor_as(text, 2, tokens, 1), i, 1);
         o->upload(o, &part, states);
         memcpy(*pooled + i * p->count, pool, (size_t)p->count * sizeof *pool);
         memcpy(*sizes + i * 6, ids, 6 * sizeof *ids);
@@ -266,12 +267,8 @@ static void run_backend(const char *model, const struct golden_backend *b)
     t.noise = golden_floats(golden_find(st, "step_noise"));
     float *pooled, *sizes;
     struct tensor text = conditions(o, st, &pooled, &sizes);
-    struct unet_inputs in = {.conds = 2,
-                             .images = 1,
-                             .text = &text,
-                             .pooled = pooled,
-                             .sizes = sizes,
-                             .size_conditions = 6};
+    struct unet_inputs in = {
+        .texts = 2, .n = 2, .text = &text, .pooled = pooled, .sizes = sizes, .size_conditions = 6};
     for (size_t i = 0; i < sizeof SAMPLERS / sizeof *SAMPLERS; i++)
         for (size_t k = 0; k < sizeof SCHEDULES / sizeof *SCHEDULES; k++)
             run_one(&t, st, &in, &levels, SAMPLERS[i], SCHEDULES[k]);

@@ -155,9 +155,11 @@ static int prepare(struct run *r)
                                   nearest ? TIMESTEP_NEAREST : TIMESTEP_INTERPOLATED);
     for (int i = 0; i < r->conds; i++)
         memcpy(sizes + i * m->size_conditions, size, (size_t)m->size_conditions * sizeof *size);
-    struct unet_inputs in = {.conds = r->conds,
-                             .images = g->batch,
-                             .text = &r->text.states,
+    struct tensor text = r->text.states;
+    text = tensor_as(text, 1, text.n * text.h, 1);
+    struct unet_inputs in = {.texts = r->conds,
+                             .n = r->conds * g->batch,
+                             .text = &text,
                              .pooled = r->text.pooled,
                              .sizes = sizes,
                              .size_conditions = m->size_conditions,

@@ -84,22 +84,37 @@ static void self_attention(const struct transformer *t, const struct transformer
     o->linear(o, x, a, b->out1, ACT_NONE, x);
 }
 
-/* x += out2(attention(x, text)). Queries are independent of each other, so the images of one
- * condition go as one. */
+/* Tokens [from, from + tokens * texts) of the one image of t, as `texts` images. */
+static struct tensor texts_of(struct tensor t, const struct text_span *s)
+{
+    if (t.data)
+        t.data = (char *)t.data + (size_t)s->token * (size_t)t.ld * dtype_size(t.dtype);
+    assert((int64_t)s->token + (int64_t)s->texts * s->tokens <= tensor_tokens(&t));
+    t.n = s->texts, t.h = s->tokens, t.w = 1;
+    return t;
+}
+
+/* x += out2(attention(x, text)). Queries are independent of each other, so the images of one text
+ * go as one. */
 static void cross_attention(const struct transformer *t, const struct transformer_block *b,
                             struct ops *o, struct tensor *x, const struct tensor *kv,
-                            struct tensor *a)
+                            struct text_map map, struct tensor *a)
 {
     int c = t->channels;
     struct tensor q = ops_alloc_like(o, x, c);
     o->layer_norm(o, a, x, b->norm2, LAYER_EPS);
     o->linear(o, &q, a, b->q2, ACT_NONE, NULL);
-    struct tensor k = tensor_channels(*kv, 0, c);
-    struct tensor v = tensor_channels(*kv, c, c);
-    int images = x->n / kv->n;
-    struct tensor qs = tensor_as(q, kv->n, images * x->h, x->w);
-    struct tensor ys = tensor_as(*a, kv->n, images * x->h, x->w);
-    o->attention(o, &ys, &qs, &k, &v, t->heads, 1.0f / sqrtf((float)(c / t->heads)), false);
+    for (int i = 0; i < map.spans; i++) {
+        const struct text_span *s = &map.span[i];
+        struct tensor text = texts_of(*kv, s);
+        struct tensor k = tensor_channels(text, 0, c);
+        struct tensor v = tensor_channels(text, c, c);
+        struct tensor qs = tensor_images(q, s->image, s->images * s->texts);
+        struct tensor ys = tensor_images(*a, s->image, s->images * s->texts);
+        qs = tensor_as(qs, s->texts, s->images * x->h, x->w);
+        ys = tensor_as(ys, s->texts, s->images * x->h, x->w);
+        o->attention(o, &ys, &qs, &k, &v, t->heads, 1.0f / sqrtf((float)(c / t->heads)), false);
+    }
     o->release(o, &q);
     o->linear(o, x, a, b->out2, ACT_NONE, x);
 }
@@ -116,7 +131,7 @@ static void feed_forward(const struct transformer *t, const struct transformer_b
 }
 
 void transformer_run(const struct transformer *t, struct ops *o, struct tensor *x,
-                     const struct tensor *kv, int norm_groups)
+                     const struct tensor *kv, struct text_map map, int norm_groups)
 {
     assert(x->c == t->channels);
     struct tensor a = ops_alloc_like(o, x, t->channels);
@@ -124,9 +139,8 @@ void transformer_run(const struct transformer *t, struct ops *o, struct tensor *
     o->group_norm(o, &a, x, t->norm, norm_groups, GROUP_EPS, false);
     o->linear(o, &h, &a, t->proj_in, ACT_NONE, NULL);
     for (int i = 0; i < t->depth; i++) {
-        assert(x->n % kv[i].n == 0);
         self_attention(t, &t->block[i], o, &h, &a);
-        cross_attention(t, &t->block[i], o, &h, &kv[i], &a);
+        cross_attention(t, &t->block[i], o, &h, &kv[i], map, &a);
         feed_forward(t, &t->block[i], o, &h, &a);
     }
     o->copy(o, &a, &h);

@@ -3,8 +3,8 @@
  * MLP, `depth` times.
  *
  * The text's keys and values depend on the prompt alone, so they are not made here but before the
- * loop (transformer_text) and handed in: one tensor [conds, text tokens, 1, 2 inner] a block, keys
- * first.
+ * loop (transformer_text) and handed in: one tensor [1, tokens of all texts, 1, 2 inner] a block,
+ * keys first. Which image reads which of its tokens, struct text_span says.
  */
 #ifndef SPRITTY_TRANSFORMER_H
 #define SPRITTY_TRANSFORMER_H
@@ -27,18 +27,30 @@ struct transformer_spec {
     int channels, heads, depth, context;
 };
 
+/* Images that read texts of one length which follow each other: the first `images` of them text 0,
+ * the next `images` text 1, and so on to `texts`. */
+struct text_span {
+    int image, images; /* the first image; images a text */
+    int token, tokens; /* where text 0 begins; the length of each */
+    int texts;
+};
+
+struct text_map { /* for all images of a step, in order, without gaps */
+    const struct text_span *span;
+    int spans;
+};
+
 void transformer_load(struct transformer *, struct loader *, struct name base,
                       struct transformer_spec);
 void transformer_free(struct transformer *, struct ops *);
 
-/* Keys and values of each block from the text states [conds, tokens, 1, context]; kv[depth] are
+/* Keys and values of each block from the text states [1, tokens, 1, context]; kv[depth] are
  * allocated here and the caller's to release. */
 void transformer_text(const struct transformer *, struct ops *, const struct tensor *text,
                       struct tensor *kv);
 
-/* x [n, h, w, channels] is changed in place. n is a multiple of kv's n: images of one condition
- * stand together. */
+/* x [n, h, w, channels] is changed in place. */
 void transformer_run(const struct transformer *, struct ops *, struct tensor *x,
-                     const struct tensor *kv, int norm_groups);
+                     const struct tensor *kv, struct text_map, int norm_groups);
 
 #endif

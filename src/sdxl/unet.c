@@ -155,13 +155,13 @@ static void embed(const struct unet *u, struct ops *o, const float *in, int rows
     o->release(o, &x);
 }
 
-/* [pooled | sinusoid of each size] a condition. */
+/* [pooled | sinusoid of each size] a text. */
 static void added_rows(const struct unet *u, const struct unet_inputs *in, float *rows)
 {
     const struct unet_config *c = &u->config;
     int pooled = c->added_inputs - in->size_conditions * c->added_time_dim;
     assert(pooled > 0);
-    for (int k = 0; k < in->conds; k++) {
+    for (int k = 0; k < in->texts; k++) {
         float *row = rows + (size_t)k * (size_t)c->added_inputs;
         memcpy(row, in->pooled + (size_t)k * (size_t)pooled, (size_t)pooled * sizeof *row);
         for (int i = 0; i < in->size_conditions; i++)
@@ -176,16 +176,23 @@ static float silu(float x)
     return x / (1.0f + expf(-x));
 }
 
+static int text_read(const struct unet_inputs *in, int step, int image)
+{
+    int text = in->reads ? in->reads[(int64_t)step * in->n + image] : image * in->texts / in->n;
+    assert(text >= 0 && text < in->texts);
+    return text;
+}
+
 /* out[steps * n, time_dim] = silu(time embedding of the step + added embedding of the image's
- * condition) */
+ * text) */
 static int time_rows(const struct unet *u, struct ops *o, const struct unet_inputs *in, float *out)
 {
     const struct unet_config *c = &u->config;
-    size_t dim = (size_t)c->time_dim, steps = (size_t)in->steps, conds = (size_t)in->conds;
-    size_t images = (size_t)in->images;
+    size_t dim = (size_t)c->time_dim, steps = (size_t)in->steps, texts = (size_t)in->texts;
+    size_t n = (size_t)in->n;
     float *sines = malloc(steps * (size_t)c->channels[0] * sizeof *sines);
-    float *added_in = malloc(conds * (size_t)c->added_inputs * sizeof *added_in);
-    float *time = malloc(steps * dim * sizeof *time), *added = malloc(conds * dim * sizeof *added);
+    float *added_in = malloc(texts * (size_t)c->added_inputs * sizeof *added_in);
+    float *time = malloc(steps * dim * sizeof *time), *added = malloc(texts * dim * sizeof *added);
     int rc = sines && added_in && time && added ? 0 : -1;
     if (rc == 0) {
         for (size_t s = 0; s < steps; s++)
@@ -193,12 +200,13 @@ static int time_rows(const struct unet *u, struct ops *o, const struct unet_inpu
                               c->flip_sin_to_cos, c->freq_shift);
         added_rows(u, in, added_in);
         embed(u, o, sines, in->steps, c->channels[0], u->time1, u->time2, time);
-        embed(u, o, added_in, in->conds, c->added_inputs, u->added1, u->added2, added);
+        embed(u, o, added_in, in->texts, c->added_inputs, u->added1, u->added2, added);
         for (size_t s = 0; s < steps; s++)
-            for (size_t i = 0; i < conds * images; i++)
+            for (size_t i = 0; i < n; i++) {
+                const float *more = added + (size_t)text_read(in, (int)s, (int)i) * dim;
                 for (size_t k = 0; k < dim; k++)
-                    out[(s * conds * images + i) * dim + k] = silu(time[s * dim + k] +
-                                                                   added[i / images * dim + k]);
+                    out[(s * n + i) * dim + k] = silu(time[s * dim + k] + more[k]);
+            }
     }
     free(sines);
     free(added_in);
@@ -241,16 +249,55 @@ static void project_all(const struct unet *u, struct ops *o, const struct tensor
         }
 }
 
+static int text_length(const struct unet_inputs *in, int text)
+{
+    return in->tokens ? in->tokens[text] : (int)tensor_tokens(in->text) / in->texts;
+}
+
+/* The images of one step as spans; returns how many. */
+static int map_texts(const struct unet_inputs *in, int step, struct text_span *out)
+{
+    int spans = 0;
+    for (int i = 0, images; i < in->n; i += images) {
+        int text = text_read(in, step, i), token = 0;
+        for (images = 1; i + images < in->n && text_read(in, step, i + images) == text;)
+            images++;
+        for (int k = 0; k < text; k++)
+            token += text_length(in, k);
+        struct text_span *last = spans ? &out[spans - 1] : NULL;
+        bool follows = last && last->images == images && last->tokens == text_length(in, text) &&
+                       last->token + last->texts * last->tokens == token;
+        if (follows)
+            last->texts++;
+        else
+            out[spans++] = (struct text_span){i, images, token, text_length(in, text), 1};
+    }
+    return spans;
+}
+
+static int prepare_texts(const struct unet_inputs *in, struct unet_run *run)
+{
+    size_t steps = (size_t)in->steps, n = (size_t)in->n;
+    run->span = calloc(steps * n, sizeof *run->span);
+    run->spans = calloc(steps, sizeof *run->spans);
+    if (!run->span || !run->spans)
+        return -1;
+    for (size_t s = 0; s < steps; s++)
+        run->spans[s] = map_texts(in, (int)s, run->span + s * n);
+    return 0;
+}
+
 int unet_prepare(const struct unet *u, struct ops *o, const struct unet_inputs *in,
                  struct unet_run *run, struct err *e)
 {
-    assert(in->text->n == in->conds && in->text->c == u->config.context && in->steps > 0);
-    *run = (struct unet_run){.n = in->conds * in->images};
+    assert(in->text->n == 1 && in->text->c == u->config.context && in->steps > 0 && in->n > 0);
+    *run = (struct unet_run){.n = in->n};
     size_t rows = (size_t)in->steps * (size_t)run->n;
     float *host = malloc(rows * (size_t)u->config.time_dim * sizeof *host);
     run->time = calloc((size_t)u->resnets, sizeof *run->time);
     run->kv = calloc((size_t)u->blocks + 1, sizeof *run->kv);
-    if (!host || !run->time || !run->kv || time_rows(u, o, in, host) < 0) {
+    if (!host || !run->time || !run->kv || prepare_texts(in, run) < 0 ||
+        time_rows(u, o, in, host) < 0) {
         free(host);
         unet_finish(o, run);
         return err_set(e, "out of memory while preparing %d steps", in->steps);
@@ -271,6 +318,8 @@ void unet_finish(struct ops *o, struct unet_run *run)
         o->release(o, &run->kv[i]);
     free(run->time);
     free(run->kv);
+    free(run->span);
+    free(run->spans);
     *run = (struct unet_run){0};
 }
 
@@ -298,7 +347,9 @@ static void run_attn(struct walk *w, const struct transformer *t, struct tensor 
 {
     if (!t->depth)
         return;
-    transformer_run(t, w->ops, x, w->run->kv + w->kv, w->unet->config.norm_groups);
+    const struct unet_run *run = w->run;
+    struct text_map map = {run->span + (size_t)w->step * (size_t)run->n, run->spans[w->step]};
+    transformer_run(t, w->ops, x, run->kv + w->kv, map, w->unet->config.norm_groups);
     w->kv += t->depth;
 }
 

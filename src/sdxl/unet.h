@@ -36,23 +36,31 @@ struct unet {
 int unet_load(struct unet *, struct loader *, const struct unet_config *);
 void unet_free(struct unet *, struct ops *);
 
+/* Texts may be as many and as long as they like; each image of each step reads one of them. So
+ * guidance is two texts, a prompt of its own for each image is more, and a prompt that changes on
+ * the way is another text from some step on. */
 struct unet_inputs {
-    int conds;  /* 1, or 2 under classifier-free guidance */
-    int images; /* of each condition: a step's n is conds * images, images of a condition together
-                 */
-    const struct tensor *text; /* [conds, tokens, 1, context] */
-    const float *pooled;       /* host: conds x pooled width */
-    const float *sizes; /* host: conds x size_conditions: original h w, crop top left, target h w */
+    int texts;
+    const int *tokens;         /* texts of them: how long each is; NULL: all the same */
+    const struct tensor *text; /* [1, sum of tokens, 1, context] */
+    const float *pooled;       /* host: texts x pooled width */
+    const float *sizes; /* host: texts x size_conditions: original h w, crop top left, target h w */
     int size_conditions;
     const float *timesteps; /* host: steps of them */
     int steps;
+    int n;            /* images in a step */
+    const int *reads; /* host: steps x n: the text that image i reads; images of one text that
+                       * stand together, and texts in order, take the fewest calls. NULL: n /
+                       * texts images each, at every step */
 };
 
 struct unet_run {
     int n;               /* images in a step */
     struct tensor *time; /* one a res block: [steps * n, 1, 1, channels] */
-    struct tensor *kv;   /* one a transformer block: [conds, tokens, 1, 2 channels] */
+    struct tensor *kv;   /* one a transformer block: [1, sum of tokens, 1, 2 channels] */
     int times, kvs;
+    struct text_span *span; /* up to n a step, steps x n */
+    int *spans;             /* how many each step has */
 };
 
 /* Takes arena memory for the whole run; unet_finish gives it back. -1 only without host memory. */
