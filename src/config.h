@@ -23,8 +23,11 @@ struct settings {
     bool said[SETTINGS_MAX]; /* has the key of row i a value? */
     char *model, *tokenizer, *prompt, *negative, *sampler, *scheduler, *device, *precision, *memory;
     char *sigmas, *compat, *rng, *output;
+    char *image, *mask, *mask_content, *fit, *backdrop, *hires_upscale, *refiner, *tiling, *vae;
     int steps, batch, threads, width, height;
-    double cfg;
+    int mask_grow, hires_steps, hires_size[2], original_size[2], crop[2], target_size[2];
+    double cfg, cfg_rescale, cfg_start, cfg_end, denoise, mask_blur, hires, hires_denoise;
+    double refiner_switch, aesthetic, negative_aesthetic;
     uint64_t seed;
     bool random_seed, raw;
 };

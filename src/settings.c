@@ -30,6 +30,11 @@ static const char *from_list(const char *const *list, int count, int i)
 CHOICES(device_choice, "auto", "cpu", "cuda", "ref")
 CHOICES(precision_choice, "auto", "fp32", "bf16", "fp16", "fp8")
 CHOICES(memory_choice, "auto", "speed", "balanced", "constrained")
+CHOICES(fit_choice, "crop", "stretch", "pad")
+CHOICES(content_choice, "original", "grey", "noise", "nothing")
+CHOICES(tiling_choice, "off", "x", "y", "xy")
+CHOICES(upscale_choice, "latent_nearest", "latent_nearest_exact", "latent_bilinear",
+        "latent_bicubic", "nearest", "bilinear", "bicubic", "lanczos")
 
 #define AT(field) offsetof(struct settings, field)
 
@@ -63,6 +68,56 @@ static const struct settings_key table[] = {
      GROUP_MODEL, "model", PICK_MODEL},
     {"tokenizer", KEY_TEXT, AT(tokenizer), 0, 0, NULL, "its vocabulary's folder, if it has none",
      GROUP_MODEL, "tokenizer", PICK_FOLDER},
+    {"image", KEY_TEXT, AT(image), 0, 0, NULL, "PNG to start from, fitted to the size", GROUP_IMAGE,
+     "image", PICK_IMAGE},
+    {"denoise", KEY_REAL, AT(denoise), 0, 1, NULL, "how much of the image is made new (strength)",
+     GROUP_IMAGE, "denoise", PICK_NONE},
+    {"fit", KEY_CHOICE, AT(fit), 0, 0, fit_choice,
+     "an image of another shape: cut, warped, or padded", GROUP_IMAGE, "fit", PICK_NONE},
+    {"backdrop", KEY_TEXT, AT(backdrop), 0, 0, NULL,
+     "RRGGBB behind a transparent image; auto is the model's", GROUP_IMAGE, "backdrop", PICK_NONE},
+    {"mask", KEY_TEXT, AT(mask), 0, 0, NULL, "PNG: white is painted anew, black stays", GROUP_IMAGE,
+     "mask", PICK_IMAGE},
+    {"mask_blur", KEY_REAL, AT(mask_blur), 0, 64, NULL, "pixels by which its edge is softened",
+     GROUP_IMAGE, "mask blur", PICK_NONE},
+    {"mask_grow", KEY_INT, AT(mask_grow), -256, 256, NULL, "pixels by which it grows, or shrinks",
+     GROUP_IMAGE, "mask grow", PICK_NONE},
+    {"mask_content", KEY_CHOICE, AT(mask_content), 0, 0, content_choice,
+     "what lies under the mask at the start", GROUP_IMAGE, "under mask", PICK_NONE},
+    {"hires", KEY_REAL, AT(hires), 1, 8, NULL, "second pass, so many times larger; 1 is none",
+     GROUP_IMAGE, "hires", PICK_NONE},
+    {"hires_size", KEY_SIZE, AT(hires_size), 8, 16384, NULL, "second pass at this size",
+     GROUP_IMAGE, "hires size", PICK_NONE},
+    {"hires_upscale", KEY_CHOICE, AT(hires_upscale), 0, 0, upscale_choice,
+     "how it is enlarged before", GROUP_IMAGE, "hires by", PICK_NONE},
+    {"hires_denoise", KEY_REAL, AT(hires_denoise), 0, 1, NULL, "how much of it is made new",
+     GROUP_IMAGE, "hires dn.", PICK_NONE},
+    {"hires_steps", KEY_INT, AT(hires_steps), 0, MAX_STEPS, NULL,
+     "steps of the second pass; 0 is as many as steps", GROUP_IMAGE, "hires steps", PICK_NONE},
+    {"tiling", KEY_CHOICE, AT(tiling), 0, 0, tiling_choice, "edges that meet when it is repeated",
+     GROUP_PICTURE, "tiling", PICK_NONE},
+    {"vae", KEY_TEXT, AT(vae), 0, 0, NULL, "a VAE in place of the model's own: file or folder",
+     GROUP_MODEL, "vae", PICK_WEIGHTS},
+    {"refiner", KEY_TEXT, AT(refiner), 0, 0, NULL, "an SDXL refiner for the last steps",
+     GROUP_MODEL, "refiner", PICK_MODEL},
+    {"refiner_switch", KEY_REAL, AT(refiner_switch), 0, 1, NULL,
+     "where on the schedule the refiner takes over", GROUP_MODEL, "refiner at", PICK_NONE},
+    {"aesthetic", KEY_REAL, AT(aesthetic), 0, 10, NULL, "the score that the refiner is told",
+     GROUP_GUIDANCE, "aesthetic", PICK_NONE},
+    {"negative_aesthetic", KEY_REAL, AT(negative_aesthetic), 0, 10, NULL,
+     "the same for the negative prompt", GROUP_GUIDANCE, "neg. aesth.", PICK_NONE},
+    {"cfg_rescale", KEY_REAL, AT(cfg_rescale), 0, 1, NULL, "against burnt colours of a high cfg",
+     GROUP_GUIDANCE, "rescale", PICK_NONE},
+    {"cfg_start", KEY_REAL, AT(cfg_start), 0, 1, NULL, "guidance begins at this share of the steps",
+     GROUP_GUIDANCE, "cfg from", PICK_NONE},
+    {"cfg_end", KEY_REAL, AT(cfg_end), 0, 1, NULL, "and ends at this one; beyond, steps are faster",
+     GROUP_GUIDANCE, "cfg until", PICK_NONE},
+    {"original_size", KEY_SIZE, AT(original_size), 1, 16384, NULL,
+     "size that the model is told; the picture's own", GROUP_GUIDANCE, "told size", PICK_NONE},
+    {"crop", KEY_SIZE, AT(crop), 0, 16384, NULL, "LEFTxTOP cut off, that the model is told",
+     GROUP_GUIDANCE, "told crop", PICK_NONE},
+    {"target_size", KEY_SIZE, AT(target_size), 1, 16384, NULL,
+     "size after the crop, that the model is told", GROUP_GUIDANCE, "told target", PICK_NONE},
     {"device", KEY_CHOICE, AT(device), 0, 0, device_choice, "what computes", GROUP_MACHINE,
      "device", PICK_NONE},
     {"precision", KEY_CHOICE, AT(precision), 0, 0, precision_choice, "number format", GROUP_MACHINE,
@@ -351,7 +406,7 @@ void settings_print(const struct settings *s, const char *key, char *out, size_t
         snprintf(out, size, "%g", *(const double *)at);
         break;
     case KEY_SIZE:
-        snprintf(out, size, "%dx%d", s->width, s->height);
+        snprintf(out, size, "%dx%d", ((const int *)at)[0], ((const int *)at)[1]);
         break;
     case KEY_SEED:
         if (s->random_seed)

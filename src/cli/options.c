@@ -42,6 +42,11 @@ enum {
     {                                                                                              \
         letter, name, arg, name, 0, commands, NULL                                                 \
     }
+/* The key has underscores where the option has hyphens. */
+#define HYPHENED(name, key, arg, commands)                                                         \
+    {                                                                                              \
+        0, name, arg, key, 0, commands, NULL                                                       \
+    }
 #define SWITCH(letter, name, field, commands, help)                                                \
     {                                                                                              \
         letter, name, NULL, NULL, offsetof(struct cli, field), commands, help                      \
@@ -70,6 +75,32 @@ static const struct option_row table[] = {
     SETTING(0, "sigmas", "LIST", JOB),
     SETTING(0, "compat", "comfyui|a1111|diffusers", JOB),
     SETTING(0, "rng", "auto|cpu|gpu", JOB),
+    SETTING(0, "image", "FILE", JOB),
+    SETTING(0, "denoise", "X", JOB),
+    HYPHENED("strength", "denoise", "X", JOB),
+    SETTING(0, "fit", "crop|stretch|pad", JOB),
+    SETTING(0, "backdrop", "RRGGBB|auto", JOB),
+    SETTING(0, "mask", "FILE", JOB),
+    HYPHENED("mask-blur", "mask_blur", "X", JOB),
+    HYPHENED("mask-grow", "mask_grow", "N", JOB),
+    HYPHENED("mask-content", "mask_content", "original|grey|noise|nothing", JOB),
+    SETTING(0, "hires", "X", JOB),
+    HYPHENED("hires-size", "hires_size", "WxH", JOB),
+    HYPHENED("hires-upscale", "hires_upscale", "NAME", JOB),
+    HYPHENED("hires-denoise", "hires_denoise", "X", JOB),
+    HYPHENED("hires-steps", "hires_steps", "N", JOB),
+    SETTING(0, "tiling", "off|x|y|xy", JOB),
+    SETTING(0, "vae", "PATH", JOB),
+    SETTING(0, "refiner", "PATH-or-NAME", JOB),
+    HYPHENED("refiner-switch", "refiner_switch", "X", JOB),
+    SETTING(0, "aesthetic", "X", JOB),
+    HYPHENED("negative-aesthetic", "negative_aesthetic", "X", JOB),
+    HYPHENED("cfg-rescale", "cfg_rescale", "X", JOB),
+    HYPHENED("cfg-start", "cfg_start", "X", JOB),
+    HYPHENED("cfg-end", "cfg_end", "X", JOB),
+    HYPHENED("original-size", "original_size", "WxH", JOB),
+    SETTING(0, "crop", "LEFTxTOP", JOB),
+    HYPHENED("target-size", "target_size", "WxH", JOB),
     SETTING('m', "model", "PATH-or-NAME", JOB | DOCTOR),
     SETTING(0, "tokenizer", "DIR", JOB),
     SETTING('d', "device", "auto|cpu|cuda|cuda:N", JOB),
@@ -208,11 +239,11 @@ static int find_command(struct cli *c, const char *name, struct err *e)
 }
 
 /* Do the options that were given belong to the command, and are there as many words as it takes? */
-static int check_use(const struct cli *c, uint64_t given, struct err *e)
+static int check_use(const struct cli *c, const bool *given, struct err *e)
 {
     const struct command *cmd = c->command;
     for (int i = 0; i < OPTIONS; i++)
-        if (given >> i & 1 && !cli_option_is_for(&table[i], cmd))
+        if (given[i] && !cli_option_is_for(&table[i], cmd))
             return err_set(e, "--%s is no option of 'spritty %s'", table[i].name, cmd->name);
     if (c->help)
         return 0;
@@ -229,7 +260,7 @@ int cli_parse(struct cli *c, int argc, char **argv, struct err *e)
 {
     char letters[3 * OPTIONS + 2];
     struct option longs[OPTIONS + 1];
-    uint64_t given = 0;
+    bool given[OPTIONS] = {false};
     int code;
     memset(c, 0, sizeof *c);
     getopt_tables(letters, longs);
@@ -244,7 +275,7 @@ int cli_parse(struct cli *c, int argc, char **argv, struct err *e)
         assert(o);
         if (code == ':')
             return err_set(e, "--%s needs %s", o->name, o->arg);
-        given |= UINT64_C(1) << (o - table);
+        given[o - table] = true;
         if (take_option(c, o, optarg, e))
             return -1;
     }

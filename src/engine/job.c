@@ -156,6 +156,17 @@ static int lowest_layer(struct settings *s, const char *model, struct err *e)
 
 static int refuse_unbuilt(const struct settings *s, struct err *e)
 {
+    static const char *const keys[] = {
+        "image",         "denoise",        "fit",           "backdrop",
+        "mask",          "mask_blur",      "mask_grow",     "mask_content",
+        "hires",         "hires_size",     "hires_upscale", "hires_steps",
+        "hires_denoise", "tiling",         "vae",           "refiner",
+        "aesthetic",     "refiner_switch", "cfg_rescale",   "negative_aesthetic",
+        "cfg_start",     "cfg_end",        "original_size", "crop",
+        "target_size"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (settings_has(s, keys[i]))
+            return err_set(e, "%s is not built yet", keys[i]);
     if (strcmp(s->memory, "auto"))
         return err_set(e, "--memory %s: memory modes are not built yet; leave it at auto",
                        s->memory);
