@@ -1,0 +1,54 @@
+/*
+ * The libraries behind struct gpu_library: products by cuBLASLt, convolutions and attention by
+ * cuDNN's graph API.
+ *
+ * Each call has a plan: what the library needs to know about one shape, with the algorithm that was
+ * chosen for it. A plan is made the first time that a shape comes by, which costs milliseconds (or,
+ * measuring, a second), waits for the device and allocates; after that a call only queues work. So
+ * run everything once before capturing a CUDA graph: while the stream captures, a shape that has no
+ * plan is NOT_TAKEN. What the libraries refuse is NOT_TAKEN as well and is counted, once a shape
+ * with the reason; our own kernels then do it.
+ */
+#ifndef SPRITTY_GPU_LIBRARY_H
+#define SPRITTY_GPU_LIBRARY_H
+
+#include "backend.h"
+
+/* How an algorithm is chosen. */
+enum autotune {
+    AUTOTUNE_OFF,       /* the first that the library proposes and that works */
+    AUTOTUNE_HEURISTIC, /* the same, and kept in the cache file */
+    AUTOTUNE_MEASURE    /* the fastest of those that it proposes, by the device's clock */
+};
+
+struct gpu_library_options {
+    enum autotune autotune;
+    bool tf32;         /* f32 products may round their inputs to 10 bits */
+    size_t workspace;  /* most bytes of scratch; 0: LIBRARY_WORKSPACE */
+    const char *cache; /* file that keeps what was chosen; NULL: nothing is kept. Read at open,
+                        * written at close when there is news; a broken one is as good as none. */
+};
+
+enum { LIBRARY_WORKSPACE = 256 << 20 };
+
+/* Who did the calls. Indexed by enum library_call. */
+enum library_call { LIBRARY_LINEAR, LIBRARY_CONV, LIBRARY_ATTENTION, LIBRARY_CALLS };
+struct gpu_library_stats {
+    char versions[96];              /* "cuBLASLt 13.1.0, cuDNN 9.19.0" */
+    size_t workspace;               /* bytes held now */
+    int64_t taken[LIBRARY_CALLS];   /* calls that the libraries did */
+    int64_t refused[LIBRARY_CALLS]; /* calls that went to our kernels */
+    int plans, measured, cached;    /* shapes; of those chosen by measuring, by the cache file */
+    int refusals;                   /* shapes that a library refused, though they should do */
+    char refusal[512];              /* the last such: shape and reason; "": none */
+};
+
+/* Opens the libraries on the calling thread's device (device_open came before); the state goes to
+ * gpu_open, whose close ends it. cuBLASLt must be there; without cuDNN convolutions and attention
+ * are never taken, and stats says why. -1 with the reason in err, and *l is all zeros. */
+int gpu_library_open(struct gpu_library *l, const struct gpu_library_options *, struct err *);
+
+/* NULL, or a table without state: all zeros. */
+void gpu_library_stats(const struct gpu_library *l, struct gpu_library_stats *);
+
+#endif
