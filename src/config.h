@@ -30,6 +30,12 @@ struct settings {
     double refiner_switch, aesthetic, negative_aesthetic;
     uint64_t seed;
     bool random_seed, raw;
+    /* Finishing (engine/finishing.h). */
+    char *cell, *method, *colors, *palette, *dither, *swap, *background, *clean, *outline;
+    char *outline_color, *anchor;
+    int pixels[2], canvas[2], pad;
+    double tolerance;
+    bool holes, lock, trim, power_of_two;
 };
 
 enum key_type {
@@ -71,7 +77,7 @@ enum settings_pick {
 struct settings_key {
     const char *name;
     enum key_type type;
-    size_t at; /* offset in struct settings (of width, of seed) */
+    size_t at; /* offset in struct settings (of the width, of the seed) */
     double min, max;
     const char *(*choice)(int i); /* KEY_CHOICE: NULL past the end */
     const char *help;

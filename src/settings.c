@@ -12,6 +12,7 @@
 #include "config.h"
 #include "sdxl/sampler.h"
 #include "sdxl/schedule.h"
+#include "sprite/finish_text.h"
 
 /* ---- the table ---- */
 
@@ -35,6 +36,7 @@ CHOICES(content_choice, "original", "grey", "noise", "nothing")
 CHOICES(tiling_choice, "off", "x", "y", "xy")
 CHOICES(upscale_choice, "latent_nearest", "latent_nearest_exact", "latent_bilinear",
         "latent_bicubic", "nearest", "bilinear", "bicubic", "lanczos")
+CHOICES(background_choice, "cut", "keep")
 
 #define AT(field) offsetof(struct settings, field)
 
@@ -128,6 +130,45 @@ static const struct settings_key table[] = {
      "threads", PICK_NONE},
     {"raw", KEY_FLAG, AT(raw), 0, 0, NULL, "the decoded image, unfinished", GROUP_FINISH, "raw",
      PICK_NONE},
+    {"cell", KEY_TEXT, AT(cell), 0, 0, NULL,
+     "pixels of a cell's side: auto (finds them), 7.5, none", GROUP_FINISH, "cell", PICK_NONE},
+    {"pixels", KEY_SIZE, AT(pixels), 0, IMAGE_MAX_SIDE, NULL,
+     "cells across and down, instead of their size", GROUP_FINISH, "pixels", PICK_NONE},
+    {"method", KEY_CHOICE, AT(method), 0, 0, cell_method_name, "how a cell becomes one pixel",
+     GROUP_FINISH, "method", PICK_NONE},
+    {"background", KEY_CHOICE, AT(background), 0, 0, background_choice,
+     "make it transparent, or not", GROUP_FINISH, "background", PICK_NONE},
+    {"tolerance", KEY_REAL, AT(tolerance), 0, 1, NULL,
+     "how far its colour may be off (Oklab); 0: by its noise", GROUP_FINISH, "tolerance",
+     PICK_NONE},
+    {"holes", KEY_FLAG, AT(holes), 0, 0, NULL, "cut enclosed places of its colour as well",
+     GROUP_FINISH, "holes", PICK_NONE},
+    {"colors", KEY_TEXT, AT(colors), 0, 0, NULL, "at most so many; auto chooses, all leaves them",
+     GROUP_FINISH, "colors", PICK_NONE},
+    {"palette", KEY_TEXT, AT(palette), 0, 0, NULL, "of a name or a file, instead of own colours",
+     GROUP_FINISH, "palette", PICK_PALETTE},
+    {"dither", KEY_CHOICE, AT(dither), 0, 0, dither_name, "mix colours that are missing",
+     GROUP_FINISH, "dither", PICK_NONE},
+    {"lock", KEY_FLAG, AT(lock), 0, 0, NULL, "one palette for all images of a batch", GROUP_FINISH,
+     "lock", PICK_NONE},
+    {"swap", KEY_TEXT, AT(swap), 0, 0, NULL, "recolour: a palette's colours become another's",
+     GROUP_FINISH, "swap", PICK_NONE},
+    {"clean", KEY_TEXT, AT(clean), 0, 0, NULL, "mend faults: near, lone, double, jagged, or all",
+     GROUP_FINISH, "clean", PICK_NONE},
+    {"outline", KEY_CHOICE, AT(outline), 0, 0, outline_name, "one pixel around the sprite",
+     GROUP_FINISH, "outline", PICK_NONE},
+    {"outline-color", KEY_TEXT, AT(outline_color), 0, 0, NULL,
+     "of the outline, or the sprite's darkest", GROUP_FINISH, "line colour", PICK_NONE},
+    {"trim", KEY_FLAG, AT(trim), 0, 0, NULL, "no transparent border", GROUP_FINISH, "trim",
+     PICK_NONE},
+    {"pad", KEY_INT, AT(pad), 0, IMAGE_MAX_SIDE / 2, NULL, "transparent pixels on each side",
+     GROUP_FINISH, "pad", PICK_NONE},
+    {"canvas", KEY_SIZE, AT(canvas), 0, IMAGE_MAX_SIDE, NULL,
+     "size of the result; the sprite is not enlarged", GROUP_FINISH, "canvas", PICK_NONE},
+    {"power-of-two", KEY_FLAG, AT(power_of_two), 0, 0, NULL, "sizes grow to powers of two",
+     GROUP_FINISH, "pow. of 2", PICK_NONE},
+    {"anchor", KEY_CHOICE, AT(anchor), 0, 0, anchor_name,
+     "the sprite in the middle, or standing there", GROUP_FINISH, "anchor", PICK_NONE},
     {"output", KEY_TEXT, AT(output), 0, 0, NULL, "file to write", GROUP_NONE, "output", PICK_NONE},
 };
 enum { KEYS = sizeof table / sizeof *table };
@@ -229,7 +270,7 @@ static int set_size(int to[2], const struct settings_key *k, const char *value, 
     int n[2] = {0}, used = 0, sides = sscanf(value, "%5d%n", &n[0], &used);
     if (sides == 1 && (value[used] == 'x' || value[used] == 'X')) {
         int more = 0;
-        sides += sscanf(value + used + 1, "%5d%n", &n[1], &more) == 1;
+        sides = sscanf(value + used + 1, "%5d%n", &n[1], &more);
         used += 1 + more;
     } else {
         n[1] = n[0];
@@ -279,7 +320,7 @@ static int set_key(struct settings *s, int i, const char *value, struct err *e)
         return err_set(e, "%s has no value", k->name);
     switch (k->type) {
     case KEY_TEXT:
-        rc = put_text(to, value, e);
+        rc = finish_check(k->name, value, e) ? -1 : put_text(to, value, e);
         break;
     case KEY_CHOICE:
         rc = set_choice(to, k, value, e);

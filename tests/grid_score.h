@@ -74,7 +74,7 @@ static inline double score_wrong_pixels(const struct image *m, const struct grid
     uint8_t palette[256][4], *index = malloc((size_t)sprite->width * (size_t)sprite->height);
     int n = image_palette(sprite, 256, palette, index), wrong = 0;
     struct err e;
-    struct image *out = cells_reduce_lines(m, f->x, f->columns, f->y, f->rows, CELL_DOMINANT, &e);
+    struct image *out = cells_reduce_lines(m, f->x, f->columns, f->y, f->rows, CELL_CENTROID, &e);
     for (int y = 0; y < sprite->height; y++)
         for (int x = 0; x < sprite->width; x++) {
             int fx = score_cell_at(f->x, f->columns,

@@ -101,7 +101,7 @@ static void cells_come_back(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct damage d = rows[i].d;
-        double dominant = cells_error(CELL_DOMINANT, d);
+        double dominant = cells_error(CELL_CENTROID, d);
         printf("    cell %2d blur %2d ring %2d%% noise %2d shift %d salt %d%%: wrong pixels: "
                "dominant %.4f, centre %.4f, mean %.4f\n",
                d.cell, d.blur, d.ring, d.noise, d.shift, d.salt, dominant,
@@ -119,11 +119,11 @@ static void grids_that_do_not_fit_are_refused(void **state)
     struct image *m = filled(12, 12, teal);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct err e = {""};
-        assert_null(cells_reduce(m, bad[i], CELL_DOMINANT, &e));
+        assert_null(cells_reduce(m, bad[i], CELL_CENTROID, &e));
         assert_true(strlen(e.text) > 10);
     }
     /* With an offset the leftovers are dropped. */
-    struct image *out = cells_reduce(m, (struct cell_grid){5, 1, 2}, CELL_DOMINANT, NULL);
+    struct image *out = cells_reduce(m, (struct cell_grid){5, 1, 2}, CELL_CENTROID, NULL);
     assert_int_equal(out->width, 2);
     assert_int_equal(out->height, 2);
     image_free(out);
@@ -141,7 +141,7 @@ static void cells_are_there_or_not(void **state)
             memcpy(at(m, x, y), there ? teal : white, 3);
             at(m, x, y)[3] = there ? 200 : 60;
         }
-    out = cells_reduce(m, (struct cell_grid){.cell = 4}, CELL_DOMINANT, NULL);
+    out = cells_reduce(m, (struct cell_grid){.cell = 4}, CELL_CENTROID, NULL);
     assert_memory_equal(at(out, 0, 0), ((uint8_t[]){teal[0], teal[1], teal[2], 255}), 4);
     assert_memory_equal(at(out, 1, 0), ((uint8_t[4]){0}), 4);
     image_free(out);

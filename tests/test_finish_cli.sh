@@ -92,7 +92,7 @@ several_images_share_a_palette() {
     "$spritty" finish in/a.png in/b.png --cell none --lock --colors 4 -o out -q
     "$spritty" finish out/a.png --cell none --palette out/b.png -q -o c.png >/dev/null
     refuses 1 'would both become' finish in/a.png in/b.png -o x.png
-    refuses 2 'does not go with' finish in/a.png --lock --palette nes
+    refuses 1 'does not go with' finish in/a.png --lock --palette nes
 }
 check several_images_share_a_palette several_images_share_a_palette
 
@@ -131,7 +131,7 @@ tells_mistakes() {
     refuses 1 'cells of 9999' finish "$picture" --cell 9999
     refuses 2 'needs IN.png' finish -q
     for wrong in '--cell 0' '--cell x' '--colors 0' '--colors 257' '--dither much' '--clean tidy' \
-        '--outline thick' '--outline-color red' '--pad -1' '--canvas 0x5' '--canvas 12' \
+        '--outline thick' '--outline-color red' '--pad -1' '--canvas 5x' '--pixels 1x2x3' '--trim=maybe' \
         '--anchor top' '--background blue' '--swap a' '--tolerance 2'; do
         # shellcheck disable=SC2086 # two words
         refuses 2 "${wrong%% *}" finish "$picture" $wrong

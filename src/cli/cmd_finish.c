@@ -5,8 +5,6 @@
  * its file is written. --lock looks at all images twice: once for their colours, once with the
  * palette that serves them all.
  */
-#include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,177 +12,29 @@
 #include "base/fileio.h"
 #include "base/jsonw.h"
 #include "cli/options.h"
-#include "sprite/finish.h"
+#include "engine/finishing.h"
 #include "sprite/image_file.h"
-#include "sprite/oklab.h"
-#include "sprite/quantize.h"
 
 struct work {
     struct cli *cli;
-    struct finish_options o;
-    struct palette palette, swap_from, swap_to;
-    uint8_t outline_rgb[3];
+    struct settings settings; /* flags over the preset over [defaults] */
+    struct finishing finishing;
+    struct palette locked;
     char **files; /* one an argument */
     struct jsonw json;
 };
 
-/* ---- what was said ---- */
-
-static int whole_number(const char *text, const char *option, long min, long max, int *out,
-                        struct err *e)
+static int take_settings(struct work *k, struct err *e)
 {
-    char *end;
-    errno = 0;
-    long v = strtol(text, &end, 10);
-    if (end == text || *end || errno || v < min || v > max)
-        return err_set(e, "--%s: '%.40s' is no number from %ld to %ld", option, text, min, max);
-    *out = (int)v;
-    return 0;
-}
-
-static int real_number(const char *text, const char *option, double min, double max, double *out,
-                       struct err *e)
-{
-    char *end;
-    double v = strtod(text, &end);
-    if (end == text || *end || !(v >= min && v <= max))
-        return err_set(e, "--%s: '%.40s' is no number from %g to %g", option, text, min, max);
-    *out = v;
-    return 0;
-}
-
-/* The place of `text` among names(0), names(1), ...; -1 and what there is otherwise. */
-static int choice(const char *text, const char *option, const char *(*names)(int), int first,
-                  struct err *e)
-{
-    char all[100] = "";
-    for (int i = first; names(i); i++) {
-        if (!strcmp(text, names(i)))
-            return i;
-        snprintf(all + strlen(all), sizeof all - strlen(all), "%s%s", *all ? ", " : "", names(i));
-    }
-    return err_set(e, "--%s: '%.40s' is none of %s", option, text, all);
-}
-
-static int take_cell(const char *text, struct finish_options *o, struct err *e)
-{
-    o->cell = FINISH_FIND;
-    if (!text || !strcmp(text, "auto"))
-        return 0;
-    if (!strcmp(text, "none")) {
-        o->cell = 1;
-        return 0;
-    }
-    return real_number(text, "cell", 1, IMAGE_MAX_SIDE, &o->grid, e);
-}
-
-static int take_colors(const char *text, struct finish_options *o, struct err *e)
-{
-    if (!text || !strcmp(text, "auto"))
-        return 0;
-    if (!strcmp(text, "all")) {
-        o->colors = -1;
-        return 0;
-    }
-    return whole_number(text, "colors", 1, QUANTIZE_MAX, &o->colors, e);
-}
-
-/* "near,lone" or "all" */
-static int take_clean(const char *text, struct finish_options *o, struct err *e)
-{
-    for (const char *at = text; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
-        char name[41];
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(at, ","), at);
-        int i = strcmp(name, "all") != 0 ? choice(name, "clean", clean_name, 0, e) : 0;
-        if (i < 0)
-            return -1;
-        o->clean |= strcmp(name, "all") != 0 ? 1u << i : CLEAN_ALL;
-    }
-    return 0;
-}
-
-static int take_outline(struct work *k, const struct cli_finish *f, struct err *e)
-{
-    unsigned v;
-    char rest;
-    int i = f->outline ? choice(f->outline, "outline", outline_name, 1, e) : 0;
-    if (i < 0)
-        return -1;
-    k->o.outline = (enum outline)i;
-    if (!f->outline_color)
-        return 0;
-    const char *hex = f->outline_color + (*f->outline_color == '#');
-    if (strlen(hex) != 6 || strspn(hex, "0123456789abcdefABCDEF") != 6 ||
-        sscanf(hex, "%x%c", &v, &rest) != 1)
-        return err_set(e, "--outline-color: '%.40s' is no RRGGBB", f->outline_color);
-    for (int c = 0; c < 3; c++)
-        k->outline_rgb[c] = (uint8_t)(v >> (16 - 8 * c));
-    k->o.outline_rgb = k->outline_rgb;
-    return 0;
-}
-
-static int take_frame(const struct cli_finish *f, struct finish_options *o, struct err *e)
-{
-    struct frame_options *r = &o->frame;
-    char *end;
-    int i = f->anchor ? choice(f->anchor, "anchor", anchor_name, 1, e) : 0;
-    if (i < 0 || (f->pad && whole_number(f->pad, "pad", 0, IMAGE_MAX_SIDE / 2, &r->pad, e)))
-        return -1;
-    if (f->canvas) {
-        long w = strtol(f->canvas, &end, 10), h = *end == 'x' ? strtol(end + 1, &end, 10) : 0;
-        if (*end || w < 1 || h < 1 || w > IMAGE_MAX_SIDE || h > IMAGE_MAX_SIDE)
-            return err_set(e, "--canvas: '%.40s' is no WxH", f->canvas);
-        r->width = (int)w, r->height = (int)h;
-    }
-    r->anchor = (enum anchor)i;
-    r->trim = f->trim, r->power_of_two = f->power_of_two;
-    o->place = f->anchor || f->pad || f->canvas || f->trim || f->power_of_two;
-    return 0;
-}
-
-/* All but what has to be read. */
-static int take_options(struct work *k, struct err *e)
-{
-    const struct cli_finish *f = &k->cli->finish;
-    struct finish_options *o = &k->o;
-    double tolerance = 0;
-    int dither = f->dither ? choice(f->dither, "dither", dither_name, 0, e) : 0;
-    if (dither < 0 || take_cell(f->cell, o, e) || take_colors(f->colors, o, e) ||
-        take_clean(f->clean, o, e) || take_outline(k, f, e) || take_frame(f, o, e))
-        return -1;
-    if (f->tolerance && real_number(f->tolerance, "tolerance", 0, 1, &tolerance, e))
-        return -1;
-    if (f->background && strcmp(f->background, "cut") != 0 && strcmp(f->background, "keep") != 0)
-        return err_set(e, "--background: '%.40s' is none of cut, keep", f->background);
-    if (f->swap && !strchr(f->swap, '='))
-        return err_set(e, "--swap: '%.40s' is no FROM=TO", f->swap);
-    if (f->lock && (f->palette || o->colors < 0))
-        return err_set(e, "--lock chooses colours: it does not go with --palette or --colors all");
-    o->dither = (enum dither)dither;
-    o->matte = !f->background || !strcmp(f->background, "cut");
-    o->tolerance = (float)tolerance;
-    o->holes = f->holes;
-    return 0;
-}
-
-static int read_palettes(struct work *k, struct err *e)
-{
-    const struct cli_finish *f = &k->cli->finish;
-    if (f->palette) {
-        if (palette_load(f->palette, &k->palette, e))
-            return -1;
-        k->o.palette = &k->palette;
-    }
-    if (!f->swap)
-        return 0;
-    char *to = strchr(f->swap, '=');
-    *to++ = '\0';
-    if (palette_load(f->swap, &k->swap_from, e) || palette_load(to, &k->swap_to, e))
-        return -1;
-    k->o.swap_from = &k->swap_from, k->o.swap_to = &k->swap_to;
-    return k->swap_to.n < k->swap_from.n ? err_set(e, "--swap: %s has %d colours, %s only %d",
-                                                   f->swap, k->swap_from.n, to, k->swap_to.n)
-                                         : 0;
+    struct config config = {0};
+    const char *preset = k->cli->preset;
+    int rc = settings_fill(&k->settings, &k->cli->flags, e) || config_load(&config, e) ? -1 : 0;
+    if (!rc && preset && *preset)
+        rc = config_preset(&config, preset, &k->settings, e);
+    if (!rc)
+        rc = settings_fill(&k->settings, &config.defaults, e);
+    config_free(&config);
+    return rc || finishing_prepare(&k->finishing, &k->settings, 0, e) ? -1 : 0;
 }
 
 /* ---- files ---- */
@@ -241,6 +91,8 @@ static int name_files(struct work *k, struct err *e)
         if (file_check_target(k->files[i], e))
             return -1;
     }
+    if (k->cli->show_diff && file_check_target(k->cli->show_diff, e))
+        return -1;
     return k->files ? 0 : err_set(e, "out of memory");
 }
 
@@ -259,30 +111,39 @@ static int texts_of(const struct png_file *f, struct png_text text[4])
 
 /* ---- work ---- */
 
-/* One palette from what all images would be without one. */
+/* One palette from what all images would be without one. Images are read twice, so that not all of
+ * them need be in memory. */
 static int lock_palette(struct work *k, struct err *e)
 {
-    int n = k->cli->nargs, rc = 0, done = 0;
-    struct finish_options o = {.cell = k->o.cell, .grid = k->o.grid, .colors = -1};
-    o.matte = k->o.matte, o.tolerance = k->o.tolerance, o.holes = k->o.holes;
-    struct image **images = calloc((size_t)n, sizeof *images);
-    if (!images)
+    int n = k->cli->nargs, rc = 0;
+    struct image **cut = calloc((size_t)n, sizeof(*cut));
+    if (!cut)
         return err_set(e, "out of memory");
-    for (; done < n && !rc; done++) {
+    for (int i = 0; i < n && !rc; i++) {
         struct png_file f;
         struct image raw;
-        struct finish_report r;
-        if ((rc = image_load(k->cli->args[done], &raw, &f, e)))
+        if ((rc = image_load(k->cli->args[i], &raw, &f, e)))
             break;
-        rc = finish_run(&raw, &o, &images[done], &r, e);
+        rc = finishing_cut(&k->finishing, &raw, &cut[i], e);
         png_file_free(&f);
     }
     if (!rc)
-        rc = palette_of_images((const struct image *const *)images, n, k->o.colors, &k->palette, e);
-    k->o.palette = &k->palette;
+        rc = palette_of_images((const struct image *const *)cut, n, k->finishing.o.colors,
+                               &k->locked, e);
+    finishing_use(&k->finishing, &k->locked);
     for (int i = 0; i < n; i++)
-        image_free(images[i]);
-    free(images);
+        image_free(cut[i]);
+    free(cut);
+    return rc;
+}
+
+static int save_difference(struct work *k, const struct image *raw, struct err *e)
+{
+    if (!k->cli->show_diff)
+        return 0;
+    struct image *m = finishing_difference(&k->finishing, raw, e);
+    int rc = m ? image_save(k->cli->show_diff, m, NULL, 0, e) : -1;
+    image_free(m);
     return rc;
 }
 
@@ -294,14 +155,15 @@ static void tell(const struct work *k, const char *in, const struct image *raw,
         return;
     snprintf(name, sizeof name, "%s", in);
     text_sanitize(name);
-    if (k->o.cell == FINISH_FIND && !r->grid_found)
+    if (k->finishing.o.cell == FINISH_FIND && !r->grid_found)
         snprintf(cells, sizeof cells, ", no grid");
-    else if (k->o.cell == FINISH_FIND)
+    else if (k->finishing.o.cell == FINISH_FIND)
         snprintf(cells, sizeof cells, ", cells of %.4gx%.4g%s (%.0f%% sure)", r->cell_x, r->cell_y,
                  r->grid_even ? "" : ", uneven", 100 * r->confidence);
     fprintf(stderr, "%s: %dx%d%s -> %dx%d, %d -> %d colours%s  %.1f ms\n", name, raw->width,
             raw->height, cells, r->width, r->height, r->colors_before, r->colors_after,
-            k->o.matte && !r->background && !r->was_cut ? ", no background found" : "", r->ms);
+            k->finishing.o.matte && !r->background && !r->was_cut ? ", no background found" : "",
+            r->ms);
 }
 
 static void tell_json(struct jsonw *w, const char *file, const struct work *k,
@@ -330,7 +192,7 @@ static void tell_json(struct jsonw *w, const char *file, const struct work *k,
     jsonw_u64(w, "double", (uint64_t)r->clean.doubled);
     jsonw_u64(w, "jagged", (uint64_t)r->clean.jagged);
     jsonw_close(w, '}');
-    if (k->o.place) {
+    if (k->finishing.o.place) {
         jsonw_open(w, "pivot", '[');
         jsonw_real(w, NULL, r->pivot[0], 0);
         jsonw_real(w, NULL, r->pivot[1], 0);
@@ -349,11 +211,13 @@ static int finish_one(struct work *k, int i, struct err *e)
     struct finish_report r;
     if (image_load(in, &raw, &f, e))
         return -1;
-    if (finish_run(&raw, &k->o, &out, &r, e)) {
+    const struct image *in_memory = &raw;
+    if (finishing_run(&k->finishing, &in_memory, 1, &out, &r, e)) {
         png_file_free(&f);
         return err_prefix(e, "%s", in);
     }
     int rc = image_save(k->files[i], out, text, texts_of(&f, text), e);
+    rc = rc ? rc : save_difference(k, &raw, e);
     png_file_free(&f);
     image_free(out);
     if (rc)
@@ -382,7 +246,7 @@ static int report(struct work *k, struct err *e)
 
 static int finish_all(struct work *k, struct err *e)
 {
-    if (read_palettes(k, e) || name_files(k, e) || (k->cli->finish.lock && lock_palette(k, e)))
+    if (take_settings(k, e) || name_files(k, e) || (k->finishing.lock && lock_palette(k, e)))
         return -1;
     jsonw_open(&k->json, NULL, '{');
     jsonw_open(&k->json, "files", '[');
@@ -403,11 +267,17 @@ int cmd_finish(struct cli *cli)
         return cli_fail(EXIT_FAILED, &e);
     }
     k->cli = cli;
-    int usage = take_options(k, &e), rc = usage ? usage : finish_all(k, &e);
+    if (cli->show_diff && cli->nargs > 1) {
+        err_set(&e, "--show-diff is for one image");
+        free(k);
+        return cli_fail(EXIT_USAGE, &e);
+    }
+    int rc = finish_all(k, &e);
     for (int i = 0; k->files && i < cli->nargs; i++)
         free(k->files[i]);
     free(k->files);
     free(jsonw_take(&k->json));
+    settings_free(&k->settings);
     free(k);
-    return usage ? cli_fail(EXIT_USAGE, &e) : rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
+    return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
 }

@@ -88,9 +88,8 @@ static int finish(struct gen *g, struct err *e)
     g->sprites = calloc((size_t)g->result.count, sizeof *g->sprites);
     if (!g->sprites)
         return err_set(e, "out of memory for the sprites");
-    for (int i = 0; i < g->result.count; i++)
-        if (!(g->sprites[i] = sprite_finish(&g->job, &g->result, i, e)))
-            return -1;
+    if (sprites_finish(&g->job, &g->result, g->sprites, e))
+        return -1;
     g->times.finish = clock_ms() - start;
     return 0;
 }

@@ -35,6 +35,7 @@ enum {
     FINISH = 16,
     SHEET = 32,
     JOB = GEN | PLAN,
+    FINISHED = GEN | FINISH,
     ALL = 63
 };
 
@@ -52,10 +53,6 @@ enum {
         letter, name, NULL, NULL, offsetof(struct cli, field), commands, help                      \
     }
 
-#define FINISHING(name, arg, field, help)                                                          \
-    {                                                                                              \
-        0, name, arg, NULL, offsetof(struct cli, finish.field), FINISH, help                       \
-    }
 #define SHEETING(name, arg, field, help)                                                           \
     {                                                                                              \
         0, name, arg, NULL, offsetof(struct cli, sheet.field), SHEET, help                         \
@@ -63,7 +60,8 @@ enum {
 
 static const struct option_row table[] = {
     SETTING('o', "output", "FILE", GEN | FINISH | SHEET),
-    {'p', "preset", "NAME", NULL, offsetof(struct cli, preset), JOB, "a preset of config.ini"},
+    {'p', "preset", "NAME", NULL, offsetof(struct cli, preset), JOB | FINISH,
+     "a preset of config.ini"},
     SETTING('n', "negative", "TEXT", JOB),
     SETTING('s', "seed", "N", GEN),
     SETTING(0, "steps", "N", JOB),
@@ -107,26 +105,29 @@ static const struct option_row table[] = {
     SETTING(0, "precision", "auto|fp32|bf16|fp16|fp8", JOB),
     SETTING(0, "memory", "auto|speed|balanced|constrained", JOB),
     SETTING('t', "threads", "N", JOB),
-    SWITCH(0, "raw", flags.raw, GEN, "the decoded image, unfinished"),
-    FINISHING("cell", "N|auto|none", cell,
-              "pixels of a cell's side (7.5 is fine); auto finds them"),
-    FINISHING("colors", "N|auto|all", colors, "at most so many; auto chooses, all leaves them"),
-    FINISHING("palette", "NAME-or-FILE", palette,
-              "pico-8, gameboy, nes, c64, endesga-32, or a file"),
-    FINISHING("dither", "none|bayer2|bayer4|bayer8|floyd", dither, "mix colours that are missing"),
-    FINISHING("swap", "FROM=TO", swap, "recolour: a palette's colours become another's"),
-    SWITCH(0, "lock", finish.lock, FINISH, "one palette for all images"),
-    FINISHING("background", "cut|keep", background, "make it transparent, or not"),
-    FINISHING("tolerance", "X", tolerance, "how far its colour may be off (Oklab, 0.03 to 0.08)"),
-    SWITCH(0, "holes", finish.holes, FINISH, "cut enclosed places of its colour as well"),
-    FINISHING("clean", "LIST", clean, "mend faults: near, lone, double, jagged, or all"),
-    FINISHING("outline", "inner|outer", outline, "one pixel around the sprite"),
-    FINISHING("outline-color", "RRGGBB", outline_color, "its colour, or the sprite's darkest"),
-    SWITCH(0, "trim", finish.trim, FINISH, "no transparent border"),
-    FINISHING("pad", "N", pad, "transparent pixels on each side"),
-    FINISHING("canvas", "WxH", canvas, "size of the result; the sprite is not enlarged"),
-    SWITCH(0, "power-of-two", finish.power_of_two, FINISH, "sizes grow to powers of two"),
-    FINISHING("anchor", "centre|feet", anchor, "the sprite in the middle, or standing there"),
+    SETTING(0, "raw", NULL, GEN),
+    SETTING(0, "cell", "N|auto|none", FINISHED),
+    SETTING(0, "pixels", "WxH", FINISHED),
+    SETTING(0, "method", "centroid|dominant|centre|mean", FINISHED),
+    SETTING(0, "background", "cut|keep", FINISHED),
+    SETTING(0, "tolerance", "X", FINISHED),
+    SETTING(0, "holes", NULL, FINISHED),
+    SETTING(0, "colors", "N|auto|all", FINISHED),
+    {0, "palette", "NAME-or-FILE", "palette", 0, FINISHED,
+     "pico-8, gameboy, nes, c64, endesga-32, or a file"},
+    SETTING(0, "dither", "none|bayer2|bayer4|bayer8|floyd", FINISHED),
+    SETTING(0, "lock", NULL, FINISHED),
+    SETTING(0, "swap", "FROM=TO", FINISHED),
+    SETTING(0, "clean", "LIST", FINISHED),
+    SETTING(0, "outline", "none|inner|outer", FINISHED),
+    SETTING(0, "outline-color", "RRGGBB", FINISHED),
+    SETTING(0, "trim", NULL, FINISHED),
+    SETTING(0, "pad", "N", FINISHED),
+    SETTING(0, "canvas", "WxH", FINISHED),
+    SETTING(0, "power-of-two", NULL, FINISHED),
+    SETTING(0, "anchor", "none|centre|feet", FINISHED),
+    {0, "show-diff", "FILE", NULL, offsetof(struct cli, show_diff), FINISH,
+     "a picture of what --clean (or all of it) changes"},
     SHEETING("pack", "grid|tight", pack,
              "cells of one size, or borders cut off and close together"),
     SHEETING("columns", "N", columns, "of the grid"),
@@ -178,7 +179,8 @@ static void getopt_tables(char *letters, struct option *longs)
 {
     *letters++ = ':'; /* a missing argument is told apart from an unknown option */
     for (int i = 0; i < OPTIONS; i++) {
-        longs[i] = (struct option){table[i].name, table[i].arg != NULL, NULL, FIRST_LONG + i};
+        int arg = table[i].arg ? required_argument : table[i].key ? optional_argument : no_argument;
+        longs[i] = (struct option){table[i].name, arg, NULL, FIRST_LONG + i};
         if (!table[i].letter)
             continue;
         *letters++ = table[i].letter;
@@ -200,14 +202,14 @@ static const struct option_row *row_of(int code)
 static int take_option(struct cli *c, const struct option_row *o, const char *value, struct err *e)
 {
     char *at = (char *)c + o->at;
-    if (o->key && settings_set(&c->flags, o->key, value, e))
+    if (o->key && settings_set(&c->flags, o->key, value ? value : "yes", e))
         return err_prefix(e, "--%s", o->name);
     if (!o->key && o->arg) {
         free(*(char **)at);
         if (!(*(char **)at = strdup(value)))
             return err_set(e, "out of memory");
     }
-    if (!o->arg)
+    if (!o->key && !o->arg)
         *(bool *)at = true;
     return 0;
 }
@@ -279,8 +281,6 @@ int cli_parse(struct cli *c, int argc, char **argv, struct err *e)
         if (take_option(c, o, optarg, e))
             return -1;
     }
-    if (c->flags.raw && settings_set(&c->flags, "raw", "yes", e))
-        return -1;
     if (optind == argc)
         return 0;
     if (find_command(c, argv[optind], e))
@@ -294,7 +294,8 @@ void cli_free(struct cli *c)
 {
     settings_free(&c->flags);
     free(c->preset);
+    free(c->show_diff);
     for (int i = 0; i < OPTIONS; i++)
-        if ((table[i].commands == FINISH || table[i].commands == SHEET) && table[i].arg)
+        if (table[i].commands == SHEET && table[i].arg && !table[i].key)
             free(*(char **)((char *)c + table[i].at));
 }

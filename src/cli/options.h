@@ -16,14 +16,7 @@
 
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-/* Options of `spritty finish` as they were said; NULL: not. cmd_finish.c reads them. */
-struct cli_finish {
-    char *cell, *colors, *palette, *dither, *background, *tolerance, *clean, *outline;
-    char *outline_color, *anchor, *canvas, *pad, *swap;
-    bool holes, trim, power_of_two, lock;
-};
-
-/* And those of `spritty sheet`; cmd_sheet.c. */
+/* Options of `spritty sheet` as they were said; NULL: not. cmd_sheet.c reads them. */
 struct cli_sheet {
     char *pack, *columns, *spacing, *format, *duration, *animation;
 };
@@ -33,8 +26,7 @@ struct cli {
     const char **args;             /* what stands beside the options, after the command */
     int nargs;
     struct settings flags; /* the options that are settings */
-    char *preset;
-    struct cli_finish finish;
+    char *preset, *show_diff;
     struct cli_sheet sheet;
     bool json, quiet, help, version, man, completion;
 };

@@ -95,6 +95,16 @@ static int default_text(struct json object, struct json v, char *text, size_t si
     }
 }
 
+/* Pixel art says how many pixels of the image are one of the sprite: it is finished by itself. */
+static int model_cell(struct json root, struct settings *own, int *cell, struct err *e)
+{
+    char text[16];
+    if (json_int_or(root, "cell", 0, 0, 64, cell, e))
+        return -1;
+    snprintf(text, sizeof text, "%d", *cell);
+    return *cell > 0 ? settings_set(own, "cell", text, e) : 0;
+}
+
 static int model_defaults(const char *model, struct settings *s, int *cell, struct err *e)
 {
     char path[PATH_MAX], text[200];
@@ -105,7 +115,7 @@ static int model_defaults(const char *model, struct settings *s, int *cell, stru
     struct json_doc *doc = json_load(path, 1 << 20, e);
     if (!doc)
         return -1;
-    int rc = json_int_or(json_root(doc), "cell", 0, 0, 64, cell, e);
+    int rc = model_cell(json_root(doc), &own, cell, e);
     struct json object = json_get(json_root(doc), "default");
     for (struct json v = json_first(object); v.node && !rc; v = json_next(v)) {
         rc = default_text(object, v, text, sizeof text, e);
@@ -241,7 +251,8 @@ int job_prepare(struct job *j, const struct settings *flags, const char *preset,
                 struct err *e)
 {
     struct settings *s = &j->settings;
-    if (job_settle(j, flags, preset, e) || refuse_unbuilt(s, e) || need_seed(s, e))
+    if (job_settle(j, flags, preset, e) || refuse_unbuilt(s, e) ||
+        finishing_prepare(&j->finishing, s, j->cell, e) || need_seed(s, e))
         return -1;
     j->prompt = join_prompt(s->prompt, prompt);
     if (!j->prompt)

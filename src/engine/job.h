@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "config.h"
+#include "engine/finishing.h"
 #include "sdxl/pipeline.h"
 
 struct job {
@@ -15,7 +16,8 @@ struct job {
     char model_name[256];     /* "tiny": what the PNG calls it */
     char tokenizer[PATH_MAX]; /* for models that bring none; "" when there is none */
     char *prompt;             /* with the preset's words around it */
-    int cell; /* pixels of the image that are one of the sprite (spritty.json); 0: no pixel art */
+    int cell; /* of the model's pixel art (spritty.json), or 0 */
+    struct finishing finishing;
     struct gen_params params; /* points into this struct */
     struct pipeline_options options;
 };

@@ -3,26 +3,41 @@
 
 #include <stdlib.h>
 
-#include "sprite/finish.h"
-
-struct image *sprite_finish(const struct job *j, const struct gen_result *r, int index,
-                            struct err *e)
+static int decoded(const struct gen_result *r, struct image **out, struct err *e)
 {
     size_t bytes = (size_t)r->width * (size_t)r->height * 3;
-    struct image *image = image_from_rgb(r->rgb + (size_t)index * bytes, r->width, r->height);
-    struct image *sprite = NULL;
-    struct finish_report report;
-    bool fits = j->cell > 0 && r->width % j->cell == 0 && r->height % j->cell == 0;
-    if (!image) {
-        err_set(e, "out of memory for the sprite");
-        return NULL;
+    for (int i = 0; i < r->count; i++)
+        if (!(out[i] = image_from_rgb(r->rgb + (size_t)i * bytes, r->width, r->height)))
+            return err_set(e, "out of memory for the sprites");
+    return 0;
+}
+
+static void free_images(struct image **images, int count)
+{
+    for (int i = 0; images && i < count; i++) {
+        image_free(images[i]);
+        images[i] = NULL;
     }
-    if (!fits || j->settings.raw)
-        return image;
-    finish_run(image, &(struct finish_options){.cell = j->cell, .matte = true}, &sprite, &report,
-               e);
-    image_free(image);
-    return sprite;
+}
+
+int sprites_finish(const struct job *j, const struct gen_result *r, struct image **out,
+                   struct err *e)
+{
+    size_t n = (size_t)r->count;
+    struct image **raw = calloc(n, sizeof(*raw));
+    struct finish_report *reports = calloc(n, sizeof *reports);
+    int rc = raw && reports ? decoded(r, raw, e) : err_set(e, "out of memory for the sprites");
+    if (!rc && j->finishing.wanted)
+        rc = finishing_run(&j->finishing, (const struct image *const *)raw, r->count, out, reports,
+                           e);
+    for (int i = 0; !rc && !j->finishing.wanted && i < r->count; i++) {
+        out[i] = raw[i];
+        raw[i] = NULL;
+    }
+    free_images(raw, r->count);
+    free(raw);
+    free(reports);
+    return rc;
 }
 
 static int save_picture(const char *path, const struct picture *picture, const struct origin *o,

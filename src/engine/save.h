@@ -17,10 +17,10 @@ struct origin {
     int index;        /* in the batch */
 };
 
-/* The decoded image `index` as a sprite: where the model draws pixel art, each cell becomes a
- * pixel, the background goes, colours become few. Other models' images, and all under `raw`, stay
- * as they are. NULL and err on failure. */
-struct image *sprite_finish(const struct job *, const struct gen_result *, int index, struct err *);
+/* All of the batch as sprites: each cell becomes a pixel, the background goes, colours become few,
+ * as the job's settings say. Where nothing says that pictures are to be finished, and under `raw`,
+ * they stay as they are. out: result.count new images, the caller's; all or none. */
+int sprites_finish(const struct job *, const struct gen_result *, struct image **out, struct err *);
 
 /* A PNG with the chunks "parameters" and "spritty"; whole or not at all. In the smallest form that
  * loses nothing: with a palette, without alpha, or as it is. */

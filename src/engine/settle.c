@@ -24,6 +24,7 @@ int engine_settle(const struct settings *said, const char *preset, struct settin
     for (size_t i = 0; i < sizeof silent / sizeof *silent && rc == 0; i++)
         if (!settings_has(&j.settings, silent[i][0]))
             rc = settings_set(&j.settings, silent[i][0], silent[i][1], e);
+    rc = rc ? rc : finishing_fill(&j.settings, e);
     *out = (struct settings){0};
     if (rc == 0) {
         *out = j.settings;

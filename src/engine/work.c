@@ -112,9 +112,8 @@ static int finish(struct work *w, struct err *e)
     w->images = calloc((size_t)w->result.count, sizeof *w->images);
     if (!w->images)
         return err_set(e, "out of memory for the sprites");
-    for (int i = 0; i < w->result.count; i++)
-        if (!(w->images[i] = sprite_finish(&w->job, &w->result, i, e)))
-            return -1;
+    if (sprites_finish(&w->job, &w->result, w->images, e) < 0)
+        return -1;
     w->times.finish = clock_ms() - start;
     return 0;
 }

@@ -49,6 +49,18 @@ int cells_check(const struct image *m, struct cell_grid g, struct err *e)
     return 0;
 }
 
+static const char *const names[] = {"centroid", "dominant", "centre", "mean"};
+
+const char *cell_method_name(int i)
+{
+    return i >= 0 && i <= CELL_MEAN ? names[i] : NULL;
+}
+
+static bool by_majority(enum cell_method method)
+{
+    return method == CELL_CENTROID || method == CELL_DOMINANT;
+}
+
 /* Weight of place i of `cell` in one direction: a hill, low at the borders. */
 static int weight_at(int i, int cell, enum cell_method method)
 {
@@ -76,14 +88,14 @@ static struct places places_of(int side)
 static void mask_make(struct mask *k, int width, int height, enum cell_method method)
 {
     struct places across = places_of(width), down = places_of(height);
-    if (width <= SMALL && height <= SMALL && method == CELL_DOMINANT)
+    if (width <= SMALL && height <= SMALL && by_majority(method))
         method = CELL_CENTRE;
     *k = (struct mask){.width = width, .height = height, .method = method};
     for (int j = 0; j < down.count; j++)
         for (int i = 0; i < across.count; i++) {
             int x = across.first + i * across.stride, y = down.first + j * down.stride;
             int w = weight_at(x, width, method) * weight_at(y, height, method);
-            if (w < (method == CELL_DOMINANT ? LEAST : 1))
+            if (w < (by_majority(method) ? LEAST : 1))
                 continue;
             k->x[k->n] = x, k->y[k->n] = y, k->weight[k->n++] = w;
             k->total += w;
@@ -164,7 +176,7 @@ static struct oklab farthest_from(const struct samples *s, struct oklab from)
 }
 
 /* k-means with two groups, begun at the two ends of the cell's colours. */
-static struct oklab dominant(const struct samples *s)
+static struct oklab heavier_half(const struct samples *s)
 {
     uint8_t second[SIDE * SIDE] = {0}; /* 1: in the second group, else in the first */
     struct sum all = add_up(s, NULL), sum[2] = {{0}};
@@ -189,6 +201,35 @@ static struct oklab dominant(const struct samples *s)
     return mean[sum[1].weight > sum[0].weight];
 }
 
+/* Bytes that differ by less are one colour to `most_frequent`. */
+enum { ALIKE = 16 };
+
+static bool alike(const uint8_t *p, const uint8_t *q)
+{
+    for (int c = 0; c < 3; c++)
+        if (p[c] - q[c] >= ALIKE || q[c] - p[c] >= ALIKE)
+            return false;
+    return true;
+}
+
+/* The colour that has the greatest weight of others like it, and the mean of those. Of two with the
+ * same weight, the first. */
+static struct oklab most_frequent(const struct samples *s)
+{
+    int best = -1, most = 0;
+    uint8_t in[SIDE * SIDE];
+    for (int i = 0; i < s->n; i++) {
+        int weight = 0;
+        for (int k = 0; k < s->n; k++)
+            weight += alike(s->rgb[i], s->rgb[k]) ? s->w[k] : 0;
+        if (weight > most)
+            most = weight, best = i;
+    }
+    for (int k = 0; k < s->n; k++)
+        in[k] = alike(s->rgb[best], s->rgb[k]);
+    return mean_of(add_up(s, in));
+}
+
 static void cell_color(struct samples *s, enum cell_method method, uint8_t rgb[3])
 {
     if (is_flat(s)) {
@@ -196,7 +237,10 @@ static void cell_color(struct samples *s, enum cell_method method, uint8_t rgb[3
         return;
     }
     oklab_from_srgb_many(s->rgb, s->n, s->lab);
-    oklab_to_srgb(method == CELL_DOMINANT ? dominant(s) : mean_of(add_up(s, NULL)), rgb);
+    oklab_to_srgb(method == CELL_CENTROID   ? heavier_half(s)
+                  : method == CELL_DOMINANT ? most_frequent(s)
+                                            : mean_of(add_up(s, NULL)),
+                  rgb);
 }
 
 /* Cells of one pixel. */

@@ -2,10 +2,12 @@
  * From an enlarged sprite to one pixel a cell, where the grid is known.
  *
  * A decoder bleeds at the borders of cells and rings beside them, so a cell's mean is a colour that
- * nobody drew. CELL_DOMINANT parts a cell's pixels in two groups in Oklab, those near the middle
- * counting more, and takes the mean of the heavier group. The middle alone is as good on a perfect
- * grid, but not where the grid is off by a pixel or single pixels are wrong (test_finish.c has the
- * figures). Cells of up to 3 pixels are too small for a majority: there the middle is taken.
+ * nobody drew. CELL_CENTROID (k-centroid of two) parts a cell's pixels in two groups in Oklab,
+ * those near the middle counting more, and takes the mean of the heavier group. CELL_DOMINANT takes
+ * the colour that most of the cell has, of colours that are nearly the same their mean. The middle
+ * alone is as good as either on a perfect grid, but not where the grid is off by a pixel or single
+ * pixels are wrong (test_finish.c has the figures). Cells of up to 3 pixels are too small for a
+ * majority: there both take the middle.
  */
 #ifndef SPRITTY_CELLS_H
 #define SPRITTY_CELLS_H
@@ -13,6 +15,7 @@
 #include "sprite/image.h"
 
 enum cell_method {
+    CELL_CENTROID,
     CELL_DOMINANT,
     CELL_CENTRE, /* the mean of the middle: 1, 2x2 or a quarter of the cell's pixels */
     CELL_MEAN,
@@ -22,6 +25,9 @@ struct cell_grid {
     int cell;      /* pixels of a cell's side, 1 or more */
     int left, top; /* where the first whole cell begins, 0 to cell - 1 */
 };
+
+/* "centroid", "dominant", "centre", "mean"; NULL past the end. */
+const char *cell_method_name(int i);
 
 /* Does the grid cut the image in whole cells? With an offset, what is left over at the borders is
  * dropped, so only one whole cell must fit. -1 and the reason otherwise. */

@@ -1,9 +1,9 @@
 /* From a decoded picture to a sprite; see finish.h. */
 #include "sprite/finish.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#include "sprite/cells.h"
 #include "base/clock.h"
 #include "sprite/grid.h"
 #include "sprite/matte.h"
@@ -18,6 +18,8 @@ static int check(const struct image *raw, const struct finish_options *o, struct
                        IMAGE_MAX_SIDE);
     if (o->cell < FINISH_FIND)
         return err_set(e, "cells of %d pixels: give 1 or more, or 0 to leave them", o->cell);
+    if (o->columns < 0 || o->rows < 0)
+        return err_set(e, "%dx%d cells", o->columns, o->rows);
     if (o->colors < -1 || o->colors > QUANTIZE_MAX)
         return err_set(e, "%d colours: give 1 to %d, 0 to choose or -1 to leave them", o->colors,
                        QUANTIZE_MAX);
@@ -25,19 +27,52 @@ static int check(const struct image *raw, const struct finish_options *o, struct
 }
 
 /* The cells of a grid that is looked for. */
-static struct image *find_cells(const struct image *raw, double cell, struct finish_report *r,
-                                struct err *e)
+static struct image *find_cells(const struct image *raw, const struct finish_options *o,
+                                struct finish_report *r, struct err *e)
 {
     struct grid g;
-    if (grid_find(raw, cell, &g, e))
+    if (grid_find(raw, o->grid, &g, e))
         return NULL;
     r->grid_found = g.found, r->grid_even = g.even, r->confidence = g.confidence;
     r->cell_x = g.cell_x, r->cell_y = g.cell_y;
     r->cell = (int)(g.cell_x + 0.5);
-    struct image *m = g.found
-                          ? cells_reduce_lines(raw, g.x, g.columns, g.y, g.rows, CELL_DOMINANT, e)
-                          : cells_reduce(raw, (struct cell_grid){.cell = 1}, CELL_DOMINANT, e);
+    struct image *m = g.found ? cells_reduce_lines(raw, g.x, g.columns, g.y, g.rows, o->method, e)
+                              : cells_reduce(raw, (struct cell_grid){.cell = 1}, CELL_CENTROID, e);
     grid_free(&g);
+    return m;
+}
+
+static int *spread_lines(int pixels, int cells)
+{
+    int *at = malloc(((size_t)cells + 1) * sizeof *at);
+    for (int i = 0; at && i <= cells; i++)
+        at[i] = (int)(((int64_t)i * pixels + cells / 2) / cells);
+    return at;
+}
+
+/* As many cells as were said, side by side over the whole image. */
+static struct image *count_cells(const struct image *raw, const struct finish_options *o,
+                                 struct finish_report *r, struct err *e)
+{
+    int w = raw->width, h = raw->height, columns = o->columns, rows = o->rows;
+    columns = columns ? columns : (int)(((int64_t)w * rows + h / 2) / h);
+    columns = columns < 1 ? 1 : columns;
+    rows = rows ? rows : (int)(((int64_t)h * columns + w / 2) / w);
+    rows = rows < 1 ? 1 : rows;
+    if (columns > w || rows > h) {
+        err_set(e, "%dx%d cells in an image of %dx%d pixels", columns, rows, w, h);
+        return NULL;
+    }
+    int *x = spread_lines(w, columns), *y = spread_lines(h, rows);
+    struct image *m = x && y ? cells_reduce_lines(raw, x, columns, y, rows, o->method, e) : NULL;
+    if (!x || !y)
+        err_set(e, "out of memory for %dx%d cells", columns, rows);
+    free(x);
+    free(y);
+    r->cell_x = (double)w / columns, r->cell_y = (double)h / rows;
+    r->cell = (int)(r->cell_x + 0.5);
+    r->grid_found = r->grid_even = true;
+    r->confidence = 1;
     return m;
 }
 
@@ -46,15 +81,17 @@ static struct image *take_cells(const struct image *raw, const struct finish_opt
                                 struct finish_report *r, struct err *e)
 {
     int cell = r->cell;
+    if (o->columns || o->rows)
+        return count_cells(raw, o, r, e);
     if (o->cell == FINISH_FIND)
-        return find_cells(raw, o->grid, r, e);
+        return find_cells(raw, o, r, e);
     if (cell == 1 && o->colors < 0 && !o->matte && !o->palette && !o->clean && !o->outline) {
         struct image *copy = image_copy(raw);
         if (!copy)
             err_set(e, "out of memory for %dx%d pixels", raw->width, raw->height);
         return copy;
     }
-    return cells_reduce(raw, (struct cell_grid){.cell = cell}, CELL_DOMINANT, e);
+    return cells_reduce(raw, (struct cell_grid){.cell = cell}, o->method, e);
 }
 
 static int cut(struct image *m, const struct finish_options *o, struct finish_report *r,

@@ -9,6 +9,7 @@
 #ifndef SPRITTY_FINISH_H
 #define SPRITTY_FINISH_H
 
+#include "sprite/cells.h"
 #include "sprite/clean.h"
 #include "sprite/frame.h"
 #include "sprite/image.h"
@@ -20,7 +21,10 @@ struct finish_options {
     int colors; /* 1 to 256: at most so many; 0: choose; -1: leave them */
     bool matte; /* cut the background */
     /* What is 0 below is not done. */
-    double grid;     /* with FINISH_FIND: a cell's side, of which only the place is looked for */
+    double grid;       /* with FINISH_FIND: a cell's side, of which only the place is looked for */
+    int columns, rows; /* so many cells, whatever `cell` says; one alone: the other is what keeps
+                          cells square */
+    enum cell_method method;
     float tolerance; /* of the matte, as matte.h has it, and holes */
     bool holes;
     const struct palette *palette;             /* its colours instead of `colors` */
