@@ -274,8 +274,14 @@ static void one_job_from_end_to_end(void **state)
         assert_int_equal(access(list[i].path, F_OK), 0);
         assert_string_equal(list[i].words, "a slime");
         assert_string_equal(list[i].model, "small_a");
-        assert_string_equal(list[i].settings, "model = tests/golden/small_a\nsteps = 4\n"
-                                              "size = 64x64\nbatch = 2\nseed = 7\n");
+        static const char *const said[] = {"model = tests/golden/small_a\n", "steps = 4\n",
+                                           "size = 64x64\n", "batch = 2\n", "seed = 7\n"};
+        size_t length = 0;
+        for (int k = 0; k < 5; k++) {
+            assert_non_null(strstr(list[i].settings, said[k]));
+            length += strlen(said[k]);
+        }
+        assert_int_equal(strlen(list[i].settings), length);
         assert_int_equal(list[i].width, 64);
         assert_true(list[i].colors > 0 && list[i].ms_step > 0);
     }

@@ -134,7 +134,7 @@ tells_mistakes() {
         '--outline thick' '--outline-color red' '--pad -1' '--canvas 5x' '--pixels 1x2x3' '--trim=maybe' \
         '--anchor top' '--background blue' '--swap a' '--tolerance 2'; do
         # shellcheck disable=SC2086 # two words
-        refuses 2 "${wrong%% *}" finish "$picture" $wrong
+        refuses 2 "${wrong%%[ =]*}" finish "$picture" $wrong
     done
 }
 check tells_mistakes tells_mistakes

@@ -16,7 +16,7 @@ struct job {
     char model_name[256];     /* "tiny": what the PNG calls it */
     char tokenizer[PATH_MAX]; /* for models that bring none; "" when there is none */
     char *prompt;             /* with the preset's words around it */
-    int cell; /* of the model's pixel art (spritty.json), or 0 */
+    int cell;                 /* of the model's pixel art (spritty.json), or 0 */
     struct finishing finishing;
     struct gen_params params; /* points into this struct */
     struct pipeline_options options;

@@ -115,6 +115,22 @@ static void put_params(struct jsonw *w, const struct job *j, const struct pipeli
     jsonw_close(w, '}');
 }
 
+/* What was said about finishing, by whomever. */
+static void put_finishing(struct jsonw *w, const struct job *j)
+{
+    char value[PATH_MAX];
+    if (!j->finishing.wanted)
+        return;
+    jsonw_open(w, "finish", '{');
+    for (int i = 0; settings_key(i); i++) {
+        const char *name = settings_key(i)->name;
+        settings_print(&j->settings, name, value, sizeof value);
+        if (finishing_key(settings_key(i)) && *value)
+            jsonw_string(w, name, value);
+    }
+    jsonw_close(w, '}');
+}
+
 static void put_times(struct jsonw *w, const struct gen_result *r, const struct job_times *t)
 {
     jsonw_open(w, "ms", '{');
@@ -149,6 +165,7 @@ void meta_json(struct jsonw *w, const struct job *j, const struct pipeline *p,
 {
     jsonw_u64(w, "seed", j->params.seed);
     put_params(w, j, p);
+    put_finishing(w, j);
     put_times(w, r, t);
     put_bytes(w, r);
 }
