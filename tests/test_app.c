@@ -127,7 +127,7 @@ static void the_seed_shown_is_the_seed_used(void **state)
     drive_wait_text(d, "done in");
     drive_wait_text(d, "Sprite .* seed 7 ");
     drive_key(d, "C-g"); /* another one */
-    drive_wait_text(d, "\u2502 seed +[0-9]{2,}");
+    drive_wait_text(d, "\u2022 seed +[0-9]{2,}");
 }
 
 static void progress_queue_and_cancel(void **state)

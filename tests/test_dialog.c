@@ -305,7 +305,7 @@ static const char *const fruit[] = {"red apple", "green apple", "Green pear", "p
 static void test_list_and_filter(void **state)
 {
     (void)state;
-    dialog_list(&ui, "Fruit", fruit, 5, on_list, answer);
+    dialog_list(&ui, "Fruit", fruit, 5, 0, on_list, answer);
     assert_true(row_of("_red apple") > 0);
     press("Down");
     press("Down");
@@ -313,7 +313,7 @@ static void test_list_and_filter(void **state)
     press("Enter");
     assert_string_equal(answer, "2");
 
-    dialog_list(&ui, "Fruit", fruit, 5, on_list, answer);
+    dialog_list(&ui, "Fruit", fruit, 5, 0, on_list, answer);
     type("gREEN");
     assert_int_equal(row_of("red apple"), -1);
     assert_true(row_of("1/2") > 0);
@@ -322,7 +322,7 @@ static void test_list_and_filter(void **state)
     press("Enter");
     assert_string_equal(answer, "2");
 
-    dialog_list(&ui, "Fruit", fruit, 5, on_list, answer);
+    dialog_list(&ui, "Fruit", fruit, 5, 0, on_list, answer);
     type("app re"); /* words in any order */
     assert_true(row_of("_red apple") > 0);
     type("zzz");
@@ -335,7 +335,7 @@ static void test_list_and_filter(void **state)
     assert_string_equal(answer, "4");
     assert_int_equal(answers, 3);
 
-    dialog_list(&ui, "Nothing", NULL, 0, on_list, answer);
+    dialog_list(&ui, "Nothing", NULL, 0, 0, on_list, answer);
     assert_true(row_of("nothing to choose") > 0);
     press("PgDn");
     press("Enter");
@@ -352,7 +352,7 @@ static void test_long_list_scrolls(void **state)
         snprintf(text[i], sizeof text[i], "<row %d>", i);
         rows[i] = text[i];
     }
-    dialog_list(&ui, "Many", rows, 300, on_list, answer);
+    dialog_list(&ui, "Many", rows, 300, 0, on_list, answer);
     draw();
     for (int i = 0; i < 3; i++) {
         press("PgDn");
@@ -399,7 +399,7 @@ static void next_question(struct ui *u, int index, void *user)
 static void test_one_after_the_other(void **state)
 {
     (void)state;
-    dialog_list(&ui, "First", fruit, 5, next_question, answer);
+    dialog_list(&ui, "First", fruit, 5, 0, next_question, answer);
     press("Enter");
     assert_non_null(ui.dialog);
     assert_true(row_of("And then?") >= 0);

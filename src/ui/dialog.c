@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ui/glyph.h"
+#include "ui/words.h"
 
 enum kind { ASK, LINE, LIST, MARKS };
 enum { YES, NO };
@@ -85,28 +86,12 @@ static struct dialog *dialog_new(enum kind kind, const char *title, void *user)
     return NULL;
 }
 
-/* Words of the filter that are in the row, in any order; case does not count in ASCII. */
-static bool matches(const char *row, const char *filter)
-{
-    char word[64];
-    while (*filter) {
-        size_t n = strcspn(filter, " ");
-        size_t take = n < sizeof word ? n : sizeof word - 1;
-        memcpy(word, filter, take);
-        word[take] = '\0';
-        if (!strcasestr(row, word))
-            return false;
-        filter += n + (filter[n] == ' ');
-    }
-    return true;
-}
-
 static void filter(struct dialog *d)
 {
     const char *words = d->text ? editor_text(d->text) : "";
     d->shown_count = 0;
     for (int i = 0; i < d->count; i++)
-        if (matches(d->rows[i], words))
+        if (words_match(d->rows[i], words))
             d->shown[d->shown_count++] = i;
     d->row = 0;
     d->top = 0;
@@ -161,13 +146,15 @@ void dialog_line(struct ui *ui, const char *title, const char *text,
     show(ui, d, true);
 }
 
-void dialog_list(struct ui *ui, const char *title, const char *const *rows, int count,
+void dialog_list(struct ui *ui, const char *title, const char *const *rows, int count, int at,
                  void (*done)(struct ui *, int index, void *), void *user)
 {
     struct dialog *d = dialog_new(LIST, title, user);
     bool whole = d && copy_rows(d, rows, count);
-    if (whole)
+    if (whole) {
         d->done.list = done;
+        d->row = at > 0 && at < count ? at : 0;
+    }
     show(ui, d, whole);
 }
 

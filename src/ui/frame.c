@@ -94,8 +94,8 @@ static const struct {
      {ACT_PRESET_USE, ACT_COMPARE_THIS, ACT_NEXT_PANEL, ACT_BACK},
      {"use", "compare", "next panel", "prompt"}},
     {CTX_SETTINGS,
-     {ACT_VALUE_LESS, ACT_VALUE_MORE, ACT_VALUE_EDIT, ACT_VALUE_RESET, ACT_BACK},
-     {"less", "more", "type", "reset", "prompt"}},
+     {ACT_VALUE_LESS, ACT_VALUE_MORE, ACT_VALUE_EDIT, ACT_VALUE_RESET, ACT_VALUE_FIND, ACT_BACK},
+     {"less", "more", "change", "reset", "find", "prompt"}},
     {CTX_QUEUE,
      {ACT_JOB_AGAIN, ACT_JOB_CANCEL, ACT_JOB_EARLIER, ACT_JOB_EDIT, ACT_CANCEL},
      {"again", "cancel", "up", "edit", "stop running"}},
@@ -149,6 +149,22 @@ static void draw_bottom(struct ui *ui, struct rect r)
         draw_on(ui->screen, r.y, r.x + 1, r.w - 2, ui->status_role, ROLE_BAR, ui->status);
     else
         draw_hints(ui, r);
+}
+
+int draw_wrapped(struct screen *screen, struct rect r, enum role role, const char *text)
+{
+    struct editor *wrap = editor_new(true);
+    struct editor_row line;
+    int rows = 0;
+    if (!wrap || r.w < 4)
+        r.h = 0;
+    else
+        editor_set(wrap, text);
+    for (; rows < r.h && editor_row(wrap, rows, r.w, &line); rows++)
+        draw_textn(screen, r.y + rows, r.x, r.w, role, editor_text(wrap) + line.start,
+                   line.end - line.start);
+    editor_free(wrap);
+    return rows;
 }
 
 /* ---- all of it ---- */

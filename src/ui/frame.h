@@ -12,6 +12,9 @@ void frame_draw(struct ui *);
 /* A click on the top line; false when it is not there. */
 bool frame_mouse(struct ui *, const struct input_event *);
 
+/* Text over several rows, as far as there are some; returns how many it took. */
+int draw_wrapped(struct screen *, struct rect, enum role, const char *text);
+
 /* The help page over the view; NULL in ui->help while it is closed. */
 void help_open(struct ui *);
 void help_close(struct ui *);

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "ui/layout.h"
 #include "ui/studio.h"
 
 enum { SLOT = 300, PAGE = 60, CELL_W = 22, CELL_H = 11, NAME_ROWS = 1 };
@@ -178,20 +177,11 @@ static int fact(struct ui *ui, struct rect in, int row, const char *name, const 
 static int long_fact(struct ui *ui, struct rect in, int row, const char *name, const char *value,
                      int most)
 {
-    struct editor *wrap = editor_new(true);
-    struct editor_row line;
-    int width = in.w - 14;
-    if (!wrap || !value || !*value || width < 4) {
-        editor_free(wrap);
+    struct rect at = {in.y + row, in.x + 13, in.h - row < most ? in.h - row : most, in.w - 14};
+    if (!value || !*value || at.h < 1)
         return row;
-    }
-    editor_set(wrap, value);
     draw_text(ui->screen, in.y + row, in.x + 1, 12, ROLE_DIM, name);
-    for (int i = 0; i < most && row < in.h && editor_row(wrap, i, width, &line); i++, row++)
-        draw_textn(ui->screen, in.y + row, in.x + 13, width, ROLE_STRONG,
-                   editor_text(wrap) + line.start, line.end - line.start);
-    editor_free(wrap);
-    return row;
+    return row + draw_wrapped(ui->screen, at, ROLE_STRONG, value);
 }
 
 static void draw_facts(struct ui *ui, const struct store_sprite *s, struct rect r)

@@ -78,10 +78,11 @@ enum context {
     X(REDO, CTX_TEXT, "M-r", "", "redo")                                                           \
     X(PRESET_USE, CTX_PRESETS, "Enter", "Space", "use the preset")                                 \
     X(PRESET_MARK, CTX_PRESETS, "m", "", "mark for comparing")                                     \
-    X(VALUE_EDIT, CTX_SETTINGS, "Enter", "", "type a value")                                       \
+    X(VALUE_EDIT, CTX_SETTINGS, "Enter", "Space", "change it, or open and close a group")          \
     X(VALUE_LESS, CTX_SETTINGS, "Left", "-", "smaller, or the choice before")                      \
     X(VALUE_MORE, CTX_SETTINGS, "Right", "+", "larger, or the next choice")                        \
     X(VALUE_RESET, CTX_SETTINGS, "Delete", "Backspace", "back to the preset's value")              \
+    X(VALUE_FIND, CTX_SETTINGS, "/", "", "find a setting")                                         \
     X(JOB_EARLIER, CTX_QUEUE, "S-Up", "K", "move the job up")                                      \
     X(JOB_LATER, CTX_QUEUE, "S-Down", "J", "move the job down")                                    \
     X(JOB_CANCEL, CTX_QUEUE, "Delete", "d", "cancel the job")                                      \
@@ -121,7 +122,8 @@ enum context {
     (CTX_PRESETS | CTX_SETTINGS | CTX_QUEUE | CTX_COMPARE | CTX_GALLERY | CTX_SPRITE |             \
      CTX_MONITOR | CTX_DIALOG | CTX_HELP)
 #define CTX_GRIDS (CTX_COMPARE | CTX_GALLERY | CTX_SPRITE)
-#define CTX_PAGES (CTX_QUEUE | CTX_GALLERY | CTX_SPRITE | CTX_MONITOR | CTX_DIALOG | CTX_HELP)
+#define CTX_PAGES                                                                                  \
+    (CTX_SETTINGS | CTX_QUEUE | CTX_GALLERY | CTX_SPRITE | CTX_MONITOR | CTX_DIALOG | CTX_HELP)
 
 enum action {
     ACT_NOTHING,

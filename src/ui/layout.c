@@ -147,7 +147,17 @@ static void layout_narrow(struct studio_layout *l, struct rect area)
     place_pictures(l, area, 12);
 }
 
-struct studio_layout layout_studio(struct rect main)
+/* Presets, settings and queue stand over or beside each other in the same columns. */
+static void widen_settings(struct studio_layout *l)
+{
+    const struct rect p = l->presets, s = l->settings, q = l->queue;
+    int top = p.h > 0 && p.y < s.y ? p.y : s.y;
+    l->presets.h = 0;
+    l->queue = (struct rect){q.y + q.h - BOX_MIN, q.x, BOX_MIN, q.w};
+    l->settings = (struct rect){top, q.x, l->queue.y - top, q.w};
+}
+
+struct studio_layout layout_studio(struct rect main, bool settings)
 {
     struct studio_layout l = {0};
     if (main.h < LAYOUT_MIN_ROWS - 2 || main.w < LAYOUT_MIN_COLS)
@@ -156,6 +166,8 @@ struct studio_layout layout_studio(struct rect main)
         layout_wide(&l, main);
     else
         layout_narrow(&l, main);
+    if (settings)
+        widen_settings(&l);
     return l;
 }
 

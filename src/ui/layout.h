@@ -19,7 +19,8 @@ struct studio_layout {
     struct rect prompt, negative, presets, settings, queue, progress, preview, timing, memory;
     /* h == 0: there is no room for it */
 };
-struct studio_layout layout_studio(struct rect main);
+/* settings: they have the keys, and take the room of the presets and of most of the queue. */
+struct studio_layout layout_studio(struct rect main, bool settings);
 
 /* A grid of equal cells with a gap of one column: cells[row * cols + col], the first `count`. */
 void layout_grid(struct rect, int rows, int cols, struct rect *cells, int count);

@@ -25,6 +25,7 @@ static void ready(struct live *l, const struct event *ev)
 
 static void started(struct live *l, const struct event *ev)
 {
+    l->trouble[0] = '\0';
     l->job = ev->job;
     l->step = 0;
     l->steps = ev->steps;
@@ -127,6 +128,7 @@ void live_event(struct live *l, const struct event *ev)
     case EVENT_LOADING:
         l->loading = true;
         l->ready = false;
+        l->trouble[0] = '\0';
         copy_text(l->model, sizeof l->model, ev->text);
         break;
     case EVENT_READY:
@@ -158,6 +160,7 @@ void live_event(struct live *l, const struct event *ev)
         break;
     case EVENT_FAILED:
         l->loading = false;
+        copy_text(l->trouble, sizeof l->trouble, ev->text);
         ended(l, ev);
         break;
     case EVENT_CANCELLED:

@@ -37,6 +37,11 @@ static void progress_idle(struct ui *ui, struct rect in)
 {
     const struct live *l = &ui->live;
     char text[160], brief[60] = "", ms[32], step[32];
+    if (*l->trouble) {
+        draw_wrapped(ui->screen, (struct rect){in.y, in.x + 1, in.h, in.w - 2}, ROLE_BAD,
+                     l->trouble);
+        return;
+    }
     if (l->loading) {
         snprintf(text, sizeof text, "loading %.60s", l->model);
     } else if (l->split.job) {

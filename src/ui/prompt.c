@@ -142,7 +142,7 @@ void prompt_history(struct ui *ui)
         rows[i] = text[i];
     }
     if (rows && text)
-        dialog_list(ui, "Prompts of before", rows, n, chosen, NULL);
+        dialog_list(ui, "Prompts of before", rows, n, 0, chosen, NULL);
     free(rows);
     free(text);
     store_prompts_free(list, n);

@@ -1,42 +1,54 @@
 /*
- * The settings, edited in place. A value that was said here stands out; the others are what preset
- * and model say, shown dim, and Delete goes back to that.
+ * The settings, edited in place: every row of the one table (config.h) that a job has, in groups
+ * that open and close, with a search. A value that was said here stands out; the others are what
+ * preset and model say, and Delete goes back to that.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/setting_list.h"
 #include "ui/studio.h"
 
-static const struct row {
-    const char *key, *label;
-    double step; /* of Left and Right for numbers */
-} rows[SETTING_ROWS] = {
-    {"seed", "seed", 1},           {"steps", "steps", 1},   {"cfg", "cfg", 0.5},
-    {"size", "size", 0},           {"batch", "batch", 1},   {"sampler", "sampler", 0},
-    {"scheduler", "schedule", 0},  {"model", "model", 0},   {"device", "device", 0},
-    {"precision", "precision", 0}, {"memory", "memory", 0},
-};
+enum { UNWRAPPED = 4096, HELP_ROWS = 2, WITH_HELP = 9, INDENT = 2 };
 
-/* Sizes that Left and Right walk through, as sides of squares. */
-static const int sides[] = {64, 96, 128, 192, 256, 384, 512, 640, 768, 896, 1024, 1280, 1536};
+/* ---- lines ---- */
 
-static const struct settings_key *key_of(const struct row *r)
+static int lines_now(const struct ui *ui, struct setting_line line[SETTING_LINES])
 {
-    return settings_key(settings_key_index(r->key));
+    const struct settings_panel *p = &ui->studio->setting;
+    return setting_lines(p->open, p->searching ? editor_text(p->search) : "", line);
 }
 
-static bool is_said(const struct ui *ui, const struct row *r)
+/* The line that is chosen; false when there is none. */
+static bool chosen(const struct ui *ui, struct setting_line *at)
+{
+    struct setting_line line[SETTING_LINES];
+    int n = lines_now(ui, line), row = ui->studio->setting.row;
+    if (row < n)
+        *at = line[row];
+    return row < n;
+}
+
+/* The chosen setting, or NULL on a title. */
+static const struct settings_key *chosen_key(const struct ui *ui)
+{
+    struct setting_line at;
+    return chosen(ui, &at) ? settings_key(at.key) : NULL;
+}
+
+static bool is_said(const struct ui *ui, const struct settings_key *k)
 {
     const struct settings *s = &ui->studio->said;
-    return settings_has(s, r->key) && !(!strcmp(r->key, "seed") && s->random_seed);
+    return settings_has(s, k->name) && !(k->type == KEY_SEED && s->random_seed);
 }
 
-static void value_text(const struct ui *ui, const struct row *r, char *out, size_t size)
+static void value_text(const struct ui *ui, const struct settings_key *k, char *out, size_t size)
 {
     const struct studio *st = ui->studio;
-    settings_print(settings_has(&st->said, r->key) ? &st->said : &st->effective, r->key, out, size);
-    if (!*out && !strcmp(r->key, "seed"))
+    settings_print(settings_has(&st->said, k->name) ? &st->said : &st->effective, k->name, out,
+                   size);
+    if (!*out && k->type == KEY_SEED)
         snprintf(out, size, "random");
 }
 
@@ -54,36 +66,52 @@ void settings_say(struct ui *ui, const char *key, const char *value)
 
 /* ---- drawing ---- */
 
-/* What stands behind a value: what it means, or how to change it. */
-static void hint(const struct ui *ui, const struct row *r, char *out, size_t size)
+/* What stands behind a value: what it means. */
+static void hint(const struct ui *ui, const struct settings_key *k, char *out, size_t size)
 {
     const struct studio *st = ui->studio;
     *out = '\0';
-    if (strcmp(r->key, "seed"))
+    if (k->type != KEY_SEED)
         return;
-    if (is_said(ui, r))
+    if (is_said(ui, k))
         snprintf(out, size, "locked");
     else if (st->shown_count > 0)
         snprintf(out, size, "%llu", (unsigned long long)st->shown_seed);
 }
 
-static void draw_value(struct ui *ui, const struct row *r, int y, int x, int w, bool here)
+/* A path that is too long shows its end. */
+static const char *end_of(const struct settings_key *k, const char *text, int w)
 {
-    char text[300], more[60];
-    enum role bg = here ? ROLE_SELECT : ROLE_TEXT;
-    value_text(ui, r, text, sizeof text);
-    hint(ui, r, more, sizeof more);
-    int used = draw_on(ui->screen, y, x, w, is_said(ui, r) ? ROLE_STRONG : ROLE_TEXT, bg, text);
+    const char *from = text;
+    if (k->pick == PICK_NONE || k->pick == PICK_LORAS || k->pick == PICK_STYLES)
+        return text;
+    for (const char *slash; text_columns(from, strlen(from)) > w;) {
+        slash = strchr(from, '/');
+        if (!slash || !slash[1])
+            break;
+        from = slash + 1;
+    }
+    return from;
+}
+
+static void draw_value(struct ui *ui, const struct settings_key *k, int y, int x, int w,
+                       enum role bg)
+{
+    char text[4200], more[60];
+    value_text(ui, k, text, sizeof text);
+    hint(ui, k, more, sizeof more);
+    enum role role = is_said(ui, k) ? ROLE_STRONG : *text ? ROLE_TEXT : ROLE_DIM;
+    const char *shown = *text ? end_of(k, text, w) : screen_utf8(ui->screen) ? "–" : "-";
+    int used = draw_on(ui->screen, y, x, w, role, bg, shown);
     if (*more && w - used - 2 >= text_columns(more, strlen(more)))
         draw_on(ui->screen, y, x + used + 2, w - used - 2, ROLE_DIM, bg, more);
 }
 
-/* The field that is being typed into; its text is moved so that the cursor is seen. */
-static void draw_typing(struct ui *ui, int y, int x, int w)
+/* A one-line editor; its text is moved so that the cursor is seen. */
+static void draw_typing(struct ui *ui, struct editor *ed, int y, int x, int w)
 {
-    struct editor *ed = ui->studio->value;
     int row, col;
-    editor_cursor_at(ed, 4096, &row, &col);
+    editor_cursor_at(ed, UNWRAPPED, &row, &col);
     size_t skip = 0;
     int off = col >= w ? col - w + 1 : 0;
     while (off > 0 && skip < editor_len(ed) && text_columns(editor_text(ed), skip) < off)
@@ -91,129 +119,300 @@ static void draw_typing(struct ui *ui, int y, int x, int w)
     draw_fill(ui->screen, (struct rect){y, x, 1, w}, ROLE_FIELD_FOCUS);
     draw_textn(ui->screen, y, x, w, ROLE_FIELD_FOCUS, editor_text(ed) + skip,
                editor_len(ed) - skip);
-    screen_cursor(ui->screen, y, x + col - off);
+    if (!ui->dialog && !ui->help)
+        screen_cursor(ui->screen, y, x + col - off);
+}
+
+/* "▾ Picture" and, while it is closed, how many of its values were said. */
+static void draw_title(struct ui *ui, enum settings_group g, int y, struct rect in, enum role bg)
+{
+    const struct settings_panel *p = &ui->studio->setting;
+    bool open = p->searching || p->open >> g & 1, utf8 = screen_utf8(ui->screen);
+    int said = 0;
+    char text[24];
+    draw_on(ui->screen, y, in.x + 1, 1, ROLE_DIM, bg, utf8 ? open ? "▾" : "▸" : open ? "-" : "+");
+    draw_on(ui->screen, y, in.x + 3, in.w - 4, ROLE_TITLE, bg, settings_group_title(g));
+    for (int i = 0; settings_key(i); i++)
+        said += settings_key(i)->group == g && is_said(ui, settings_key(i));
+    if (open || said == 0)
+        return;
+    snprintf(text, sizeof text, "%d set", said);
+    int w = (int)strlen(text);
+    draw_on(ui->screen, y, in.x + in.w - 1 - w, w, ROLE_STRONG, bg, text);
+}
+
+static void draw_setting(struct ui *ui, const struct settings_key *k, int y, struct rect in,
+                         int label, bool here)
+{
+    enum role bg = here ? ROLE_SELECT : ROLE_TEXT;
+    int x = in.x + 1 + INDENT + label + 1, w = in.x + in.w - 1 - x;
+    draw_on(ui->screen, y, in.x + 1 + INDENT, label, is_said(ui, k) ? ROLE_TEXT : ROLE_DIM, bg,
+            k->label);
+    if (is_said(ui, k))
+        draw_on(ui->screen, y, in.x + 1, 1, ROLE_ACCENT, bg, screen_utf8(ui->screen) ? "•" : "*");
+    if (here && ui->studio->setting.editing)
+        draw_typing(ui, ui->studio->setting.value, y, x, w + 1);
+    else
+        draw_value(ui, k, y, x, w, bg);
+}
+
+static int label_columns(const struct setting_line *line, int count)
+{
+    int most = 8;
+    for (int i = 0; i < count; i++)
+        if (line[i].key >= 0 && (int)strlen(settings_key(line[i].key)->label) > most)
+            most = (int)strlen(settings_key(line[i].key)->label);
+    return most;
+}
+
+/* Help for the chosen setting in the last rows; returns what is left of the area. */
+static struct rect draw_setting_help(struct ui *ui, struct rect in)
+{
+    const struct settings_key *k = chosen_key(ui);
+    char text[200];
+    if (in.h < WITH_HELP)
+        return in;
+    in.h -= HELP_ROWS + 1;
+    draw_hline(ui->screen, in.y + in.h, in.x, in.w, ROLE_BORDER);
+    snprintf(text, sizeof text, "%s", "Enter opens and closes a group, / finds a setting");
+    if (k)
+        setting_help(k, text, sizeof text);
+    draw_wrapped(ui->screen, (struct rect){in.y + in.h + 1, in.x + 1, HELP_ROWS, in.w - 2},
+                 ROLE_DIM, text);
+    return in;
+}
+
+/* The field of a search in the first row; returns what is left of the area. */
+static struct rect draw_search(struct ui *ui, struct rect in)
+{
+    draw_text(ui->screen, in.y, in.x + 1, 5, ROLE_DIM, "find");
+    draw_typing(ui, ui->studio->setting.search, in.y, in.x + 6, in.w - 7);
+    in.y++, in.h--;
+    return in;
 }
 
 void settings_draw(struct ui *ui, struct rect r)
 {
-    struct studio *st = ui->studio;
-    bool focus = st->focus == FOCUS_SETTINGS;
+    struct settings_panel *p = &ui->studio->setting;
+    struct setting_line line[SETTING_LINES];
+    bool focus = ui->studio->focus == FOCUS_SETTINGS;
     struct rect in = draw_box(ui->screen, r, "Settings", focus);
-    st->setting_top = list_top(st->setting_top, focus ? st->setting_row : 0, in.h, SETTING_ROWS);
-    for (int i = 0; i < in.h && st->setting_top + i < SETTING_ROWS; i++) {
-        int n = st->setting_top + i, y = in.y + i;
-        bool here = focus && n == st->setting_row;
+    int count = lines_now(ui, line), label = label_columns(line, count);
+    p->row = p->row < count ? p->row : count > 0 ? count - 1 : 0;
+    if (focus)
+        in = draw_setting_help(ui, in);
+    if (p->searching)
+        in = draw_search(ui, in);
+    p->list = in;
+    p->top = list_top(p->top, focus ? p->row : 0, in.h, count);
+    for (int i = 0; i < in.h && p->top + i < count; i++) {
+        const struct setting_line *l = &line[p->top + i];
+        int y = in.y + i;
+        bool here = focus && p->top + i == p->row;
         if (here)
             draw_fill(ui->screen, (struct rect){y, in.x, 1, in.w}, ROLE_SELECT);
-        draw_on(ui->screen, y, in.x + 1, 10, ROLE_DIM, here ? ROLE_SELECT : ROLE_TEXT,
-                rows[n].label);
-        if (here && st->editing)
-            draw_typing(ui, y, in.x + 11, in.w - 11);
+        if (l->key < 0)
+            draw_title(ui, l->group, y, in, here ? ROLE_SELECT : ROLE_TEXT);
         else
-            draw_value(ui, &rows[n], y, in.x + 11, in.w - 12, here);
+            draw_setting(ui, settings_key(l->key), y, in, label, here);
     }
+    if (count == 0)
+        draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM, "no setting has these words");
 }
 
 /* ---- changing ---- */
 
 static void begin_typing(struct ui *ui, const char *text)
 {
-    ui->studio->editing = true;
-    editor_set(ui->studio->value, text);
-}
-
-static void accept_typing(struct ui *ui)
-{
-    struct studio *st = ui->studio;
-    const char *key = rows[st->setting_row].key;
-    char value[600];
-    snprintf(value, sizeof value, "%s", editor_text(st->value));
-    st->editing = false;
-    if (*value)
-        settings_say(ui, key, value);
-}
-
-static int find_name(const char *const *list, int count, const char *name)
-{
-    for (int i = 0; i < count; i++)
-        if (!strcmp(list[i], name))
-            return i;
-    return -1;
-}
-
-static void step_choice(struct ui *ui, const struct row *r, int by)
-{
-    const char *names[64];
-    char now[300];
-    int count = 0;
-    const struct settings_key *k = key_of(r);
-    if (k->choice)
-        while (count < 64 && k->choice(count)) {
-            names[count] = k->choice(count);
-            count++;
-        }
-    else
-        for (; count < 64 && count < ui->studio->models_count; count++)
-            names[count] = ui->studio->models[count];
-    value_text(ui, r, now, sizeof now);
-    int at = find_name(names, count, now);
-    if (count > 0)
-        settings_say(ui, r->key, names[(at + by + count) % count]);
-}
-
-static void step_size(struct ui *ui, int by)
-{
-    const struct studio *st = ui->studio;
-    const struct settings *s = settings_has(&st->said, "size") ? &st->said : &st->effective;
-    int count = sizeof sides / sizeof *sides, at = 0;
-    char text[40];
-    while (at < count - 1 && sides[at] < s->width)
-        at++;
-    if (by < 0 && sides[at] > s->width)
-        by = -1;
-    at = at + by < 0 ? 0 : at + by >= count ? count - 1 : at + by;
-    snprintf(text, sizeof text, "%dx%d", sides[at], sides[at]);
-    settings_say(ui, "size", text);
-}
-
-static void step_number(struct ui *ui, const struct row *r, int by)
-{
-    const struct settings_key *k = key_of(r);
-    char text[64];
-    value_text(ui, r, text, sizeof text);
-    if (k->type == KEY_SEED) {
-        unsigned long long seed = strtoull(text, NULL, 10);
-        snprintf(text, sizeof text, "%llu", seed + (unsigned long long)by);
-    } else {
-        double v = strtod(text, NULL) + by * r->step;
-        v = v < k->min ? k->min : v > k->max ? k->max : v;
-        snprintf(text, sizeof text, "%g", v);
-    }
-    settings_say(ui, r->key, text);
-}
-
-static void step_value(struct ui *ui, int by)
-{
-    const struct row *r = &rows[ui->studio->setting_row];
-    const struct settings_key *k = key_of(r);
-    if (k->type == KEY_SIZE)
-        step_size(ui, by);
-    else if (k->type == KEY_CHOICE || k->type == KEY_TEXT)
-        step_choice(ui, r, by);
-    else
-        step_number(ui, r, by);
+    ui->studio->setting.editing = true;
+    editor_set(ui->studio->setting.value, text);
 }
 
 static void reset_value(struct ui *ui)
 {
-    settings_unset(&ui->studio->said, rows[ui->studio->setting_row].key);
+    const struct settings_key *k = chosen_key(ui);
+    if (!k)
+        return;
+    settings_unset(&ui->studio->said, k->name);
     ui->studio->unsaved = true;
     studio_settle(ui);
 }
 
+/* No text: as before for a number, none for a text. */
+static void accept_typing(struct ui *ui)
+{
+    struct settings_panel *p = &ui->studio->setting;
+    const struct settings_key *k = chosen_key(ui);
+    p->editing = false;
+    if (k && editor_len(p->value) > 0)
+        settings_say(ui, k->name, editor_text(p->value));
+    else if (k && k->type == KEY_TEXT)
+        reset_value(ui);
+}
+
+static void step_model(struct ui *ui, const struct settings_key *k, const char *now, int by)
+{
+    const struct studio *st = ui->studio;
+    int at = by > 0 ? -1 : 0, count = st->models_count;
+    for (int i = 0; i < count; i++)
+        if (!strcmp(st->models[i], now))
+            at = i;
+    if (count > 0)
+        settings_say(ui, k->name, st->models[(at + by + count) % count]);
+}
+
+static void open_group(struct ui *ui, enum settings_group g, bool open)
+{
+    struct settings_panel *p = &ui->studio->setting;
+    p->open = open ? p->open | 1u << g : p->open & ~(1u << g);
+    ui->studio->unsaved = true;
+}
+
+/* Less and more on a title close and open. */
+static void step_value(struct ui *ui, int by)
+{
+    struct setting_line at;
+    char now[600], text[64];
+    if (!chosen(ui, &at))
+        return;
+    if (at.key < 0) {
+        open_group(ui, at.group, by > 0);
+        return;
+    }
+    const struct settings_key *k = settings_key(at.key);
+    value_text(ui, k, now, sizeof now);
+    if (k->pick == PICK_MODEL)
+        step_model(ui, k, now, by);
+    else if (setting_step(k, now, by, text, sizeof text))
+        settings_say(ui, k->name, text);
+}
+
+static void choice_made(struct ui *ui, int index, void *user)
+{
+    const struct settings_key *k = user;
+    settings_say(ui, k->name, k->choice(index));
+}
+
+static void choose(struct ui *ui, const struct settings_key *k, const char *now)
+{
+    const char *names[64];
+    int count = 0, at = 0;
+    for (; count < 64 && k->choice(count); count++) {
+        names[count] = k->choice(count);
+        at = strcmp(names[count], now) ? at : count;
+    }
+    dialog_list(ui, k->label, names, count, at, choice_made, (void *)(uintptr_t)k);
+}
+
+/* Enter: opens a group, turns a flag over, offers choices, or begins to type. */
+static void edit_value(struct ui *ui)
+{
+    struct setting_line at;
+    char now[4200];
+    if (!chosen(ui, &at))
+        return;
+    if (at.key < 0) {
+        open_group(ui, at.group, !(ui->studio->setting.open >> at.group & 1));
+        return;
+    }
+    const struct settings_key *k = settings_key(at.key);
+    value_text(ui, k, now, sizeof now);
+    if (k->type == KEY_FLAG)
+        step_value(ui, 1);
+    else if (k->type == KEY_CHOICE)
+        choose(ui, k, now);
+    else
+        begin_typing(ui, k->type == KEY_SEED && !strcmp(now, "random") ? "" : now);
+}
+
+/* ---- keys ---- */
+
+/* Ends the search where it led to: at the chosen setting, in its open group. */
+static void end_search(struct ui *ui, bool there)
+{
+    struct settings_panel *p = &ui->studio->setting;
+    struct setting_line at = {GROUP_PICTURE, -1}, line[SETTING_LINES];
+    bool found = chosen(ui, &at) && there;
+    p->searching = false;
+    if (found)
+        open_group(ui, at.group, true);
+    int row = found ? setting_line_of(line, lines_now(ui, line), at.key) : p->before;
+    p->row = row > 0 ? row : 0;
+}
+
+/* The first setting that was found: not the title over it. */
+static void searched(struct ui *ui)
+{
+    ui->studio->setting.row = editor_len(ui->studio->setting.search) > 0;
+    ui->studio->setting.top = 0;
+}
+
+static void begin_search(struct ui *ui)
+{
+    struct settings_panel *p = &ui->studio->setting;
+    p->before = p->row;
+    p->searching = true;
+    editor_set(p->search, "");
+    searched(ui);
+}
+
+static bool move(struct ui *ui, enum action a)
+{
+    struct settings_panel *p = &ui->studio->setting;
+    struct setting_line line[SETTING_LINES];
+    int last = lines_now(ui, line) - 1, page = p->list.h > 1 ? p->list.h - 1 : 1, to = p->row;
+    switch (a) {
+    case ACT_UP:
+        to--;
+        break;
+    case ACT_DOWN:
+        to++;
+        break;
+    case ACT_PAGE_UP:
+        to -= page;
+        break;
+    case ACT_PAGE_DOWN:
+        to += page;
+        break;
+    case ACT_FIRST:
+        to = 0;
+        break;
+    case ACT_LAST:
+        to = last;
+        break;
+    default:
+        return false;
+    }
+    p->row = to > last ? last : to;
+    p->row = p->row < 0 ? 0 : p->row;
+    return true;
+}
+
+static bool search_act(struct ui *ui, enum action a)
+{
+    struct settings_panel *p = &ui->studio->setting;
+    if (a == ACT_ACCEPT || a == ACT_BACK) {
+        end_search(ui, a == ACT_ACCEPT);
+        return true;
+    }
+    if (a == ACT_NEXT_PANEL || a == ACT_PREV_PANEL) {
+        end_search(ui, true);
+        return false;
+    }
+    if (a == ACT_FIRST || a == ACT_LAST)
+        a = a == ACT_FIRST ? ACT_LINE_START : ACT_LINE_END;
+    else if (move(ui, a))
+        return true;
+    unsigned long version = editor_version(p->search);
+    bool mine = editor_act(p->search, a, UNWRAPPED);
+    if (version != editor_version(p->search))
+        searched(ui);
+    return mine;
+}
+
 static bool typing_act(struct ui *ui, enum action a)
 {
-    struct studio *st = ui->studio;
+    struct settings_panel *p = &ui->studio->setting;
     switch (a) {
     case ACT_RUN:
         accept_typing(ui);
@@ -221,38 +420,29 @@ static bool typing_act(struct ui *ui, enum action a)
     case ACT_LINE_UP:
     case ACT_LINE_DOWN:
         accept_typing(ui);
-        return settings_act(ui, a == ACT_LINE_UP ? ACT_UP : ACT_DOWN);
+        return move(ui, a == ACT_LINE_UP ? ACT_UP : ACT_DOWN);
     case ACT_BACK:
-        st->editing = false;
+        p->editing = false;
         return true;
     case ACT_NEXT_PANEL:
     case ACT_PREV_PANEL:
         accept_typing(ui);
         return false;
     default:
-        return editor_act(st->value, a, 4096);
+        return editor_act(p->value, a, UNWRAPPED);
     }
 }
 
 bool settings_act(struct ui *ui, enum action a)
 {
-    struct studio *st = ui->studio;
-    char text[300];
-    if (st->editing)
+    struct settings_panel *p = &ui->studio->setting;
+    if (p->editing)
         return typing_act(ui, a);
+    if (p->searching)
+        return search_act(ui, a);
+    if (move(ui, a))
+        return true;
     switch (a) {
-    case ACT_UP:
-        st->setting_row -= st->setting_row > 0;
-        return true;
-    case ACT_DOWN:
-        st->setting_row += st->setting_row < SETTING_ROWS - 1;
-        return true;
-    case ACT_FIRST:
-        st->setting_row = 0;
-        return true;
-    case ACT_LAST:
-        st->setting_row = SETTING_ROWS - 1;
-        return true;
     case ACT_VALUE_LESS:
         step_value(ui, -1);
         return true;
@@ -263,32 +453,52 @@ bool settings_act(struct ui *ui, enum action a)
         reset_value(ui);
         return true;
     case ACT_VALUE_EDIT:
-        value_text(ui, &rows[st->setting_row], text, sizeof text);
-        begin_typing(ui, strcmp(text, "random") ? text : "");
+        edit_value(ui);
+        return true;
+    case ACT_VALUE_FIND:
+        begin_search(ui);
         return true;
     default:
         return false;
     }
 }
 
+unsigned settings_contexts(const struct ui *ui)
+{
+    const struct settings_panel *p = &ui->studio->setting;
+    return p->editing ? CTX_TEXT : p->searching ? CTX_TEXT | CTX_DIALOG : CTX_SETTINGS;
+}
+
+/* Leaves a value or a search as it is. */
+void settings_leave(struct ui *ui)
+{
+    struct settings_panel *p = &ui->studio->setting;
+    p->editing = false;
+    if (p->searching)
+        end_search(ui, true);
+}
+
+/* ---- text and mouse ---- */
+
 /* Does typing this begin a new value? A digit for numbers, anything for texts; for a choice it goes
  * to the next one that begins so. */
 static bool may_begin(struct ui *ui, const struct input_event *in)
 {
-    const struct row *r = &rows[ui->studio->setting_row];
-    const struct settings_key *k = key_of(r);
+    const struct settings_key *k = chosen_key(ui);
     char now[300];
+    if (!k || k->type == KEY_FLAG)
+        return false;
     if (k->type == KEY_TEXT)
         return true;
     if (k->type != KEY_CHOICE)
         return *in->text >= '0' && *in->text <= '9';
-    value_text(ui, r, now, sizeof now);
+    value_text(ui, k, now, sizeof now);
     int count = 0, at = 0;
     for (; k->choice(count); count++)
         at = strcmp(k->choice(count), now) ? at : count;
     for (int i = 1; i <= count; i++)
         if (k->choice((at + i) % count)[0] == *in->text) {
-            settings_say(ui, r->key, k->choice((at + i) % count));
+            settings_say(ui, k->name, k->choice((at + i) % count));
             break;
         }
     return false;
@@ -296,29 +506,34 @@ static bool may_begin(struct ui *ui, const struct input_event *in)
 
 void settings_type(struct ui *ui, const struct input_event *in)
 {
-    struct studio *st = ui->studio;
-    if (!st->editing && !may_begin(ui, in))
+    struct settings_panel *p = &ui->studio->setting;
+    if (p->searching && !p->editing) {
+        editor_insert(p->search, in->text, in->len);
+        searched(ui);
         return;
-    if (!st->editing)
+    }
+    if (!p->editing && !may_begin(ui, in))
+        return;
+    if (!p->editing)
         begin_typing(ui, "");
-    editor_insert(st->value, in->text, in->len);
+    editor_insert(p->value, in->text, in->len);
 }
 
 void settings_click(struct ui *ui, const struct input_event *in)
 {
-    struct studio *st = ui->studio;
-    int row = in->y - st->at.settings.y - 1 + st->setting_top;
-    bool inside = in->y > st->at.settings.y && in->y < st->at.settings.y + st->at.settings.h - 1 &&
-                  row >= 0 && row < SETTING_ROWS;
-    if (!inside)
+    struct settings_panel *p = &ui->studio->setting;
+    struct setting_line line[SETTING_LINES];
+    int row = in->y - p->list.y + p->top, count = lines_now(ui, line);
+    if (!rect_has(p->list, in->y, in->x) || row < 0 || row >= count)
         return;
     if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN) {
-        st->setting_row = row;
-        step_value(ui, in->what == MOUSE_WHEEL_UP ? 1 : -1);
+        move(ui, in->what == MOUSE_WHEEL_UP ? ACT_UP : ACT_DOWN);
     } else if (in->what == MOUSE_DOWN && in->button == 1) {
-        bool again = st->setting_row == row;
-        st->setting_row = row;
+        bool again = p->row == row || line[row].key < 0;
+        if (p->editing)
+            accept_typing(ui);
+        p->row = row;
         if (again)
-            settings_act(ui, ACT_VALUE_EDIT);
+            edit_value(ui);
     }
 }

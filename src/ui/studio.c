@@ -162,6 +162,9 @@ void studio_save(struct ui *ui)
         if (text)
             store_put(ui->store, "draft.settings", text, NULL);
         store_put(ui->store, "draft.preset", st->preset, NULL);
+        char open[16];
+        snprintf(open, sizeof open, "%u", st->setting.open);
+        store_put(ui->store, "draft.groups", open, NULL);
         free(text);
         st->unsaved = false;
     }
@@ -173,7 +176,8 @@ static void load_drafts(struct ui *ui)
     char *prompt = store_get(ui->store, "draft.prompt"),
          *negative = store_get(ui->store, "draft.negative"),
          *settings = store_get(ui->store, "draft.settings"),
-         *preset = store_get(ui->store, "draft.preset");
+         *preset = store_get(ui->store, "draft.preset"),
+         *groups = store_get(ui->store, "draft.groups");
     struct err e = {""};
     if (prompt)
         editor_set(st->prompt, prompt);
@@ -185,8 +189,11 @@ static void load_drafts(struct ui *ui)
         st->preset_row = preset_row(ui, preset);
         snprintf(st->preset, sizeof st->preset, "%s", st->preset_row ? preset : "");
     }
+    if (groups)
+        st->setting.open = (unsigned)strtoul(groups, NULL, 10);
     st->saved_prompt = editor_version(st->prompt);
     st->saved_negative = editor_version(st->negative);
+    free(groups);
     free(prompt);
     free(negative);
     free(settings);
@@ -202,8 +209,11 @@ static int studio_init(struct ui *ui, struct err *e)
         return err_set(e, "out of memory");
     st->prompt = editor_new(true);
     st->negative = editor_new(true);
-    st->value = editor_new(false);
-    if (!st->prompt || !st->negative || !st->value)
+    st->setting.value = editor_new(false);
+    st->setting.search = editor_new(false);
+    st->setting.row = 1; /* the first below its title */
+    st->setting.open = 1u << GROUP_PICTURE | 1u << GROUP_MODEL;
+    if (!st->prompt || !st->negative || !st->setting.value || !st->setting.search)
         return err_set(e, "out of memory");
     st->models_count = engine_models(&st->models);
     load_drafts(ui);
@@ -217,7 +227,8 @@ static void studio_quit(struct ui *ui)
         return;
     editor_free(st->prompt);
     editor_free(st->negative);
-    editor_free(st->value);
+    editor_free(st->setting.value);
+    editor_free(st->setting.search);
     settings_free(&st->said);
     settings_free(&st->effective);
     for (int i = 0; i < st->models_count; i++)
@@ -233,7 +244,8 @@ static void studio_quit(struct ui *ui)
 static void studio_draw(struct ui *ui, struct rect main)
 {
     struct studio *st = ui->studio;
-    st->at = layout_studio(main);
+    st->main = main;
+    st->at = layout_studio(main, st->focus == FOCUS_SETTINGS);
     const struct {
         struct rect at;
         void (*draw)(struct ui *, struct rect);
@@ -257,28 +269,33 @@ static unsigned studio_contexts(const struct ui *ui)
         [FOCUS_PROMPT] = CTX_TEXT | CTX_PROMPT,
         [FOCUS_NEGATIVE] = CTX_TEXT | CTX_PROMPT,
         [FOCUS_PRESETS] = CTX_PRESETS,
-        [FOCUS_SETTINGS] = CTX_SETTINGS,
         [FOCUS_JOBS] = CTX_QUEUE,
     };
     const struct studio *st = ui->studio;
-    if (st->focus == FOCUS_SETTINGS && st->editing)
-        return CTX_STUDIO | CTX_TEXT;
+    if (st->focus == FOCUS_SETTINGS)
+        return CTX_STUDIO | settings_contexts(ui);
     return CTX_STUDIO | contexts[st->focus];
 }
 
-static struct rect focus_rect(const struct studio *st, enum focus f)
+static struct rect focus_rect(const struct studio_layout *at, enum focus f)
 {
-    const struct rect at[FOCUSES] = {st->at.prompt, st->at.negative, st->at.presets,
-                                     st->at.settings, st->at.queue};
-    return at[f];
+    const struct rect r[FOCUSES] = {at->prompt, at->negative, at->presets, at->settings, at->queue};
+    return r[f];
 }
 
-static void move_focus(struct studio *st, int by)
+/* Settings take the room of others while they have the keys; it is given back before the next. */
+static void move_focus(struct ui *ui, int by)
 {
-    do
-        st->focus = (enum focus)(((int)st->focus + by + FOCUSES) % FOCUSES);
-    while (focus_rect(st, st->focus).h == 0);
-    st->editing = false;
+    struct studio *st = ui->studio;
+    struct studio_layout at = layout_studio(st->main, false);
+    int f = (int)st->focus;
+    settings_leave(ui);
+    for (int i = 0; i < FOCUSES; i++) {
+        f = (f + by + FOCUSES) % FOCUSES;
+        if (focus_rect(&at, (enum focus)f).h > 0)
+            break;
+    }
+    st->focus = (enum focus)f;
 }
 
 static bool panel_act(struct ui *ui, enum action a)
@@ -310,10 +327,10 @@ static bool studio_act(struct ui *ui, enum action a)
         studio_run(ui);
         break;
     case ACT_NEXT_PANEL:
-        move_focus(st, 1);
+        move_focus(ui, 1);
         break;
     case ACT_PREV_PANEL:
-        move_focus(st, -1);
+        move_focus(ui, -1);
         break;
     case ACT_COMPARE_THIS:
         compare_start(ui);
@@ -331,6 +348,7 @@ static bool studio_act(struct ui *ui, enum action a)
         studio_choose_preset(ui, (st->preset_row + presets - 1) % presets);
         break;
     case ACT_BACK:
+        settings_leave(ui);
         st->focus = FOCUS_PROMPT;
         break;
     default:
@@ -354,10 +372,11 @@ static void studio_mouse(struct ui *ui, const struct input_event *in)
 {
     struct studio *st = ui->studio;
     for (int f = 0; f < FOCUSES; f++) {
-        if (!rect_has(focus_rect(st, (enum focus)f), in->y, in->x))
+        if (!rect_has(focus_rect(&st->at, (enum focus)f), in->y, in->x))
             continue;
         if (in->what == MOUSE_DOWN && in->button == 1) {
-            st->editing = st->editing && f == FOCUS_SETTINGS;
+            if (f != FOCUS_SETTINGS)
+                settings_leave(ui);
             st->focus = (enum focus)f;
         }
         if (f == FOCUS_PROMPT || f == FOCUS_NEGATIVE)

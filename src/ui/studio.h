@@ -8,9 +8,21 @@
 #include "ui/ui.h"
 
 enum focus { FOCUS_PROMPT, FOCUS_NEGATIVE, FOCUS_PRESETS, FOCUS_SETTINGS, FOCUS_JOBS, FOCUSES };
-enum { SHOWN_MAX = 16, SETTING_ROWS = 11 };
+enum { SHOWN_MAX = 16 };
+
+/* settings.c's own */
+struct settings_panel {
+    int row, top;  /* the chosen line, the first that is seen */
+    unsigned open; /* groups, a bit each */
+    bool editing;  /* a value is being typed */
+    bool searching;
+    int before; /* the row where the search began */
+    struct editor *value, *search;
+    struct rect list; /* the lines as drawn */
+};
 
 struct studio {
+    struct rect main;
     struct studio_layout at; /* where the panels were drawn */
     enum focus focus;
 
@@ -27,9 +39,7 @@ struct studio {
     char effective_negative[200];    /* the preset's, shown while ours is empty */
     int preset_row, preset_top;
 
-    int setting_row, setting_top;
-    bool editing; /* a value is being typed */
-    struct editor *value;
+    struct settings_panel setting;
     char **models;
     int models_count;
 
@@ -68,6 +78,8 @@ void settings_draw(struct ui *, struct rect);
 bool settings_act(struct ui *, enum action);
 void settings_type(struct ui *, const struct input_event *);
 void settings_click(struct ui *, const struct input_event *);
+unsigned settings_contexts(const struct ui *);
+void settings_leave(struct ui *); /* the keys go to another panel */
 /* Sets one value as if it had been typed. */
 void settings_say(struct ui *, const char *key, const char *value);
 

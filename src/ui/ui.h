@@ -66,6 +66,7 @@ struct sample { /* once a second */
 struct live {
     char model[64], device[16], precision[8]; /* of the open model */
     bool loading, ready;
+    char trouble[240]; /* why the last job or the opening of the model failed; "" since then */
     size_t bytes_weights, bytes_activations, bytes_now, bytes_peak;
     struct token_counter *tokens;
 
@@ -144,8 +145,9 @@ void dialog_ask(struct ui *, const char *question, void (*yes)(struct ui *, void
 /* One line of text. `done` gets the text when Enter was pressed. */
 void dialog_line(struct ui *, const char *title, const char *text,
                  void (*done)(struct ui *, const char *text, void *), void *user);
-/* A choice from a list with a filter line: `rows` strings are copied; `done` gets the index. */
-void dialog_list(struct ui *, const char *title, const char *const *rows, int count,
+/* A choice from a list with a filter line: `rows` strings are copied, `at` is the first chosen one;
+ * `done` gets the index. */
+void dialog_list(struct ui *, const char *title, const char *const *rows, int count, int at,
                  void (*done)(struct ui *, int index, void *), void *user);
 /* The same with several marked by Space: `marked` has `count` flags. */
 void dialog_marks(struct ui *, const char *title, const char *const *rows, int count, int most,

@@ -1,0 +1,108 @@
+/*
+ * The settings panel of the terminal app: found, changed, put back, folded; what it offers is taken
+ * by the next job.
+ */
+#include "app.h"
+
+static void to_settings(struct drive *d)
+{
+    for (int i = 0; i < 3; i++)
+        drive_key(d, "Tab");
+    drive_wait_text(d, "/ find");
+}
+
+static void found_and_changed(void **state)
+{
+    (void)state;
+    struct drive *d = app(40, 120, &emu_plain);
+    to_settings(d);
+    drive_expect_screen(d, "settings-120x40");
+    drive_type(d, "/");
+    drive_type(d, "number format");
+    drive_wait_text(d, "find number format");
+    drive_wait_gone(d, " sampler ");
+    drive_key(d, "Enter"); /* the group is open, the cursor on it */
+    drive_wait_text(d, "\u25be Machine");
+    drive_key(d, "Right");
+    drive_wait_text(d, "\u2022 precision +fp32");
+    drive_key(d, "Delete");
+    drive_wait_text(d, "  precision +auto");
+    drive_key(d, "Left"); /* round to the last choice */
+    drive_wait_text(d, "\u2022 precision +fp8");
+    drive_key(d, "Right");
+    drive_key(d, "Right");
+    drive_wait_text(d, "\u2022 precision +fp32");
+    /* Its group, closed, still tells. */
+    for (int i = 0; i < 2; i++)
+        drive_key(d, "Up");
+    drive_key(d, "Left");
+    drive_wait_text(d, "\u25b8 Machine +1 set");
+    /* Escape leaves a search where it began. */
+    drive_type(d, "/steps");
+    drive_wait_text(d, "find steps");
+    drive_key(d, "Esc");
+    drive_wait_gone(d, "find steps");
+    drive_key(d, "Right");
+    drive_wait_text(d, "\u25be Machine");
+    drive_key(d, "C-q");
+    drive_wait_end(d);
+    struct drive *again = app_again(d); /* values and open groups are kept */
+    to_settings(again);
+    drive_key(again, "End");
+    drive_wait_text(again, "\u2022 precision +fp32");
+}
+
+static void choices_in_a_list(void **state)
+{
+    (void)state;
+    struct drive *d = app(40, 120, &emu_plain);
+    to_settings(d);
+    drive_type(d, "/sampler");
+    drive_key(d, "Enter");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "Find");
+    drive_type(d, "ddim");
+    drive_wait_text(d, "1/1");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u2022 sampler +ddim");
+    /* A number is typed in its place; nonsense is refused by name. */
+    drive_type(d, "/steps");
+    drive_key(d, "Enter");
+    drive_type(d, "0");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "steps: '0' is no whole number from 1");
+    drive_type(d, "3");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u2022 steps +3 ");
+    drive_key(d, "Esc");
+    drive_wait_text(d, "Enter make");
+    app_run(d, "a gem");
+    drive_wait_text(d, "done in");
+    drive_key(d, "F4");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "sampler +ddim");
+    drive_wait_text(d, "steps +3, cfg");
+}
+
+static void with_the_mouse(void **state)
+{
+    (void)state;
+    struct drive *d = app(30, 100, &emu_plain);
+    int y = drive_find(d, "\u25be Picture"), x = 0;
+    drive_check(d, y > 0);
+    while (!app_text_at(d, y, x, "Picture"))
+        x++;
+    drive_click(d, y, x);
+    drive_wait_text(d, "\u25b8 Picture");
+    drive_wait_gone(d, " sampler ");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(found_and_changed, app_clean),
+        cmocka_unit_test_teardown(choices_in_a_list, app_clean),
+        cmocka_unit_test_teardown(with_the_mouse, app_clean),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
