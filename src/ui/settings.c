@@ -123,22 +123,35 @@ static void draw_typing(struct ui *ui, struct editor *ed, int y, int x, int w)
         screen_cursor(ui->screen, y, x + col - off);
 }
 
-/* "▾ Picture" and, while it is closed, how many of its values were said. */
+/* What a closed group still tells: how many of its values were said, or which model it names. */
+static void summary(const struct ui *ui, enum settings_group g, char *out, size_t size)
+{
+    int said = 0;
+    *out = '\0';
+    for (int i = 0; settings_key(i); i++) {
+        const struct settings_key *k = settings_key(i);
+        said += k->group == g && is_said(ui, k);
+        if (k->group == g && k->pick == PICK_MODEL && !*out)
+            value_text(ui, k, out, size);
+    }
+    if (said > 0)
+        snprintf(out, size, "%d set", said);
+}
+
+/* "▾ Picture" */
 static void draw_title(struct ui *ui, enum settings_group g, int y, struct rect in, enum role bg)
 {
     const struct settings_panel *p = &ui->studio->setting;
     bool open = p->searching || p->open >> g & 1, utf8 = screen_utf8(ui->screen);
-    int said = 0;
-    char text[24];
-    draw_on(ui->screen, y, in.x + 1, 1, ROLE_DIM, bg, utf8 ? open ? "▾" : "▸" : open ? "-" : "+");
-    draw_on(ui->screen, y, in.x + 3, in.w - 4, ROLE_TITLE, bg, settings_group_title(g));
-    for (int i = 0; settings_key(i); i++)
-        said += settings_key(i)->group == g && is_said(ui, settings_key(i));
-    if (open || said == 0)
-        return;
-    snprintf(text, sizeof text, "%d set", said);
-    int w = (int)strlen(text);
-    draw_on(ui->screen, y, in.x + in.w - 1 - w, w, ROLE_STRONG, bg, text);
+    const char *title = settings_group_title(g), *mark = open ? utf8 ? "▾" : "-" : utf8 ? "▸" : "+";
+    char text[60] = "";
+    draw_on(ui->screen, y, in.x + 1, 1, ROLE_DIM, bg, mark);
+    int used = 3 + draw_on(ui->screen, y, in.x + 3, in.w - 4, ROLE_TITLE, bg, title);
+    if (!open)
+        summary(ui, g, text, sizeof text);
+    int w = text_columns(text, strlen(text));
+    if (w < in.w - used - 2)
+        draw_on(ui->screen, y, in.x + in.w - 1 - w, w, ROLE_DIM, bg, text);
 }
 
 static void draw_setting(struct ui *ui, const struct settings_key *k, int y, struct rect in,

@@ -212,7 +212,7 @@ static int studio_init(struct ui *ui, struct err *e)
     st->setting.value = editor_new(false);
     st->setting.search = editor_new(false);
     st->setting.row = 1; /* the first below its title */
-    st->setting.open = 1u << GROUP_PICTURE | 1u << GROUP_MODEL;
+    st->setting.open = 1u << GROUP_PICTURE;
     if (!st->prompt || !st->negative || !st->setting.value || !st->setting.search)
         return err_set(e, "out of memory");
     st->models_count = engine_models(&st->models);
