@@ -23,17 +23,25 @@ COMPILE  = $(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(FUSE) $(CFLAGS) $(WARN) $(SANFL
            -Isrc $(PKG_CFLAGS)
 LIBS     = -ldnnl $(PKG_LIBS) -lm -lpthread $(OPENMP)
 
-# The CUDA backend (gpu/). nvcc makes its kernels for devices; the C++ compiler that goes with CC
-# makes the same sources for the CPU, where tests run them (tests/gpu_shim).
+# The CUDA backend (gpu/): a shared object, opened at run time. nvcc makes its kernels for devices;
+# the C++ compiler that goes with CC makes the same sources for the CPU, where tests run them
+# (tests/gpu_shim). `make` builds it for the GPUs of this machine, `make gpu` for all; CUDA_ARCHS=
+# says otherwise.
 NVCC       := $(firstword $(wildcard $(CUDA_HOME)/bin/nvcc) $(shell command -v nvcc) \
                 $(wildcard /usr/local/cuda/bin/nvcc))
-CUDA_ARCHS ?= 80 86 89 90 100 120 121
+CUDA_ALL    = 80 86 89 90 100 120 121
+CUDA_HERE  := $(if $(NVCC),$(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader \
+                2>/dev/null | tr -d . | sort -u))
+CUDA_SAID  := $(CUDA_ARCHS)
+CUDA_ARCHS ?= $(or $(CUDA_HERE),$(CUDA_ALL))
 CUDA_HAVE   = $(shell $(NVCC) --list-gpu-arch)
 CUDA_FOR    = $(foreach a,$(CUDA_ARCHS),$(if $(filter compute_$a,$(CUDA_HAVE)),$a))
 CUDA_CODE   = $(foreach a,$(CUDA_FOR),-gencode arch=compute_$a,code=sm_$a) \
               -gencode arch=compute_$(firstword $(CUDA_FOR)),code=compute_$(firstword $(CUDA_FOR))
+CUDA_FLAGS  = $(shell NVCC=$(NVCC) sh .ci/cuda.sh cflags)
+CUDA_LIBS   = $(shell NVCC=$(NVCC) sh .ci/cuda.sh libs)
 COMPILE_CU  = $(NVCC) -std=c++17 -O3 $(CUDA_CODE) -Werror all-warnings \
-              -Xcompiler -fPIC,-Wall,-Wextra -MMD -MP -Isrc
+              -Xcompiler -fPIC,-Wall,-Wextra,-fvisibility=hidden -MMD -MP -Isrc
 CXX_NAME   := $(shell echo $(firstword $(CC)) | sed -E 's/clang/clang++/;t;s/gcc/g++/;t;s/cc$$/c++/')
 NO_SHIM    := $(if $(findstring thread,$(SAN)),the thread sanitizer cannot follow fibers,$(if \
                 $(shell command -v $(CXX_NAME)),,there is no C++ compiler $(CXX_NAME) here))
@@ -42,8 +50,8 @@ SHIM_CXX    = $(CXX_NAME) $(wordlist 2,9,$(CC))
 SHIM_SAN    = $(if $(findstring address,$(SAN)),--param asan-use-after-return=0)
 # (gcc 12 for aarch64 breaks down over one of the kernels when it vectorises.)
 COMPILE_SHIM = $(SHIM_CXX) -x c++ -std=c++17 -O2 -fno-tree-vectorize $(CFLAGS) $(WARN) \
-               -Wno-unknown-pragmas $(SANFLAGS) $(SHIM_SAN) -fno-exceptions -fno-rtti -MMD -MP \
-               -Isrc -Igpu -Itests/gpu_shim
+               -Wno-unknown-pragmas $(SANFLAGS) $(SHIM_SAN) -fno-exceptions -fno-rtti -fPIC -MMD \
+               -MP -Isrc -Igpu -Itests/gpu_shim
 
 # One short line a file; V=1 shows the commands.
 Q   = $(if $(V),,@)
@@ -57,8 +65,12 @@ SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 BENCHES := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/bench_*.c)))
 CUDA    := $(sort $(wildcard gpu/*.cu))
 CUDA_C  := $(sort $(wildcard gpu/*.c))
-SHIM    := $(wildcard tests/gpu_shim/*.c tests/gpu_shim/*.cu) gpu/ops_cuda.c gpu/weight.c $(CUDA)
-CUDA_OBJ = $(CUDA:%=$(BUILD)/%.o) $(CUDA_C:%=$(BUILD)/%.o)
+SHIM    := $(wildcard tests/gpu_shim/*.c tests/gpu_shim/*.cu) gpu/ops_cuda.c gpu/weight.c \
+           gpu/entry.c $(CUDA)
+# What the shared object has of src/: its own copy, so that it needs nothing of the program.
+CUDA_SRC = src/base/err.c src/ops/arena.c src/ops/cost.c
+CUDA_OBJ = $(CUDA:%=$(BUILD)/%.o) $(CUDA_C:%=$(BUILD)/%.o) $(CUDA_SRC:%=$(BUILD)/gpu/%.o)
+CUDA_SO  = $(BUILD)/libspritty_cuda.so
 SHIM_OBJ = $(if $(NO_SHIM),,$(SHIM:%=$(BUILD)/shim/%.o))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
@@ -68,6 +80,9 @@ FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*
         aarch64-test man install uninstall clean
 
 all: $(BUILD)/spritty ## the program: build/spritty
+ifneq ($(and $(NVCC),$(or $(CUDA_HERE),$(CUDA_SAID))),)
+all: $(CUDA_SO)
+endif
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -85,29 +100,46 @@ doctor: ## one line a dependency: found or missing
 ARGS    ?=
 EXAMPLE  = gen "a green slime with a crown" -o slime.png
 run: setup ## set up, build and start the app (ARGS="gen ..." passes a subcommand)
-	@$(MAKE) --no-print-directory $(BUILD)/spritty
+	@$(MAKE) --no-print-directory all
 	@if [ -n '$(ARGS)' ] || { [ -t 0 ] && [ -t 1 ]; }; then \
 	    $(BUILD)/spritty $(ARGS); else $(BUILD)/spritty $(EXAMPLE); fi
 
 # -- the CUDA backend ------------------------------------------------------------------------------
 
-gpu: ## the CUDA backend's objects for all of CUDA_ARCHS="80 86 ...", where there is nvcc
+gpu: ## the CUDA backend for all GPUs, or CUDA_ARCHS="90 ...", where there is nvcc
 ifeq ($(NVCC),)
 	@echo "gpu skipped: there is no nvcc in CUDA_HOME, PATH or /usr/local/cuda"
 	@echo "0 passed, 0 failed, 1 skipped"
 else
-	@$(MAKE) --no-print-directory $(CUDA_OBJ)
+	@$(MAKE) --no-print-directory CUDA_ARCHS="$(or $(CUDA_SAID),$(CUDA_ALL))" $(CUDA_SO)
 endif
 
-$(BUILD)/gpu/%.cu.o: gpu/%.cu Makefile
+# For which GPUs the objects are. A plain make leaves alone what was built for others.
+CUDA_STAMP = $(BUILD)/gpu/archs
+ifneq ($(NVCC),)
+$(shell mkdir -p $(BUILD)/gpu; { [ -z '$(CUDA_SAID)' ] && [ -e $(CUDA_STAMP) ]; } || \
+    echo '$(CUDA_FOR)' | cmp -s - $(CUDA_STAMP) || echo '$(CUDA_FOR)' >$(CUDA_STAMP))
+endif
+
+$(CUDA_SO): $(CUDA_OBJ)
+	$(SAY) "  link  $@"
+	$(Q)$(CC) -shared -o $@ $^ -Wl,-z,defs $(LDFLAGS) $(CUDA_LIBS)
+
+$(BUILD)/gpu/%.cu.o: gpu/%.cu $(CUDA_STAMP) Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  nvcc  $< ($(CUDA_FOR))"
 	$(Q)$(COMPILE_CU) -c -o $@ $<
 
-$(BUILD)/gpu/%.c.o: gpu/%.c Makefile
+COMPILE_CUDA_C = $(COMPILE) -fPIC -fvisibility=hidden $(CUDA_FLAGS)
+$(BUILD)/gpu/%.c.o: gpu/%.c $(CUDA_STAMP) Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
-	$(Q)$(COMPILE) -fPIC -I$(dir $(NVCC))../include -c -o $@ $<
+	$(Q)$(COMPILE_CUDA_C) -DSPRITTY_CUDA_ARCHS='"$(CUDA_FOR)"' -c -o $@ $<
+
+$(BUILD)/gpu/src/%.c.o: src/%.c Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  cc    $< (for $(notdir $(CUDA_SO)))"
+	$(Q)$(COMPILE_CUDA_C) -c -o $@ $<
 
 $(BUILD)/shim/%.cu.o: %.cu Makefile
 	@mkdir -p $(@D)
@@ -117,7 +149,13 @@ $(BUILD)/shim/%.cu.o: %.cu Makefile
 $(BUILD)/shim/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
-	$(Q)$(COMPILE) $(SHIM_SAN) -c -o $@ $<
+	$(Q)$(COMPILE) $(SHIM_SAN) -fPIC -c -o $@ $<
+
+# The backend through the shim as a shared object, in the place of the real one.
+SHIM_SO = $(BUILD)/shim/libspritty_cuda.so
+$(SHIM_SO): $(SHIM_OBJ) $(CUDA_SRC:%=$(BUILD)/shim/%.o)
+	$(SAY) "  link  $@"
+	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $^ $(LDFLAGS) -lm -lstdc++
 
 # -- tests -----------------------------------------------------------------------------------------
 
@@ -172,6 +210,8 @@ $(BUILD)/spritty.1: $(BUILD)/spritty
 
 install: $(BUILD)/spritty $(BUILD)/spritty.1 ## program, manual, completion, model (PREFIX=/usr/local)
 	install -D -m 755 $(BUILD)/spritty $(DESTDIR)$(PREFIX)/bin/spritty
+	! [ -e $(CUDA_SO) ] || install -D -m 755 $(CUDA_SO) \
+	    $(DESTDIR)$(PREFIX)/lib/spritty/$(notdir $(CUDA_SO))
 	install -D -m 644 $(BUILD)/spritty.1 $(SHARE)/man/man1/spritty.1
 	install -D -m 644 config.ini $(SHARE)/spritty/config.ini
 	install -d $(SHARE)/bash-completion/completions
@@ -182,6 +222,7 @@ install: $(BUILD)/spritty $(BUILD)/spritty.1 ## program, manual, completion, mod
 uninstall: ## takes away what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/spritty $(SHARE)/man/man1/spritty.1
 	rm -f $(SHARE)/bash-completion/completions/spritty
+	rm -rf $(DESTDIR)$(PREFIX)/lib/spritty
 	rm -rf $(SHARE)/spritty
 
 clean: ## removes build/
@@ -218,6 +259,8 @@ $(BUILD)/test_%: tests/test_%.c $(LIB) Makefile
 
 SHIM_TESTS = $(BUILD)/test_gpu $(BUILD)/test_gpu_networks
 $(SHIM_TESTS): $(SHIM_OBJ)
+$(BUILD)/test_cuda_load: $(if $(NO_SHIM),,$(SHIM_SO))
+$(BUILD)/test_cuda_load: EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',-DSHIM_SO='"$(SHIM_SO)"')
 $(SHIM_TESTS): EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',$(SHIM_OBJ))
 
 $(BUILD)/bench_%: tests/bench_%.c $(LIB) Makefile

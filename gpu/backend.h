@@ -54,7 +54,7 @@ struct gpu {
     struct err err;
     bool failed;
     struct cost cost;
-    size_t weight_bytes;
+    size_t weight_bytes, device_peak;
     /* activations: the arena only keeps the books, at addresses that mean nothing */
     void *slab;
     size_t slab_bytes;

@@ -9,9 +9,21 @@ int device_open(int index, struct device_info *info, struct err *err)
 {
     struct cudaDeviceProp p;
     int count = 0;
+    *info = (struct device_info){0};
+    cudaDriverGetVersion(&info->driver);
+    cudaRuntimeGetVersion(&info->runtime);
     cudaError_t rc = cudaGetDeviceCount(&count);
+    if (info->driver == 0)
+        return err_set(err, "there is no NVIDIA driver here");
+    if (rc == cudaErrorInsufficientDriver)
+        return err_set(err,
+                       "the NVIDIA driver takes CUDA %d.%d at most, this build needs %d.%d; update "
+                       "the driver, or build with an older toolkit",
+                       info->driver / 1000, info->driver % 1000 / 10, info->runtime / 1000,
+                       info->runtime % 1000 / 10);
     if (rc != cudaSuccess)
         return err_set(err, "CUDA: %s", cudaGetErrorString(rc));
+    info->count = count;
     if (index < 0 || index >= count)
         return err_set(err, "there is no CUDA device %d; %d can be seen (cuda:0 is the first)",
                        index, count);
@@ -28,6 +40,13 @@ int device_open(int index, struct device_info *info, struct err *err)
     info->processors = p.multiProcessorCount;
     info->shares_memory = p.integrated != 0;
     return 0;
+}
+
+int device_memory(int index, size_t *bytes_free, size_t *bytes_total)
+{
+    if (cudaSetDevice(index) != cudaSuccess)
+        return -1;
+    return cudaMemGetInfo(bytes_free, bytes_total) == cudaSuccess ? 0 : -1;
 }
 
 const char *device_error(int code)

@@ -18,12 +18,17 @@ struct device_info {
     size_t bytes_total, bytes_free;
     int major, minor; /* compute capability */
     int processors;
-    bool shares_memory; /* with the host (GB10) */
+    bool shares_memory;  /* with the host (GB10) */
+    int count;           /* devices that can be seen */
+    int driver, runtime; /* CUDA's versions: 13000 is 13.0 */
 };
 
 /* Makes `index` the calling thread's device. -1 with the reason in err: no driver, no such device,
  * a driver older than the toolkit. */
 int device_open(int index, struct device_info *, struct err *);
+
+/* Of a device that was opened before, from any thread. 0 or -1. */
+int device_memory(int index, size_t *bytes_free, size_t *bytes_total);
 
 /* Never NULL. */
 const char *device_error(int code);

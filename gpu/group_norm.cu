@@ -25,7 +25,7 @@ namespace
 enum {
     MAX_THREADS = 512,
     TARGET_BLOCKS = 528, /* 4 for each multiprocessor of an H100 */
-    MAX_CHUNKS = 256,
+    MAX_CHUNKS = GROUP_NORM_CHUNKS,
     UNROLL = 4 /* tokens that a thread loads before it uses the first */
 };
 
@@ -319,11 +319,8 @@ template <typename X, typename Y, int N> int run(const arguments &a)
 
 } // namespace
 
-size_t gpu_group_norm_scratch(const struct tensor *x, int groups)
-{
-    size_t each = (size_t)x->n * (size_t)groups;
-    return GROUP_NORM_COUNTERS + each * sizeof(group_scale) + each * MAX_CHUNKS * sizeof(moments);
-}
+static_assert(sizeof(group_scale) == GROUP_NORM_SCALE && sizeof(moments) == GROUP_NORM_MOMENTS,
+              "the scratch is sized by ops/gpu_sizes.h");
 
 int gpu_group_norm(struct tensor *y, const struct tensor *x, const float *gamma, const float *beta,
                    int groups, float eps, bool silu, void *scratch, void *stream)

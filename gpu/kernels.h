@@ -13,6 +13,7 @@
 #ifndef SPRITTY_KERNELS_H
 #define SPRITTY_KERNELS_H
 
+#include "ops/gpu_sizes.h"
 #include "ops/ops.h"
 
 #ifdef __cplusplus
@@ -24,8 +25,10 @@ extern "C" {
 /* Bytes of scratch that group_norm needs for x. The scratch must be all zeros before its first use
  * and may be used again for anything that goes through the same stream: a call leaves its counters
  * at zero, and those are the first GROUP_NORM_COUNTERS bytes. */
-enum { GROUP_NORM_COUNTERS = 4096, GROUP_NORM_IMAGES = GROUP_NORM_COUNTERS / 4 };
-size_t gpu_group_norm_scratch(const struct tensor *x, int groups);
+static inline size_t gpu_group_norm_scratch(const struct tensor *x, int groups)
+{
+    return gpu_group_norm_bytes(x->n, groups);
+}
 /* y has x's type, or x is f32; y may be x; at most GROUP_NORM_IMAGES images. */
 int gpu_group_norm(struct tensor *y, const struct tensor *x, const float *gamma, const float *beta,
                    int groups, float eps, bool silu, void *scratch, void *stream);

@@ -341,15 +341,25 @@ static int sync_all(struct ops *o, struct err *err)
     return err_set(err, "%s", g->err.text);
 }
 
+static size_t device_now(const struct gpu *g)
+{
+    size_t now = g->weight_bytes + g->slab_bytes + g->scratch_bytes + g->raw_bytes;
+    return g->slab ? now : now + arena_now(&g->arena);
+}
+
 static void stats(struct ops *o, struct ops_stats *s)
 {
     struct gpu *g = gpu_of(o);
+    size_t now = device_now(g);
+    g->device_peak = now > g->device_peak ? now : g->device_peak;
     *s = (struct ops_stats){
         .flops = g->cost.flops,
         .bytes_moved = g->cost.bytes,
         .weight_bytes = g->weight_bytes,
         .arena_peak = arena_peak(&g->arena) + g->scratch_bytes,
         .arena_now = arena_now(&g->arena),
+        .device_now = now,
+        .device_peak = g->device_peak,
     };
 }
 

@@ -2,24 +2,46 @@
 #include "base/err.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <utf8proc.h>
+/* The bytes of the character at p, `left` of them at most, and its code point; 0 when they are no
+ * UTF-8: cut, overlong, a surrogate, beyond Unicode. */
+static size_t decode(const unsigned char *p, size_t left, uint32_t *cp)
+{
+    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
+    if (n == 1) {
+        *cp = p[0];
+        return 1;
+    }
+    if (p[0] < 0xc0 || p[0] > 0xf4 || n > left)
+        return 0;
+    *cp = p[0] & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+        *cp = *cp << 6 | (p[i] & 0x3fu);
+    }
+    bool valid = *cp >= least[n] && *cp <= 0x10ffff && (*cp < 0xd800 || *cp > 0xdfff);
+    return valid ? n : 0;
+}
 
 void text_sanitize(char *s)
 {
     unsigned char *p = (unsigned char *)s;
     size_t left = strlen(s);
     while (left > 0) {
-        utf8proc_int32_t cp;
-        utf8proc_ssize_t n = utf8proc_iterate(p, (utf8proc_ssize_t)left, &cp);
-        if (n <= 0)
+        uint32_t cp = 0;
+        size_t n = decode(p, left, &cp);
+        if (n == 0)
             n = 1, cp = 0;
         if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
-            memset(p, '?', (size_t)n);
+            memset(p, '?', n);
         p += n;
-        left -= (size_t)n;
+        left -= n;
     }
 }
 

@@ -11,6 +11,7 @@
 #include "base/paths.h"
 #include "cli/options.h"
 #include "engine/job.h"
+#include "ops/cuda.h"
 #include "sdxl/checkpoint.h"
 #include "term/ask.h"
 
@@ -55,13 +56,27 @@ static void check_memory(struct checks *all)
                  "enough for the small model; ask 'spritty plan -m MODEL' before larger ones");
 }
 
-/* Looks for the driver's library only: nothing here runs on it yet. */
+/* The first GPU, and all that stands between it and us. */
 static void check_cuda(struct checks *all)
 {
-    bool driver = access("/dev/nvidiactl", F_OK) == 0;
-    struct check *c = add(all, "cuda", false, driver ? "warning" : "missing");
+    struct cuda_info g;
+    struct err e = {""};
+    bool driver = access("/proc/driver/nvidia/version", F_OK) == 0;
+    bool good = ops_cuda_look(0, &g, &e) == 0;
+    struct check *c = add(all, "cuda", good, driver ? "warning" : "missing");
+    if (good) {
+        snprintf(c->value, sizeof c->value,
+                 "%.100s%s, compute capability %d.%d, %.1f of %.1f GB free%s", g.name,
+                 g.devices > 1 ? " and others" : "", g.major, g.minor, (double)g.bytes_free / 1e9,
+                 (double)g.bytes_total / 1e9, g.shares_memory ? ", shared with the CPU" : "");
+        c = add(all, "cuda libraries", true, "warning");
+        snprintf(c->value, sizeof c->value, "CUDA %d.%d, driver's %d.%d, %s, kernels for sm %s",
+                 g.runtime / 1000, g.runtime % 1000 / 10, g.driver / 1000, g.driver % 1000 / 10,
+                 g.libraries, g.archs);
+        return;
+    }
     snprintf(c->value, sizeof c->value, "%s", driver ? "an NVIDIA driver" : "no NVIDIA driver");
-    snprintf(c->hint, sizeof c->hint, "optional; this version computes on the CPU only");
+    snprintf(c->hint, sizeof c->hint, "%s%.500s", driver ? "" : "optional; ", e.text);
 }
 
 static void check_config(struct checks *all)

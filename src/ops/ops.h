@@ -73,6 +73,7 @@ struct ops_stats {
     size_t weight_bytes; /* packed weights held now */
     size_t arena_peak;   /* most bytes of the arena in use at once, scratch included */
     size_t arena_now;
+    size_t device_now, device_peak; /* on a device of its own, weights, arena and all; else 0 */
 };
 
 struct ops {
@@ -169,8 +170,9 @@ static inline struct tensor ops_alloc_like(struct ops *o, const struct tensor *x
 /* Backends. NULL with the reason in err. precision: DT_F32 or DT_BF16; auto is cpu_best_dtype(). */
 struct ops *ops_ref_open(enum dtype act, struct err *);
 struct ops *ops_cpu_open(enum dtype act, int threads, struct err *); /* threads 0: all cores */
-/* The forecast: behaves like the backend named by `like` ("cpu", "ref") in sizes, computes nothing.
- */
+/* (cuda.h opens the one on NVIDIA's GPUs.) */
+/* The forecast: behaves like the backend named by `like` ("cpu", "cuda", "ref") in sizes, computes
+ * nothing. */
 struct ops *ops_dry_open(const char *like, enum dtype act, struct err *);
 
 enum dtype cpu_best_dtype(void); /* DT_BF16 with AMX-BF16 or AVX512-BF16, else DT_F32 */

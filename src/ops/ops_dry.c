@@ -21,6 +21,7 @@
 #include "ops/cpu_attention.h"
 #include "ops/cpu_norm.h"
 #include "ops/cpu_sizes.h"
+#include "ops/gpu_sizes.h"
 
 struct weight {
     struct weight_shape s;
@@ -30,7 +31,7 @@ struct weight {
 
 struct dry {
     struct ops ops; /* first: a struct ops * of ours is a struct dry * */
-    bool like_cpu;
+    bool like_cpu, like_cuda;
     struct cpu cpu;                  /* like_cpu: this machine, */
     enum attention_kernel attention; /* and what it multiplies by */
     size_t scratch;                  /* the largest call's so far */
@@ -88,7 +89,7 @@ static struct weight *hold(struct ops *o, struct weight_shape s)
         return NULL;
     }
     w->s = s;
-    w->bytes = cost_weight_bytes(&s, d->like_cpu ? o->act : DT_F32);
+    w->bytes = cost_weight_bytes(&s, d->like_cpu || d->like_cuda ? o->act : DT_F32);
     hold_bytes(d, w->bytes);
     return w;
 }
@@ -183,6 +184,10 @@ static void dry_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
     check_linear(y, x, &w->s, true, NULL);
     if (d->like_cpu)
         scratch(d, cpu_geglu_scratch(tensor_rows(x), w->s.in, w->s.out));
+    if (d->like_cuda) { /* h and g, before they become one */
+        struct tensor both = ops_alloc_like(o, x, w->s.out);
+        dry_release(o, &both);
+    }
     count(d, cost_linear(y, x, w->s.out, w->bytes, NULL));
 }
 
@@ -223,6 +228,8 @@ static void dry_group_norm(struct ops *o, struct tensor *y, const struct tensor 
     struct cpu_group_norm g = {.n = x->n, .groups = groups, .rows = tensor_tokens(x), .c = x->c};
     if (d->like_cpu)
         scratch(d, cpu_group_norm_scratch(&d->cpu, &g));
+    if (d->like_cuda)
+        scratch(d, gpu_group_norm_bytes(x->n, groups));
     count(d, cost_move(y, x, NULL, w->bytes));
 }
 
@@ -415,9 +422,9 @@ static const struct ops dry_table = {
 
 struct ops *ops_dry_open(const char *like, enum dtype act, struct err *err)
 {
-    bool cpu = strcmp(like, "cpu") == 0;
-    if (!cpu && strcmp(like, "ref") != 0) {
-        err_set(err, "no forecast for a backend named '%s'; there are cpu and ref", like);
+    bool cpu = strcmp(like, "cpu") == 0, cuda = strcmp(like, "cuda") == 0;
+    if (!cpu && !cuda && strcmp(like, "ref") != 0) {
+        err_set(err, "no forecast for a backend named '%s'; there are cpu, cuda and ref", like);
         return NULL;
     }
     struct dry *d = calloc(1, sizeof *d);
@@ -428,8 +435,9 @@ struct ops *ops_dry_open(const char *like, enum dtype act, struct err *err)
     arena_init_virtual(&d->arena);
     d->ops = dry_table;
     d->ops.act = act;
-    d->ops.stream = DT_F32;
+    d->ops.stream = act == DT_F16 ? DT_F16 : DT_F32;
     d->like_cpu = cpu;
+    d->like_cuda = cuda;
     d->cpu = (struct cpu){cpu_features(), parallel_cores()};
     d->attention = cpu_attention_best(act, &d->cpu.features);
     name_stage(&d->table[0], "setup");

@@ -7,6 +7,8 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "ops/cuda.h"
+
 void process_memory(size_t *now, size_t *peak)
 {
     unsigned long pages = 0;
@@ -21,36 +23,85 @@ void process_memory(size_t *now, size_t *peak)
     *peak = (size_t)u.ru_maxrss * 1024;
 }
 
+void pipeline_bytes(const struct pipeline *p, size_t *now, size_t *peak)
+{
+    struct ops_stats s = {0};
+    p->ops->stats(p->ops, &s);
+    process_memory(now, peak);
+    if (s.device_peak > 0)
+        *now = s.device_now, *peak = s.device_peak;
+}
+
 /* ---- the backend ---- */
 
-static int choose_precision(const char *name, enum dtype *out, struct err *e)
+static struct ops *open_ops(const struct pipeline_options *opt, bool dry, struct err *e);
+
+enum { AUTO = -1, CPU = -2, REF = -3 }; /* devices; 0 and up: a GPU */
+
+static int choose_device(const char *name, int *out, struct err *e)
 {
     if (!name || !strcmp(name, "auto"))
-        *out = cpu_best_dtype();
+        *out = AUTO;
+    else if (!strcmp(name, "cpu"))
+        *out = CPU;
+    else if (!strcmp(name, "ref"))
+        *out = REF;
+    else if (!strcmp(name, "cuda"))
+        *out = 0;
+    else if (!strncmp(name, "cuda:", 5) && name[5] >= '0' && name[5] <= '9')
+        *out = atoi(name + 5);
+    else
+        return err_set(e, "there is no device %s; use auto, cpu, cuda or cuda:N", name);
+    return 0;
+}
+
+/* auto: FP16 on a GPU, on the CPU what it is fastest in. */
+static int choose_precision(const char *name, bool gpu, enum dtype *out, struct err *e)
+{
+    if (!name || !strcmp(name, "auto"))
+        *out = gpu ? DT_F16 : cpu_best_dtype();
     else if (!strcmp(name, "fp32"))
         *out = DT_F32;
     else if (!strcmp(name, "bf16"))
         *out = DT_BF16;
+    else if (!strcmp(name, "fp16") && gpu)
+        *out = DT_F16;
     else
-        return err_set(e, "precision %s does not run on the CPU; use auto, bf16 or fp32", name);
+        return err_set(e, "precision %s does not run on the %s; use auto, %sbf16 or fp32", name,
+                       gpu ? "GPU" : "CPU", gpu ? "fp16, " : "");
     return 0;
+}
+
+/* A GPU that can be opened, or the CPU. */
+static struct ops *open_auto(const struct pipeline_options *opt, bool dry, struct err *e)
+{
+    struct pipeline_options cpu = *opt, gpu = *opt;
+    struct cuda_info info;
+    struct err ignored;
+    cpu.device = "cpu";
+    gpu.device = "cuda";
+    if (dry)
+        return open_ops(ops_cuda_look(0, &info, &ignored) == 0 ? &gpu : &cpu, true, e);
+    struct ops *o = open_ops(&gpu, false, &ignored);
+    return o ? o : open_ops(&cpu, false, e);
 }
 
 static struct ops *open_ops(const struct pipeline_options *opt, bool dry, struct err *e)
 {
-    const char *device = opt->device ? opt->device : "auto";
     enum dtype act = DT_F32;
-    if (!strcmp(device, "auto"))
-        device = "cpu";
-    if (strcmp(device, "cpu") != 0 && strcmp(device, "ref") != 0) {
-        err_set(e, "device %s is not in this build; use --device cpu", device);
+    int device = AUTO;
+    if (choose_device(opt->device, &device, e) < 0)
         return NULL;
-    }
-    if (choose_precision(opt->precision, &act, e) < 0)
+    if (device == AUTO)
+        return open_auto(opt, dry, e);
+    if (choose_precision(opt->precision, device >= 0, &act, e) < 0)
         return NULL;
     if (dry)
-        return ops_dry_open(device, act, e);
-    return strcmp(device, "cpu") == 0 ? ops_cpu_open(act, opt->threads, e) : ops_ref_open(act, e);
+        return ops_dry_open(device >= 0 ? "cuda" : device == CPU ? "cpu" : "ref", act, e);
+    if (device >= 0)
+        return ops_cuda_open(&(struct cuda_options){.act = act, .index = device, .measure = true},
+                             e);
+    return device == CPU ? ops_cpu_open(act, opt->threads, e) : ops_ref_open(act, e);
 }
 
 /* ---- the vocabularies ---- */
@@ -142,6 +193,7 @@ static int check_fit(const struct checkpoint *ck, struct err *e)
 }
 
 struct load_progress {
+    const struct pipeline *p;
     const struct gen_hooks *hooks;
     int packed;
     bool cancelled;
@@ -153,7 +205,7 @@ static void packed_one(void *user)
     l->packed++;
     if (l->hooks && l->hooks->step && l->packed % 64 == 0) {
         struct gen_progress p = {.stage = "load"};
-        process_memory(&p.bytes_now, &p.bytes_peak);
+        pipeline_bytes(l->p, &p.bytes_now, &p.bytes_peak);
         if (!l->hooks->step(l->hooks->user, &p))
             l->cancelled = true;
     }
@@ -161,7 +213,7 @@ static void packed_one(void *user)
 
 int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err *e)
 {
-    struct load_progress progress = {.hooks = hooks};
+    struct load_progress progress = {.p = p, .hooks = hooks};
     struct loader l = {.ops = p->ops,
                        .checkpoint = p->checkpoint,
                        .err = e,

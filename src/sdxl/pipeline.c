@@ -14,7 +14,7 @@ static bool tell(struct run *r, const char *stage, int step, int steps, double m
     if (!r->hooks || !r->hooks->step)
         return true;
     struct gen_progress p = {.stage = stage, .step = step, .steps = steps, .ms = ms};
-    process_memory(&p.bytes_now, &p.bytes_peak);
+    pipeline_bytes(r->p, &p.bytes_now, &p.bytes_peak);
     if (!r->hooks->step(r->hooks->user, &p))
         r->out->cancelled = true;
     return !r->out->cancelled;
@@ -375,7 +375,7 @@ int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct ge
         p->ops->stats(p->ops, &s);
         out->bytes_weights = s.weight_bytes;
         out->bytes_activations = s.arena_peak;
-        process_memory(&now, &out->bytes_peak);
+        pipeline_bytes(p, &now, &out->bytes_peak);
     }
     return rc;
 }

@@ -21,7 +21,7 @@ struct gen_progress {
     const char *stage;            /* "load", "text", "sample", "decode" */
     int step, steps;              /* done, of; 0 of 0 in stages without steps */
     double ms;                    /* the last step's time */
-    size_t bytes_now, bytes_peak; /* of the process */
+    size_t bytes_now, bytes_peak; /* of the process; on a GPU what we hold of its memory */
 };
 
 struct gen_hooks {
@@ -33,8 +33,9 @@ struct gen_hooks {
 };
 
 struct pipeline_options {
-    const char *device;    /* "auto", "cpu", "ref"; NULL is auto */
-    const char *precision; /* "auto", "fp32", "bf16"; NULL is auto */
+    const char *device;    /* "auto", "cpu", "cuda", "cuda:N", "ref"; NULL is auto: cuda if it
+                            * opens, else cpu */
+    const char *precision; /* "auto", "fp32", "bf16", on cuda "fp16"; NULL is auto */
     const char *tokenizer; /* folder with vocab.json and merges.txt (or tokenizer/ and tokenizer_2/
                             * in it) for models that bring none; NULL: look beside the model */
     int threads;           /* 0: all cores */
@@ -63,7 +64,7 @@ struct gen_result {
     int count, width, height;
     uint8_t *rgb; /* count x height x width x 3 */
     struct gen_times ms;
-    size_t bytes_peak; /* the process's resident peak so far */
+    size_t bytes_peak; /* the process's resident peak so far; on a GPU ours of its memory */
     size_t bytes_weights, bytes_activations;
     bool cancelled;
     int tokens[2];

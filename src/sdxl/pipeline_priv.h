@@ -56,6 +56,9 @@ void pipeline_shadow_free(struct pipeline *);
 /* Sizes the arena for the run by its forecast. */
 int pipeline_reserve(struct pipeline *, const struct gen_params *, struct err *);
 
+/* Of the device that has memory of its own, else of the process: now and at most. */
+void pipeline_bytes(const struct pipeline *, size_t *now, size_t *peak);
+
 /* Resident bytes of the process now and at most. */
 void process_memory(size_t *now, size_t *peak);
 

@@ -1,0 +1,112 @@
+/* The shared object's one door: see ops/cuda.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "library.h"
+#include "ops/cuda.h"
+
+#ifndef SPRITTY_CUDA_ARCHS
+#define SPRITTY_CUDA_ARCHS ""
+#endif
+
+/* Where the libraries' choices are kept; "" when there is no such place. */
+static void cache_path(char *out, size_t size)
+{
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    int n = -1;
+    if (cache && cache[0] == '/')
+        n = snprintf(out, size, "%s/spritty", cache);
+    else if (home && home[0] == '/')
+        n = snprintf(out, size, "%s/.cache/spritty", home);
+    if (n < 0 || (size_t)n + sizeof "/cuda-algorithms" > size) {
+        out[0] = '\0';
+        return;
+    }
+    for (char *p = out + 1; *p; p++)
+        if (*p == '/') {
+            *p = '\0';
+            mkdir(out, 0700);
+            *p = '/';
+        }
+    mkdir(out, 0700);
+    strcat(out, "/cuda-algorithms");
+}
+
+/* The libraries' part of the object is left out of builds that run without CUDA. */
+#pragma weak gpu_library_open
+#pragma weak gpu_library_stats
+
+static int open_library(struct gpu_library *l, const struct cuda_options *o, struct err *err)
+{
+    char cache[4096];
+    *l = (struct gpu_library){0};
+    if (o->plain || !gpu_library_open)
+        return 0;
+    cache_path(cache, sizeof cache);
+    struct gpu_library_options options = {.autotune = o->measure ? AUTOTUNE_MEASURE
+                                                                 : AUTOTUNE_HEURISTIC,
+                                          .tf32 = o->tf32,
+                                          .cache = *cache ? cache : NULL};
+    return gpu_library_open(l, &options, err);
+}
+
+static struct ops *open_backend(const struct cuda_options *o, struct err *err)
+{
+    struct device_info d;
+    struct gpu_library l;
+    if (device_open(o->index, &d, err) != 0 || open_library(&l, o, err) != 0)
+        return NULL;
+    return gpu_open(o->act, o->index, &l, err);
+}
+
+static void libraries(struct cuda_info *out)
+{
+    struct gpu_library l;
+    struct gpu_library_stats s = {0};
+    struct err e = {""};
+    if (!gpu_library_open)
+        snprintf(out->libraries, sizeof out->libraries, "without cuBLASLt and cuDNN");
+    else if (gpu_library_open(&l, &(struct gpu_library_options){0}, &e) != 0)
+        snprintf(out->libraries, sizeof out->libraries, "%.95s", e.text);
+    else {
+        gpu_library_stats(&l, &s);
+        snprintf(out->libraries, sizeof out->libraries, "%.95s", s.versions);
+        if (l.close)
+            l.close(l.state);
+    }
+}
+
+static int look(int index, struct cuda_info *out, struct err *err)
+{
+    struct device_info d;
+    *out = (struct cuda_info){0};
+    if (device_open(index, &d, err) != 0)
+        return -1;
+    snprintf(out->name, sizeof out->name, "%s", d.name);
+    snprintf(out->archs, sizeof out->archs, "%s", SPRITTY_CUDA_ARCHS);
+    out->devices = d.count;
+    out->major = d.major;
+    out->minor = d.minor;
+    out->processors = d.processors;
+    out->driver = d.driver;
+    out->runtime = d.runtime;
+    out->bytes_free = d.bytes_free;
+    out->bytes_total = d.bytes_total;
+    out->shares_memory = d.shares_memory;
+    libraries(out);
+    return 0;
+}
+
+static const struct cuda_face the_face = {
+    .open = open_backend, .look = look, .memory = device_memory};
+
+__attribute__((visibility("default"))) const struct cuda_face *
+spritty_cuda_face(const struct cuda_abi *abi);
+
+const struct cuda_face *spritty_cuda_face(const struct cuda_abi *abi)
+{
+    const struct cuda_abi own = CUDA_ABI;
+    return memcmp(abi, &own, sizeof own) == 0 ? &the_face : NULL;
+}

@@ -1,0 +1,150 @@
+/*
+ * The CUDA backend as a shared object: found, refused with a reason, opened, and run as the program
+ * runs it. The object is the shim's (tests/gpu_shim), which needs neither GPU nor driver.
+ */
+#include <dlfcn.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ops/cuda.h"
+#include "sdxl/pipeline.h"
+
+#ifdef NO_SHIM
+#define SHIM_SO ""
+#else
+#define NO_SHIM ""
+#endif
+
+static const struct cuda_options F32 = {.act = DT_F32};
+
+static void needs_shim(void)
+{
+    if (*NO_SHIM) {
+        print_message("skipped: %s\n", NO_SHIM);
+        skip();
+    }
+}
+
+/* In this order: what was opened once stays open. */
+static void test_reasons(void **state)
+{
+    (void)state;
+    struct err e = {""};
+    struct cuda_info info;
+    size_t bytes_free, bytes_total;
+    if (!dlopen("libcuda.so.1", RTLD_LAZY)) {
+        unsetenv("SPRITTY_CUDA");
+        assert_int_equal(ops_cuda_look(0, &info, &e), -1);
+        assert_non_null(strstr(e.text, "no NVIDIA driver"));
+    }
+    setenv("SPRITTY_CUDA", "/nowhere/libspritty_cuda.so", 1);
+    assert_null(ops_cuda_open(&F32, &e));
+    assert_non_null(strstr(e.text, "/nowhere/libspritty_cuda.so"));
+    setenv("SPRITTY_CUDA", "libm.so.6", 1);
+    assert_null(ops_cuda_open(&F32, &e));
+    assert_non_null(strstr(e.text, "of another build"));
+    assert_int_equal(ops_cuda_memory(0, &bytes_free, &bytes_total), -1);
+}
+
+/* `auto` falls back without a word, a device that was asked for is refused with one. */
+static void test_fallback(void **state)
+{
+    (void)state;
+    struct err e = {""};
+    setenv("SPRITTY_CUDA", "/nowhere/libspritty_cuda.so", 1);
+    struct pipeline *p = pipeline_open("models/tiny", NULL, &e);
+    assert_non_null(p);
+    assert_string_equal(pipeline_device(p), "cpu");
+    pipeline_close(p);
+    struct pipeline_options asked = {.device = "cuda"};
+    assert_null(pipeline_open("models/tiny", &asked, &e));
+    assert_non_null(strstr(e.text, "/nowhere/libspritty_cuda.so"));
+}
+
+static void test_other_build(void **state)
+{
+    (void)state;
+    needs_shim();
+    void *object = dlopen(SHIM_SO, RTLD_NOW | RTLD_LOCAL);
+    if (!object)
+        fail_msg("%s", dlerror());
+    cuda_face_fn *ask;
+    void *symbol = dlsym(object, CUDA_FACE_SYMBOL);
+    assert_non_null(symbol);
+    memcpy(&ask, &symbol, sizeof ask);
+    struct cuda_abi abi = CUDA_ABI;
+    assert_non_null(ask(&abi));
+    abi.ops += 8;
+    assert_null(ask(&abi));
+    abi = CUDA_ABI;
+    abi.face++;
+    assert_null(ask(&abi));
+    dlclose(object);
+}
+
+static void test_opens(void **state)
+{
+    (void)state;
+    needs_shim();
+    struct err e = {""};
+    struct cuda_info info;
+    size_t bytes_free = 0, bytes_total = 0;
+    setenv("SPRITTY_CUDA", SHIM_SO, 1);
+    assert_int_equal(ops_cuda_look(0, &info, &e), 0);
+    assert_string_equal(info.name, "the host, through the shim");
+    assert_int_equal(ops_cuda_memory(0, &bytes_free, &bytes_total), 0);
+    assert_true(bytes_free > 0 && bytes_free <= bytes_total);
+    struct cuda_options far = {.index = 7}, half = {.act = DT_F16};
+    assert_null(ops_cuda_open(&far, &e));
+    assert_non_null(strstr(e.text, "no device 7"));
+    struct ops *o = ops_cuda_open(&half, &e);
+    assert_non_null(o);
+    float in[3] = {1, -2, 0.5f}, out[3];
+    struct tensor t = ops_alloc(o, 1, 1, 1, 3);
+    o->upload(o, &t, in);
+    o->download(o, out, &t);
+    assert_int_equal(o->sync(o, &e), 0);
+    assert_memory_equal(in, out, sizeof in);
+    o->release(o, &t);
+    o->close(o);
+}
+
+/* Device and precision as the pipeline settles them. */
+static void test_pipeline(void **state)
+{
+    (void)state;
+    needs_shim();
+    static const char *const want[][2] = {{"auto", "fp16"}, {"bf16", "bf16"}, {"fp32", "fp32"}};
+    struct err e = {""};
+    for (int i = 0; i < 3; i++) {
+        struct pipeline_options opt = {.device = i ? "cuda:0" : "auto", .precision = want[i][0]};
+        struct pipeline *p = pipeline_open("models/tiny", &opt, &e);
+        if (!p)
+            fail_msg("%s", e.text);
+        assert_string_equal(pipeline_device(p), "cuda");
+        assert_string_equal(pipeline_precision(p), want[i][1]);
+        pipeline_close(p);
+    }
+    struct pipeline_options bad = {.device = "cuda", .precision = "fp8"};
+    assert_null(pipeline_open("models/tiny", &bad, &e));
+    assert_non_null(strstr(e.text, "precision fp8 does not run on the GPU"));
+    bad = (struct pipeline_options){.device = "cpu", .precision = "fp16"};
+    assert_null(pipeline_open("models/tiny", &bad, &e));
+    assert_non_null(strstr(e.text, "precision fp16 does not run on the CPU"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_reasons),     cmocka_unit_test(test_fallback),
+        cmocka_unit_test(test_other_build), cmocka_unit_test(test_opens),
+        cmocka_unit_test(test_pipeline),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
