@@ -4,12 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Python's \w, with all letters beyond ASCII taken for word characters. */
-static bool is_word(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           (c & 0x80);
-}
+#include "prompt/word.h"
 
 static bool is_known(const char *kind, size_t len)
 {

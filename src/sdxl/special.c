@@ -117,6 +117,7 @@ int specials_read(struct specials *s, struct json config, struct json map, const
         {"unk_token", "<|endoftext|>"},
         {"pad_token", "<|endoftext|>"},
     };
+    int32_t unk = -1, pad = -1; /* the padding token is the last of them */
     *s = (struct specials){.bos = -1, .eos = -1};
     struct json list = json_get(config, "added_tokens_decoder");
     bool listed = json_kind(list) == JSON_OBJECT;
@@ -134,7 +135,11 @@ int specials_read(struct specials *s, struct json config, struct json map, const
             return -1;
         s->bos = i == 0 ? id : s->bos;
         s->eos = i == 1 ? id : s->eos;
+        unk = i == 2 ? id : unk;
+        pad = id;
     }
+    for (size_t i = 0; i < s->count; i++)
+        s->at[i].only_pads = s->at[i].id == pad && pad != s->bos && pad != s->eos && pad != unk;
     return 0;
 }
 
@@ -148,14 +153,14 @@ void specials_free(struct specials *s)
     *s = (struct specials){0};
 }
 
-const struct special *specials_match(const struct specials *s, bool normalized, const int32_t *text,
-                                     size_t count)
+const struct special *specials_match(const struct specials *s, bool normalized, bool pads,
+                                     const int32_t *text, size_t count)
 {
     const struct special *best = NULL;
     for (size_t i = 0; i < s->count; i++) {
         const struct special *x = &s->at[i];
         size_t n = x->text.count;
-        if (x->normalized == normalized && n > 0 && n <= count && x->text.at[0] == text[0] &&
+        if (x->normalized == normalized && (pads || !x->only_pads) && n > 0 && n <= count && x->text.at[0] == text[0] &&
             memcmp(x->text.at, text, n * sizeof *text) == 0 && (!best || n > best->text.count))
             best = x;
     }

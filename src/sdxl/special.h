@@ -22,6 +22,7 @@ struct special {
     struct points text; /* what is looked for: the name, normalised if `normalized` */
     int32_t id;
     bool normalized; /* looked for in the normalised text */
+    bool only_pads;  /* a padding token that is no other special one: "!" in tokenizer_2 */
 };
 
 struct specials {
@@ -37,8 +38,9 @@ int specials_read(struct specials *, struct json config, struct json map, const 
                   struct err *);
 void specials_free(struct specials *);
 
-/* The longest special of that kind which `text` begins with, or NULL. */
-const struct special *specials_match(const struct specials *, bool normalized, const int32_t *text,
-                                     size_t count);
+/* The longest special of that kind which `text` begins with, or NULL. pads: those that only pad are
+ * looked for as well. */
+const struct special *specials_match(const struct specials *, bool normalized, bool pads,
+                                     const int32_t *text, size_t count);
 
 #endif

@@ -156,6 +156,7 @@ const char *tokenizer_text(const struct tokenizer *t, int32_t id)
 
 struct encoder {
     const struct tokenizer *t;
+    bool pads; /* padding tokens are special in text too */
     struct bpe_scratch scratch;
     struct points normal; /* the piece at hand, normalised */
     uint8_t *word;        /* room for 4 bytes a code point of the piece at hand */
@@ -244,8 +245,8 @@ static int cut(struct encoder *x, bool normalized, const int32_t *text, size_t c
 {
     size_t begin = 0;
     for (size_t i = 0; i < count;) {
-        const struct special *hit = specials_match(&x->t->specials, normalized, text + i,
-                                                   count - i);
+        const struct special *hit = specials_match(&x->t->specials, normalized, x->pads,
+                                                   text + i, count - i);
         if (hit == NULL) {
             i++;
             continue;
@@ -263,10 +264,10 @@ static int cut_normalized(struct encoder *x)
     return cut(x, true, x->normal.at, x->normal.count, split);
 }
 
-int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len, int32_t **ids,
-                     struct err *e)
+static int encode(const struct tokenizer *t, bool pads, const char *text, size_t len, int32_t **ids,
+                  struct err *e)
 {
-    struct encoder x = {.t = t, .e = e};
+    struct encoder x = {.t = t, .pads = pads, .e = e};
     struct points raw = {0};
     int status = 0;
     *ids = NULL;
@@ -288,6 +289,18 @@ int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len, in
     }
     *ids = x.out.at;
     return (int)x.out.count;
+}
+
+int tokenizer_encode(const struct tokenizer *t, const char *text, size_t len, int32_t **ids,
+                     struct err *e)
+{
+    return encode(t, true, text, len, ids, e);
+}
+
+int tokenizer_encode_plain(const struct tokenizer *t, const char *text, size_t len, int32_t **ids,
+                           struct err *e)
+{
+    return encode(t, false, text, len, ids, e);
 }
 
 int tokenizer_chunks(const struct tokenizer *t, const int32_t *ids, int count, int32_t pad,

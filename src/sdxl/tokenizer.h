@@ -32,6 +32,11 @@ int tokenizer_vocab(const struct tokenizer *); /* largest id + 1 */
 int tokenizer_encode(const struct tokenizer *, const char *text, size_t len, int32_t **ids,
                      struct err *);
 
+/* The same as the tools that know no special padding token have it (ComfyUI, A1111): where
+ * tokenizer_2 pads with "!", a "!" of the text is one like any other. */
+int tokenizer_encode_plain(const struct tokenizer *, const char *text, size_t len, int32_t **ids,
+                           struct err *);
+
 /* Cuts ids into chunks of 75, each as bos, ids, eos, then `pad` up to 77: out holds chunks * 77 ids
  * (malloc'd). At least one chunk, also for no ids. Returns the number of chunks, -1 without memory.
  */

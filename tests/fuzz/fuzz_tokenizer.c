@@ -128,7 +128,7 @@ static void fuzz_specials(struct part rest)
     assert(text_decode(rest.at, rest.len, &text));
     for (size_t i = 0; ok && i < text.count; i++)
         for (int normalized = 0; normalized < 2; normalized++) {
-            const struct special *hit = specials_match(&specials, normalized, text.at + i,
+            const struct special *hit = specials_match(&specials, normalized, true, text.at + i,
                                                        text.count - i);
             assert(!hit || (hit->text.count > 0 && hit->text.count <= text.count - i));
         }
