@@ -69,7 +69,7 @@ static void check_clip(struct fixture *f, const struct golden_backend *b, int wh
         char what[32];
         struct tensor h = ops_alloc(o, prompts, 77, 1, width);
         snprintf(what, sizeof what, "encoder %d hidden -%d", which + 1, skip + 1);
-        clip_encode(&m, o, host, prompts, skip, &h, NULL);
+        clip_encode(&m, o, host, prompts, skip, NULL, &h, NULL);
         golden_check(b, o, what, &h, golden_find(st, "hidden_%d_%d", skip + 1, which + 1));
         o->release(o, &h);
     }
@@ -79,7 +79,7 @@ static void check_clip(struct fixture *f, const struct golden_backend *b, int wh
         struct tensor all = ops_alloc(o, prompts, 1, 1, m.config.projection);
         for (int i = 0; i < prompts; i++) {
             struct tensor row = tensor_images(all, i, 1);
-            clip_encode(&m, o, host + i * 77, 1, 1, &h, &row);
+            clip_encode(&m, o, host + i * 77, 1, 1, NULL, &h, &row);
         }
         golden_check(b, o, "encoder 2 pooled", &all, want);
         o->release(o, &all);

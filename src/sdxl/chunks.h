@@ -11,9 +11,9 @@
 #ifndef SPRITTY_CHUNKS_H
 #define SPRITTY_CHUNKS_H
 
+#include "sdxl/clip.h"
 #include "sdxl/compat.h"
 #include "sdxl/embeddings.h"
-#include "sdxl/model.h"
 #include "sdxl/tokenizer.h"
 
 enum { CHUNK_TOKENS = 75, CHUNK_POSITIONS = 77, MAX_CHUNKS = 256 };
@@ -27,17 +27,12 @@ struct chunk_rules {
     struct notes *notes;           /* or NULL */
 };
 
-struct vector_use {
-    int at;              /* chunk * 77 + position; its id is 0 */
-    const float *vector; /* an embedding's */
-};
-
 struct text_chunks {
-    int chunks, tokens; /* at least 1; tokens without begin, end and padding */
-    int32_t *ids;       /* chunks x 77 */
-    float *weight;      /* chunks x 77; begin, end and padding have 1 */
-    bool weighted;      /* one of them is not 1 */
-    struct vector_use *use;
+    int chunks, tokens;     /* at least 1; tokens without begin, end and padding */
+    int32_t *ids;           /* chunks x 77 */
+    float *weight;          /* chunks x 77; begin, end and padding have 1 */
+    bool weighted;          /* one of them is not 1 */
+    struct vector_use *use; /* where an embedding stands; the id there is 0 */
     int uses, room;
 };
 

@@ -2,6 +2,7 @@
 #include "sdxl/clip.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 static void load_layer(struct loader *l, struct clip_layer *y, const struct clip_config *c, int at)
@@ -95,16 +96,53 @@ static void project(const struct clip *m, struct ops *o, const int32_t *ids, con
     o->release(o, &normed);
 }
 
-void clip_encode(const struct clip *m, struct ops *o, const int32_t *ids, int chunks, int skip,
-                 struct tensor *hidden, struct tensor *pooled)
+/* The vectors are rows of a table of their own, looked up like tokens, so that their positions are
+ * added by the same operation; then their rows replace those of the ids. */
+static int put_vectors(const struct clip *m, struct ops *o, const struct clip_vectors *v,
+                       struct tensor *embedded)
+{
+    size_t width = (size_t)m->config.hidden, tokens = (size_t)tensor_rows(embedded);
+    float *rows = malloc((size_t)v->count * width * sizeof *rows);
+    int32_t *ids = calloc(tokens, sizeof *ids);
+    if (!rows || !ids) {
+        free(rows);
+        free(ids);
+        return -1;
+    }
+    for (int i = 0; i < v->count; i++) {
+        memcpy(rows + (size_t)i * width, v->use[i].vector, width * sizeof *rows);
+        ids[v->use[i].at] = i;
+    }
+    struct param p = {.data = rows, .dtype = DT_F32, .rank = 2, .dim = {v->count, (int64_t)width}};
+    struct weight *table = o->pack_table(o, &p);
+    struct tensor looked_up = ops_alloc_like(o, embedded, embedded->c);
+    o->embedding(o, &looked_up, ids, table, m->positions);
+    for (int i = 0; i < v->count; i++) {
+        int chunk = v->use[i].at / embedded->h, at = v->use[i].at % embedded->h;
+        struct tensor to = tensor_row(*embedded, chunk, at);
+        struct tensor from = tensor_row(looked_up, chunk, at);
+        o->copy(o, &to, &from);
+    }
+    o->release(o, &looked_up);
+    o->free_weight(o, table);
+    free(rows);
+    free(ids);
+    return 0;
+}
+
+int clip_encode(const struct clip *m, struct ops *o, const int32_t *ids, int chunks, int skip,
+                const struct clip_vectors *vectors, struct tensor *hidden, struct tensor *pooled)
 {
     const struct clip_config *c = &m->config;
+    int rc = 0;
     assert(skip >= 0 && skip < c->layers && hidden->n == chunks && hidden->c == c->hidden);
     for (int64_t i = 0; i < (int64_t)chunks * c->positions; i++)
         assert(ids[i] >= 0 && ids[i] < c->vocab);
     struct tensor x = o->alloc_as(o, o->stream, chunks, c->positions, 1, c->hidden);
     struct tensor embedded = ops_alloc(o, chunks, c->positions, 1, c->hidden);
     o->embedding(o, &embedded, ids, m->tokens, m->positions);
+    if (vectors && vectors->count > 0)
+        rc = put_vectors(m, o, vectors, &embedded);
     o->copy(o, &x, &embedded);
     o->release(o, &embedded);
     for (int i = 0; i < c->layers - skip; i++)
@@ -117,4 +155,5 @@ void clip_encode(const struct clip *m, struct ops *o, const int32_t *ids, int ch
         project(m, o, ids, &x, pooled);
     }
     o->release(o, &x);
+    return rc;
 }

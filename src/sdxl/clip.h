@@ -27,12 +27,24 @@ struct clip {
 int clip_load(struct clip *, struct loader *, const struct clip_config *);
 void clip_free(struct clip *, struct ops *);
 
+/* Vectors that stand in place of tokens: textual inversions. */
+struct vector_use {
+    int at;              /* chunk * positions + position; the id there counts for nothing */
+    const float *vector; /* `hidden` numbers on the host */
+};
+
+struct clip_vectors {
+    const struct vector_use *use;
+    int count;
+};
+
 /*
- * ids: chunks * positions of them, each below vocab. hidden: [chunks, positions, 1, c] in the ops'
- * type, filled with hidden state -(skip + 1): skip 1 is the input of the last layer, which is
- * SDXL's. pooled: [1, 1, 1, projection] of the FIRST chunk at its first eos, or NULL.
+ * ids: chunks * positions of them, each below vocab. vectors: what stands in place of some, or
+ * NULL. hidden: [chunks, positions, 1, c] in the ops' type, filled with hidden state -(skip + 1):
+ * skip 1 is the input of the last layer, which is SDXL's. pooled: [1, 1, 1, projection] of the
+ * FIRST chunk at its first eos, or NULL. -1 only without host memory.
  */
-void clip_encode(const struct clip *, struct ops *, const int32_t *ids, int chunks, int skip,
-                 struct tensor *hidden, struct tensor *pooled);
+int clip_encode(const struct clip *, struct ops *, const int32_t *ids, int chunks, int skip,
+                const struct clip_vectors *vectors, struct tensor *hidden, struct tensor *pooled);
 
 #endif

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { MIN_SIDE = 64, MAX_SIDE = 8192, MAX_BATCH = 64, MAX_PIXELS = 1 << 26 };
+enum { MIN_SIDE = 64, MAX_SIDE = 8192, MAX_PIXELS = 1 << 26 };
 
 static int check_size(const struct model_config *m, const struct gen_params *g, struct err *e)
 {
@@ -25,7 +25,7 @@ static int check_size(const struct model_config *m, const struct gen_params *g, 
 
 int gen_params_check(const struct model_config *m, const struct gen_params *g, struct err *e)
 {
-    if (!g->prompt)
+    if (!g->prompt && !g->prompts)
         return err_set(e, "no prompt");
     if (check_size(m, g, e) < 0)
         return -1;
@@ -41,6 +41,10 @@ int gen_params_check(const struct model_config *m, const struct gen_params *g, s
         return err_set(e, "no such scheduler");
     if (!compat_name(g->compat) || !rng_name(g->rng))
         return err_set(e, "no such compat or rng");
+    if (!empty_negative_name(g->empty_negative))
+        return err_set(e, "no such empty_negative");
+    if (g->clip_skip < -MAX_LAYERS || g->clip_skip > MAX_LAYERS)
+        return err_set(e, "clip_skip %d: must be between 0 and %d", g->clip_skip, MAX_LAYERS);
     float sigma[MAX_STEPS + 1];
     return g->sigmas && *g->sigmas && sigmas_parse(g->sigmas, sigma, e) < 0 ? -1 : 0;
 }

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prompt/weights.h"
+
 /* ---- progress ---- */
 
 /* Tells the hooks; false means cancel. */
@@ -41,28 +43,62 @@ static float input_scale(double sigma)
     return (float)(1 / sqrt(sigma * sigma + 1));
 }
 
-/* The model's answers y, one image group a condition, to the denoised x. Guidance is linear in the
- * answers and the answers' conversion is linear too, so the whole is one sum: D = kx x + ky (u +
- * cfg (c - u)). uncond: kx x + ky u, where that is asked for. */
+/* D = kx x + ky y: the model's answer y at x to the denoised image. */
+static void answer_scale(const struct run *r, double sigma, double *kx, double *ky)
+{
+    double s2 = sigma * sigma;
+    *kx = 1, *ky = -sigma;
+    if (r->p->config->schedule.prediction == PREDICT_V)
+        *kx = 1 / (s2 + 1), *ky = -sigma / sqrt(s2 + 1);
+}
+
+/* Prompts in parts, each with its weight: D = kx x + ky (u + sum of cfg w_i (c_i - u)), image by
+ * image. Reference: combine_denoised in A1111's modules/sd_samplers_cfg_denoiser.py. */
+static void guide_parts(struct run *r, double kx, double ky, const struct tensor *x,
+                        const struct tensor *y, struct tensor *denoised)
+{
+    struct ops *o = r->p->ops;
+    int batch = r->cond.images, parts = r->cond.parts;
+    for (int i = 0; i < batch; i++) {
+        const float *w = r->cond.weight + i * parts;
+        struct tensor xi = tensor_images(*x, i, 1), u = tensor_images(*y, i, 1);
+        struct tensor d = tensor_images(*denoised, i, 1);
+        double sum = 0;
+        for (int k = 0; k < parts; k++)
+            sum += (double)w[k] * r->params->cfg;
+        float first[2] = {(float)kx, (float)(ky * (1 - sum))};
+        o->combine(o, &d, 2, first, (const struct tensor *const[]){&xi, &u});
+        for (int k = 0; k < parts; k++) {
+            float more[2] = {1, (float)(ky * r->params->cfg * w[k])};
+            struct tensor c = tensor_images(*y, (1 + k) * batch + i, 1);
+            o->combine(o, &d, 2, more, (const struct tensor *const[]){&d, &c});
+        }
+    }
+}
+
+/* The model's answers y to the denoised x. Guidance is linear in the answers and the answers'
+ * conversion is linear too, so the whole is one sum: D = kx x + ky (u + cfg (c - u)). uncond: kx x
+ * + ky u, where that is asked for. */
 static void guide(struct run *r, double sigma, const struct tensor *x, const struct tensor *y,
                   struct tensor *denoised, struct tensor *uncond)
 {
     struct ops *o = r->p->ops;
-    double s2 = sigma * sigma, kx = 1, ky = -sigma;
-    if (r->p->config->schedule.prediction == PREDICT_V)
-        kx = 1 / (s2 + 1), ky = -sigma / sqrt(s2 + 1);
+    double kx, ky, cfg = r->params->cfg;
+    answer_scale(r, sigma, &kx, &ky);
     int batch = r->params->batch;
     struct tensor first = tensor_images(*y, 0, batch);
-    if (r->conds == 1) {
-        float k[2] = {(float)kx, (float)ky};
-        o->combine(o, denoised, 2, k, (const struct tensor *const[]){x, &first});
+    float plain[2] = {(float)kx, (float)ky};
+    if (!r->cond.guided) {
+        o->combine(o, denoised, 2, plain, (const struct tensor *const[]){x, &first});
         return;
     }
-    struct tensor second = tensor_images(*y, batch, batch);
-    double cfg = r->params->cfg;
-    float k[3] = {(float)kx, (float)(ky * (1 - cfg)), (float)(ky * cfg)};
-    o->combine(o, denoised, 3, k, (const struct tensor *const[]){x, &first, &second});
-    float plain[2] = {(float)kx, (float)ky};
+    if (r->cond.plain) {
+        struct tensor second = tensor_images(*y, batch, batch);
+        float k[3] = {(float)kx, (float)(ky * (1 - cfg)), (float)(ky * cfg)};
+        o->combine(o, denoised, 3, k, (const struct tensor *const[]){x, &first, &second});
+    } else {
+        guide_parts(r, kx, ky, x, y, denoised);
+    }
     if (uncond)
         o->combine(o, uncond, 2, plain, (const struct tensor *const[]){x, &first});
 }
@@ -79,8 +115,8 @@ static int denoise(void *user, int call, double sigma, const struct tensor *x,
     struct tensor in = o->alloc_as(o, o->act, n, x->h, x->w, c->in_channels);
     struct tensor y = o->alloc_as(o, DT_F32, n, x->h, x->w, c->out_channels);
     o->combine(o, &scaled, 1, &scale, (const struct tensor *const[]){x});
-    for (int i = 0; i < r->conds; i++) {
-        struct tensor part = tensor_images(in, i * batch, batch);
+    for (int i = 0; i < n; i += batch) {
+        struct tensor part = tensor_images(in, i, batch);
         o->copy(o, &part, &scaled);
     }
     unet_step(&r->p->unet, o, &r->unet_run, call, &in, &y);
@@ -142,6 +178,23 @@ static void first_noise(struct run *r, struct tensor *x)
     o->combine(o, x, 1, &k, (const struct tensor *const[]){x});
 }
 
+/* The texts go to the backend here; from their keys and values on, nobody reads them. */
+static int prepare_unet(struct run *r, struct unet_inputs *in)
+{
+    struct ops *o = r->p->ops;
+    int *reads = calloc((size_t)r->calls * (size_t)r->cond.n, sizeof *reads);
+    if (!reads)
+        return err_set(r->err, "out of memory while preparing %d steps", r->steps);
+    conditioning_reads(&r->cond, r->calls, reads);
+    struct tensor text = text_states_upload(&r->text, o);
+    in->reads = reads;
+    in->text = &text;
+    int rc = unet_prepare(&r->p->unet, o, in, &r->unet_run, r->err);
+    o->release(o, &text);
+    free(reads);
+    return rc;
+}
+
 static int prepare(struct run *r)
 {
     const struct gen_params *g = r->params;
@@ -149,23 +202,25 @@ static int prepare(struct run *r)
     bool nearest = g->compat == COMPAT_COMFYUI;
     float t[MAX_CALLS],
         size[6] = {(float)g->height, (float)g->width, 0, 0, (float)g->height, (float)g->width};
-    float sizes[MAX_CONDS * 6];
     for (int i = 0; i < r->calls; i++)
         t[i] = (float)timestep_at(&r->p->levels, r->call_sigma[i],
                                   nearest ? TIMESTEP_NEAREST : TIMESTEP_INTERPOLATED);
-    for (int i = 0; i < r->conds; i++)
+    float *sizes = malloc((size_t)r->text.texts * sizeof size);
+    if (!sizes)
+        return err_set(r->err, "out of memory while preparing %d steps", r->steps);
+    for (int i = 0; i < r->text.texts; i++)
         memcpy(sizes + i * m->size_conditions, size, (size_t)m->size_conditions * sizeof *size);
-    struct tensor text = r->text.states;
-    text = tensor_as(text, 1, text.n * text.h, 1);
-    struct unet_inputs in = {.texts = r->conds,
-                             .n = r->conds * g->batch,
-                             .text = &text,
+    struct unet_inputs in = {.texts = r->text.texts,
+                             .n = r->cond.n,
+                             .tokens = r->text.tokens,
                              .pooled = r->text.pooled,
                              .sizes = sizes,
                              .size_conditions = m->size_conditions,
                              .timesteps = t,
                              .steps = r->calls};
-    return unet_prepare(&r->p->unet, r->p->ops, &in, &r->unet_run, r->err);
+    int rc = prepare_unet(r, &in);
+    free(sizes);
+    return rc;
 }
 
 static struct sampler_run sampling(struct run *r)
@@ -196,18 +251,55 @@ static int sample(struct run *r, struct tensor *x)
 
 /* ---- before and after ---- */
 
+/* The same prompt for all images, or one for each. */
+static const char *const *for_each(const char *const *each, const char *same, const char **list,
+                                   int images)
+{
+    for (int i = 0; i < images; i++)
+        list[i] = each ? each[i] : same ? same : "";
+    return list;
+}
+
+static int plan_text(struct run *r)
+{
+    const struct gen_params *g = r->params;
+    const char *prompts[MAX_BATCH], *negatives[MAX_BATCH];
+    struct conditioning_request q = {
+        .prompts = for_each(g->prompts, g->prompt, prompts, g->batch),
+        .negatives = for_each(g->negatives, g->negative, negatives, g->batch),
+        .images = g->batch,
+        .guided = g->cfg != 1.0f || sampler_needs_uncond(g->sampler),
+        .zeros = conditioning_zeros((enum empty_negative)g->empty_negative, (enum compat)g->compat,
+                                    r->p->config->zeros_for_empty_prompt),
+        .compat = (enum compat)g->compat,
+        .steps = conditioning_steps(r->steps, r->calls)};
+    for (int i = 0; i < g->batch; i++)
+        for (int k = 0; k < 2; k++) {
+            enum prompt_syntax syntax = (enum prompt_syntax)g->compat;
+            const char *what = prompt_ignored_syntax(syntax, k ? negatives[i] : prompts[i]);
+            if (what)
+                notes_add(&r->out->notes,
+                          "%s in the prompt is plain text to %s; --compat a1111 "
+                          "reads it",
+                          what, compat_name(g->compat));
+        }
+    return conditioning_plan(&r->cond, &q, r->err);
+}
+
 static int encode_text(struct run *r)
 {
     const struct gen_params *g = r->params;
-    const char *negative = g->negative ? g->negative : "";
-    if (!*negative && r->p->config->zeros_for_empty_prompt)
-        negative = NULL;
-    const char *prompts[MAX_CONDS] = {negative, g->prompt};
-    const char *const *first = r->conds == 2 ? prompts : prompts + 1;
-    int rc = text_encoders_run(&r->p->text, r->p->ops, first, r->conds, &r->text, r->err);
-    if (rc == 0)
-        memcpy(r->out->tokens, r->text.tokens, sizeof r->out->tokens);
-    return rc == 0 ? r->p->ops->sync(r->p->ops, r->err) : rc;
+    const struct text_encoders *t = &r->p->text;
+    int width[2] = {t->clip[0].config.hidden, t->clip[1].config.hidden};
+    struct text_rules rules = {.compat = (enum compat)g->compat,
+                               .clip_skip = g->clip_skip,
+                               .embeddings = &r->embeddings,
+                               .notes = &r->out->notes};
+    if (embeddings_open(&r->embeddings, g->embeddings, width, r->err) < 0 ||
+        conditioning_encode(&r->cond, t, r->p->ops, &rules, &r->text, r->err) < 0)
+        return -1;
+    memcpy(r->out->tokens, r->text.counted, sizeof r->out->tokens);
+    return r->p->ops->sync(r->p->ops, r->err);
 }
 
 /* -1..1 to 0..255. Returns how many values are no numbers. */
@@ -263,7 +355,6 @@ static int run_stages(struct run *r, struct tensor *x)
     ms->text = lap(&t);
     if (!enter(r, "sample", r->steps) || sample(r, x) != 0)
         return -1;
-    text_states_free(r->p->ops, &r->text);
     ms->sample = lap(&t);
     if (!enter(r, "decode", x->n) || decode(r, x) < 0)
         return -1;
@@ -314,6 +405,9 @@ static int take(struct run *r, const struct tensor *x)
 
 static void give_back(struct run *r)
 {
+    text_states_free(&r->text);
+    conditioning_free(&r->cond);
+    embeddings_free(&r->embeddings);
     noise_close(r->noise);
     preview_free(r->seen);
     free(r->host);
@@ -325,13 +419,13 @@ int pipeline_generate(struct run *r)
     const struct gen_params *g = r->params;
     const struct model_config *m = r->p->config;
     int f = m->vae_factor, z = m->vae.latent_channels;
-    r->conds = g->cfg == 1.0f && !sampler_needs_uncond(g->sampler) ? 1 : 2;
     r->out->width = g->width, r->out->height = g->height;
-    if (plan_steps(r) < 0)
+    if (plan_steps(r) < 0 || plan_text(r) < 0) {
+        conditioning_free(&r->cond);
         return -1;
+    }
     struct tensor x = o->alloc_as(o, DT_F32, g->batch, g->height / f, g->width / f, z);
     int rc = take(r, &x) < 0 ? -1 : run_stages(r, &x);
-    text_states_free(o, &r->text);
     o->release(o, &x);
     give_back(r);
     if (r->out->cancelled)
@@ -384,5 +478,6 @@ void gen_result_free(struct gen_result *r)
 {
     free(r->rgb);
     free(r->ms.steps);
+    notes_free(&r->notes);
     *r = (struct gen_result){0};
 }

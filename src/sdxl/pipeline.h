@@ -12,6 +12,7 @@
 #define SPRITTY_PIPELINE_H
 
 #include "ops/profile.h"
+#include "sdxl/conditioning.h"
 #include "sdxl/sampler.h"
 
 struct pipeline;
@@ -42,8 +43,15 @@ struct pipeline_options {
     const struct gen_hooks *hooks; /* for "load"; may be NULL */
 };
 
+enum { MAX_BATCH = 64 };
+
 struct gen_params {
     const char *prompt, *negative; /* negative NULL or "" is none */
+    /* One for each image of the batch in their place; NULL: the same for all. */
+    const char *const *prompts, *const *negatives;
+    int empty_negative; /* enum empty_negative: what stands for an empty one */
+    int clip_skip;      /* text.h; 0: the model's own */
+    const char *embeddings[EMBEDDING_FOLDERS]; /* folders of textual inversions, or NULL */
     uint64_t seed;
     int steps;
     float cfg; /* 1: no guidance, one UNet pass a step */
@@ -68,6 +76,7 @@ struct gen_result {
     size_t bytes_weights, bytes_activations;
     bool cancelled;
     int tokens[2];
+    struct notes notes; /* what of the prompts was not honoured; filled by a failed run too */
 };
 
 /* Maps the model, opens the backend, packs all weights. NULL and err on failure. */

@@ -31,7 +31,8 @@ struct run {
     const struct gen_hooks *hooks;
     struct gen_result *out;
     struct err *err;
-    int conds;        /* 2 under guidance: negative first */
+    struct conditioning cond;
+    struct embeddings embeddings;
     int steps, calls; /* as the schedule has it; calls of the model */
     float sigma[MAX_STEPS + 1], call_sigma[MAX_CALLS];
     struct noise *noise;

@@ -160,8 +160,9 @@ const struct special *specials_match(const struct specials *s, bool normalized, 
     for (size_t i = 0; i < s->count; i++) {
         const struct special *x = &s->at[i];
         size_t n = x->text.count;
-        if (x->normalized == normalized && (pads || !x->only_pads) && n > 0 && n <= count && x->text.at[0] == text[0] &&
-            memcmp(x->text.at, text, n * sizeof *text) == 0 && (!best || n > best->text.count))
+        if (x->normalized == normalized && (pads || !x->only_pads) && n > 0 && n <= count &&
+            x->text.at[0] == text[0] && memcmp(x->text.at, text, n * sizeof *text) == 0 &&
+            (!best || n > best->text.count))
             best = x;
     }
     return best;

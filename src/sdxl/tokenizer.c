@@ -245,8 +245,8 @@ static int cut(struct encoder *x, bool normalized, const int32_t *text, size_t c
 {
     size_t begin = 0;
     for (size_t i = 0; i < count;) {
-        const struct special *hit = specials_match(&x->t->specials, normalized, x->pads,
-                                                   text + i, count - i);
+        const struct special *hit = specials_match(&x->t->specials, normalized, x->pads, text + i,
+                                                   count - i);
         if (hit == NULL) {
             i++;
             continue;
