@@ -84,6 +84,51 @@ static void choices_in_a_list(void **state)
     drive_wait_text(d, "steps +3, cfg");
 }
 
+/* A picture that was made becomes the one to start from: found by words, by a path that Tab
+ * completes, by a pasted path, from the gallery. */
+static void a_file_is_picked(void **state)
+{
+    (void)state;
+    struct drive *d = app(40, 120, &emu_sixel);
+    char path[1][PATH_MAX], typed[PATH_MAX + 2];
+    app_run(d, "a gem");
+    drive_wait_text(d, "done in");
+    assert_int_equal(app_sprites(d->home, path, 1), 1);
+    to_settings(d);
+    drive_type(d, "/png to start");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u25be Image to image");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "take it");
+    drive_wait(d, app_one_image(d)); /* the chosen file, over the sprite of the studio */
+    drive_type(d, "sprite-1");
+    drive_wait_text(d, "1/1");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u2022 image +[^ ]*sprite-1[^ ]*png");
+    drive_wait(d, app_one_image(d));
+    drive_key(d, "Delete");
+    drive_wait_text(d, "  image +\u2013");
+    drive_key(d, "Enter");
+    drive_type(d, "~/.local/sh");
+    drive_key(d, "Tab");
+    drive_wait_text(d, "~/.local/share/ ");
+    drive_key(d, "Esc");
+    drive_wait_gone(d, "take it");
+    drive_key(d, "Enter");
+    snprintf(typed, sizeof typed, "'%s'", path[0]);
+    drive_paste(d, typed);
+    drive_wait_text(d, "1/1");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u2022 image +[^ ]*sprite-1[^ ]*png");
+    drive_key(d, "Delete");
+    drive_wait_text(d, "  image +\u2013");
+    drive_key(d, "F4");
+    drive_wait_text(d, "1 sprite");
+    drive_type(d, "i");
+    drive_wait_text(d, "\u2022 image +[^ ]*sprite-1[^ ]*png");
+    drive_check(d, emu_rests(d->emu) == 0 && d->emu->erased == 0);
+}
+
 static void with_the_mouse(void **state)
 {
     (void)state;
@@ -102,6 +147,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(found_and_changed, app_clean),
         cmocka_unit_test_teardown(choices_in_a_list, app_clean),
+        cmocka_unit_test_teardown(a_file_is_picked, app_clean),
         cmocka_unit_test_teardown(with_the_mouse, app_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

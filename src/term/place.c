@@ -164,9 +164,9 @@ void place_forget(struct places *p)
         p->entry[i].shown = p->entry[i].hurt = false;
 }
 
-static bool covered(const struct places *p, struct rect r)
+static bool covered(const struct places *p, const struct place *w, struct rect r)
 {
-    for (int i = 0; i < p->covers; i++)
+    for (int i = 0; i < p->covers && !w->over; i++)
         if (touches(p->cover[i], r))
             return true;
     return false;
@@ -254,7 +254,7 @@ void place_clear(struct places *p, struct out *out, const char *blank_attributes
         struct rect full = w ? full_rect(&p->caps, w) : (struct rect){0};
         /* An image that will lie over all of the old one replaces it without a gap. */
         struct rect edge = w ? with_edge(&p->caps, w, full) : full;
-        if (t->used && (!w || covered(p, edge) || (t->shown && !replaces(t, full, edge))))
+        if (t->used && (!w || covered(p, w, edge) || (t->shown && !replaces(t, full, edge))))
             hide(p, out, t);
         if (t->used && !w)
             entry_drop(t);
@@ -409,7 +409,7 @@ static enum drawn draw(struct places *p, const struct place *w, struct out *out,
 {
     struct variant v;
     struct entry *t;
-    if (!variant_of(&p->caps, w, 0, &v) || covered(p, v.edge) || !(t = entry_of(p, w->slot)))
+    if (!variant_of(&p->caps, w, 0, &v) || covered(p, w, v.edge) || !(t = entry_of(p, w->slot)))
         return DRAWN_NOTHING;
     if (is_shown(p, t, w))
         return DRAWN_NOTHING;

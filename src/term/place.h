@@ -26,6 +26,7 @@ struct place {
     const struct image *image; /* lives until the end of the frame */
     uint8_t ground[3], ground2[3];
     bool live; /* a preview: may be left out or come later when the line is slow */
+    bool over; /* belongs to an overlay: what covers others does not cover it */
 };
 
 struct places;

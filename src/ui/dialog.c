@@ -10,22 +10,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ui/glyph.h"
 #include "ui/words.h"
 
-enum kind { ASK, LINE, LIST, MARKS };
+enum kind { ASK, LINE, LIST, MARKS, OTHER };
 enum { YES, NO };
 
 enum {
     UNWRAPPED = 1 << 20, /* columns of a line that is scrolled, not wrapped */
     ASK_WIDTH = 64,
     LINE_WIDTH = 72,
-    WIDTH_MIN = 34,
-    MARGIN = 2, /* columns between a border and what is inside */
 };
 
 struct dialog {
     enum kind kind;
+    const struct dialog_ops *ops; /* OTHER */
+    void *own;
     char *title;
     void *user;
     union {
@@ -55,6 +54,8 @@ static void dialog_free(struct dialog *d)
 {
     if (!d)
         return;
+    if (d->own)
+        d->ops->free(d->own);
     for (int i = 0; d->rows && i < d->count; i++)
         free(d->rows[i]);
     editor_free(d->text);
@@ -170,6 +171,21 @@ void dialog_marks(struct ui *ui, const char *title, const char *const *rows, int
     show(ui, d, whole);
 }
 
+void dialog_open(struct ui *ui, const struct dialog_ops *ops, void *own)
+{
+    struct dialog *d = own ? calloc(1, sizeof *d) : NULL;
+    if (d)
+        *d = (struct dialog){.kind = OTHER, .ops = ops, .own = own};
+    else if (own)
+        ops->free(own);
+    show(ui, d, true);
+}
+
+void *dialog_own(const struct ui *ui, const struct dialog_ops *ops)
+{
+    return ui->dialog && ui->dialog->ops == ops ? ui->dialog->own : NULL;
+}
+
 /* ---- answers ---- */
 
 static void accept(struct ui *ui)
@@ -208,6 +224,8 @@ static void toggle(struct ui *ui)
 unsigned dialog_contexts(const struct ui *ui)
 {
     enum kind kind = ui->dialog->kind;
+    if (kind == OTHER)
+        return ui->dialog->ops->contexts(ui, ui->dialog->own);
     return CTX_DIALOG | (kind == LINE || kind == LIST ? CTX_TEXT : 0);
 }
 
@@ -265,6 +283,8 @@ static void edited(struct ui *ui, unsigned long version)
 bool dialog_act(struct ui *ui, enum action a)
 {
     struct dialog *d = ui->dialog;
+    if (d->kind == OTHER)
+        return d->ops->act(ui, d->own, a);
     if (a == ACT_ACCEPT) {
         accept(ui);
         return true;
@@ -305,7 +325,9 @@ static void type_answer(struct ui *ui, const struct input_event *in)
 void dialog_type(struct ui *ui, const struct input_event *in)
 {
     struct dialog *d = ui->dialog;
-    if (d->kind == ASK) {
+    if (d->kind == OTHER) {
+        d->ops->type(ui, d->own, in);
+    } else if (d->kind == ASK) {
         type_answer(ui, in);
     } else if (d->kind == MARKS) {
         if (in->kind == INPUT_TEXT && in->len == 1 && in->text[0] == ' ')
@@ -316,11 +338,6 @@ void dialog_type(struct ui *ui, const struct input_event *in)
             ui_say(ui, ROLE_WARN, "no more text fits");
         edited(ui, version);
     }
-}
-
-static bool within(struct rect r, int y, int x)
-{
-    return y >= r.y && y < r.y + r.h && x >= r.x && x < r.x + r.w;
 }
 
 static void click_row(struct ui *ui, int row)
@@ -340,17 +357,22 @@ void dialog_mouse(struct ui *ui, const struct input_event *in)
 {
     struct dialog *d = ui->dialog;
     ui_dirty(ui);
+    if (d->kind == OTHER) {
+        if (d->ops->mouse)
+            d->ops->mouse(ui, d->own, in);
+        return;
+    }
     if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN) {
         if (d->kind == LIST || d->kind == MARKS)
             go_to(d, d->row + (in->what == MOUSE_WHEEL_UP ? -1 : 1));
     } else if (in->what != MOUSE_DOWN || in->button != 1) {
         return;
-    } else if (within(d->field, in->y, in->x)) {
+    } else if (rect_has(d->field, in->y, in->x)) {
         editor_click(d->text, 0, in->x - d->field.x + d->scroll, UNWRAPPED);
-    } else if (within(d->list, in->y, in->x) && d->kind == ASK) {
+    } else if (rect_has(d->list, in->y, in->x) && d->kind == ASK) {
         d->row = in->x < d->list.x + d->list.w / 2 ? YES : NO;
         accept(ui);
-    } else if (within(d->list, in->y, in->x)) {
+    } else if (rect_has(d->list, in->y, in->x)) {
         click_row(ui, d->top + in->y - d->list.y);
     }
 }
@@ -362,61 +384,21 @@ static int clamp(int v, int least, int most)
     return v > most ? most : v < least ? least : v;
 }
 
-/* An empty box in the middle; returns what is inside its margins. */
-static struct rect draw_frame(struct ui *ui, struct rect main, const char *title, int rows,
-                              int cols)
-{
-    int h = clamp(rows + 2, 3, main.h);
-    int w = clamp(cols + 2 * MARGIN + 2, WIDTH_MIN, main.w - 4);
-    struct rect r = {main.y + (main.h - h) / 2, main.x + (main.w - w) / 2, h, w};
-    draw_cover(ui->screen, r);
-    draw_fill(ui->screen, r, ROLE_OVERLAY);
-    r = draw_box(ui->screen, r, title, true);
-    r.x += MARGIN;
-    r.w -= 2 * MARGIN;
-    return r;
-}
-
-/* "Enter use it  Esc leave": keys and what they do, by turns. */
-static void draw_hints(struct ui *ui, struct rect in, const char *const *words, int count)
-{
-    int x = in.x, end = in.x + in.w, y = in.y + in.h - 1;
-    for (int i = 0; i + 1 < count && x < end; i += 2) {
-        x += draw_text(ui->screen, y, x, end - x, ROLE_KEY, words[i]) + 1;
-        x += draw_text(ui->screen, y, x, end - x, ROLE_DIM, words[i + 1]) + 2;
-    }
-}
-
-/* The part of the line around the cursor. */
 static void draw_field(struct ui *ui, int y, int x, int w)
 {
     struct dialog *d = ui->dialog;
-    const char *text = editor_text(d->text);
-    size_t len = editor_len(d->text), skip = 0;
-    int row, col, before = 0;
-    struct glyph g;
     d->field = (struct rect){y, x, 1, w};
-    editor_cursor_at(d->text, UNWRAPPED, &row, &col);
-    d->scroll = clamp(d->scroll, col - w + 1, col);
-    while (before < d->scroll && skip < len) {
-        skip += glyph_next(text + skip, len - skip, &g);
-        before += g.columns;
-    }
-    x += before - d->scroll;
-    draw_fill(ui->screen, d->field, ROLE_FIELD_FOCUS);
-    draw_textn(ui->screen, y, x, w - (before - d->scroll), ROLE_FIELD_FOCUS, text + skip,
-               len - skip);
-    screen_cursor(ui->screen, y, d->field.x + col - d->scroll);
+    dialog_field(ui, d->text, d->field, &d->scroll);
 }
 
 static void draw_ask(struct ui *ui, struct rect main)
 {
     struct dialog *d = ui->dialog;
-    int width = clamp(text_columns(editor_text(d->text), editor_len(d->text)), WIDTH_MIN,
-                      clamp(ASK_WIDTH, WIDTH_MIN, main.w - 12));
+    int width = clamp(text_columns(editor_text(d->text), editor_len(d->text)), DIALOG_WIDTH,
+                      clamp(ASK_WIDTH, DIALOG_WIDTH, main.w - 12));
     int rows = clamp(editor_rows(d->text, width), 1, main.h - 6);
     static const char *const answer[] = {" y yes ", " n no "};
-    struct rect in = draw_frame(ui, main, NULL, rows + 3, width);
+    struct rect in = dialog_frame(ui, main, NULL, rows + 3, width);
     struct editor_row r;
     for (int i = 0; i < rows && editor_row(d->text, i, width, &r); i++)
         draw_textn(ui->screen, in.y + 1 + i, in.x, in.w, ROLE_OVERLAY,
@@ -432,9 +414,9 @@ static void draw_ask(struct ui *ui, struct rect main)
 static void draw_line(struct ui *ui, struct rect main)
 {
     static const char *const hints[] = {"Enter", "take it", "Esc", "leave"};
-    struct rect in = draw_frame(ui, main, ui->dialog->title, 4, LINE_WIDTH);
+    struct rect in = dialog_frame(ui, main, ui->dialog->title, 4, LINE_WIDTH);
     draw_field(ui, in.y + 1, in.x, in.w);
-    draw_hints(ui, in, hints, 4);
+    dialog_hints(ui, in, hints, 4);
 }
 
 static void draw_row(struct ui *ui, int i, int y)
@@ -468,7 +450,7 @@ static void draw_rows(struct ui *ui, struct rect main)
     static const char *const marks[] = {"Space", "mark", "Enter", "go on", "Esc", "leave"};
     struct dialog *d = ui->dialog;
     int head = d->kind == LIST ? 2 : 0, rows = clamp(d->count, 1, main.h - 6 - head);
-    struct rect in = draw_frame(ui, main, d->title, head + rows + 2, widest(d));
+    struct rect in = dialog_frame(ui, main, d->title, head + rows + 2, widest(d));
     if (d->kind == LIST) {
         draw_text(ui->screen, in.y, in.x, 6, ROLE_DIM, "Find");
         draw_field(ui, in.y, in.x + 5, in.w - 5);
@@ -481,7 +463,7 @@ static void draw_rows(struct ui *ui, struct rect main)
     if (d->shown_count == 0)
         draw_text(ui->screen, d->list.y, in.x + 1, in.w - 2, ROLE_DIM,
                   d->count ? "nothing has these words" : "nothing to choose from");
-    draw_hints(ui, in, d->kind == LIST ? list : marks, d->kind == LIST ? 4 : 6);
+    dialog_hints(ui, in, d->kind == LIST ? list : marks, d->kind == LIST ? 4 : 6);
     char place[40];
     if (d->kind == MARKS)
         snprintf(place, sizeof place, "%d/%d marked", d->marks, d->most);
@@ -502,6 +484,9 @@ void dialog_draw(struct ui *ui, struct rect main)
     case LIST:
     case MARKS:
         draw_rows(ui, main);
+        break;
+    case OTHER:
+        ui->dialog->ops->draw(ui, ui->dialog->own, main);
         break;
     }
 }

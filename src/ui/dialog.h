@@ -12,4 +12,42 @@ void dialog_type(struct ui *, const struct input_event *);
 void dialog_mouse(struct ui *, const struct input_event *);
 void dialog_close(struct ui *); /* no answer is given */
 
+/* ---- for dialogs that have a file of their own ---- */
+
+struct dialog_ops {
+    unsigned (*contexts)(const struct ui *, const void *own);
+    void (*draw)(struct ui *, void *own, struct rect main);
+    bool (*act)(struct ui *, void *own, enum action); /* false: not for it */
+    void (*type)(struct ui *, void *own, const struct input_event *);
+    void (*mouse)(struct ui *, void *own, const struct input_event *); /* may be NULL */
+    void (*free)(void *own);
+};
+/* Takes `own` over, and the place of a dialog that is open. It ends with dialog_close; whatever is
+ * called after that must not touch `own`. */
+void dialog_open(struct ui *, const struct dialog_ops *, void *own);
+/* The open dialog's own, if it is one of these; else NULL. */
+void *dialog_own(const struct ui *, const struct dialog_ops *);
+
+enum { DIALOG_WIDTH = 34 }; /* columns inside a box at least */
+
+/* An empty box in the middle for so many rows and columns inside its margins, which are returned;
+ * it is smaller where the screen is. */
+struct rect dialog_frame(struct ui *, struct rect main, const char *title, int rows, int cols);
+/* In the last row: keys and what they do, by turns ("Enter", "use it", ...). */
+void dialog_hints(struct ui *, struct rect in, const char *const *words, int count);
+/* One line of text with the cursor in it; *scroll: columns left of the field. */
+void dialog_field(struct ui *, struct editor *, struct rect at, int *scroll);
+
+/* A list of rows, one of them chosen. */
+struct listbox {
+    int row, top, count;
+    struct rect at; /* as drawn */
+};
+/* UP, DOWN, PAGE_UP, PAGE_DOWN, FIRST, LAST; false for others. */
+bool listbox_act(struct listbox *, enum action);
+/* Before the rows top to top + at.h - 1 are drawn there. */
+void listbox_place(struct listbox *, struct rect at);
+/* The row under a click, or -1. A wheel over it moves the choice. */
+int listbox_mouse(struct listbox *, const struct input_event *);
+
 #endif

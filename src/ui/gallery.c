@@ -314,6 +314,23 @@ static void use(struct ui *ui, enum action a)
         ui_view(ui, VIEW_STUDIO);
 }
 
+static void use_image(struct ui *ui)
+{
+    const struct store_sprite *s = chosen(ui);
+    struct settings all = {0};
+    struct err e = {""};
+    if (!s)
+        return;
+    if (settings_set(&all, "image", s->path, &e)) {
+        complain(ui, &e);
+    } else {
+        studio_use(ui, NULL, NULL, &all);
+        ui_view(ui, VIEW_STUDIO);
+        ui_say(ui, ROLE_TEXT, "the next pictures start from this one; denoise says how far");
+    }
+    settings_free(&all);
+}
+
 static void move_to(struct ui *ui, int to)
 {
     struct gallery *g = ui->gallery;
@@ -422,6 +439,9 @@ static bool gallery_act(struct ui *ui, enum action a)
     case ACT_GAL_USE_SEED:
     case ACT_GAL_USE_ALL:
         use(ui, a);
+        return true;
+    case ACT_GAL_USE_IMAGE:
+        use_image(ui);
         return true;
     case ACT_BACK:
         back(ui);

@@ -106,6 +106,7 @@ enum context {
     X(GAL_USE_PROMPT, CTX_GALLERY | CTX_SPRITE, "p", "", "its prompt into the studio")             \
     X(GAL_USE_SEED, CTX_GALLERY | CTX_SPRITE, "s", "", "its seed into the studio")                 \
     X(GAL_USE_ALL, CTX_GALLERY | CTX_SPRITE, "a", "", "all its settings into the studio")          \
+    X(GAL_USE_IMAGE, CTX_GALLERY | CTX_SPRITE, "i", "", "start from its picture (image to image)") \
     X(MON_PROFILE, CTX_MONITOR, "p", "", "time every operation of the next jobs, on or off")       \
     X(UP, CTX_LISTS, "Up", "k", "up")                                                              \
     X(DOWN, CTX_LISTS, "Down", "j", "down")                                                        \

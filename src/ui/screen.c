@@ -560,11 +560,9 @@ struct rect draw_box(struct screen *s, struct rect r, const char *title, bool fo
 
 /* -- images ------------------------------------------------------------------------------------ */
 
-void draw_image(struct screen *s, struct rect r, unsigned slot, const struct image *image,
-                uint64_t serial, bool checker, bool live)
+static void want_image(struct screen *s, struct rect r, struct place p, bool checker)
 {
-    struct place p = {.slot = slot, .serial = serial, .image = image, .live = live};
-    draw_fill(s, r, ROLE_TEXT);
+    draw_fill(s, r, ROLE_TEXT); /* as the cells are that an image leaves */
     if (r.y < 0 || r.x < 0 || r.h < 1 || r.w < MIN_IMAGE_COLS || r.h > s->rows - r.y ||
         r.w > s->cols - r.x)
         return;
@@ -572,6 +570,20 @@ void draw_image(struct screen *s, struct rect r, unsigned slot, const struct ima
     memcpy(p.ground, s->theme.role[checker ? ROLE_CHECKER_A : ROLE_TEXT].bg, 3);
     memcpy(p.ground2, s->theme.role[checker ? ROLE_CHECKER_B : ROLE_TEXT].bg, 3);
     place_want(s->places, &p);
+}
+
+void draw_image(struct screen *s, struct rect r, unsigned slot, const struct image *image,
+                uint64_t serial, bool checker, bool live)
+{
+    struct place p = {.slot = slot, .serial = serial, .image = image, .live = live};
+    want_image(s, r, p, checker);
+}
+
+void draw_image_over(struct screen *s, struct rect r, unsigned slot, const struct image *image,
+                     uint64_t serial)
+{
+    struct place p = {.slot = slot, .serial = serial, .image = image, .over = true};
+    want_image(s, r, p, true);
 }
 
 void draw_cover(struct screen *s, struct rect r)

@@ -82,6 +82,9 @@ int draw_on(struct screen *, int y, int x, int w, enum role fg, enum role bg, co
  * is narrower than 6 columns, or not on the screen as a whole, stays blank. */
 void draw_image(struct screen *, struct rect, unsigned slot, const struct image *, uint64_t serial,
                 bool checker, bool live);
+/* The same for a picture in an overlay, over a checkerboard. */
+void draw_image_over(struct screen *, struct rect, unsigned slot, const struct image *,
+                     uint64_t serial);
 /* Images under this area are left out in this frame (before drawing an overlay there). */
 void draw_cover(struct screen *, struct rect);
 

@@ -300,23 +300,6 @@ static void step_value(struct ui *ui, int by)
         settings_say(ui, k->name, text);
 }
 
-static void choice_made(struct ui *ui, int index, void *user)
-{
-    const struct settings_key *k = user;
-    settings_say(ui, k->name, k->choice(index));
-}
-
-static void choose(struct ui *ui, const struct settings_key *k, const char *now)
-{
-    const char *names[64];
-    int count = 0, at = 0;
-    for (; count < 64 && k->choice(count); count++) {
-        names[count] = k->choice(count);
-        at = strcmp(names[count], now) ? at : count;
-    }
-    dialog_list(ui, k->label, names, count, at, choice_made, (void *)(uintptr_t)k);
-}
-
 /* Enter: opens a group, turns a flag over, offers choices, or begins to type. */
 static void edit_value(struct ui *ui)
 {
@@ -332,9 +315,7 @@ static void edit_value(struct ui *ui)
     value_text(ui, k, now, sizeof now);
     if (k->type == KEY_FLAG)
         step_value(ui, 1);
-    else if (k->type == KEY_CHOICE)
-        choose(ui, k, now);
-    else
+    else if (!setting_pick(ui, k, now, ""))
         begin_typing(ui, k->type == KEY_SEED && !strcmp(now, "random") ? "" : now);
 }
 
@@ -526,6 +507,8 @@ void settings_type(struct ui *ui, const struct input_event *in)
         return;
     }
     if (!p->editing && !may_begin(ui, in))
+        return;
+    if (!p->editing && setting_pick(ui, chosen_key(ui), "", in->text))
         return;
     if (!p->editing)
         begin_typing(ui, "");

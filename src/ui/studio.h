@@ -83,6 +83,10 @@ void settings_leave(struct ui *); /* the keys go to another panel */
 /* Sets one value as if it had been typed. */
 void settings_say(struct ui *, const char *key, const char *value);
 
+/* Opens the picker of a setting; `now` is its value, `typed` what was typed for it. False: it has
+ * none, it is typed. */
+bool setting_pick(struct ui *, const struct settings_key *, const char *now, const char *typed);
+
 void jobs_draw(struct ui *, struct rect);
 bool jobs_act(struct ui *, enum action);
 void jobs_click(struct ui *, const struct input_event *);

@@ -1,0 +1,107 @@
+/* What dialogs are made of: box, field, hints, list; see dialog.h. */
+#include <string.h>
+
+#include "ui/dialog.h"
+#include "ui/glyph.h"
+
+enum {
+    UNWRAPPED = 1 << 20, /* columns of a line that is scrolled, not wrapped */
+    MARGIN = 2,          /* columns between a border and what is inside */
+};
+
+static int clamp(int v, int least, int most)
+{
+    return v > most ? most : v < least ? least : v;
+}
+
+struct rect dialog_frame(struct ui *ui, struct rect main, const char *title, int rows, int cols)
+{
+    int h = clamp(rows + 2, 3, main.h);
+    int w = clamp(cols + 2 * MARGIN + 2, DIALOG_WIDTH, main.w - 4);
+    struct rect r = {main.y + (main.h - h) / 2, main.x + (main.w - w) / 2, h, w};
+    draw_cover(ui->screen, r);
+    draw_fill(ui->screen, r, ROLE_OVERLAY);
+    r = draw_box(ui->screen, r, title, true);
+    r.x += MARGIN;
+    r.w -= 2 * MARGIN;
+    return r;
+}
+
+void dialog_hints(struct ui *ui, struct rect in, const char *const *words, int count)
+{
+    int x = in.x, end = in.x + in.w, y = in.y + in.h - 1;
+    for (int i = 0; i + 1 < count && x < end; i += 2) {
+        x += draw_text(ui->screen, y, x, end - x, ROLE_KEY, words[i]) + 1;
+        x += draw_text(ui->screen, y, x, end - x, ROLE_DIM, words[i + 1]) + 2;
+    }
+}
+
+/* The part of the line around the cursor. */
+void dialog_field(struct ui *ui, struct editor *ed, struct rect at, int *scroll)
+{
+    const char *text = editor_text(ed);
+    size_t len = editor_len(ed), skip = 0;
+    int row, col, before = 0;
+    struct glyph g;
+    editor_cursor_at(ed, UNWRAPPED, &row, &col);
+    *scroll = clamp(*scroll, col - at.w + 1, col);
+    while (before < *scroll && skip < len) {
+        skip += glyph_next(text + skip, len - skip, &g);
+        before += g.columns;
+    }
+    int x = at.x + before - *scroll;
+    draw_fill(ui->screen, at, ROLE_FIELD_FOCUS);
+    draw_textn(ui->screen, at.y, x, at.w - (before - *scroll), ROLE_FIELD_FOCUS, text + skip,
+               len - skip);
+    screen_cursor(ui->screen, at.y, at.x + col - *scroll);
+}
+
+/* ---- lists of other dialogs ---- */
+
+bool listbox_act(struct listbox *l, enum action a)
+{
+    int page = l->at.h > 1 ? l->at.h - 1 : 1;
+    switch (a) {
+    case ACT_UP:
+        l->row--;
+        break;
+    case ACT_DOWN:
+        l->row++;
+        break;
+    case ACT_PAGE_UP:
+        l->row -= page;
+        break;
+    case ACT_PAGE_DOWN:
+        l->row += page;
+        break;
+    case ACT_FIRST:
+        l->row = 0;
+        break;
+    case ACT_LAST:
+        l->row = l->count - 1;
+        break;
+    default:
+        return false;
+    }
+    l->row = clamp(l->row, 0, l->count > 0 ? l->count - 1 : 0);
+    return true;
+}
+
+void listbox_place(struct listbox *l, struct rect at)
+{
+    l->at = at;
+    l->row = clamp(l->row, 0, l->count > 0 ? l->count - 1 : 0);
+    l->top = clamp(l->top, l->row - at.h + 1, l->row);
+    l->top = clamp(l->top, 0, l->count > at.h ? l->count - at.h : 0);
+}
+
+int listbox_mouse(struct listbox *l, const struct input_event *in)
+{
+    int row = l->top + in->y - l->at.y;
+    if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN)
+        listbox_act(l, in->what == MOUSE_WHEEL_UP ? ACT_UP : ACT_DOWN);
+    else if (in->what == MOUSE_DOWN && in->button == 1 && rect_has(l->at, in->y, in->x) &&
+             row < l->count)
+        return row;
+    return -1;
+}

@@ -1,0 +1,13 @@
+/* Pickers: dialogs that choose what a setting names. Each has a file of its own. */
+#ifndef SPRITTY_PICK_H
+#define SPRITTY_PICK_H
+
+#include "ui/files.h"
+#include "ui/ui.h"
+
+/* A file (or, for FILE_FOLDER, a folder); `typed` stands in the field at first. `done` gets its
+ * whole path. */
+void pick_file(struct ui *, const char *title, enum file_kind, const char *typed,
+               void (*done)(struct ui *, const char *path, void *user), void *user);
+
+#endif

@@ -1,0 +1,95 @@
+/* How a setting is picked: choices in a list, names and files in their pickers. */
+#include <stdio.h>
+#include <string.h>
+
+#include "sprite/palette.h"
+#include "ui/pick.h"
+#include "ui/studio.h"
+
+static void choice_made(struct ui *ui, int index, void *user)
+{
+    const struct settings_key *k = user;
+    settings_say(ui, k->name, k->choice(index));
+}
+
+static void choose(struct ui *ui, const struct settings_key *k, const char *title, const char *now)
+{
+    const char *names[64];
+    int count = 0, at = 0;
+    for (; count < 64 && k->choice(count); count++) {
+        names[count] = k->choice(count);
+        at = strcmp(names[count], now) ? at : count;
+    }
+    dialog_list(ui, title, names, count, at, choice_made, (void *)(uintptr_t)k);
+}
+
+static void file_picked(struct ui *ui, const char *path, void *user)
+{
+    settings_say(ui, ((const struct settings_key *)user)->name, path);
+}
+
+static const char *palette_at(const struct ui *ui, int i)
+{
+    (void)ui;
+    return palette_shipped_name(i);
+}
+
+static const char *model_at(const struct ui *ui, int i)
+{
+    return i < ui->studio->models_count ? ui->studio->models[i] : NULL;
+}
+
+/* Names that are known, then a file. */
+static void named_picked(struct ui *ui, int index, void *user)
+{
+    const struct settings_key *k = user;
+    const char *(*name)(const struct ui *, int) = k->pick == PICK_MODEL ? model_at : palette_at;
+    int count = 0;
+    while (name(ui, count))
+        count++;
+    if (index < count)
+        settings_say(ui, k->name, name(ui, index));
+    else
+        pick_file(ui, k->label, k->pick == PICK_MODEL ? FILE_WEIGHTS : FILE_PALETTE, "",
+                  file_picked, user);
+}
+
+static void pick_named(struct ui *ui, const struct settings_key *k, const char *title,
+                       const char *now)
+{
+    const char *(*name)(const struct ui *, int) = k->pick == PICK_MODEL ? model_at : palette_at;
+    const char *rows[300];
+    int count = 0, at = 0;
+    for (; count < 299 && name(ui, count); count++) {
+        rows[count] = name(ui, count);
+        at = strcmp(rows[count], now) ? at : count;
+    }
+    rows[count++] = "a file ...";
+    dialog_list(ui, title, rows, count, at, named_picked, (void *)(uintptr_t)k);
+}
+
+bool setting_pick(struct ui *ui, const struct settings_key *k, const char *now, const char *typed)
+{
+    static const enum file_kind kinds[] = {
+        [PICK_IMAGE] = FILE_IMAGE, [PICK_WEIGHTS] = FILE_WEIGHTS, [PICK_FOLDER] = FILE_FOLDER};
+    char title[80];
+    snprintf(title, sizeof title, "%s: %.60s", k->label, k->help);
+    if (k->type == KEY_CHOICE && !*typed) {
+        choose(ui, k, title, now);
+        return true;
+    }
+    switch (k->pick) {
+    case PICK_IMAGE:
+    case PICK_WEIGHTS:
+    case PICK_FOLDER:
+        pick_file(ui, title, kinds[k->pick], typed, file_picked, (void *)(uintptr_t)k);
+        return true;
+    case PICK_MODEL:
+    case PICK_PALETTE:
+        if (!*typed)
+            pick_named(ui, k, title, now);
+        return !*typed;
+    default:
+        return false;
+    }
+}
