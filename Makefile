@@ -19,7 +19,7 @@ CFLAGS  ?= -g
 WARN     = -Wall -Wextra $(if $(filter true 1,$(CI) $(WERROR)),-Werror)
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 OPENMP   = -fopenmp
-COMPILE  = $(CC) -std=c17 -D_GNU_SOURCE $(OPT) $(FUSE) $(CFLAGS) $(WARN) $(SANFLAGS) $(OPENMP) -MMD -MP \
+COMPILE  = $(CC) -std=c17 -D_GNU_SOURCE $(OPT) -fno-math-errno $(FUSE) $(CFLAGS) $(WARN) $(SANFLAGS) $(OPENMP) -MMD -MP \
            -Isrc $(PKG_CFLAGS)
 LIBS     = -ldnnl $(PKG_LIBS) -lm -lpthread $(OPENMP)
 

@@ -1,11 +1,11 @@
 /*
  * Times the finishing of 1024x1024 pictures on one core.
  *
- *     bench_finish [--runs N]
+ *     bench_finish [--runs N] [--case N]
  *
  * Pictures: drawn sprites as a decoder shows them (blurred, rung, noisy), a smooth one of many
  * colours, and plain noise, through which no step has a short way. Processor time, best and median
- * of N runs (15).
+ * of N runs (15). --case: only the row of that number, from 0.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -91,20 +91,31 @@ static void time_one(const char *name, const struct image *m, struct finish_opti
         name, o.cell, o.colors, o.matte, r.colors_before, r.colors_after, ms[0], ms[runs / 2]);
 }
 
+struct picture_case {
+    const char *name;
+    struct image *m;
+};
+
+static int usage(void)
+{
+    fprintf(stderr, "usage: bench_finish [--runs N] [--case N]\n");
+    return 2;
+}
+
 int main(int argc, char **argv)
 {
-    int runs = argc == 3 && !strcmp(argv[1], "--runs") ? atoi(argv[2]) : 15;
-    if (argc == 2 || argc > 3 || runs < 1 || runs > RUNS_MAX) {
-        fprintf(stderr, "usage: bench_finish [--runs N]\n");
-        return 2;
+    int runs = 15, only = -1, number = 0;
+    for (int i = 1; i < argc; i += 2) {
+        if (i + 1 == argc || (strcmp(argv[i], "--runs") && strcmp(argv[i], "--case")))
+            return usage();
+        *(strcmp(argv[i], "--runs") ? &only : &runs) = atoi(argv[i + 1]);
     }
-    struct {
-        const char *name;
-        struct image *m;
-    } pictures[] = {{"sprites of 4", sprites(4)},
-                    {"sprites of 8", sprites(8)},
-                    {"smooth", smooth()},
-                    {"noise", noise()}};
+    if (runs < 1 || runs > RUNS_MAX)
+        return usage();
+    struct picture_case pictures[] = {{"sprites of 4", sprites(4)},
+                                      {"sprites of 8", sprites(8)},
+                                      {"smooth", smooth()},
+                                      {"noise", noise()}};
     struct palette nes;
     struct err e;
     if (palette_load("nes", &nes, &e))
@@ -132,7 +143,8 @@ int main(int argc, char **argv)
     };
     for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
         for (size_t k = 0; k < sizeof options / sizeof *options; k++)
-            time_one(pictures[i].name, pictures[i].m, options[k], runs);
+            if (only < 0 || only == number++)
+                time_one(pictures[i].name, pictures[i].m, options[k], runs);
     for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
         image_free(pictures[i].m);
     return 0;

@@ -4,19 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sprite/oklab.h"
+#include "sprite/cells_lanes.h"
 
 enum {
     SIDE = 16,    /* samples of a cell's side; larger cells are sampled with a stride */
     LEAST = 6553, /* a tenth of the greatest weight: samples with less are not worth looking at */
-    FLAT = 6,     /* a cell whose bytes differ by no more than this has one colour */
-    ROUNDS = 4,   /* of k-means */
     SMALL = 3,    /* cells too small for a majority: their middle is taken */
     OPAQUE = 128, /* alpha from which a pixel is there */
 };
-
-/* Groups nearer than this (Oklab) are shades of one colour. */
-static const float ONE_COLOUR = 0.04f;
 
 /* What is looked at in every cell of one size: the same places with the same weights. */
 struct mask {
@@ -24,15 +19,9 @@ struct mask {
     enum cell_method method;
     int n, total;
     int x[SIDE * SIDE], y[SIDE * SIDE], weight[SIDE * SIDE];
+    struct cell_batch batch;
 };
-
-/* The visible pixels of one cell. */
-struct samples {
-    int n, weight; /* weight: their sum */
-    uint8_t rgb[SIDE * SIDE][3];
-    int w[SIDE * SIDE];
-    struct oklab lab[SIDE * SIDE];
-};
+_Static_assert(SIDE *SIDE <= CELL_SAMPLES, "a batch holds all samples of a cell");
 
 int cells_check(const struct image *m, struct cell_grid g, struct err *e)
 {
@@ -90,7 +79,8 @@ static void mask_make(struct mask *k, int width, int height, enum cell_method me
     struct places across = places_of(width), down = places_of(height);
     if (width <= SMALL && height <= SMALL && by_majority(method))
         method = CELL_CENTRE;
-    *k = (struct mask){.width = width, .height = height, .method = method};
+    k->width = width, k->height = height, k->method = method;
+    k->n = k->total = 0;
     for (int j = 0; j < down.count; j++)
         for (int i = 0; i < across.count; i++) {
             int x = across.first + i * across.stride, y = down.first + j * down.stride;
@@ -100,147 +90,7 @@ static void mask_make(struct mask *k, int width, int height, enum cell_method me
             k->x[k->n] = x, k->y[k->n] = y, k->weight[k->n++] = w;
             k->total += w;
         }
-}
-
-static void take_samples(const struct image *m, const struct mask *k, int left, int top,
-                         struct samples *s)
-{
-    s->n = s->weight = 0;
-    for (int i = 0; i < k->n; i++) {
-        size_t at = (size_t)(top + k->y[i]) * (size_t)m->width + (size_t)(left + k->x[i]);
-        const uint8_t *p = m->rgba + 4 * at;
-        if (p[3] < OPAQUE)
-            continue;
-        memcpy(s->rgb[s->n], p, 3);
-        s->w[s->n++] = k->weight[i];
-        s->weight += k->weight[i];
-    }
-}
-
-static bool is_flat(const struct samples *s)
-{
-    for (int c = 0; c < 3; c++) {
-        int low = 255, high = 0;
-        for (int i = 0; i < s->n; i++) {
-            low = s->rgb[i][c] < low ? s->rgb[i][c] : low;
-            high = s->rgb[i][c] > high ? s->rgb[i][c] : high;
-        }
-        if (high - low > FLAT)
-            return false;
-    }
-    return true;
-}
-
-/* Of bytes: for colours so near each other any space gives the same. */
-static void mean_of_bytes(const struct samples *s, uint8_t rgb[3])
-{
-    for (int c = 0; c < 3; c++) {
-        int64_t sum = 0;
-        for (int i = 0; i < s->n; i++)
-            sum += (int64_t)s->w[i] * s->rgb[i][c];
-        rgb[c] = (uint8_t)((sum + s->weight / 2) / s->weight);
-    }
-}
-
-struct sum {
-    float l, a, b, weight;
-};
-
-static struct oklab mean_of(struct sum s)
-{
-    return (struct oklab){s.l / s.weight, s.a / s.weight, s.b / s.weight};
-}
-
-/* Of the samples with in[i] == 1, or of all with in == NULL. */
-static struct sum add_up(const struct samples *s, const uint8_t *in)
-{
-    struct sum sum = {0, 0, 0, 0};
-    for (int i = 0; i < s->n; i++) {
-        float w = (float)(in ? s->w[i] * in[i] : s->w[i]);
-        sum.l += w * s->lab[i].l, sum.a += w * s->lab[i].a, sum.b += w * s->lab[i].b;
-        sum.weight += w;
-    }
-    return sum;
-}
-
-static struct oklab farthest_from(const struct samples *s, struct oklab from)
-{
-    float best = -1;
-    struct oklab found = from;
-    for (int i = 0; i < s->n; i++) {
-        float d = oklab_distance2(s->lab[i], from);
-        if (d > best)
-            best = d, found = s->lab[i];
-    }
-    return found;
-}
-
-/* k-means with two groups, begun at the two ends of the cell's colours. */
-static struct oklab heavier_half(const struct samples *s)
-{
-    uint8_t second[SIDE * SIDE] = {0}; /* 1: in the second group, else in the first */
-    struct sum all = add_up(s, NULL), sum[2] = {{0}};
-    struct oklab mean[2];
-    mean[0] = farthest_from(s, mean_of(all));
-    mean[1] = farthest_from(s, mean[0]);
-    for (int round = 0, moved = 1; round < ROUNDS && moved; round++) {
-        moved = 0;
-        for (int i = 0; i < s->n; i++) {
-            uint8_t to = oklab_distance2(s->lab[i], mean[1]) < oklab_distance2(s->lab[i], mean[0]);
-            moved |= to ^ second[i];
-            second[i] = to;
-        }
-        sum[1] = add_up(s, second);
-        sum[0] = (struct sum){all.l - sum[1].l, all.a - sum[1].a, all.b - sum[1].b,
-                              all.weight - sum[1].weight};
-        for (int g = 0; g < 2; g++)
-            mean[g] = sum[g].weight > 0 ? mean_of(sum[g]) : mean[g];
-    }
-    if (oklab_distance2(mean[0], mean[1]) < ONE_COLOUR * ONE_COLOUR)
-        return mean_of(all);
-    return mean[sum[1].weight > sum[0].weight];
-}
-
-/* Bytes that differ by less are one colour to `most_frequent`. */
-enum { ALIKE = 16 };
-
-static bool alike(const uint8_t *p, const uint8_t *q)
-{
-    for (int c = 0; c < 3; c++)
-        if (p[c] - q[c] >= ALIKE || q[c] - p[c] >= ALIKE)
-            return false;
-    return true;
-}
-
-/* The colour that has the greatest weight of others like it, and the mean of those. Of two with the
- * same weight, the first. */
-static struct oklab most_frequent(const struct samples *s)
-{
-    int best = -1, most = 0;
-    uint8_t in[SIDE * SIDE];
-    for (int i = 0; i < s->n; i++) {
-        int weight = 0;
-        for (int k = 0; k < s->n; k++)
-            weight += alike(s->rgb[i], s->rgb[k]) ? s->w[k] : 0;
-        if (weight > most)
-            most = weight, best = i;
-    }
-    for (int k = 0; k < s->n; k++)
-        in[k] = alike(s->rgb[best], s->rgb[k]);
-    return mean_of(add_up(s, in));
-}
-
-static void cell_color(struct samples *s, enum cell_method method, uint8_t rgb[3])
-{
-    if (is_flat(s)) {
-        mean_of_bytes(s, rgb);
-        return;
-    }
-    oklab_from_srgb_many(s->rgb, s->n, s->lab);
-    oklab_to_srgb(method == CELL_CENTROID   ? heavier_half(s)
-                  : method == CELL_DOMINANT ? most_frequent(s)
-                                            : mean_of(add_up(s, NULL)),
-                  rgb);
+    k->batch.count = k->n;
 }
 
 /* Cells of one pixel. */
@@ -261,26 +111,54 @@ struct masks {
     struct mask at[4][4];
 };
 
-static const struct mask *mask_of(struct masks *all, int width, int height)
+static struct mask *mask_of(struct masks *all, int width, int height)
 {
     struct mask *k = &all->at[height & 3][width & 3];
-    if (k->width != width || k->height != height)
+    if (k->width != width || k->height != height) {
+        cell_batch_finish(&k->batch, k->method);
         mask_make(k, width, height, all->method);
+    }
     return k;
 }
 
-static void reduce_row(const struct image *m, struct masks *all, const int *x, int columns, int top,
-                       int height, uint8_t *out)
+/* Hidden samples get the colour of the first that is seen. */
+static void hide_samples(const struct mask *k, struct cell_batch *b, int lane, int first)
 {
-    struct samples s;
-    for (int i = 0; i < columns; i++, out += 4) {
-        const struct mask *k = mask_of(all, x[i + 1] - x[i], height);
-        take_samples(m, k, x[i], top, &s);
-        if (2 * (int64_t)s.weight < k->total)
-            continue; /* stays transparent black */
-        cell_color(&s, k->method, out);
-        out[3] = 255;
+    for (int i = 0; i < k->n; i++)
+        for (int c = 0; c < 3 && b->weight[i][lane] <= 0; c++)
+            b->rgb[c][i][lane] = b->rgb[c][first][lane];
+}
+
+/* The cell whose corner is at (left, top), if most of it is visible: its colour goes to `out` when
+ * the batch is full, or flushed. */
+static void take_cell(const struct image *m, struct mask *k, int left, int top, uint8_t *out)
+{
+    struct cell_batch *b = &k->batch;
+    int lane = b->n, seen = 0, first = -1;
+    const uint8_t *corner = m->rgba + 4 * ((size_t)top * (size_t)m->width + (size_t)left);
+    for (int i = 0; i < k->n; i++) {
+        const uint8_t *p = corner + 4 * ((size_t)k->y[i] * (size_t)m->width + (size_t)k->x[i]);
+        int w = p[3] >= OPAQUE ? k->weight[i] : 0;
+        for (int c = 0; c < 3; c++)
+            b->rgb[c][i][lane] = p[c];
+        b->weight[i][lane] = (float)w;
+        first = first < 0 && w ? i : first;
+        seen += w;
     }
+    if (2 * (int64_t)seen < k->total || first < 0)
+        return; /* stays transparent black */
+    if (seen < k->total)
+        hide_samples(k, b, lane, first);
+    b->out[b->n++] = out;
+    out[3] = 255;
+    if (b->n == CELL_LANES)
+        cell_batch_finish(b, k->method);
+}
+
+static void flush(struct masks *all)
+{
+    for (int i = 0; i < 16; i++)
+        cell_batch_finish(&all->at[i / 4][i % 4].batch, all->at[i / 4][i % 4].method);
 }
 
 struct image *cells_reduce_lines(const struct image *m, const int *x, int columns, const int *y,
@@ -296,8 +174,12 @@ struct image *cells_reduce_lines(const struct image *m, const int *x, int column
     }
     all->method = method;
     for (int j = 0; j < rows; j++)
-        reduce_row(m, all, x, columns, y[j], y[j + 1] - y[j],
-                   out->rgba + (size_t)j * (size_t)columns * 4);
+        for (int i = 0; i < columns; i++) {
+            size_t at = (size_t)j * (size_t)columns + (size_t)i;
+            struct mask *k = mask_of(all, x[i + 1] - x[i], y[j + 1] - y[j]);
+            take_cell(m, k, x[i], y[j], out->rgba + 4 * at);
+        }
+    flush(all);
     free(all);
     return out;
 }

@@ -1,10 +1,12 @@
 /* Small faults of pixel art; see clean.h. */
 #include "sprite/clean.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "sprite/oklab.h"
+#include "sprite/wide.h"
 
 enum { SAME_AROUND = 6, COLORS = 256 };
 
@@ -17,20 +19,45 @@ const char *clean_name(int i)
     return i >= 0 && i < (int)(sizeof names / sizeof *names) ? names[i] : NULL;
 }
 
-/* A pixel as one value; all hidden ones, and what lies outside, are 0. */
-static uint32_t at(const struct image *m, int x, int y)
+/* The image with one value a pixel and a margin, so that nothing need ask where it ends; hidden
+ * pixels, and the margin, are 0. */
+enum { MARGIN = 2 };
+
+struct values {
+    uint32_t *all, *at; /* at: of the image's first pixel */
+    ptrdiff_t row;
+};
+
+static uint32_t value_of(const uint8_t *p)
 {
-    if (x < 0 || y < 0 || x >= m->width || y >= m->height)
-        return 0;
-    const uint8_t *p = m->rgba + 4 * ((size_t)y * (size_t)m->width + (size_t)x);
     return p[3] ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
 }
 
-static void put(struct image *m, int x, int y, uint32_t value)
+static int values_take(struct values *v, const struct image *m, struct err *e)
 {
-    uint8_t *p = m->rgba + 4 * ((size_t)y * (size_t)m->width + (size_t)x);
-    for (int c = 0; c < 4; c++)
-        p[c] = (uint8_t)(value >> (24 - 8 * c));
+    v->row = m->width + 2 * MARGIN;
+    v->all = calloc((size_t)v->row * ((size_t)m->height + 2 * MARGIN), sizeof *v->all);
+    if (!v->all)
+        return err_set(e, "out of memory for cleaning");
+    v->at = v->all + MARGIN * v->row + MARGIN;
+    for (int y = 0; y < m->height; y++)
+        for (int x = 0; x < m->width; x++)
+            v->at[y * v->row + x] = value_of(m->rgba +
+                                             4 * ((size_t)y * (size_t)m->width + (size_t)x));
+    return 0;
+}
+
+static void values_put(const struct values *v, struct image *m)
+{
+    uint8_t *p = m->rgba;
+    for (int y = 0; y < m->height; y++)
+        for (int x = 0; x < m->width; x++, p += 4) {
+            uint32_t value = v->at[y * v->row + x];
+            if (value == value_of(p))
+                continue;
+            for (int c = 0; c < 4; c++)
+                p[c] = (uint8_t)(value >> (24 - 8 * c));
+        }
 }
 
 /* ---- colours ---- */
@@ -92,100 +119,115 @@ static int merge_near(struct image *m, int *changed, struct err *e)
     return 0;
 }
 
-/* ---- single pixels: read from a copy, written to the image ---- */
+/* ---- single pixels: looked at in one copy, changed in another ---- */
 
-static bool mend_lone(const struct image *from, struct image *m, int x, int y)
+/* What the pixel at p becomes; itself, if nothing. `row` is the distance to the pixel below. */
+static uint32_t mend_lone(const uint32_t *p, ptrdiff_t row)
 {
-    uint32_t here = at(from, x, y), best = here;
-    int most = 0;
-    for (int k = 0; k < 9; k++) {
-        uint32_t v = at(from, x + k % 3 - 1, y + k / 3 - 1);
+    if (p[-1] == *p || p[1] == *p || p[-row] == *p || p[row] == *p)
+        return *p;
+    uint32_t around[8] = {p[-row - 1], p[-row],    p[-row + 1], p[-1],
+                          p[1],        p[row - 1], p[row],      p[row + 1]};
+    for (int k = 0; k < 8; k++)
+        if (around[k] == *p)
+            return *p;
+    /* Six of eight are the same: so one of the first three is among them. */
+    for (int k = 0; k < 8 - SAME_AROUND + 1; k++) {
         int same = 0;
-        if (k != 4 && v == here)
-            return false;
-        for (int i = 0; i < 9; i++)
-            same += i != 4 && at(from, x + i % 3 - 1, y + i / 3 - 1) == v;
-        if (k != 4 && same > most)
-            most = same, best = v;
+        for (int i = 0; i < 8; i++)
+            same += around[i] == around[k];
+        if (same >= SAME_AROUND)
+            return around[k];
     }
-    if (most < SAME_AROUND)
-        return false;
-    put(m, x, y, best);
-    return true;
+    return *p;
 }
 
 /* Are the 3x3 pixels around all of one colour, or hidden? And is one of its corners a square of
  * 2x2 pixels, so that it is no thin line? */
-static bool is_thick(const struct image *m, int x, int y)
+static bool is_thick(const uint32_t *p, ptrdiff_t row)
 {
-    uint32_t here = at(m, x, y);
     for (int k = 0; k < 9; k++) {
-        uint32_t v = at(m, x + k % 3 - 1, y + k / 3 - 1);
-        if (v && v != here)
+        uint32_t v = p[(k / 3 - 1) * row + k % 3 - 1];
+        if (v && v != *p)
             return false;
     }
     for (int dy = -1; dy <= 1; dy += 2)
         for (int dx = -1; dx <= 1; dx += 2)
-            if (at(m, x + dx, y) == here && at(m, x, y + dy) == here &&
-                at(m, x + dx, y + dy) == here)
+            if (p[dx] == *p && p[dy * row] == *p && p[dy * row + dx] == *p)
                 return true;
     return false;
 }
 
 /* The outer pixel of an outline that is two pixels thick: another colour is two pixels away. */
-static bool mend_double(const struct image *from, struct image *m, int x, int y)
+static uint32_t mend_double(const uint32_t *p, ptrdiff_t row)
 {
-    uint32_t here = at(from, x, y);
-    bool outside = !at(from, x - 1, y) || !at(from, x + 1, y) || !at(from, x, y - 1) ||
-                   !at(from, x, y + 1);
-    if (!here || !outside || !is_thick(from, x, y))
-        return false;
+    bool outside = !p[-1] || !p[1] || !p[-row] || !p[row];
+    if (!*p || !outside || !is_thick(p, row))
+        return *p;
     for (int k = 0; k < 25; k++) {
-        uint32_t v = at(from, x + k % 5 - 2, y + k / 5 - 2);
-        if (!v || v == here)
-            continue;
-        put(m, x, y, 0);
-        return true;
+        uint32_t v = p[(k / 5 - 2) * row + k % 5 - 2];
+        if (v && v != *p)
+            return 0;
     }
-    return false;
+    return *p;
 }
 
-/* In place, so that of the two corners of a step only the first goes: a line that comes from
- * (-dx, 0), turns here, and at (0, -dy) turns back to (dx, -dy). */
-static bool mend_jagged(const struct image *from, struct image *m, int x, int y)
+/* A thin line that comes from one side, turns here, and at the next pixel turns back: of the pixels
+ * beside this one it has one to the left or right and one above or below. */
+static uint32_t mend_jagged(const uint32_t *p, ptrdiff_t row)
 {
-    (void)from;
-    uint32_t here = at(m, x, y);
-    for (int k = 0; k < 8 && here; k++) {
-        int a = k & 1 ? 1 : -1, b = k & 2 ? 1 : -1, ax = 0, ay = 0, bx = 0, by = 0;
-        *(k & 4 ? &ay : &ax) = a; /* towards where the line comes from */
-        *(k & 4 ? &bx : &by) = b; /* towards where it goes */
-        if (at(m, x + ax, y + ay) != here || at(m, x + bx, y + by) != here ||
-            at(m, x + bx - ax, y + by - ay) != here)
-            continue;
-        uint32_t side = at(m, x - bx, y - by), ahead = at(m, x - ax, y - ay);
-        bool thin = side != here && ahead != here && at(m, x + ax + bx, y + ay + by) != here &&
-                    at(m, x - ax - bx, y - ay - by) != here;
-        if (!thin || side != ahead)
-            continue;
-        put(m, x, y, side);
-        return true;
-    }
-    return false;
+    bool left = p[-1] == *p, up = p[-row] == *p;
+    if (!*p || left == (p[1] == *p) || up == (p[row] == *p))
+        return *p;
+    ptrdiff_t across = left ? -1 : 1, along = up ? -row : row;
+    uint32_t side = p[-along], ahead = p[-across];
+    if (side != ahead || p[across + along] == *p || p[-across - along] == *p)
+        return *p;
+    return p[along - across] == *p || p[across - along] == *p ? side : *p;
 }
 
-static int each_pixel(struct image *m,
-                      bool (*mend)(const struct image *, struct image *, int x, int y),
-                      int *changed, struct err *e)
+ALWAYS_INLINE int each_pixel(const struct image *m, const struct values *from,
+                             const struct values *to,
+                             uint32_t (*mend)(const uint32_t *, ptrdiff_t row))
 {
-    struct image *copy = image_copy(m);
-    if (!copy)
-        return err_set(e, "out of memory for cleaning");
+    int changed = 0;
     for (int y = 0; y < m->height; y++)
-        for (int x = 0; x < m->width; x++)
-            *changed += mend(copy, m, x, y);
-    image_free(copy);
-    return 0;
+        for (int x = 0; x < m->width; x++) {
+            const uint32_t *p = from->at + y * from->row + x;
+            uint32_t value = mend(p, from->row);
+            changed += value != *p;
+            to->at[y * to->row + x] = value;
+        }
+    return changed;
+}
+
+static void swap(struct values *v)
+{
+    struct values first = v[0];
+    v[0] = v[1];
+    v[1] = first;
+}
+
+static int mend_pixels(struct image *m, unsigned what, struct clean_report *r, struct err *e)
+{
+    struct values v[2] = {{0}};
+    int rc = values_take(&v[0], m, e) || values_take(&v[1], m, e) ? -1 : 0;
+    if (!rc && what & CLEAN_LONE) {
+        r->lone = each_pixel(m, &v[0], &v[1], mend_lone);
+        swap(v);
+    }
+    if (!rc && what & CLEAN_DOUBLE) {
+        r->doubled = each_pixel(m, &v[0], &v[1], mend_double);
+        swap(v);
+    }
+    /* In place, so that of the two corners of a step only the first goes. */
+    if (!rc && what & CLEAN_JAGGED)
+        r->jagged = each_pixel(m, &v[0], &v[0], mend_jagged);
+    if (!rc)
+        values_put(&v[0], m);
+    free(v[0].all);
+    free(v[1].all);
+    return rc;
 }
 
 int clean_image(struct image *m, unsigned what, struct clean_report *r, struct err *e)
@@ -193,11 +235,5 @@ int clean_image(struct image *m, unsigned what, struct clean_report *r, struct e
     *r = (struct clean_report){0};
     if (what & CLEAN_NEAR && merge_near(m, &r->near, e))
         return -1;
-    if (what & CLEAN_LONE && each_pixel(m, mend_lone, &r->lone, e))
-        return -1;
-    if (what & CLEAN_DOUBLE && each_pixel(m, mend_double, &r->doubled, e))
-        return -1;
-    if (what & CLEAN_JAGGED && each_pixel(m, mend_jagged, &r->jagged, e))
-        return -1;
-    return 0;
+    return what & (CLEAN_LONE | CLEAN_DOUBLE | CLEAN_JAGGED) ? mend_pixels(m, what, r, e) : 0;
 }

@@ -6,8 +6,14 @@
 
 #include "sprite/oklab.h"
 #include "sprite/palette.h"
+#include "sprite/wide.h"
 
-enum { CACHE_BITS = 13 };
+enum {
+    CACHE_BITS = 16,
+    LARGE = 1 << 18, /* pixels from which colours that look the same share a mix */
+    DROP = 2,        /* so many bits a channel are dropped then */
+    BINS = 1 << (24 - 3 * DROP),
+};
 
 /* How much of the squared distance of two colours their mix costs: a mix must be worth its grain.
  */
@@ -22,9 +28,18 @@ struct mix {
 
 enum { SEEN = 1 << 24 };
 
+/* Colours of the palette, eight side by side; what is missing in the last eight is far from all. */
+struct colours {
+    int n; /* eights */
+    lanes8 l[PALETTE_MAX / 8], a[PALETTE_MAX / 8], b[PALETTE_MAX / 8];
+};
+
 struct work {
     const struct palette *palette;
     struct oklab lab[PALETTE_MAX];
+    struct colours colours;
+    bool drop;             /* the image is large */
+    uint8_t own[BINS / 8]; /* bins that hold a colour of the palette */
     struct mix cache[1 << CACHE_BITS];
 };
 
@@ -35,44 +50,118 @@ const char *dither_name(int i)
     return i >= 0 && i < (int)(sizeof names / sizeof *names) ? names[i] : NULL;
 }
 
+/* The best of eight lanes, each the best of every eighth colour. Of two as good, the first. */
+static int best_lane(const float least[8], const int32_t index[8], float *found)
+{
+    int best = 0;
+    for (int j = 1; j < 8; j++)
+        if (least[j] < least[best] || (least[j] <= least[best] && index[j] < index[best]))
+            best = j;
+    *found = least[best];
+    return index[best];
+}
+
+ALWAYS_INLINE void find_nearest_loop(const struct colours *k, struct oklab c, int *best)
+{
+    lanes8 least = (lanes8){0} + FLT_MAX;
+    ints8 found = {0}, here = {0, 1, 2, 3, 4, 5, 6, 7};
+    for (int i = 0; i < k->n; i++, here += 8) {
+        lanes8 l = c.l - k->l[i], a = c.a - k->a[i], b = c.b - k->b[i];
+        lanes8 d = l * l + a * a + b * b;
+        ints8 less = d < least;
+        least = LANES_PICK(less, d, least);
+        found = (less & here) | (~less & found);
+    }
+    float lanes[8], d;
+    int32_t index[8];
+    memcpy(lanes, &least, sizeof lanes);
+    memcpy(index, &found, sizeof index);
+    *best = best_lane(lanes, index, &d);
+}
+
+WIDE_TWINS(find_nearest, (const struct colours *k, struct oklab c, int *best), (k, c, best))
+
 static int nearest(const struct work *k, struct oklab c)
 {
-    float least = FLT_MAX;
-    int best = 0;
-    for (int i = 0; i < k->palette->n; i++) {
-        float d = oklab_distance2(c, k->lab[i]);
-        if (d < least)
-            least = d, best = i;
-    }
+    int best;
+    find_nearest(&k->colours, c, &best);
     return best;
 }
+
+/* The colour that, mixed into p, comes nearest to c, and how much of it; the cost that it has to
+ * stay below is *cost. */
+ALWAYS_INLINE void second_loop(const struct colours *k, struct oklab c, struct oklab p, float *cost,
+                               int *second, float *share)
+{
+    lanes8 none = {0}, least = none + *cost, part = none;
+    ints8 found = (ints8){0} - 1, here = {0, 1, 2, 3, 4, 5, 6, 7};
+    for (int i = 0; i < k->n; i++, here += 8) {
+        lanes8 dl = k->l[i] - p.l, da = k->a[i] - p.a, db = k->b[i] - p.b;
+        lanes8 length = dl * dl + da * da + db * db;
+        lanes8 t = ((c.l - p.l) * dl + (c.a - p.a) * da + (c.b - p.b) * db) / length;
+        t = LANES_PICK(t < 0, none, t);
+        t = LANES_PICK(t > 0.5f, none + 0.5f, t);
+        lanes8 l = c.l - (p.l + t * dl), a = c.a - (p.a + t * da), b = c.b - (p.b + t * db);
+        lanes8 d = l * l + a * a + b * b + GRAIN * length * 4 * t * (1 - t);
+        ints8 less = (d < least) & (length > 0);
+        least = LANES_PICK(less, d, least);
+        part = LANES_PICK(less, t, part);
+        found = (less & here) | (~less & found);
+    }
+    float lanes[8], parts[8];
+    int32_t index[8];
+    memcpy(lanes, &least, sizeof lanes);
+    memcpy(parts, &part, sizeof parts);
+    memcpy(index, &found, sizeof index);
+    for (int j = 0; j < 8; j++)
+        index[j] = index[j] < 0 ? PALETTE_MAX + j : index[j]; /* a lane without one comes last */
+    int best = best_lane(lanes, index, cost);
+    *second = best < PALETTE_MAX ? best : -1;
+    *share = best < PALETTE_MAX ? parts[best % 8] : 0;
+}
+
+WIDE_TWINS(second,
+           (const struct colours *k, struct oklab c, struct oklab p, float *cost, int *found,
+            float *share),
+           (k, c, p, cost, found, share))
 
 /* The colour that, mixed into the nearest one, comes nearest to `c`. */
 static void find_second(const struct work *k, struct oklab c, struct mix *m)
 {
     struct oklab p = k->lab[m->first];
-    float least = oklab_distance2(c, p);
-    for (int i = 0; i < k->palette->n; i++) {
-        struct oklab q = k->lab[i], d = {q.l - p.l, q.a - p.a, q.b - p.b};
-        float length = oklab_distance2(p, q);
-        if (length <= 0)
-            continue;
-        float t = ((c.l - p.l) * d.l + (c.a - p.a) * d.a + (c.b - p.b) * d.b) / length;
-        t = t < 0 ? 0 : t > 0.5f ? 0.5f : t;
-        struct oklab mix = {p.l + t * d.l, p.a + t * d.a, p.b + t * d.b};
-        float cost = oklab_distance2(c, mix) + GRAIN * length * 4 * t * (1 - t);
-        if (cost < least)
-            least = cost, m->second = (uint8_t)i, m->share = t;
-    }
+    float cost = oklab_distance2(c, p), share;
+    int found;
+    second(&k->colours, c, p, &cost, &found, &share);
+    if (found >= 0)
+        m->second = (uint8_t)found, m->share = share;
+}
+
+static uint32_t bin_of(const uint8_t *p)
+{
+    return (uint32_t)(p[0] >> DROP) << 2 * (8 - DROP) | (uint32_t)(p[1] >> DROP) << (8 - DROP) |
+           p[2] >> DROP;
+}
+
+/* The colour that stands for p: itself, or the middle of its bin. */
+static void stand_in(const struct work *k, const uint8_t *p, uint8_t rgb[3])
+{
+    uint32_t bin = bin_of(p);
+    memcpy(rgb, p, 3);
+    if (!k->drop || k->own[bin / 8] >> bin % 8 & 1)
+        return;
+    for (int c = 0; c < 3; c++)
+        rgb[c] = (uint8_t)((p[c] & ~((1 << DROP) - 1)) | 1 << (DROP - 1));
 }
 
 static const struct mix *mix_of(struct work *k, const uint8_t *p, bool two)
 {
-    uint32_t rgb = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2] | SEEN;
+    uint8_t color[3];
+    stand_in(k, p, color);
+    uint32_t rgb = (uint32_t)color[0] << 16 | (uint32_t)color[1] << 8 | color[2] | SEEN;
     struct mix *m = &k->cache[(rgb * 2654435761u) >> (32 - CACHE_BITS)];
     if (m->rgb == rgb)
         return m;
-    struct oklab c = oklab_from_srgb(p);
+    struct oklab c = oklab_from_srgb(color);
     *m = (struct mix){.rgb = rgb, .first = (uint8_t)nearest(k, c)};
     m->second = m->first;
     if (two)
@@ -151,6 +240,24 @@ static int diffuse(struct work *k, struct image *m, struct err *e)
 
 /* ---- */
 
+static void take_colours(struct work *k)
+{
+    int n = k->palette->n;
+    k->colours.n = (n + 7) / 8;
+    for (int i = 0; i < n; i++)
+        k->lab[i] = oklab_from_srgb(k->palette->rgb[i]);
+    for (int i = 0; i < n; i++) {
+        uint32_t bin = bin_of(k->palette->rgb[i]);
+        k->own[bin / 8] |= (uint8_t)(1 << bin % 8);
+    }
+    for (int i = 0; i < k->colours.n * 8; i++) {
+        struct oklab c = i < n ? k->lab[i] : (struct oklab){1e6f, 0, 0};
+        k->colours.l[i / 8][i % 8] = c.l;
+        k->colours.a[i / 8][i % 8] = c.a;
+        k->colours.b[i / 8][i % 8] = c.b;
+    }
+}
+
 int palette_apply(struct image *m, const struct palette *p, enum dither dither, struct err *e)
 {
     struct work *k = calloc(1, sizeof *k);
@@ -158,8 +265,8 @@ int palette_apply(struct image *m, const struct palette *p, enum dither dither, 
     if (!k)
         return err_set(e, "out of memory for the palette");
     k->palette = p;
-    for (int i = 0; i < p->n; i++)
-        k->lab[i] = oklab_from_srgb(p->rgb[i]);
+    take_colours(k);
+    k->drop = (int64_t)m->width * m->height >= LARGE;
     if (dither == DITHER_FLOYD)
         rc = diffuse(k, m, e);
     else

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sprite/wide.h"
+
 enum {
     OPAQUE = 128,
     RED = 2,
@@ -50,7 +52,7 @@ static int work_init(struct work *k, int w)
     return 0;
 }
 
-static void take_row(const struct image *m, int y, struct row *to)
+ALWAYS_INLINE void take_row(const struct image *m, int y, struct row *to)
 {
     const uint8_t *p = m->rgba + (size_t)y * (size_t)m->width * 4;
     for (int x = 0; x < m->width; x++, p += 4) {
@@ -62,14 +64,14 @@ static void take_row(const struct image *m, int y, struct row *to)
     }
 }
 
-static inline int16_t apart(int16_t p, int16_t q)
+ALWAYS_INLINE int16_t apart(int16_t p, int16_t q)
 {
     return (int16_t)(p > q ? p - q : q - p);
 }
 
 /* out[i]: how far p's pixel i + shift is from q's pixel i. */
-static void differences(const struct row *p, const struct row *q, int shift, int n,
-                        int16_t *restrict out)
+ALWAYS_INLINE void differences(const struct row *p, const struct row *q, int shift, int n,
+                               int16_t *restrict out)
 {
     const int16_t *r = p->r + shift, *g = p->g + shift, *b = p->b + shift, *h = p->hidden + shift;
     for (int i = 0; i < n; i++)
@@ -79,7 +81,7 @@ static void differences(const struct row *p, const struct row *q, int shift, int
 
 /* What counts of difference c, between a, b before and d, e behind: all of it at a peak, and
  * beside one. */
-static inline int16_t counts(int16_t a, int16_t b, int16_t c, int16_t d, int16_t e, int16_t floor)
+ALWAYS_INLINE int16_t counts(int16_t a, int16_t b, int16_t c, int16_t d, int16_t e, int16_t floor)
 {
     int here = (c >= b) & (c > d) & (c > floor);
     int before = (b >= a) & (b > c) & (b > floor);
@@ -88,7 +90,7 @@ static inline int16_t counts(int16_t a, int16_t b, int16_t c, int16_t d, int16_t
 }
 
 /* Adds what counts within a row to the sums of the columns. */
-static void add_across(struct work *k, const struct row *row)
+ALWAYS_INLINE void add_across(struct work *k, const struct row *row)
 {
     int n = k->w - 1;
     int16_t *d = k->across + 2;
@@ -102,7 +104,7 @@ static void add_across(struct work *k, const struct row *row)
 }
 
 /* What counts between rows j - 1 and j. */
-static float add_down(const struct work *k, int j)
+ALWAYS_INLINE float add_down(const struct work *k, int j)
 {
     const int16_t *d[5];
     for (int i = 0; i < 5; i++)
@@ -137,7 +139,7 @@ static void find_floor(struct work *k, const struct image *m)
 }
 
 /* Rows are read once; a difference between rows is judged when the two behind it are known. */
-static void run(struct work *k, const struct image *m, float *columns, float *rows)
+ALWAYS_INLINE void run_loop(struct work *k, const struct image *m, float *columns, float *rows)
 {
     for (int y = 0; y < m->height + 2; y++) {
         int16_t *down = k->down[y % 5];
@@ -154,6 +156,9 @@ static void run(struct work *k, const struct image *m, float *columns, float *ro
     for (int x = 0; x < k->w; x++)
         columns[x] = (float)k->sum[x];
 }
+
+WIDE_TWINS(run, (struct work * k, const struct image *m, float *columns, float *rows),
+           (k, m, columns, rows))
 
 static int edges_new(struct edges *e, int n)
 {

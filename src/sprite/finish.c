@@ -135,17 +135,23 @@ static int few_colors(struct image *m, const struct finish_options *o, struct fi
     return 0;
 }
 
+/* Of all visible pixels. Colours come again and again: those that were looked at lately are not
+ * looked at twice. */
 static const uint8_t *darkest(const struct image *m)
 {
+    enum { SEEN = 1024 };
     static const uint8_t black[3] = {0, 0, 0};
-    const uint8_t *best = black, *last = NULL;
+    uint32_t seen[SEEN] = {0};
+    const uint8_t *best = black;
     float least = 2;
     for (const uint8_t *p = m->rgba, *end = p + (size_t)m->width * (size_t)m->height * 4; p < end;
          p += 4) {
-        if (!p[3] || (last && !memcmp(p, last, 3)))
+        uint32_t key = 1u << 24 | (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
+        uint32_t *slot = &seen[(key * 2654435761u) >> 22];
+        if (!p[3] || *slot == key)
             continue;
+        *slot = key;
         float l = oklab_from_srgb(p).l;
-        last = p;
         if (l < least)
             least = l, best = p;
     }
@@ -161,7 +167,8 @@ static int dress(struct image **m, const struct finish_options *o, struct finish
         return -1;
     if (o->clean && clean_image(*m, o->clean, &r->clean, e))
         return -1;
-    memcpy(rgb, o->outline_rgb ? o->outline_rgb : darkest(*m), 3);
+    if (o->outline)
+        memcpy(rgb, o->outline_rgb ? o->outline_rgb : darkest(*m), 3);
     if (o->outline && frame_outline(m, o->outline, rgb, e))
         return -1;
     if (!o->place)

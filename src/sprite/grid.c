@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "sprite/edges.h"
+#include "sprite/wide.h"
 
 enum {
     PER_WAVE = 4,  /* waves tried between two that differ by one length over the image */
@@ -80,7 +81,7 @@ struct turning {
     float re[BLOCK], im[BLOCK], c[BLOCK], s[BLOCK], dc[BLOCK], ds[BLOCK];
 };
 
-static void turn(struct turning *restrict t, float w)
+ALWAYS_INLINE void turn(struct turning *restrict t, float w)
 {
     for (int i = 0; i < BLOCK; i++) {
         float next = t->c[i] * t->dc[i] - t->s[i] * t->ds[i];
@@ -91,7 +92,7 @@ static void turn(struct turning *restrict t, float w)
 
 /* Adds what in_step says of each wave. A pixel after the other, all waves turn by their angle:
  * that is what compilers turn into vector code. */
-static void waves_add(struct waves *k, const struct axis *a)
+ALWAYS_INLINE void waves_add_loop(struct waves *k, const struct axis *a)
 {
     struct turning t;
     for (int from = 0; from < k->n; from += BLOCK) {
@@ -112,6 +113,8 @@ static void waves_add(struct waves *k, const struct axis *a)
         }
     }
 }
+
+WIDE_TWINS(waves_add, (struct waves * k, const struct axis *a), (k, a))
 
 /* The frequency of the best wave; 0 where there are too few edges to tell. */
 static double best_wave(const struct axis *x, const struct axis *y, int parts, struct err *e)

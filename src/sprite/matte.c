@@ -5,12 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sprite/oklab.h"
+#include "sprite/oklab_lanes.h"
 
 enum {
     OPAQUE = 128,
     BINS = 4096, /* of the border's colours, 4 bits a channel */
-    CACHE_BITS = 12,
     SEARCH_STEPS = 120,
     SPECK_MIN = 3,     /* pixels of a speck that always goes */
     SPECK_SHARE = 128, /* or so much of the image: one pixel in 128 */
@@ -25,17 +24,17 @@ static const float LEAST = 0.03f, GREAT = 0.08f; /* tolerance by the border's no
 static const float NOISE = 6;                    /* times its median */
 static const float SPECK = 0.16f;                /* of specks beside the background */
 
-enum verdict { UNKNOWN, BACKGROUND, PALE, OTHER };
-enum state { KEPT, GONE, IN_SPECK };
+/* What a pixel is, and what became of it. */
+enum state { BACKGROUND, PALE, OTHER, GONE, IN_SPECK };
 
-/* A flood through pixels near one colour. Images have few different colours, so the verdict on
- * each is remembered. */
+/* A flood through pixels near one colour. The map has a margin of OTHER, so that the flood need not
+ * ask where the image ends. */
 struct flood {
     const struct image *m;
     struct oklab color;
-    float limit, pale;               /* squared distances */
-    uint32_t cache[1 << CACHE_BITS]; /* colour << 2 | verdict */
-    uint8_t *state;                  /* one a pixel */
+    float limit, pale; /* squared distances */
+    size_t row;        /* of the map: the image's width and the margin */
+    uint8_t *map;
     uint32_t *todo;
     size_t todo_n;
 };
@@ -43,18 +42,6 @@ struct flood {
 static struct oklab seen(const uint8_t *p)
 {
     return oklab_squeeze_dark(oklab_from_srgb(p));
-}
-
-static enum verdict judge(struct flood *f, size_t at)
-{
-    const uint8_t *p = f->m->rgba + 4 * at;
-    uint32_t rgb = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-    uint32_t *slot = &f->cache[(rgb * 2654435761u) >> (32 - CACHE_BITS)];
-    if (*slot >> 2 != rgb || (*slot & 3) == UNKNOWN) {
-        float d = oklab_distance2(seen(p), f->color);
-        *slot = rgb << 2 | (uint32_t)(d <= f->limit ? BACKGROUND : d <= f->pale ? PALE : OTHER);
-    }
-    return *slot & 3;
 }
 
 static size_t pixels(const struct image *m)
@@ -150,83 +137,138 @@ static struct oklab mean_around(const struct image *m, struct oklab color, float
 
 /* ---- the flood ---- */
 
-static void mark(struct flood *f, size_t at, enum verdict what, enum state as)
+enum { BLOCK = 64 };
+
+/* What each of a row's pixels is. */
+ALWAYS_INLINE void judge_loop(const struct flood *f, const uint8_t *p, int width, uint8_t *out)
 {
-    if (f->state[at] != KEPT || judge(f, at) != what)
+    for (int from = 0; from < width; from += BLOCK) {
+        float r[BLOCK], g[BLOCK], b[BLOCK];
+        int n = width - from < BLOCK ? width - from : BLOCK;
+        for (int i = 0; i < BLOCK; i++) {
+            const uint8_t *q = p + 4 * (i < n ? from + i : from);
+            r[i] = oklab_curve[2 * q[0]], g[i] = oklab_curve[2 * q[1]];
+            b[i] = oklab_curve[2 * q[2]];
+        }
+        for (int i = 0; i < BLOCK; i++) {
+            struct oklab c = oklab_squeeze(oklab_convert(r[i], g[i], b[i]));
+            float d = oklab_distance2(c, f->color);
+            r[i] = (d <= f->limit ? 0.0f : 1.0f) + (d <= f->pale ? 0.0f : 1.0f);
+        }
+        for (int i = 0; i < n; i++)
+            out[from + i] = (uint8_t)r[i];
+    }
+}
+
+WIDE_TWINS(judge, (const struct flood *f, const uint8_t *p, int width, uint8_t *out),
+           (f, p, width, out))
+
+static void make_map(struct flood *f)
+{
+    const struct image *m = f->m;
+    memset(f->map, OTHER, f->row * ((size_t)m->height + 2));
+    for (int y = 0; y < m->height; y++)
+        judge(f, m->rgba + 4 * (size_t)y * (size_t)m->width, m->width,
+              f->map + ((size_t)y + 1) * f->row + 1);
+}
+
+static inline void mark(struct flood *f, size_t at, enum state what, enum state as)
+{
+    if (f->map[at] != what)
         return;
-    f->state[at] = (uint8_t)as;
+    f->map[at] = (uint8_t)as;
     f->todo[f->todo_n++] = (uint32_t)at;
 }
 
-/* The pixels around: the 4 that share a side first, then, if asked for, those at the corners.
- * Returns how many the image has. */
-static int neighbours(const struct image *m, size_t at, bool corners, size_t next[8])
+/* The pixels that share a side with one, and, if asked for, those at its corners. */
+static inline void mark_around(struct flood *f, size_t at, bool corners, enum state what,
+                               enum state as)
 {
-    static const int8_t dx[8] = {0, -1, 1, 0, -1, 1, -1, 1}, dy[8] = {-1, 0, 0, 1, -1, -1, 1, 1};
-    int x = (int)(at % (size_t)m->width), y = (int)(at / (size_t)m->width), n = 0;
-    for (int i = 0; i < (corners ? 8 : 4); i++) {
-        int nx = x + dx[i], ny = y + dy[i];
-        if (nx >= 0 && ny >= 0 && nx < m->width && ny < m->height)
-            next[n++] = (size_t)ny * (size_t)m->width + (size_t)nx;
-    }
-    return n;
+    size_t above = at - f->row, below = at + f->row;
+    mark(f, above, what, as);
+    mark(f, at - 1, what, as);
+    mark(f, at + 1, what, as);
+    mark(f, below, what, as);
+    if (!corners)
+        return;
+    mark(f, above - 1, what, as);
+    mark(f, above + 1, what, as);
+    mark(f, below - 1, what, as);
+    mark(f, below + 1, what, as);
 }
 
 /* Spreads from todo[from] on. What was visited stays in `todo`. */
-static void spread(struct flood *f, size_t from, bool corners, enum verdict what, enum state as)
+static void spread(struct flood *f, size_t from, bool corners, enum state what, enum state as)
 {
-    size_t next[8];
     for (; from < f->todo_n; from++)
-        for (int n = neighbours(f->m, f->todo[from], corners, next); n > 0; n--)
-            mark(f, next[n - 1], what, as);
+        mark_around(f, f->todo[from], corners, what, as);
 }
 
 /* Pale places beside the background go when they are small. A diagonal line is one place, so an
  * outline that is not far from the ground's colour is long, and stays. */
 static void drop_specks(struct flood *f, size_t most)
 {
-    size_t gone = f->todo_n, next[8];
-    for (size_t i = 0; i < gone; i++)
-        for (int n = neighbours(f->m, f->todo[i], false, next); n > 0; n--) {
+    size_t gone = f->todo_n;
+    for (size_t i = 0; i < gone; i++) {
+        size_t at = f->todo[i], next[4] = {at - f->row, at - 1, at + 1, at + f->row};
+        for (int n = 0; n < 4; n++) {
             f->todo_n = gone;
-            mark(f, next[n - 1], PALE, IN_SPECK);
+            mark(f, next[n], PALE, IN_SPECK);
             spread(f, gone, true, PALE, IN_SPECK);
             for (size_t k = gone; k < f->todo_n && f->todo_n - gone <= most; k++)
-                f->state[f->todo[k]] = GONE;
+                f->map[f->todo[k]] = GONE;
         }
+    }
     f->todo_n = gone;
+}
+
+static size_t map_at(const struct flood *f, size_t pixel)
+{
+    size_t w = (size_t)f->m->width;
+    return (pixel / w + 1) * f->row + pixel % w + 1;
 }
 
 static size_t run_flood(struct flood *f, bool holes)
 {
     size_t n = pixels(f->m), most = n / SPECK_SHARE, gone = 0;
+    size_t end = f->row * ((size_t)f->m->height + 2);
     int length = border_length(f->m);
+    make_map(f);
     for (int i = 0; i < length; i++)
-        mark(f, border_at(f->m, i), BACKGROUND, GONE);
+        mark(f, map_at(f, border_at(f->m, i)), BACKGROUND, GONE);
     spread(f, 0, false, BACKGROUND, GONE);
-    for (size_t i = 0; holes && i < n; i++)
+    for (size_t i = 0; holes && i < end; i++)
         mark(f, i, BACKGROUND, GONE);
     drop_specks(f, most > SPECK_MIN ? most : SPECK_MIN);
-    for (size_t i = 0; i < n; i++)
-        gone += f->state[i] == GONE;
+    for (size_t i = 0; i < end; i++)
+        gone += f->map[i] == GONE;
     return gone;
+}
+
+static void take_away(struct image *m, const struct flood *f)
+{
+    uint8_t *p = m->rgba;
+    for (int y = 0; y < m->height; y++)
+        for (int x = 0; x < m->width; x++, p += 4) {
+            bool goes = f->map[((size_t)y + 1) * f->row + (size_t)x + 1] == GONE;
+            for (int c = 0; c < 3; c++)
+                p[c] = goes ? 0 : p[c];
+            p[3] = goes ? 0 : 255;
+        }
 }
 
 static int cut(struct image *m, struct flood *f, bool holes, struct matte_report *r, struct err *e)
 {
     size_t n = pixels(m);
-    f->state = calloc(n, 1);
+    f->row = (size_t)m->width + 2;
+    f->map = malloc(f->row * ((size_t)m->height + 2));
     f->todo = malloc(n * sizeof *f->todo);
-    if (!f->state || !f->todo)
+    if (!f->map || !f->todo)
         return err_set(e, "out of memory for the matte of %dx%d pixels", m->width, m->height);
     r->share = (double)run_flood(f, holes) / (double)n;
     r->found = r->share <= MOST;
-    for (size_t i = 0; r->found && i < n; i++) {
-        if (f->state[i] == GONE)
-            memset(m->rgba + 4 * i, 0, 4);
-        else
-            m->rgba[4 * i + 3] = 255;
-    }
+    if (r->found)
+        take_away(m, f);
     return 0;
 }
 
@@ -249,16 +291,11 @@ int matte_cut(struct image *m, const struct matte_options *o, struct matte_repor
     r->tolerance = o->tolerance > 0 ? o->tolerance : by_noise(noise);
     color = mean_around(m, color, r->tolerance);
     oklab_to_srgb(color, r->rgb);
-    struct flood *f = calloc(1, sizeof *f);
-    if (!f)
-        return err_set(e, "out of memory for the matte of %dx%d pixels", m->width, m->height);
-    f->m = m;
-    f->color = oklab_squeeze_dark(color);
-    f->limit = r->tolerance * r->tolerance;
-    f->pale = r->tolerance < SPECK ? SPECK * SPECK : f->limit;
-    int rc = cut(m, f, o->holes, r, e);
-    free(f->state);
-    free(f->todo);
-    free(f);
+    struct flood f = {.m = m, .color = oklab_squeeze_dark(color)};
+    f.limit = r->tolerance * r->tolerance;
+    f.pale = r->tolerance < SPECK ? SPECK * SPECK : f.limit;
+    int rc = cut(m, &f, o->holes, r, e);
+    free(f.map);
+    free(f.todo);
     return rc;
 }

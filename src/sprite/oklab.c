@@ -2,12 +2,13 @@
 #include "sprite/oklab.h"
 
 #include <math.h>
-#include <string.h>
+
+#include "sprite/oklab_lanes.h"
 
 /* The sRGB curve (IEC 61966-2-1) at k / 510, k = 0..510: even entries are the 256 bytes' light, odd
  * ones lie half way between two bytes and are where rounding turns. */
 /* clang-format off */
-static const float curve[511] = {
+const float oklab_curve[511] = {
     0.0f, 0.000151763496f, 0.000303526991f, 0.000455290487f, 0.000607053982f, 0.000758817478f,
     0.000910580973f, 0.00106234441f, 0.00121410796f, 0.0013658714f, 0.00151763496f, 0.00166939839f,
     0.00182116195f, 0.00197292538f, 0.00212468882f, 0.00227645249f, 0.00242821593f, 0.00257997937f,
@@ -97,49 +98,20 @@ static const float curve[511] = {
 
 float srgb_to_linear(uint8_t v)
 {
-    return curve[2 * v];
+    return oklab_curve[2 * v];
 }
 
 uint8_t linear_to_srgb(float light)
 {
     int v = 0;
     for (int step = 128; step > 0; step /= 2)
-        v += light >= curve[2 * (v + step) - 1] ? step : 0;
+        v += light >= oklab_curve[2 * (v + step) - 1] ? step : 0;
     return (uint8_t)v;
-}
-
-/* A guess from the bits (a third of the exponent), then Halley's step twice: within a few units in
- * the last place. Without branches, so that compilers do several at once; what is added keeps zero
- * out of trouble and is too small to change any byte's light. */
-static inline float cube_root(float x)
-{
-    float size = fabsf(x) + 1e-20f, y;
-    uint32_t bits;
-    memcpy(&bits, &size, 4);
-    bits = bits / 3 + 709958130;
-    memcpy(&y, &bits, 4);
-    for (int i = 0; i < 2; i++) {
-        float cube = y * y * y;
-        y *= (cube + 2 * size) / (2 * cube + size);
-    }
-    return copysignf(y, x);
-}
-
-static inline struct oklab convert(float r, float g, float b)
-{
-    float l = cube_root(0.4122214708f * r + 0.5363325363f * g + 0.0514459929f * b);
-    float m = cube_root(0.2119034982f * r + 0.6806995451f * g + 0.1073969566f * b);
-    float s = cube_root(0.0883024619f * r + 0.2817188376f * g + 0.6299787005f * b);
-    return (struct oklab){
-        0.2104542553f * l + 0.7936177850f * m - 0.0040720468f * s,
-        1.9779984951f * l - 2.4285922050f * m + 0.4505937099f * s,
-        0.0259040371f * l + 0.7827717662f * m - 0.8086757660f * s,
-    };
 }
 
 struct oklab oklab_from_linear(const float c[3])
 {
-    return convert(c[0], c[1], c[2]);
+    return oklab_convert(c[0], c[1], c[2]);
 }
 
 void oklab_to_linear(struct oklab c, float rgb[3])
@@ -157,11 +129,11 @@ void oklab_to_linear(struct oklab c, float rgb[3])
 
 struct oklab oklab_from_srgb(const uint8_t rgb[3])
 {
-    return convert(curve[2 * rgb[0]], curve[2 * rgb[1]], curve[2 * rgb[2]]);
+    return oklab_convert(oklab_curve[2 * rgb[0]], oklab_curve[2 * rgb[1]], oklab_curve[2 * rgb[2]]);
 }
 
 /* In blocks of arrays, which is what compilers turn into vector code. */
-void oklab_from_srgb_many(const uint8_t (*rgb)[3], int n, struct oklab *out)
+ALWAYS_INLINE void many_loop(const uint8_t (*rgb)[3], int n, struct oklab *out)
 {
     enum { BLOCK = 64 };
     float x[BLOCK] = {0}, y[BLOCK] = {0}, z[BLOCK] = {0};
@@ -169,15 +141,23 @@ void oklab_from_srgb_many(const uint8_t (*rgb)[3], int n, struct oklab *out)
         int count = n - from < BLOCK ? n - from : BLOCK, whole = (count + 7) & ~7;
         for (int i = 0; i < count; i++) {
             const uint8_t *p = rgb[from + i];
-            x[i] = curve[2 * p[0]], y[i] = curve[2 * p[1]], z[i] = curve[2 * p[2]];
+            x[i] = oklab_curve[2 * p[0]], y[i] = oklab_curve[2 * p[1]];
+            z[i] = oklab_curve[2 * p[2]];
         }
         for (int i = 0; i < whole; i++) {
-            struct oklab c = convert(x[i], y[i], z[i]);
+            struct oklab c = oklab_convert(x[i], y[i], z[i]);
             x[i] = c.l, y[i] = c.a, z[i] = c.b;
         }
         for (int i = 0; i < count; i++)
             out[from + i] = (struct oklab){x[i], y[i], z[i]};
     }
+}
+
+WIDE_TWINS(many, (const uint8_t (*rgb)[3], int n, struct oklab *out), (rgb, n, out))
+
+void oklab_from_srgb_many(const uint8_t (*rgb)[3], int n, struct oklab *out)
+{
+    many(rgb, n, out);
 }
 
 void oklab_to_srgb(struct oklab c, uint8_t rgb[3])
@@ -190,9 +170,5 @@ void oklab_to_srgb(struct oklab c, uint8_t rgb[3])
 
 struct oklab oklab_squeeze_dark(struct oklab c)
 {
-    const float k1 = 0.206f, k2 = 0.03f, k3 = (1 + k1) / (1 + k2);
-    if (c.l <= 0)
-        return (struct oklab){0, 0, 0};
-    float x = k3 * c.l - k1, l = 0.5f * (x + sqrtf(x * x + 4 * k2 * k3 * c.l)), f = l / c.l;
-    return (struct oklab){l, c.a * f, c.b * f};
+    return c.l > 0 ? oklab_squeeze(c) : (struct oklab){0, 0, 0};
 }

@@ -39,7 +39,9 @@ int palette_parse(const uint8_t *data, size_t size, const char *name, struct pal
 int palette_of_images(const struct image *const *, int count, int colors, struct palette *,
                       struct err *);
 
-/* Every visible pixel becomes a colour of the palette. -1 only without memory. */
+/* Every visible pixel becomes a colour of the palette. In images of 2^18 pixels or more, colours
+ * that differ only in the lowest two bits of their bytes are taken for one, unless the palette has
+ * one of them (not by DITHER_FLOYD). -1 only without memory. */
 int palette_apply(struct image *, const struct palette *, enum dither, struct err *);
 
 /* Pixels of `from`'s colour i become colour i of `to`; others stay. -1 when `to` has fewer. */

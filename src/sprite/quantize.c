@@ -437,9 +437,10 @@ int quantize_image(struct image *m, int colors, struct quantize_report *r, struc
     return r->before < 0 ? err_set(e, "out of memory for the palette") : 0;
 }
 
-int quantize_count(const struct image *m)
+/* By a bit for each colour there is: fast where there are many pixels. */
+static int count_by_bits(const struct image *m)
 {
-    uint64_t *seen = calloc((1 << 24) / 64, sizeof *seen); /* a bit for each colour there is */
+    uint64_t *seen = calloc((1 << 24) / 64, sizeof *seen);
     if (!seen)
         return -1;
     int count = 0;
@@ -456,4 +457,36 @@ int quantize_count(const struct image *m)
     }
     free(seen);
     return count;
+}
+
+/* By a table that has room for each pixel to be different. */
+static int count_by_table(const struct image *m, size_t pixels)
+{
+    size_t slots = 256;
+    int bits = 8, count = 0;
+    for (; slots < 2 * pixels; slots *= 2)
+        bits++;
+    uint32_t *slot = calloc(slots, sizeof *slot), last = UINT32_MAX;
+    if (!slot)
+        return -1;
+    for (size_t i = 0; i < pixels; i++) {
+        const uint8_t *p = m->rgba + 4 * i;
+        uint32_t key = key_of(p, 0);
+        if (!p[3] || key == last)
+            continue;
+        last = key;
+        size_t at = (key * 2654435761u) >> (32 - bits);
+        while (slot[at] && slot[at] != key + 1)
+            at = (at + 1) % slots;
+        count += !slot[at];
+        slot[at] = key + 1;
+    }
+    free(slot);
+    return count;
+}
+
+int quantize_count(const struct image *m)
+{
+    size_t pixels = (size_t)m->width * (size_t)m->height;
+    return pixels <= 1 << 16 ? count_by_table(m, pixels) : count_by_bits(m);
 }
