@@ -55,6 +55,11 @@ struct gpu {
     bool failed;
     struct cost cost;
     size_t weight_bytes, device_peak;
+    unsigned weights; /* packed and freed so far: recordings hold their addresses */
+    bool recording;
+    uint64_t mark; /* the recording's: what lay where when it began */
+    struct cost before;
+    int recordings, replays;
     /* activations: the arena only keeps the books, at addresses that mean nothing */
     void *slab;
     size_t slab_bytes;
@@ -84,6 +89,12 @@ void gpu_put(struct gpu *, void *to, const void *from, size_t bytes);
 
 /* At least `bytes` at *at, which holds *held; the old content is lost. NULL after a failure. */
 void *gpu_grow(struct gpu *, void **at, size_t *held, size_t bytes);
+
+/* The calls of these names in struct ops (record.c). */
+void gpu_record_begin(struct ops *);
+struct recording *gpu_record_end(struct ops *);
+bool gpu_replay(struct ops *, struct recording *);
+void gpu_free_recording(struct ops *, struct recording *);
 
 /* The calls of these names in struct ops (weight.c). */
 struct weight *gpu_pack_linear(struct ops *, const struct param *w, const struct param *b,

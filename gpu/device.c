@@ -135,3 +135,39 @@ int device_get(void *to, const void *from, size_t bytes, void *stream)
 {
     return (int)cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream);
 }
+
+int graph_begin(void *stream)
+{
+    return (int)cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+}
+
+int graph_end(void *stream, void **graph)
+{
+    cudaGraph_t calls = NULL;
+    cudaGraphExec_t ready = NULL;
+    cudaError_t rc = cudaStreamEndCapture(stream, &calls);
+    if (rc == cudaSuccess)
+        rc = cudaGraphInstantiate(&ready, calls, 0);
+    if (calls)
+        cudaGraphDestroy(calls);
+    if (rc == cudaSuccess)
+        rc = cudaGraphUpload(ready, stream);
+    if (rc != cudaSuccess) {
+        graph_close(ready);
+        ready = NULL;
+        cudaGetLastError(); /* it is told once, here */
+    }
+    *graph = ready;
+    return (int)rc;
+}
+
+int graph_launch(void *graph, void *stream)
+{
+    return (int)cudaGraphLaunch(graph, stream);
+}
+
+void graph_close(void *graph)
+{
+    if (graph)
+        cudaGraphExecDestroy(graph);
+}

@@ -56,4 +56,13 @@ int device_zero(void *p, size_t bytes, void *stream);
 int device_put(void *to, const void *from, size_t bytes, void *stream);
 int device_get(void *to, const void *from, size_t bytes, void *stream);
 
+/* -- graphs: what is queued on a stream between begin and end is not done but kept, and done by
+ * each launch. In between, what waits, allocates or copies from or to the host is an error, which
+ * ends the capture: graph_end returns it. -- */
+
+int graph_begin(void *stream);
+int graph_end(void *stream, void **graph); /* *graph NULL after an error */
+int graph_launch(void *graph, void *stream);
+void graph_close(void *graph); /* NULL: nothing */
+
 #endif

@@ -360,6 +360,8 @@ static void stats(struct ops *o, struct ops_stats *s)
         .arena_now = arena_now(&g->arena),
         .device_now = now,
         .device_peak = g->device_peak,
+        .recordings = g->recordings,
+        .replays = g->replays,
     };
 }
 
@@ -406,6 +408,10 @@ static const struct ops gpu_table = {
     .embedding = embedding,
     .copy = copy,
     .combine = combine,
+    .record_begin = gpu_record_begin,
+    .record_end = gpu_record_end,
+    .replay = gpu_replay,
+    .free_recording = gpu_free_recording,
     .sync = sync_all,
     .stats = stats,
     .close = close_all,

@@ -35,6 +35,7 @@ static struct weight *new_weight(struct gpu *g, struct weight_shape s, enum dtyp
         return NULL;
     }
     g->weight_bytes += w->bytes;
+    g->weights++;
     return w;
 }
 
@@ -113,5 +114,6 @@ void gpu_free_weight(struct ops *o, struct weight *w)
     if (!w)
         return;
     gpu_of(o)->weight_bytes -= w->bytes;
+    gpu_of(o)->weights++;
     drop(gpu_of(o), w);
 }

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "ops/cuda.h"
-#include "sdxl/pipeline.h"
+#include "sdxl/pipeline_priv.h"
 
 #ifdef NO_SHIM
 #define SHIM_SO ""
@@ -58,12 +58,12 @@ static void test_fallback(void **state)
     (void)state;
     struct err e = {""};
     setenv("SPRITTY_CUDA", "/nowhere/libspritty_cuda.so", 1);
-    struct pipeline *p = pipeline_open("models/tiny", NULL, &e);
+    struct pipeline *p = pipeline_open("tests/golden/small_a", NULL, &e);
     assert_non_null(p);
     assert_string_equal(pipeline_device(p), "cpu");
     pipeline_close(p);
     struct pipeline_options asked = {.device = "cuda"};
-    assert_null(pipeline_open("models/tiny", &asked, &e));
+    assert_null(pipeline_open("tests/golden/small_a", &asked, &e));
     assert_non_null(strstr(e.text, "/nowhere/libspritty_cuda.so"));
 }
 
@@ -124,7 +124,7 @@ static void test_pipeline(void **state)
     struct err e = {""};
     for (int i = 0; i < 3; i++) {
         struct pipeline_options opt = {.device = i ? "cuda:0" : "auto", .precision = want[i][0]};
-        struct pipeline *p = pipeline_open("models/tiny", &opt, &e);
+        struct pipeline *p = pipeline_open("tests/golden/small_a", &opt, &e);
         if (!p)
             fail_msg("%s", e.text);
         assert_string_equal(pipeline_device(p), "cuda");
@@ -132,11 +132,87 @@ static void test_pipeline(void **state)
         pipeline_close(p);
     }
     struct pipeline_options bad = {.device = "cuda", .precision = "fp8"};
-    assert_null(pipeline_open("models/tiny", &bad, &e));
+    assert_null(pipeline_open("tests/golden/small_a", &bad, &e));
     assert_non_null(strstr(e.text, "precision fp8 does not run on the GPU"));
     bad = (struct pipeline_options){.device = "cpu", .precision = "fp16"};
-    assert_null(pipeline_open("models/tiny", &bad, &e));
+    assert_null(pipeline_open("tests/golden/small_a", &bad, &e));
     assert_non_null(strstr(e.text, "precision fp16 does not run on the CPU"));
+}
+
+static struct gen_result make(struct pipeline *p, int steps, bool profile)
+{
+    struct err e = {""};
+    struct gen_result r;
+    struct gen_params g = {.prompt = "a red potion",
+                           .seed = 5,
+                           .steps = steps,
+                           .cfg = 1,
+                           .width = 64,
+                           .height = 64,
+                           .batch = 1,
+                           .sampler = sampler_by_name("dpmpp_2m"),
+                           .scheduler = schedule_by_name("normal"),
+                           .profile = profile};
+    if (pipeline_run(p, &g, NULL, &r, &e) != 0)
+        fail_msg("%s", e.text);
+    return r;
+}
+
+/* A run's steps are replayed but for the first two, the next run's all, and nothing else changes: a
+ * profile, which sees each call, makes the same picture. */
+static void test_replays(void **state)
+{
+    (void)state;
+    needs_shim();
+    struct err e = {""};
+    struct ops_stats s;
+    struct pipeline_options opt = {.device = "cuda"};
+    struct pipeline *p = pipeline_open("tests/golden/small_a", &opt, &e);
+    struct gen_result plain = make(p, 3, true), first = make(p, 3, false), again;
+    p->ops->stats(p->ops, &s);
+    assert_int_equal(s.recordings, 1);
+    assert_int_equal(s.replays, 2);
+    again = make(p, 3, false);
+    p->ops->stats(p->ops, &s);
+    assert_int_equal(s.recordings, 1);
+    assert_int_equal(s.replays, 5);
+    size_t bytes = (size_t)plain.width * (size_t)plain.height * 3;
+    assert_memory_equal(plain.rgb, first.rgb, bytes);
+    assert_memory_equal(plain.rgb, again.rgb, bytes);
+    gen_result_free(&plain);
+    gen_result_free(&first);
+    gen_result_free(&again);
+    pipeline_close(p);
+}
+
+/* The forecast knows the backend's memory to the byte. */
+static void test_forecast(void **state)
+{
+    (void)state;
+    needs_shim();
+    struct err e = {""};
+    struct plan_result plan;
+    struct gen_params g = {.prompt = "a red potion",
+                           .steps = 1,
+                           .cfg = 3,
+                           .width = 64,
+                           .height = 64,
+                           .batch = 1,
+                           .sampler = sampler_by_name("euler"),
+                           .scheduler = schedule_by_name("normal")};
+    static const char *const precision[] = {"fp16", "bf16"};
+    for (int i = 0; i < (getenv("SPRITTY_QUICK") ? 1 : 2); i++) {
+        struct pipeline_options opt = {.device = "cuda", .precision = precision[i]};
+        assert_int_equal(pipeline_plan("tests/golden/small_a", &opt, &g, &plan, &e), 0);
+        struct pipeline *p = pipeline_open("tests/golden/small_a", &opt, &e);
+        struct gen_result r;
+        if (pipeline_run(p, &g, NULL, &r, &e) != 0)
+            fail_msg("%s", e.text);
+        assert_int_equal(r.bytes_activations, plan.bytes_activations);
+        assert_int_equal(r.bytes_weights, plan.bytes_weights);
+        gen_result_free(&r);
+        pipeline_close(p);
+    }
 }
 
 int main(void)
@@ -144,7 +220,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_reasons),     cmocka_unit_test(test_fallback),
         cmocka_unit_test(test_other_build), cmocka_unit_test(test_opens),
-        cmocka_unit_test(test_pipeline),
+        cmocka_unit_test(test_pipeline),    cmocka_unit_test(test_replays),
+        cmocka_unit_test(test_forecast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -103,6 +103,163 @@ static void test_table_bf16(void **state)
     run_table(DT_BF16);
 }
 
+/* -- recordings ---------------------------------------------------------------------------------
+ */
+
+enum { WIDE = 24, LONG = 6 };
+
+struct chain { /* y = norm(x) w + b + x, twice, with something taken from the arena in between */
+    struct weight *norm, *linear;
+    struct tensor x, y;
+    int calls; /* what it must not: 1 upload, 2 download, 3 wait; else 0 */
+};
+
+static void chain_run(struct ops *o, struct chain *c)
+{
+    float host[LONG * WIDE] = {0};
+    struct err err;
+    struct tensor a = ops_alloc_like(o, &c->x, WIDE), *x = &c->x;
+    for (int i = 0; i < 2; i++, x = &c->y) {
+        o->group_norm(o, &a, x, c->norm, 4, 1e-5f, true);
+        o->linear(o, &c->y, &a, c->linear, ACT_GELU, x);
+    }
+    if (c->calls == 1)
+        o->upload(o, &a, host);
+    else if (c->calls == 2)
+        o->download(o, host, &a);
+    else if (c->calls == 3)
+        o->sync(o, &err);
+    o->release(o, &a);
+}
+
+static void chain_open(struct ops *o, struct chain *c)
+{
+    static float w[WIDE * WIDE], b[WIDE], gamma[WIDE];
+    for (int i = 0; i < WIDE * WIDE; i++)
+        w[i] = 0.1f * (float)(i * 37 % 19 - 9);
+    for (int i = 0; i < WIDE; i++)
+        b[i] = 0.3f * (float)(i % 5), gamma[i] = 1 + 0.1f * (float)(i % 3);
+    struct param pw = {w, DT_F32, 2, {WIDE, WIDE}, false}, pb = {b, DT_F32, 1, {WIDE}, false};
+    struct param pg = {gamma, DT_F32, 1, {WIDE}, false};
+    c->linear = o->pack_linear(o, &pw, &pb, 1);
+    c->norm = o->pack_norm(o, &pg, &pb);
+    c->x = ops_alloc(o, 1, LONG, 1, WIDE);
+    c->y = ops_alloc(o, 1, LONG, 1, WIDE);
+}
+
+static void chain_close(struct ops *o, struct chain *c)
+{
+    o->release(o, &c->y);
+    o->release(o, &c->x);
+    o->free_weight(o, c->norm);
+    o->free_weight(o, c->linear);
+}
+
+static void chain_input(struct ops *o, struct chain *c, int seed)
+{
+    float host[LONG * WIDE];
+    for (int i = 0; i < LONG * WIDE; i++)
+        host[i] = 0.1f * (float)((i * 31 + seed * 17) % 23 - 11);
+    o->upload(o, &c->x, host);
+}
+
+static void chain_output(struct ops *o, struct chain *c, float out[LONG * WIDE])
+{
+    struct err err = {""};
+    o->download(o, out, &c->y);
+    if (o->sync(o, &err) != 0)
+        fail_msg("%s", err.text);
+}
+
+/* Replays compute what the plain calls do, from what lies in their inputs then. */
+static void test_recording(void **state)
+{
+    (void)state;
+    struct err err = {""};
+    struct chain c = {0};
+    float plain[LONG * WIDE], again[LONG * WIDE];
+    struct ops *o = must(gpu_open(DT_F16, 0, NULL, &err), &err);
+    assert_int_equal(o->reserve(o, 1 << 16, &err), 0);
+    chain_open(o, &c);
+    chain_run(o, &c);
+    o->record_begin(o);
+    chain_run(o, &c);
+    struct recording *r = o->record_end(o);
+    assert_non_null(r);
+    for (int seed = 1; seed < 4; seed++) {
+        chain_input(o, &c, seed);
+        chain_run(o, &c);
+        chain_output(o, &c, plain);
+        chain_input(o, &c, seed);
+        assert_true(o->replay(o, r));
+        chain_output(o, &c, again);
+        assert_memory_equal(plain, again, sizeof plain);
+    }
+    struct ops_stats before, after;
+    o->stats(o, &before);
+    assert_true(o->replay(o, r)); /* costs what the calls do */
+    o->stats(o, &after);
+    assert_true(after.flops - before.flops == 2.0 * 2 * LONG * WIDE * WIDE);
+    assert_int_equal(after.replays, 4);
+    o->free_recording(o, r);
+    chain_close(o, &c);
+    o->close(o);
+}
+
+/* Waiting, allocating and copies to or from the host make no recording, and no error either. */
+static void test_unrecordable(void **state)
+{
+    (void)state;
+    struct err err = {""};
+    float plain[LONG * WIDE], again[LONG * WIDE];
+    for (int what = 0; what < 4; what++) {
+        struct chain c = {.calls = what};
+        struct ops *o = must(gpu_open(DT_F16, 0, NULL, &err), &err);
+        if (what > 0) /* without memory of the arena's own, `a` is a stray */
+            assert_int_equal(o->reserve(o, 1 << 16, &err), 0);
+        chain_open(o, &c);
+        chain_input(o, &c, 5);
+        chain_run(o, &c);
+        chain_output(o, &c, plain);
+        o->record_begin(o);
+        chain_run(o, &c);
+        assert_null(o->record_end(o));
+        assert_int_equal(o->sync(o, &err), 0);
+        chain_run(o, &c);
+        chain_output(o, &c, again);
+        assert_memory_equal(plain, again, sizeof plain);
+        chain_close(o, &c);
+        o->close(o);
+    }
+}
+
+/* A recording holds addresses: it is void when they may mean something else. */
+static void test_void_recording(void **state)
+{
+    (void)state;
+    struct err err = {""};
+    struct chain c = {0}, other = {0};
+    struct ops *o = must(gpu_open(DT_F32, 0, NULL, &err), &err);
+    assert_int_equal(o->reserve(o, 1 << 16, &err), 0);
+    chain_open(o, &c);
+    chain_run(o, &c);
+    o->record_begin(o);
+    chain_run(o, &c);
+    struct recording *r = o->record_end(o);
+    assert_true(o->replay(o, r));
+    struct tensor more = ops_alloc(o, 1, 1, 1, 64);
+    assert_false(o->replay(o, r)); /* `more` lies where the recording has its own */
+    o->release(o, &more);
+    assert_true(o->replay(o, r));
+    chain_open(o, &other);
+    chain_close(o, &other);
+    assert_false(o->replay(o, r)); /* weights came and went */
+    assert_int_equal(o->sync(o, &err), 0);
+    o->free_recording(o, r);
+    chain_close(o, &c);
+    o->close(o);
+}
+
 /* -- memory -------------------------------------------------------------------------------------
  */
 
@@ -523,6 +680,8 @@ int main(void)
         cmocka_unit_test(test_count_bad),       cmocka_unit_test(test_preview),
         cmocka_unit_test(test_scaled_copy),     cmocka_unit_test(test_table_f32),
         cmocka_unit_test(test_table_fp16),      cmocka_unit_test(test_table_bf16),
+        cmocka_unit_test(test_recording),       cmocka_unit_test(test_unrecordable),
+        cmocka_unit_test(test_void_recording),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

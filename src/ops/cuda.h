@@ -49,7 +49,7 @@ struct cuda_abi {
 };
 
 #define CUDA_ABI                                                                                   \
-    ((struct cuda_abi){1, sizeof(struct ops), sizeof(struct tensor), sizeof(struct param),         \
+    ((struct cuda_abi){2, sizeof(struct ops), sizeof(struct tensor), sizeof(struct param),         \
                        sizeof(struct conv_args), sizeof(struct ops_stats),                         \
                        sizeof(struct cuda_info), sizeof(struct cuda_options), sizeof(struct err)})
 

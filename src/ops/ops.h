@@ -42,6 +42,9 @@ struct param {
 /* Packed parameters, made by a backend at load, in whatever form it computes best with. Opaque. */
 struct weight;
 
+/* Calls that a backend will make again. Opaque. */
+struct recording;
+
 enum act {
     ACT_NONE,
     ACT_SILU,
@@ -74,6 +77,7 @@ struct ops_stats {
     size_t arena_peak;   /* most bytes of the arena in use at once, scratch included */
     size_t arena_now;
     size_t device_now, device_peak; /* on a device of its own, weights, arena and all; else 0 */
+    int recordings, replays;        /* so far */
 };
 
 struct ops {
@@ -149,6 +153,22 @@ struct ops {
     /* y = sum_i k[i] x[i], count 1 to 4; y may be one of them. */
     void (*combine)(struct ops *, struct tensor *y, int count, const float *k,
                     const struct tensor *const *x);
+
+    /* -- recordings: the same calls again, at the price of one. NULL, all four, where there are
+     * none --
+     *
+     * What is called between begin and end is recorded instead of run, and then run by each
+     * replay, with what lies in its tensors at that time. So all that changes from one replay to
+     * the next must be in tensors; numbers, shapes and addresses are recorded as they are. The
+     * calls in between may be any of the networks' calls, and alloc and release; each must have
+     * been made once before, plainly: a backend chooses its ways when it meets a shape. */
+    void (*record_begin)(struct ops *);
+    /* NULL: these calls cannot be recorded, and nothing of them was run. That is no error. */
+    struct recording *(*record_end)(struct ops *);
+    /* Exactly what was allocated when it was recorded must be allocated again. False: that is not
+     * so, or weights have come or gone; nothing was run, and it never will be again. */
+    bool (*replay)(struct ops *, struct recording *);
+    void (*free_recording)(struct ops *, struct recording *); /* NULL: nothing */
 
     /* First error since the last sync, or 0. Waits until all that was asked for is done. */
     int (*sync)(struct ops *, struct err *);

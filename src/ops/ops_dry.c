@@ -39,6 +39,8 @@ struct dry {
     bool failed;
     struct cost cost;
     size_t weight_bytes;
+    struct cost before; /* the recording that is made */
+    int recordings, replays;
     int stages, stage; /* in use; the one that runs */
     struct dry_stage table[DRY_STAGES];
     struct arena arena;
@@ -305,6 +307,47 @@ static void dry_combine(struct ops *o, struct tensor *y, int count_x, const floa
     count(dry_of(o), cost_move(y, NULL, NULL, (size_t)count_x * tensor_bytes(y)));
 }
 
+/* -- recordings: what the calls cost ------------------------------------------------------------
+ */
+
+struct recording {
+    struct cost cost;
+};
+
+static void dry_record_begin(struct ops *o)
+{
+    dry_of(o)->before = dry_of(o)->cost;
+}
+
+static struct recording *dry_record_end(struct ops *o)
+{
+    struct dry *d = dry_of(o);
+    struct dry_stage *stage = &d->table[d->stage];
+    struct recording *r = calloc(1, sizeof *r);
+    struct cost c = {d->cost.flops - d->before.flops, d->cost.bytes - d->before.bytes};
+    d->cost = d->before;
+    stage->flops -= c.flops;
+    stage->bytes -= c.bytes;
+    if (r)
+        r->cost = c;
+    d->recordings += r != NULL;
+    return r;
+}
+
+static bool dry_replay(struct ops *o, struct recording *r)
+{
+    if (!dry_of(o)->failed)
+        count(dry_of(o), r->cost);
+    dry_of(o)->replays++;
+    return true;
+}
+
+static void dry_free_recording(struct ops *o, struct recording *r)
+{
+    (void)o;
+    free(r);
+}
+
 /* -- stages -------------------------------------------------------------------------------------
  */
 
@@ -380,6 +423,8 @@ static void dry_stats(struct ops *o, struct ops_stats *s)
         .weight_bytes = d->weight_bytes,
         .arena_peak = arena_peak(&d->arena) + d->scratch,
         .arena_now = arena_now(&d->arena),
+        .recordings = d->recordings,
+        .replays = d->replays,
     };
 }
 
@@ -438,6 +483,12 @@ struct ops *ops_dry_open(const char *like, enum dtype act, struct err *err)
     d->ops.stream = act == DT_F16 ? DT_F16 : DT_F32;
     d->like_cpu = cpu;
     d->like_cuda = cuda;
+    if (cuda) {
+        d->ops.record_begin = dry_record_begin;
+        d->ops.record_end = dry_record_end;
+        d->ops.replay = dry_replay;
+        d->ops.free_recording = dry_free_recording;
+    }
     d->cpu = (struct cpu){cpu_features(), parallel_cores()};
     d->attention = cpu_attention_best(act, &d->cpu.features);
     name_stage(&d->table[0], "setup");

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sdxl/unet_record.h"
+
 /* ---- loading ---- */
 
 static struct transformer_spec spec(const struct unet_config *c, int level, int depth)
@@ -97,6 +99,7 @@ int unet_load(struct unet *u, struct loader *l, const struct unet_config *c)
     u->norm_out = load_norm(l, name_of("conv_norm_out"), c->channels[0]);
     u->conv_out = load_conv(l, name_of("conv_out"), c->out_channels, c->channels[0], 3);
     count_blocks(u);
+    u->recorded = unet_recordings_new(l->ops);
     return l->failed ? -1 : 0;
 }
 
@@ -122,6 +125,7 @@ void unet_free(struct unet *u, struct ops *o)
     resnet_free(&u->mid[0], o);
     resnet_free(&u->mid[1], o);
     transformer_free(&u->mid_attn, o);
+    unet_recordings_free(u->recorded, o);
     memset(u, 0, sizeof *u);
 }
 
@@ -223,6 +227,25 @@ static void project_time(struct ops *o, const struct resnet *r, const struct ten
     o->linear(o, t, emb, r->time, ACT_NONE, NULL);
 }
 
+/* [steps * n, 1, 1, c] of every res block into one row a step. */
+static void join_times(struct ops *o, int steps, struct unet_run *run)
+{
+    int width = 0, at = 0;
+    for (int i = 0; i < run->times; i++)
+        width += run->n * run->time[i].c;
+    run->times_by_step = ops_alloc(o, steps, 1, 1, width);
+    run->times_now = ops_alloc(o, 1, 1, 1, width);
+    for (int i = 0; i < run->times; i++) {
+        struct tensor *t = &run->time[i], rows = *t;
+        rows.n = steps;
+        rows.ld = rows.c = run->n * t->c;
+        struct tensor to = tensor_channels(run->times_by_step, at, rows.c);
+        o->copy(o, &to, &rows);
+        o->release(o, t);
+        at += rows.c;
+    }
+}
+
 static void project_text(struct ops *o, const struct transformer *t, const struct tensor *text,
                          struct unet_run *run)
 {
@@ -307,6 +330,8 @@ int unet_prepare(const struct unet *u, struct ops *o, const struct unet_inputs *
     free(host);
     project_all(u, o, &emb, in->text, run);
     o->release(o, &emb);
+    if (o->record_begin)
+        join_times(o, in->steps, run);
     return 0;
 }
 
@@ -316,6 +341,8 @@ void unet_finish(struct ops *o, struct unet_run *run)
         o->release(o, &run->time[i]);
     for (int i = 0; i < run->kvs; i++)
         o->release(o, &run->kv[i]);
+    o->release(o, &run->times_now);
+    o->release(o, &run->times_by_step);
     free(run->time);
     free(run->kv);
     free(run->span);
@@ -330,14 +357,29 @@ struct walk { /* where in the run's tables the step has come to, and the skips t
     struct ops *ops;
     const struct unet_run *run;
     int step, time, kv;
+    int time_at; /* in run->times_now */
     struct tensor skip[MAX_LEVELS * (MAX_LEVELS + 1)];
     int skips;
 };
 
+/* [n, 1, 1, channels] for the next res block. */
+static struct tensor time_of(struct walk *w, int channels)
+{
+    int n = w->run->n, at = w->time_at;
+    if (!w->run->times_now.c)
+        return tensor_images(w->run->time[w->time++], w->step * n, n);
+    struct tensor t = tensor_channels(w->run->times_now, at, n * channels);
+    t.n = n;
+    t.ld = t.c = channels;
+    w->time++;
+    w->time_at += n * channels;
+    return t;
+}
+
 static struct tensor run_res(struct walk *w, const struct resnet *r, struct tensor *x, bool keep)
 {
     const struct unet_config *c = &w->unet->config;
-    struct tensor time = tensor_images(w->run->time[w->time++], w->step * w->run->n, w->run->n);
+    struct tensor time = time_of(w, r->out);
     return resnet_run(
         r, w->ops, x, keep, &time,
         (struct resnet_spec){.groups = c->norm_groups, .eps = c->norm_eps, .out = w->ops->stream});
@@ -417,8 +459,8 @@ static struct tensor go_up(struct walk *w, const struct unet_level *up, struct t
     return x;
 }
 
-void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, int step,
-               const struct tensor *x, struct tensor *y)
+static void walk_step(const struct unet *u, struct ops *o, const struct unet_run *run, int step,
+                      const struct tensor *x, struct tensor *y)
 {
     const struct unet_config *c = &u->config;
     struct walk w = {.unet = u, .ops = o, .run = run, .step = step};
@@ -443,4 +485,48 @@ void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, 
     o->release(o, &h);
     o->conv2d(o, y, &last, u->conv_out, &args);
     o->release(o, &last);
+}
+
+static uint64_t mix(uint64_t h, uint64_t value)
+{
+    return (h ^ value) * 0x100000001b3u; /* FNV-1a, by words */
+}
+
+static struct unet_step_key key_of(const struct unet_run *run, int step, const struct tensor *x,
+                                   const struct tensor *y)
+{
+    struct unet_step_key k = {.n = x->n, .h = x->h, .w = x->w, .spans = run->spans[step]};
+    uint64_t h = mix(mix(0xcbf29ce484222325u, (uintptr_t)x->data), (uintptr_t)y->data);
+    for (int i = 0; i < run->kvs; i++)
+        h = mix(h, (uintptr_t)run->kv[i].data);
+    for (int i = 0; i < k.spans; i++) {
+        const struct text_span *s = &run->span[step * run->n + i];
+        h = mix(mix(mix(mix(mix(h, (uint64_t)s->image), (uint64_t)s->images), (uint64_t)s->token),
+                    (uint64_t)s->tokens),
+                (uint64_t)s->texts);
+    }
+    k.addresses = mix(h, (uintptr_t)run->times_now.data);
+    return k;
+}
+
+void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, int step,
+               const struct tensor *x, struct tensor *y)
+{
+    enum unet_way way = UNET_PLAIN;
+    struct unet_step_key key = {0};
+    if (run->times_now.c) {
+        struct tensor row = tensor_images(run->times_by_step, step, 1), now = run->times_now;
+        o->copy(o, &now, &row);
+    }
+    if (u->recorded && o->record_begin) { /* a profile around the backend has none */
+        key = key_of(run, step, x, y);
+        way = unet_replay(u->recorded, o, &key);
+    }
+    if (way == UNET_RECORD) {
+        o->record_begin(o);
+        walk_step(u, o, run, step, x, y);
+        way = unet_recorded(u->recorded, o, &key) ? UNET_DONE : UNET_PLAIN;
+    }
+    if (way == UNET_PLAIN)
+        walk_step(u, o, run, step, x, y);
 }

@@ -30,7 +30,8 @@ struct unet {
     struct resnet mid[2];
     struct transformer mid_attn;
     struct weight *norm_out, *conv_out;
-    int resnets, blocks; /* in all, transformer blocks */
+    int resnets, blocks;              /* in all, transformer blocks */
+    struct unet_recordings *recorded; /* NULL: the backend has no recordings */
 };
 
 int unet_load(struct unet *, struct loader *, const struct unet_config *);
@@ -57,7 +58,10 @@ struct unet_inputs {
 struct unet_run {
     int n;               /* images in a step */
     struct tensor *time; /* one a res block: [steps * n, 1, 1, channels] */
-    struct tensor *kv;   /* one a transformer block: [1, sum of tokens, 1, 2 channels] */
+    /* Over a backend with recordings instead all of a step in one row, [steps, 1, 1, n * channels
+     * of all res blocks], and the row of the step that runs: a recording reads that. */
+    struct tensor times_by_step, times_now;
+    struct tensor *kv; /* one a transformer block: [1, sum of tokens, 1, 2 channels] */
     int times, kvs;
     struct text_span *span; /* up to n a step, steps x n */
     int *spans;             /* how many each step has */

@@ -50,7 +50,7 @@ void stream_close(void *stream)
 int stream_wait(void *stream)
 {
     (void)stream;
-    return 0;
+    return shim_capturing() ? shim_spoil("waiting for the stream") : 0;
 }
 
 int event_open(void **event)
@@ -67,18 +67,21 @@ void event_close(void *event)
 int event_record(void *event, void *stream)
 {
     (void)event, (void)stream;
-    return 0;
+    return shim_capturing() ? shim_spoil("an event that the host waits for") : 0;
 }
 
 int event_wait(void *event)
 {
     (void)event;
-    return 0;
+    return shim_capturing() ? shim_spoil("waiting for an event") : 0;
 }
 
 int device_alloc(void **p, size_t bytes, void *stream)
 {
     (void)stream;
+    *p = NULL;
+    if (shim_capturing())
+        return shim_spoil("allocating");
     if (posix_memalign(p, 256, bytes) != 0)
         return OUT_OF_MEMORY;
     memset(*p, 0xff, bytes);
@@ -88,6 +91,8 @@ int device_alloc(void **p, size_t bytes, void *stream)
 void device_free(void *p, void *stream)
 {
     (void)stream;
+    if (p && shim_capturing())
+        shim_spoil("freeing");
     free(p);
 }
 
@@ -101,16 +106,30 @@ void pinned_free(void *p)
     free(p);
 }
 
+struct zeros {
+    void *p;
+    size_t bytes;
+};
+
+static int zero_kept(void *context)
+{
+    const struct zeros *z = context;
+    memset(z->p, 0, z->bytes);
+    return 0;
+}
+
 int device_zero(void *p, size_t bytes, void *stream)
 {
     (void)stream;
-    memset(p, 0, bytes);
-    return 0;
+    struct zeros z = {p, bytes};
+    return shim_capturing() ? shim_keep(zero_kept, &z, sizeof z) : zero_kept(&z);
 }
 
 int device_put(void *to, const void *from, size_t bytes, void *stream)
 {
     (void)stream;
+    if (shim_capturing())
+        return shim_spoil("a copy from or to the host");
     memcpy(to, from, bytes);
     return 0;
 }
@@ -118,4 +137,31 @@ int device_put(void *to, const void *from, size_t bytes, void *stream)
 int device_get(void *to, const void *from, size_t bytes, void *stream)
 {
     return device_put(to, from, bytes, stream);
+}
+
+int graph_begin(void *stream)
+{
+    (void)stream;
+    shim_capture();
+    return 0;
+}
+
+int graph_end(void *stream, void **graph)
+{
+    (void)stream;
+    struct shim_graph *g = NULL;
+    int rc = shim_captured(&g);
+    *graph = g;
+    return rc;
+}
+
+int graph_launch(void *graph, void *stream)
+{
+    (void)stream;
+    return shim_capturing() ? shim_spoil("a graph's launch") : shim_replay(graph);
+}
+
+void graph_close(void *graph)
+{
+    shim_forget(graph);
 }

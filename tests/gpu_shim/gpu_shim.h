@@ -138,10 +138,11 @@ static inline float inverse_root(float x)
 template <typename... P, typename... A>
 static inline int launch(void (*kernel)(P...), dim3 grid, dim3 block, void *, A... args)
 {
-    auto body = [&] { kernel(P(args)...); };
+    auto body = [=] { kernel(P(args)...); };
+    static_assert(__is_trivially_copyable(decltype(body)), "a captured launch is copied");
     return shim_launch(
         {grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
-        [](void *context) { (*static_cast<decltype(body) *>(context))(); }, &body);
+        [](void *context) { (*static_cast<decltype(body) *>(context))(); }, &body, sizeof body);
 }
 
 #endif

@@ -185,6 +185,14 @@ static void fail(const char *format, ...)
         switch_to(&b.main);
 }
 
+void shim_fail(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(b.error, sizeof b.error, format, arguments);
+    va_end(arguments);
+}
+
 static void fiber_main(void)
 {
     arrived(NULL);
@@ -421,8 +429,38 @@ static bool size_valid(struct uint3 grid, struct uint3 block)
            block.y <= THREADS && block.z <= 64;
 }
 
-int shim_launch(struct uint3 grid, struct uint3 block, void (*run)(void *), void *context)
+/* A launch with the arguments behind it, as a graph keeps it. */
+struct kept {
+    struct uint3 grid, block;
+    void (*run)(void *);
+    size_t bytes;
+    _Alignas(16) char context[];
+};
+
+static int launch_kept(void *context)
 {
+    struct kept *k = context;
+    return shim_launch(k->grid, k->block, k->run, k->context, k->bytes);
+}
+
+static int keep(struct uint3 grid, struct uint3 block, void (*run)(void *), const void *context,
+                size_t bytes)
+{
+    struct kept *k = malloc(sizeof *k + bytes);
+    if (!k)
+        return shim_spoil("no memory");
+    *k = (struct kept){grid, block, run, bytes};
+    memcpy(k->context, context, bytes);
+    int rc = shim_keep(launch_kept, k, sizeof *k + bytes);
+    free(k);
+    return rc;
+}
+
+int shim_launch(struct uint3 grid, struct uint3 block, void (*run)(void *), void *context,
+                size_t bytes)
+{
+    if (shim_capturing())
+        return keep(grid, block, run, context, bytes);
     b.now = &b.main;
     b.failed = false;
     b.run = run;

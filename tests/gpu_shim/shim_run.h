@@ -2,6 +2,7 @@
 #ifndef SPRITTY_SHIM_RUN_H
 #define SPRITTY_SHIM_RUN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,11 +20,26 @@ extern struct uint3 threadIdx, blockIdx, shim_grid, shim_block;
 enum { SHIM_FAILED = 9999 }; /* a launch's error that is the shim's own */
 
 /* Runs `run(context)` as every thread of every block. 0, or SHIM_FAILED with the reason in
- * shim_error(). */
-int shim_launch(struct uint3 grid, struct uint3 block, void (*run)(void *), void *context);
+ * shim_error(). While a graph is captured nothing runs: `bytes` of context are kept. */
+int shim_launch(struct uint3 grid, struct uint3 block, void (*run)(void *), void *context,
+                size_t bytes);
 
-/* The reason of the last launch that failed. */
+/* A captured graph: launches and what else is queued, as calls that can be made again. Only one at
+ * a time is captured (device_host.c calls these). */
+struct shim_graph;
+void shim_capture(void);
+bool shim_capturing(void);
+/* Something that no capture allows was called: the capture is spoilt. Returns SHIM_FAILED. */
+int shim_spoil(const char *what);
+/* Keeps a call with a copy of its context. */
+int shim_keep(int (*call)(void *), const void *context, size_t bytes);
+int shim_captured(struct shim_graph **); /* NULL and SHIM_FAILED when it was spoilt */
+int shim_replay(struct shim_graph *);
+void shim_forget(struct shim_graph *);
+
+/* The reason of the last launch that failed; sets it. */
 const char *shim_error(void);
+void shim_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Launches so far: tests see by it that a kernel ran at all. */
 unsigned shim_launches(void);
