@@ -196,6 +196,45 @@ static int overlay(struct config *c, struct config *file, struct err *e)
     return rc;
 }
 
+/* ---- quotes ---- */
+
+/* Is it all one text in quotes? */
+static bool is_quoted(const char *s)
+{
+    if (*s++ != '"')
+        return false;
+    for (; *s && *s != '"'; s++)
+        if (*s == '\\' && s[1])
+            s++;
+    return *s == '"' && !s[1];
+}
+
+/* "a\nb" without its quotes: \n is a line break, a backslash before a space (where a line was
+ * continued) takes both away, before anything else itself. */
+static void unquote(char *s)
+{
+    char *to = s;
+    for (s++; s[1]; s++) {
+        if (*s != '\\')
+            *to++ = *s;
+        else if (*++s != ' ')
+            *to++ = *s == 'n' ? '\n' : *s;
+    }
+    *to = '\0';
+}
+
+static void unquote_texts(struct settings *s)
+{
+    for (int i = 0; settings_key(i); i++) {
+        const char *key = settings_key(i)->name;
+        if (settings_key(i)->type != KEY_TEXT || !settings_has(s, key))
+            continue;
+        char *text = (char *)(uintptr_t)settings_text(s, key);
+        if (is_quoted(text))
+            unquote(text);
+    }
+}
+
 int config_parse(struct config *c, const char *text, size_t size, const char *name, struct err *e)
 {
     struct source src = {.name = name, .at = text, .end = text + size, .err = e};
@@ -206,6 +245,9 @@ int config_parse(struct config *c, const char *text, size_t size, const char *na
         src.failed = false;
         complain(&src, "neither a [section] nor 'setting = value'");
     }
+    unquote_texts(&src.file.defaults);
+    for (int i = 0; i < src.file.count; i++)
+        unquote_texts(&src.file.presets[i].values);
     int rc = src.failed ? -1 : overlay(c, &src.file, e);
     config_free(&src.file);
     return rc;

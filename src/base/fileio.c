@@ -195,3 +195,23 @@ void *file_read(const char *path, size_t limit, size_t *size, struct err *e)
     *size = n;
     return data;
 }
+
+int file_make_folders(const char *path, struct err *e)
+{
+    char dir[PATH_MAX];
+    struct stat st;
+    int n = snprintf(dir, sizeof dir, "%s/", path);
+    if (n < 2 || n >= PATH_MAX)
+        return err_set(e, "the path %.200s is too long", path);
+    for (char *p = strchr(dir + 1, '/'); p; p = strchr(p + 1, '/')) {
+        *p = '\0';
+        /* On a read-only system a folder that is there gives EROFS. */
+        if (mkdir(dir, 0777) && errno != EEXIST) {
+            int error = errno;
+            if (stat(dir, &st))
+                return err_set(e, "cannot make the folder %s: %s", dir, file_reason(error));
+        }
+        *p = '/';
+    }
+    return 0;
+}

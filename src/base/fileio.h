@@ -23,6 +23,9 @@ int file_check_target(const char *path, struct err *);
  */
 void *file_read(const char *path, size_t limit, size_t *size, struct err *);
 
+/* Makes the folder, and those above it, where they are not there. */
+int file_make_folders(const char *path, struct err *);
+
 /* Why a system call that writes failed (errno), with what to do where that is not plain. */
 const char *file_reason(int error);
 

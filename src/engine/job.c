@@ -196,7 +196,7 @@ static char *join_prompt(const char *frame, const char *words)
     else if (slot)
         n = asprintf(&out, "%.*s%s%s", (int)(slot - frame), frame, words, slot + 8);
     else
-        n = asprintf(&out, "%s, %s", words, frame);
+        n = asprintf(&out, "%s%s%s", words, *words ? ", " : "", frame);
     return n < 0 ? NULL : out;
 }
 

@@ -1,0 +1,242 @@
+/* What A1111's settings mean here; see a1111.h. Names: A1111's modules/processing.py
+ * (create_infotext), sd_samplers*.py, sd_schedulers.py. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "import/a1111.h"
+#include "sdxl/compat.h"
+#include "sdxl/sampler.h"
+
+/* ---- sampler and schedule ---- */
+
+/* What "Automatic" means, by sampler; for others it is Uniform. (Those of the time before Karras had
+ * a list of its own, DDIM and UniPC, walk the training steps evenly.) */
+static const char *const automatic[][2] = {
+    {"dpmpp_2m", "karras"},          {"dpmpp_sde", "karras"},
+    {"dpmpp_2m_sde", "exponential"}, {"dpmpp_2s_ancestral", "karras"},
+    {"dpmpp_3m_sde", "exponential"}, {"dpm_2", "karras"},
+    {"dpm_2_ancestral", "karras"},   {"ddim", "ddim_uniform"},
+    {"uni_pc", "ddim_uniform"},
+};
+
+static const char *automatic_schedule(const char *sampler)
+{
+    for (size_t i = 0; i < sizeof automatic / sizeof *automatic; i++)
+        if (!strcmp(automatic[i][0], sampler))
+            return automatic[i][1];
+    return "normal";
+}
+
+/* Does `name` end with " word"? Where, or 0. */
+static size_t tail(const char *name, const char *word)
+{
+    size_t n = strlen(name), m = strlen(word);
+    return n > m + 1 && name[n - m - 1] == ' ' && !strcasecmp(name + n - m, word) ? n - m - 1 : 0;
+}
+
+/* "DPM++ 2M Karras", as files before A1111 1.9 have it: cuts the schedule off. Its index or -1. */
+static int cut_schedule(char *name)
+{
+    for (int i = 0; schedule_name(i); i++) {
+        size_t at = tail(name, schedule_label(i));
+        if (!at)
+            at = tail(name, schedule_name(i));
+        if (at) {
+            name[at] = '\0';
+            return i;
+        }
+    }
+    return -1;
+}
+
+static void set_sampler(struct recipe *r, const struct a1111 *a)
+{
+    char name[100];
+    const char *said = a1111_get(a, "Sampler"), *type = a1111_get(a, "Schedule type");
+    snprintf(name, sizeof name, "%s", said ? said : "");
+    int sampler = sampler_by_name(name), schedule = -1;
+    if (said && sampler < 0) {
+        schedule = cut_schedule(name);
+        sampler = sampler_by_name(name);
+    }
+    if (said && sampler < 0)
+        recipe_note(r, "Sampler: %.80s: there is none of that name here", said);
+    if (sampler >= 0)
+        recipe_set(r, "sampler", sampler_name(sampler));
+    if (schedule < 0 && type && strcasecmp(type, "Automatic") != 0) {
+        const char *as = !strcasecmp(type, "Polyexponential") ? "exponential" : type;
+        schedule = schedule_by_name(as); /* A1111's default rho is 1: the same */
+        if (schedule < 0)
+            recipe_note(r, "Schedule type: %.80s: there is none of that name here", type);
+    }
+    if (sampler < 0 && schedule < 0)
+        return;
+    const char *own = sampler >= 0 ? automatic_schedule(sampler_name(sampler)) : "normal";
+    if (schedule >= 0)
+        own = schedule_name(schedule);
+    else if (!type && strcmp(own, "ddim_uniform") != 0)
+        own = "normal"; /* before 1.9 a schedule that is not named is the uniform one */
+    recipe_set(r, "scheduler", own);
+}
+
+/* ---- noise ---- */
+
+static void set_noise(struct recipe *r, const struct a1111 *a)
+{
+    const char *rng = a1111_get(a, "RNG"), *compat = a1111_get(a, "Compat");
+    const char *version = a1111_get(a, "Version");
+    bool comfy = version && !strncasecmp(version, "ComfyUI", 7);
+    if (compat && compat_by_name(compat) >= 0) /* our own files */
+        recipe_set(r, "compat", compat_name(compat_by_name(compat)));
+    else
+        recipe_set(r, "compat", comfy ? "comfyui" : "a1111");
+    if (strcmp(recipe_get(r, "compat"), "a1111") != 0)
+        return;
+    if (rng && !strcasecmp(rng, "CPU"))
+        recipe_set(r, "rng", "cpu");
+    else if (rng && strcasecmp(rng, "GPU") != 0 && strcasecmp(rng, "NV") != 0)
+        recipe_note(r, "RNG: %.60s: there is none of that name here", rng);
+}
+
+/* ---- the rest ---- */
+
+static void set_file(struct recipe *r, const char *key, const char *file)
+{
+    char name[256];
+    recipe_file_name(r, file, name);
+    char *hash = strstr(name, " ["); /* "sd_xl_refiner_1.0 [7440042bbd]" */
+    if (hash && name[strlen(name) - 1] == ']')
+        *hash = '\0';
+    char *end = strstr(name, ".safetensors");
+    if (end)
+        *end = '\0';
+    recipe_set(r, key, name);
+}
+
+static bool has_hires(const struct a1111 *a)
+{
+    return a1111_get(a, "Hires upscale") || a1111_get(a, "Hires resize");
+}
+
+static void set_image(struct recipe *r, const struct a1111 *a, const char *strength)
+{
+    if (has_hires(a)) {
+        recipe_set(r, "hires_denoise", strength);
+        return;
+    }
+    recipe_set(r, "denoise", strength);
+    recipe_note(r, "Denoising strength: it was made from a picture, which is not in the text; "
+                   "name it with --image");
+}
+
+static void set_choice(struct recipe *r, const char *label, const char *key, const char *value,
+                       const char *const (*list)[2])
+{
+    for (; (*list)[0]; list++) {
+        if (!strcasecmp((*list)[0], value)) {
+            recipe_set(r, key, (*list)[1]);
+            return;
+        }
+    }
+    recipe_note(r, "%s: %.80s has no setting here", label, value);
+}
+
+static const char *const upscalers[][2] = {
+    {"Latent", "latent_bilinear"},
+    {"Latent (bilinear)", "latent_bilinear"},
+    {"Latent (bicubic)", "latent_bicubic"},
+    {"Latent (nearest)", "latent_nearest"},
+    {"Latent (nearest-exact)", "latent_nearest_exact"},
+    {"Lanczos", "lanczos"},
+    {"Nearest", "nearest"},
+    {NULL, NULL},
+};
+static const char *const contents[][2] = {{"original", "original"},
+                                          {"latent noise", "noise"},
+                                          {"latent nothing", "nothing"},
+                                          {NULL, NULL}};
+
+/* Copied as they are. */
+static const char *const plain[][2] = {
+    {"Steps", "steps"},
+    {"CFG scale", "cfg"},
+    {"Seed", "seed"},
+    {"Size", "size"},
+    {"Hires upscale", "hires"},
+    {"Hires resize", "hires_size"},
+    {"Hires steps", "hires_steps"},
+    {"Mask blur", "mask_blur"},
+    {"Refiner switch at", "refiner_switch"},
+};
+
+/* Read elsewhere, or nothing that changes the picture. */
+static const char *const quiet[] = {
+    "Sampler",     "Schedule type", "RNG",       "Compat",    "Version",    "Model hash",
+    "VAE hash",    "Lora hashes",   "TI hashes", "User",      "Batch size", "Batch pos",
+    "Init image hash",
+};
+
+static bool is_quiet(const char *key)
+{
+    for (size_t i = 0; i < sizeof quiet / sizeof *quiet; i++)
+        if (!strcmp(quiet[i], key))
+            return true;
+    return false;
+}
+
+/* A1111 passes SDXL's hidden state over whatever its clip skip says (sdxl_clip_l_skip is off). */
+static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, const char *value)
+{
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) {
+        if (!strcmp(plain[i][0], key)) {
+            recipe_set(r, plain[i][1], value);
+            return;
+        }
+    }
+    if (!strcmp(key, "Model"))
+        set_file(r, "model", value);
+    else if (!strcmp(key, "Refiner"))
+        set_file(r, "refiner", value);
+    else if (!strcmp(key, "VAE") && strcasecmp(value, "Automatic") && strcasecmp(value, "None"))
+        set_file(r, "vae", value);
+    else if (!strcmp(key, "Denoising strength"))
+        set_image(r, a, value);
+    else if (!strcmp(key, "Hires upscaler"))
+        set_choice(r, key, "hires_upscale", value, upscalers);
+    else if (!strcmp(key, "Masked content"))
+        set_choice(r, key, "mask_content", value, contents);
+    else if (!strcmp(key, "Tiling") && !strcasecmp(value, "True"))
+        recipe_set(r, "tiling", "xy");
+    else if (!strcmp(key, "Clip skip"))
+        return;
+    else if (!is_quiet(key))
+        recipe_note(r, "%.60s: %.120s has no setting here", key, value);
+}
+
+int a1111_import(const char *text, struct recipe *r, struct err *e)
+{
+    struct a1111 a;
+    r->source = "A1111 parameters";
+    if (a1111_parse(text, &a, e)) {
+        a1111_free(&a);
+        return -1;
+    }
+    recipe_set(r, "prompt", a.prompt);
+    recipe_set(r, "negative", a.negative);
+    if (a.pairs) {
+        for (int i = 0; i < a.pairs; i++)
+            set_pair(r, &a, a.pair[i].key, a.pair[i].value);
+        set_sampler(r, &a);
+        set_noise(r, &a);
+        const char *batch = a1111_get(&a, "Batch size");
+        /* There each image has a seed of its own; elsewhere one seed makes the whole batch. */
+        if (batch && strcmp(recipe_get(r, "compat"), "a1111") != 0)
+            recipe_set(r, "batch", batch);
+    } else {
+        recipe_note(r, "there is no line of settings: all of it is taken for the prompt");
+    }
+    a1111_free(&a);
+    return r->failed ? err_set(e, "out of memory") : 0;
+}

@@ -1,0 +1,288 @@
+/* See comfy_parts.h. */
+#include "import/comfy_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define CHECKPOINTS "CheckpointLoaderSimple|CheckpointLoader|unCLIPCheckpointLoader"
+#define LORAS       "LoraLoader|LoraLoaderModelOnly"
+
+/* ---- model ---- */
+
+static void add_lora(struct comfy_walk *w, int node)
+{
+    char *file = comfy_get_text(w, node, "lora_name");
+    if (file && w->loras < COMFY_MAX_LORAS) {
+        struct comfy_lora *l = &w->lora[w->loras++];
+        *l = (struct comfy_lora){.node = node};
+        recipe_file_name(w->r, file, l->name);
+        l->unet = comfy_number(w, node, "strength_model", 1);
+        l->text = comfy_number(w, node, "strength_clip", 1);
+    } else if (file) {
+        recipe_note(w->r, "%s: more than %d LoRAs", comfy_name(w, node), COMFY_MAX_LORAS);
+    }
+    free(file);
+}
+
+/* Down the chain of models to the checkpoint; its node, or -1. LoRAs are added when asked for. */
+static int walk_model(struct comfy_walk *w, int sampler, bool loras)
+{
+    int slot, node;
+    struct comfy_input in = comfy_input(w->g, sampler, "model");
+    while ((node = comfy_follow(w, in, &slot)) >= 0) {
+        if (comfy_is(w, node, CHECKPOINTS))
+            return node;
+        if (comfy_is(w, node, LORAS)) {
+            if (loras)
+                add_lora(w, node);
+            else
+                recipe_note(w->r, "%s: a LoRA of the refiner is ignored", comfy_name(w, node));
+            in = comfy_input(w->g, node, "model");
+        } else if (comfy_is(w, node, "RescaleCFG") && loras) {
+            recipe_setf(w->r, "cfg_rescale", "%.10g", comfy_number(w, node, "multiplier", 0.7));
+            in = comfy_input(w->g, node, "model");
+        } else {
+            in = comfy_pass(w, node, "model");
+        }
+    }
+    return -1;
+}
+
+/* LoRAs of the text encoders are those on the way from the prompt. */
+static void walk_clip(struct comfy_walk *w, int encoder)
+{
+    int slot, node;
+    struct comfy_input in = comfy_input(w->g, encoder, "clip");
+    while ((node = comfy_follow(w, in, &slot)) >= 0 && !comfy_is(w, node, CHECKPOINTS)) {
+        if (comfy_is(w, node, "CLIPSetLastLayer")) {
+            int layer = (int)comfy_number(w, node, "stop_at_clip_layer", -1);
+            if (!recipe_get(w->r, "clip_skip") && layer < 0 && layer != -2)
+                recipe_setf(w->r, "clip_skip", "%d", -layer);
+        } else if (comfy_is(w, node, "LoraLoader")) {
+            for (int i = 0; i < w->loras; i++)
+                w->lora[i].text_used |= w->lora[i].node == node;
+        } else {
+            in = comfy_pass(w, node, "clip");
+            continue;
+        }
+        in = comfy_input(w->g, node, "clip");
+    }
+}
+
+/* "name:0.8", or "name:unet=0.8:te=0" when they differ; the first to be applied comes first. */
+static void put_loras(struct comfy_walk *w)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *f = w->loras ? open_memstream(&text, &size) : NULL;
+    for (int i = w->loras - 1; f && i >= 0; i--) {
+        const struct comfy_lora *l = &w->lora[i];
+        double text_weight = l->text_used ? l->text : 0;
+        fprintf(f, "%s%s:", i < w->loras - 1 ? ", " : "", l->name);
+        if (text_weight == l->unet)
+            fprintf(f, "%.10g", l->unet);
+        else
+            fprintf(f, "unet=%.10g:te=%.10g", l->unet, text_weight);
+    }
+    if (f && fclose(f) == 0)
+        recipe_set(w->r, "lora", text);
+    free(text);
+}
+
+static void put_checkpoint(struct comfy_walk *w, int node, const char *key)
+{
+    char name[256], *file = comfy_get_text(w, node, "ckpt_name");
+    if (file) {
+        recipe_file_name(w->r, file, name);
+        recipe_set(w->r, key, name);
+    }
+    free(file);
+}
+
+void comfy_model(struct comfy_walk *w, int sampler)
+{
+    int slot, encoder = comfy_source(w, sampler, "positive", &slot);
+    int node = walk_model(w, sampler, true);
+    if (node >= 0)
+        put_checkpoint(w, node, "model");
+    else
+        recipe_note(w->r, "%s: no checkpoint leads to it", comfy_name(w, sampler));
+    if (encoder >= 0)
+        walk_clip(w, encoder);
+    put_loras(w);
+}
+
+void comfy_vae(struct comfy_walk *w, int decoder)
+{
+    int slot, node = comfy_source(w, decoder, "vae", &slot);
+    char name[256], *file;
+    if (node < 0 || comfy_is(w, node, CHECKPOINTS) || recipe_get(w->r, "vae"))
+        return;
+    if (!comfy_is(w, node, "VAELoader")) {
+        comfy_pass(w, node, "");
+        return;
+    }
+    file = comfy_get_text(w, node, "vae_name");
+    if (file) {
+        recipe_file_name(w->r, file, name);
+        recipe_set(w->r, "vae", name);
+    }
+    free(file);
+}
+
+/* ---- prompts ---- */
+
+static void put_size(struct comfy_walk *w, int node, const char *key, const char *width,
+                     const char *height)
+{
+    double x, y;
+    if (comfy_get_number(w, node, width, &x) && comfy_get_number(w, node, height, &y))
+        recipe_setf(w->r, key, "%dx%d", (int)x, (int)y);
+}
+
+/* SDXL's encoders may be given a text each; ours read one. */
+static char *sdxl_text(struct comfy_walk *w, int node, bool positive)
+{
+    char *g = comfy_get_text(w, node, "text_g"), *l = comfy_get_text(w, node, "text_l");
+    if (positive) {
+        put_size(w, node, "original_size", "width", "height");
+        put_size(w, node, "crop", "crop_w", "crop_h");
+        put_size(w, node, "target_size", "target_width", "target_height");
+    }
+    if (g && l && *g && strcmp(g, l) != 0)
+        recipe_note(w->r, "%s: text_l differs from text_g, which both encoders read here: '%.100s'",
+                    comfy_name(w, node), l);
+    char *use = g && *g ? g : l;
+    free(use == g ? l : g);
+    return use;
+}
+
+/* From a sampler's conditioning back to the node that encodes; -1 when there is none. */
+static int encoder_of(struct comfy_walk *w, int sampler, bool positive, bool *zero)
+{
+    int slot, node;
+    struct comfy_input in = comfy_input(w->g, sampler, positive ? "positive" : "negative");
+    while ((node = comfy_follow(w, in, &slot)) >= 0) {
+        if (comfy_is(w, node, "CLIPTextEncode|CLIPTextEncodeSDXL|CLIPTextEncodeSDXLRefiner"))
+            return node;
+        if (comfy_is(w, node, "ConditioningZeroOut")) {
+            *zero = true;
+            in = comfy_input(w->g, node, "conditioning");
+        } else {
+            /* Those that take and give a pair have the negative one second. */
+            in = comfy_pass(w, node,
+                            slot == 1 ? "negative"
+                                      : "positive|conditioning|"
+                                        "conditioning_to|conditioning_1");
+        }
+    }
+    return -1;
+}
+
+static char *encoder_text(struct comfy_walk *w, int node, bool positive)
+{
+    if (comfy_is(w, node, "CLIPTextEncodeSDXL"))
+        return sdxl_text(w, node, positive);
+    return comfy_get_text(w, node, "text");
+}
+
+static void put_prompt(struct comfy_walk *w, int sampler, bool positive)
+{
+    bool zero = false;
+    const char *key = positive ? "prompt" : "negative";
+    int node = encoder_of(w, sampler, positive, &zero);
+    char *text = node >= 0 && !zero ? encoder_text(w, node, positive) : NULL;
+    if (zero && positive)
+        recipe_note(w->r, "%s: its prompt is set to zero, which has no setting here",
+                    comfy_name(w, sampler));
+    if (zero && !positive)
+        recipe_set(w->r, "empty_negative", "zeros");
+    if (node < 0)
+        recipe_note(w->r, "%s: no text leads to its %s", comfy_name(w, sampler), key);
+    recipe_set(w->r, key, text ? text : "");
+    free(text);
+}
+
+void comfy_prompts(struct comfy_walk *w, int sampler)
+{
+    put_prompt(w, sampler, true);
+    put_prompt(w, sampler, false);
+}
+
+static void put_score(struct comfy_walk *w, int sampler, bool positive)
+{
+    bool zero = false;
+    int node = encoder_of(w, sampler, positive, &zero);
+    if (node < 0 || zero)
+        return;
+    if (comfy_is(w, node, "CLIPTextEncodeSDXLRefiner"))
+        recipe_setf(w->r, positive ? "aesthetic" : "negative_aesthetic", "%.10g",
+                    comfy_number(w, node, "ascore", 6));
+    char *text = encoder_text(w, node, false);
+    const char *base = recipe_get(w->r, positive ? "prompt" : "negative");
+    if (text && base && strcmp(text, base) != 0)
+        recipe_note(w->r, "%s: the refiner reads the base's text, not its own: '%.100s'",
+                    comfy_name(w, node), text);
+    free(text);
+}
+
+void comfy_refiner(struct comfy_walk *w, int sampler, double at)
+{
+    char name[256] = "";
+    const char *base = recipe_get(w->r, "model");
+    int second = walk_model(w, sampler, false);
+    char *file = second >= 0 ? comfy_get_text(w, second, "ckpt_name") : NULL;
+    if (file)
+        recipe_file_name(w->r, file, name);
+    free(file);
+    if (base && !strcmp(base, name))
+        return; /* one run, cut in two */
+    if (second >= 0)
+        put_checkpoint(w, second, "refiner");
+    recipe_setf(w->r, "refiner_switch", "%.6g", at);
+    put_score(w, sampler, true);
+    put_score(w, sampler, false);
+}
+
+/* ---- mask ---- */
+
+static void mask_file(struct comfy_walk *w, int node, int slot)
+{
+    char channel[16], *file = comfy_get_text(w, node, "image");
+    comfy_word(w, node, "channel", channel, sizeof channel);
+    bool alpha = comfy_is(w, node, "LoadImage") ? slot == 1 : !strcmp(channel, "alpha");
+    if (file && alpha)
+        recipe_note(w->r,
+                    "%s: the mask is what is transparent in '%.100s': save it as a picture, "
+                    "white where it is painted anew, for --mask",
+                    comfy_name(w, node), file);
+    else if (file)
+        recipe_set(w->r, "mask", file);
+    free(file);
+}
+
+void comfy_mask(struct comfy_walk *w, int node, bool inpaint)
+{
+    int slot, at;
+    double grow = inpaint ? comfy_number(w, node, "grow_mask_by", 6) : 0;
+    struct comfy_input in = comfy_input(w->g, node, "mask");
+    while ((at = comfy_follow(w, in, &slot)) >= 0) {
+        if (comfy_is(w, at, "LoadImage|LoadImageMask")) {
+            mask_file(w, at, slot);
+            break;
+        }
+        if (comfy_is(w, at, "GrowMask")) {
+            grow += comfy_number(w, at, "expand", 0);
+            in = comfy_input(w->g, at, "mask");
+        } else if (comfy_is(w, at, "ImageToMask")) {
+            in = comfy_input(w->g, at, "image");
+        } else {
+            in = comfy_pass(w, at, "mask|image");
+        }
+    }
+    if (inpaint)
+        recipe_set(w->r, "mask_content", "grey");
+    if (grow > 0)
+        recipe_setf(w->r, "mask_grow", "%d", (int)grow);
+}

@@ -1,0 +1,16 @@
+/*
+ * What feeds a sampler besides the latent: prompts, model, LoRAs, VAE, mask. For comfy_nodes.c.
+ */
+#ifndef SPRITTY_COMFY_PARTS_H
+#define SPRITTY_COMFY_PARTS_H
+
+#include "import/comfy_walk.h"
+
+void comfy_prompts(struct comfy_walk *, int sampler); /* positive and negative */
+void comfy_model(struct comfy_walk *, int sampler);   /* checkpoint and LoRAs */
+void comfy_refiner(struct comfy_walk *, int sampler, double at);
+void comfy_vae(struct comfy_walk *, int decoder);
+/* Of VAEEncodeForInpaint (inpaint: its grow_mask_by and grey filling) or SetLatentNoiseMask. */
+void comfy_mask(struct comfy_walk *, int node, bool inpaint);
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * Following a workflow's links, for comfy_nodes.c: through reroutes and bypassed nodes, with a
+ * bound on how many are followed in all, so that circles end.
+ */
+#ifndef SPRITTY_COMFY_WALK_H
+#define SPRITTY_COMFY_WALK_H
+
+#include "import/comfy_graph.h"
+#include "import/recipe.h"
+
+enum { COMFY_BUDGET = 4000, COMFY_MAX_STAGES = 4, COMFY_MAX_LORAS = 64 };
+
+/* What happens to the image between two samplers. */
+struct comfy_upscale {
+    int node; /* -1: nothing */
+    bool pixels;
+    char method[32];
+    double by;
+    int width, height; /* 0: `by` */
+};
+
+struct comfy_stage {
+    int node;
+    bool advanced;
+    int steps, start, end;
+    double denoise;
+    struct comfy_upscale up; /* before this sampler */
+};
+
+struct comfy_lora {
+    int node;
+    char name[256];
+    double unet, text;
+    bool text_used;
+};
+
+struct comfy_walk {
+    const struct comfy_graph *g;
+    struct recipe *r;
+    bool *seen; /* nodes that the image depends on */
+    int budget;
+    struct comfy_stage stage[COMFY_MAX_STAGES]; /* the last sampler first */
+    int stages;
+    struct comfy_lora lora[COMFY_MAX_LORAS];
+    int loras;
+};
+
+/* Is its class one of these, "A|B"? */
+bool comfy_is(const struct comfy_walk *, int node, const char *classes);
+/* "node 5 (KSampler)", in one of a few buffers that take turns. */
+const char *comfy_name(const struct comfy_walk *, int node);
+
+/* The node that an input comes from in the end, and its output; -1 when there is none (said why,
+ * unless nothing is linked). */
+int comfy_follow(struct comfy_walk *, struct comfy_input, int *slot);
+int comfy_source(struct comfy_walk *, int node, const char *input, int *slot);
+
+/* An unknown node on the way: named as ignored; the input through which to go on, the first linked
+ * one of `names` ("model|clip") or else the first at all. */
+struct comfy_input comfy_pass(struct comfy_walk *, int node, const char *names);
+
+/* Values, through primitive and string nodes. Text: malloc'd, NULL when there is none. */
+char *comfy_get_text(struct comfy_walk *, int node, const char *input);
+bool comfy_get_number(struct comfy_walk *, int node, const char *input, double *);
+double comfy_number(struct comfy_walk *, int node, const char *input, double fallback);
+/* A short text; "" when there is none. */
+void comfy_word(struct comfy_walk *, int node, const char *input, char *out, size_t size);
+
+#endif
