@@ -38,13 +38,14 @@ done
 # FROM|MAY-NOT: which of our folders a folder never looks into.
 walls='
 src/prompt/|(sdxl|ops|ui|term|store|engine|sprite|cli|gpu)/
-src/base/|(sdxl|ops|ui|term|store|engine|sprite|cli|gpu)/
+src/base/|(import|sdxl|ops|ui|term|store|engine|sprite|cli|gpu)/
 src/ops/|(prompt|sdxl|ui|term|store|engine|sprite|cli|gpu)/
 src/sdxl/|(ui|term|store|engine|sprite|cli|gpu)/
 src/sdxl/|ops/(ops_|cpu|ref)
 src/sprite/|(prompt|sdxl|ops|ui|term|store|engine|cli|gpu)/
 src/store/|(sdxl|ops|ui|term|engine|cli|gpu)/
 src/term/|(sdxl|ops|ui|store|engine|cli|gpu)/
+src/import/|(ops|ui|term|store|engine|cli|gpu|prompt|pull)/
 src/engine/|(ops/(ops_|cpu|ref)|ui|term|cli|gpu)
 src/ui/|(sdxl|ops|cli|gpu)/
 src/ui/|engine/(job|meta|ring)

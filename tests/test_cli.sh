@@ -257,6 +257,33 @@ interrupt_writes_nothing() {
 }
 check interrupt_writes_nothing interrupt_writes_nothing
 
+# Our own picture, a workflow and A1111's text, as preset, JSON, command line and picture.
+imports_and_exports() {
+    "$spritty" gen "a 'green' slime; \"big\"" $gen -s 18446744073709551615 --cfg 5.5 -q -o a.png
+    "$spritty" import a.png -q >a.ini 2>err
+    [ ! -s err ] || { cat err; return 1; }
+    grep -q '^seed = 18446744073709551615$' a.ini
+    "$spritty" export a.png -o w.json
+    "$spritty" import w.json --json -q >w.out
+    grep -q '"seed": 18446744073709551615, "size": "64x64", "steps": 2, "cfg": 5.5' w.out
+    "$spritty" import a.png --save mine -q
+    "$spritty" gen "" -m "$model" -p mine -q -o b.png
+    "$spritty" import a.png --command -m "$model" | sed "s|^spritty|'$spritty'|;s|\$| -q -o c.png|" >run
+    sh run
+    "$spritty" import a.png --run -m "$model" -q -o d.png
+    for i in a b c d; do pixels $i.png >$i.raw; cmp a.raw $i.raw; done
+    refuses 1 "has a preset 'mine' already" "$spritty" import a.png --save mine
+    refuses 1 "cannot be a preset's name" "$spritty" import a.png --save 'a]'
+    printf 'a cat\nSteps: 3, Sampler: DPM fast, Seed: 1, CFG scale: 2' >t.txt
+    "$spritty" import t.txt >out 2>err
+    grep -q 'not honoured: Sampler: DPM fast' err
+    grep -q '^# not honoured: Sampler: DPM fast' out
+    "$spritty" info a.png --json | grep -q '"source": "spritty", "settings": {"seed": "18446744073709551615"'
+    "$spritty" info "$model/text_encoder/model.fp16.safetensors" | grep -q 'text encoder'
+    "$spritty" info "$model/text_encoder/model.fp16.safetensors" --json | grep -q '"kind": "text encoder"'
+}
+check imports_and_exports imports_and_exports
+
 # An escape sequence in a name or a PNG's text must not reach the terminal.
 escapes_are_not_printed() {
     esc=$(printf '\033[31m')

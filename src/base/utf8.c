@@ -6,8 +6,7 @@
 size_t utf8_next(const char *s, size_t left, int32_t *point)
 {
     utf8proc_int32_t cp;
-    utf8proc_ssize_t n =
-        utf8proc_iterate((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)left, &cp);
+    utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s, (utf8proc_ssize_t)left, &cp);
     *point = n > 0 ? cp : 0xfffd;
     return n > 0 ? (size_t)n : 1;
 }

@@ -1,5 +1,6 @@
 /*
- * spritty import: what another tool's file says, as a preset, a command line or at once as a picture.
+ * spritty import: what another tool's file says, as a preset, a command line or at once as a
+ * picture.
  *
  * Options on the command line win over the file. What the file says and spritty cannot do is named
  * on stderr, and in the preset's comments; nothing of it stops the import.
@@ -7,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fileio.h"
 #include "base/paths.h"
 #include "cli/options_table.h"
 #include "engine/job.h"
@@ -111,21 +113,25 @@ static int print_preset(const struct cli *cli, const struct settings *s, const s
     char name[64];
     preset_name_from(cli->args[0], name);
     char *text = cli->json ? preset_json(s) : preset_ini(s, r, name, cli->preset);
+    int rc = 0;
     if (!text)
         return err_set(e, "out of memory");
-    printf("%s%s", text, cli->json ? "\n" : "");
+    if (settings_has(&cli->flags, "output"))
+        rc = file_write_atomic(cli->flags.output, text, strlen(text), e);
+    else
+        printf("%s%s", text, cli->json ? "\n" : "");
     free(text);
-    return 0;
+    return rc;
 }
 
 /* ---- what the file needs that is not here ---- */
 
-static void check_files(struct recipe *r, const struct settings *s)
+static void check_files(const struct cli *cli, const struct settings *s)
 {
     char path[PATH_MAX];
     struct err e;
-    if (settings_has(s, "model") && find_model(s->model, path, &e))
-        recipe_note(r, "model: %s", e.text);
+    if (!cli->quiet && settings_has(s, "model") && find_model(s->model, path, &e))
+        fprintf(stderr, "note: %s\n", e.text);
 }
 
 /* ---- the command ---- */
@@ -157,9 +163,11 @@ int cmd_import(struct cli *cli)
                  ? -1
                  : 0;
     if (!rc) {
-        check_files(&r, &s);
         print_notes(cli, &r);
+        check_files(cli, &s);
     }
+    if (!cli->run && !cli->command_line) /* there it is the preset's file */
+        settings_unset(&s, "output");
     if (!rc && cli->save)
         rc = save_preset(cli, &s, &r, &e);
     if (!rc && cli->command_line)

@@ -7,7 +7,10 @@
 #include "base/jsonw.h"
 #include "cli/options.h"
 #include "engine/job.h"
+#include "import/comfy_nodes.h"
+#include "import/source.h"
 #include "sdxl/checkpoint.h"
+#include "sdxl/weights_kind.h"
 #include "sprite/png.h"
 
 static const char *const part_names[PART_COUNT] = {"text_encoder", "text_encoder_2", "unet", "vae"};
@@ -37,6 +40,66 @@ static int print_json(struct jsonw *w, struct err *e)
 
 /* ---- PNG ---- */
 
+/* ComfyUI's texts are long JSON, of which the settings are what one wants to see. */
+static bool is_workflow(const char *key)
+{
+    return !strcmp(key, "prompt") || !strcmp(key, "workflow");
+}
+
+static void print_recipe(const struct recipe *r, const struct err *why)
+{
+    if (!r->source) {
+        printf("  %s\n", why->text);
+        return;
+    }
+    for (int i = 0; i < r->count; i++) {
+        printf("  %s:", r->at[i].key);
+        print_foreign(r->at[i].value, strchr(r->at[i].value, '\n') ? "\n    " : " ");
+    }
+    for (int i = 0; i < r->notes; i++)
+        printf("  (%s)\n", r->note[i]);
+}
+
+static void print_texts(const struct png_file *f, const char *path)
+{
+    for (int i = 0; i < f->texts; i++) {
+        struct recipe r = {.count = 0};
+        struct err e = {""};
+        const char *value = f->text[i].value;
+        print_foreign(f->text[i].key, "");
+        if (!is_workflow(f->text[i].key)) {
+            print_foreign(value, "  ");
+            continue;
+        }
+        if (comfy_import(value, strlen(value), path, &r, &e))
+            r.source = NULL;
+        print_recipe(&r, &e);
+        recipe_free(&r);
+    }
+}
+
+static void texts_json(struct jsonw *w, const struct png_file *f, const char *path)
+{
+    struct recipe r = {.count = 0};
+    struct err e;
+    jsonw_open(w, "text", '{');
+    for (int i = 0; i < f->texts; i++)
+        jsonw_string(w, f->text[i].key, f->text[i].value);
+    jsonw_close(w, '}');
+    if (f->texts && !import_png(f, path, &r, &e)) {
+        jsonw_string(w, "source", r.source);
+        jsonw_open(w, "settings", '{');
+        for (int i = 0; i < r.count; i++)
+            jsonw_string(w, r.at[i].key, r.at[i].value);
+        jsonw_close(w, '}');
+        jsonw_open(w, "not_honoured", '[');
+        for (int i = 0; i < r.notes; i++)
+            jsonw_string(w, NULL, r.note[i]);
+        jsonw_close(w, ']');
+    }
+    recipe_free(&r);
+}
+
 static int info_png(const char *path, bool json, struct err *e)
 {
     struct png_file f;
@@ -50,18 +113,12 @@ static int info_png(const char *path, bool json, struct err *e)
         jsonw_string(&w, "kind", "png");
         jsonw_u64(&w, "width", (uint64_t)f.width);
         jsonw_u64(&w, "height", (uint64_t)f.height);
-        jsonw_open(&w, "text", '{');
-        for (int i = 0; i < f.texts; i++)
-            jsonw_string(&w, f.text[i].key, f.text[i].value);
-        jsonw_close(&w, '}');
+        texts_json(&w, &f, path);
         jsonw_close(&w, '}');
         rc = print_json(&w, e);
     } else {
         printf("PNG, %dx%d\n", f.width, f.height);
-        for (int i = 0; i < f.texts; i++) {
-            print_foreign(f.text[i].key, "");
-            print_foreign(f.text[i].value, "  ");
-        }
+        print_texts(&f, path);
     }
     png_file_free(&f);
     return rc;
@@ -170,10 +227,89 @@ static int model_json(const struct checkpoint *c, struct err *e)
     return print_json(&w, e);
 }
 
+/* ---- any other safetensors ---- */
+
+/* What trainers write about themselves, where it is short. */
+static const char *const told[] = {
+    "modelspec.title",       "modelspec.architecture",
+    "modelspec.author",      "modelspec.license",
+    "ss_base_model_version", "ss_network_module",
+    "ss_network_dim",        "ss_network_alpha",
+    "ss_output_name",        "format",
+};
+
+static void weights_json(struct jsonw *w, const struct safetensors *s,
+                         const struct weights_summary *m)
+{
+    jsonw_open(w, NULL, '{');
+    jsonw_string(w, "kind", weights_kind_name(m->kind));
+    jsonw_string(w, "path", safetensors_path(s));
+    jsonw_u64(w, "tensors", (uint64_t)safetensors_count(s));
+    jsonw_u64(w, "parameters", (uint64_t)m->parameters);
+    jsonw_u64(w, "bytes", (uint64_t)m->bytes);
+    jsonw_string(w, "dtype", m->types);
+    jsonw_open(w, "metadata", '{');
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (safetensors_metadata(s, told[i]))
+            jsonw_string(w, told[i], safetensors_metadata(s, told[i]));
+    jsonw_close(w, '}');
+    jsonw_close(w, '}');
+}
+
+static void weights_table(const struct safetensors *s, const struct weights_summary *m)
+{
+    printf("%s, %s\n\n", safetensors_path(s), weights_kind_name(m->kind));
+    printf("  %d tensors, %lld parameters, %.1f MB, %s\n", safetensors_count(s),
+           (long long)m->parameters, (double)m->bytes / 1e6, m->types);
+    for (size_t i = 0; i < sizeof told / sizeof *told; i++)
+        if (safetensors_metadata(s, told[i])) {
+            printf("  %s:", told[i]);
+            print_foreign(safetensors_metadata(s, told[i]), " ");
+        }
+    for (int i = 0; i < safetensors_count(s) && i < 8; i++) {
+        const struct st_tensor *t = safetensors_at(s, i);
+        printf("  %s  %s [", t->name, t->type);
+        for (int d = 0; d < t->rank; d++)
+            printf("%s%lld", d ? ", " : "", (long long)t->dim[d]);
+        printf("]\n");
+    }
+    if (safetensors_count(s) > 8)
+        printf("  ...\n");
+}
+
+/* A file that is no whole model: a LoRA, a VAE, an embedding. */
+static int info_weights(struct safetensors *s, bool json, struct err *e)
+{
+    struct weights_summary m = weights_summary(s);
+    struct jsonw w = {0};
+    if (!json) {
+        weights_table(s, &m);
+        return 0;
+    }
+    weights_json(&w, s, &m);
+    return print_json(&w, e);
+}
+
+static bool is_part(const char *path, bool json, int *rc, struct err *e)
+{
+    struct err ignored;
+    struct stat st;
+    if (stat(path, &st) || !S_ISREG(st.st_mode))
+        return false;
+    struct safetensors *s = safetensors_open(path, &ignored);
+    bool part = s && weights_summary(s).kind != WEIGHTS_CHECKPOINT;
+    if (part)
+        *rc = info_weights(s, json, e);
+    safetensors_close(s);
+    return part;
+}
+
 static int info_model(const char *path, bool json, struct err *e)
 {
-    struct checkpoint *c = checkpoint_open(path, NULL, e);
     int rc = 0;
+    if (is_part(path, json, &rc, e))
+        return rc;
+    struct checkpoint *c = checkpoint_open(path, NULL, e);
     if (!c)
         return -1;
     if (json) {

@@ -20,9 +20,11 @@ static const struct command commands[] = {
     {"batch", "FILE.jsonl", "many jobs from a file", 1, 1, NULL},
     {"bench", "", "measure speed", 0, 0, NULL},
     {"profile", "", "time and bytes by layer", 0, 0, NULL},
-    {"import", "FILE", "a ComfyUI workflow or PNG as a preset", 1, 1, NULL},
+    {"import", "FILE", "a ComfyUI or A1111 picture, workflow or text as a preset", 1, 1,
+     cmd_import},
     {"pull", "NAME", "download a model", 1, 1, NULL},
     {"worker", "", "take jobs from a queue", 0, 0, NULL},
+    {"export", "SPRITE.png", "a ComfyUI workflow that makes a sprite", 1, 1, cmd_export},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -34,9 +36,11 @@ enum {
     DOCTOR = 8,
     FINISH = 16,
     SHEET = 32,
-    JOB = GEN | PLAN,
-    FINISHED = GEN | FINISH,
-    ALL = 63
+    IMPORT = 512,
+    EXPORT = 4096,
+    JOB = GEN | PLAN | IMPORT,
+    FINISHED = GEN | FINISH | IMPORT,
+    ALL = 63 | IMPORT | EXPORT
 };
 
 #define SETTING(letter, name, arg, commands)                                                       \
@@ -59,11 +63,11 @@ enum {
     }
 
 static const struct option_row table[] = {
-    SETTING('o', "output", "FILE", GEN | FINISH | SHEET),
+    SETTING('o', "output", "FILE", GEN | FINISH | SHEET | IMPORT | EXPORT),
     {'p', "preset", "NAME", NULL, offsetof(struct cli, preset), JOB | FINISH,
      "a preset of config.ini"},
     SETTING('n', "negative", "TEXT", JOB),
-    SETTING('s', "seed", "N", GEN),
+    SETTING('s', "seed", "N", GEN | IMPORT),
     SETTING(0, "steps", "N", JOB),
     SETTING(0, "cfg", "X", JOB),
     SETTING(0, "size", "WxH", JOB),
@@ -105,7 +109,7 @@ static const struct option_row table[] = {
     SETTING(0, "precision", "auto|fp32|bf16|fp16|fp8", JOB),
     SETTING(0, "memory", "auto|speed|balanced|constrained", JOB),
     SETTING('t', "threads", "N", JOB),
-    SETTING(0, "raw", NULL, GEN),
+    SETTING(0, "raw", NULL, GEN | IMPORT),
     SETTING(0, "cell", "N|auto|none", FINISHED),
     SETTING(0, "pixels", "WxH", FINISHED),
     SETTING(0, "method", "centroid|dominant|centre|mean", FINISHED),
@@ -135,6 +139,10 @@ static const struct option_row table[] = {
     SHEETING("format", "hash|array", format, "how Aseprite's JSON lists the frames"),
     SHEETING("duration", "MS", duration, "of each frame, in milliseconds"),
     SHEETING("animation", "FILE", animation, "the frames as an animated PNG as well"),
+    {0, "save", "NAME", NULL, offsetof(struct cli, save), IMPORT,
+     "as a preset into your config.ini"},
+    SWITCH(0, "command", command_line, IMPORT, "the spritty gen command that does the same"),
+    SWITCH(0, "run", run, IMPORT, "make the picture at once"),
     SWITCH(0, "json", json, ALL, "one JSON object on stdout"),
     SWITCH('q', "quiet", quiet, ALL, "nothing on stderr but errors"),
     SWITCH('h', "help", help, ALL, "this text"),
@@ -294,6 +302,7 @@ void cli_free(struct cli *c)
 {
     settings_free(&c->flags);
     free(c->preset);
+    free(c->save);
     free(c->show_diff);
     for (int i = 0; i < OPTIONS; i++)
         if (table[i].commands == SHEET && table[i].arg && !table[i].key)

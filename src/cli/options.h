@@ -26,8 +26,9 @@ struct cli {
     const char **args;             /* what stands beside the options, after the command */
     int nargs;
     struct settings flags; /* the options that are settings */
-    char *preset, *show_diff;
+    char *preset, *show_diff, *save;
     struct cli_sheet sheet;
+    bool command_line, run; /* spritty import */
     bool json, quiet, help, version, man, completion;
 };
 
@@ -60,6 +61,8 @@ int cmd_info(struct cli *);
 int cmd_doctor(struct cli *);
 int cmd_finish(struct cli *);
 int cmd_sheet(struct cli *);
+int cmd_import(struct cli *);
+int cmd_export(struct cli *);
 
 /* Prints "spritty: ..." (and where help is, for EXIT_USAGE) on stderr; returns the status. */
 int cli_fail(int status, const struct err *);

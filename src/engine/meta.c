@@ -53,7 +53,10 @@ char *meta_parameters(const struct job *j, const char *hash, int index)
     put_value(f, j->model_name);
     if (g->batch > 1)
         fprintf(f, ", Batch size: %d, Batch pos: %d", g->batch, index);
-    fprintf(f, ", RNG: %s, Version: spritty %s", rng_label(g), SPRITTY_VERSION);
+    fprintf(f, ", RNG: %s", rng_label(g));
+    if (g->compat != COMPAT_A1111) /* which A1111 leaves alone, and `spritty import` reads */
+        fprintf(f, ", Compat: %s", compat_name(g->compat));
+    fprintf(f, ", Version: spritty %s", SPRITTY_VERSION);
     if (fclose(f)) {
         free(text);
         return NULL;

@@ -11,8 +11,8 @@
 
 /* ---- sampler and schedule ---- */
 
-/* What "Automatic" means, by sampler; for others it is Uniform. (Those of the time before Karras had
- * a list of its own, DDIM and UniPC, walk the training steps evenly.) */
+/* What "Automatic" means, by sampler; for others it is Uniform. (Those of the time before Karras
+ * had a list of its own, DDIM and UniPC, walk the training steps evenly.) */
 static const char *const automatic[][2] = {
     {"dpmpp_2m", "karras"},          {"dpmpp_sde", "karras"},
     {"dpmpp_2m_sde", "exponential"}, {"dpmpp_2s_ancestral", "karras"},
@@ -173,8 +173,8 @@ static const char *const plain[][2] = {
 
 /* Read elsewhere, or nothing that changes the picture. */
 static const char *const quiet[] = {
-    "Sampler",     "Schedule type", "RNG",       "Compat",    "Version",    "Model hash",
-    "VAE hash",    "Lora hashes",   "TI hashes", "User",      "Batch size", "Batch pos",
+    "Sampler",         "Schedule type", "RNG",       "Compat", "Version",    "Model hash",
+    "VAE hash",        "Lora hashes",   "TI hashes", "User",   "Batch size", "Batch pos",
     "Init image hash",
 };
 

@@ -31,10 +31,12 @@ struct comfy_graph {
 
 /* ---- the tables ---- */
 
+/* By id; of two that have the same, which JSON should not have, the later counts, as in Python. */
 static int by_id(const void *a, const void *b, void *graph)
 {
     const struct comfy_graph *g = graph;
-    return strcmp(g->node[*(const int *)a].id, g->node[*(const int *)b].id);
+    int x = *(const int *)a, y = *(const int *)b, order = strcmp(g->node[x].id, g->node[y].id);
+    return order ? order : (x > y) - (x < y);
 }
 
 static int by_link(const void *a, const void *b)
@@ -45,17 +47,16 @@ static int by_link(const void *a, const void *b)
 
 static int find_node(const struct comfy_graph *g, const char *id)
 {
-    int low = 0, high = g->count - 1;
-    while (low <= high) {
-        int mid = low + (high - low) / 2, order = strcmp(g->node[g->by_id[mid]].id, id);
-        if (order == 0)
-            return g->by_id[mid];
-        if (order < 0)
-            low = mid + 1;
+    int low = 0, high = g->count; /* the first that comes behind id */
+    while (low < high) {
+        int mid = low + (high - low) / 2;
+        if (strcmp(g->node[g->by_id[mid]].id, id) > 0)
+            high = mid;
         else
-            high = mid - 1;
+            low = mid + 1;
     }
-    return -1;
+    bool found = low > 0 && !strcmp(g->node[g->by_id[low - 1]].id, id);
+    return found ? g->by_id[low - 1] : -1;
 }
 
 static int find_json_node(const struct comfy_graph *g, struct json id)

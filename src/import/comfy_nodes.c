@@ -312,20 +312,22 @@ static struct comfy_input output_image(struct comfy_walk *w, int node)
     return (struct comfy_input){.kind = COMFY_LINK, .node = node};
 }
 
-static void forget(struct comfy_walk *w, struct recipe *kept)
+/* An output that no sampler leads to: its first note may say why. */
+static void forget(struct comfy_walk *w, struct err *why)
 {
+    const char *source = w->r->source;
+    if (w->r->notes && !*why->text)
+        err_set(why, "%s", w->r->note[0]);
     recipe_free(w->r);
-    *w->r = *kept;
-    w->stages = 0;
+    w->r->source = source;
 }
 
 /* The first output that a sampler leads to; says which others there are. Returns its node or -1. */
-static int walk_outputs(struct comfy_walk *w)
+static int walk_outputs(struct comfy_walk *w, struct err *why)
 {
     int found = -1;
     for (int rank = 0; rank < 4 && found < 0; rank++) {
         for (int i = 0; i < comfy_count(w->g) && w->budget > 0; i++) {
-            struct recipe empty = {.source = w->r->source};
             if (!is_output(w, i, rank))
                 continue;
             if (found >= 0) {
@@ -337,7 +339,7 @@ static int walk_outputs(struct comfy_walk *w)
             if (w->stages)
                 found = i;
             else
-                forget(w, &empty);
+                forget(w, why);
         }
     }
     return found;
@@ -363,14 +365,15 @@ int comfy_import(const char *text, size_t size, const char *name, struct recipe 
     if (!w.g)
         return -1;
     w.seen = calloc((size_t)comfy_count(w.g), sizeof *w.seen);
+    struct err why = {""};
     int rc = 0;
     if (!w.seen)
         rc = err_set(e, "out of memory");
-    else if (walk_outputs(&w) < 0)
+    else if (walk_outputs(&w, &why) < 0)
         rc = err_set(e,
                      "%s: no image in this workflow comes from a KSampler or KSamplerAdvanced "
                      "(%d nodes)%s%s",
-                     name, comfy_count(w.g), r->notes ? "; " : "", r->notes ? r->note[0] : "");
+                     name, comfy_count(w.g), *why.text ? "; " : "", why.text);
     else
         apply(&w);
     if (rc == 0)

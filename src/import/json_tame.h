@@ -1,6 +1,6 @@
 /*
- * JSON as Python writes it, for base/json.h: NaN and infinities become null, and whole numbers of 16
- * digits and more, which a double would round (seeds have up to 20), become strings.
+ * JSON as Python writes it, for base/json.h: NaN and infinities become null, and whole numbers of
+ * 16 digits and more, which a double would round (seeds have up to 20), become strings.
  */
 #ifndef SPRITTY_JSON_TAME_H
 #define SPRITTY_JSON_TAME_H

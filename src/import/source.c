@@ -24,6 +24,18 @@ static bool is_local(const char *key)
     return false;
 }
 
+static void take_members(struct recipe *r, struct json object)
+{
+    char room[40];
+    for (struct json v = json_first(object); v.node; v = json_next(v)) {
+        const char *value = json_text(v, room);
+        if (value && !is_local(json_key(v)))
+            recipe_set(r, json_key(v), value);
+        else if (!value)
+            recipe_note(r, "%s of the spritty text is no single value", json_key(v));
+    }
+}
+
 int spritty_import(const char *text, size_t size, const char *name, struct recipe *r, struct err *e)
 {
     char room[40];
@@ -38,12 +50,9 @@ int spritty_import(const char *text, size_t size, const char *name, struct recip
         rc = err_set(e, "%s: its spritty text has no parameters", name);
     else
         recipe_set(r, "seed", seed);
-    for (struct json v = json_first(params); v.node && !rc; v = json_next(v)) {
-        const char *value = json_text(v, room);
-        if (value && !is_local(json_key(v)))
-            recipe_set(r, json_key(v), value);
-        else if (!value)
-            recipe_note(r, "%s of the spritty text is no single value", json_key(v));
+    if (!rc) {
+        take_members(r, params);
+        take_members(r, json_get(json_root(doc), "finish"));
     }
     json_free(doc);
     return rc || r->failed ? -1 : 0;

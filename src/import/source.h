@@ -1,6 +1,6 @@
 /*
- * Where settings are brought from: a PNG of ours, ComfyUI's or A1111's, a workflow as JSON, or A1111's
- * parameters as a text file.
+ * Where settings are brought from: a PNG of ours, ComfyUI's or A1111's, a workflow as JSON, or
+ * A1111's parameters as a text file.
  */
 #ifndef SPRITTY_SOURCE_H
 #define SPRITTY_SOURCE_H
@@ -8,8 +8,8 @@
 #include "import/recipe.h"
 #include "sprite/png.h"
 
-/* Of a PNG, the first that is there: our own chunk (it has all), ComfyUI's `prompt`, its `workflow`,
- * A1111's `parameters`. -1: none of them, or all broken (err tells of the first). */
+/* Of a PNG, the first that is there: our own chunk (it has all), ComfyUI's `prompt`, its
+ * `workflow`, A1111's `parameters`. -1: none of them, or all broken (err tells of the first). */
 int import_png(const struct png_file *, const char *name, struct recipe *, struct err *);
 /* JSON or parameters. `text` has a NUL at text[size]. */
 int import_text(const char *text, size_t size, const char *name, struct recipe *, struct err *);

@@ -1,0 +1,76 @@
+/* Any bytes as each of the texts that are imported: the first byte chooses the parser. What comes
+ * out is settings that print, as presets that config files can hold. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "import/a1111.h"
+#include "import/comfy_export.h"
+#include "import/comfy_nodes.h"
+#include "import/source.h"
+#include "import/write_preset.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(int holds)
+{
+    if (!holds)
+        abort();
+}
+
+static int parse(int which, char *text, size_t size, struct recipe *r, struct err *e)
+{
+    switch (which % 4) {
+    case 0:
+        return comfy_import(text, size, "fuzz", r, e);
+    case 1:
+        return a1111_import(text, r, e);
+    case 2:
+        return spritty_import(text, size, "fuzz", r, e);
+    default:
+        return import_text(text, size, "fuzz", r, e);
+    }
+}
+
+/* The preset reads back as the same settings. */
+static void check_preset(const struct settings *s, const struct recipe *r)
+{
+    struct config c = {.count = 0};
+    struct settings back = {.width = 0};
+    struct err e;
+    char *ini = preset_ini(s, r, "fuzz", NULL), *json = preset_json(s);
+    check(ini && json && !config_parse(&c, ini, strlen(ini), "fuzz.ini", &e));
+    check(!config_preset(&c, "fuzz", &back, &e));
+    char *one = settings_to_text(s), *two = settings_to_text(&back);
+    check(one && two && !strcmp(one, two));
+    free(one);
+    free(two);
+    free(ini);
+    free(json);
+    settings_free(&back);
+    config_free(&c);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct recipe r = {.count = 0};
+    struct settings s = {.width = 0};
+    struct err e = {""};
+    if (size < 1)
+        return 0;
+    char *text = malloc(size);
+    check(text != NULL);
+    memcpy(text, data + 1, size - 1);
+    text[size - 1] = '\0';
+    if (parse(data[0], text, size - 1, &r, &e)) {
+        check(*e.text != '\0');
+    } else {
+        check(!recipe_settle(&r, &s, &e));
+        check_preset(&s, &r);
+        if (settings_has(&s, "sampler") && settings_has(&s, "scheduler"))
+            free(comfy_export(&s, "fuzz", &r, &e));
+    }
+    settings_free(&s);
+    recipe_free(&r);
+    free(text);
+    return 0;
+}

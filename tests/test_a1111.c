@@ -1,0 +1,313 @@
+/*
+ * A1111's parameters: cut as A1111's own parser cuts them (golden/infotext.json), understood, and
+ * written by us so that it reads them back.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/version.h"
+#include "engine/meta.h"
+#include "import/a1111.h"
+
+static const char *value_text(struct json v, char room[32])
+{
+    double x;
+    if (json_as_string(v))
+        return json_as_string(v);
+    if (json_as_double(v, &x))
+        snprintf(room, 32, "%g", x);
+    return room;
+}
+
+/* A1111 cuts 64x32 into "Size-1" and "Size-2". */
+static const char *golden_value(const struct a1111 *a, const char *key, char out[64])
+{
+    size_t n = strlen(key);
+    const char *value = a1111_get(a, key);
+    if (value || n < 3 || key[n - 2] != '-')
+        return value;
+    char name[100];
+    int side[2];
+    snprintf(name, sizeof name, "%.*s", (int)(n - 2), key);
+    value = a1111_get(a, name);
+    if (!value || sscanf(value, "%dx%d", &side[0], &side[1]) != 2)
+        return NULL;
+    snprintf(out, 64, "%d", side[key[n - 1] == '2']);
+    return out;
+}
+
+static void compare(const char *text, struct json want)
+{
+    struct a1111 a;
+    struct err e;
+    int pairs = 0;
+    assert_int_equal(a1111_parse(text, &a, &e), 0);
+    for (struct json v = json_first(want); v.node; v = json_next(v)) {
+        char room[64] = "", number[32] = "";
+        const char *key = json_key(v), *expected = value_text(v, number);
+        const char *have = !strcmp(key, "Prompt")            ? a.prompt
+                           : !strcmp(key, "Negative prompt") ? a.negative
+                                                             : golden_value(&a, key, room);
+        if (!have || strcmp(have, expected) != 0)
+            fail_msg("of '%s':\n%s is '%s', not '%s'", text, key, have ? have : "(nothing)",
+                     expected);
+        size_t n = strlen(key);
+        pairs += have != a.prompt && have != a.negative && !(n > 2 && !strcmp(key + n - 2, "-2"));
+    }
+    /* And nothing besides. */
+    if (a.pairs != pairs)
+        fail_msg("of '%s': %d settings, not %d", text, a.pairs, pairs);
+    a1111_free(&a);
+}
+
+static struct json_doc *golden(void)
+{
+    struct err e;
+    struct json_doc *doc = json_load("tests/golden/infotext.json", 1 << 20, &e);
+    if (!doc)
+        fail_msg("%s", e.text);
+    return doc;
+}
+
+static void cut_as_a1111_cuts(void **state)
+{
+    (void)state;
+    struct json_doc *doc = golden();
+    int count = 0;
+    struct json texts = json_get(json_root(doc), "texts");
+    for (struct json v = json_first(texts); v.node; v = json_next(v), count++)
+        compare(json_as_string(json_get(v, "text")), json_get(v, "result"));
+    print_message("%d texts\n", count);
+    assert_true(count > 25);
+    json_free(doc);
+}
+
+/* ---- our writer ---- */
+
+static void point(struct job *j, const struct settings *s, const char *prompt)
+{
+    memset(j, 0, sizeof *j);
+    j->prompt = (char *)(uintptr_t)prompt;
+    snprintf(j->model_name, sizeof j->model_name, "%s", s->model);
+    j->params = (struct gen_params){.prompt = prompt,
+                                    .negative = s->negative,
+                                    .seed = s->seed,
+                                    .steps = s->steps,
+                                    .cfg = (float)s->cfg,
+                                    .width = s->width,
+                                    .height = s->height,
+                                    .batch = 1,
+                                    .sampler = sampler_by_name(s->sampler),
+                                    .scheduler = schedule_by_name(s->scheduler),
+                                    .compat = compat_by_name(s->compat),
+                                    .rng = rng_by_name(s->rng ? s->rng : "auto")};
+}
+
+/* The text that A1111 would have written, and that its parser reads as what we meant. */
+static void written_as_a1111_writes(void **state)
+{
+    (void)state;
+    struct json_doc *doc = golden();
+    struct json list = json_get(json_root(doc), "written");
+    int count = 0;
+    for (struct json v = json_first(list); v.node; v = json_next(v), count++) {
+        struct settings s = {.seed = UINT64_MAX, .steps = 12, .cfg = 5.5, .width = 128};
+        struct job j;
+        s.height = 96;
+        s.model = "a, b: c", s.sampler = "dpmpp_2m", s.scheduler = "karras", s.compat = "a1111";
+        s.negative = (char *)(uintptr_t)json_as_string(json_get(v, "negative"));
+        point(&j, &s, json_as_string(json_get(v, "prompt")));
+        char *text = meta_parameters(&j, "0123456789", 0);
+        assert_non_null(text);
+        char *at = strstr(text, SPRITTY_VERSION), *same;
+        assert_non_null(at);
+        /* A1111 strips the whole; a text of ours may begin with an empty line. */
+        assert_true(asprintf(&same, "%.*sVERSION", (int)(at - text), text) > 0);
+        assert_string_equal(same + strspn(same, "\n"), json_as_string(json_get(v, "text")));
+        compare(same, json_get(v, "result"));
+        free(same);
+        free(text);
+    }
+    assert_true(count >= 10);
+    json_free(doc);
+}
+
+/* ---- what it means ---- */
+
+static void meanings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *key, *value;
+    } cases[] = {
+        {"Sampler: Euler a, Schedule type: Automatic", "sampler", "euler_ancestral"},
+        {"Sampler: Euler a, Schedule type: Automatic", "scheduler", "normal"},
+        {"Sampler: DPM++ 2M, Schedule type: Automatic", "scheduler", "karras"},
+        {"Sampler: DPM++ 2M SDE, Schedule type: Automatic", "scheduler", "exponential"},
+        {"Sampler: DPM++ 2M", "scheduler", "normal"},
+        {"Sampler: DPM++ 2M Karras", "sampler", "dpmpp_2m"},
+        {"Sampler: DPM++ 2M Karras", "scheduler", "karras"},
+        {"Sampler: DPM++ 2M SDE Exponential", "scheduler", "exponential"},
+        {"Sampler: DPM++ 2M Karras, Schedule type: SGM Uniform", "scheduler", "karras"},
+        {"Sampler: DDIM", "scheduler", "ddim_uniform"},
+        {"Sampler: k_euler_a", "sampler", "euler_ancestral"},
+        {"Sampler: DPM fast", "sampler", NULL},
+        {"Sampler: Euler, Schedule type: SGMUniform", "scheduler", "sgm_uniform"},
+        {"Sampler: Euler, Schedule type: Uniform", "scheduler", "normal"},
+        {"Sampler: Euler, Schedule type: Polyexponential", "scheduler", "exponential"},
+        {"Size: 512x768", "size", "512x768"},
+        {"Model: sdxl/base.safetensors", "model", "base"},
+        {"RNG: CPU", "rng", "cpu"},
+        {"RNG: NV", "rng", NULL},
+        {"RNG: NV", "compat", "a1111"},
+        {"Version: ComfyUI", "compat", "comfyui"},
+        {"Compat: diffusers", "compat", "diffusers"},
+        {"Refiner: sd_xl_refiner_1.0 [7440042bbd]", "refiner", "sd_xl_refiner_1.0"},
+        {"Refiner switch at: 0.8", "refiner_switch", "0.8"},
+        {"VAE: sdxl_vae.safetensors", "vae", "sdxl_vae"},
+        {"VAE: Automatic", "vae", NULL},
+        {"Tiling: True", "tiling", "xy"},
+        {"Denoising strength: 0.6", "denoise", "0.6"},
+        {"Denoising strength: 0.6, Hires upscale: 2", "hires_denoise", "0.6"},
+        {"Denoising strength: 0.6, Hires upscale: 2", "denoise", NULL},
+        {"Hires upscaler: Latent (nearest-exact)", "hires_upscale", "latent_nearest_exact"},
+        {"Hires resize: 640x960", "hires_size", "640x960"},
+        {"Clip skip: 2", "clip_skip", NULL},
+        {"Batch size: 4, Batch pos: 1, Compat: comfyui", "batch", "4"},
+        {"Batch size: 4, Batch pos: 1", "batch", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct recipe r = {.count = 0};
+        struct err e;
+        char text[300];
+        snprintf(text, sizeof text, "x\nSteps: 9, Seed: 3, CFG scale: 4, %s", cases[i].line);
+        assert_int_equal(a1111_import(text, &r, &e), 0);
+        const char *have = recipe_get(&r, cases[i].key), *want = cases[i].value;
+        if (!want ? have != NULL : !have || strcmp(have, want) != 0)
+            fail_msg("%s: %s is '%s', not '%s'", cases[i].line, cases[i].key, have ? have : "",
+                     want ? want : "");
+        recipe_free(&r);
+    }
+}
+
+static void unhonoured_is_named(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"ENSD: 31337", "ENSD: 31337 has no setting here"},
+        {"Sampler: DPM adaptive", "Sampler: DPM adaptive: there is none of that name here"},
+        {"Schedule type: Turbo", "Schedule type: Turbo: there is none"},
+        {"Hires upscaler: R-ESRGAN 4x+", "Hires upscaler: R-ESRGAN 4x+ has no setting here"},
+        {"Variation seed: 5", "Variation seed: 5 has no setting"},
+        {"Denoising strength: 0.5", "it was made from a picture"},
+        {"Model: old.ckpt", "old.ckpt is a pickle"},
+        {"ControlNet 0: \"a, b\"", "ControlNet 0: a, b has no setting here"},
+        {"Odd: \x1b[31mred", "Odd: ?[31mred has no setting"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct recipe r = {.count = 0};
+        struct err e;
+        char text[300];
+        snprintf(text, sizeof text, "x\nSteps: 9, Seed: 3, CFG scale: 4, %s", cases[i][0]);
+        assert_int_equal(a1111_import(text, &r, &e), 0);
+        bool found = false;
+        for (int k = 0; k < r.notes; k++)
+            found |= strstr(r.note[k], cases[i][1]) != NULL;
+        if (!found)
+            fail_msg("%s: no such note (%s)", cases[i][0], r.notes ? r.note[0] : "none");
+        recipe_free(&r);
+    }
+    struct recipe r = {.count = 0};
+    struct err e;
+    assert_int_equal(a1111_import("just words", &r, &e), 0);
+    assert_string_equal(recipe_get(&r, "prompt"), "just words");
+    assert_non_null(strstr(r.note[0], "there is no line of settings"));
+    recipe_free(&r);
+}
+
+/* Read, and written again: the same text. */
+static void text_round_trips(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {
+        "a (cat:1.2), BREAK, <lora:x:0.8>\nsecond\nNegative prompt: bad, \"worse\"\nSteps: 20, "
+        "Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 965400086, Size: 512x768, "
+        "Model hash: 45dee52b, Model: some model, RNG: NV, Version: spritty " SPRITTY_VERSION,
+        "x\nSteps: 4, Sampler: LCM, Schedule type: SGM Uniform, CFG scale: 1.5, Seed: 0, Size: "
+        "1024x1024, Model hash: 45dee52b, Model: \"a: b\", RNG: CPU, Version: "
+        "spritty " SPRITTY_VERSION,
+        "x\nSteps: 4, Sampler: Euler, Schedule type: Normal, CFG scale: 1, Seed: 5, Size: 64x64, "
+        "Model hash: 45dee52b, Model: m, RNG: CPU, Compat: comfyui, Version: "
+        "spritty " SPRITTY_VERSION,
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct recipe r = {.count = 0};
+        struct settings s = {.width = 0};
+        struct err e = {""};
+        struct job j;
+        assert_int_equal(a1111_import(texts[i], &r, &e), 0);
+        assert_int_equal(recipe_settle(&r, &s, &e), 0);
+        if (r.notes)
+            fail_msg("%s", r.note[0]);
+        point(&j, &s, s.prompt);
+        char *text = meta_parameters(&j, "45dee52b", 0);
+        assert_string_equal(text, texts[i]);
+        free(text);
+        settings_free(&s);
+        recipe_free(&r);
+    }
+}
+
+/* A megabyte of what could be a key, or a quote, or commas: in time that grows with it. */
+static void hostile_texts_take_no_time(void **state)
+{
+    (void)state;
+    enum { SIZE = A1111_MAX_TEXT };
+    static const char *const fills[] = {"a",   "a ",           "\"",    "\\", ",",
+                                        "a:",  "ab: ",         "ab:\"", "\n", "Negative prompt:\n",
+                                        " \t", "\xe3\x80\x80", "\xff"};
+    char *text = malloc(SIZE + 2);
+    double worst = 0;
+    for (size_t i = 0; i < sizeof fills / sizeof *fills; i++) {
+        size_t n = strlen(fills[i]), length = 0;
+        struct recipe r = {.count = 0};
+        struct err e;
+        for (; length + n <= SIZE; length += n)
+            memcpy(text + length, fills[i], n);
+        text[length] = '\0';
+        double began = clock_ms();
+        assert_int_equal(a1111_import(text, &r, &e), 0);
+        double took = clock_ms() - began;
+        worst = took > worst ? took : worst;
+        recipe_free(&r);
+    }
+    print_message("the slowest megabyte: %.0f ms\n", worst);
+    assert_true(worst < 5000);
+    memset(text, 'x', SIZE + 1);
+    text[SIZE + 1] = '\0';
+    struct recipe r = {.count = 0};
+    struct err e;
+    assert_int_equal(a1111_import(text, &r, &e), -1);
+    assert_non_null(strstr(e.text, "too many for A1111's parameters"));
+    recipe_free(&r);
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cut_as_a1111_cuts), cmocka_unit_test(written_as_a1111_writes),
+        cmocka_unit_test(meanings),          cmocka_unit_test(unhonoured_is_named),
+        cmocka_unit_test(text_round_trips),  cmocka_unit_test(hostile_texts_take_no_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
