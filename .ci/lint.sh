@@ -13,7 +13,7 @@ png|src/sprite/png\.c|tests/test_png\.c
 zlib|src/sprite/png\.c|tests/test_tokenizer\.c
 ini|src/(config|ui/theme)\.c
 (cjson/)?cJSON|src/base/json\.c
-utf8proc|src/(sdxl/textnorm|ui/editor|ui/glyph|term/input)\.[ch]
+utf8proc|src/(import/utf8|sdxl/textnorm|ui/editor|ui/glyph|term/input)\.[ch]
 (sixel/)?sixel|src/term/sixel\.c
 (chafa/)?chafa|src/term/chafa\.c
 vterm|tests/

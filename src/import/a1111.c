@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "base/utf8.h"
+#include "import/utf8.h"
 
 struct span {
     const char *at;
