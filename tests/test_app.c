@@ -58,6 +58,15 @@ static void editing_keys(void **state)
     for (int i = 0; i < 3; i++) /* word by word, and what was cut */
         drive_key(d, "C-_");
     drive_wait(d, app_box_is(d, "Prompt", "agreenslime"));
+    drive_key(d, "Home");
+    drive_key(d, "C-Right");
+    drive_key(d, "C-Right");
+    drive_key(d, "C-Up");
+    drive_key(d, "C-Up");
+    drive_wait(d, app_box_is(d, "Prompt", "a(green:1.2)slime"));
+    drive_key(d, "C-Down");
+    drive_key(d, "C-Down");
+    drive_wait(d, app_box_is(d, "Prompt", "agreenslime"));
     drive_key(d, "M-Enter");
     drive_wait_quiet(d, 50);
     drive_check(d, !drive_sees(d, "Queue \\("));

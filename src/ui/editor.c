@@ -291,8 +291,13 @@ static bool put(struct editor *ed, enum kind kind, size_t at, size_t del, const 
 
 void editor_set(struct editor *ed, const char *text)
 {
+    editor_set_at(ed, text, SIZE_MAX);
+}
+
+void editor_set_at(struct editor *ed, const char *text, size_t cursor)
+{
     put(ed, KIND_OTHER, 0, ed->len, text, strlen(text));
-    ed->cursor = ed->len;
+    ed->cursor = cursor < ed->len ? cursor : ed->len;
     ed->want = -1;
     ed->last = KIND_NONE;
     ed->killing = false;

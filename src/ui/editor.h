@@ -27,6 +27,8 @@ unsigned long editor_version(const struct editor *); /* another one after each c
 
 /* Replaces all of it, as one undo step; the cursor goes to the end. */
 void editor_set(struct editor *, const char *text);
+/* The same with the cursor at a byte offset. */
+void editor_set_at(struct editor *, const char *text, size_t cursor);
 /* At the cursor. Control characters and invisible format characters (direction, zero width; not
  * joiners) are left out, a tab becomes a space, broken UTF-8 U+FFFD; newlines become spaces in
  * a one-line editor. False when not all of it fitted. */

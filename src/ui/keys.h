@@ -56,6 +56,8 @@ enum context {
     X(HISTORY, CTX_PROMPT, "C-r", "", "search the prompts of before")                              \
     X(HISTORY_PREV, CTX_PROMPT, "C-p", "", "prompt before")                                        \
     X(HISTORY_NEXT, CTX_PROMPT, "C-n", "", "prompt after")                                         \
+    X(WEIGHT_MORE, CTX_PROMPT, "C-Up", "", "the word under the cursor counts more: (word:1.1)")    \
+    X(WEIGHT_LESS, CTX_PROMPT, "C-Down", "", "it counts less")                                     \
     X(NEWLINE, CTX_PROMPT, "M-Enter", "C-j", "new line")                                           \
     X(LEFT, CTX_TEXT, "Left", "C-b", "character left")                                             \
     X(RIGHT, CTX_TEXT, "Right", "C-f", "character right")                                          \

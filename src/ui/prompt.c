@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/glyph.h"
 #include "ui/studio.h"
+#include "ui/prompt_marks.h"
 
 enum { HISTORY = 500 };
 
@@ -47,24 +49,57 @@ static void describe_tokens(const struct studio *st, int room, char *out, size_t
 
 /* ---- drawing ---- */
 
-/* One row of text; where a chunk begins, its first character is marked. */
-static void draw_row(struct ui *ui, int y, int x, int w, const char *text, struct editor_row row,
-                     const struct token_counts *counts)
+/* Marks for the whole text, worked out once a change; NULL without memory. */
+static const uint8_t *marks_of(struct ui *ui, bool negative)
 {
-    size_t at = row.start;
-    for (int i = 0; counts && i < counts->borders && at < row.end; i++) {
-        size_t border = counts->border[i], end = border + 1;
-        if (border < at || border >= row.end)
-            continue;
-        while (end < row.end && ((unsigned char)text[end] & 0xc0) == 0x80)
-            end++;
-        int used = draw_textn(ui->screen, y, x, w, ROLE_FIELD, text + at, border - at);
-        used += draw_textn(ui->screen, y, x + used, w - used, ROLE_CHUNK, text + border,
-                           end - border);
+    struct prompt_marks *m = &ui->studio->marks[negative];
+    const struct editor *ed = which(ui, negative);
+    const char *compat = ui->studio->effective.compat;
+    bool brackets = compat && !strcmp(compat, "a1111");
+    if (m->any && m->version == editor_version(ed) && m->brackets == brackets)
+        return m->mark;
+    uint8_t *mark = realloc(m->mark, editor_len(ed) + 1);
+    m->any = mark;
+    if (!mark)
+        return NULL;
+    m->mark = mark;
+    m->version = editor_version(ed);
+    m->brackets = brackets;
+    syntax_marks(editor_text(ed), editor_len(ed), brackets, mark);
+    return mark;
+}
+
+static enum role role_of(uint8_t mark)
+{
+    static const enum role roles[] = {
+        [SYNTAX_TEXT] = ROLE_FIELD,    [SYNTAX_WEIGHT] = ROLE_WEIGHT, [SYNTAX_NAME] = ROLE_NAME,
+        [SYNTAX_CHOICE] = ROLE_CHOICE, [SYNTAX_BREAK] = ROLE_CHUNK,   [SYNTAX_BAD] = ROLE_BAD,
+    };
+    return roles[mark];
+}
+
+/* One row of text by what it means; where a chunk begins, its first character is marked. */
+static void draw_row(struct ui *ui, int y, int x, int w, const char *text, struct editor_row row,
+                     const uint8_t *marks, const struct token_counts *counts)
+{
+    int border = 0;
+    draw_fill(ui->screen, (struct rect){y, x, 1, w}, ROLE_FIELD);
+    for (size_t from = row.start, at = from; from < row.end; from = at) {
+        enum role run = ROLE_COUNT;
+        while (at < row.end) {
+            struct glyph g;
+            while (counts && border < counts->borders && counts->border[border] < at)
+                border++;
+            bool begins = counts && border < counts->borders && counts->border[border] == at;
+            enum role role = begins ? ROLE_CHUNK : marks ? role_of(marks[at]) : ROLE_FIELD;
+            if (run != ROLE_COUNT && role != run)
+                break;
+            run = role;
+            at += glyph_next(text + at, row.end - at, &g);
+        }
+        int used = draw_textn(ui->screen, y, x, w, run, text + from, at - from);
         x += used, w -= used;
-        at = end;
     }
-    draw_textn(ui->screen, y, x, w, ROLE_FIELD, text + at, row.end - at);
 }
 
 static void draw_placeholder(struct ui *ui, struct rect in, bool negative)
@@ -95,7 +130,7 @@ void prompt_draw(struct ui *ui, struct rect r, bool negative)
     *top = list_top(*top, row, in.h, editor_rows(ed, width));
     struct editor_row line;
     for (int i = 0; i < in.h && editor_row(ed, *top + i, width, &line); i++)
-        draw_row(ui, in.y + i, in.x + 1, width, editor_text(ed), line,
+        draw_row(ui, in.y + i, in.x + 1, width, editor_text(ed), line, marks_of(ui, negative),
                  negative || !st->counted_any ? NULL : &st->counts);
     if (editor_len(ed) == 0)
         draw_placeholder(ui, in, negative);
@@ -175,12 +210,26 @@ static void walk_history(struct ui *ui, int by)
 
 /* ---- keys and mouse ---- */
 
+static void weigh(struct ui *ui, bool negative, int by)
+{
+    struct editor *ed = which(ui, negative);
+    size_t cursor;
+    char *text = syntax_weigh(editor_text(ed), editor_cursor(ed), by, &cursor);
+    if (text)
+        editor_set_at(ed, text, cursor);
+    free(text);
+}
+
 bool prompt_act(struct ui *ui, enum action a, bool negative)
 {
     struct rect r = negative ? ui->studio->at.negative : ui->studio->at.prompt;
     switch (a) {
     case ACT_HISTORY:
         prompt_history(ui);
+        return true;
+    case ACT_WEIGHT_MORE:
+    case ACT_WEIGHT_LESS:
+        weigh(ui, negative, a == ACT_WEIGHT_MORE ? 1 : -1);
         return true;
     case ACT_HISTORY_PREV:
         walk_history(ui, 1);

@@ -236,10 +236,13 @@ static attr_t plain_attributes(enum role role)
     case ROLE_KEY:
     case ROLE_ACCENT:
     case ROLE_WARN:
+    case ROLE_WEIGHT:
         return A_BOLD;
     case ROLE_BAD:
         return A_BOLD | A_UNDERLINE;
     case ROLE_CHUNK:
+    case ROLE_NAME:
+    case ROLE_CHOICE:
         return A_UNDERLINE;
     case ROLE_SELECT:
     case ROLE_BAR_STRONG:

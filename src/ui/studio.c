@@ -237,6 +237,8 @@ static void studio_quit(struct ui *ui)
     for (int i = 0; i < st->shown_count; i++)
         image_free(st->shown[i].image);
     free(st->draft);
+    for (int i = 0; i < 2; i++)
+        free(st->marks[i].mark);
     free(st);
     ui->studio = NULL;
 }

@@ -28,6 +28,11 @@ struct studio {
 
     struct editor *prompt, *negative;
     int prompt_top, negative_top; /* first row that is seen */
+    struct prompt_marks {
+        uint8_t *mark;         /* enum syntax_mark a byte */
+        unsigned long version; /* of the text and ... */
+        bool brackets, any;    /* ... syntax that they are of; there are some */
+    } marks[2];                /* of the prompt, of the negative one */
     struct token_counts counts;
     unsigned long counted; /* the prompt's version that they are of */
     bool counted_any;

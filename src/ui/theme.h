@@ -38,6 +38,9 @@
     X(BAR, "bar", "the top and bottom lines")                                                      \
     X(BAR_STRONG, "bar_strong", "the current view's name in the top line")                         \
     X(CHUNK, "chunk", "a chunk border in the prompt")                                              \
+    X(WEIGHT, "weight", "brackets and weights in the prompt")                                      \
+    X(NAME, "name", "what the prompt names: a LoRA, an embedding")                                 \
+    X(CHOICE, "choice", "what the prompt lets be drawn: {a|b}, __wildcard__")                      \
     X(OVERLAY, "overlay", "dialogs and help")                                                      \
     X(CHECKER_A, "checker_a", "behind transparent pixels")                                         \
     X(CHECKER_B, "checker_b", "behind transparent pixels, the other square")
