@@ -19,6 +19,10 @@ struct weight {
     void *w;  /* linear [out, in], convolution [out, k, k, in], table [in, out]: the act type;
                * a norm's gamma: f32 */
     float *b; /* bias or beta: f32, or NULL */
+    /* for the libraries: the bias in the act type where that is not f32; sums of a 3x3
+     * convolution's taps for a doubled input (gpu_fold), or NULL until they are wanted. Not in
+     * `bytes`. */
+    void *b_act, *folded;
     size_t bytes;
 };
 

@@ -63,6 +63,10 @@ int gpu_embedding(struct tensor *y, const int32_t *ids, const void *table, const
 int gpu_pack(void *to, enum dtype to_type, const void *from, enum dtype from_type, int64_t out,
              int64_t in, int taps, bool transposed, float factor, void *stream);
 
+/* A 3x3 convolution's weight as the four 2x2 convolutions that it is on an image before that was
+ * doubled: to[below * 2 + right][o, 2, 2, i] of from[o, 3, 3, i], one type (fold.cu). */
+int gpu_fold(void *to, const void *from, enum dtype type, int64_t out, int64_t in, void *stream);
+
 /* -- sampler.cu: dense f32 tensors -- */
 
 /* y = sum_i k[i] x[i], count 1 to 4; y may be one of them. k: host. */

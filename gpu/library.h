@@ -23,13 +23,14 @@ enum autotune {
 
 struct gpu_library_options {
     enum autotune autotune;
-    bool tf32;         /* f32 products may round their inputs to 10 bits */
-    size_t workspace;  /* most bytes of scratch; 0: LIBRARY_WORKSPACE */
-    const char *cache; /* file that keeps what was chosen; NULL: nothing is kept. Read at open,
-                        * written at close when there is news; a broken one is as good as none. */
+    bool tf32;          /* f32 products may round their inputs to 10 bits */
+    size_t workspace;   /* most bytes of scratch; 0: LIBRARY_WORKSPACE */
+    const char *cache;  /* file that keeps what was chosen; NULL: nothing is kept. Read at open,
+                         * written at close when there is news; a broken one is as good as none. */
+    const char *device; /* its name, which the file's lines go by; NULL: "a GPU" */
 };
 
-enum { LIBRARY_WORKSPACE = 256 << 20 };
+enum { LIBRARY_WORKSPACE = 320 << 20 };
 
 /* Who did the calls. Indexed by enum library_call. */
 enum library_call { LIBRARY_LINEAR, LIBRARY_CONV, LIBRARY_ATTENTION, LIBRARY_CALLS };
@@ -40,7 +41,7 @@ struct gpu_library_stats {
     int64_t refused[LIBRARY_CALLS]; /* calls that went to our kernels */
     int plans, measured, cached;    /* shapes; of those chosen by measuring, by the cache file */
     int refusals;                   /* shapes that a library refused, though they should do */
-    char refusal[512];              /* the last such: shape and reason; "": none */
+    char refusal[640];              /* the last such: shape and reason; "": none */
 };
 
 /* Opens the libraries on the calling thread's device (device_open came before); the state goes to

@@ -11,6 +11,8 @@ static void drop(struct gpu *g, struct weight *w)
 {
     device_free(w->w, g->stream);
     device_free(w->b, g->stream);
+    device_free(w->b_act, g->stream);
+    device_free(w->folded, g->stream);
     free(w);
 }
 
@@ -30,6 +32,9 @@ static struct weight *new_weight(struct gpu *g, struct weight_shape s, enum dtyp
     if (ok && s.has_bias)
         ok = gpu_ok(g, device_alloc(&bias, (size_t)s.out * sizeof(float), g->stream), "weights");
     w->b = bias;
+    if (ok && s.has_bias && type != DT_F32)
+        ok = gpu_ok(g, device_alloc(&w->b_act, (size_t)s.out * dtype_size(type), g->stream),
+                    "weights");
     if (!ok) {
         drop(g, w);
         return NULL;
@@ -59,8 +64,11 @@ static void put(struct gpu *g, void *to, enum dtype type, const struct param *p,
 
 static void put_bias(struct gpu *g, struct weight *w, int64_t from, const struct param *b)
 {
+    enum dtype act = g->ops.act;
     if (w->b)
         put(g, w->b + from, DT_F32, b, 1, b->dim[0], 1, false);
+    if (w->b_act)
+        put(g, (char *)w->b_act + (size_t)from * dtype_size(act), act, b, 1, b->dim[0], 1, false);
 }
 
 struct weight *gpu_pack_linear(struct ops *o, const struct param *w, const struct param *b,

@@ -1,0 +1,261 @@
+/*
+ * Convolutions by cuDNN, channels last.
+ *
+ * A 1x1 convolution is a product. Of the others cuDNN is offered two ways: all of it, with bias,
+ * per-channel add and residual, as one graph, for which it compiles a kernel; and the convolution
+ * with its bias alone, which its ready-made kernels do, with our own epilogue behind it. Measuring
+ * decides.
+ *
+ * A 3x3 convolution of an image doubled by nearest neighbour is four 2x2 convolutions of the image
+ * as it is, one for each place in a 2x2 cell of the output: taps that fall on the same pixel are
+ * summed beforehand (fold.cu). Each writes every other pixel of every other row. That is 4/9 of the
+ * multiplications, and the doubled image is never made.
+ */
+#include "library_priv.h"
+
+#include <stdio.h>
+
+enum { WHOLE, SPLIT, VARIANTS };
+
+struct conv_call {
+    struct library *l;
+    struct conv_shape shape; /* of the whole */
+    const struct tensor *chan_add, *residual;
+    struct tensor y; /* dense, or every other pixel */
+    const void *x, *w, *bias;
+    enum act act;
+    /* while a plan is made: what is tried */
+    struct dnn_plan plan[VARIANTS * PROPOSALS];
+    int variant[VARIANTS * PROPOSALS], count;
+};
+
+/* What of the whole is cuDNN's. The activation stands between the adds and the residual. */
+static struct conv_shape part(const struct conv_call *c, int variant)
+{
+    struct conv_shape s = c->shape;
+    if (variant == SPLIT)
+        s.add = s.residual = false;
+    else if (c->act != ACT_NONE)
+        s.residual = false;
+    return s;
+}
+
+/* Is there anything left for our epilogue? */
+static bool unfinished(const struct conv_call *c, int variant)
+{
+    return c->act != ACT_NONE || (variant == SPLIT && (c->chan_add || c->residual));
+}
+
+static int run_dnn(struct library *l, const struct dnn_plan *plan, const struct conv_call *c,
+                   const struct conv_shape *s, void *y, void *stream)
+{
+    struct dnn_io io = {{CONV_X, CONV_W, CONV_Y}, {(void *)c->x, (void *)c->w, y}, 3};
+    if (s->bias)
+        io.id[io.count] = CONV_BIAS, io.data[io.count++] = (void *)c->bias;
+    if (s->add)
+        io.id[io.count] = CONV_ADD, io.data[io.count++] = c->chan_add->data;
+    if (s->residual)
+        io.id[io.count] = CONV_RESIDUAL, io.data[io.count++] = c->residual->data;
+    cudnnStatus_t rc = dnn_run(&l->dnn, plan, &io, l->workspace, stream);
+    if (rc == CUDNN_STATUS_SUCCESS)
+        return 0;
+    dnn_reason(rc, l->why, sizeof l->why);
+    return NOT_TAKEN;
+}
+
+static int run(struct library *l, const struct dnn_plan *plan, int variant,
+               const struct conv_call *c, void *y, void *stream)
+{
+    struct conv_shape s = part(c, variant);
+    struct tensor t = c->y, to = c->y;
+    to.data = t.data = y;
+    /* A residual that is the output must not be overwritten before it is read. */
+    if (unfinished(c, variant) && c->residual && c->residual->data == y)
+        t.data = library_temp(l, tensor_bytes(&t));
+    if (!t.data)
+        return NOT_TAKEN;
+    int rc = run_dnn(l, plan, c, &s, t.data, stream);
+    if (rc || !unfinished(c, variant))
+        return rc;
+    return gpu_epilogue(&to, &t, NULL, s.add ? NULL : c->chan_add, c->act, c->residual, stream);
+}
+
+/* -- plans --------------------------------------------------------------------------------------
+ */
+
+static int try_plan(void *call, int i, void *stream)
+{
+    struct conv_call *c = call;
+    return run(c->l, &c->plan[i], c->variant[i], c, c->y.data, stream);
+}
+
+/* Appends the plans that cuDNN can make of one variant. */
+static void collect(struct library *l, struct conv_call *c, int variant)
+{
+    struct dnn_graph g = {.failed = false};
+    const struct conv_shape s = part(c, variant);
+    dnn_desc proposal[4 * PROPOSALS];
+    unsigned refuse = s.type == DT_F32 && !l->options.tf32 ? DNN_NO_TENSOR_CORES : 0;
+    char why[160] = "";
+    int proposed = 0, made = 0;
+    if (conv_graph(&g, &s, &l->dnn) == 0)
+        proposed = dnn_proposals(&g, &l->dnn, refuse, proposal, 4 * PROPOSALS);
+    if (!proposed)
+        snprintf(l->why, sizeof l->why, "cuDNN: %.200s", g.why[0] ? g.why : "no engine");
+    for (int i = 0; i < proposed; i++) {
+        if (made == PROPOSALS) {
+            dnn_drop(proposal[i]);
+        } else if (dnn_plan(&c->plan[c->count], &l->dnn, proposal[i], library_scratch(l), why,
+                            sizeof why)) {
+            c->variant[c->count++] = variant;
+            made++;
+        }
+    }
+    if (proposed && !made)
+        snprintf(l->why, sizeof l->why, "cuDNN: %d engines, and none can: %s", proposed, why);
+    dnn_free(&g);
+}
+
+/* Is the second way another one, and are its sums as good? Its result is rounded before the rest is
+ * added, which must be to the type that the whole's inputs have. */
+static bool splits(const struct conv_call *c)
+{
+    return (c->shape.add || c->shape.residual) && c->shape.type == c->shape.out &&
+           c->shape.spread == 1;
+}
+
+static int make(struct library *l, struct plan *p, const void *call, void *stream)
+{
+    struct conv_call c = *(const struct conv_call *)call;
+    int chosen = -1;
+    void *y = NULL;
+    c.l = l;
+    collect(l, &c, WHOLE);
+    if (splits(&c) && (l->options.autotune == AUTOTUNE_MEASURE || c.count == 0))
+        collect(l, &c, SPLIT);
+    if (c.count == 0)
+        return NOT_TAKEN;
+    /* What is tried writes elsewhere: y may be the residual, and is needed once more. */
+    size_t bytes = tensor_bytes(&c.y) * (size_t)(c.shape.spread * c.shape.spread);
+    int rc = device_alloc(&y, bytes, stream);
+    c.y.data = y;
+    if (rc == 0)
+        rc = library_choose(l, &p->key, c.count, try_plan, &c, stream, &chosen);
+    for (int i = 0; i < c.count; i++)
+        if (rc == 0 && i == chosen) {
+            p->dnn = c.plan[i];
+            p->variant = c.variant[i];
+        } else {
+            dnn_plan_free(&c.plan[i]);
+        }
+    device_free(y, stream);
+    return rc;
+}
+
+static int convolve(struct library *l, struct conv_call *c, void *stream)
+{
+    struct conv_shape *s = &c->shape;
+    int align = align_of(align_of(align_of(16, c->x), c->w), c->y.data), rc;
+    if (s->bias)
+        align = align_of(align, c->bias);
+    if (s->add)
+        align = align_of(align, c->chan_add->data);
+    if (s->residual)
+        align = align_of(align, c->residual->data);
+    s->align = align;
+    /* in place is a case of its own: it needs memory between, where our epilogue comes behind */
+    int onto = !s->residual ? 0 : c->residual->data == c->y.data ? 2 : 1;
+    struct plan_key key = {{PLAN_CONV,    s->type,      s->out,      s->n,        s->h,
+                            s->w,         s->c,         s->outputs,  s->k,        s->stride,
+                            s->before[0], s->before[1], s->after[0], s->after[1], s->bias,
+                            s->add,       onto,         s->spread,   align,       c->act}};
+    struct plan *p = library_plan(l, &key, make, c, stream, &rc);
+    return p ? run(l, &p->dnn, p->variant, c, c->y.data, stream) : rc;
+}
+
+/* -- the doubled image --------------------------------------------------------------------------
+ */
+
+/* The four sums of taps, made once a weight. NULL: no memory, or not now. */
+static char *folded(const struct weight *w, enum dtype type, void *stream, int *rc)
+{
+    struct weight *own = (struct weight *)w; /* what hangs on it is not its value */
+    size_t bytes = 16 * (size_t)w->s.out * (size_t)w->s.in * dtype_size(type);
+    *rc = NOT_TAKEN;
+    if (w->folded || stream_captures(stream))
+        return w->folded;
+    *rc = device_alloc(&own->folded, bytes, stream);
+    if (*rc == 0)
+        *rc = gpu_fold(w->folded, w->w, type, w->s.out, w->s.in, stream);
+    return *rc == 0 ? w->folded : NULL;
+}
+
+static int upsampled(struct library *l, struct conv_call *c, const struct weight *w, void *stream)
+{
+    int rc;
+    char *taps = folded(w, c->shape.type, stream, &rc), *y = c->y.data;
+    size_t pixel = (size_t)c->y.c * dtype_size(c->y.dtype), row = (size_t)c->y.w * pixel;
+    size_t of_taps = 4 * (size_t)w->s.out * (size_t)w->s.in * dtype_size(c->shape.type);
+    if (!taps)
+        return rc;
+    struct tensor every = c->y;
+    every.h /= 2, every.w /= 2;
+    c->shape.k = 2, c->shape.spread = 2;
+    for (int i = 0; i < 4; i++) {
+        int below = i / 2, right = i % 2;
+        c->shape.before[0] = !below, c->shape.after[0] = below;
+        c->shape.before[1] = !right, c->shape.after[1] = right;
+        c->w = taps + (size_t)i * of_taps;
+        c->y = every;
+        c->y.data = y + (size_t)below * row + (size_t)right * pixel;
+        rc = convolve(l, c, stream);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* -- the call -----------------------------------------------------------------------------------
+ */
+
+static int as_product(struct library *l, struct tensor *y, const struct tensor *x,
+                      const struct weight *w, const struct conv_args *a, void *stream)
+{
+    return library_linear(l, y, x, w, a->act, a->chan_add, a->residual, stream);
+}
+
+int library_conv2d(struct library *l, struct tensor *y, const struct tensor *x,
+                   const struct weight *w, const struct conv_args *a, void *stream)
+{
+    if (w->s.k == 1 && a->stride == 1 && !a->upsample && a->pad_before + a->pad_after == 0)
+        return as_product(l, y, x, w, a, stream);
+    if (!l->has_dnn || a->pad != PAD_ZERO || (w->b && !weight_bias(w, y->dtype)))
+        return NOT_TAKEN;
+    struct conv_call c = {.shape = {.type = x->dtype,
+                                    .out = y->dtype,
+                                    .n = x->n,
+                                    .h = x->h,
+                                    .w = x->w,
+                                    .c = x->c,
+                                    .outputs = y->c,
+                                    .k = w->s.k,
+                                    .stride = a->stride,
+                                    .before = {a->pad_before, a->pad_before},
+                                    .after = {a->pad_after, a->pad_after},
+                                    .bias = w->b != NULL,
+                                    .add = a->chan_add != NULL,
+                                    .residual = a->residual != NULL,
+                                    .spread = 1},
+                          .chan_add = a->chan_add,
+                          .residual = a->residual,
+                          .y = *y,
+                          .x = x->data,
+                          .w = w->w,
+                          .bias = weight_bias(w, y->dtype),
+                          .act = a->act};
+    if (!a->upsample)
+        return convolve(l, &c, stream);
+    bool plain = !a->chan_add && !a->residual && a->act == ACT_NONE;
+    bool whole = y->h == 2 * x->h && y->w == 2 * x->w && a->pad_before == 1 && a->pad_after == 1;
+    return plain && whole ? upsampled(l, &c, w, stream) : NOT_TAKEN;
+}

@@ -1,0 +1,291 @@
+/* See library.h and library_priv.h: opening, plans, choosing. */
+#include "library_priv.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { REPEATS = 5 };
+
+/* -- the workspace ------------------------------------------------------------------------------
+ */
+
+size_t library_scratch(const struct library *l)
+{
+    return l->options.workspace / 2;
+}
+
+void *library_temp(const struct library *l, size_t bytes)
+{
+    size_t half = library_scratch(l);
+    return l->workspace && bytes <= l->options.workspace - half ? (char *)l->workspace + half
+                                                                : NULL;
+}
+
+int align_of_bytes(int align, int64_t bytes)
+{
+    while (align > 1 && bytes % align)
+        align /= 2;
+    return align;
+}
+
+int align_of(int align, const void *p)
+{
+    return align_of_bytes(align, (int64_t)((uintptr_t)p % 256));
+}
+
+/* On the first call, when there is a stream. */
+static int start(struct library *l, void *stream)
+{
+    int rc = 0;
+    if (!l->workspace)
+        rc = device_alloc(&l->workspace, l->options.workspace, stream);
+    if (rc == 0 && !l->from)
+        rc = clock_open(&l->from);
+    if (rc == 0 && !l->to)
+        rc = clock_open(&l->to);
+    l->stream = stream;
+    l->stats.workspace = l->workspace ? l->options.workspace : 0;
+    return rc;
+}
+
+/* -- plans --------------------------------------------------------------------------------------
+ */
+
+static unsigned bucket_of(const struct plan_key *k)
+{
+    uint64_t h = 14695981039346656037u; /* FNV-1a over the numbers */
+    for (int i = 0; i < PLAN_NUMBERS; i++)
+        h = (h ^ (uint64_t)k->v[i]) * 1099511628211u;
+    return (unsigned)(h >> 32) % PLAN_BUCKETS;
+}
+
+static void key_text(const struct library *l, const struct plan_key *k, char to[KEY_TEXT])
+{
+    static const char *const names[] = {"product", "convolution", "attention"};
+    int last = PLAN_NUMBERS - 1;
+    while (last > 0 && k->v[last] == 0)
+        last--;
+    size_t at = (size_t)snprintf(to, KEY_TEXT, "%s%s", names[k->v[0]],
+                                 l->options.tf32 ? " tf32" : "");
+    for (int i = 1; i <= last && at + 24 < KEY_TEXT; i++)
+        at += (size_t)snprintf(to + at, KEY_TEXT - at, " %lld", (long long)k->v[i]);
+}
+
+static void refuse(struct library *l, struct plan *p)
+{
+    char text[KEY_TEXT];
+    key_text(l, &p->key, text);
+    p->refused = true;
+    l->stats.refusals++;
+    snprintf(l->stats.refusal, sizeof l->stats.refusal, "%s: %s", text,
+             l->why[0] ? l->why : "nothing was proposed");
+}
+
+struct plan *library_plan(struct library *l, const struct plan_key *key, plan_maker *make,
+                          const void *call, void *stream, int *rc)
+{
+    struct plan **at = &l->bucket[bucket_of(key)], *p = *at;
+    while (p && memcmp(&p->key, key, sizeof *key) != 0)
+        p = p->next;
+    *rc = NOT_TAKEN;
+    if (p)
+        return p->refused ? NULL : p;
+    if (stream_captures(stream)) /* what making a plan does cannot be recorded */
+        return NULL;
+    *rc = start(l, stream);
+    p = *rc == 0 ? calloc(1, sizeof *p) : NULL;
+    if (!p)
+        return NULL;
+    p->key = *key;
+    l->why[0] = '\0';
+    *rc = make(l, p, call, stream);
+    if (*rc > 0) {
+        free(p);
+        return NULL;
+    }
+    p->next = *at;
+    *at = p;
+    l->stats.plans++;
+    if (*rc == NOT_TAKEN)
+        refuse(l, p);
+    return p->refused ? NULL : p;
+}
+
+/* -- choosing -----------------------------------------------------------------------------------
+ */
+
+/* Does it run? Then how long, in milliseconds. NOT_TAKEN or an error if not. */
+static int time_one(struct library *l, proposal_runner *run, void *call, int i, void *stream,
+                    float *ms)
+{
+    int rc = run(call, i, stream);
+    if (rc == 0)
+        rc = stream_wait(stream);
+    *ms = 0;
+    if (rc != 0 || l->options.autotune != AUTOTUNE_MEASURE)
+        return rc;
+    rc = clock_record(l->from, stream);
+    for (int k = 0; rc == 0 && k < REPEATS; k++)
+        rc = run(call, i, stream);
+    if (rc == 0)
+        rc = clock_record(l->to, stream);
+    return rc == 0 ? clock_between(l->from, l->to, ms) : rc;
+}
+
+int library_choose(struct library *l, const struct plan_key *key, int count, proposal_runner *run,
+                   void *call, void *stream, int *chosen)
+{
+    char text[KEY_TEXT];
+    float best = 0, ms;
+    key_text(l, key, text);
+    int known = l->options.autotune == AUTOTUNE_OFF ? -1 : choices_get(&l->choices, l->where, text);
+    if (known >= 0 && known < count) {
+        int rc = run(call, known, stream);
+        if (rc == 0)
+            rc = stream_wait(stream);
+        *chosen = known;
+        l->stats.cached += rc == 0;
+        if (rc != NOT_TAKEN)
+            return rc;
+    }
+    *chosen = -1;
+    for (int i = 0; i < count; i++) {
+        int rc = time_one(l, run, call, i, stream, &ms);
+        if (rc > 0)
+            return rc;
+        if (rc == 0 && (*chosen < 0 || ms < best)) {
+            *chosen = i;
+            best = ms;
+        }
+        if (*chosen >= 0 && l->options.autotune != AUTOTUNE_MEASURE)
+            break;
+    }
+    if (*chosen < 0)
+        return NOT_TAKEN;
+    l->stats.measured += l->options.autotune == AUTOTUNE_MEASURE;
+    if (l->options.autotune != AUTOTUNE_OFF)
+        choices_put(&l->choices, l->where, text, *chosen);
+    return 0;
+}
+
+/* -- the table ----------------------------------------------------------------------------------
+ */
+
+static int counted(struct library *l, enum library_call call, int rc)
+{
+    l->stats.taken[call] += rc == 0;
+    l->stats.refused[call] += rc == NOT_TAKEN;
+    return rc;
+}
+
+static int linear(void *state, struct tensor *y, const struct tensor *x, const struct weight *w,
+                  enum act act, const struct tensor *residual, void *stream)
+{
+    return counted(state, LIBRARY_LINEAR,
+                   library_linear(state, y, x, w, act, NULL, residual, stream));
+}
+
+static int conv2d(void *state, struct tensor *y, const struct tensor *x, const struct weight *w,
+                  const struct conv_args *a, void *stream)
+{
+    return counted(state, LIBRARY_CONV, library_conv2d(state, y, x, w, a, stream));
+}
+
+static int attention(void *state, struct tensor *y, const struct tensor *q, const struct tensor *k,
+                     const struct tensor *v, int heads, float scale, bool causal, void *stream)
+{
+    return counted(state, LIBRARY_ATTENTION,
+                   library_attention(state, y, q, k, v, heads, scale, causal, stream));
+}
+
+static void drop_plan(struct plan *p)
+{
+    if (p->product.op)
+        cublasLtMatmulDescDestroy(p->product.op);
+    cublasLtMatrixLayout_t all[] = {p->product.a, p->product.b, p->product.c, p->product.d};
+    for (int i = 0; i < 4; i++)
+        if (all[i])
+            cublasLtMatrixLayoutDestroy(all[i]);
+    dnn_plan_free(&p->dnn);
+    free(p);
+}
+
+static void close_all(void *state)
+{
+    struct library *l = state;
+    if (l->stream)
+        stream_wait(l->stream);
+    choices_write(&l->choices, l->cache, NULL); /* a hint: its loss is no failure */
+    choices_free(&l->choices);
+    for (int i = 0; i < PLAN_BUCKETS; i++)
+        for (struct plan *p = l->bucket[i], *next; p; p = next) {
+            next = p->next;
+            drop_plan(p);
+        }
+    device_free(l->workspace, l->stream);
+    clock_close(l->from);
+    clock_close(l->to);
+    if (l->has_dnn)
+        dnn_close(&l->dnn);
+    if (l->blas)
+        cublasLtDestroy(l->blas);
+    free(l->cache);
+    free(l);
+}
+
+static void describe(struct library *l, const struct err *dnn_err)
+{
+    size_t blas = cublasLtGetVersion(), dnn = cudnnGetVersion();
+    char *to = l->stats.versions;
+    size_t size = sizeof l->stats.versions;
+    int at = snprintf(to, size, "cuBLASLt %zu.%zu.%zu, ", blas / 10000, blas / 100 % 100,
+                      blas % 100);
+    snprintf(to + at, size - (size_t)at, l->has_dnn ? "cuDNN %zu.%zu.%zu" : "no cuDNN", dnn / 10000,
+             dnn / 100 % 100, dnn % 100);
+    snprintf(l->where, sizeof l->where, "%s, %s",
+             l->options.device && l->options.device[0] ? l->options.device : "a GPU", to);
+    for (char *c = l->where; *c; c++)
+        if ((unsigned char)*c < ' ')
+            *c = ' ';
+    if (!l->has_dnn) {
+        l->stats.refusals++;
+        snprintf(l->stats.refusal, sizeof l->stats.refusal, "%s", dnn_err->text);
+    }
+}
+
+int gpu_library_open(struct gpu_library *to, const struct gpu_library_options *options,
+                     struct err *err)
+{
+    struct err dnn_err = {""};
+    struct library *l = calloc(1, sizeof *l);
+    memset(to, 0, sizeof *to);
+    if (!l)
+        return err_set(err, "no memory for the GPU's libraries");
+    l->options = *options;
+    if (l->options.workspace == 0)
+        l->options.workspace = LIBRARY_WORKSPACE;
+    l->options.workspace &= ~(size_t)511; /* halves stay aligned */
+    cublasStatus_t rc = cublasLtCreate(&l->blas);
+    if (rc != CUBLAS_STATUS_SUCCESS) {
+        free(l);
+        return err_set(err, "cuBLASLt does not start: %s", cublasLtGetStatusString(rc));
+    }
+    l->has_dnn = dnn_open(&l->dnn, NULL, &dnn_err) == 0;
+    describe(l, &dnn_err);
+    l->options.device = NULL; /* the caller's */
+    if (options->cache && options->autotune != AUTOTUNE_OFF)
+        l->cache = strdup(options->cache);
+    choices_read(&l->choices, l->cache);
+    *to = (struct gpu_library){l, linear, conv2d, attention, close_all};
+    return 0;
+}
+
+void gpu_library_stats(const struct gpu_library *from, struct gpu_library_stats *s)
+{
+    const struct library *l = from ? from->state : NULL;
+    if (l)
+        *s = l->stats;
+    else
+        memset(s, 0, sizeof *s);
+}
