@@ -38,7 +38,8 @@ static void cache_path(char *out, size_t size)
 #pragma weak gpu_library_open
 #pragma weak gpu_library_stats
 
-static int open_library(struct gpu_library *l, const struct cuda_options *o, struct err *err)
+static int open_library(struct gpu_library *l, const struct cuda_options *o, const char *device,
+                        struct err *err)
 {
     char cache[4096];
     *l = (struct gpu_library){0};
@@ -48,7 +49,8 @@ static int open_library(struct gpu_library *l, const struct cuda_options *o, str
     struct gpu_library_options options = {.autotune = o->measure ? AUTOTUNE_MEASURE
                                                                  : AUTOTUNE_HEURISTIC,
                                           .tf32 = o->tf32,
-                                          .cache = *cache ? cache : NULL};
+                                          .cache = *cache ? cache : NULL,
+                                          .device = device};
     return gpu_library_open(l, &options, err);
 }
 
@@ -56,7 +58,7 @@ static struct ops *open_backend(const struct cuda_options *o, struct err *err)
 {
     struct device_info d;
     struct gpu_library l;
-    if (device_open(o->index, &d, err) != 0 || open_library(&l, o, err) != 0)
+    if (device_open(o->index, &d, err) != 0 || open_library(&l, o, d.name, err) != 0)
         return NULL;
     return gpu_open(o->act, o->index, &l, err);
 }

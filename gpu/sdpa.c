@@ -48,7 +48,7 @@ static void collect(struct library *l, struct sdpa_call *c)
 {
     struct dnn_graph g = {.failed = false};
     dnn_desc proposal[PROPOSALS];
-    char why[160] = "";
+    char why[150] = "";
     int proposed = 0;
     if (sdpa_graph(&g, &c->shape, &l->dnn) == 0)
         proposed = dnn_proposals(&g, &l->dnn, 0, proposal, PROPOSALS);
@@ -56,7 +56,7 @@ static void collect(struct library *l, struct sdpa_call *c)
         if (dnn_plan(&c->plan[c->count], &l->dnn, proposal[i], library_scratch(l), why, sizeof why))
             c->count++;
     if (c->count == 0)
-        snprintf(l->why, sizeof l->why, "cuDNN: %d engines, and none can: %s%.90s", proposed, why,
+        snprintf(l->why, sizeof l->why, "cuDNN: %d engines, and none can: %s%.60s", proposed, why,
                  g.why);
     dnn_free(&g);
 }
