@@ -31,7 +31,7 @@ struct settings {
     uint64_t seed;
     bool random_seed, raw;
     /* Finishing (engine/finishing.h). */
-    char *cell, *method, *colors, *palette, *dither, *swap, *background, *clean, *outline;
+    char *cell, *method, *colors, *palette, *dither, *swap, *background, *fringe, *clean, *outline;
     char *outline_color, *anchor;
     int pixels[2], canvas[2], pad;
     double tolerance;

@@ -141,6 +141,8 @@ static const struct settings_key table[] = {
     {"tolerance", KEY_REAL, AT(tolerance), 0, 1, NULL,
      "how far its colour may be off (Oklab); 0: by its noise", GROUP_FINISH, "tolerance",
      PICK_NONE},
+    {"fringe", KEY_CHOICE, AT(fringe), 0, 0, background_choice,
+     "pixels mixed of background and outline", GROUP_FINISH, "fringe", PICK_NONE},
     {"holes", KEY_FLAG, AT(holes), 0, 0, NULL, "cut enclosed places of its colour as well",
      GROUP_FINISH, "holes", PICK_NONE},
     {"colors", KEY_TEXT, AT(colors), 0, 0, NULL, "at most so many; auto chooses, all leaves them",

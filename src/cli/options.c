@@ -115,6 +115,7 @@ static const struct option_row table[] = {
     SETTING(0, "method", "centroid|dominant|centre|mean", FINISHED),
     SETTING(0, "background", "cut|keep", FINISHED),
     SETTING(0, "tolerance", "X", FINISHED),
+    SETTING(0, "fringe", "cut|keep", FINISHED),
     SETTING(0, "holes", NULL, FINISHED),
     SETTING(0, "colors", "N|auto|all", FINISHED),
     {0, "palette", "NAME-or-FILE", "palette", 0, FINISHED,

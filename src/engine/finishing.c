@@ -32,6 +32,7 @@ int finishing_fill(struct settings *s, struct err *e)
         {"background", any ? "cut" : "keep"},
         {"tolerance", "0"},
         {"holes", "no"},
+        {"fringe", "cut"},
         {"colors", any ? "auto" : "all"},
         {"palette", ""},
         {"dither", "none"},
@@ -115,6 +116,7 @@ int finishing_prepare(struct finishing *f, const struct settings *s, int cell, s
     o->matte = !s->background || !strcmp(s->background, "cut");
     o->tolerance = (float)s->tolerance;
     o->holes = s->holes;
+    o->keep_fringe = s->fringe && !strcmp(s->fringe, "keep");
     o->dither = (enum dither)choice(s->dither, dither_name);
     o->outline = (enum outline)choice(s->outline, outline_name);
     if (s->outline_color && finish_take_rgb(s->outline_color, f->outline_rgb))
@@ -142,6 +144,7 @@ int finishing_cut(const struct finishing *f, const struct image *m, struct image
     struct finish_options o = {.colors = -1};
     o.columns = f->o.columns, o.rows = f->o.rows, o.method = f->o.method;
     o.matte = f->o.matte, o.tolerance = f->o.tolerance, o.holes = f->o.holes;
+    o.keep_fringe = f->o.keep_fringe;
     place_cells(f, m, &o);
     return finish_run(m, &o, out, &r, e);
 }

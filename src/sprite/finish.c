@@ -98,7 +98,7 @@ static int cut(struct image *m, const struct finish_options *o, struct finish_re
                struct err *e)
 {
     struct matte_report matte;
-    if (matte_cut(m, &(struct matte_options){o->tolerance, o->holes}, &matte, e))
+    if (matte_cut(m, &(struct matte_options){o->tolerance, o->holes, o->keep_fringe}, &matte, e))
         return -1;
     r->background = matte.found, r->was_cut = matte.was_cut;
     memcpy(r->background_rgb, matte.rgb, 3);

@@ -26,7 +26,7 @@ struct finish_options {
                           cells square */
     enum cell_method method;
     float tolerance; /* of the matte, as matte.h has it, and holes */
-    bool holes;
+    bool holes, keep_fringe;
     const struct palette *palette;             /* its colours instead of `colors` */
     enum dither dither;                        /* also to colours that `colors` chose */
     const struct palette *swap_from, *swap_to; /* palette_swap: both or none */

@@ -257,7 +257,94 @@ static void take_away(struct image *m, const struct flood *f)
         }
 }
 
-static int cut(struct image *m, struct flood *f, bool holes, struct matte_report *r, struct err *e)
+/* ---- the fringe ---- */
+
+static const uint8_t *pixel_of(const struct flood *f, size_t at)
+{
+    size_t y = at / f->row - 1, x = at % f->row - 1;
+    return f->m->rgba + 4 * (y * (size_t)f->m->width + x);
+}
+
+static bool is_there(const struct flood *f, size_t at)
+{
+    size_t x = at % f->row, y = at / f->row;
+    return x > 0 && y > 0 && x < f->row - 1 && y <= (size_t)f->m->height && f->map[at] != GONE;
+}
+
+static bool is_exposed(const struct flood *f, size_t at)
+{
+    return f->map[at - 1] == GONE || f->map[at + 1] == GONE || f->map[at - f->row] == GONE ||
+           f->map[at + f->row] == GONE;
+}
+
+/* What a decoder, or an anti-aliased brush, leaves between an outline and the ground: a pixel
+ * beside nothing that is a mix of the ground and of the outline behind it, more of the ground than
+ * LIGHT. A pale part of the sprite that reaches its border looks the same, but goes on behind it,
+ * and an outline's pixels go on to both sides: a fringe's do neither. Differences and mixes are of
+ * sRGB's bytes, in which such pixels were mixed. */
+static const double LIGHT = 0.45, OFF = 0.18; /* OFF: of the outline's distance, from the line */
+enum { CLEAR = 60, LIKE = 36 };               /* outline to ground; colours that look alike */
+
+static int distance(const uint8_t *p, const uint8_t *q)
+{
+    int sum = 0;
+    for (int c = 0; c < 3; c++)
+        sum += (p[c] - q[c]) * (p[c] - q[c]);
+    return (int)sqrt((double)sum);
+}
+
+/* Is p a mix of ground and n? */
+static bool is_mix(const uint8_t *p, const uint8_t *n, const uint8_t *ground)
+{
+    double along = 0, length = 0, off = 0;
+    for (int c = 0; c < 3; c++) {
+        double v = n[c] - ground[c];
+        along += (p[c] - ground[c]) * v, length += v * v;
+    }
+    if (length < CLEAR * CLEAR)
+        return false;
+    double t = along / length; /* how much of it is n */
+    for (int c = 0; c < 3; c++) {
+        double d = p[c] - ground[c] - t * (n[c] - ground[c]);
+        off += d * d;
+    }
+    return t > 0 && t < 1 - LIGHT && off < OFF * OFF * length;
+}
+
+static bool is_fringe(const struct flood *f, const uint8_t *ground, size_t at)
+{
+    const size_t row = f->row, around[8] = {at - row,     at - 1,       at + 1,       at + row,
+                                            at - row - 1, at - row + 1, at + row - 1, at + row + 1};
+    const uint8_t *p = pixel_of(f, at);
+    bool mix = false;
+    int alike = 0;
+    for (int i = 0; i < 8; i++) {
+        if (!is_there(f, around[i]))
+            continue;
+        const uint8_t *n = pixel_of(f, around[i]);
+        bool like = distance(p, n) < LIKE;
+        alike += like;
+        if (alike > 1 || (like && !is_exposed(f, around[i])))
+            return false;
+        mix |= is_mix(p, n, ground);
+    }
+    return mix;
+}
+
+/* One layer: what comes to the border by it stays. */
+static size_t drop_fringe(struct flood *f, const uint8_t *ground)
+{
+    size_t n = 0, end = f->row * ((size_t)f->m->height + 1);
+    for (size_t at = f->row + 1; at < end; at++)
+        if (is_there(f, at) && is_exposed(f, at) && is_fringe(f, ground, at))
+            f->todo[n++] = (uint32_t)at;
+    for (size_t i = 0; i < n; i++)
+        f->map[f->todo[i]] = GONE;
+    return n;
+}
+
+static int cut(struct image *m, struct flood *f, const struct matte_options *o,
+               struct matte_report *r, struct err *e)
 {
     size_t n = pixels(m);
     f->row = (size_t)m->width + 2;
@@ -265,8 +352,10 @@ static int cut(struct image *m, struct flood *f, bool holes, struct matte_report
     f->todo = malloc(n * sizeof *f->todo);
     if (!f->map || !f->todo)
         return err_set(e, "out of memory for the matte of %dx%d pixels", m->width, m->height);
-    r->share = (double)run_flood(f, holes) / (double)n;
+    r->share = (double)run_flood(f, o->holes) / (double)n;
     r->found = r->share <= MOST;
+    if (r->found && !o->keep_fringe)
+        r->fringe = drop_fringe(f, r->rgb);
     if (r->found)
         take_away(m, f);
     return 0;
@@ -294,7 +383,7 @@ int matte_cut(struct image *m, const struct matte_options *o, struct matte_repor
     struct flood f = {.m = m, .color = oklab_squeeze_dark(color)};
     f.limit = r->tolerance * r->tolerance;
     f.pale = r->tolerance < SPECK ? SPECK * SPECK : f.limit;
-    int rc = cut(m, &f, o->holes, r, e);
+    int rc = cut(m, &f, o, r, e);
     free(f.map);
     free(f.todo);
     return rc;

@@ -6,7 +6,8 @@
  * its outline is closed (a diagonal line of pixels closes it: the flood does not pass corners). How
  * far a colour may be off follows from the border's own noise: where the ground is clean, a pale
  * sprite beside it is safe. What a decoder leaves around an outline, specks of nearly the ground's
- * colour that touch it, goes too; a larger pale part does not.
+ * colour that touch it, goes too; a larger pale part does not. So does a fringe: single pixels
+ * between outline and ground that are mixed of both.
  */
 #ifndef SPRITTY_MATTE_H
 #define SPRITTY_MATTE_H
@@ -14,8 +15,9 @@
 #include "sprite/image.h"
 
 struct matte_options {
-    float tolerance; /* Oklab distance that still is background; 0: by the border's noise */
-    bool holes;      /* enclosed places of the background's colour go as well */
+    float tolerance;  /* Oklab distance that still is background; 0: by the border's noise */
+    bool holes;       /* enclosed places of the background's colour go as well */
+    bool keep_fringe; /* pixels that are mixed of ground and outline, beside the ground, stay */
 };
 
 struct matte_report {
@@ -24,6 +26,7 @@ struct matte_report {
     uint8_t rgb[3];  /* the background's colour, also when it was too much to cut */
     float tolerance; /* that was used */
     double share;    /* of the image's pixels that went, or would have gone */
+    size_t fringe;   /* pixels that went as mixed ones */
 };
 
 /* Changes the image in place: what goes becomes transparent black, the rest is opaque. Left as it
