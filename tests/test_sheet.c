@@ -172,6 +172,119 @@ static void animations_are_pngs(void **state)
     drop(f, 4, sheet);
 }
 
+/* ---- GIF, read by a decoder that knows the format only ---- */
+
+struct bits {
+    const uint8_t *p;
+    int left, bit; /* bytes of this block that are left; bit of this byte */
+};
+
+static int get_code(struct bits *b, int width)
+{
+    int v = 0;
+    for (int i = 0; i < width; i++) {
+        if (b->bit == 8) {
+            b->bit = 0, b->p++;
+            if (--b->left == 0)
+                b->left = *b->p++;
+            assert_true(b->left > 0);
+        }
+        v |= (*b->p >> b->bit++ & 1) << i;
+    }
+    return v;
+}
+
+/* The indexes of one image, whose data begins at p; returns where it ends. Each code's string is
+ * where it was first written. */
+static const uint8_t *unpack(const uint8_t *p, uint8_t *index, int pixels)
+{
+    static int from[4097], length[4097];
+    int least = *p++, clear = 1 << least, next = clear + 2, width = least + 1, n = 0;
+    struct bits b = {p + 1, *p, 0};
+    for (int code; (code = get_code(&b, width)) != clear + 1;) {
+        if (code == clear) {
+            next = clear + 2, width = least + 1;
+            continue;
+        }
+        assert_true(code < clear || (code > clear + 1 && code < next));
+        int size = code < clear ? 1 : length[code], start = n;
+        assert_true(n + size <= pixels);
+        for (int i = 0; i < size; i++, n++)
+            index[n] = code < clear ? (uint8_t)code : index[from[code] + i];
+        if (next < 4096) { /* this string and the next index, once that is known */
+            from[next] = start, length[next] = size + 1;
+            next++;
+        }
+        width += next > 1 << width && width < 12;
+    }
+    assert_int_equal(n, pixels);
+    for (p = b.p + b.left; *p; p += *p + 1)
+        ;
+    return p + 1;
+}
+
+static void animations_are_gifs(void **state)
+{
+    (void)state;
+    struct sheet_frame f[FRAMES];
+    struct image *sheet = pack(f, FRAMES, (struct sheet_options){.packing = SHEET_TIGHT});
+    uint8_t *data, *index;
+    size_t size;
+    struct err e;
+    assert_int_equal(sheet_animate_gif(f, FRAMES, 120, &data, &size, &e), 0);
+    assert_memory_equal(data, "GIF89a", 6);
+    int w = data[6] | data[7] << 8, h = data[8] | data[9] << 8, bits = (data[10] & 7) + 1;
+    const uint8_t *table = data + 13, *p = table + (3 << bits) + 19;
+    index = malloc((size_t)w * (size_t)h);
+    for (int i = 0; i < FRAMES; i++) {
+        assert_memory_equal(p, "\x21\xf9\x04\x09\x0c\0\0\0\x2c", 9);
+        p = unpack(p + 18, index, w * h);
+        int left = (w - f[i].image->width) / 2, top = h - f[i].image->height, wrong = 0;
+        for (int k = 0; k < w * h; k++) {
+            uint32_t want = at(f[i].image, k % w - left, k / w - top), got = 0;
+            uint8_t rgba[4] = {0, 0, 0, 255};
+            if (index[k]) {
+                memcpy(rgba, table + 3 * index[k], 3);
+                memcpy(&got, rgba, 4);
+            }
+            wrong += !got != !want; /* 23 frames of so many colours are brought to 255 */
+        }
+        assert_int_equal(wrong, 0);
+    }
+    assert_int_equal(*p, 0x3b);
+    assert_int_equal(p + 1 - data, size);
+    free(index);
+    free(data);
+    drop(f, FRAMES, sheet);
+}
+
+/* Few colours come back exactly, also where the table of strings is full again and again. */
+static void few_colours_stay_in_gifs(void **state)
+{
+    (void)state;
+    struct image *m = image_new(300, 200);
+    uint8_t *data, *index = malloc(300 * 200);
+    uint32_t seed = 3;
+    size_t size;
+    struct err e;
+    for (int i = 0; i < 300 * 200; i++) {
+        uint8_t v = (uint8_t)(sprite_random(&seed) % 200);
+        memcpy(m->rgba + 4 * i, (uint8_t[]){v, (uint8_t)(255 - v), 7, v ? 255 : 0}, 4);
+    }
+    struct sheet_frame f = {.image = m};
+    assert_int_equal(sheet_animate_gif(&f, 1, 5, &data, &size, &e), 0);
+    const uint8_t *table = data + 13, *p = table + (3 << 8) + 19;
+    unpack(p + 18, index, 300 * 200);
+    for (int i = 0; i < 300 * 200; i++) {
+        assert_int_equal(index[i] > 0, m->rgba[4 * i + 3] > 0);
+        if (index[i])
+            assert_memory_equal(table + 3 * index[i], m->rgba + 4 * i, 3);
+    }
+    free(index);
+    free(data);
+    image_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +292,8 @@ int main(void)
         cmocka_unit_test(tight_sheets_are_tight),
         cmocka_unit_test(sheets_that_are_too_large_are_refused),
         cmocka_unit_test(animations_are_pngs),
+        cmocka_unit_test(animations_are_gifs),
+        cmocka_unit_test(few_colours_stay_in_gifs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

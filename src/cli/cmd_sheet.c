@@ -1,19 +1,19 @@
 /*
- * spritty sheet: sprites packed into one picture, described as Aseprite's JSON does.
- *
- * The JSON is what `aseprite --sheet --data --list-tags --list-slices` writes
- * (https://www.aseprite.org/docs/cli/): frames as a hash or an array, frameTags for runs of frames
- * whose names differ only in the number at their end, and one slice that has each frame's pivot.
+ * spritty sheet: sprites packed into one picture, described as Aseprite's JSON does (sheet_json.c).
  */
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/fileio.h"
 #include "base/jsonw.h"
-#include "base/version.h"
 #include "cli/options.h"
+#include "cli/progress.h"
+#include "cli/sheet_json.h"
+#include "engine/finishing.h"
 #include "sprite/image_file.h"
 #include "sprite/sheet.h"
 
@@ -24,10 +24,12 @@ struct work {
     struct sheet_options o;
     bool array;
     int duration, n;
-    char *picture, *json; /* the files' names */
+    struct palette palette; /* for all frames, with --palette or --colors */
+    char *picture, *json;   /* the files' names */
     struct png_file *file;
     struct image *image;
     struct sheet_frame *frame;
+    const char **names;
 };
 
 /* ---- what was said ---- */
@@ -89,128 +91,37 @@ static int name_files(struct work *k, struct err *e)
         return err_set(e, "out of memory");
     if (file_check_target(k->picture, e) || file_check_target(k->json, e))
         return -1;
+    const char *folder = k->cli->sheet.sprites;
+    struct stat st;
+    if (folder && (stat(folder, &st) || !S_ISDIR(st.st_mode)))
+        return err_set(e, "--sprites: there is no folder '%.200s'; create it first", folder);
     return k->cli->sheet.animation ? file_check_target(k->cli->sheet.animation, e) : 0;
 }
 
-/* ---- the description ---- */
-
-static void put_rectangle(struct jsonw *w, const char *key, int x, int y, int width, int height)
-{
-    jsonw_open(w, key, '{');
-    jsonw_u64(w, "x", (uint64_t)x);
-    jsonw_u64(w, "y", (uint64_t)y);
-    jsonw_u64(w, "w", (uint64_t)width);
-    jsonw_u64(w, "h", (uint64_t)height);
-    jsonw_close(w, '}');
-}
-
-static void put_size(struct jsonw *w, const char *key, int width, int height)
-{
-    jsonw_open(w, key, '{');
-    jsonw_u64(w, "w", (uint64_t)width);
-    jsonw_u64(w, "h", (uint64_t)height);
-    jsonw_close(w, '}');
-}
-
-static void put_frame(struct jsonw *w, const struct work *k, int i)
-{
-    const struct sheet_frame *f = &k->frame[i];
-    const char *name = base_name(k->cli->args[i]);
-    jsonw_open(w, k->array ? NULL : name, '{');
-    if (k->array)
-        jsonw_string(w, "filename", name);
-    put_rectangle(w, "frame", f->x, f->y, f->width, f->height);
-    jsonw_bool(w, "rotated", false);
-    jsonw_bool(w, "trimmed", f->width != f->full_width || f->height != f->full_height);
-    put_rectangle(w, "spriteSourceSize", f->left, f->top, f->width, f->height);
-    put_size(w, "sourceSize", f->full_width, f->full_height);
-    jsonw_u64(w, "duration", (uint64_t)k->duration);
-    jsonw_close(w, '}');
-}
-
-/* How much of a frame's name comes before the number at its end: walk of walk-12.png. */
-static int tag_length(const char *path)
-{
-    const char *name = base_name(path), *dot = strrchr(name, '.');
-    int n = dot && dot > name ? (int)(dot - name) : (int)strlen(name);
-    while (n > 0 && isdigit((unsigned char)name[n - 1]))
-        n--;
-    while (n > 0 && strchr("-_ .", name[n - 1]))
-        n--;
-    return n;
-}
-
-static void put_tags(struct jsonw *w, const struct work *k)
-{
-    jsonw_open(w, "frameTags", '[');
-    for (int from = 0, to; from < k->n; from = to) {
-        const char *name = base_name(k->cli->args[from]);
-        int n = tag_length(k->cli->args[from]);
-        for (to = from + 1; to < k->n; to++)
-            if (tag_length(k->cli->args[to]) != n ||
-                strncmp(base_name(k->cli->args[to]), name, (size_t)n) != 0)
-                break;
-        char *tag = n ? strndup(name, (size_t)n) : NULL;
-        if (!tag)
-            continue;
-        jsonw_open(w, NULL, '{');
-        jsonw_string(w, "name", tag);
-        jsonw_u64(w, "from", (uint64_t)from);
-        jsonw_u64(w, "to", (uint64_t)(to - 1));
-        jsonw_string(w, "direction", "forward");
-        jsonw_close(w, '}');
-        free(tag);
-    }
-    jsonw_close(w, ']');
-}
-
-static void put_pivots(struct jsonw *w, const struct work *k)
-{
-    jsonw_open(w, "slices", '[');
-    jsonw_open(w, NULL, '{');
-    jsonw_string(w, "name", "pivot");
-    jsonw_string(w, "color", "#0000ffff");
-    jsonw_open(w, "keys", '[');
-    for (int i = 0; i < k->n; i++) {
-        const struct sheet_frame *f = &k->frame[i];
-        jsonw_open(w, NULL, '{');
-        jsonw_u64(w, "frame", (uint64_t)i);
-        put_rectangle(w, "bounds", 0, 0, f->full_width, f->full_height);
-        jsonw_open(w, "pivot", '{');
-        jsonw_u64(w, "x", (uint64_t)f->pivot[0]);
-        jsonw_u64(w, "y", (uint64_t)f->pivot[1]);
-        jsonw_close(w, '}');
-        jsonw_close(w, '}');
-    }
-    jsonw_close(w, ']');
-    jsonw_close(w, '}');
-    jsonw_close(w, ']');
-}
-
-static char *describe(const struct work *k, const struct image *sheet)
-{
-    struct jsonw w = {0};
-    char bracket[2] = {k->array ? '[' : '{', k->array ? ']' : '}'};
-    jsonw_open(&w, NULL, '{');
-    jsonw_open(&w, "frames", bracket[0]);
-    for (int i = 0; i < k->n; i++)
-        put_frame(&w, k, i);
-    jsonw_close(&w, bracket[1]);
-    jsonw_open(&w, "meta", '{');
-    jsonw_string(&w, "app", "spritty");
-    jsonw_string(&w, "version", SPRITTY_VERSION);
-    jsonw_string(&w, "image", base_name(k->picture));
-    jsonw_string(&w, "format", "RGBA8888");
-    put_size(&w, "size", sheet->width, sheet->height);
-    jsonw_string(&w, "scale", "1");
-    put_tags(&w, k);
-    put_pivots(&w, k);
-    jsonw_close(&w, '}');
-    jsonw_close(&w, '}');
-    return jsonw_take(&w);
-}
-
 /* ---- work ---- */
+
+/* Frames share a palette where one is named, or a number of colours said. */
+static int share_palette(struct work *k, struct err *e)
+{
+    struct finishing f;
+    const struct settings *flags = &k->cli->flags;
+    if (!settings_has(flags, "palette") && !settings_has(flags, "colors"))
+        return 0;
+    if (finishing_prepare(&f, flags, 0, e))
+        return -1;
+    if (!f.o.palette && f.o.colors < 0)
+        return 0;
+    const struct image **all = malloc((size_t)k->n * sizeof(*all));
+    for (int i = 0; all && i < k->n; i++)
+        all[i] = &k->image[i];
+    int rc = all ? 0 : err_set(e, "out of memory");
+    if (!rc && !f.o.palette)
+        rc = palette_of_images(all, k->n, f.o.colors, &k->palette, e);
+    for (int i = 0; i < k->n && !rc; i++)
+        rc = palette_apply(&k->image[i], f.o.palette ? f.o.palette : &k->palette, f.o.dither, e);
+    free(all);
+    return rc;
+}
 
 static int load(struct work *k, struct err *e)
 {
@@ -218,7 +129,8 @@ static int load(struct work *k, struct err *e)
     k->file = calloc(n, sizeof *k->file);
     k->image = calloc(n, sizeof *k->image);
     k->frame = calloc(n, sizeof *k->frame);
-    if (!k->file || !k->image || !k->frame)
+    k->names = calloc(n, sizeof(*k->names));
+    if (!k->file || !k->image || !k->frame || !k->names)
         return err_set(e, "out of memory");
     for (; k->n < k->cli->nargs; k->n++) {
         const char *path = k->cli->args[k->n];
@@ -229,8 +141,15 @@ static int load(struct work *k, struct err *e)
         if (image_load(path, &k->image[k->n], &k->file[k->n], e))
             return -1;
         k->frame[k->n].image = &k->image[k->n];
+        k->names[k->n] = base_name(path);
     }
-    return 0;
+    return share_palette(k, e);
+}
+
+static bool ends_in(const char *text, const char *ending)
+{
+    size_t n = strlen(text), m = strlen(ending);
+    return n >= m && !strcasecmp(text + n - m, ending);
 }
 
 static int animate(const struct work *k, struct err *e)
@@ -240,11 +159,47 @@ static int animate(const struct work *k, struct err *e)
     const char *path = k->cli->sheet.animation;
     if (!path)
         return 0;
-    if (sheet_animate(k->frame, k->n, k->duration, &data, &size, e))
+    if (ends_in(path, ".gif") ? sheet_animate_gif(k->frame, k->n, k->duration, &data, &size, e)
+                              : sheet_animate(k->frame, k->n, k->duration, &data, &size, e))
         return -1;
     int rc = file_write_atomic(path, data, size, e);
     free(data);
     return rc;
+}
+
+/* Each frame as a PNG of its own, as it stands in its cell of the sheet. */
+static int save_sprites(const struct work *k, const struct image *sheet, struct err *e)
+{
+    const char *folder = k->cli->sheet.sprites;
+    for (int i = 0; folder && i < k->n; i++) {
+        const struct sheet_frame *f = &k->frame[i];
+        struct image *m = image_new(f->full_width, f->full_height);
+        char *path = NULL;
+        if (!m || asprintf(&path, "%s/%s", folder, k->names[i]) < 0) {
+            image_free(m);
+            return err_set(e, "out of memory");
+        }
+        for (int y = 0; y < f->height; y++)
+            memcpy(m->rgba + 4 * ((size_t)(f->top + y) * (size_t)m->width + (size_t)f->left),
+                   sheet->rgba + 4 * ((size_t)(f->y + y) * (size_t)sheet->width + (size_t)f->x),
+                   (size_t)f->width * 4);
+        int rc = !access(path, F_OK) ? err_set(e, "%s is there already: name an empty folder", path)
+                                     : image_save(path, m, NULL, 0, e);
+        image_free(m);
+        free(path);
+        if (rc)
+            return -1;
+    }
+    return 0;
+}
+
+/* In the terminal, three times over. */
+static void preview(const struct work *k)
+{
+    struct progress p;
+    progress_init(&p, stderr, k->cli->quiet);
+    if (k->cli->sheet.preview)
+        progress_play(&p, k->frame, k->n, k->duration, 3);
 }
 
 static void print_name(const char *name, struct jsonw *w)
@@ -289,13 +244,17 @@ static int make_sheet(struct work *k, struct err *e)
     struct image *sheet = sheet_pack(k->frame, k->n, &k->o, e);
     if (!sheet)
         return -1;
-    char *text = describe(k, sheet);
+    struct sheet_text words = {k->frame,    k->names, k->n,
+                               k->duration, k->array, base_name(k->picture)};
+    char *text = sheet_json(&words, sheet);
     int rc = text ? 0 : err_set(e, "out of memory");
     rc = rc || image_save(k->picture, sheet, NULL, 0, e) ||
-                 file_write_atomic(k->json, text, strlen(text), e) || animate(k, e) ||
-                 report(k, sheet, e)
+                 file_write_atomic(k->json, text, strlen(text), e) || save_sprites(k, sheet, e) ||
+                 animate(k, e) || report(k, sheet, e)
              ? -1
              : 0;
+    if (!rc)
+        preview(k);
     free(text);
     image_free(sheet);
     return rc;
@@ -311,6 +270,7 @@ int cmd_sheet(struct cli *cli)
     free(k.file);
     free(k.image);
     free(k.frame);
+    free(k.names);
     free(k.picture);
     free(k.json);
     return usage ? cli_fail(EXIT_USAGE, &e) : rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;

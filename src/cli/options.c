@@ -25,6 +25,8 @@ static const struct command commands[] = {
     {"pull", "NAME", "download a model", 1, 1, NULL},
     {"worker", "", "take jobs from a queue", 0, 0, NULL},
     {"export", "SPRITE.png", "a ComfyUI workflow that makes a sprite", 1, 1, cmd_export},
+    {"tile", "IN.png...", "does a picture tile? Its seams, and 2x2 of it", 1, 999, cmd_tile},
+    {"variants", "PROMPT", "directions, sizes or recolours of one thing", 1, 1, cmd_variants},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
@@ -38,9 +40,11 @@ enum {
     SHEET = 32,
     IMPORT = 512,
     EXPORT = 4096,
-    JOB = GEN | PLAN | IMPORT,
-    FINISHED = GEN | FINISH | IMPORT,
-    ALL = 63 | IMPORT | EXPORT
+    TILE = 1 << 13,
+    VARIANTS = 1 << 14,
+    JOB = GEN | PLAN | IMPORT | VARIANTS,
+    FINISHED = GEN | FINISH | IMPORT | VARIANTS,
+    ALL = 63 | IMPORT | EXPORT | TILE | VARIANTS
 };
 
 #define SETTING(letter, name, arg, commands)                                                       \
@@ -63,11 +67,11 @@ enum {
     }
 
 static const struct option_row table[] = {
-    SETTING('o', "output", "FILE", GEN | FINISH | SHEET | IMPORT | EXPORT),
+    SETTING('o', "output", "FILE", GEN | FINISH | SHEET | IMPORT | EXPORT | TILE | VARIANTS),
     {'p', "preset", "NAME", NULL, offsetof(struct cli, preset), JOB | FINISH,
      "a preset of config.ini"},
     SETTING('n', "negative", "TEXT", JOB),
-    SETTING('s', "seed", "N", GEN | IMPORT),
+    SETTING('s', "seed", "N", GEN | IMPORT | VARIANTS),
     SETTING(0, "steps", "N", JOB),
     SETTING(0, "cfg", "X", JOB),
     SETTING(0, "size", "WxH", JOB),
@@ -117,10 +121,10 @@ static const struct option_row table[] = {
     SETTING(0, "tolerance", "X", FINISHED),
     SETTING(0, "fringe", "cut|keep", FINISHED),
     SETTING(0, "holes", NULL, FINISHED),
-    SETTING(0, "colors", "N|auto|all", FINISHED),
-    {0, "palette", "NAME-or-FILE", "palette", 0, FINISHED,
+    SETTING(0, "colors", "N|auto|all", FINISHED | SHEET),
+    {0, "palette", "NAME-or-FILE", "palette", 0, FINISHED | SHEET,
      "pico-8, gameboy, nes, c64, endesga-32, or a file"},
-    SETTING(0, "dither", "none|bayer2|bayer4|bayer8|floyd", FINISHED),
+    SETTING(0, "dither", "none|bayer2|bayer4|bayer8|floyd", FINISHED | SHEET),
     SETTING(0, "lock", NULL, FINISHED),
     SETTING(0, "swap", "FROM=TO", FINISHED),
     SETTING(0, "clean", "LIST", FINISHED),
@@ -133,13 +137,20 @@ static const struct option_row table[] = {
     SETTING(0, "anchor", "none|centre|feet", FINISHED),
     {0, "show-diff", "FILE", NULL, offsetof(struct cli, show_diff), FINISH,
      "a picture of what --clean (or all of it) changes"},
+    {0, "repeat", "2|3", NULL, offsetof(struct cli, repeat), TILE,
+     "how often, across and down (2)"},
+    {0, "of", "WHAT", NULL, offsetof(struct cli, variants), VARIANTS,
+     "directions (4), directions8, sizes or recolors"},
     SHEETING("pack", "grid|tight", pack,
              "cells of one size, or borders cut off and close together"),
     SHEETING("columns", "N", columns, "of the grid"),
     SHEETING("spacing", "N", spacing, "transparent pixels between frames"),
     SHEETING("format", "hash|array", format, "how Aseprite's JSON lists the frames"),
     SHEETING("duration", "MS", duration, "of each frame, in milliseconds"),
-    SHEETING("animation", "FILE", animation, "the frames as an animated PNG as well"),
+    SHEETING("animation", "FILE", animation, "the frames as an animated GIF or PNG as well"),
+    SHEETING("sprites", "DIR", sprites,
+             "each frame as a PNG of its own, in a folder that is there"),
+    SWITCH(0, "preview", sheet.preview, SHEET, "the animation in the terminal, three times"),
     {0, "save", "NAME", NULL, offsetof(struct cli, save), IMPORT,
      "as a preset into your config.ini"},
     SWITCH(0, "command", command_line, IMPORT, "the spritty gen command that does the same"),
@@ -305,6 +316,8 @@ void cli_free(struct cli *c)
     free(c->preset);
     free(c->save);
     free(c->show_diff);
+    free(c->repeat);
+    free(c->variants);
     for (int i = 0; i < OPTIONS; i++)
         if (table[i].commands == SHEET && table[i].arg && !table[i].key)
             free(*(char **)((char *)c + table[i].at));

@@ -18,7 +18,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* Options of `spritty sheet` as they were said; NULL: not. cmd_sheet.c reads them. */
 struct cli_sheet {
-    char *pack, *columns, *spacing, *format, *duration, *animation;
+    char *pack, *columns, *spacing, *format, *duration, *animation, *sprites;
+    bool preview;
 };
 
 struct cli {
@@ -29,6 +30,7 @@ struct cli {
     char *preset, *show_diff, *save;
     struct cli_sheet sheet;
     bool command_line, run; /* spritty import */
+    char *repeat, *variants;
     bool json, quiet, help, version, man, completion;
 };
 
@@ -63,6 +65,8 @@ int cmd_finish(struct cli *);
 int cmd_sheet(struct cli *);
 int cmd_import(struct cli *);
 int cmd_export(struct cli *);
+int cmd_tile(struct cli *);
+int cmd_variants(struct cli *);
 
 /* Prints "spritty: ..." (and where help is, for EXIT_USAGE) on stderr; returns the status. */
 int cli_fail(int status, const struct err *);

@@ -175,3 +175,29 @@ void progress_picture(const struct progress *p, const struct image *sprite)
     }
     image_free(small);
 }
+
+/* Up so many lines, where the next picture goes over this one. */
+static int lines_of(const struct progress *p, const struct image *m)
+{
+    int w = m->width, h = m->height, cells = p->columns - 4 < 64 ? p->columns - 4 : 64;
+    image_shrunk_size(&w, &h, cells, 64);
+    return (h + 1) / 2;
+}
+
+/* Ctrl-C ends the program, as ever: nothing of the terminal's is changed. */
+void progress_play(const struct progress *p, const struct sheet_frame *f, int n, int ms, int times)
+{
+    int lines = 0;
+    for (int i = 0; i < n * times && p->terminal && !p->quiet; i++) {
+        struct image *m = sheet_canvas(f, n, i % n);
+        if (!m)
+            return;
+        if (lines)
+            fprintf(p->to, "\033[%dA", lines);
+        progress_picture(p, m);
+        fflush(p->to);
+        lines = lines_of(p, m);
+        image_free(m);
+        usleep((useconds_t)ms * 1000);
+    }
+}

@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 #include "sdxl/pipeline.h"
-#include "sprite/image.h"
+#include "sprite/sheet.h"
 
 struct progress {
     FILE *to;
@@ -33,5 +33,8 @@ void progress_line(const struct progress *, double now, char *out, size_t size);
 /* The sprite with half blocks in true colour, when `to` is a terminal that can be trusted with it;
  * at most 64 columns and 32 rows. */
 void progress_picture(const struct progress *, const struct image *);
+
+/* Frames one after the other, each for `ms`, all of them so many times; on a terminal only. */
+void progress_play(const struct progress *, const struct sheet_frame *, int n, int ms, int times);
 
 #endif

@@ -96,30 +96,19 @@ static void put_image_data(struct out *o, const uint8_t *png, size_t size, bool 
     }
 }
 
-/* One frame, standing in a canvas of the largest one's size. */
-static int put_frame(struct out *o, const struct image *s, int width, int height, int ms, int n,
-                     bool first, struct err *e)
+static int put_frame(struct out *o, const struct image *m, int ms, int n, bool first, struct err *e)
 {
-    struct image *m = image_new(width, height);
     uint8_t *png, control[8] = {0};
     size_t size;
-    if (!m)
-        return err_set(e, "out of memory for the animation");
-    for (int y = 0; y < s->height; y++)
-        memcpy(m->rgba + 4 * ((size_t)(height - s->height + y) * (size_t)width +
-                              (size_t)((width - s->width) / 2)),
-               s->rgba + 4 * (size_t)y * (size_t)s->width, (size_t)s->width * 4);
-    struct picture p = {PICTURE_RGBA, width, height, m->rgba, NULL, 0};
-    int rc = png_encode(&p, NULL, 0, &png, &size, e);
-    image_free(m);
-    if (rc)
+    struct picture p = {PICTURE_RGBA, m->width, m->height, m->rgba, NULL, 0};
+    if (png_encode(&p, NULL, 0, &png, &size, e))
         return -1;
     if (first) {
         put_bytes(o, png, SIGNATURE + HEAD + IHDR + CRC);
         put_u32(control, (uint32_t)n); /* and 0: again and again */
         put_chunk(o, "acTL", control, sizeof control, NULL, 0);
     }
-    put_frame_control(o, width, height, ms);
+    put_frame_control(o, m->width, m->height, ms);
     put_image_data(o, png, size, first);
     free(png);
     return 0;
@@ -129,13 +118,12 @@ int sheet_animate(const struct sheet_frame *f, int n, int ms, uint8_t **data, si
                   struct err *e)
 {
     struct out o = {0};
-    int width = 1, height = 1, rc = 0;
-    for (int i = 0; i < n; i++) {
-        width = f[i].image->width > width ? f[i].image->width : width;
-        height = f[i].image->height > height ? f[i].image->height : height;
+    int rc = 0;
+    for (int i = 0; i < n && !rc; i++) {
+        struct image *m = sheet_canvas(f, n, i);
+        rc = m ? put_frame(&o, m, ms, n, i == 0, e) : err_set(e, "out of memory for the animation");
+        image_free(m);
     }
-    for (int i = 0; i < n && !rc; i++)
-        rc = put_frame(&o, f[i].image, width, height, ms, n, i == 0, e);
     put_chunk(&o, "IEND", NULL, 0, NULL, 0);
     if (!rc && o.failed)
         rc = err_set(e, "out of memory for the animation");

@@ -1,6 +1,8 @@
 /* Palettes from files, names and images; see palette.h. dither.c brings images to them. */
 #include "sprite/palette.h"
 
+#include "sprite/oklab.h"
+
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -274,4 +276,39 @@ int palette_of_images(const struct image *const *images, int count, int colors, 
     image_free(all);
     p->n = p->n > 0 ? p->n : 1;
     return rc;
+}
+
+/* ---- hues ---- */
+
+static bool is_in_srgb(struct oklab c)
+{
+    float rgb[3];
+    oklab_to_linear(c, rgb);
+    for (int i = 0; i < 3; i++)
+        if (rgb[i] < -1e-4f || rgb[i] > 1.0001f)
+            return false;
+    return true;
+}
+
+static void turn(uint8_t rgb[3], float cosine, float sine)
+{
+    const float grey = 0.03f;
+    struct oklab c = oklab_from_srgb(rgb);
+    if (c.a * c.a + c.b * c.b < grey * grey)
+        return;
+    struct oklab t = {c.l, c.a * cosine - c.b * sine, c.a * sine + c.b * cosine};
+    for (int i = 0; i < 40 && !is_in_srgb(t); i++)
+        t.a *= 0.95f, t.b *= 0.95f;
+    oklab_to_srgb(t, rgb);
+}
+
+void palette_turn(struct image *m, int sixths)
+{
+    static const float cosines[6] = {1, 0.5f, -0.5f, -1, -0.5f, 0.5f};
+    static const float sines[6] = {0, 0.866025404f, 0.866025404f, 0, -0.866025404f, -0.866025404f};
+    int k = ((sixths % 6) + 6) % 6;
+    size_t n = (size_t)m->width * (size_t)m->height;
+    for (uint8_t *p = m->rgba, *end = p + 4 * n; p < end && k; p += 4)
+        if (p[3])
+            turn(p, cosines[k], sines[k]);
 }

@@ -48,4 +48,8 @@ int palette_apply(struct image *, const struct palette *, enum dither, struct er
 int palette_swap(struct image *, const struct palette *from, const struct palette *to,
                  struct err *);
 
+/* Every visible colour's hue turned by sixths of a circle in Oklab, its lightness kept; greys stay,
+ * and what sRGB does not have becomes paler until it does. */
+void palette_turn(struct image *, int sixths);
+
 #endif

@@ -151,3 +151,20 @@ struct image *sheet_pack(struct sheet_frame *f, int n, const struct sheet_option
     }
     return o->packing == SHEET_TIGHT ? pack_tight(f, n, o, e) : pack_grid(f, n, o, e);
 }
+
+struct image *sheet_canvas(const struct sheet_frame *f, int n, int i)
+{
+    const struct image *s = f[i].image;
+    int width = 1, height = 1;
+    for (int k = 0; k < n; k++) {
+        width = f[k].image->width > width ? f[k].image->width : width;
+        height = f[k].image->height > height ? f[k].image->height : height;
+    }
+    struct image *m = image_new(width, height);
+    for (int y = 0; m && y < s->height; y++) {
+        size_t row = (size_t)(height - s->height + y), left = (size_t)((width - s->width) / 2);
+        memcpy(m->rgba + 4 * (row * (size_t)width + left),
+               s->rgba + 4 * (size_t)y * (size_t)s->width, (size_t)s->width * 4);
+    }
+    return m;
+}

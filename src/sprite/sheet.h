@@ -31,9 +31,17 @@ struct sheet_frame {
  * be. n is 1 or more. */
 struct image *sheet_pack(struct sheet_frame *, int n, const struct sheet_options *, struct err *);
 
+/* Frame i in a canvas of the size of the largest, standing at the bottom in the middle; NULL
+ * without memory. */
+struct image *sheet_canvas(const struct sheet_frame *, int n, int i);
+
 /* The frames as an animated PNG (malloc'd), each shown for `ms`, again and again. All are brought
  * to the size of the largest, standing at the bottom in the middle. */
 int sheet_animate(const struct sheet_frame *, int n, int ms, uint8_t **data, size_t *size,
                   struct err *);
+/* The same as an animated GIF: times in hundredths of a second, at most 255 colours in all (more
+ * are brought to so many), pixels there or not. */
+int sheet_animate_gif(const struct sheet_frame *, int n, int ms, uint8_t **data, size_t *size,
+                      struct err *);
 
 #endif
