@@ -115,6 +115,21 @@ it_is_always_the_same() {
 }
 check it_is_always_the_same it_is_always_the_same
 
+presets_and_pictures_of_differences() {
+    mkdir -p config/spritty
+    printf '[preset mine]\ncolors = 5\noutline = outer\ntrim = yes\n' >config/spritty/config.ini
+    "$spritty" finish "$picture" -p mine --trim=no --json -q -o a.png >out
+    says colors 5
+    "$spritty" finish "$picture" --pixels 66x66 --method dominant --json -q -o b.png >out
+    says width 66
+    "$spritty" finish "$picture" --clean all --show-diff d.png -q -o b.png >/dev/null
+    "$spritty" info d.png | grep -q '^PNG'
+    refuses 2 'one image' finish "$picture" a.png --show-diff d2.png
+    printf '[preset bad]\ncolors = 999\n' >config/spritty/config.ini
+    refuses 1 'config.ini:2: ' finish "$picture" -p bad
+}
+check presets_and_pictures_of_differences presets_and_pictures_of_differences
+
 tells_mistakes() {
     echo 'no PNG' >bad.png
     head -c 300 "$picture" >cut.png
@@ -164,6 +179,41 @@ sheets_are_made() {
     refuses 2 'no option' sheet idle.png --cell 4
 }
 check sheets_are_made sheets_are_made
+
+sheets_play_and_come_apart() {
+    for i in 0 1; do
+        "$spritty" finish "$picture" --cell $((4 << i)) -q -o walk-$i.png
+    done
+    mkdir out
+    "$spritty" sheet walk-0.png walk-1.png --animation a.gif --sprites out --colors 4 --preview -q
+    [ "$(head -c 6 a.gif)" = GIF89a ]
+    "$spritty" finish out/walk-0.png --cell none --background keep --colors all --json -q -o b.png >c
+    grep -qE '"colors": [1-4],' c
+    [ -f out/walk-1.png ]
+    refuses 1 'no folder' sheet walk-0.png --sprites nowhere
+}
+check sheets_play_and_come_apart sheets_play_and_come_apart
+
+seams_are_scored() {
+    "$spritty" tile "$picture" -o twice.png -q >out
+    grep -q 'seam across' out
+    "$spritty" tile "$picture" --repeat 3 --json -q -o thrice.png >out
+    grep -q '"seam_x"' out
+    refuses 2 'neither 2 nor 3' tile "$picture" --repeat 4
+    refuses 1 nowhere tile nowhere.png
+}
+check seams_are_scored seams_are_scored
+
+one_thing_in_variants() {
+    "$spritty" variants 'a green slime' --of recolors -s 3 --steps 2 -q -o slime.png >out
+    [ "$(head -2 out | tr '\n' ' ')" = 'slime.png slime.json ' ]
+    grep -qF '{"name": "slime-hue", "from": 0, "to": 5' slime.json
+    "$spritty" variants 'a green slime' --of sizes -s 3 --steps 2 -q -o slime.png >out
+    [ -f slime-24.png ]
+    refuses 2 'is none of' variants 'a slime' --of moods
+    refuses 2 'of one sprite' variants 'a slime' --batch 2
+}
+check one_thing_in_variants one_thing_in_variants
 
 echo "[==========] $total test(s) run."
 [ $bad = 0 ]
