@@ -244,7 +244,7 @@ $(BUILD)/src/%.o: src/%.c Makefile
 	$(Q)$(COMPILE) -c -o $@ $<
 
 # CPU kernels may fuse a * b + c where the level that they are compiled for can.
-$(BUILD)/src/ops/cpu_%.o $(BUILD)/src/sdxl/preview.o: FUSE = -ffp-contract=fast
+$(BUILD)/src/ops/cpu_%.o $(BUILD)/src/sdxl/preview.o $(BUILD)/src/sdxl/lora_product.o: FUSE = -ffp-contract=fast
 
 # Nothing to vectorise in the app (and gcc 12 for aarch64 breaks down over it with -O3).
 $(BUILD)/src/ui/%.o: OPT = -O2

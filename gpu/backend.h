@@ -107,6 +107,7 @@ struct weight *gpu_pack_conv(struct ops *, const struct param *w, const struct p
 struct weight *gpu_pack_norm(struct ops *, const struct param *gamma, const struct param *beta);
 struct weight *gpu_pack_table(struct ops *, const struct param *w);
 void gpu_free_weight(struct ops *, struct weight *);
+void gpu_swap_weights(struct ops *, struct weight *a, struct weight *b);
 
 /* The backend on device `index`, in f32, fp16 or bf16. Takes the library over, also when it fails;
  * NULL: none. NULL with the reason in err. */

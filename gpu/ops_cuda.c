@@ -393,6 +393,7 @@ static const struct ops gpu_table = {
     .pack_norm = gpu_pack_norm,
     .pack_table = gpu_pack_table,
     .free_weight = gpu_free_weight,
+    .swap_weights = gpu_swap_weights,
     .alloc_as = alloc_as,
     .release = release,
     .reserve = reserve,

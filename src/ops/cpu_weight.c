@@ -27,6 +27,14 @@ void cpu_free_weight(struct ops *o, struct weight *w)
     free(w);
 }
 
+void cpu_swap_weights(struct ops *o, struct weight *a, struct weight *b)
+{
+    struct weight was = *a;
+    (void)o;
+    *a = *b;
+    *b = was;
+}
+
 /* The vector as f32 at *at; an absent one is left alone. */
 static bool pack_vector(struct cpu_ops *c, struct weight *w, float **at, const struct param *p,
                         int sources)

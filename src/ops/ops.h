@@ -101,6 +101,9 @@ struct ops {
     /* [rows, c], for embedding. */
     struct weight *(*pack_table)(struct ops *, const struct param *w);
     void (*free_weight)(struct ops *, struct weight *); /* NULL: nothing */
+    /* What a was, b is then, and the reverse. Both came from the same pack call with the same
+     * sizes; the pointers that networks hold stay good. Between steps only. */
+    void (*swap_weights)(struct ops *, struct weight *a, struct weight *b);
 
     /* -- memory -- */
 

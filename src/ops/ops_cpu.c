@@ -490,6 +490,7 @@ static const struct ops cpu_table = {
     .pack_norm = cpu_pack_norm,
     .pack_table = cpu_pack_table,
     .free_weight = cpu_free_weight,
+    .swap_weights = cpu_swap_weights,
     .alloc_as = cpu_alloc_as,
     .release = cpu_release,
     .reserve = cpu_reserve,

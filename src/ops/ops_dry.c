@@ -125,6 +125,14 @@ static void dry_free_weight(struct ops *o, struct weight *w)
     free(w);
 }
 
+static void dry_swap_weights(struct ops *o, struct weight *a, struct weight *b)
+{
+    struct weight was = *a;
+    (void)o;
+    *a = *b;
+    *b = was;
+}
+
 /* -- memory -------------------------------------------------------------------------------------
  */
 
@@ -445,6 +453,7 @@ static const struct ops dry_table = {
     .pack_norm = dry_pack_norm,
     .pack_table = dry_pack_table,
     .free_weight = dry_free_weight,
+    .swap_weights = dry_swap_weights,
     .alloc_as = dry_alloc_as,
     .release = dry_release,
     .reserve = dry_reserve,

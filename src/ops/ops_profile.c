@@ -338,6 +338,12 @@ static void pass_free_weight(struct ops *o, struct weight *w)
     in->free_weight(in, w);
 }
 
+static void pass_swap_weights(struct ops *o, struct weight *a, struct weight *b)
+{
+    struct ops *in = profile_of(o)->inner;
+    in->swap_weights(in, a, b);
+}
+
 static struct tensor pass_alloc_as(struct ops *o, enum dtype dtype, int n, int h, int w, int c)
 {
     struct ops *in = profile_of(o)->inner;
@@ -383,6 +389,7 @@ static const struct ops calls = {
     .pack_norm = pass_pack_norm,
     .pack_table = pass_pack_table,
     .free_weight = pass_free_weight,
+    .swap_weights = pass_swap_weights,
     .alloc_as = pass_alloc_as,
     .release = pass_release,
     .reserve = pass_reserve,

@@ -217,6 +217,14 @@ static void ref_free_weight(struct ops *o, struct weight *w)
     drop(w);
 }
 
+static void ref_swap_weights(struct ops *o, struct weight *a, struct weight *b)
+{
+    struct weight was = *a;
+    (void)o;
+    *a = *b;
+    *b = was;
+}
+
 /* -- memory -------------------------------------------------------------------------------------
  */
 
@@ -630,6 +638,7 @@ static const struct ops ref_table = {
     .pack_norm = ref_pack_norm,
     .pack_table = ref_pack_table,
     .free_weight = ref_free_weight,
+    .swap_weights = ref_swap_weights,
     .alloc_as = ref_alloc_as,
     .release = ref_release,
     .reserve = ref_reserve,

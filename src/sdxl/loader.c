@@ -3,9 +3,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
-enum { MAX_STACK = 4 };
 
 struct name name_of(const char *fmt, ...)
 {
@@ -49,14 +48,14 @@ static void format_dims(char *out, size_t cap, const int64_t *dim, int rank)
 }
 
 /* NAME + suffix with exactly these dims. An absent optional one leaves data NULL. */
-static bool find(struct loader *l, const struct name *n, const char *suffix, bool optional,
+static bool find(struct loader *l, const char *name, const char *suffix, bool optional,
                  const int64_t *dim, int rank, struct param *out)
 {
     memset(out, 0, sizeof *out);
     if (l->failed)
         return false;
     char full[NAME_MAX_LEN + 8];
-    snprintf(full, sizeof full, "%s%s", n->s, suffix);
+    snprintf(full, sizeof full, "%s%s", name, suffix);
     if (optional && !checkpoint_has(l->checkpoint, l->part, full))
         return true;
     if (checkpoint_find(l->checkpoint, l->part, full, out, l->err) < 0) {
@@ -75,11 +74,67 @@ static bool find(struct loader *l, const struct name *n, const char *suffix, boo
     return true;
 }
 
-static struct weight *done(struct loader *l, struct weight *w, const struct param *p, int count)
+/* The sources of a slot: weights, and biases or betas where there are any. */
+struct sources {
+    struct param w[MAX_STACK], b[MAX_STACK];
+};
+
+static bool find_sources(struct loader *l, const struct slot *s, struct sources *p)
 {
-    for (int i = 0; i < count; i++)
-        if (p[i].data)
-            checkpoint_drop(l->checkpoint, &p[i]);
+    int64_t dim[4] = {s->out, s->in, s->k, s->k}, out[1] = {s->out};
+    int rank = s->kind == SLOT_NORM ? 1 : s->kind == SLOT_CONV ? 4 : 2;
+    memset(p, 0, sizeof *p);
+    for (int i = 0; i < s->count; i++) {
+        if (!find(l, s->name[i], ".weight", false, dim, rank, &p->w[i]))
+            return false;
+        if (s->kind != SLOT_TABLE && !find(l, s->name[i], ".bias", true, out, 1, &p->b[i]))
+            return false;
+        if (!p->b[i].data != !p->b[0].data) {
+            err_set(l->err, "%s: %s.bias is %s while %s.bias is not; the file is incomplete",
+                    checkpoint_path(l->checkpoint), s->name[i], p->b[i].data ? "there" : "missing",
+                    s->name[0]);
+            fail(l);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void drop_sources(struct loader *l, const struct slot *s, const struct sources *p)
+{
+    for (int i = 0; i < s->count; i++) {
+        checkpoint_drop(l->checkpoint, &p->w[i]);
+        checkpoint_drop(l->checkpoint, &p->b[i]);
+    }
+}
+
+static struct weight *pack_as(struct ops *o, const struct slot *s, const struct sources *p)
+{
+    switch (s->kind) {
+    case SLOT_LINEAR:
+        return o->pack_linear(o, p->w, p->b, s->count);
+    case SLOT_CONV:
+        return o->pack_conv(o, p->w, p->b);
+    case SLOT_NORM:
+        return o->pack_norm(o, p->w, p->b);
+    default:
+        return o->pack_table(o, p->w);
+    }
+}
+
+/* Finds, patches, packs, and lets go of the checkpoint's pages. */
+static struct weight *pack(struct loader *l, struct slot *s, int index)
+{
+    struct sources found, patched;
+    if (!find_sources(l, s, &found))
+        return NULL;
+    patched = found;
+    if (l->patch && l->patch(l->patch_user, index, s, patched.w, patched.b, l->err) < 0) {
+        fail(l);
+        return NULL;
+    }
+    struct weight *w = pack_as(l->ops, s, &patched);
+    drop_sources(l, s, &found);
     if (!w) { /* the backend keeps the reason until sync */
         if (l->ops->sync(l->ops, l->err) == 0)
             err_set(l->err, "out of memory while loading weights; try a smaller model");
@@ -90,24 +145,77 @@ static struct weight *done(struct loader *l, struct weight *w, const struct para
     return w;
 }
 
+/* -- the registry -- */
+
+static void free_names(struct slot *s)
+{
+    for (int i = 0; i < s->count; i++)
+        free((char *)(uintptr_t)s->name[i]);
+}
+
+static bool note_slot(struct slots *all, const struct slot *s)
+{
+    if (all->count == all->room) {
+        int room = all->room ? 2 * all->room : 256;
+        struct slot *more = realloc(all->at, (size_t)room * sizeof *more);
+        if (!more)
+            return false;
+        all->at = more, all->room = room;
+    }
+    struct slot *own = &all->at[all->count];
+    *own = *s;
+    for (own->count = 0; own->count < s->count; own->count++)
+        if (!(own->name[own->count] = strdup(s->name[own->count]))) {
+            free_names(own);
+            return false;
+        }
+    all->count++;
+    return true;
+}
+
+void slots_free(struct slots *all)
+{
+    for (int i = 0; i < all->count; i++)
+        free_names(&all->at[i]);
+    free(all->at);
+    *all = (struct slots){0};
+}
+
+static struct weight *load(struct loader *l, struct slot s)
+{
+    if (l->failed)
+        return NULL;
+    s.part = l->part;
+    s.weight = pack(l, &s, l->slots ? l->slots->count : -1);
+    if (s.weight && l->slots && !note_slot(l->slots, &s)) {
+        err_set(l->err, "out of memory while loading weights");
+        fail(l);
+        l->ops->free_weight(l->ops, s.weight);
+        return NULL;
+    }
+    return s.weight;
+}
+
+int loader_repack(struct loader *l, int index)
+{
+    struct slot *s = &l->slots->at[index];
+    struct weight *fresh = pack(l, s, index);
+    if (!fresh)
+        return -1;
+    l->ops->swap_weights(l->ops, s->weight, fresh);
+    l->ops->free_weight(l->ops, fresh);
+    return 0;
+}
+
+/* -- what networks ask for -- */
+
 struct weight *load_stacked(struct loader *l, const struct name *names, int count, int out, int in)
 {
-    struct param p[2 * MAX_STACK];
-    struct param *w = p, *b = p + count;
+    struct slot s = {.kind = SLOT_LINEAR, .count = count, .out = out, .in = in, .k = 1};
     assert(count >= 1 && count <= MAX_STACK);
-    for (int i = 0; i < count; i++) {
-        if (!find(l, &names[i], ".weight", false, (int64_t[]){out, in}, 2, &w[i]) ||
-            !find(l, &names[i], ".bias", true, (int64_t[]){out}, 1, &b[i]))
-            return NULL;
-        if (!b[i].data != !b[0].data) {
-            err_set(l->err, "%s: %s.bias is %s while %s.bias is not; the file is incomplete",
-                    checkpoint_path(l->checkpoint), names[i].s, b[i].data ? "there" : "missing",
-                    names[0].s);
-            fail(l);
-            return NULL;
-        }
-    }
-    return done(l, l->ops->pack_linear(l->ops, w, b, count), p, 2 * count);
+    for (int i = 0; i < count; i++)
+        s.name[i] = names[i].s;
+    return load(l, s);
 }
 
 struct weight *load_linear(struct loader *l, struct name n, int out, int in)
@@ -117,26 +225,19 @@ struct weight *load_linear(struct loader *l, struct name n, int out, int in)
 
 struct weight *load_conv(struct loader *l, struct name n, int out, int in, int k)
 {
-    struct param p[2];
-    if (!find(l, &n, ".weight", false, (int64_t[]){out, in, k, k}, 4, &p[0]) ||
-        !find(l, &n, ".bias", true, (int64_t[]){out}, 1, &p[1]))
-        return NULL;
-    return done(l, l->ops->pack_conv(l->ops, &p[0], &p[1]), p, 2);
+    return load(l, (struct slot){
+                       .kind = SLOT_CONV, .count = 1, .name = {n.s}, .out = out, .in = in, .k = k});
 }
 
 struct weight *load_norm(struct loader *l, struct name n, int c)
 {
-    struct param p[2];
-    if (!find(l, &n, ".weight", false, (int64_t[]){c}, 1, &p[0]) ||
-        !find(l, &n, ".bias", true, (int64_t[]){c}, 1, &p[1]))
-        return NULL;
-    return done(l, l->ops->pack_norm(l->ops, &p[0], &p[1]), p, 2);
+    return load(
+        l, (struct slot){.kind = SLOT_NORM, .count = 1, .name = {n.s}, .out = c, .in = 1, .k = 1});
 }
 
 struct weight *load_table(struct loader *l, struct name n, int rows, int c)
 {
-    struct param p;
-    if (!find(l, &n, ".weight", false, (int64_t[]){rows, c}, 2, &p))
-        return NULL;
-    return done(l, l->ops->pack_table(l->ops, &p), &p, 1);
+    return load(
+        l,
+        (struct slot){.kind = SLOT_TABLE, .count = 1, .name = {n.s}, .out = rows, .in = c, .k = 1});
 }

@@ -11,18 +11,44 @@
 
 #include "sdxl/checkpoint.h"
 
+enum { NAME_MAX_LEN = 192, MAX_STACK = 4 };
+
+/* A packed weight and what it was made of: enough to make it again. */
+enum slot_kind { SLOT_LINEAR, SLOT_CONV, SLOT_NORM, SLOT_TABLE };
+
+struct slot {
+    enum slot_kind kind;
+    enum part part;
+    int count;                   /* sources, stacked along their outputs */
+    const char *name[MAX_STACK]; /* without ".weight" */
+    int out, in, k;              /* of each source; a norm is [out], a table [out = rows, in] */
+    struct weight *weight;
+    uint64_t state; /* what was merged into it; 0: it is as the checkpoint has it */
+};
+
+/* All weights of a model in the order of their loading, which is always the same. */
+struct slots {
+    struct slot *at;
+    int count, room;
+};
+
 struct loader {
     struct ops *ops;
     const struct checkpoint *checkpoint;
     enum part part;
     struct err *err;
     bool failed;
+    /* Where the slots of what is loaded are noted; NULL: nowhere. slots_free in the end. */
+    struct slots *slots;
+    /* Sees the params of slot number `index` before they are packed, and may point them to other
+     * values of the same sizes, which have to last until its next call. -1 with err. NULL: none. */
+    int (*patch)(void *user, int index, struct slot *, struct param *w, struct param *b,
+                 struct err *);
+    void *patch_user;
     /* Called after each packed weight, for progress; may be NULL. */
     void (*packed)(void *user);
     void *user;
 };
-
-enum { NAME_MAX_LEN = 192 };
 
 /* A tensor's name without its ".weight": printf-style, cut never (names are ours; asserted). */
 struct name {
@@ -41,5 +67,10 @@ struct weight *load_conv(struct loader *, struct name, int out, int in, int k);
 struct weight *load_norm(struct loader *, struct name, int c);
 /* NAME.weight [rows, c]. */
 struct weight *load_table(struct loader *, struct name, int rows, int c);
+
+/* Packs slot number `index` of l->slots again, from the checkpoint and through l->patch. The
+ * pointers that networks hold stay good. -1: it is as it was. */
+int loader_repack(struct loader *, int index);
+void slots_free(struct slots *); /* not the weights */
 
 #endif

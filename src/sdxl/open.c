@@ -218,7 +218,10 @@ int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err 
                        .checkpoint = p->checkpoint,
                        .err = e,
                        .packed = packed_one,
-                       .user = &progress};
+                       .user = &progress,
+                       .slots = &p->slots,
+                       .patch = p->loras ? lora_set_patch : NULL,
+                       .patch_user = p->loras};
     const struct model_config *m = p->config;
     vae_init(&p->vae, &m->vae);
     for (int i = 0; i < 2; i++) {
@@ -230,6 +233,8 @@ int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err 
     if (unet_load(&p->unet, &l, &m->unet) < 0 || progress.cancelled)
         goto out;
     l.part = PART_VAE;
+    l.slots = NULL; /* no LoRA changes it */
+    l.patch = NULL;
     vae_load_decoder(&p->vae, &l);
 out:
     if (progress.cancelled)
@@ -243,6 +248,22 @@ void pipeline_unload(struct pipeline *p)
         clip_free(&p->text.clip[i], p->ops);
     unet_free(&p->unet, p->ops);
     vae_free(&p->vae, p->ops);
+    slots_free(&p->slots);
+}
+
+/* The LoRAs that are there from the start, matched against the dry model: so that a wrong one is
+ * told before gigabytes are read. */
+static int choose_loras(struct pipeline *p, const struct pipeline_options *opt, struct err *e)
+{
+    const struct gen_hooks *h = opt->hooks;
+    if (!(p->loras = lora_set_new(p->checkpoint, opt->threads, e)))
+        return -1;
+    if (opt->lora_count == 0)
+        return 0;
+    return pipeline_need_shadow(p, e) < 0
+               ? -1
+               : lora_set_choose(p->loras, &p->shadow->slots, opt->loras, opt->lora_count,
+                                 h ? h->note : NULL, h ? h->user : NULL, e);
 }
 
 struct pipeline *pipeline_open_as(const char *model, const struct pipeline_options *opt, bool dry,
@@ -263,8 +284,12 @@ struct pipeline *pipeline_open_as(const char *model, const struct pipeline_optio
     if (!dry && open_tokenizers(p, opt, e) < 0)
         goto fail;
     noise_levels_init(&p->levels, &p->config->schedule);
+    if (!dry && choose_loras(p, opt, e) < 0)
+        goto fail;
     if (pipeline_load(p, opt->hooks, e) < 0)
         goto fail;
+    if (p->loras)
+        lora_set_rest(p->loras);
     p->load_ms = clock_ms() - began;
     return p;
 fail:
@@ -285,6 +310,7 @@ void pipeline_close(struct pipeline *p)
     if (!p)
         return;
     pipeline_shadow_free(p->shadow);
+    lora_set_free(p->loras);
     if (p->profile)
         p->profile->close(p->profile);
     if (p->ops) {

@@ -13,6 +13,7 @@
 
 #include "ops/profile.h"
 #include "sdxl/conditioning.h"
+#include "sdxl/lora.h"
 #include "sdxl/sampler.h"
 
 struct pipeline;
@@ -31,6 +32,9 @@ struct gen_hooks {
     /* After step `step`: the first image as the model now sees it without its noise, one pixel or
      * more a latent, 3 bytes each (preview.h). NULL: not asked for. */
     void (*preview)(void *user, int step, const uint8_t *rgb, int width, int height);
+    /* Something that the user should know though the run goes on; safe to print. NULL: not asked
+     * for. */
+    void (*note)(void *user, const char *text);
 };
 
 struct pipeline_options {
@@ -41,6 +45,10 @@ struct pipeline_options {
                             * in it) for models that bring none; NULL: look beside the model */
     int threads;           /* 0: all cores */
     const struct gen_hooks *hooks; /* for "load"; may be NULL */
+    /* Merged while the model is loaded, if the first run's are known by then; each run says its own
+     * (gen_params). */
+    const struct lora_use *loras;
+    int lora_count;
 };
 
 enum { MAX_BATCH = 64 };
@@ -56,14 +64,16 @@ struct gen_params {
     int steps;
     float cfg; /* 1: no guidance, one UNet pass a step */
     int width, height, batch;
-    int sampler, scheduler; /* sampler_by_name, schedule_by_name */
-    const char *sigmas;     /* a list in place of steps and scheduler; NULL or "": none */
-    int compat, rng;        /* compat_by_name, rng_by_name */
-    bool profile;           /* time every operation: pipeline_profile */
+    int sampler, scheduler;       /* sampler_by_name, schedule_by_name */
+    const char *sigmas;           /* a list in place of steps and scheduler; NULL or "": none */
+    int compat, rng;              /* compat_by_name, rng_by_name */
+    const struct lora_use *loras; /* what runs before had is taken out; NULL with 0: none */
+    int lora_count;
+    bool profile; /* time every operation: pipeline_profile */
 };
 
-struct gen_times { /* milliseconds */
-    double load, text, sample, decode;
+struct gen_times {                           /* milliseconds */
+    double load, lora, text, sample, decode; /* lora: exchanging them, on an open model */
     double *steps;
     int nsteps;
 };

@@ -18,6 +18,8 @@ struct pipeline {
     struct unet unet;
     struct vae vae;
     struct noise_levels levels;
+    struct slots slots; /* of text encoders and UNet */
+    struct lora_set *loras;
     struct pipeline *shadow; /* the same over the dry backend, made by the first run */
     struct ops *profile;     /* around ops, made by the first run that asks for it */
     double load_ms;
@@ -59,6 +61,13 @@ int pipeline_reserve(struct pipeline *, const struct gen_params *, struct err *)
 
 /* Of the device that has memory of its own, else of the process: now and at most. */
 void pipeline_bytes(const struct pipeline *, size_t *now, size_t *peak);
+
+/* Makes the run's LoRAs those of the model. */
+int pipeline_use_loras(struct pipeline *, const struct gen_params *, const struct gen_hooks *,
+                       struct gen_times *, struct err *);
+
+/* The open model once more, over the dry backend, in p->shadow. */
+int pipeline_need_shadow(struct pipeline *, struct err *);
 
 /* Resident bytes of the process now and at most. */
 void process_memory(size_t *now, size_t *peak);

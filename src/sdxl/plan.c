@@ -46,6 +46,24 @@ static void copy_stages(struct ops *o, struct plan_result *out)
     }
 }
 
+/* What merging the run's LoRAs takes, while there are no activations yet. */
+static int lora_bytes(struct pipeline *p, const struct pipeline_options *opt,
+                      const struct gen_params *g, size_t *bytes, struct err *e)
+{
+    const struct gen_hooks *h = opt->hooks;
+    struct lora_set *s = g->lora_count ? lora_set_new(p->checkpoint, opt->threads, e) : NULL;
+    *bytes = 0;
+    if (g->lora_count == 0)
+        return 0;
+    int rc = s ? lora_set_choose(s, &p->slots, g->loras, g->lora_count, h ? h->note : NULL,
+                                 h ? h->user : NULL, e)
+               : -1;
+    if (rc == 0)
+        *bytes = lora_set_bytes(s, &p->slots);
+    lora_set_free(s);
+    return rc;
+}
+
 int pipeline_plan(const char *model, const struct pipeline_options *opt, const struct gen_params *g,
                   struct plan_result *out, struct err *e)
 {
@@ -56,17 +74,21 @@ int pipeline_plan(const char *model, const struct pipeline_options *opt, const s
     if (!p)
         return -1;
     int rc = gen_params_check(p->config, g, e);
+    size_t merge = 0;
+    if (rc == 0)
+        rc = lora_bytes(p, opt, g, &merge, e);
     if (rc == 0)
         rc = run_dry(p, g, out, e);
     if (rc == 0) {
         copy_stages(p->ops, out);
-        out->bytes_peak = now + RUNTIME_BYTES + out->bytes_weights + out->bytes_activations;
+        size_t more = out->bytes_activations > merge ? out->bytes_activations : merge;
+        out->bytes_peak = now + RUNTIME_BYTES + out->bytes_weights + more;
     }
     pipeline_close(p);
     return rc;
 }
 
-/* The open model once more, over the dry backend; what it shares with p stays p's. */
+/* What it shares with p stays p's. */
 static struct pipeline *shadow_of(struct pipeline *p, struct err *e)
 {
     struct pipeline *s = calloc(1, sizeof *s);
@@ -97,10 +119,15 @@ void pipeline_shadow_free(struct pipeline *s)
     free(s);
 }
 
+int pipeline_need_shadow(struct pipeline *p, struct err *e)
+{
+    return p->shadow || (p->shadow = shadow_of(p, e)) ? 0 : -1;
+}
+
 int pipeline_reserve(struct pipeline *p, const struct gen_params *g, struct err *e)
 {
     struct plan_result plan = {0};
-    if (!p->shadow && !(p->shadow = shadow_of(p, e)))
+    if (pipeline_need_shadow(p, e) < 0)
         return -1;
     if (run_dry(p->shadow, g, &plan, e) < 0)
         return -1;

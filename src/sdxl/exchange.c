@@ -1,0 +1,42 @@
+/* Exchanging the LoRAs of an open model before a run. */
+#include "sdxl/pipeline_priv.h"
+
+struct exchange {
+    const struct gen_hooks *hooks;
+    int done, all;
+    double began;
+};
+
+/* After each weight. Not to be cancelled in between: it takes a moment, and what is half exchanged
+ * would have to be exchanged again. */
+static void repacked(void *user)
+{
+    struct exchange *x = user;
+    struct gen_progress p = {.stage = "lora", .step = ++x->done, .steps = x->all};
+    if (!x->hooks || !x->hooks->step || (x->done % 16 != 0 && x->done != x->all))
+        return;
+    process_memory(&p.bytes_now, &p.bytes_peak);
+    x->hooks->step(x->hooks->user, &p);
+}
+
+int pipeline_use_loras(struct pipeline *p, const struct gen_params *g, const struct gen_hooks *h,
+                       struct gen_times *ms, struct err *e)
+{
+    struct exchange x = {.hooks = h, .began = clock_ms()};
+    struct loader l = {.ops = p->ops,
+                       .checkpoint = p->checkpoint,
+                       .err = e,
+                       .packed = repacked,
+                       .user = &x,
+                       .slots = &p->slots};
+    if (lora_set_choose(p->loras, &p->slots, g->loras, g->lora_count, h ? h->note : NULL,
+                        h ? h->user : NULL, e) < 0)
+        return -1;
+    x.all = lora_set_pending(p->loras, &p->slots);
+    if (x.all == 0)
+        return 0;
+    if (lora_set_apply(p->loras, &l) < 0)
+        return -1;
+    ms->lora = clock_ms() - x.began;
+    return p->ops->sync(p->ops, e);
+}

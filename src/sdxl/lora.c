@@ -1,0 +1,395 @@
+/* See lora.h. */
+#include "sdxl/lora.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/bigmem.h"
+#include "sdxl/lora_match.h"
+
+/* What a path held when it was opened. */
+struct identity {
+    dev_t device;
+    ino_t file;
+    off_t size;
+    struct timespec changed;
+};
+
+struct opened {
+    char *path;
+    struct identity identity;
+    struct lora_file *file;
+    struct lora_hits hits;
+    uint64_t serial; /* of its opening: no two have the same */
+};
+
+struct chosen {
+    struct opened *lora;
+    double unet, text;
+};
+
+struct choice {
+    struct opened *opened[MAX_LORAS];
+    int files;
+    struct chosen use[MAX_LORAS];
+    int uses;
+};
+
+struct lora_set {
+    const struct checkpoint *checkpoint;
+    struct lora_merger *merger;
+    struct choice now;
+    uint64_t serials;
+    float *w[MAX_STACK], *b[MAX_STACK]; /* the sources of the slot that is being packed */
+    size_t w_room[MAX_STACK], b_room[MAX_STACK];
+};
+
+struct lora_set *lora_set_new(const struct checkpoint *c, int threads, struct err *e)
+{
+    struct lora_set *s = calloc(1, sizeof *s);
+    if (!s || !(s->merger = lora_merger_new(threads, e))) {
+        free(s);
+        err_set(e, "out of memory");
+        return NULL;
+    }
+    s->checkpoint = c;
+    return s;
+}
+
+static void close_opened(struct opened *o)
+{
+    if (!o)
+        return;
+    lora_file_close(o->file);
+    free(o->hits.at);
+    free(o->path);
+    free(o);
+}
+
+/* Closes what `keep` does not have. */
+static void close_all(struct choice *c, const struct choice *keep)
+{
+    for (int i = 0; i < c->files; i++) {
+        bool kept = false;
+        for (int k = 0; keep && k < keep->files; k++)
+            kept = kept || keep->opened[k] == c->opened[i];
+        if (!kept)
+            close_opened(c->opened[i]);
+    }
+}
+
+static void shrink(struct lora_set *s)
+{
+    for (int i = 0; i < MAX_STACK; i++) {
+        free(s->w[i]);
+        free(s->b[i]);
+        s->w[i] = s->b[i] = NULL;
+        s->w_room[i] = s->b_room[i] = 0;
+    }
+    lora_merger_shrink(s->merger);
+}
+
+void lora_set_free(struct lora_set *s)
+{
+    if (!s)
+        return;
+    close_all(&s->now, NULL);
+    shrink(s);
+    lora_merger_free(s->merger);
+    free(s);
+}
+
+/* ---- choosing ---- */
+
+static int identify(const char *path, struct identity *out, struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st) != 0)
+        return err_set(e, "%s: there is no such file", path);
+    memset(out, 0, sizeof *out); /* compared as bytes */
+    out->device = st.st_dev;
+    out->file = st.st_ino;
+    out->size = st.st_size;
+    out->changed = st.st_mtim;
+    return 0;
+}
+
+static struct opened *find_opened(const struct choice *c, const char *path,
+                                  const struct identity *is)
+{
+    for (int i = 0; i < c->files; i++)
+        if (!strcmp(c->opened[i]->path, path) && !memcmp(&c->opened[i]->identity, is, sizeof *is))
+            return c->opened[i];
+    return NULL;
+}
+
+/* "LoRA x: 12 of its 800 modules find no place in this model: a, b, ..." */
+static void tell(const struct lora_report *r, const char *name,
+                 void (*note)(void *user, const char *text), void *user)
+{
+    struct err text; /* its text is safe to print */
+    char list[400] = "";
+    for (int i = 0; i < r->unmatched && i < 4; i++) {
+        size_t n = strlen(list);
+        snprintf(list + n, sizeof list - n, "%s%.90s", i ? ", " : "", r->first[i]);
+    }
+    if (!note || (r->unmatched == 0 && r->wrong == 0))
+        return;
+    if (r->unmatched > 0)
+        err_set(&text, "LoRA %s: %d of its modules match nothing in this model: %s%s", name,
+                r->unmatched, list, r->unmatched > 4 ? ", ..." : "");
+    if (r->unmatched > 0)
+        note(user, text.text);
+    if (r->wrong > 0) {
+        err_set(&text,
+                "LoRA %s: %d of its modules have other sizes than the model's and are left "
+                "out (%s)",
+                name, r->wrong, r->why);
+        note(user, text.text);
+    }
+}
+
+static struct opened *open_one(struct lora_set *s, const struct slots *slots,
+                               const struct lora_use *u, const struct identity *is,
+                               struct lora_report *r, struct err *e)
+{
+    struct opened *o = calloc(1, sizeof *o);
+    if (!o || !(o->path = strdup(u->path))) {
+        err_set(e, "out of memory");
+        close_opened(o);
+        return NULL;
+    }
+    o->identity = *is;
+    o->serial = ++s->serials;
+    if (!(o->file = lora_file_open(u->path, e))) {
+        close_opened(o);
+        return NULL;
+    }
+    if (lora_find_hits(o->file, s->checkpoint, slots, &o->hits, r) < 0)
+        err_set(e, "out of memory");
+    else if (lora_refuse(o->file, r, u->name, e) == 0)
+        return o;
+    close_opened(o);
+    return NULL;
+}
+
+int lora_set_choose(struct lora_set *s, const struct slots *slots, const struct lora_use *use,
+                    int count, void (*note)(void *user, const char *text), void *user,
+                    struct err *e)
+{
+    struct choice next = {0};
+    struct identity is;
+    struct lora_report report;
+    if (count > MAX_LORAS)
+        return err_set(e, "%d LoRAs at once; %d are the most", count, MAX_LORAS);
+    for (int i = 0; i < count; i++) {
+        if (use[i].unet == 0 && use[i].text == 0)
+            continue;
+        struct opened *o = NULL;
+        if (identify(use[i].path, &is, e) == 0 && !(o = find_opened(&next, use[i].path, &is))) {
+            o = find_opened(&s->now, use[i].path, &is);
+            bool fresh = !o;
+            if (fresh && (o = open_one(s, slots, &use[i], &is, &report, e)))
+                tell(&report, use[i].name, note, user);
+            if (o)
+                next.opened[next.files++] = o;
+        }
+        if (!o) {
+            close_all(&next, &s->now);
+            return -1;
+        }
+        next.use[next.uses++] = (struct chosen){o, use[i].unet, use[i].text};
+    }
+    close_all(&s->now, &next);
+    s->now = next;
+    return 0;
+}
+
+/* ---- one slot ---- */
+
+/* The first hit of a slot, or NULL; the slot's others follow it. */
+static const struct lora_hit *hits_of(const struct opened *o, int slot)
+{
+    int low = 0, high = o->hits.count;
+    while (low < high) {
+        int mid = low + (high - low) / 2;
+        if (o->hits.at[mid].slot < slot)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < o->hits.count && o->hits.at[low].slot == slot ? &o->hits.at[low] : NULL;
+}
+
+static double strength_of(const struct chosen *u, const struct slot *s)
+{
+    return s->part == PART_UNET ? u->unet : u->text;
+}
+
+static uint64_t mix(uint64_t h, const void *data, size_t size)
+{
+    const unsigned char *p = data; /* FNV-1a */
+    for (size_t i = 0; i < size; i++)
+        h = (h ^ p[i]) * UINT64_C(0x100000001b3);
+    return h;
+}
+
+/* What the slot should have merged into it; 0: nothing. */
+static uint64_t wanted(const struct lora_set *s, const struct slot *slot, int index)
+{
+    uint64_t h = UINT64_C(0xcbf29ce484222325);
+    bool any = false;
+    for (int i = 0; i < s->now.uses; i++) {
+        const struct chosen *u = &s->now.use[i];
+        double strength = strength_of(u, slot);
+        if (strength == 0 || !hits_of(u->lora, index))
+            continue;
+        h = mix(h, &u->lora->serial, sizeof u->lora->serial);
+        h = mix(h, &strength, sizeof strength);
+        any = true;
+    }
+    return any ? h | 1 : 0;
+}
+
+static float *room_for(float **at, size_t *room, size_t count)
+{
+    size_t bytes = count * sizeof(float);
+    if (*room < bytes) {
+        free(*at);
+        *at = bigmem_alloc(bytes);
+        *room = *at ? bytes : 0;
+    }
+    return *at;
+}
+
+/* A source in f32, merged. */
+static int merge_source(struct lora_set *s, int index, const struct slot *slot, int source,
+                        struct param *w, struct param *b, struct err *e)
+{
+    struct lora_target t = lora_target_of(s->checkpoint, slot, source);
+    int64_t cols = t.in * t.taps;
+    float *to = room_for(&s->w[source], &s->w_room[source], (size_t)(t.out * cols));
+    float *bias = b->data ? room_for(&s->b[source], &s->b_room[source], (size_t)t.out) : NULL;
+    if (!to || (b->data && !bias))
+        return err_set(e, "out of memory while merging a LoRA into %s", slot->name[source]);
+    lora_read_base(s->merger, w->data, w->dtype, w->transposed, t.out, cols, to);
+    if (bias)
+        lora_read_base(s->merger, b->data, b->dtype, false, 1, t.out, bias);
+    for (int i = 0; i < s->now.uses; i++) {
+        const struct chosen *u = &s->now.use[i];
+        const struct lora_hit *h = hits_of(u->lora, index);
+        double strength = strength_of(u, slot);
+        for (; strength != 0 && h && h < u->lora->hits.at + u->lora->hits.count && h->slot == index;
+             h++)
+            if (h->source == source && lora_merge(s->merger, lora_file_at(u->lora->file, h->module),
+                                                  &t, strength, to, bias, u->lora->path, e) < 0)
+                return -1;
+    }
+    if (w->transposed)
+        w->dim[0] = t.out, w->dim[1] = t.in;
+    w->data = to, w->dtype = DT_F32, w->transposed = false;
+    if (bias)
+        b->data = bias, b->dtype = DT_F32;
+    return 0;
+}
+
+static bool touches_source(const struct lora_set *s, int index, const struct slot *slot, int source)
+{
+    for (int i = 0; i < s->now.uses; i++) {
+        const struct opened *o = s->now.use[i].lora;
+        const struct lora_hit *h = hits_of(o, index);
+        for (; h && h < o->hits.at + o->hits.count && h->slot == index; h++)
+            if (h->source == source && strength_of(&s->now.use[i], slot) != 0)
+                return true;
+    }
+    return false;
+}
+
+int lora_set_patch(void *set, int index, struct slot *slot, struct param *w, struct param *b,
+                   struct err *e)
+{
+    struct lora_set *s = set;
+    uint64_t want = wanted(s, slot, index);
+    for (int i = 0; want && i < slot->count; i++)
+        if (touches_source(s, index, slot, i) &&
+            merge_source(s, index, slot, i, &w[i], &b[i], e) < 0)
+            return -1;
+    slot->state = want;
+    return 0;
+}
+
+/* ---- all slots ---- */
+
+int lora_set_pending(const struct lora_set *s, const struct slots *slots)
+{
+    int n = 0;
+    for (int i = 0; i < slots->count; i++)
+        n += slots->at[i].state != wanted(s, &slots->at[i], i);
+    return n;
+}
+
+/* The LoRAs' own pages need not stay in memory. */
+static void drop_files(const struct lora_set *s)
+{
+    for (int i = 0; i < s->now.files; i++) {
+        const struct safetensors *st = lora_file_tensors(s->now.opened[i]->file);
+        int n = safetensors_count(st);
+        for (int k = 0; k < n; k++) {
+            const struct st_tensor *t = safetensors_at(st, k);
+            safetensors_drop(st, t->data, (size_t)t->bytes);
+        }
+    }
+}
+
+void lora_set_rest(struct lora_set *s)
+{
+    shrink(s);
+    drop_files(s);
+}
+
+int lora_set_apply(struct lora_set *s, struct loader *l)
+{
+    int rc = 0;
+    l->patch = lora_set_patch;
+    l->patch_user = s;
+    for (int i = 0; i < l->slots->count && rc == 0; i++) {
+        struct slot *slot = &l->slots->at[i];
+        uint64_t was = slot->state;
+        if (was == wanted(s, slot, i))
+            continue;
+        l->part = slot->part;
+        if ((rc = loader_repack(l, i)) < 0)
+            slot->state = was;
+    }
+    lora_set_rest(s);
+    return rc;
+}
+
+size_t lora_set_bytes(const struct lora_set *s, const struct slots *slots)
+{
+    size_t most = 0;
+    for (int i = 0; i < slots->count; i++) {
+        const struct slot *slot = &slots->at[i];
+        size_t bytes = 0, merge = 0;
+        if (!wanted(s, slot, i))
+            continue;
+        for (int k = 0; k < slot->count; k++) {
+            struct lora_target t = lora_target_of(s->checkpoint, slot, k);
+            bytes += touches_source(s, i, slot, k) ? (size_t)(t.out * t.in * t.taps) * 4 : 0;
+        }
+        for (int u = 0; u < s->now.uses; u++) {
+            const struct opened *o = s->now.use[u].lora;
+            const struct lora_hit *h = hits_of(o, i);
+            for (; h && h < o->hits.at + o->hits.count && h->slot == i; h++) {
+                struct lora_target t = lora_target_of(s->checkpoint, slot, h->source);
+                size_t one = lora_merge_bytes(lora_file_at(o->file, h->module), &t);
+                merge = merge > one ? merge : one;
+            }
+        }
+        most = most > bytes + merge ? most : bytes + merge;
+    }
+    return most;
+}
