@@ -15,7 +15,7 @@ import sys
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 WHAT = ["tokens", "models", "clip", "unet", "vae", "schedules", "trajectories", "rng",
-        "samplers"]
+        "samplers", "lora"]
 
 
 def main():
@@ -46,6 +46,9 @@ def main():
     if "samplers" in what:
         from golden_samplers import make_samplers
         make_samplers(HERE, args.comfyui)
+    if "lora" in what:
+        from golden_lora import make_lora
+        make_lora(HERE)
 
 
 if __name__ == "__main__":
