@@ -68,6 +68,8 @@ static const struct settings_key table[] = {
      GROUP_NOISE, "sigmas", PICK_NONE},
     {"model", KEY_TEXT, AT(model), 0, 0, NULL, "folder, .safetensors file, or name of a model",
      GROUP_MODEL, "model", PICK_MODEL},
+    {"lora", KEY_TEXT, AT(lora), 0, 0, NULL, "LoRAs: name:0.8, other:te=0.5:unet=1", GROUP_MODEL,
+     "LoRA", PICK_LORAS},
     {"tokenizer", KEY_TEXT, AT(tokenizer), 0, 0, NULL, "its vocabulary's folder, if it has none",
      GROUP_MODEL, "tokenizer", PICK_FOLDER},
     {"image", KEY_TEXT, AT(image), 0, 0, NULL, "PNG to start from, fitted to the size", GROUP_IMAGE,

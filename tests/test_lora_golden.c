@@ -50,21 +50,12 @@ static void close_model(struct model *m)
     checkpoint_close(m->ck);
 }
 
-static int notes;
-
-static void count_note(void *user, const char *text)
-{
-    (void)user;
-    printf("    note: %s\n", text);
-    notes++;
-}
-
 /* Returns how many weights were packed again. */
 static int use(struct model *m, const struct lora_use *list, int count)
 {
     struct err e = {0};
     struct loader l = {.ops = m->ops, .checkpoint = m->ck, .err = &e, .slots = &m->slots};
-    if (lora_set_choose(m->set, &m->slots, list, count, count_note, NULL, &e) < 0)
+    if (lora_set_choose(m->set, &m->slots, list, count, &e) < 0)
         fail_msg("%s", e.text);
     int pending = lora_set_pending(m->set, &m->slots);
     if (lora_set_apply(m->set, &l) < 0)
@@ -123,7 +114,7 @@ static void check_text(struct model *m, const struct golden_backend *b, struct s
             ids[k] = (int32_t)as_float[77 + k];
         struct tensor h = ops_alloc(m->ops, 1, 77, 1, m->clip[i].config.hidden);
         struct tensor p = ops_alloc(m->ops, 1, 1, 1, 40);
-        clip_encode(&m->clip[i], m->ops, ids, 1, 1, &h, i ? &p : NULL);
+        clip_encode(&m->clip[i], m->ops, ids, 1, 1, NULL, &h, i ? &p : NULL);
         snprintf(what, sizeof what, "%s hidden %d", name, i + 1);
         golden_check(b, m->ops, what, &h, golden_find(want, "%s.hidden_%d", name, i + 1));
         if (i == 1)
@@ -192,7 +183,7 @@ static void test_forms(void **state)
         int64_t count;
         open_on(&m, &b[i]);
         float *before = unet_output(&m, &b[i], &count);
-        notes = 0;
+        struct notes notes = {0};
         for (int k = 0; k < CASES; k++) { /* each straight after the one before */
             bool slow = i + 1 < n && k > 0 && k + 1 < CASES;
             if (slow) /* the merge is the same before every backend: all forms before the last */
@@ -201,11 +192,12 @@ static void test_forms(void **state)
             struct lora_use one = {cases[k].file, path_of(cases[k].file, path, sizeof path), 1, 1};
             int packed = use(&m, &one, 1);
             printf("  %s: %d weights\n", cases[k].file, packed);
+            lora_set_notes(m.set, &notes);
             check_unet(&m, &b[i], want, cases[k].like);
             if (cases[k].text)
                 check_text(&m, &b[i], want, cases[k].like);
         }
-        assert_int_equal(notes, 0); /* everything found its place */
+        assert_int_equal(notes.count, 0); /* everything found its place */
         assert_true(use(&m, NULL, 0) > 0);
         float *after = unet_output(&m, &b[i], &count);
         assert_memory_equal(before, after, (size_t)count * sizeof *before);

@@ -108,6 +108,7 @@ static const struct option_row table[] = {
     SETTING(0, "crop", "LEFTxTOP", JOB),
     HYPHENED("target-size", "target_size", "WxH", JOB),
     SETTING('m', "model", "PATH-or-NAME", JOB | DOCTOR),
+    SETTING(0, "lora", "NAME:X", JOB),
     SETTING(0, "tokenizer", "DIR", JOB),
     SETTING('d', "device", "auto|cpu|cuda|cuda:N", JOB),
     SETTING(0, "precision", "auto|fp32|bf16|fp16|fp8", JOB),
@@ -219,10 +220,24 @@ static const struct option_row *row_of(int code)
     return NULL;
 }
 
+/* Said again, a list of LoRAs goes on; other settings are replaced. */
+static int set_setting(struct settings *s, const char *key, const char *value, struct err *e)
+{
+    const char *before = strcmp(key, "lora") ? NULL : settings_text(s, key);
+    char *both = NULL;
+    if (!before || !*before || !*value)
+        return settings_set(s, key, value, e);
+    if (asprintf(&both, "%s, %s", before, value) < 0)
+        return err_set(e, "out of memory");
+    int rc = settings_set(s, key, both, e);
+    free(both);
+    return rc;
+}
+
 static int take_option(struct cli *c, const struct option_row *o, const char *value, struct err *e)
 {
     char *at = (char *)c + o->at;
-    if (o->key && settings_set(&c->flags, o->key, value ? value : "yes", e))
+    if (o->key && set_setting(&c->flags, o->key, value ? value : "yes", e))
         return err_prefix(e, "--%s", o->name);
     if (!o->key && o->arg) {
         free(*(char **)at);

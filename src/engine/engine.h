@@ -136,5 +136,7 @@ int engine_settle(const struct settings *said, const char *preset, struct settin
 /* Names for -m that are there: shipped and the user's models. Sorted. Caller frees each and the
  * list. Returns the count. */
 int engine_models(char ***names);
+/* The same of LoRAs: shipped and the user's, with their subfolders ("pixel/outline"). */
+int engine_loras(char ***names);
 
 #endif

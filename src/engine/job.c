@@ -210,7 +210,7 @@ static void point(struct job *j)
 {
     const struct settings *s = &j->settings;
     j->params = (struct gen_params){
-        .prompt = j->prompt,
+        .prompt = j->plain,
         .negative = s->negative,
         .seed = s->seed,
         .steps = s->steps,
@@ -223,12 +223,16 @@ static void point(struct job *j)
         .sigmas = s->sigmas,
         .compat = compat_by_name(s->compat),
         .rng = rng_by_name(s->rng),
+        .loras = j->loras->use,
+        .lora_count = j->loras->count,
     };
     j->options = (struct pipeline_options){
         .device = s->device,
         .precision = s->precision,
         .tokenizer = *j->tokenizer ? j->tokenizer : NULL,
         .threads = s->threads,
+        .loras = j->loras->use,
+        .lora_count = j->loras->count,
     };
 }
 
@@ -257,6 +261,9 @@ int job_prepare(struct job *j, const struct settings *flags, const char *preset,
     j->prompt = join_prompt(s->prompt, prompt);
     if (!j->prompt)
         return err_set(e, "out of memory");
+    j->loras = job_loras_find(settings_text(s, "lora"), j->prompt, j->model, &j->plain, e);
+    if (!j->loras)
+        return -1;
     point(j);
     return 0;
 }
@@ -265,5 +272,7 @@ void job_free(struct job *j)
 {
     settings_free(&j->settings);
     free(j->prompt);
+    free(j->plain);
+    free(j->loras);
     memset(j, 0, sizeof *j);
 }

@@ -7,6 +7,7 @@
 #include <limits.h>
 
 #include "config.h"
+#include "engine/loras.h"
 #include "engine/finishing.h"
 #include "sdxl/pipeline.h"
 
@@ -16,6 +17,8 @@ struct job {
     char model_name[256];     /* "tiny": what the PNG calls it */
     char tokenizer[PATH_MAX]; /* for models that bring none; "" when there is none */
     char *prompt;             /* with the preset's words around it */
+    char *plain;              /* the same without <lora:...>: what the text encoders read */
+    struct job_loras *loras;
     int cell;                 /* of the model's pixel art (spritty.json), or 0 */
     struct finishing finishing;
     struct gen_params params; /* points into this struct */

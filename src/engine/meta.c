@@ -32,6 +32,38 @@ static const char *rng_label(const struct gen_params *g)
     return g->compat == COMPAT_A1111 && g->rng != RNG_CPU ? "NV" : "CPU";
 }
 
+/* As it was typed, and for LoRAs that the setting has what stands for them in a prompt. */
+static void put_prompt(FILE *f, const struct job *j)
+{
+    fputs(j->prompt, f);
+    for (int i = 0; i < j->loras->from_setting; i++) {
+        const struct lora_item *l = &j->loras->item[i];
+        fprintf(f, "%s<lora:%s:%.10g", i ? "" : " ", l->name, l->text);
+        if (l->unet != l->text)
+            fprintf(f, ":%.10g", l->unet);
+        fputc('>', f);
+    }
+    fputc('\n', f);
+}
+
+/* "name: hash, other: hash", of those whose hash is known. */
+static void put_lora_hashes(FILE *f, const struct job_loras *l)
+{
+    char *list = NULL, hash[13];
+    size_t size = 0;
+    FILE *to = l->count ? open_memstream(&list, &size) : NULL;
+    for (int i = 0; to && i < l->count; i++) {
+        lora_hash(l->path[i], hash);
+        if (*hash)
+            fprintf(to, "%s%s: %s", ftell(to) > 0 ? ", " : "", l->item[i].name, hash);
+    }
+    if (to && fclose(to) == 0 && size > 0) {
+        fputs(", Lora hashes: ", f);
+        put_value(f, list);
+    }
+    free(list);
+}
+
 char *meta_parameters(const struct job *j, const char *hash, int index)
 {
     const struct gen_params *g = &j->params;
@@ -40,7 +72,7 @@ char *meta_parameters(const struct job *j, const char *hash, int index)
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return NULL;
-    fprintf(f, "%s\n", g->prompt);
+    put_prompt(f, j);
     if (g->negative && *g->negative)
         fprintf(f, "Negative prompt: %s\n", g->negative);
     uint64_t seed = g->compat == COMPAT_A1111 ? g->seed + (uint64_t)index : g->seed;
@@ -53,6 +85,7 @@ char *meta_parameters(const struct job *j, const char *hash, int index)
     put_value(f, j->model_name);
     if (g->batch > 1)
         fprintf(f, ", Batch size: %d, Batch pos: %d", g->batch, index);
+    put_lora_hashes(f, j->loras);
     fprintf(f, ", RNG: %s", rng_label(g));
     if (g->compat != COMPAT_A1111) /* which A1111 leaves alone, and `spritty import` reads */
         fprintf(f, ", Compat: %s", compat_name(g->compat));
@@ -94,6 +127,21 @@ void meta_model_hash(const char *model, char out[11])
 
 /* ---- JSON ---- */
 
+/* All of them, also the prompt's, as the setting has them. */
+static void put_loras(struct jsonw *w, const struct job_loras *l)
+{
+    char *list = NULL, one[LORA_ITEM_NAME + 64];
+    size_t size;
+    FILE *f = l->count ? open_memstream(&list, &size) : NULL;
+    for (int i = 0; f && i < l->count; i++) {
+        lora_item_print(&l->item[i], one, sizeof one);
+        fprintf(f, "%s%s", i ? ", " : "", one);
+    }
+    if (f && fclose(f) == 0)
+        jsonw_string(w, "lora", list);
+    free(list);
+}
+
 static void put_params(struct jsonw *w, const struct job *j, const struct pipeline *p)
 {
     const struct gen_params *g = &j->params;
@@ -112,6 +160,7 @@ static void put_params(struct jsonw *w, const struct job *j, const struct pipeli
         jsonw_string(w, "sigmas", g->sigmas);
     jsonw_string(w, "compat", compat_name(g->compat));
     jsonw_string(w, "rng", rng_name(g->rng));
+    put_loras(w, j->loras);
     jsonw_string(w, "model", j->model_name);
     jsonw_string(w, "device", pipeline_device(p));
     jsonw_string(w, "precision", pipeline_precision(p));
@@ -140,6 +189,8 @@ static void put_times(struct jsonw *w, const struct gen_result *r, const struct 
     if (t)
         jsonw_real(w, "total", t->total, 2);
     jsonw_real(w, "load", r->ms.load, 2);
+    if (r->ms.lora > 0)
+        jsonw_real(w, "lora", r->ms.lora, 2);
     jsonw_real(w, "text", r->ms.text, 2);
     jsonw_real(w, "sample", r->ms.sample, 2);
     jsonw_real(w, "decode", r->ms.decode, 2);

@@ -20,7 +20,7 @@ static void repacked(void *user)
 }
 
 int pipeline_use_loras(struct pipeline *p, const struct gen_params *g, const struct gen_hooks *h,
-                       struct gen_times *ms, struct err *e)
+                       struct gen_result *out, struct err *e)
 {
     struct exchange x = {.hooks = h, .began = clock_ms()};
     struct loader l = {.ops = p->ops,
@@ -29,14 +29,14 @@ int pipeline_use_loras(struct pipeline *p, const struct gen_params *g, const str
                        .packed = repacked,
                        .user = &x,
                        .slots = &p->slots};
-    if (lora_set_choose(p->loras, &p->slots, g->loras, g->lora_count, h ? h->note : NULL,
-                        h ? h->user : NULL, e) < 0)
+    if (lora_set_choose(p->loras, &p->slots, g->loras, g->lora_count, e) < 0)
         return -1;
+    lora_set_notes(p->loras, &out->notes);
     x.all = lora_set_pending(p->loras, &p->slots);
     if (x.all == 0)
         return 0;
     if (lora_set_apply(p->loras, &l) < 0)
         return -1;
-    ms->lora = clock_ms() - x.began;
+    out->ms.lora = clock_ms() - x.began;
     return p->ops->sync(p->ops, e);
 }

@@ -24,6 +24,7 @@ struct opened {
     struct lora_file *file;
     struct lora_hits hits;
     uint64_t serial; /* of its opening: no two have the same */
+    struct notes notes;
 };
 
 struct chosen {
@@ -63,6 +64,7 @@ static void close_opened(struct opened *o)
 {
     if (!o)
         return;
+    notes_free(&o->notes);
     lora_file_close(o->file);
     free(o->hits.at);
     free(o->path);
@@ -126,36 +128,34 @@ static struct opened *find_opened(const struct choice *c, const char *path,
     return NULL;
 }
 
-/* "LoRA x: 12 of its 800 modules find no place in this model: a, b, ..." */
-static void tell(const struct lora_report *r, const char *name,
-                 void (*note)(void *user, const char *text), void *user)
+static void describe(const struct lora_report *r, const char *name, struct notes *n)
 {
-    struct err text; /* its text is safe to print */
     char list[400] = "";
     for (int i = 0; i < r->unmatched && i < 4; i++) {
-        size_t n = strlen(list);
-        snprintf(list + n, sizeof list - n, "%s%.90s", i ? ", " : "", r->first[i]);
+        size_t used = strlen(list);
+        snprintf(list + used, sizeof list - used, "%s%.90s", i ? ", " : "", r->first[i]);
     }
-    if (!note || (r->unmatched == 0 && r->wrong == 0))
-        return;
     if (r->unmatched > 0)
-        err_set(&text, "LoRA %s: %d of its modules match nothing in this model: %s%s", name,
-                r->unmatched, list, r->unmatched > 4 ? ", ..." : "");
-    if (r->unmatched > 0)
-        note(user, text.text);
-    if (r->wrong > 0) {
-        err_set(&text,
-                "LoRA %s: %d of its modules have other sizes than the model's and are left "
-                "out (%s)",
-                name, r->wrong, r->why);
-        note(user, text.text);
-    }
+        notes_add(n, "LoRA %s: %d of its modules match nothing in this model: %s%s", name,
+                  r->unmatched, list, r->unmatched > 4 ? ", ..." : "");
+    if (r->wrong > 0)
+        notes_add(n,
+                  "LoRA %s: %d of its modules have other sizes than the model's and are left out "
+                  "(%s)",
+                  name, r->wrong, r->why);
+}
+
+void lora_set_notes(const struct lora_set *s, struct notes *to)
+{
+    for (int i = 0; i < s->now.files; i++)
+        for (int k = 0; k < s->now.opened[i]->notes.count; k++)
+            notes_add(to, "%s", s->now.opened[i]->notes.line[k]);
 }
 
 static struct opened *open_one(struct lora_set *s, const struct slots *slots,
-                               const struct lora_use *u, const struct identity *is,
-                               struct lora_report *r, struct err *e)
+                               const struct lora_use *u, const struct identity *is, struct err *e)
 {
+    struct lora_report r;
     struct opened *o = calloc(1, sizeof *o);
     if (!o || !(o->path = strdup(u->path))) {
         err_set(e, "out of memory");
@@ -168,35 +168,44 @@ static struct opened *open_one(struct lora_set *s, const struct slots *slots,
         close_opened(o);
         return NULL;
     }
-    if (lora_find_hits(o->file, s->checkpoint, slots, &o->hits, r) < 0)
+    if (lora_find_hits(o->file, s->checkpoint, slots, &o->hits, &r) < 0) {
         err_set(e, "out of memory");
-    else if (lora_refuse(o->file, r, u->name, e) == 0)
+    } else if (lora_refuse(o->file, &r, u->name, e) == 0) {
+        describe(&r, u->name, &o->notes);
         return o;
+    }
     close_opened(o);
     return NULL;
 }
 
+/* Open already, in the next choice or the present one, or new. */
+static struct opened *need(struct lora_set *s, struct choice *next, const struct slots *slots,
+                           const struct lora_use *u, struct err *e)
+{
+    struct identity is;
+    if (identify(u->path, &is, e) < 0)
+        return NULL;
+    struct opened *o = find_opened(next, u->path, &is);
+    if (o)
+        return o;
+    o = find_opened(&s->now, u->path, &is);
+    if (!o)
+        o = open_one(s, slots, u, &is, e);
+    if (o)
+        next->opened[next->files++] = o;
+    return o;
+}
+
 int lora_set_choose(struct lora_set *s, const struct slots *slots, const struct lora_use *use,
-                    int count, void (*note)(void *user, const char *text), void *user,
-                    struct err *e)
+                    int count, struct err *e)
 {
     struct choice next = {0};
-    struct identity is;
-    struct lora_report report;
     if (count > MAX_LORAS)
         return err_set(e, "%d LoRAs at once; %d are the most", count, MAX_LORAS);
     for (int i = 0; i < count; i++) {
         if (use[i].unet == 0 && use[i].text == 0)
             continue;
-        struct opened *o = NULL;
-        if (identify(use[i].path, &is, e) == 0 && !(o = find_opened(&next, use[i].path, &is))) {
-            o = find_opened(&s->now, use[i].path, &is);
-            bool fresh = !o;
-            if (fresh && (o = open_one(s, slots, &use[i], &is, &report, e)))
-                tell(&report, use[i].name, note, user);
-            if (o)
-                next.opened[next.files++] = o;
-        }
+        struct opened *o = need(s, &next, slots, &use[i], e);
         if (!o) {
             close_all(&next, &s->now);
             return -1;

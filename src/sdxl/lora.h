@@ -11,6 +11,7 @@
 #ifndef SPRITTY_LORA_H
 #define SPRITTY_LORA_H
 
+#include "base/notes.h"
 #include "sdxl/loader.h"
 #include "sdxl/lora_file.h"
 
@@ -41,11 +42,12 @@ struct lora_set *lora_set_new(const struct checkpoint *, int threads, struct err
 void lora_set_free(struct lora_set *);
 
 /* Makes `count` LoRAs the choice for a model with these slots (all of the model's; any backend's).
- * Files are opened that were not open with the same content, others closed. note, if not NULL, is
- * told of what a newly opened file has that finds no place here. -1: as before; err names the LoRA,
- * when it cannot be read, or little of it fits (lora_refuse). */
+ * Files are opened that were not open with the same content, others closed. -1: as before; err
+ * names the LoRA, when it cannot be read, or little of it fits (lora_refuse). */
 int lora_set_choose(struct lora_set *, const struct slots *, const struct lora_use *, int count,
-                    void (*note)(void *user, const char *text), void *user, struct err *);
+                    struct err *);
+/* What of the choice finds no place in the model. */
+void lora_set_notes(const struct lora_set *, struct notes *);
 
 /* For loader.patch, with the set as its user: merges the choice into one slot's params, and writes
  * down in slot->state what was merged. */

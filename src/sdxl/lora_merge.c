@@ -59,6 +59,12 @@ static float *take(struct lora_merger *g, size_t count)
     return g->buffer[i];
 }
 
+/* Waking the others costs more than a small matrix does. */
+static int threads_for(const struct lora_merger *g, int64_t values)
+{
+    return values < 1 << 16 ? 1 : g->threads;
+}
+
 /* ---- the base ---- */
 
 struct base {
@@ -90,7 +96,7 @@ void lora_read_base(struct lora_merger *g, const void *data, enum dtype type, bo
 {
     struct base b = {data, type, out, in, out * in, w, transposed};
     int64_t blocks = transposed ? out : (b.count + READ_BLOCK - 1) / READ_BLOCK;
-    parallel_for(g->threads, blocks, read_block, &b);
+    parallel_for(threads_for(g, b.count), blocks, read_block, &b);
 }
 
 /* ---- factors ---- */
@@ -327,7 +333,7 @@ static void add_delta(const struct lora_merger *g, struct delta *d, double facto
         for (int64_t i = 0; i < d->p[0].rows * d->p[0].rank; i++)
             d->p[0].a[i] = (float)((double)d->p[0].a[i] * factor);
     struct sum s = {d, rows, w};
-    parallel_for(g->threads, (rows + ROW_BLOCK - 1) / ROW_BLOCK, add_block, &s);
+    parallel_for(threads_for(g, rows * d->cols), (rows + ROW_BLOCK - 1) / ROW_BLOCK, add_block, &s);
 }
 
 /* ---- DoRA ---- */
@@ -396,7 +402,7 @@ static int merge_dora(const struct making *k, struct delta *d, double strength, 
     add_delta(k->g, d, k->m->scale, k->t->out, dora.moved);
     if (!rows && !(dora.norm = input_norms(k->t, dora.moved)))
         return no_memory(k);
-    parallel_for(k->g->threads, k->t->out, rows_of_dora, &dora);
+    parallel_for(threads_for(k->g, (int64_t)count), k->t->out, rows_of_dora, &dora);
     free(dora.norm);
     return 0;
 }

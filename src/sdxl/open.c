@@ -255,15 +255,13 @@ void pipeline_unload(struct pipeline *p)
  * told before gigabytes are read. */
 static int choose_loras(struct pipeline *p, const struct pipeline_options *opt, struct err *e)
 {
-    const struct gen_hooks *h = opt->hooks;
     if (!(p->loras = lora_set_new(p->checkpoint, opt->threads, e)))
         return -1;
     if (opt->lora_count == 0)
         return 0;
     return pipeline_need_shadow(p, e) < 0
                ? -1
-               : lora_set_choose(p->loras, &p->shadow->slots, opt->loras, opt->lora_count,
-                                 h ? h->note : NULL, h ? h->user : NULL, e);
+               : lora_set_choose(p->loras, &p->shadow->slots, opt->loras, opt->lora_count, e);
 }
 
 struct pipeline *pipeline_open_as(const char *model, const struct pipeline_options *opt, bool dry,

@@ -460,7 +460,7 @@ int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct ge
     *out = (struct gen_result){.ms = {.load = p->load_ms}};
     if (gen_params_check(p->config, g, e) < 0)
         return -1;
-    int rc = pipeline_use_loras(p, g, hooks, &out->ms, e);
+    int rc = pipeline_use_loras(p, g, hooks, out, e);
     if (rc == 0)
         rc = pipeline_reserve(p, g, e);
     if (rc == 0)

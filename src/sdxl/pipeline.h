@@ -32,9 +32,6 @@ struct gen_hooks {
     /* After step `step`: the first image as the model now sees it without its noise, one pixel or
      * more a latent, 3 bytes each (preview.h). NULL: not asked for. */
     void (*preview)(void *user, int step, const uint8_t *rgb, int width, int height);
-    /* Something that the user should know though the run goes on; safe to print. NULL: not asked
-     * for. */
-    void (*note)(void *user, const char *text);
 };
 
 struct pipeline_options {
@@ -121,7 +118,8 @@ struct plan_result {
         double flops;
         size_t bytes; /* arena peak within the stage, over the weights */
     } stage[MAX_PLAN_STAGES];
-    double ms; /* predicted; 0 when this machine's rates are not known */
+    double ms;          /* predicted; 0 when this machine's rates are not known */
+    struct notes notes; /* about the run's LoRAs; notes_free them after either outcome */
 };
 
 /* The forecast for a run, from the model's tables alone. */

@@ -64,7 +64,7 @@ void pipeline_bytes(const struct pipeline *, size_t *now, size_t *peak);
 
 /* Makes the run's LoRAs those of the model. */
 int pipeline_use_loras(struct pipeline *, const struct gen_params *, const struct gen_hooks *,
-                       struct gen_times *, struct err *);
+                       struct gen_result *, struct err *);
 
 /* The open model once more, over the dry backend, in p->shadow. */
 int pipeline_need_shadow(struct pipeline *, struct err *);

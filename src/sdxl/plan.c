@@ -48,18 +48,17 @@ static void copy_stages(struct ops *o, struct plan_result *out)
 
 /* What merging the run's LoRAs takes, while there are no activations yet. */
 static int lora_bytes(struct pipeline *p, const struct pipeline_options *opt,
-                      const struct gen_params *g, size_t *bytes, struct err *e)
+                      const struct gen_params *g, size_t *bytes, struct notes *notes, struct err *e)
 {
-    const struct gen_hooks *h = opt->hooks;
     struct lora_set *s = g->lora_count ? lora_set_new(p->checkpoint, opt->threads, e) : NULL;
     *bytes = 0;
     if (g->lora_count == 0)
         return 0;
-    int rc = s ? lora_set_choose(s, &p->slots, g->loras, g->lora_count, h ? h->note : NULL,
-                                 h ? h->user : NULL, e)
-               : -1;
-    if (rc == 0)
+    int rc = s ? lora_set_choose(s, &p->slots, g->loras, g->lora_count, e) : -1;
+    if (rc == 0) {
         *bytes = lora_set_bytes(s, &p->slots);
+        lora_set_notes(s, notes);
+    }
     lora_set_free(s);
     return rc;
 }
@@ -76,7 +75,7 @@ int pipeline_plan(const char *model, const struct pipeline_options *opt, const s
     int rc = gen_params_check(p->config, g, e);
     size_t merge = 0;
     if (rc == 0)
-        rc = lora_bytes(p, opt, g, &merge, e);
+        rc = lora_bytes(p, opt, g, &merge, &out->notes, e);
     if (rc == 0)
         rc = run_dry(p, g, out, e);
     if (rc == 0) {
