@@ -129,7 +129,7 @@ void gpu_free_weight(struct ops *o, struct weight *w)
 void gpu_swap_weights(struct ops *o, struct weight *a, struct weight *b)
 {
     struct weight was = *a;
-    (void)o;
+    gpu_of(o)->weights++; /* recordings hold what was a's */
     *a = *b;
     *b = was;
 }

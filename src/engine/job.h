@@ -19,7 +19,7 @@ struct job {
     char *prompt;             /* with the preset's words around it */
     char *plain;              /* the same without <lora:...>: what the text encoders read */
     struct job_loras *loras;
-    int cell;                 /* of the model's pixel art (spritty.json), or 0 */
+    int cell; /* of the model's pixel art (spritty.json), or 0 */
     struct finishing finishing;
     struct gen_params params; /* points into this struct */
     struct pipeline_options options;

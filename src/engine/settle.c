@@ -14,7 +14,8 @@
 /* ---- settings ---- */
 
 /* Keys that no layer need say. */
-static const char *const silent[][2] = {{"tokenizer", ""}, {"negative", ""}, {"raw", "no"}};
+static const char *const silent[][2] = {
+    {"tokenizer", ""}, {"lora", ""}, {"negative", ""}, {"raw", "no"}};
 
 int engine_settle(const struct settings *said, const char *preset, struct settings *out,
                   struct err *e)
