@@ -21,7 +21,7 @@ sqlite3|src/store/|tests/store_help\.h
 curl/curl|src/pull\.c
 n?curses(w/.*)?|src/ui/screen\.c
 term|src/ui/screen\.c
-pthread|src/(base/parallel|engine/)|tests/
+pthread|src/(base/(parallel|worker)|engine/)|tests/
 omp|src/(base/parallel|ops/)
 cuda.*|gpu/
 cudnn.*|gpu/

@@ -27,6 +27,7 @@ struct dialog {
     void *own;
     char *title;
     void *user;
+    void (*drop)(void *user); /* when nobody gets it; may be NULL */
     union {
         void (*yes)(struct ui *, void *);
         void (*line)(struct ui *, const char *, void *);
@@ -56,6 +57,8 @@ static void dialog_free(struct dialog *d)
         return;
     if (d->own)
         d->ops->free(d->own);
+    if (d->drop)
+        d->drop(d->user);
     for (int i = 0; d->rows && i < d->count; i++)
         free(d->rows[i]);
     editor_free(d->text);
@@ -171,6 +174,12 @@ void dialog_marks(struct ui *ui, const char *title, const char *const *rows, int
     show(ui, d, whole);
 }
 
+void dialog_owns(struct ui *ui, void (*drop)(void *user))
+{
+    if (ui->dialog)
+        ui->dialog->drop = drop;
+}
+
 void dialog_open(struct ui *ui, const struct dialog_ops *ops, void *own)
 {
     struct dialog *d = own ? calloc(1, sizeof *d) : NULL;
@@ -195,6 +204,8 @@ static void accept(struct ui *ui)
         return;
     ui->dialog = NULL;
     ui_dirty(ui);
+    if (d->kind != ASK || d->row == YES)
+        d->drop = NULL;
     if (d->kind == LINE)
         d->done.line(ui, editor_text(d->text), d->user);
     else if (d->kind == LIST)

@@ -304,6 +304,8 @@ static void use(struct ui *ui, enum action a)
         rc = settings_set(&all, "seed", seed, &e);
     if (a == ACT_GAL_USE_PROMPT && !rc)
         rc = settings_set(&all, "negative", s->negative ? s->negative : "", &e);
+    if (!rc && a == ACT_GAL_USE_ALL)
+        studio_clear(ui);
     if (rc)
         complain(ui, &e);
     else
@@ -442,6 +444,10 @@ static bool gallery_act(struct ui *ui, enum action a)
         return true;
     case ACT_GAL_USE_IMAGE:
         use_image(ui);
+        return true;
+    case ACT_GAL_EXPORT:
+        if (s)
+            export_ask(ui, s->path);
         return true;
     case ACT_BACK:
         back(ui);

@@ -43,6 +43,7 @@ enum context {
     X(PREV_PANEL, CTX_GLOBAL, "S-Tab", "", "panel before")                                         \
     X(CANCEL, CTX_GLOBAL, "C-x", "C-c", "cancel the job that runs")                                \
     X(CANCEL_ALL, CTX_GLOBAL, "M-x", "", "cancel all jobs")                                        \
+    X(IMPORT, CTX_GLOBAL, "C-o", "", "import a picture or workflow; a pasted path does it too")    \
     X(THEME, CTX_GLOBAL, "F9", "C-t", "next theme")                                                \
     X(REDRAW, CTX_GLOBAL, "C-l", "", "draw the screen anew")                                       \
     X(SUSPEND, CTX_GLOBAL, "C-z", "", "suspend; fg brings it back")                                \
@@ -52,6 +53,7 @@ enum context {
     X(SEED_LOCK, CTX_STUDIO, "C-s", "", "lock the seed, or draw a new one each time")              \
     X(SEED_ROLL, CTX_STUDIO, "C-g", "", "draw a new seed now")                                     \
     X(PRESET_NEXT, CTX_STUDIO, "M-Down", "", "next preset")                                        \
+    X(PRESET_SAVE, CTX_STUDIO, "M-s", "", "save what is set as a preset of your own")              \
     X(PRESET_PREV, CTX_STUDIO, "M-Up", "", "preset before")                                        \
     X(HISTORY, CTX_PROMPT, "C-r", "", "search the prompts of before")                              \
     X(HISTORY_PREV, CTX_PROMPT, "C-p", "", "prompt before")                                        \
@@ -109,6 +111,7 @@ enum context {
     X(GAL_USE_SEED, CTX_GALLERY | CTX_SPRITE, "s", "", "its seed into the studio")                 \
     X(GAL_USE_ALL, CTX_GALLERY | CTX_SPRITE, "a", "", "all its settings into the studio")          \
     X(GAL_USE_IMAGE, CTX_GALLERY | CTX_SPRITE, "i", "", "start from its picture (image to image)") \
+    X(GAL_EXPORT, CTX_GALLERY | CTX_SPRITE, "e", "", "write it as a ComfyUI workflow")             \
     X(MON_PROFILE, CTX_MONITOR, "p", "", "time every operation of the next jobs, on or off")       \
     X(UP, CTX_LISTS, "Up", "k", "up")                                                              \
     X(DOWN, CTX_LISTS, "Down", "j", "down")                                                        \

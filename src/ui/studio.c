@@ -97,6 +97,12 @@ void studio_use(struct ui *ui, const char *words, const char *preset, const stru
     studio_settle(ui);
 }
 
+void studio_clear(struct ui *ui)
+{
+    settings_free(&ui->studio->said);
+    editor_set(ui->studio->negative, "");
+}
+
 /* ---- running ---- */
 
 void studio_run(struct ui *ui)
@@ -339,6 +345,9 @@ static bool studio_act(struct ui *ui, enum action a)
         break;
     case ACT_SEED_LOCK:
         lock_seed(ui);
+        break;
+    case ACT_PRESET_SAVE:
+        preset_save(ui, "", "", studio_settings(ui));
         break;
     case ACT_SEED_ROLL:
         roll_seed(ui);

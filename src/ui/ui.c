@@ -23,6 +23,7 @@
 #include "base/paths.h"
 #include "ui/app.h"
 #include "ui/dialog.h"
+#include "ui/errand.h"
 #include "ui/frame.h"
 
 enum {
@@ -30,6 +31,7 @@ enum {
     SAMPLE_MS = 1000,
     STATUS_MS = 6000,
     ENGINE_NICE = 5,
+    WORKER_NICE = 2,
 };
 
 const struct view_ops *const ui_views[VIEWS] = {&view_studio, &view_compare, &view_gallery,
@@ -152,6 +154,9 @@ static void global_act(struct ui *ui, enum action a)
     case ACT_THEME:
         next_theme(ui);
         break;
+    case ACT_IMPORT:
+        import_ask(ui);
+        break;
     case ACT_REDRAW:
         screen_redraw(ui->screen);
         break;
@@ -202,6 +207,8 @@ static void act(struct ui *ui, enum action a)
 static void typed(struct ui *ui, const struct input_event *in)
 {
     ui->soon = true;
+    if (in->kind == INPUT_PASTE && !ui->dialog && !ui->help && import_pasted(ui, in->text))
+        return;
     enum action a = keys_find(ui_contexts(ui), in);
     if (a != ACT_NOTHING)
         act(ui, a);
@@ -405,6 +412,7 @@ static int loop(struct ui *ui)
             {.fd = tty_signal_fd(&ui->tty), .events = POLLIN},
             {.fd = out_waiting(&ui->out) ? ui->tty.out : -1, .events = POLLOUT},
             {.fd = ui->engine ? engine_fd(ui->engine) : -1, .events = POLLIN},
+            {.fd = ui->worker ? worker_fd(ui->worker) : -1, .events = POLLIN},
         };
         int timeout = may_draw(ui) ? 0 : wait_ms(ui);
         int n = poll(fd, sizeof fd / sizeof *fd, timeout);
@@ -419,6 +427,7 @@ static int loop(struct ui *ui)
             take_input(ui);
         }
         take_events(ui);
+        errands_done(ui);
         take_time(ui);
         if (may_draw(ui))
             draw(ui);
@@ -535,6 +544,7 @@ static int start(struct ui *ui, const struct settings *said, const char *preset,
     ui->now_ms = clock_ms();
     draw(ui);
     out_flush(&ui->out);
+    ui->worker = worker_new(WORKER_NICE, NULL);
     return start_engine(ui, path, e);
 }
 
@@ -546,6 +556,7 @@ static void leave(struct ui *ui, int status)
     if (ui->live.job || ui->live.loading || ui->queue.sent)
         _exit(status);
     engine_stop(ui->engine);
+    worker_free(ui->worker, errand_drop);
     for (int i = 0; i < VIEWS; i++)
         if (ui_views[i]->quit)
             ui_views[i]->quit(ui);

@@ -153,6 +153,9 @@ void dialog_list(struct ui *, const char *title, const char *const *rows, int co
 void dialog_marks(struct ui *, const char *title, const char *const *rows, int count, int most,
                   void (*done)(struct ui *, const bool *marked, int count, void *), void *user);
 
+/* `user` of the dialog that was just opened belongs to it until an answer gives it to `done`. */
+void dialog_owns(struct ui *, void (*drop)(void *user));
+
 /* ---- thumbs.c: PNGs from disk, a few a frame, kept while there is room ---- */
 
 struct thumb {
@@ -171,6 +174,18 @@ void studio_use(struct ui *, const char *words, const char *preset, const struct
 const char *studio_words(struct ui *);
 const char *studio_preset(struct ui *);              /* "" for none */
 const struct settings *studio_settings(struct ui *); /* what was said, negative included */
+void studio_clear(struct ui *);                      /* nothing is said any more */
+
+/* ---- import.c, preset_save.c, export.c ---- */
+
+void import_ask(struct ui *);                    /* which file */
+void import_open(struct ui *, const char *path); /* shows what it says */
+/* A pasted path of a file that can be imported; false: it is text. */
+bool import_pasted(struct ui *, const char *text);
+/* Asks for the name; prompt: the preset's words, "" for none. */
+void preset_save(struct ui *, const char *name, const char *prompt, const struct settings *);
+/* Asks where to write a ComfyUI workflow that makes the sprite in this PNG. */
+void export_ask(struct ui *, const char *path);
 
 /* ---- compare's face ---- */
 
@@ -189,7 +204,8 @@ struct ui {
     struct config config;
     struct store *store;
     struct engine *engine;
-    char folder[4096]; /* finished sprites */
+    struct worker *worker; /* for what would hold up the loop; NULL: it does so */
+    char folder[4096];     /* finished sprites */
 
     enum view view;
     bool dirty; /* a frame is due */

@@ -1,0 +1,22 @@
+/*
+ * Errands: what the app has done beside it. A piece of work (base/worker.h) that knows what to do
+ * with its result in the terminal's thread, where alone the ui may be touched.
+ */
+#ifndef SPRITTY_ERRAND_H
+#define SPRITTY_ERRAND_H
+
+#include "base/worker.h"
+#include "ui/ui.h"
+
+struct errand {
+    struct work work;                           /* first; work.run sees no ui */
+    void (*done)(struct ui *, struct errand *); /* in the terminal's thread */
+    void (*free)(struct errand *);              /* after that, or when the app ends before */
+};
+
+/* Takes it over. Without a worker (no threads are to be had) it is run at once. */
+void errand_send(struct ui *, struct errand *);
+void errands_done(struct ui *); /* the loop's: whatever has come back */
+void errand_drop(struct work *);
+
+#endif

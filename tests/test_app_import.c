@@ -1,0 +1,150 @@
+/*
+ * Work that comes from elsewhere and goes there: what a file says is shown before it is taken, what
+ * is set becomes a preset of the user's own, a sprite becomes a workflow.
+ */
+#include "app.h"
+
+#include "sprite/png.h"
+
+static const char *put_file(const char *home, const char *name, const char *text)
+{
+    static char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/%s", home, name);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+    return path;
+}
+
+static const char parameters[] =
+    "a (green:1.2) slime, <lora:pixel:0.8>\nNegative prompt: blurry\n"
+    "Steps: 7, Sampler: DPM++ 2M Karras, CFG scale: 5.5, Seed: 99, Size: 64x64, "
+    "Model: dreamshaper, Face restoration: CodeFormer\n";
+
+static void a_pasted_path_is_shown_and_taken(void **state)
+{
+    (void)state;
+    struct drive *d = app(40, 120, &emu_plain);
+    char quoted[PATH_MAX + 3];
+    snprintf(quoted, sizeof quoted, "'%s'", put_file(d->home, "my notes.txt", parameters));
+    drive_paste(d, quoted);
+    drive_wait_text(d, "Import from A1111 parameters: ~/my notes.txt|Import from .*my notes.txt");
+    drive_wait_text(d, "prompt +a \\(green:1.2\\) slime");
+    drive_wait_text(d, "steps +7");
+    drive_wait_text(d, "there is no model 'dreamshaper'");
+    drive_wait_text(d, "not honoured|Face restoration");
+    drive_key(d, "Esc"); /* nothing was typed, nothing changed */
+    drive_wait_gone(d, "into the studio");
+    drive_wait_text(d, "a green slime with a crown");
+    drive_paste(d, quoted);
+    drive_wait_text(d, "into the studio");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\\(green:1.2\\) slime");
+    drive_wait_text(d, "Negative prompt");
+    drive_wait_text(d, "\u2022 steps +7");
+    drive_wait_text(d, "\u2022 seed +99");
+    drive_wait_text(d, " blurry ");
+    drive_wait_text(d, "Model +tiny");
+    /* Text that is no path of a file stays text. */
+    drive_key(d, "C-End");
+    drive_paste(d, " /nowhere/x.json");
+    drive_wait_text(d, "/nowhere/x.json");
+}
+
+static void a_sprite_goes_round(void **state)
+{
+    (void)state;
+    struct drive *d = app(40, 120, &emu_sixel);
+    char path[1][PATH_MAX], where[PATH_MAX];
+    struct err e = {""};
+    app_run(d, "a blue gem");
+    drive_wait_text(d, "done in");
+    assert_int_equal(app_sprites(d->home, path, 1), 1);
+    drive_key(d, "F4");
+    drive_wait_text(d, "1 sprite");
+    drive_type(d, "e");
+    drive_wait_text(d, "ComfyUI workflow to");
+    drive_key(d, "C-u");
+    drive_type(d, "~/out.json");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "written");
+    snprintf(where, sizeof where, "%s/out.json", d->home);
+    drive_check(d, access(where, R_OK) == 0);
+    drive_paste(d, where);
+    drive_wait_text(d, "Import from ComfyUI workflow");
+    drive_wait_text(d, "prompt +a blue gem");
+    drive_key(d, "Esc");
+    drive_wait_gone(d, "into the studio");
+    drive_paste(d, path[0]);
+    drive_wait_text(d, "Import from spritty");
+    drive_key(d, "Enter");
+    drive_wait(d, app_box_is(d, "Prompt", "abluegem"));
+    /* A picture that tells nothing. */
+    uint8_t pixels[8 * 8 * 4] = {0};
+    struct picture p = {PICTURE_RGBA, 8, 8, pixels, NULL, 0};
+    snprintf(where, sizeof where, "%s/plain.png", d->home);
+    assert_int_equal(png_save(where, &p, NULL, 0, &e), 0);
+    drive_paste(d, where);
+    drive_wait_text(d, "does not tell how it was made");
+    drive_type(d, "y");
+    drive_wait_gone(d, "does not tell");
+    drive_wait_text(d, "Image to image +1 set");
+}
+
+static void a_preset_is_saved(void **state)
+{
+    (void)state;
+    struct drive *d = app_start(
+        &(struct drive_options){.rows = 40,
+                                .cols = 120,
+                                .kind = &emu_plain,
+                                .home = app_home("# mine\n" APP_CONFIG "# the end\n")});
+    char path[PATH_MAX], text[4096] = "";
+    app_preset(d, "quick");
+    for (int i = 0; i < 3; i++)
+        drive_key(d, "Tab");
+    drive_wait_text(d, "/ find");
+    drive_type(d, "/cfg");
+    drive_key(d, "Enter");
+    drive_type(d, "6.5");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u2022 cfg +6.5");
+    drive_key(d, "M-s");
+    drive_wait_text(d, "its name");
+    drive_type(d, "quick");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "there is a preset quick already");
+    drive_key(d, "M-s");
+    drive_wait_text(d, "its name");
+    drive_key(d, "Esc");
+    drive_wait_gone(d, "its name");
+    drive_key(d, "M-s");
+    drive_wait_text(d, "its name");
+    drive_type(d, "my own");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "saved as the preset my own");
+    drive_wait_text(d, "  cfg +6.5"); /* it is the preset's now */
+    drive_key(d, "Esc");
+    drive_wait_text(d, "\u25cf my own");
+    snprintf(path, sizeof path, "%s/.config/spritty/config.ini", d->home);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    drive_check(d, !strncmp(text, "# mine\n" APP_CONFIG "# the end\n",
+                            strlen("# mine\n" APP_CONFIG "# the end\n")));
+    drive_check(d, strstr(text, "[preset my own]\nbase = quick\ncfg = 6.5\n"));
+    app_run(d, "a gem");
+    drive_wait_text(d, "done in");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_teardown(a_pasted_path_is_shown_and_taken, app_clean),
+        cmocka_unit_test_teardown(a_sprite_goes_round, app_clean),
+        cmocka_unit_test_teardown(a_preset_is_saved, app_clean),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
