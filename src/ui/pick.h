@@ -10,4 +10,7 @@
 void pick_file(struct ui *, const char *title, enum file_kind, const char *typed,
                void (*done)(struct ui *, const char *path, void *user), void *user);
 
+/* Several LoRAs with their strengths: a list (prompt/lora_list.h) as the setting `key`. */
+void pick_loras(struct ui *, const char *key, const char *now);
+
 #endif

@@ -52,6 +52,13 @@ static void value_text(const struct ui *ui, const struct settings_key *k, char *
         snprintf(out, size, "random");
 }
 
+void settings_reset(struct ui *ui, const char *key)
+{
+    settings_unset(&ui->studio->said, key);
+    ui->studio->unsaved = true;
+    studio_settle(ui);
+}
+
 void settings_say(struct ui *ui, const char *key, const char *value)
 {
     struct studio *st = ui->studio;
@@ -244,11 +251,8 @@ static void begin_typing(struct ui *ui, const char *text)
 static void reset_value(struct ui *ui)
 {
     const struct settings_key *k = chosen_key(ui);
-    if (!k)
-        return;
-    settings_unset(&ui->studio->said, k->name);
-    ui->studio->unsaved = true;
-    studio_settle(ui);
+    if (k)
+        settings_reset(ui, k->name);
 }
 
 /* No text: as before for a number, none for a text. */

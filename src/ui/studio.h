@@ -87,6 +87,7 @@ unsigned settings_contexts(const struct ui *);
 void settings_leave(struct ui *); /* the keys go to another panel */
 /* Sets one value as if it had been typed. */
 void settings_say(struct ui *, const char *key, const char *value);
+void settings_reset(struct ui *, const char *key); /* as if it had not been said */
 
 /* Opens the picker of a setting; `now` is its value, `typed` what was typed for it. False: it has
  * none, it is typed. */
