@@ -8,7 +8,7 @@ BUILD  ?= build
 CC     ?= cc
 OPT    ?= -O3
 PREFIX ?= /usr/local
-PKGS    = libpng inih libcjson libutf8proc zlib ncursesw sqlite3 libsixel chafa
+PKGS    = libpng inih libcjson libutf8proc zlib ncursesw sqlite3 libsixel chafa libcurl
 
 PKG_CONFIG ?= pkg-config
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)

@@ -5,7 +5,8 @@
 # system changes. Where a tool is missing the run is skipped, and says which.
 root=$PWD/build/aarch64/root
 packages='libdnnl-dev libpng-dev libinih-dev libcjson-dev libutf8proc-dev zlib1g-dev libcmocka-dev
-    libncurses-dev libsixel-dev libchafa-dev libglib2.0-dev libsqlite3-dev libvterm-dev'
+    libncurses-dev libsixel-dev libchafa-dev libglib2.0-dev libsqlite3-dev libvterm-dev
+    libcurl4-openssl-dev'
 
 skip() {
     echo "aarch64-test skipped: $1"

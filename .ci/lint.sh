@@ -18,10 +18,10 @@ utf8proc|src/(import/utf8|sdxl/textnorm|ui/editor|ui/glyph|term/input)\.[ch]
 (chafa/)?chafa|src/term/chafa\.c
 vterm|tests/
 sqlite3|src/store/|tests/store_help\.h
-curl/curl|src/pull\.c
+curl/curl|src/pull/
 n?curses(w/.*)?|src/ui/screen\.c
 term|src/ui/screen\.c
-pthread|src/(base/(parallel|worker)|engine/)|tests/
+pthread|src/(base/(parallel|worker)|engine/|pull/)|tests/
 omp|src/(base/parallel|ops/)
 cuda.*|gpu/
 cudnn.*|gpu/
@@ -38,7 +38,7 @@ done
 # FROM|MAY-NOT: which of our folders a folder never looks into.
 walls='
 src/prompt/|(sdxl|ops|ui|term|store|engine|sprite|cli|gpu)/
-src/base/|(import|sdxl|ops|ui|term|store|engine|sprite|cli|gpu)/
+src/base/|(import|pull|sdxl|ops|ui|term|store|engine|sprite|cli|gpu)/
 src/ops/|(prompt|sdxl|ui|term|store|engine|sprite|cli|gpu)/
 src/sdxl/|(ui|term|store|engine|sprite|cli|gpu)/
 src/sdxl/|ops/(ops_|cpu|ref)
@@ -46,6 +46,7 @@ src/sprite/|(prompt|sdxl|ops|ui|term|store|engine|cli|gpu)/
 src/store/|(sdxl|ops|ui|term|engine|cli|gpu)/
 src/term/|(sdxl|ops|ui|store|engine|cli|gpu)/
 src/import/|(ops|ui|term|store|engine|cli|gpu|prompt|pull)/
+src/pull/|(ops|ui|term|store|engine|sprite|cli|gpu|prompt|import)/
 src/engine/|(ops/(ops_|cpu|ref)|ui|term|cli|gpu)
 src/ui/|(sdxl|ops|cli|gpu)/
 src/ui/|engine/(job|meta|ring)

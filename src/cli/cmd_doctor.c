@@ -11,6 +11,7 @@
 #include "base/paths.h"
 #include "cli/options.h"
 #include "engine/job.h"
+#include "pull/pull.h"
 #include "ops/cuda.h"
 #include "sdxl/checkpoint.h"
 #include "term/ask.h"
@@ -118,6 +119,20 @@ static void check_home(struct checks *all)
         snprintf(c->hint, sizeof c->hint, "set HOME or XDG_DATA_HOME to keep models by name");
 }
 
+/* What `spritty pull` brought. */
+static void check_pulled(struct checks *all)
+{
+    struct check *c = add(all, "pulled", true, "good");
+    const struct pull_entry *p;
+    for (int i = 0; (p = pull_entry(i)); i++) {
+        size_t n = strlen(c->value);
+        if (pull_is_here(i, NULL) && n < sizeof c->value)
+            snprintf(c->value + n, sizeof c->value - n, "%s%s", n ? ", " : "", p->name);
+    }
+    if (!*c->value)
+        snprintf(c->value, sizeof c->value, "nothing yet; `spritty pull` lists what there is");
+}
+
 /* Pictures need sixel, kitty's or iTerm2's protocol, or at least characters in colour. */
 static void check_terminal(struct checks *all)
 {
@@ -177,6 +192,7 @@ int cmd_doctor(struct cli *cli)
     check_config(&all);
     check_model(&all, cli);
     check_home(&all);
+    check_pulled(&all);
     check_terminal(&all);
     if (print_checks(&all, cli->json, &e))
         return cli_fail(EXIT_FAILED, &e);

@@ -14,6 +14,7 @@
 #include "engine/job.h"
 #include "import/source.h"
 #include "import/write_preset.h"
+#include "pull/pull.h"
 
 static void print_notes(const struct cli *cli, const struct recipe *r)
 {
@@ -130,8 +131,12 @@ static void check_files(const struct cli *cli, const struct settings *s)
 {
     char path[PATH_MAX];
     struct err e;
-    if (!cli->quiet && settings_has(s, "model") && find_model(s->model, path, &e))
-        fprintf(stderr, "note: %s\n", e.text);
+    if (cli->quiet || !settings_has(s, "model") || !find_model(s->model, path, &e))
+        return;
+    const char *name = pull_name_for(s->model);
+    fprintf(stderr, "note: %s\n", e.text);
+    if (name)
+        fprintf(stderr, "note: `spritty pull %s` downloads it\n", name);
 }
 
 /* ---- the command ---- */

@@ -22,7 +22,7 @@ static const struct command commands[] = {
     {"profile", "", "time and bytes by layer", 0, 0, NULL},
     {"import", "FILE", "a ComfyUI or A1111 picture, workflow or text as a preset", 1, 1,
      cmd_import},
-    {"pull", "NAME", "download a model", 1, 1, NULL},
+    {"pull", "[NAME]", "download a model; without a name, list them", 0, 1, cmd_pull},
     {"worker", "", "take jobs from a queue", 0, 0, NULL},
     {"export", "SPRITE.png", "a ComfyUI workflow that makes a sprite", 1, 1, cmd_export},
     {"tile", "IN.png...", "does a picture tile? Its seams, and 2x2 of it", 1, 999, cmd_tile},
@@ -39,12 +39,13 @@ enum {
     FINISH = 16,
     SHEET = 32,
     IMPORT = 512,
+    PULL = 1024,
     EXPORT = 4096,
     TILE = 1 << 13,
     VARIANTS = 1 << 14,
     JOB = GEN | PLAN | IMPORT | VARIANTS,
     FINISHED = GEN | FINISH | IMPORT | VARIANTS,
-    ALL = 63 | IMPORT | EXPORT | TILE | VARIANTS
+    ALL = 63 | IMPORT | PULL | EXPORT | TILE | VARIANTS
 };
 
 #define SETTING(letter, name, arg, commands)                                                       \

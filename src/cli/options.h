@@ -67,6 +67,7 @@ int cmd_import(struct cli *);
 int cmd_export(struct cli *);
 int cmd_tile(struct cli *);
 int cmd_variants(struct cli *);
+int cmd_pull(struct cli *);
 
 /* Prints "spritty: ..." (and where help is, for EXIT_USAGE) on stderr; returns the status. */
 int cli_fail(int status, const struct err *);

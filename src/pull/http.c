@@ -1,0 +1,276 @@
+/* See http.h. */
+#include "pull/http.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <curl/curl.h>
+
+#include "base/clock.h"
+#include "base/version.h"
+
+struct transfer {
+    const struct http_request *request;
+    struct http_answer *answer;
+    CURL *curl;
+    char location[URL_MAX];
+    bool began, stopped, stalled;
+    curl_off_t came; /* bytes, the last time that there were more */
+    double since;    /* milliseconds */
+    bool hub;        /* this answer is the hub's own: its word on hashes counts */
+};
+
+/* ---- headers ---- */
+
+static bool named(const char *line, const char *name, const char **value)
+{
+    size_t n = strlen(name);
+    if (strncasecmp(line, name, n) != 0 || line[n] != ':')
+        return false;
+    *value = line + n + 1 + strspn(line + n + 1, " \t");
+    return true;
+}
+
+static int64_t number(const char *s)
+{
+    char *end;
+    long long x = strtoll(s, &end, 10);
+    return end != s && x >= 0 ? x : -1;
+}
+
+/* attachment; filename="a b.safetensors"; filename*=UTF-8''a%20b.safetensors */
+static void take_disposition(struct http_answer *a, const char *value)
+{
+    char name[512];
+    const char *at = strcasestr(value, "filename=");
+    const char *star = strcasestr(value, "filename*=UTF-8''");
+    if (star)
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(star + 17, ";"), star + 17);
+    else if (at && at[9] == '"')
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at + 10, "\""), at + 10);
+    else if (at)
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at + 9, "; "), at + 9);
+    else
+        return;
+    if (!url_file_name(name, a->file))
+        a->file[0] = '\0';
+}
+
+static void take_range(struct http_answer *a, const char *value)
+{
+    const char *slash = strchr(value, '/');
+    if (!strncasecmp(value, "bytes ", 6) && slash) {
+        a->range_from = number(value + 6);
+        a->full = number(slash + 1);
+    }
+}
+
+static size_t on_header(char *data, size_t size, size_t count, void *user)
+{
+    struct transfer *t = user;
+    struct http_answer *a = t->answer;
+    char line[URL_MAX + 64];
+    const char *v;
+    size_t n = size * count, end = n;
+    while (end > 0 && (data[end - 1] == '\n' || data[end - 1] == '\r' || data[end - 1] == ' '))
+        end--;
+    if (end >= sizeof line || memchr(data, '\0', end))
+        return n; /* too long for any of those that count */
+    memcpy(line, data, end);
+    line[end] = '\0';
+    if (named(line, "Content-Length", &v))
+        a->length = number(v);
+    else if (named(line, "Content-Range", &v))
+        take_range(a, v);
+    else if (named(line, "ETag", &v))
+        snprintf(a->etag, sizeof a->etag, "%s", v);
+    else if (t->hub && named(line, "X-Linked-Etag", &v))
+        snprintf(a->linked_etag, sizeof a->linked_etag, "%s", v);
+    else if (t->hub && named(line, "X-Linked-Size", &v))
+        a->linked_size = number(v);
+    else if (named(line, "Content-Type", &v))
+        snprintf(a->type, sizeof a->type, "%s", v);
+    else if (named(line, "Content-Disposition", &v))
+        take_disposition(a, v);
+    else if (named(line, "Retry-After", &v))
+        a->retry_after = (int)number(v);
+    else if (named(line, "Location", &v))
+        snprintf(t->location, sizeof t->location, "%s", v);
+    return n;
+}
+
+/* ---- body ---- */
+
+static size_t on_body(char *data, size_t size, size_t count, void *user)
+{
+    struct transfer *t = user;
+    const struct http_request *r = t->request;
+    size_t n = size * count;
+    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->answer->status);
+    bool wanted = t->answer->status == 200 || t->answer->status == 206;
+    if (!wanted || r->head)
+        return n;
+    if (!t->began && r->begin && !r->begin(r->user, t->answer))
+        t->stopped = true;
+    t->began = true;
+    if (!t->stopped && r->body && !r->body(r->user, data, n))
+        t->stopped = true;
+    return t->stopped ? 0 : n;
+}
+
+/* libcurl's own limit looks at the mean of some seconds; silence is told from the clock. */
+static int on_tick(void *user, curl_off_t total, curl_off_t came, curl_off_t a, curl_off_t b)
+{
+    struct transfer *t = user;
+    double now = clock_ms();
+    (void)total, (void)a, (void)b;
+    if (came != t->came || t->since == 0) {
+        t->came = came;
+        t->since = now;
+    }
+    t->stalled = now - t->since > t->request->stall_s * 1e3;
+    if (t->request->tick && !t->request->tick(t->request->user))
+        t->stopped = true;
+    return t->stopped || t->stalled;
+}
+
+/* ---- one request ---- */
+
+static struct curl_slist *headers(const struct http_request *r, const char *url)
+{
+    char line[600];
+    struct curl_slist *list = curl_slist_append(NULL, "Accept-Encoding: identity");
+    if (r->token && url_same_origin(url, r->origin)) {
+        snprintf(line, sizeof line, "Authorization: Bearer %.500s", r->token);
+        list = curl_slist_append(list, line);
+        memset(line, 0, sizeof line);
+    }
+    if (r->from > 0) {
+        snprintf(line, sizeof line, "Range: bytes=%llu-", (unsigned long long)r->from);
+        list = curl_slist_append(list, line);
+        if (r->if_tag && *r->if_tag) {
+            snprintf(line, sizeof line, "If-Range: %.*s", TAG_MAX, r->if_tag);
+            list = curl_slist_append(list, line);
+        }
+    }
+    return list;
+}
+
+static void set_options(CURL *c, struct transfer *t, const char *url, struct curl_slist *list)
+{
+    const struct http_request *r = t->request;
+    curl_easy_setopt(c, CURLOPT_URL, url);
+    curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
+    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https,http"); /* url_check says which */
+    curl_easy_setopt(c, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
+    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(c, CURLOPT_NOBODY, r->head ? 1L : 0L);
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_USERAGENT, "spritty/" SPRITTY_VERSION);
+    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 20L);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)r->stall_s);
+    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
+    curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_tick);
+    curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+}
+
+static enum http_end verdict(CURLcode code, const struct transfer *t, const char *url,
+                             struct err *e)
+{
+    char shown[160];
+    url_show(url, shown);
+    if (code == CURLE_OK)
+        return HTTP_OK;
+    if (t->stopped)
+        return HTTP_STOPPED;
+    if (t->stalled || code == CURLE_OPERATION_TIMEDOUT)
+        err_set(e, "%s: nothing came for %d seconds", shown, t->request->stall_s);
+    else
+        err_set(e, "%s: %s", shown, curl_easy_strerror(code));
+    bool hopeless = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
+                    code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT;
+    return hopeless ? HTTP_REFUSED : HTTP_BROKEN;
+}
+
+static void forget(struct http_answer *a)
+{
+    a->status = 0;
+    a->length = a->range_from = a->full = -1;
+    a->retry_after = -1;
+    a->etag[0] = a->type[0] = '\0';
+}
+
+static enum http_end one(const struct http_request *r, struct transfer *t, const char *url,
+                         struct err *e)
+{
+    struct curl_slist *list = headers(r, url);
+    t->location[0] = '\0';
+    t->began = t->stalled = false;
+    t->since = 0;
+    t->hub = r->origin && url_same_origin(url, r->origin);
+    forget(t->answer);
+    curl_easy_reset(t->curl);
+    set_options(t->curl, t, url, list);
+    CURLcode code = curl_easy_perform(t->curl);
+    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->answer->status);
+    curl_slist_free_all(list);
+    return verdict(code, t, url, e);
+}
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void start_curl(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static bool is_redirect(long status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+static enum http_end follow(const struct http_request *r, struct transfer *t, struct err *e)
+{
+    struct http_answer *a = t->answer;
+    char next[URL_MAX], shown[160];
+    for (int hops = 0; hops <= HTTP_REDIRECTS; hops++) {
+        if (url_check(a->url, e))
+            return HTTP_REFUSED;
+        enum http_end end = one(r, t, a->url, e);
+        if (end != HTTP_OK || !is_redirect(a->status))
+            return end;
+        url_show(a->url, shown);
+        if (url_resolve(a->url, t->location, next)) {
+            err_set(e, "%s redirects to nowhere", shown);
+            return HTTP_REFUSED;
+        }
+        memcpy(a->url, next, sizeof next);
+    }
+    url_show(r->url, shown);
+    err_set(e, "%s redirects more than %d times", shown, HTTP_REDIRECTS);
+    return HTTP_REFUSED;
+}
+
+enum http_end http_run(const struct http_request *r, struct http_answer *a, struct err *e)
+{
+    *a = (struct http_answer){.linked_size = -1};
+    pthread_once(&once, start_curl);
+    struct transfer t = {.request = r, .answer = a, .curl = curl_easy_init()};
+    if (!t.curl || strlen(r->url) >= URL_MAX) {
+        err_set(e, t.curl ? "the URL is too long" : "out of memory");
+        curl_easy_cleanup(t.curl);
+        return HTTP_REFUSED;
+    }
+    snprintf(a->url, sizeof a->url, "%s", r->url);
+    enum http_end end = follow(r, &t, e);
+    curl_easy_cleanup(t.curl);
+    return end;
+}

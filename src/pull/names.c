@@ -1,0 +1,125 @@
+/* See names.h. Sizes are what others' download lists say of these files; the server's own is what
+ * counts. Licences: the repositories' model cards. */
+#include "pull/names.h"
+
+#include <string.h>
+
+#include "base/mapfile.h"
+#include "base/paths.h"
+#include "base/suggest.h"
+
+#define BASE "stabilityai/stable-diffusion-xl-base-1.0"
+#define MB   *1000000ull
+
+static const struct {
+    struct pull_entry entry;
+    struct pull_file file; /* of a folder: the list below */
+} table[] = {
+    {{"sdxl-base", "Stable Diffusion XL base 1.0", "CreativeML Open RAIL++-M", 6938 MB},
+     {BASE, "sd_xl_base_1.0.safetensors", "models/sd_xl_base_1.0.safetensors", KIND_CHECKPOINT}},
+    {{"sdxl-refiner", "its refiner", "CreativeML Open RAIL++-M", 6076 MB},
+     {"stabilityai/stable-diffusion-xl-refiner-1.0", "sd_xl_refiner_1.0.safetensors",
+      "models/sd_xl_refiner_1.0.safetensors", KIND_CHECKPOINT}},
+    {{"clip-tokenizer", "the vocabulary that single files lack", "CreativeML Open RAIL++-M", 3 MB},
+     {NULL, NULL, NULL, KIND_ANY}},
+    {{"sdxl-vae-fp16-fix", "a VAE that holds in FP16", "MIT", 335 MB},
+     {"madebyollin/sdxl-vae-fp16-fix", "sdxl.vae.safetensors", "vae/sdxl-vae-fp16-fix.safetensors",
+      KIND_VAE}},
+    {{"taesdxl", "a tiny VAE", "MIT", 10 MB},
+     {"madebyollin/taesdxl", "diffusion_pytorch_model.safetensors", "vae/taesdxl.safetensors",
+      KIND_TINY_VAE}},
+    {{"pixel-art-xl", "LoRA: pixel art", "CreativeML Open RAIL-M", 171 MB},
+     {"nerijs/pixel-art-xl", "pixel-art-xl.safetensors", "loras/pixel-art-xl.safetensors",
+      KIND_LORA}},
+    {{"lcm-lora-sdxl", "LoRA: 4 to 8 steps with sampler lcm", "Open RAIL++", 394 MB},
+     {"latent-consistency/lcm-lora-sdxl", "pytorch_lora_weights.safetensors",
+      "loras/lcm-lora-sdxl.safetensors", KIND_LORA}},
+    {{"sdxl-lightning-2step", "LoRA: 2 steps", "Open RAIL++", 394 MB},
+     {"ByteDance/SDXL-Lightning", "sdxl_lightning_2step_lora.safetensors",
+      "loras/sdxl_lightning_2step_lora.safetensors", KIND_LORA}},
+    {{"sdxl-lightning-4step", "LoRA: 4 steps", "Open RAIL++", 394 MB},
+     {"ByteDance/SDXL-Lightning", "sdxl_lightning_4step_lora.safetensors",
+      "loras/sdxl_lightning_4step_lora.safetensors", KIND_LORA}},
+    {{"sdxl-lightning-8step", "LoRA: 8 steps", "Open RAIL++", 394 MB},
+     {"ByteDance/SDXL-Lightning", "sdxl_lightning_8step_lora.safetensors",
+      "loras/sdxl_lightning_8step_lora.safetensors", KIND_LORA}},
+};
+enum { ENTRIES = sizeof table / sizeof *table };
+
+/* Both, since they pad differently. The order counts: a folder that is cut short lacks its last. */
+static const struct pull_file tokenizer[] = {
+    {BASE, "tokenizer/vocab.json", "tokenizer/tokenizer/vocab.json", KIND_JSON},
+    {BASE, "tokenizer/merges.txt", "tokenizer/tokenizer/merges.txt", KIND_TEXT},
+    {BASE, "tokenizer/tokenizer_config.json", "tokenizer/tokenizer/tokenizer_config.json",
+     KIND_JSON},
+    {BASE, "tokenizer/special_tokens_map.json", "tokenizer/tokenizer/special_tokens_map.json",
+     KIND_JSON},
+    {BASE, "tokenizer_2/vocab.json", "tokenizer/tokenizer_2/vocab.json", KIND_JSON},
+    {BASE, "tokenizer_2/merges.txt", "tokenizer/tokenizer_2/merges.txt", KIND_TEXT},
+    {BASE, "tokenizer_2/tokenizer_config.json", "tokenizer/tokenizer_2/tokenizer_config.json",
+     KIND_JSON},
+    {BASE, "tokenizer_2/special_tokens_map.json", "tokenizer/tokenizer_2/special_tokens_map.json",
+     KIND_JSON},
+};
+_Static_assert(sizeof tokenizer / sizeof *tokenizer <= PULL_MAX_FILES, "pull_files has the room");
+
+const struct pull_entry *pull_entry(int i)
+{
+    return i >= 0 && i < ENTRIES ? &table[i].entry : NULL;
+}
+
+int pull_find(const char *name)
+{
+    for (int i = 0; i < ENTRIES; i++)
+        if (!strcmp(table[i].entry.name, name))
+            return i;
+    return -1;
+}
+
+int pull_files(int i, struct pull_file out[PULL_MAX_FILES])
+{
+    if (table[i].file.repo) {
+        out[0] = table[i].file;
+        return 1;
+    }
+    memcpy(out, tokenizer, sizeof tokenizer);
+    return sizeof tokenizer / sizeof *tokenizer;
+}
+
+bool pull_is_here(int i, char path[PATH_MAX])
+{
+    struct pull_file files[PULL_MAX_FILES];
+    int count = pull_files(i, files);
+    char at[PATH_MAX];
+    for (int k = count - 1; k >= 0; k--) {
+        if (!place_path(PLACE_DATA, files[k].to, at) || !file_exists(at))
+            return false;
+        if (k == 0 && path)
+            memcpy(path, at, sizeof at);
+    }
+    return true;
+}
+
+const char *pull_name_for(const char *model)
+{
+    for (int i = 0; i < ENTRIES; i++) {
+        const char *to = table[i].file.to, *slash = to ? strrchr(to, '/') : NULL;
+        size_t n = strlen(model);
+        if (!strcmp(table[i].entry.name, model) ||
+            (slash && !strncmp(slash + 1, model, n) &&
+             (!slash[1 + n] || !strcmp(slash + 1 + n, ".safetensors"))))
+            return table[i].entry.name;
+    }
+    return NULL;
+}
+
+static const char *name_at(const void *user, int i)
+{
+    (void)user;
+    return i < ENTRIES ? table[i].entry.name : NULL;
+}
+
+const char *pull_suggest(const char *name)
+{
+    return suggest(name, name_at, NULL);
+}
