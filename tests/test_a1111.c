@@ -96,7 +96,9 @@ static void cut_as_a1111_cuts(void **state)
 static void point(struct job *j, const struct settings *s, const char *prompt)
 {
     memset(j, 0, sizeof *j);
+    static struct job_loras no_loras;
     j->prompt = (char *)(uintptr_t)prompt;
+    j->loras = &no_loras;
     snprintf(j->model_name, sizeof j->model_name, "%s", s->model);
     j->params = (struct gen_params){.prompt = prompt,
                                     .negative = s->negative,
