@@ -185,6 +185,35 @@ static void test_replays(void **state)
     pipeline_close(p);
 }
 
+/* A latent that FP16 makes infinities of is decoded in bf16, with a note, and so are those after.
+ */
+static void test_bf16_retry(void **state)
+{
+    (void)state;
+    needs_shim();
+    enum { LATENTS = 4 * 4 * 4, SIDE = 8, PIXELS = SIDE * SIDE * 3 };
+    struct err e = {""};
+    struct notes notes = {0};
+    float latent[LATENTS], pixels[PIXELS], again[PIXELS];
+    for (int i = 0; i < LATENTS; i++)
+        latent[i] = 3e4f * (float)(i % 7 - 3);
+    struct pipeline_options opt = {.device = "cuda"};
+    struct pipeline *p = pipeline_open("tests/golden/small_a", &opt, &e);
+    int f = p->config->vae_factor, side = SIDE / f;
+    struct tensor x = p->ops->alloc_as(p->ops, DT_F32, 1, side, side, 4);
+    p->ops->upload(p->ops, &x, latent);
+    if (decode_image(p, &x, SIDE, SIDE, pixels, &notes, &e) != 0)
+        fail_msg("%s", e.text);
+    assert_non_null(p->wide);
+    assert_int_equal(notes.count, 1);
+    assert_int_equal(count_bad(pixels, PIXELS), 0);
+    assert_int_equal(decode_image(p, &x, SIDE, SIDE, again, &notes, &e), 0);
+    assert_memory_equal(pixels, again, sizeof pixels);
+    assert_int_equal(notes.count, 1);
+    p->ops->release(p->ops, &x);
+    pipeline_close(p);
+}
+
 /* The forecast knows the backend's memory to the byte. */
 static void test_forecast(void **state)
 {
@@ -221,7 +250,7 @@ int main(void)
         cmocka_unit_test(test_reasons),     cmocka_unit_test(test_fallback),
         cmocka_unit_test(test_other_build), cmocka_unit_test(test_opens),
         cmocka_unit_test(test_pipeline),    cmocka_unit_test(test_replays),
-        cmocka_unit_test(test_forecast),
+        cmocka_unit_test(test_bf16_retry),  cmocka_unit_test(test_forecast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

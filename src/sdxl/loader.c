@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/half.h"
+
 struct name name_of(const char *fmt, ...)
 {
     struct name n;
@@ -122,6 +124,50 @@ static struct weight *pack_as(struct ops *o, const struct slot *s, const struct 
     }
 }
 
+/* An f32 copy, times a factor. */
+static float *scaled_copy(const struct param *p, float factor)
+{
+    int64_t count = 1;
+    for (int i = 0; i < p->rank; i++)
+        count *= p->dim[i];
+    float *copy = malloc((size_t)count * sizeof *copy);
+    const uint16_t *half = p->data;
+    for (int64_t i = 0; copy && i < count; i++) {
+        float x = p->dtype == DT_F32   ? ((const float *)p->data)[i]
+                  : p->dtype == DT_F16 ? f32_from_f16(half[i])
+                                       : f32_from_bf16(half[i]);
+        copy[i] = factor * x;
+    }
+    return copy;
+}
+
+static bool scale(struct loader *l, struct param *p, float factor, void **copy)
+{
+    if (!p->data)
+        return true;
+    *copy = scaled_copy(p, factor);
+    if (!*copy) {
+        err_set(l->err, "out of memory while loading weights");
+        fail(l);
+        return false;
+    }
+    p->data = *copy;
+    p->dtype = DT_F32;
+    return true;
+}
+
+/* A layer that writes to the residual stream, scaled: its sources then are copies, to be freed. A
+ * forecast reads no values. */
+static bool scale_writer(struct loader *l, const struct slot *s, struct sources *p, void *copies[2])
+{
+    copies[0] = copies[1] = NULL;
+    if (s->writes == STREAM_NOT || s->stream == 0 || s->stream == 1 || !strcmp(l->ops->name, "dry"))
+        return true;
+    assert(s->count == 1);
+    return (s->writes == STREAM_FROM_STREAM || scale(l, &p->w[0], s->stream, &copies[0])) &&
+           scale(l, &p->b[0], s->stream, &copies[1]);
+}
+
 /* Finds, patches, packs, and lets go of the checkpoint's pages. */
 static struct weight *pack(struct loader *l, struct slot *s, int index)
 {
@@ -133,8 +179,15 @@ static struct weight *pack(struct loader *l, struct slot *s, int index)
         fail(l);
         return NULL;
     }
-    struct weight *w = pack_as(l->ops, s, &patched);
+    void *copies[2];
+    struct weight *w = NULL;
+    if (scale_writer(l, s, &patched, copies))
+        w = pack_as(l->ops, s, &patched);
+    free(copies[0]);
+    free(copies[1]);
     drop_sources(l, s, &found);
+    if (l->failed)
+        return NULL;
     if (!w) { /* the backend keeps the reason until sync */
         if (l->ops->sync(l->ops, l->err) == 0)
             err_set(l->err, "out of memory while loading weights; try a smaller model");
@@ -186,6 +239,9 @@ static struct weight *load(struct loader *l, struct slot s)
     if (l->failed)
         return NULL;
     s.part = l->part;
+    s.writes = l->writes;
+    s.stream = l->stream;
+    l->writes = STREAM_NOT;
     s.weight = pack(l, &s, l->slots ? l->slots->count : -1);
     if (s.weight && l->slots && !note_slot(l->slots, &s)) {
         err_set(l->err, "out of memory while loading weights");

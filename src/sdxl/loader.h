@@ -16,7 +16,13 @@ enum { NAME_MAX_LEN = 192, MAX_STACK = 4 };
 /* A packed weight and what it was made of: enough to make it again. */
 enum slot_kind { SLOT_LINEAR, SLOT_CONV, SLOT_NORM, SLOT_TABLE };
 
+/* How a layer writes to the residual stream: not at all; from values that a norm has made, so that
+ * weights and bias are scaled; from the stream itself, which is scaled already, so the bias is. */
+enum stream_writer { STREAM_NOT, STREAM_FROM_NORMED, STREAM_FROM_STREAM };
+
 struct slot {
+    enum stream_writer writes;
+    float stream; /* the factor; 0 is 1 */
     enum slot_kind kind;
     enum part part;
     int count;                   /* sources, stacked along their outputs */
@@ -45,6 +51,9 @@ struct loader {
     int (*patch)(void *user, int index, struct slot *, struct param *w, struct param *b,
                  struct err *);
     void *patch_user;
+    /* What adds to the residual stream is multiplied by this, a power of two; 0 is 1. See vae.h. */
+    float stream;
+    enum stream_writer writes; /* the next layer */
     /* Called after each packed weight, for progress; may be NULL. */
     void (*packed)(void *user);
     void *user;
@@ -55,6 +64,13 @@ struct name {
     char s[NAME_MAX_LEN];
 };
 struct name name_of(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Says how the next layer writes to the stream. */
+static inline struct loader *load_writer(struct loader *l, enum stream_writer how)
+{
+    l->writes = how;
+    return l;
+}
 
 /* NAME.weight [out, in] (or [out, in, 1, 1]) and NAME.bias [out] when the checkpoint has it. */
 struct weight *load_linear(struct loader *, struct name, int out, int in);

@@ -104,6 +104,12 @@ static struct ops *open_ops(const struct pipeline_options *opt, bool dry, struct
     return device == CPU ? ops_cpu_open(act, opt->threads, e) : ops_ref_open(act, e);
 }
 
+struct ops *pipeline_open_bf16(const struct pipeline *p, struct err *e)
+{
+    struct pipeline_options opt = {.device = p->device, .precision = "bf16", .threads = p->threads};
+    return open_ops(&opt, false, e);
+}
+
 /* ---- the vocabularies ---- */
 
 static bool has_vocabulary(const char *dir)
@@ -274,6 +280,7 @@ struct pipeline *pipeline_open_as(const char *model, const struct pipeline_optio
         return NULL;
     }
     p->threads = opt->threads;
+    snprintf(p->device, sizeof p->device, "%s", opt->device ? opt->device : "auto");
     if (!(p->checkpoint = checkpoint_open(model, NULL, e)))
         goto fail;
     p->config = checkpoint_config(p->checkpoint);
@@ -311,6 +318,7 @@ void pipeline_close(struct pipeline *p)
     lora_set_free(p->loras);
     if (p->profile)
         p->profile->close(p->profile);
+    wide_free(p->wide);
     if (p->ops) {
         pipeline_unload(p);
         p->ops->close(p->ops);

@@ -302,22 +302,18 @@ static int encode_text(struct run *r)
     return r->p->ops->sync(r->p->ops, r->err);
 }
 
-/* -1..1 to 0..255. Returns how many values are no numbers. */
-static size_t to_bytes(const float *in, size_t count, uint8_t *out)
+/* -1..1 to 0..255. */
+static void to_bytes(const float *in, size_t count, uint8_t *out)
 {
-    size_t bad = 0;
     for (size_t i = 0; i < count; i++) {
         float v = in[i] * 127.5f + 127.5f;
-        bad += !(v == v);
         out[i] = v >= 255 ? 255 : v > 0 ? (uint8_t)(v + 0.5f) : 0;
     }
-    return bad;
 }
 
 /* One image after the other: the decoder's widest layers are what takes the most memory of all. */
 static int decode(struct run *r, const struct tensor *latents)
 {
-    struct ops *o = r->p->ops;
     int w = r->params->width, h = r->params->height, rc = 0;
     size_t count = (size_t)w * (size_t)h * 3, bad = 0;
     float *pixels = malloc(count * sizeof *pixels);
@@ -326,13 +322,11 @@ static int decode(struct run *r, const struct tensor *latents)
         rc = err_set(r->err, "out of memory for the image of %dx%d", w, h);
     for (int i = 0; i < latents->n && rc == 0; i++) {
         struct tensor one = tensor_images(*latents, i, 1);
-        struct tensor image = o->alloc_as(o, DT_F32, 1, h, w, 3);
-        vae_decode(&r->p->vae, o, &one, &image);
-        o->download(o, pixels, &image);
-        o->release(o, &image);
-        rc = o->sync(o, r->err);
-        if (rc == 0)
-            bad += to_bytes(pixels, count, r->out->rgb + (size_t)i * count);
+        rc = decode_image(r->p, &one, w, h, pixels, &r->out->notes, r->err);
+        if (rc == 0) {
+            bad += count_bad(pixels, count);
+            to_bytes(pixels, count, r->out->rgb + (size_t)i * count);
+        }
         if (rc == 0 && !tell(r, "decode", i + 1, latents->n, 0))
             rc = -1;
     }

@@ -22,6 +22,8 @@ struct pipeline {
     struct lora_set *loras;
     struct pipeline *shadow; /* the same over the dry backend, made by the first run */
     struct ops *profile;     /* around ops, made by the first run that asks for it */
+    struct wide *wide;       /* decodes in bf16 what FP16 cannot; NULL: not needed so far */
+    char device[16];         /* as asked for */
     double load_ms;
     int threads;                                   /* as asked for; 0: all cores */
     void (*stage)(struct ops *, const char *name); /* the forecast's bookkeeping, else NULL */
@@ -47,6 +49,15 @@ struct run {
 
 /* Text, sampling, decoding over p->ops. */
 int pipeline_generate(struct run *);
+
+/* latent [1, h, w, c] -> width x height x 3 on the host, -1 to 1 (decode_image.c). */
+int decode_image(struct pipeline *, const struct tensor *latent, int width, int height,
+                 float *pixels, struct notes *, struct err *);
+/* How many are infinite or no numbers. */
+size_t count_bad(const float *values, size_t count);
+void wide_free(struct wide *); /* NULL: nothing */
+/* A second backend on the same device. */
+struct ops *pipeline_open_bf16(const struct pipeline *, struct err *);
 
 /* All networks from the checkpoint into p->ops. */
 int pipeline_load(struct pipeline *, const struct gen_hooks *, struct err *);

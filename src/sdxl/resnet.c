@@ -9,8 +9,12 @@ void resnet_load(struct resnet *r, struct loader *l, struct name base, int in, i
     r->conv1 = load_conv(l, name_of("%s.conv1", base.s), out, in, 3);
     r->time = time_dim ? load_linear(l, name_of("%s.time_emb_proj", base.s), out, time_dim) : NULL;
     r->norm2 = load_norm(l, name_of("%s.norm2", base.s), out);
-    r->conv2 = load_conv(l, name_of("%s.conv2", base.s), out, out, 3);
-    r->shortcut = in != out ? load_linear(l, name_of("%s.conv_shortcut", base.s), out, in) : NULL;
+    r->conv2 = load_conv(load_writer(l, STREAM_FROM_NORMED), name_of("%s.conv2", base.s), out, out,
+                         3);
+    r->shortcut = NULL;
+    if (in != out)
+        r->shortcut = load_linear(load_writer(l, STREAM_FROM_STREAM),
+                                  name_of("%s.conv_shortcut", base.s), out, in);
 }
 
 void resnet_free(struct resnet *r, struct ops *o)
@@ -53,7 +57,8 @@ struct tensor resnet_run(const struct resnet *r, struct ops *o, struct tensor *x
 {
     struct conv_args first = conv3x3(), second = conv3x3();
     struct tensor a = ops_alloc_like(o, x, r->in);
-    o->group_norm(o, &a, x, r->norm1, spec.groups, spec.eps, true);
+    float eps1 = spec.stream_eps > 0 ? spec.stream_eps : spec.eps;
+    o->group_norm(o, &a, x, r->norm1, spec.groups, eps1, true);
     struct tensor b = ops_alloc_like(o, x, r->out);
     first.chan_add = time;
     o->conv2d(o, &b, &a, r->conv1, &first);

@@ -22,7 +22,8 @@ void resnet_free(struct resnet *, struct ops *);
 struct resnet_spec {
     int groups;
     float eps;
-    enum dtype out; /* of the result: the ops' act, or stream where blocks add up */
+    float stream_eps; /* of the norm that reads the input, where the stream is scaled; 0: eps */
+    enum dtype out;   /* of the result: the ops' act, or stream where blocks add up */
 };
 
 /* x [n, h, w, in] in either type; time [n, 1, 1, out] or NULL: this block's projection of the time

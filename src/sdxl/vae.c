@@ -5,6 +5,7 @@
 #include <string.h>
 
 static const float NORM_EPS = 1e-6f; /* fixed in the reference's code */
+static const float FP16_STREAM = 1.0f / 64;
 
 /* ---- loading ---- */
 
@@ -28,19 +29,30 @@ static void load_middle(const struct vae *v, struct vae_middle *m, struct loader
                               name_of("%s.attentions.0.to_v", base.s)};
         m->norm = load_norm(l, name_of("%s.attentions.0.group_norm", base.s), c);
         m->qkv = load_stacked(l, qkv, 3, c, c);
-        m->out = load_linear(l, name_of("%s.attentions.0.to_out.0", base.s), c, c);
+        m->out = load_linear(load_writer(l, STREAM_FROM_NORMED),
+                             name_of("%s.attentions.0.to_out.0", base.s), c, c);
     }
     resnet_load(&m->res[1], l, name_of("%s.resnets.1", base.s), c, c, 0);
 }
 
+/* Both halves are scaled alike. */
+static void choose_stream(struct vae *v, struct loader *l)
+{
+    if (v->stream == 0)
+        v->stream = l->ops->act == DT_F16 ? FP16_STREAM : 1;
+    l->stream = v->stream;
+}
+
 int vae_load_decoder(struct vae *v, struct loader *l)
 {
+    choose_stream(v, l);
     const struct vae_config *c = &v->config;
     struct vae_half *d = &v->decoder;
     int top = c->levels - 1, in = c->channels[top], z = c->latent_channels;
     if (c->post_quant_conv)
         d->quant = load_conv(l, name_of("post_quant_conv"), z, z, 1);
-    d->conv_in = load_conv(l, name_of("decoder.conv_in"), in, z, 3);
+    d->conv_in = load_conv(load_writer(l, STREAM_FROM_NORMED), name_of("decoder.conv_in"), in, z,
+                           3);
     load_middle(v, &d->mid, l, "decoder", in);
     for (int i = 0; i < c->levels; i++) {
         struct vae_level *y = &d->level[i];
@@ -50,7 +62,8 @@ int vae_load_decoder(struct vae *v, struct loader *l)
             resnet_load(&y->res[j], l, name_of("decoder.up_blocks.%d.resnets.%d", i, j),
                         j ? out : in, out, 0);
         if (i < top)
-            y->sample = load_conv(l, name_of("decoder.up_blocks.%d.upsamplers.0.conv", i), out, out,
+            y->sample = load_conv(load_writer(l, STREAM_FROM_STREAM),
+                                  name_of("decoder.up_blocks.%d.upsamplers.0.conv", i), out, out,
                                   3);
         in = out;
     }
@@ -61,10 +74,12 @@ int vae_load_decoder(struct vae *v, struct loader *l)
 
 int vae_load_encoder(struct vae *v, struct loader *l)
 {
+    choose_stream(v, l);
     const struct vae_config *c = &v->config;
     struct vae_half *e = &v->encoder;
     int in = c->channels[0], z = 2 * c->latent_channels;
-    e->conv_in = load_conv(l, name_of("encoder.conv_in"), in, c->in_channels, 3);
+    e->conv_in = load_conv(load_writer(l, STREAM_FROM_NORMED), name_of("encoder.conv_in"), in,
+                           c->in_channels, 3);
     for (int i = 0; i < c->levels; i++) {
         struct vae_level *y = &e->level[i];
         int out = c->channels[i];
@@ -73,7 +88,8 @@ int vae_load_encoder(struct vae *v, struct loader *l)
             resnet_load(&y->res[j], l, name_of("encoder.down_blocks.%d.resnets.%d", i, j),
                         j ? out : in, out, 0);
         if (i + 1 < c->levels)
-            y->sample = load_conv(l, name_of("encoder.down_blocks.%d.downsamplers.0.conv", i), out,
+            y->sample = load_conv(load_writer(l, STREAM_FROM_STREAM),
+                                  name_of("encoder.down_blocks.%d.downsamplers.0.conv", i), out,
                                   out, 3);
         in = out;
     }
@@ -109,12 +125,20 @@ void vae_free(struct vae *v, struct ops *o)
 
 /* ---- running ---- */
 
+/* Of norms that read the stream. */
+static float stream_eps(const struct vae *v)
+{
+    return NORM_EPS * v->stream * v->stream;
+}
+
 static struct tensor run_res(const struct vae *v, struct ops *o, const struct resnet *r,
                              struct tensor x)
 {
-    return resnet_run(
-        r, o, &x, false, NULL,
-        (struct resnet_spec){.groups = v->config.norm_groups, .eps = NORM_EPS, .out = o->act});
+    return resnet_run(r, o, &x, false, NULL,
+                      (struct resnet_spec){.groups = v->config.norm_groups,
+                                           .eps = NORM_EPS,
+                                           .stream_eps = stream_eps(v),
+                                           .out = o->act});
 }
 
 static void run_attention(const struct vae *v, struct ops *o, const struct vae_middle *m,
@@ -122,7 +146,7 @@ static void run_attention(const struct vae *v, struct ops *o, const struct vae_m
 {
     int c = x->c;
     struct tensor a = ops_alloc_like(o, x, c), qkv = ops_alloc_like(o, x, 3 * c);
-    o->group_norm(o, &a, x, m->norm, v->config.norm_groups, NORM_EPS, false);
+    o->group_norm(o, &a, x, m->norm, v->config.norm_groups, stream_eps(v), false);
     o->linear(o, &qkv, &a, m->qkv, ACT_NONE, NULL);
     struct tensor q = tensor_channels(qkv, 0, c), k = tensor_channels(qkv, c, c);
     struct tensor val = tensor_channels(qkv, 2 * c, c);
@@ -146,7 +170,7 @@ static void run_out(const struct vae *v, struct ops *o, const struct vae_half *h
                     struct tensor *y)
 {
     struct conv_args args = conv3x3();
-    o->group_norm(o, &x, &x, h->norm_out, v->config.norm_groups, NORM_EPS, true);
+    o->group_norm(o, &x, &x, h->norm_out, v->config.norm_groups, stream_eps(v), true);
     o->conv2d(o, y, &x, h->conv_out, &args);
     o->release(o, &x);
 }

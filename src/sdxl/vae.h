@@ -27,8 +27,15 @@ struct vae_half {
     struct vae_middle mid;
 };
 
+/*
+ * The residual stream of SDXL's decoder goes beyond what FP16 holds. It is only ever read by group
+ * norms, and by convolutions that write to it again; so with every term that is added to it times
+ * 1/s (a power of two), and the eps of those norms times 1/s^2, the output is what it was: exactly,
+ * but for values that become too small.
+ */
 struct vae {
     struct vae_config config;
+    float stream; /* 1/s; 0 before loading: 1/64 over FP16, else 1 */
     struct vae_half decoder, encoder;
 };
 
