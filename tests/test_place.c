@@ -650,6 +650,66 @@ static void kitty_images_are_taken_away(void **state)
     out_free(&o);
 }
 
+/* ---- pictures that take long ---- */
+
+static struct place_encoding *away;
+
+static void send_away(void *user, struct place_encoding *e)
+{
+    assert_null(away); /* one a slot */
+    assert_ptr_equal(user, &away);
+    away = e;
+}
+
+static void long_ones_come_later(void **state)
+{
+    (void)state;
+    struct places *p = places_new();
+    struct out o;
+    struct caps caps = sixel_caps;
+    struct image *m = picture(1, 200, 100), *other = picture(2, 200, 100);
+    struct place w = {.slot = 2, .serial = 1, .rows = 100, .cols = 170, .image = m};
+    out_init(&o, -1);
+    place_encode_with(p, send_away, &away);
+    for (int step = 0; step < 6; step++) {
+        o.end = 0;
+        o.pace.waiting = false;
+        if (step == 2) { /* another content, before the first came back */
+            w.image = other;
+            w.serial = 2;
+        }
+        place_begin(p);
+        if (step != 5)
+            place_want(p, &w);
+        place_clear(p, &o, "");
+        int due = place_draw(p, &caps, &o, 0);
+        assert_int_equal(due, 0);
+        assert_int_equal(count(&o, "\033P"), step == 4); /* drawn once, when it is there */
+        if (step == 2 || step == 3) {
+            place_encoding_run(away);
+            struct place_encoding *e = away;
+            away = NULL;
+            place_encoded(p, e);
+        }
+    }
+    assert_null(away);
+    /* Back when nobody wants it any more. */
+    w.serial = 3;
+    place_begin(p);
+    place_want(p, &w);
+    place_draw(p, &caps, &o, 0);
+    assert_non_null(away);
+    place_begin(p);
+    place_clear(p, &o, "");
+    place_encoded(p, away);
+    place_begin(p);
+    place_clear(p, &o, "");
+    image_free(m);
+    image_free(other);
+    places_free(p);
+    out_free(&o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -661,6 +721,7 @@ int main(void)
         cmocka_unit_test(drawing_again_does_not_encode_again),
         cmocka_unit_test(a_new_terminal_gets_everything_anew),
         cmocka_unit_test(kitty_images_are_taken_away),
+        cmocka_unit_test(long_ones_come_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

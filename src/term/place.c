@@ -27,6 +27,8 @@ enum {
     LIVE_MS = 150,
     STILL_MS = 300,
     STILL_BYTES = 256 << 10, /* while the line's speed is not known */
+    QUICK_SIXEL = 400 * 400, /* pixels as shown that take some milliseconds to encode ... */
+    QUICK_PNG = 160 * 160,   /* ... as sixel, and as PNG (kitty, iTerm2) */
     TMUX_KEEPS = 9,
     TMUX_DRAWS_MS = 60, /* after its answer; it waits until the terminal around it has taken all */
     SHRINKS = 2,        /* how often a preview is halved below one pixel a pixel */
@@ -57,11 +59,23 @@ struct entry {
     uint64_t sent;     /* which of all images that were sent */
     int variant;       /* how far a preview has to be made smaller */
     int shown_variant; /* and how far what stands there was */
+    uint64_t pending;  /* the ticket of what is being encoded elsewhere, or 0 */
     struct {
         char *bytes; /* NULL: nothing */
         size_t len;
         struct look look;
+        bool failed; /* this look cannot be encoded */
     } cache;
+};
+
+struct place_encoding {
+    struct graphics_job job; /* its image is a copy */
+    struct caps caps;
+    unsigned slot;
+    uint64_t ticket;
+    struct look look;
+    char *bytes;
+    size_t len;
 };
 
 struct places {
@@ -77,6 +91,9 @@ struct places {
     uint64_t sent;    /* images, ever */
     bool stirred;     /* tmux may be about to draw anew ... */
     double asked_ms;  /* ... and was asked then whether it has seen why; 0: not yet */
+    void (*send)(void *user, struct place_encoding *); /* NULL: all is encoded here */
+    void *user;
+    uint64_t tickets;
 };
 
 /* -- rectangles ---------------------------------------------------------------------------------
@@ -337,12 +354,8 @@ static bool variant_of(const struct caps *caps, const struct place *w, int n, st
     return f.rows > 0;
 }
 
-/* Makes the entry's cache hold the bytes of this variant. */
-static bool encode(struct places *p, struct entry *t, const struct place *w,
-                   const struct variant *v)
+static struct graphics_job job_of(const struct place *w, const struct variant *v)
 {
-    if (t->cache.bytes && same_look(&t->cache.look, &v->look))
-        return true;
     struct graphics_job job = {.image = w->image,
                                .rows = v->look.rows ? v->look.rows : w->rows,
                                .cols = v->look.cols ? v->look.cols : w->cols,
@@ -352,10 +365,104 @@ static bool encode(struct places *p, struct entry *t, const struct place *w,
                                .id = kitty_id(w->slot)};
     memcpy(job.ground, w->ground, 3);
     memcpy(job.ground2, w->ground2, 3);
+    return job;
+}
+
+/* Makes the entry's cache hold the bytes of this variant. */
+static bool encode(struct places *p, struct entry *t, const struct place *w,
+                   const struct variant *v)
+{
+    if (t->cache.bytes && same_look(&t->cache.look, &v->look))
+        return true;
+    struct graphics_job job = job_of(w, v);
     free(t->cache.bytes);
     t->cache.bytes = graphics_encode(&p->caps, &job, &t->cache.len, NULL);
     t->cache.look = v->look;
     return t->cache.bytes;
+}
+
+/* -- elsewhere ----------------------------------------------------------------------------------
+ */
+
+void place_encode_with(struct places *p, void (*send)(void *user, struct place_encoding *),
+                       void *user)
+{
+    p->send = send;
+    p->user = user;
+}
+
+void place_encoding_run(struct place_encoding *e)
+{
+    e->bytes = graphics_encode(&e->caps, &e->job, &e->len, NULL);
+}
+
+void place_encoding_free(struct place_encoding *e)
+{
+    if (!e)
+        return;
+    image_free((struct image *)(uintptr_t)e->job.image);
+    free(e->bytes);
+    free(e);
+}
+
+void place_encoded(struct places *p, struct place_encoding *e)
+{
+    for (int i = 0; i < MAX_PLACES; i++) {
+        struct entry *t = &p->entry[i];
+        if (!t->used || t->slot != e->slot || t->pending != e->ticket)
+            continue;
+        t->pending = 0;
+        free(t->cache.bytes);
+        t->cache.bytes = e->bytes;
+        t->cache.len = e->len;
+        t->cache.look = e->look;
+        t->cache.failed = !e->bytes;
+        e->bytes = NULL;
+    }
+    place_encoding_free(e);
+}
+
+static bool takes_long(const struct places *p, const struct look *look)
+{
+    int scale = look->scale > 0 ? look->scale : 1;
+    double shown = (double)look->w * look->h * scale * scale;
+    return p->caps.graphics == GRAPHICS_SIXEL    ? shown > QUICK_SIXEL
+           : p->caps.graphics == GRAPHICS_BLOCKS ? (double)look->w * look->h > QUICK_SIXEL
+                                                 : shown > QUICK_PNG;
+}
+
+/* Sends it away, unless that has been done. */
+static void encode_elsewhere(struct places *p, struct entry *t, const struct place *w,
+                             const struct variant *v)
+{
+    struct place_encoding *e = NULL;
+    bool failed = t->cache.failed && same_look(&t->cache.look, &v->look);
+    struct image *copy = failed || t->pending ? NULL : image_copy(w->image);
+    if (copy)
+        e = calloc(1, sizeof *e);
+    if (!e) {
+        image_free(copy);
+        return;
+    }
+    *e = (struct place_encoding){.job = job_of(w, v),
+                                 .caps = p->caps,
+                                 .slot = w->slot,
+                                 .ticket = ++p->tickets,
+                                 .look = v->look};
+    e->job.image = copy;
+    t->pending = e->ticket;
+    p->send(p->user, e);
+}
+
+/* The same, but what takes long comes later: false until then. */
+static bool encode_still(struct places *p, struct entry *t, const struct place *w,
+                         const struct variant *v)
+{
+    bool cached = t->cache.bytes && same_look(&t->cache.look, &v->look);
+    if (cached || !p->send || !takes_long(p, &v->look))
+        return encode(p, t, w, v);
+    encode_elsewhere(p, t, w, v);
+    return false;
 }
 
 /* The largest variant of a preview that the line can carry in time, encoded. A size once found too
@@ -425,7 +532,7 @@ static enum drawn draw(struct places *p, const struct place *w, struct out *out,
         if (p->flight >= (most < STILL_BYTES ? most : STILL_BYTES))
             return DRAWN_LATER;
         t->variant = 0;
-        if (!encode(p, t, w, &v))
+        if (!encode_still(p, t, w, &v))
             return DRAWN_NOTHING;
     }
     send(p, out, t, &v);

@@ -45,4 +45,17 @@ void place_clear(struct places *, struct out *, const char *blank_attributes);
 int place_draw(struct places *, const struct caps *, struct out *, double now_ms);
 void place_forget(struct places *);
 
+/* ---- large pictures, encoded elsewhere ---- */
+
+/* A picture on its way through another thread, with a copy of its image. */
+struct place_encoding;
+/* From now on finished pictures that take long to encode are given to `send` (which takes them
+ * over) and drawn once they came back. Previews are not: they are small, or wait for the line. */
+void place_encode_with(struct places *, void (*send)(void *user, struct place_encoding *),
+                       void *user);
+void place_encoding_run(struct place_encoding *); /* in any thread */
+/* It has run: takes it over. The next frame draws it, if it is still wanted. */
+void place_encoded(struct places *, struct place_encoding *);
+void place_encoding_free(struct place_encoding *);
+
 #endif

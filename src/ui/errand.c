@@ -1,6 +1,8 @@
 /* Errands; see errand.h. */
 #include "ui/errand.h"
 
+#include <stdlib.h>
+
 static void finish(struct ui *ui, struct errand *e)
 {
     e->done(ui, e);
@@ -29,4 +31,47 @@ void errand_drop(struct work *w)
 {
     struct errand *e = (struct errand *)w;
     e->free(e);
+}
+
+/* ---- large pictures for the screen ---- */
+
+struct encode_errand {
+    struct errand errand; /* first */
+    struct place_encoding *encoding;
+};
+
+static void encode(struct work *work)
+{
+    place_encoding_run(((struct encode_errand *)work)->encoding);
+}
+
+static void encoded(struct ui *ui, struct errand *e)
+{
+    struct encode_errand *w = (struct encode_errand *)e;
+    screen_encoded(ui->screen, w->encoding);
+    w->encoding = NULL;
+}
+
+static void encode_free(struct errand *e)
+{
+    place_encoding_free(((struct encode_errand *)e)->encoding);
+    free(e);
+}
+
+static void send_encoding(void *user, struct place_encoding *encoding)
+{
+    struct encode_errand *w = calloc(1, sizeof *w);
+    if (!w) { /* it is never drawn: nothing else is either without memory */
+        place_encoding_free(encoding);
+        return;
+    }
+    *w = (struct encode_errand){{{.run = encode}, encoded, encode_free}, encoding};
+    errand_send(user, &w->errand);
+}
+
+void errands_start(struct ui *ui, int nice)
+{
+    ui->worker = worker_new(nice, NULL);
+    if (ui->worker)
+        screen_encode_with(ui->screen, send_encoding, ui);
 }

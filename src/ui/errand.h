@@ -16,6 +16,8 @@ struct errand {
 
 /* Takes it over. Without a worker (no threads are to be had) it is run at once. */
 void errand_send(struct ui *, struct errand *);
+/* Starts the thread; large pictures go through it from then on. */
+void errands_start(struct ui *, int nice);
 void errands_done(struct ui *); /* the loop's: whatever has come back */
 void errand_drop(struct work *);
 

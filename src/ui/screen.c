@@ -589,6 +589,17 @@ void draw_image_over(struct screen *s, struct rect r, unsigned slot, const struc
     want_image(s, r, p, true);
 }
 
+void screen_encode_with(struct screen *s, void (*send)(void *user, struct place_encoding *),
+                        void *user)
+{
+    place_encode_with(s->places, send, user);
+}
+
+void screen_encoded(struct screen *s, struct place_encoding *e)
+{
+    place_encoded(s->places, e);
+}
+
 void draw_cover(struct screen *s, struct rect r)
 {
     place_cover(s->places, r.y, r.x, r.h, r.w);

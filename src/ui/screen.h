@@ -85,6 +85,10 @@ void draw_image(struct screen *, struct rect, unsigned slot, const struct image 
 /* The same for a picture in an overlay, over a checkerboard. */
 void draw_image_over(struct screen *, struct rect, unsigned slot, const struct image *,
                      uint64_t serial);
+/* See place_encode_with and place_encoded. */
+void screen_encode_with(struct screen *, void (*send)(void *user, struct place_encoding *),
+                        void *user);
+void screen_encoded(struct screen *, struct place_encoding *);
 /* Images under this area are left out in this frame (before drawing an overlay there). */
 void draw_cover(struct screen *, struct rect);
 

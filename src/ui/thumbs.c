@@ -1,21 +1,24 @@
 /*
  * Sprites from disk for panels that show many: read when first asked for, kept while there is room.
  *
- * Reading happens in the terminal's thread, so a frame spends a few milliseconds on it at most and
- * the rest comes with the next frames. Large pictures are shrunk on the way in.
+ * Small files are read in the terminal's thread, so a frame spends a few milliseconds on it at most
+ * and the rest comes with the next frames. Large ones are read beside it, and shrunk on the way in.
  */
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "sprite/png.h"
-#include "ui/ui.h"
+#include "ui/errand.h"
 
-enum { THUMBS = 256, THUMB_SIDE = 512, FRAME_MS = 4, NEXT_MS = 10 };
+enum { THUMBS = 256, THUMB_SIDE = 512, FRAME_MS = 4, NEXT_MS = 10, SMALL_FILE = 64 << 10 };
 
 struct entry {
     char *path;
     struct image *image;
-    bool broken;
+    bool broken, loading;
     uint64_t serial, used;
 };
 
@@ -43,6 +46,63 @@ static struct image *read_image(const char *path)
     }
     return image;
 }
+
+/* ---- large files ---- */
+
+struct thumb_errand {
+    struct errand errand; /* first */
+    char path[PATH_MAX];
+    uint64_t serial;
+    struct image *image;
+};
+
+static void read_large(struct work *work)
+{
+    struct thumb_errand *w = (struct thumb_errand *)work;
+    w->image = read_image(w->path);
+}
+
+/* Its entry may have made room for others meanwhile. */
+static void was_read(struct ui *ui, struct errand *e)
+{
+    struct thumb_errand *w = (struct thumb_errand *)e;
+    for (int i = 0; ui->thumbs && i < ui->thumbs->count; i++) {
+        struct entry *t = &ui->thumbs->entry[i];
+        if (!t->loading || t->serial != w->serial)
+            continue;
+        t->loading = false;
+        t->image = w->image;
+        t->broken = !w->image;
+        w->image = NULL;
+    }
+}
+
+static void errand_free(struct errand *e)
+{
+    image_free(((struct thumb_errand *)e)->image);
+    free(e);
+}
+
+static bool send_for(struct ui *ui, struct entry *t)
+{
+    struct thumb_errand *w = calloc(1, sizeof *w);
+    if (!w)
+        return false;
+    w->errand = (struct errand){{.run = read_large}, was_read, errand_free};
+    w->serial = t->serial;
+    snprintf(w->path, sizeof w->path, "%s", t->path);
+    t->loading = true;
+    errand_send(ui, &w->errand);
+    return true;
+}
+
+static bool is_large(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && st.st_size > SMALL_FILE;
+}
+
+/* ---- all of them ---- */
 
 /* A place for one more: a new one, or that of the entry that was not used for longest. */
 static struct entry *make_room(struct thumbs *t)
@@ -94,8 +154,11 @@ struct thumb thumb_get(struct ui *ui, const char *path)
         return (struct thumb){.broken = true};
     double began = clock_ms();
     struct entry *e = make_room(t);
-    struct image *image = read_image(path);
-    *e = (struct entry){.path = name, .image = image, .broken = !image, .serial = t->clock};
+    *e = (struct entry){.path = name, .serial = t->clock};
+    if (!is_large(path) || !send_for(ui, e)) {
+        e->image = read_image(path);
+        e->broken = !e->image;
+    }
     t->spent_ms += clock_ms() - began;
     return thumb_of(e, t->clock);
 }

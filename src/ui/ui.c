@@ -544,7 +544,7 @@ static int start(struct ui *ui, const struct settings *said, const char *preset,
     ui->now_ms = clock_ms();
     draw(ui);
     out_flush(&ui->out);
-    ui->worker = worker_new(WORKER_NICE, NULL);
+    errands_start(ui, WORKER_NICE);
     return start_engine(ui, path, e);
 }
 
