@@ -72,6 +72,14 @@ CUDA_SRC = src/base/err.c src/base/fileio.c src/ops/arena.c src/ops/cost.c
 CUDA_OBJ = $(CUDA:%=$(BUILD)/%.o) $(CUDA_C:%=$(BUILD)/%.o) $(CUDA_SRC:%=$(BUILD)/gpu/%.o)
 CUDA_SO  = $(BUILD)/libspritty_cuda.so
 SHIM_OBJ = $(if $(NO_SHIM),,$(SHIM:%=$(BUILD)/shim/%.o))
+# The calls of cuBLASLt and cuDNN, in front of stand-ins for both that check and compute what they are
+# asked (tests/gpu_shim/fake), where NVIDIA's headers are.
+LIBRARY = $(wildcard tests/gpu_shim/fake/*.c) $(patsubst %,gpu/%.c,library blas conv sdpa dnn \
+          dnn_shapes choices)
+CUDA_DIRS  := $(if $(NVCC),$(filter-out -isystem,$(CUDA_FLAGS)))
+NO_LIBRARY  = $(or $(NO_SHIM),$(if $(and $(wildcard $(CUDA_DIRS:%=%/cublasLt.h)),$(wildcard \
+                $(CUDA_DIRS:%=%/cudnn.h))),,there are no headers of cuBLASLt and cuDNN here))
+LIBRARY_OBJ = $(if $(NO_LIBRARY),,$(LIBRARY:%=$(BUILD)/shim/%.o))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
 .DEFAULT_GOAL := all
@@ -150,6 +158,8 @@ $(BUILD)/shim/%.c.o: %.c Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
 	$(Q)$(COMPILE) $(SHIM_SAN) -fPIC -c -o $@ $<
+
+$(LIBRARY_OBJ): CFLAGS += $(CUDA_FLAGS)
 
 # The backend through the shim as a shared object, in the place of the real one.
 SHIM_SO = $(BUILD)/shim/libspritty_cuda.so
@@ -263,6 +273,16 @@ $(BUILD)/test_cuda_load: $(if $(NO_SHIM),,$(SHIM_SO))
 $(BUILD)/test_cuda_load: EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',-DSHIM_SO='"$(SHIM_SO)"')
 $(SHIM_TESTS): EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',$(SHIM_OBJ))
 
+$(BUILD)/test_gpu_library: $(SHIM_OBJ) $(LIBRARY_OBJ)
+$(BUILD)/test_gpu_library: EXTRA = $(if $(NO_LIBRARY),-DNO_LIBRARY='"$(NO_LIBRARY)"',$(SHIM_OBJ) \
+                                   $(LIBRARY_OBJ))
+# The real cuDNN, asked about a device that is only described.
+NO_DNN = $(or $(NO_LIBRARY),$(if $(filter %libcudnn.so %libcudnn.so.9,$(CUDA_LIBS)),,there is no \
+           cuDNN here),$(if $(SAN),cuDNN is not made for sanitizers))
+$(BUILD)/test_cudnn: $(if $(NO_DNN),,gpu/dnn.c gpu/dnn_shapes.c)
+$(BUILD)/test_cudnn: EXTRA = $(if $(NO_DNN),-DNO_DNN='"$(NO_DNN)"',gpu/dnn.c gpu/dnn_shapes.c \
+    $(CUDA_FLAGS) -DSTUB='"$(dir $(NVCC))../lib64/stubs/libcuda.so"' $(CUDA_LIBS))
+
 $(BUILD)/bench_%: tests/bench_%.c $(LIB) Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
@@ -273,4 +293,5 @@ build/fuzz/%: tests/fuzz/%.c $(LIB) Makefile
 	$(SAY) "  cc    $<"
 	$(Q)$(COMPILE) -fsanitize=fuzzer -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
 
--include $(OBJ:.o=.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/*.d) $(CUDA_OBJ:.o=.d) $(SHIM_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/*.d) $(CUDA_OBJ:.o=.d) $(SHIM_OBJ:.o=.d) \
+    $(LIBRARY_OBJ:.o=.d)

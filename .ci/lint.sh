@@ -24,8 +24,8 @@ term|src/ui/screen\.c
 pthread|src/(base/(parallel|worker)|engine/|pull/)|tests/
 omp|src/(base/parallel|ops/)
 cuda.*|gpu/
-cudnn.*|gpu/
-cublas.*|gpu/
+cudnn.*|gpu/|tests/gpu_shim/fake/
+cublas.*|gpu/|tests/gpu_shim/fake/
 nvml|gpu/
 '
 echo "$homes" | while IFS='|' read -r header home; do

@@ -86,33 +86,28 @@ static int run(struct library *l, const struct dnn_plan *plan, int variant,
 static int try_plan(void *call, int i, void *stream)
 {
     struct conv_call *c = call;
-    return run(c->l, &c->plan[i], c->variant[i], c, c->y.data, stream);
+    struct library *l = c->l;
+    if (!dnn_plan(&c->plan[i], &l->dnn, library_scratch(l), l->why, sizeof l->why))
+        return NOT_TAKEN;
+    return run(l, &c->plan[i], c->variant[i], c, c->y.data, stream);
 }
 
-/* Appends the plans that cuDNN can make of one variant. */
+/* Appends what cuDNN proposes for one variant. */
 static void collect(struct library *l, struct conv_call *c, int variant)
 {
     struct dnn_graph g = {.failed = false};
     const struct conv_shape s = part(c, variant);
-    dnn_desc proposal[4 * PROPOSALS];
+    dnn_desc proposal[PROPOSALS];
     unsigned refuse = s.type == DT_F32 && !l->options.tf32 ? DNN_NO_TENSOR_CORES : 0;
-    char why[160] = "";
-    int proposed = 0, made = 0;
+    int proposed = 0;
     if (conv_graph(&g, &s, &l->dnn) == 0)
-        proposed = dnn_proposals(&g, &l->dnn, refuse, proposal, 4 * PROPOSALS);
+        proposed = dnn_proposals(&g, &l->dnn, refuse, proposal, PROPOSALS);
     if (!proposed)
         snprintf(l->why, sizeof l->why, "cuDNN: %.200s", g.why[0] ? g.why : "no engine");
     for (int i = 0; i < proposed; i++) {
-        if (made == PROPOSALS) {
-            dnn_drop(proposal[i]);
-        } else if (dnn_plan(&c->plan[c->count], &l->dnn, proposal[i], library_scratch(l), why,
-                            sizeof why)) {
-            c->variant[c->count++] = variant;
-            made++;
-        }
+        c->variant[c->count] = variant;
+        c->plan[c->count++] = (struct dnn_plan){NULL, proposal[i]};
     }
-    if (proposed && !made)
-        snprintf(l->why, sizeof l->why, "cuDNN: %d engines, and none can: %s", proposed, why);
     dnn_free(&g);
 }
 
@@ -131,7 +126,7 @@ static int make(struct library *l, struct plan *p, const void *call, void *strea
     void *y = NULL;
     c.l = l;
     collect(l, &c, WHOLE);
-    if (splits(&c) && (l->options.autotune == AUTOTUNE_MEASURE || c.count == 0))
+    if (splits(&c))
         collect(l, &c, SPLIT);
     if (c.count == 0)
         return NOT_TAKEN;

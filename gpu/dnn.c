@@ -360,15 +360,15 @@ static cudnnStatus_t describe_plan(dnn_desc plan, const struct dnn *d, dnn_desc 
     return rc == CUDNN_STATUS_SUCCESS ? cudnnBackendFinalize(plan) : rc;
 }
 
-bool dnn_plan(struct dnn_plan *to, const struct dnn *d, dnn_desc proposal, size_t most, char *why,
-              size_t size)
+bool dnn_plan(struct dnn_plan *to, const struct dnn *d, size_t most, char *why, size_t size)
 {
     int64_t got = 0, scratch = 0;
-    *to = (struct dnn_plan){NULL, proposal};
+    if (to->plan || !to->proposal)
+        return to->plan != NULL;
     cudnnStatus_t rc = cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR,
                                                     &to->plan);
     if (rc == CUDNN_STATUS_SUCCESS)
-        rc = describe_plan(to->plan, d, proposal);
+        rc = describe_plan(to->plan, d, to->proposal);
     if (rc == CUDNN_STATUS_SUCCESS)
         rc = cudnnBackendGetAttribute(to->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
                                       CUDNN_TYPE_INT64, 1, &got, &scratch);

@@ -83,14 +83,14 @@ enum dnn_refuse {
  * more digits than the types do, are never proposed. */
 int dnn_proposals(struct dnn_graph *, const struct dnn *, unsigned refuse, dnn_desc *to, int max);
 
-/* A plan, and the proposal that it was made of, which lives as long. */
+/* A proposal, and once it was asked for, the plan that is made of it. */
 struct dnn_plan {
     dnn_desc plan, proposal;
 };
-/* Takes the proposal over. False when the engine cannot after all, or wants more scratch than
- * `most` bytes; then why[size] is the reason. */
-bool dnn_plan(struct dnn_plan *, const struct dnn *, dnn_desc proposal, size_t most, char *why,
-              size_t size);
+/* Makes the plan, if it has not been made: cuDNN may compile a kernel for that, which takes up to a
+ * second. False when the engine cannot after all, or wants more scratch than `most` bytes: then
+ * nothing is left of both, and why[size] is the reason. */
+bool dnn_plan(struct dnn_plan *, const struct dnn *, size_t most, char *why, size_t size);
 void dnn_plan_free(struct dnn_plan *); /* all zeros: nothing */
 void dnn_drop(dnn_desc);               /* NULL: nothing */
 

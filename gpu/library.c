@@ -133,13 +133,24 @@ static int time_one(struct library *l, proposal_runner *run, void *call, int i, 
     return rc == 0 ? clock_between(l->from, l->to, ms) : rc;
 }
 
+/* What the file says, or -1. Where it is measured only what was measured counts. */
+static int known_choice(const struct library *l, const char *measured, const char *text)
+{
+    int known = -1;
+    if (l->options.autotune != AUTOTUNE_OFF)
+        known = choices_get(&l->choices, l->where, measured);
+    if (known < 0 && l->options.autotune == AUTOTUNE_HEURISTIC)
+        known = choices_get(&l->choices, l->where, text);
+    return known;
+}
+
 int library_choose(struct library *l, const struct plan_key *key, int count, proposal_runner *run,
                    void *call, void *stream, int *chosen)
 {
-    char text[KEY_TEXT];
+    char measured[KEY_TEXT + 16] = "measured ", *text = measured + strlen(measured);
     float best = 0, ms;
     key_text(l, key, text);
-    int known = l->options.autotune == AUTOTUNE_OFF ? -1 : choices_get(&l->choices, l->where, text);
+    int known = known_choice(l, measured, text);
     if (known >= 0 && known < count) {
         int rc = run(call, known, stream);
         if (rc == 0)
@@ -165,7 +176,8 @@ int library_choose(struct library *l, const struct plan_key *key, int count, pro
         return NOT_TAKEN;
     l->stats.measured += l->options.autotune == AUTOTUNE_MEASURE;
     if (l->options.autotune != AUTOTUNE_OFF)
-        choices_put(&l->choices, l->where, text, *chosen);
+        choices_put(&l->choices, l->where,
+                    l->options.autotune == AUTOTUNE_MEASURE ? measured : text, *chosen);
     return 0;
 }
 

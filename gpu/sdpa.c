@@ -9,6 +9,7 @@
  */
 #include "library_priv.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -27,7 +28,8 @@ struct sdpa_call {
 static int run_flash(struct library *l, const struct dnn_plan *plan, const struct sdpa_call *c,
                      void *y, void *stream)
 {
-    float scale = c->scale, masked = -INFINITY;
+    /* what a score that may not be seen becomes: up to 9.9 infinity makes NaNs */
+    float scale = c->scale, masked = cudnnGetVersion() < 91000 ? -FLT_MAX : -INFINITY;
     struct dnn_io io = {{SDPA_Q, SDPA_K, SDPA_V, SDPA_Y, SDPA_SCALE, SDPA_MASKED},
                         {c->q, c->k, c->v, y, &scale, &masked},
                         c->shape.causal ? 6 : 5};
@@ -41,23 +43,23 @@ static int run_flash(struct library *l, const struct dnn_plan *plan, const struc
 static int try_flash(void *call, int i, void *stream)
 {
     struct sdpa_call *c = call;
-    return run_flash(c->l, &c->plan[i], c, c->y, stream);
+    struct library *l = c->l;
+    if (!dnn_plan(&c->plan[i], &l->dnn, library_scratch(l), l->why, sizeof l->why))
+        return NOT_TAKEN;
+    return run_flash(l, &c->plan[i], c, c->y, stream);
 }
 
 static void collect(struct library *l, struct sdpa_call *c)
 {
     struct dnn_graph g = {.failed = false};
     dnn_desc proposal[PROPOSALS];
-    char why[150] = "";
     int proposed = 0;
     if (sdpa_graph(&g, &c->shape, &l->dnn) == 0)
         proposed = dnn_proposals(&g, &l->dnn, 0, proposal, PROPOSALS);
+    if (!proposed)
+        snprintf(l->why, sizeof l->why, "cuDNN: %.200s", g.why[0] ? g.why : "no engine");
     for (int i = 0; i < proposed; i++)
-        if (dnn_plan(&c->plan[c->count], &l->dnn, proposal[i], library_scratch(l), why, sizeof why))
-            c->count++;
-    if (c->count == 0)
-        snprintf(l->why, sizeof l->why, "cuDNN: %d engines, and none can: %s%.60s", proposed, why,
-                 g.why);
+        c->plan[c->count++] = (struct dnn_plan){NULL, proposal[i]};
     dnn_free(&g);
 }
 

@@ -1,0 +1,32 @@
+/*
+ * Stand-ins for cuBLASLt and cuDNN, for machines without a GPU: they hold what our calls describe
+ * to the libraries' rules as their headers and references state them, and then compute it naively,
+ * in double, on the host. Compiled against NVIDIA's own headers, so a wrong name, type or size is
+ * found as well. What is wrong with a call goes to stderr, and the call fails as it would for real.
+ *
+ * Each library proposes several algorithms, of which some cannot be used, as real ones do: one
+ * wants too much scratch, one cannot be finished, one fails when it runs, one gives other results
+ * every time. Those that work take unequal time on a clock of their own, which clock.h reads.
+ */
+#ifndef SPRITTY_FAKE_H
+#define SPRITTY_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct fake_state {
+    double ms;          /* the device's time */
+    bool no_dnn;        /* cudnnCreate fails */
+    bool no_blas;       /* no product is ever proposed */
+    bool no_flash;      /* nor an attention */
+    int live;           /* descriptors that were made and not destroyed */
+    int complaints;     /* calls against the rules */
+    int64_t runs;       /* products and plans that ran */
+    int last_algorithm; /* which of the proposals that was */
+};
+extern struct fake_state fake;
+
+/* Says what is wrong; returns false. */
+bool fake_wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif
