@@ -45,7 +45,7 @@ src/sdxl/|ops/(ops_|cpu|ref)
 src/sprite/|(prompt|sdxl|ops|ui|term|store|engine|cli|gpu)/
 src/store/|(sdxl|ops|ui|term|engine|cli|gpu)/
 src/term/|(sdxl|ops|ui|store|engine|cli|gpu)/
-src/import/|(ops|ui|term|store|engine|cli|gpu|prompt|pull)/
+src/import/|(ops|ui|term|store|engine|cli|gpu|pull)/
 src/pull/|(ops|ui|term|store|engine|sprite|cli|gpu|prompt|import)/
 src/engine/|(ops/(ops_|cpu|ref)|ui|term|cli|gpu)
 src/ui/|(sdxl|ops|cli|gpu)/

@@ -169,7 +169,7 @@ static void lora_chain(void **state)
                     "\"clip\":[\"11\",1]}}"
                     "}",
            &r);
-    expect(&r, "lora", "pixel:1.2, lcm:unet=0.5:te=0.25, m:unet=-0.3:te=0");
+    expect(&r, "lora", "pixel:1.2, lcm:te=0.25:unet=0.5, m:te=0:unet=-0.3");
     expect(&r, "clip_skip", "3");
     recipe_free(&r);
 }
@@ -544,7 +544,7 @@ static void exports_read_back(void **state)
     static const char *const cases[][24][2] = {
         {BASIC},
         {BASIC, {"batch", "4"}, {"clip_skip", "3"}},
-        {BASIC, {"vae", "fixed"}, {"cfg_rescale", "0.7"}, {"lora", "a:0.5, b:unet=1:te=0"}},
+        {BASIC, {"vae", "fixed"}, {"cfg_rescale", "0.7"}, {"lora", "a:0.5, b:te=0:unet=1"}},
         {BASIC, {"image", "in.png"}, {"denoise", "0.6"}, {"mask", "m.png"}, {"batch", "2"}},
         {BASIC, {"original_size", "2048x1024"}, {"crop", "8x16"}, {"target_size", "512x256"}},
         {BASIC,

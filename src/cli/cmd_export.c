@@ -4,7 +4,9 @@
 #include <string.h>
 
 #include "base/fileio.h"
+#include "base/mapfile.h"
 #include "cli/options.h"
+#include "engine/job.h"
 #include "import/comfy_export.h"
 #include "import/source.h"
 #include "import/write_preset.h"
@@ -23,11 +25,18 @@ static int fill_in(struct settings *s, struct err *e)
 
 static int export(struct cli *cli, struct recipe *r, struct settings *s, struct err *e)
 {
-    char prefix[64];
+    char prefix[64], model[PATH_MAX];
+    struct err ignored;
     if (import_file(cli->args[0], r, e) || recipe_settle(r, s, e) || fill_in(s, e))
         return -1;
     preset_name_from(cli->args[0], prefix);
     char *text = comfy_export(s, prefix, r, e);
+    if (text && settings_has(s, "model") && !find_model(s->model, model, &ignored) &&
+        folder_exists(model))
+        recipe_note(r,
+                    "model = %s is a folder; ComfyUI loads single files: put one of that name, "
+                    "ending in .safetensors, into its models/checkpoints",
+                    s->model);
     if (!text)
         return err_prefix(e, "%s", cli->args[0]);
     int rc = 0;

@@ -9,6 +9,7 @@
 #include "engine/job.h"
 #include "import/comfy_nodes.h"
 #include "import/source.h"
+#include "pull/pull.h"
 #include "sdxl/checkpoint.h"
 #include "sdxl/weights_kind.h"
 #include "sprite/png.h"
@@ -348,5 +349,9 @@ int cmd_info(struct cli *cli)
         rc = info_model(name, cli->json, &e);
     else
         rc = find_model(name, path, &e) || info_model(path, cli->json, &e) ? -1 : 0;
+    const char *pull = rc && !file ? pull_name_for(name) : NULL;
+    if (pull)
+        err_set(&e, "there is no model '%.100s' here yet: `spritty pull %s` downloads it", name,
+                pull);
     return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
 }

@@ -186,6 +186,12 @@ static bool is_quiet(const char *key)
     return false;
 }
 
+static bool is_ours(const struct a1111 *a)
+{
+    const char *version = a1111_get(a, "Version");
+    return version && !strncmp(version, "spritty ", 8);
+}
+
 /* A1111 passes SDXL's hidden state over whatever its clip skip says (sdxl_clip_l_skip is off). */
 static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, const char *value)
 {
@@ -209,6 +215,8 @@ static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, c
         set_choice(r, key, "mask_content", value, contents);
     else if (!strcmp(key, "Tiling") && !strcasecmp(value, "True"))
         recipe_set(r, "tiling", "xy");
+    else if (!strcmp(key, "Clip skip") && is_ours(a))
+        recipe_set(r, "clip_skip", value);
     else if (!strcmp(key, "Clip skip"))
         return;
     else if (!is_quiet(key))
@@ -225,6 +233,7 @@ int a1111_import(const char *text, struct recipe *r, struct err *e)
     }
     recipe_set(r, "prompt", a.prompt);
     recipe_set(r, "negative", a.negative);
+    recipe_literal(r);
     if (a.pairs) {
         for (int i = 0; i < a.pairs; i++)
             set_pair(r, &a, a.pair[i].key, a.pair[i].value);

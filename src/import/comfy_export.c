@@ -6,13 +6,15 @@
 #include <string.h>
 
 #include "base/jsonw.h"
+#include "prompt/lora_list.h"
 #include "sdxl/compat.h"
 
 struct writer {
     struct jsonw w;
     const struct settings *s;
     struct recipe *r;
-    int last; /* the number of the last node */
+    char *prompt; /* without the tags of LoRAs */
+    int last;     /* the number of the last node */
     int model, clip, clip_slot, vae, vae_slot, positive, negative, latent;
 };
 
@@ -86,33 +88,28 @@ static void lora_node(struct writer *x, const char *name, double unet, double te
     x->clip_slot = 1;
 }
 
-/* "a:0.8, b:unet=1:te=0": see comfy_parts.c. */
-static void lora_item(struct writer *x, char *item)
+/* Those of the setting, then those of the prompt, whose tags ComfyUI would read as words. *plain:
+ * the prompt without them (malloc'd). */
+static int loras(struct writer *x, char **plain, struct err *e)
 {
-    double unet = 1, text = 1;
-    char *rest = item, *name = strsep(&rest, ":"), *part;
-    name += strspn(name, " ");
-    for (int i = 0; rest && (part = strsep(&rest, ":")); i++) {
-        if (!strncmp(part, "unet=", 5))
-            unet = strtod(part + 5, NULL);
-        else if (!strncmp(part, "te=", 3))
-            text = strtod(part + 3, NULL);
-        else if (i == 0)
-            unet = text = strtod(part, NULL);
-        else
-            text = strtod(part, NULL);
-    }
-    if (*name)
-        lora_node(x, name, unet, text);
-}
-
-static void loras(struct writer *x)
-{
-    bool there = settings_key_index("lora") >= 0 && settings_has(x->s, "lora");
-    char *copy = there ? strdup(settings_text(x->s, "lora")) : NULL, *rest = copy;
-    while (rest)
-        lora_item(x, strsep(&rest, ","));
-    free(copy);
+    struct lora_item *item = calloc(LORA_ITEMS, sizeof *item);
+    struct prompt_tags tags = {.count = 0};
+    const char *list = text_or(x->s, "lora", NULL);
+    int n = item ? 0 : err_set(e, "out of memory");
+    if (n == 0 && list)
+        n = lora_list_parse(list, item, e);
+    if (n >= 0 && prompt_tags_cut(text_or(x->s, "prompt", ""), false, &tags, e))
+        n = -1;
+    if (n >= 0)
+        n = lora_list_tags(&tags, item, n, e);
+    for (int i = 0; i < n; i++)
+        lora_node(x, item[i].name, item[i].unet, item[i].text);
+    *plain = n >= 0 ? strdup(tags.text) : NULL;
+    prompt_tags_free(&tags);
+    free(item);
+    if (n >= 0 && !*plain)
+        return err_set(e, "out of memory");
+    return n < 0 ? -1 : 0;
 }
 
 static int encode(struct writer *x, const char *text, bool positive)
@@ -136,6 +133,23 @@ static int encode(struct writer *x, const char *text, bool positive)
     }
     close_node(x);
     return node;
+}
+
+/* 2, the last but one, is what SDXL's nodes take anyway. */
+static void clip_layer(struct writer *x)
+{
+    char value[16] = "";
+    if (settings_key_index("clip_skip") >= 0)
+        settings_print(x->s, "clip_skip", value, sizeof value);
+    int skip = atoi(value);
+    if (skip <= 0 || skip == 2)
+        return;
+    int from = x->clip;
+    x->clip = open_node(x, "CLIPSetLastLayer");
+    put_link(x, "clip", from, x->clip_slot);
+    put_int(x, "stop_at_clip_layer", -skip);
+    close_node(x);
+    x->clip_slot = 0;
 }
 
 static int load_image(struct writer *x, const char *key)
@@ -263,8 +277,7 @@ static int sample(struct writer *x)
     int base = advanced(x, from, 0, step, true);
     x->model = x->clip = checkpoint(x, s->refiner);
     x->clip_slot = 1;
-    x->positive = refiner_text(x, text_or(s, "prompt", ""),
-                               settings_has(s, "aesthetic") ? s->aesthetic : 6);
+    x->positive = refiner_text(x, x->prompt, settings_has(s, "aesthetic") ? s->aesthetic : 6);
     x->negative = refiner_text(x, text_or(s, "negative", ""),
                                settings_has(s, "negative_aesthetic") ? s->negative_aesthetic : 2.5);
     return advanced(x, base, step, 10000, false);
@@ -337,13 +350,14 @@ static void note_differences(struct writer *x)
         }
 }
 
-static void model(struct writer *x)
+static int model(struct writer *x, char **prompt, struct err *e)
 {
     const struct settings *s = x->s;
     x->model = x->clip = x->vae = checkpoint(x, text_or(s, "model", "sd_xl_base_1.0"));
     x->clip_slot = 1;
     x->vae_slot = 2;
-    loras(x);
+    if (loras(x, prompt, e))
+        return -1;
     if (settings_has(s, "cfg_rescale") && s->cfg_rescale > 0) {
         int from = x->model;
         x->model = open_node(x, "RescaleCFG");
@@ -352,6 +366,7 @@ static void model(struct writer *x)
         close_node(x);
     }
     vae_loader(x);
+    return 0;
 }
 
 char *comfy_export(const struct settings *s, const char *prefix, struct recipe *r, struct err *e)
@@ -360,8 +375,12 @@ char *comfy_export(const struct settings *s, const char *prefix, struct recipe *
     if (refuse(s, e))
         return NULL;
     jsonw_open(&x.w, NULL, '{');
-    model(&x);
-    x.positive = encode(&x, text_or(s, "prompt", ""), true);
+    if (model(&x, &x.prompt, e)) {
+        free(jsonw_take(&x.w));
+        return NULL;
+    }
+    clip_layer(&x);
+    x.positive = encode(&x, x.prompt, true);
     x.negative = encode(&x, text_or(s, "negative", ""), false);
     int done = hires(&x, sample(&x));
     int decoded = open_node(&x, "VAEDecode");
@@ -374,6 +393,7 @@ char *comfy_export(const struct settings *s, const char *prefix, struct recipe *
     close_node(&x);
     jsonw_close(&x.w, '}');
     note_differences(&x);
+    free(x.prompt);
     char *text = jsonw_take(&x.w);
     if (!text)
         err_set(e, "out of memory");

@@ -169,6 +169,11 @@ void comfy_graph_free(struct comfy_graph *g)
     free(g);
 }
 
+bool comfy_is_editors(const struct comfy_graph *g)
+{
+    return g->editor;
+}
+
 int comfy_count(const struct comfy_graph *g)
 {
     return g->count;

@@ -23,6 +23,7 @@ struct comfy_graph *comfy_graph_parse(const char *text, size_t size, const char 
                                       struct err *);
 void comfy_graph_free(struct comfy_graph *);
 
+bool comfy_is_editors(const struct comfy_graph *); /* which of the two forms it is */
 int comfy_count(const struct comfy_graph *);
 const char *comfy_id(const struct comfy_graph *, int node);
 const char *comfy_class(const struct comfy_graph *, int node); /* never NULL */

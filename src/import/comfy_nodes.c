@@ -286,6 +286,8 @@ static void apply(struct comfy_walk *w)
     recipe_set(w->r, "compat", "comfyui");
     base_stage(w, first, goes_on);
     later_stages(w);
+    if (!comfy_is_editors(w->g)) /* the editor expands {a|b} before it sends the other form */
+        recipe_literal(w->r);
 }
 
 /* ---- where to begin ---- */

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "prompt/lora_list.h"
+
 #define CHECKPOINTS "CheckpointLoaderSimple|CheckpointLoader|unCLIPCheckpointLoader"
 #define LORAS       "LoraLoader|LoraLoaderModelOnly"
 
@@ -70,20 +72,18 @@ static void walk_clip(struct comfy_walk *w, int encoder)
     }
 }
 
-/* "name:0.8", or "name:unet=0.8:te=0" when they differ; the first to be applied comes first. */
+/* The first to be applied comes first. */
 static void put_loras(struct comfy_walk *w)
 {
-    char *text = NULL;
+    char *text = NULL, one[LORA_ITEM_NAME + 64];
     size_t size;
     FILE *f = w->loras ? open_memstream(&text, &size) : NULL;
     for (int i = w->loras - 1; f && i >= 0; i--) {
         const struct comfy_lora *l = &w->lora[i];
-        double text_weight = l->text_used ? l->text : 0;
-        fprintf(f, "%s%s:", i < w->loras - 1 ? ", " : "", l->name);
-        if (text_weight == l->unet)
-            fprintf(f, "%.10g", l->unet);
-        else
-            fprintf(f, "unet=%.10g:te=%.10g", l->unet, text_weight);
+        struct lora_item item = {.unet = l->unet, .text = l->text_used ? l->text : 0};
+        snprintf(item.name, sizeof item.name, "%s", l->name);
+        lora_item_print(&item, one, sizeof one);
+        fprintf(f, "%s%s", i < w->loras - 1 ? ", " : "", one);
     }
     if (f && fclose(f) == 0)
         recipe_set(w->r, "lora", text);

@@ -8,7 +8,7 @@
 #include "import/comfy_graph.h"
 #include "import/recipe.h"
 
-enum { COMFY_BUDGET = 4000, COMFY_MAX_STAGES = 4, COMFY_MAX_LORAS = 64 };
+enum { COMFY_BUDGET = 4000, COMFY_MAX_STAGES = 4, COMFY_MAX_LORAS = 32 };
 
 /* What happens to the image between two samplers. */
 struct comfy_upscale {

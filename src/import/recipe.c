@@ -184,3 +184,13 @@ void recipe_file_name(struct recipe *r, const char *file, char out[256])
     if (ends_with(out, ".safetensors"))
         out[strlen(out) - strlen(".safetensors")] = '\0';
 }
+
+void recipe_literal(struct recipe *r)
+{
+    static const char *const keys[] = {"prompt", "negative"};
+    for (int i = 0; i < 2; i++) {
+        const char *text = recipe_get(r, keys[i]);
+        if (text && (strchr(text, '{') || strstr(text, "__")) && settings_key_index("dynamic") >= 0)
+            recipe_set(r, "dynamic", "no");
+    }
+}

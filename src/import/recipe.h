@@ -38,6 +38,9 @@ void recipe_note(struct recipe *, const char *fmt, ...) __attribute__((format(pr
 int recipe_settle(struct recipe *, struct settings *s, struct err *);
 void recipe_free(struct recipe *);
 
+/* The prompts are what was read in the end: braces and __ in them choose nothing any more. */
+void recipe_literal(struct recipe *);
+
 /* The name of a model, LoRA or VAE as `spritty` looks for it, from another tool's file name:
  * without folder and .safetensors. out[256]. A pickle is noted. */
 void recipe_file_name(struct recipe *, const char *file, char out[256]);
