@@ -76,6 +76,11 @@ int gpu_combine(struct tensor *y, int count, const float *k, const struct tensor
  * values. */
 int gpu_combine_at(struct tensor *y, int count, const float *k, const struct tensor *const *x,
                    void *stream);
+/* y = b + mask (a - b); mask [1 or n, h, w, 1]. */
+int gpu_blend(struct tensor *y, const struct tensor *a, const struct tensor *b,
+              const struct tensor *mask, void *stream);
+/* Each image of y times share * std(like) / std(y) + 1 - share. */
+int gpu_match_std(struct tensor *y, const struct tensor *like, float share, void *stream);
 
 /* -- pixels.cu -- */
 

@@ -328,6 +328,25 @@ static void combine(struct ops *o, struct tensor *y, int count, const float *k,
          cost_move(y, NULL, NULL, (size_t)count * tensor_bytes(y)));
 }
 
+static void blend(struct ops *o, struct tensor *y, const struct tensor *a, const struct tensor *b,
+                  const struct tensor *mask)
+{
+    struct gpu *g = gpu_of(o);
+    if (g->failed)
+        return;
+    check_blend(y, a, b, mask);
+    done(g, gpu_blend(y, a, b, mask, g->stream), "blend", cost_move(y, a, b, tensor_bytes(mask)));
+}
+
+static void match_std(struct ops *o, struct tensor *y, const struct tensor *like, float share)
+{
+    struct gpu *g = gpu_of(o);
+    if (g->failed)
+        return;
+    check_match_std(y, like, share);
+    done(g, gpu_match_std(y, like, share, g->stream), "match_std", cost_move(y, y, like, 0));
+}
+
 /* -- the backend --------------------------------------------------------------------------------
  */
 
@@ -413,6 +432,8 @@ static const struct ops gpu_table = {
     .record_end = gpu_record_end,
     .replay = gpu_replay,
     .free_recording = gpu_free_recording,
+    .blend = blend,
+    .match_std = match_std,
     .sync = sync_all,
     .stats = stats,
     .close = close_all,

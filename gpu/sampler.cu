@@ -76,7 +76,77 @@ bool gather(inputs *in, const struct tensor *y, int count, const struct tensor *
     return bits % 16 == 0 && tensor_count(y) % 4 == 0;
 }
 
+__global__ void __launch_bounds__(THREADS)
+    blend(float *y, const float *a, const float *b, const float *mask, int64_t count, int channels,
+          int64_t masked)
+{
+    int64_t at = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+    if (at < count)
+        y[at] = b[at] + mask[at / channels % masked] * (a[at] - b[at]);
+}
+
+/* The sums of x - base and of its square over a block that holds one image; all threads have
+ * them. */
+__device__ inline void moments(const float *x, int64_t size, float base, float *part, float *sum,
+                               float *squares)
+{
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    float s = 0, q = 0;
+    for (int64_t i = threadIdx.x; i < size; i += THREADS) {
+        float d = x[i] - base;
+        s += d;
+        q += d * d;
+    }
+    s = warp_sum(s);
+    q = warp_sum(q);
+    __syncthreads();
+    if (lane == 0)
+        part[warp] = s, part[THREADS / WARP + warp] = q;
+    __syncthreads();
+    *sum = *squares = 0;
+    for (int i = 0; i < THREADS / WARP; i++)
+        *sum += part[i], *squares += part[THREADS / WARP + i];
+}
+
+/* Twice over the values: the mean first, so that nothing is lost where it is far from 0. */
+__device__ inline float deviation(const float *x, int64_t size, float *part)
+{
+    float sum, squares, rest;
+    moments(x, size, 0, part, &sum, &squares);
+    float mean = sum / (float)size;
+    moments(x, size, mean, part, &rest, &squares);
+    return sqrtf(squares);
+}
+
+/* A block an image. */
+__global__ void __launch_bounds__(THREADS)
+    match_std(float *y, const float *like, int64_t size, float share)
+{
+    SHARED(float, part, 2 * THREADS / WARP);
+    y += blockIdx.x * size;
+    like += blockIdx.x * size;
+    float own = deviation(y, size, part), other = deviation(like, size, part);
+    float k = own > 0 ? share * (other / own) + 1 - share : 1;
+    for (int64_t i = threadIdx.x; i < size; i += THREADS)
+        y[i] *= k;
+}
+
 } // namespace
+
+int gpu_blend(struct tensor *y, const struct tensor *a, const struct tensor *b,
+              const struct tensor *mask, void *stream)
+{
+    int64_t values = tensor_count(y);
+    return launch(blend, dim3(blocks_for(values, THREADS)), dim3(THREADS), stream, (float *)y->data,
+                  (const float *)a->data, (const float *)b->data, (const float *)mask->data, values,
+                  y->c, tensor_rows(mask));
+}
+
+int gpu_match_std(struct tensor *y, const struct tensor *like, float share, void *stream)
+{
+    return launch(match_std, dim3((unsigned)y->n), dim3(THREADS), stream, (float *)y->data,
+                  (const float *)like->data, tensor_count(y) / y->n, share);
+}
 
 int gpu_combine(struct tensor *y, int count, const float *k, const struct tensor *const *x,
                 void *stream)

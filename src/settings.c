@@ -10,6 +10,7 @@
 
 #include "base/suggest.h"
 #include "config.h"
+#include "sdxl/pipeline.h"
 #include "sdxl/sampler.h"
 #include "sdxl/schedule.h"
 #include "sprite/finish_text.h"
@@ -32,10 +33,6 @@ CHOICES(device_choice, "auto", "cpu", "cuda", "ref")
 CHOICES(precision_choice, "auto", "fp32", "bf16", "fp16", "fp8")
 CHOICES(memory_choice, "auto", "speed", "balanced", "constrained")
 CHOICES(fit_choice, "crop", "stretch", "pad")
-CHOICES(content_choice, "original", "grey", "noise", "nothing")
-CHOICES(tiling_choice, "off", "x", "y", "xy")
-CHOICES(upscale_choice, "latent_nearest", "latent_nearest_exact", "latent_bilinear",
-        "latent_bicubic", "nearest", "bilinear", "bicubic", "lanczos")
 CHOICES(background_choice, "cut", "keep")
 
 #define AT(field) offsetof(struct settings, field)
@@ -86,19 +83,19 @@ static const struct settings_key table[] = {
      GROUP_IMAGE, "mask blur", PICK_NONE},
     {"mask_grow", KEY_INT, AT(mask_grow), -256, 256, NULL, "pixels by which it grows, or shrinks",
      GROUP_IMAGE, "mask grow", PICK_NONE},
-    {"mask_content", KEY_CHOICE, AT(mask_content), 0, 0, content_choice,
+    {"mask_content", KEY_CHOICE, AT(mask_content), 0, 0, content_name,
      "what lies under the mask at the start", GROUP_IMAGE, "under mask", PICK_NONE},
     {"hires", KEY_REAL, AT(hires), 1, 8, NULL, "second pass, so many times larger; 1 is none",
      GROUP_IMAGE, "hires", PICK_NONE},
     {"hires_size", KEY_SIZE, AT(hires_size), 8, 16384, NULL, "second pass at this size",
      GROUP_IMAGE, "hires size", PICK_NONE},
-    {"hires_upscale", KEY_CHOICE, AT(hires_upscale), 0, 0, upscale_choice,
+    {"hires_upscale", KEY_CHOICE, AT(hires_upscale), 0, 0, upscale_name,
      "how it is enlarged before", GROUP_IMAGE, "hires by", PICK_NONE},
     {"hires_denoise", KEY_REAL, AT(hires_denoise), 0, 1, NULL, "how much of it is made new",
      GROUP_IMAGE, "hires dn.", PICK_NONE},
     {"hires_steps", KEY_INT, AT(hires_steps), 0, MAX_STEPS, NULL,
      "steps of the second pass; 0 is as many as steps", GROUP_IMAGE, "hires steps", PICK_NONE},
-    {"tiling", KEY_CHOICE, AT(tiling), 0, 0, tiling_choice, "edges that meet when it is repeated",
+    {"tiling", KEY_CHOICE, AT(tiling), 0, 0, tiling_name, "edges that meet when it is repeated",
      GROUP_PICTURE, "tiling", PICK_NONE},
     {"vae", KEY_TEXT, AT(vae), 0, 0, NULL, "a VAE in place of the model's own: file or folder",
      GROUP_MODEL, "vae", PICK_WEIGHTS},
@@ -114,8 +111,8 @@ static const struct settings_key table[] = {
      GROUP_GUIDANCE, "rescale", PICK_NONE},
     {"cfg_start", KEY_REAL, AT(cfg_start), 0, 1, NULL, "guidance begins at this share of the steps",
      GROUP_GUIDANCE, "cfg from", PICK_NONE},
-    {"cfg_end", KEY_REAL, AT(cfg_end), 0, 1, NULL, "and ends at this one; beyond, steps are faster",
-     GROUP_GUIDANCE, "cfg until", PICK_NONE},
+    {"cfg_end", KEY_REAL, AT(cfg_end), 0.001, 1, NULL,
+     "and ends at this one; beyond, steps are faster", GROUP_GUIDANCE, "cfg until", PICK_NONE},
     {"original_size", KEY_SIZE, AT(original_size), 1, 16384, NULL,
      "size that the model is told; the picture's own", GROUP_GUIDANCE, "told size", PICK_NONE},
     {"crop", KEY_SIZE, AT(crop), 0, 16384, NULL, "LEFTxTOP cut off, that the model is told",

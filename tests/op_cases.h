@@ -23,6 +23,8 @@ enum op_kind {
     OP_EMBEDDING,
     OP_COPY,
     OP_COMBINE,
+    OP_BLEND,
+    OP_MATCH_STD,
     OP_KINDS
 };
 
@@ -57,7 +59,8 @@ struct op_case {
     int skew; /* channels in front of a view, so that rows are not aligned */
     /* copy, layer norm: from f32; copy, conv, linear: to f32 */
     bool f32_in, f32_out;
-    /* combine: tensors, and which of them is y (from 1; 0 none) */
+    /* combine: tensors, and which of them is y (from 1; 0 none); blend: 1 is a, 2 is b, and the
+     * images of the mask are `count` */
     int count, alias;
     float f32, bf16; /* bounds; 0: those of the op */
 };
@@ -78,6 +81,8 @@ static const struct op_bound op_bounds[OP_KINDS] = {
     [OP_EMBEDDING] = {"embedding", 1e-7f, 3.4e-3f},
     [OP_COPY] = {"copy", EXACT, 3.4e-3f},
     [OP_COMBINE] = {"combine", 2e-7f, 2e-7f},
+    [OP_BLEND] = {"blend", 2e-7f, 2e-7f},
+    [OP_MATCH_STD] = {"match_std", 3e-7f, 3e-7f},
 };
 
 #define CONV1      .k = 1
@@ -271,6 +276,15 @@ static const struct op_case op_cases[] = {
     {OP_COMBINE, "three, y is the first", .h = 7, .w = 3, .c = 3, .count = 3, .alias = 1},
     {OP_COMBINE, "four", .n = 2, .h = 16, .w = 16, .c = 4, .count = 4},
     {OP_COMBINE, "four, y is the last", .n = 2, .h = 16, .w = 16, .c = 4, .count = 4, .alias = 4},
+
+    {OP_BLEND, "one mask for all", .n = 3, .h = 7, .w = 5, .c = 4, .count = 1},
+    {OP_BLEND, "a mask each", .n = 3, .h = 7, .w = 5, .c = 4, .count = 3},
+    {OP_BLEND, "onto a", .n = 2, .h = 16, .w = 17, .c = 4, .count = 1, .alias = 1},
+    {OP_BLEND, "onto b", .h = 9, .w = 9, .c = 3, .count = 1, .alias = 2},
+
+    {OP_MATCH_STD, "half", .n = 3, .h = 7, .w = 5, .c = 4, .gain = 0.5f},
+    {OP_MATCH_STD, "all, off centre", .n = 2, .h = 33, .w = 17, .c = 4, .gain = 1, .mean = 9},
+    {OP_MATCH_STD, "none", .h = 3, .w = 3, .c = 4, .gain = 0.25f},
 };
 
 enum { OP_CASES = sizeof op_cases / sizeof op_cases[0] };

@@ -384,6 +384,28 @@ static inline struct tensor *run_combine(struct rig *g)
     return y;
 }
 
+static inline struct tensor *run_blend(struct rig *g)
+{
+    struct tensor *a = rig_input(g, RIG_F32, g->c->c), *b = rig_input(g, RIG_F32, g->c->c);
+    struct tensor *mask = rig_fill(g, rig_alloc(g, RIG_F32, g->c->count, a->h, a->w, 1), 1, 0.5f);
+    struct tensor *y = g->c->alias == 1 ? a : g->c->alias == 2 ? b : NULL;
+    if (!y)
+        y = rig_output(g, RIG_F32, a->n, a->h, a->w, a->c);
+    rig_break(g, y);
+    g->o->blend(g->o, y, a, b, mask);
+    return y;
+}
+
+/* The inputs' gain is the share as well. */
+static inline struct tensor *run_match_std(struct rig *g)
+{
+    struct tensor *y = rig_input(g, RIG_F32, g->c->c);
+    struct tensor *like = rig_fill(g, rig_alloc(g, RIG_F32, y->n, y->h, y->w, y->c), 3, 1);
+    rig_break(g, y);
+    g->o->match_std(g->o, y, like, g->c->gain);
+    return y;
+}
+
 static inline struct tensor *rig_call(struct rig *g)
 {
     switch (g->c->op) {
@@ -406,6 +428,10 @@ static inline struct tensor *rig_call(struct rig *g)
         return run_copy(g);
     case OP_COMBINE:
         return run_combine(g);
+    case OP_BLEND:
+        return run_blend(g);
+    case OP_MATCH_STD:
+        return run_match_std(g);
     case OP_KINDS:
         break;
     }

@@ -253,9 +253,11 @@ static void test_between_parts(void **state)
     struct model_config c;
     struct err e = {0};
     parse_good(&c);
-    c.unet.in_channels = 9;
+    c.unet.in_channels = 9; /* an inpainting model reads mask and picture as well */
+    assert_int_equal(config_check(&c, "m", &e), 0);
+    c.unet.in_channels = 8;
     assert_int_equal(config_check(&c, "m", &e), -1);
-    assert_non_null(strstr(e.text, "inpainting"));
+    assert_non_null(strstr(e.text, "8 input"));
     parse_good(&c);
     c.unet.context = 1280;
     assert_int_equal(config_check(&c, "m", &e), -1);
@@ -263,7 +265,12 @@ static void test_between_parts(void **state)
     parse_good(&c);
     c.unet.added_inputs = 2560; /* the refiner: 1280 + 5 * 256 */
     assert_int_equal(config_check(&c, "m", &e), -1);
-    assert_non_null(strstr(e.text, "refiner is not supported yet"));
+    assert_non_null(strstr(e.text, "2560"));
+    c.refiner = true;
+    c.unet.context = 1280;
+    c.text[0] = (struct clip_config){0};
+    assert_int_equal(config_check(&c, "m", &e), 0);
+    assert_int_equal(c.size_conditions, 5);
     parse_good(&c);
     c.unet.added_inputs = 2817;
     assert_int_equal(config_check(&c, "m", &e), -1);
@@ -373,7 +380,7 @@ static void test_index(void **state)
          NULL, false},
         {"{\"_class_name\":\"StableDiffusionPipeline\"}", "StableDiffusionPipeline", false},
         {"{\"_class_name\":\"StableDiffusionXLImg2ImgPipeline\",\"text_encoder\":[null,null]}",
-         "refiner", false},
+         NULL, true},
         {"{\"_class_name\":7}", "_class_name", false},
         {"[]", "_class_name", false},
     };

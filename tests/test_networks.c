@@ -167,7 +167,16 @@ static void check_unet_texts(const struct unet *u, struct ops *o, const struct g
     }
     o->upload(o, &text, states);
     o->upload(o, &x, in);
-    struct unet_inputs all = {TEXTS, tokens, &text, pools, size, 6, steps, STEPS, N, reads};
+    struct unet_inputs all = {.texts = TEXTS,
+                              .tokens = tokens,
+                              .text = &text,
+                              .pooled = pools,
+                              .sizes = size,
+                              .size_conditions = 6,
+                              .timesteps = steps,
+                              .steps = STEPS,
+                              .n = N,
+                              .reads = reads};
     struct unet_run run;
     assert_int_equal(unet_prepare(u, o, &all, &run, &e), 0);
     assert_int_equal(run.spans[0], 3);
@@ -180,8 +189,14 @@ static void check_unet_texts(const struct unet *u, struct ops *o, const struct g
             struct tensor own = tensor_row(text, 0, from), image = tensor_images(x, i, 1);
             own.h = tokens[which];
             struct tensor out = tensor_images(y, i, 1);
-            struct unet_inputs one = {1, NULL, &own, pools + which * pool, size, 6, steps,
-                                      2, 1,    NULL};
+            struct unet_inputs one = {.texts = 1,
+                                      .text = &own,
+                                      .pooled = pools + which * pool,
+                                      .sizes = size,
+                                      .size_conditions = 6,
+                                      .timesteps = steps,
+                                      .steps = 2,
+                                      .n = 1};
             struct unet_run single;
             assert_int_equal(unet_prepare(u, o, &one, &single, &e), 0);
             unet_step(u, o, &single, s, &image, &out);

@@ -204,7 +204,7 @@ static void reach(struct ops *o, int k, const float *sigma, int steps)
                             .denoise = denoise_to_target,
                             .noise = one_noise,
                             .user = &m};
-    int n = sampler_calls(&r, calls);
+    int n = sampler_calls(&r, calls, NULL);
     struct tensor x = o->alloc_as(o, DT_F32, 1, 4, 4, 4);
     for (int i = 0; i < 64; i++)
         v[i] = m.target + sigma[0] * m.start;

@@ -208,7 +208,7 @@ static void run_final(struct trajectory *t, struct safetensors *st, const struct
                             .user = t};
     struct unet_inputs in = *base;
     in.timesteps = timesteps;
-    in.steps = sampler_calls(&r, calls);
+    in.steps = sampler_calls(&r, calls, NULL);
     for (int i = 0; i < in.steps; i++)
         timesteps[i] = (float)timestep_at(l, calls[i], TIMESTEP_NEAREST);
     assert_int_equal(unet_prepare(t->unet, t->ops, &in, &t->run, &e), 0);

@@ -50,8 +50,9 @@ enum event_kind {
     EVENT_LOADING,   /* a model is being opened; text: its name */
     EVENT_READY,     /* it is open: text is its name; device, precision, tokens, bytes_weights */
     EVENT_STARTED,   /* job begins: steps, seed, width, height, batch as they were settled */
-    EVENT_STAGE,     /* stage begins: "load", "text", "sample", "decode", "finish", "save" */
-    EVENT_STEP,      /* step k of steps of "sample" is done: ms, bytes */
+    EVENT_STAGE,     /* stage begins: "load", "text", "encode", "sample", "refine", "hires",
+                      * "decode", "finish", "save" */
+    EVENT_STEP,      /* step k of steps of a stage that samples is done: ms, bytes */
     EVENT_PREVIEW,   /* what step k sees: image */
     EVENT_SPRITE,    /* one finished sprite is on disk and in the store: sprite, text is its path */
     EVENT_PROFILE,   /* the slowest operations: profile */
@@ -59,6 +60,9 @@ enum event_kind {
     EVENT_FAILED,    /* text says why */
     EVENT_CANCELLED, /* nothing of the job was kept but finished sprites */
 };
+
+/* Stages of steps: "sample", "refine", "hires". */
+bool stage_samples(const char *stage);
 
 /* A job sends STARTED once it is settled, LOADING and READY around the stage "load" where its model
  * is not the open one, and ends with exactly one of DONE, FAILED and CANCELLED, with which it may

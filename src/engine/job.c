@@ -13,9 +13,34 @@
 
 /* When neither user nor model says anything. The size comes from the model's configuration. */
 static const char *const fallback[][2] = {
-    {"steps", "20"},         {"cfg", "7"},          {"batch", "1"},        {"sampler", "euler"},
-    {"scheduler", "normal"}, {"device", "auto"},    {"precision", "auto"}, {"memory", "auto"},
-    {"threads", "0"},        {"compat", "comfyui"}, {"rng", "auto"},
+    {"steps", "20"},
+    {"cfg", "7"},
+    {"batch", "1"},
+    {"sampler", "euler"},
+    {"scheduler", "normal"},
+    {"device", "auto"},
+    {"precision", "auto"},
+    {"memory", "auto"},
+    {"threads", "0"},
+    {"compat", "comfyui"},
+    {"rng", "auto"},
+    {"denoise", "0.75"},
+    {"fit", "crop"},
+    {"backdrop", "auto"},
+    {"mask_blur", "0"},
+    {"mask_grow", "0"},
+    {"mask_content", "original"},
+    {"hires", "1"},
+    {"hires_upscale", "latent_bilinear"},
+    {"hires_denoise", "0.6"},
+    {"hires_steps", "0"},
+    {"tiling", "off"},
+    {"refiner_switch", "0.8"},
+    {"aesthetic", "6"},
+    {"negative_aesthetic", "2.5"},
+    {"cfg_rescale", "0"},
+    {"cfg_start", "0"},
+    {"cfg_end", "1"},
 };
 
 static bool exists(const char *path)
@@ -105,17 +130,33 @@ static int model_cell(struct json root, struct settings *own, int *cell, struct 
     return *cell > 0 ? settings_set(own, "cell", text, e) : 0;
 }
 
-static int model_defaults(const char *model, struct settings *s, int *cell, struct err *e)
+/* What its pictures have behind the sprite: three numbers; white where it does not say. */
+static int model_background(struct json root, uint8_t rgb[3], struct err *e)
+{
+    int v[3];
+    if (json_kind(json_get(root, "background")) != JSON_ARRAY)
+        return 0;
+    if (json_ints(root, "background", 0, 255, v, 3, e) != 3)
+        return -1;
+    for (int i = 0; i < 3; i++)
+        rgb[i] = (uint8_t)v[i];
+    return 0;
+}
+
+static int model_defaults(struct job *j, struct settings *s, struct err *e)
 {
     char path[PATH_MAX], text[200];
     struct settings own = {0};
-    int n = snprintf(path, sizeof path, "%s/spritty.json", model);
+    memset(j->inputs.background, 255, sizeof j->inputs.background);
+    int n = snprintf(path, sizeof path, "%s/spritty.json", j->model);
     if (n < 0 || n >= PATH_MAX || !exists(path))
         return 0;
     struct json_doc *doc = json_load(path, 1 << 20, e);
     if (!doc)
         return -1;
-    int rc = model_cell(json_root(doc), &own, cell, e);
+    int rc = model_cell(json_root(doc), &own, &j->cell, e);
+    if (!rc)
+        rc = model_background(json_root(doc), j->inputs.background, e);
     struct json object = json_get(json_root(doc), "default");
     for (struct json v = json_first(object); v.node && !rc; v = json_next(v)) {
         rc = default_text(object, v, text, sizeof text, e);
@@ -166,17 +207,6 @@ static int lowest_layer(struct settings *s, const char *model, struct err *e)
 
 static int refuse_unbuilt(const struct settings *s, struct err *e)
 {
-    static const char *const keys[] = {
-        "image",         "denoise",        "fit",           "backdrop",
-        "mask",          "mask_blur",      "mask_grow",     "mask_content",
-        "hires",         "hires_size",     "hires_upscale", "hires_steps",
-        "hires_denoise", "tiling",         "vae",           "refiner",
-        "aesthetic",     "refiner_switch", "cfg_rescale",   "negative_aesthetic",
-        "cfg_start",     "cfg_end",        "original_size", "crop",
-        "target_size"};
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
-        if (settings_has(s, keys[i]))
-            return err_set(e, "%s is not built yet", keys[i]);
     if (strcmp(s->memory, "auto"))
         return err_set(e, "--memory %s: memory modes are not built yet; leave it at auto",
                        s->memory);
@@ -234,15 +264,21 @@ static void point(struct job *j)
         .loras = j->loras->use,
         .lora_count = j->loras->count,
     };
+    inputs_point(&j->inputs, s, &j->params, &j->options);
 }
 
 int job_settle(struct job *j, const struct settings *flags, const char *preset, struct err *e)
 {
     struct settings *s = &j->settings;
+    int size[2];
     memset(j, 0, sizeof *j);
-    if (user_layers(s, flags, preset, e) || find_model(s->model, j->model, e) ||
-        model_defaults(j->model, s, &j->cell, e) || lowest_layer(s, j->model, e))
+    if (user_layers(s, flags, preset, e) || find_model(s->model, j->model, e))
         return -1;
+    bool own_size = settings_has(s, "size");
+    if (model_defaults(j, s, e) || lowest_layer(s, j->model, e))
+        return -1;
+    if (!own_size && inputs_size(s, s->width, s->height, size))
+        s->width = size[0], s->height = size[1];
     name_model(j->model, j->model_name, sizeof j->model_name);
     if (settings_has(s, "tokenizer") && *s->tokenizer)
         snprintf(j->tokenizer, sizeof j->tokenizer, "%s", s->tokenizer);
@@ -256,7 +292,8 @@ int job_prepare(struct job *j, const struct settings *flags, const char *preset,
 {
     struct settings *s = &j->settings;
     if (job_settle(j, flags, preset, e) || refuse_unbuilt(s, e) ||
-        finishing_prepare(&j->finishing, s, j->cell, e) || need_seed(s, e))
+        finishing_prepare(&j->finishing, s, j->cell, e) || need_seed(s, e) ||
+        inputs_prepare(&j->inputs, s, e))
         return -1;
     j->prompt = join_prompt(s->prompt, prompt);
     if (!j->prompt)
@@ -271,6 +308,7 @@ int job_prepare(struct job *j, const struct settings *flags, const char *preset,
 void job_free(struct job *j)
 {
     settings_free(&j->settings);
+    inputs_free(&j->inputs);
     free(j->prompt);
     free(j->plain);
     free(j->loras);

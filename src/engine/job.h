@@ -9,6 +9,7 @@
 #include "config.h"
 #include "engine/loras.h"
 #include "engine/finishing.h"
+#include "engine/inputs.h"
 #include "sdxl/pipeline.h"
 
 struct job {
@@ -21,6 +22,7 @@ struct job {
     struct job_loras *loras;
     int cell; /* of the model's pixel art (spritty.json), or 0 */
     struct finishing finishing;
+    struct inputs inputs;
     struct gen_params params; /* points into this struct */
     struct pipeline_options options;
 };

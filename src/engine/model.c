@@ -1,6 +1,6 @@
 /*
  * The engine's open model. It stays open until a job names another one, or the same with another
- * device, precision, vocabulary or number of threads.
+ * device, precision, vocabulary, VAE, refiner or number of threads.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +13,9 @@ static char *key_of(const struct job *j)
 {
     const struct pipeline_options *o = &j->options;
     char *key = NULL;
-    int n = asprintf(&key, "%s\n%s\n%s\n%s\n%d", j->model, o->device, o->precision,
-                     o->tokenizer ? o->tokenizer : "", o->threads);
+    int n = asprintf(&key, "%s\n%s\n%s\n%s\n%s\n%s\n%d", j->model, o->device, o->precision,
+                     o->tokenizer ? o->tokenizer : "", o->vae ? o->vae : "",
+                     o->refiner ? o->refiner : "", o->threads);
     return n < 0 ? NULL : key;
 }
 

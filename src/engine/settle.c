@@ -14,8 +14,23 @@
 /* ---- settings ---- */
 
 /* Keys that no layer need say. */
-static const char *const silent[][2] = {
-    {"tokenizer", ""}, {"lora", ""}, {"negative", ""}, {"raw", "no"}};
+static const char *const silent[][2] = {{"tokenizer", ""}, {"negative", ""}, {"raw", "no"},
+                                        {"image", ""},     {"mask", ""},     {"vae", ""},
+                                        {"refiner", ""},   {"lora", ""}};
+
+/* Sizes that follow from others. */
+static int say_sizes(struct settings *s, struct err *e)
+{
+    static const char *const told[] = {"original_size", "target_size", "hires_size"};
+    char own[40];
+    for (int i = 0; i < 3; i++) {
+        double by = i == 2 ? s->hires : 1;
+        snprintf(own, sizeof own, "%dx%d", (int)(s->width * by), (int)(s->height * by));
+        if (!settings_has(s, told[i]) && settings_set(s, told[i], own, e))
+            return -1;
+    }
+    return settings_has(s, "crop") ? 0 : settings_set(s, "crop", "0x0", e);
+}
 
 int engine_settle(const struct settings *said, const char *preset, struct settings *out,
                   struct err *e)
@@ -25,6 +40,7 @@ int engine_settle(const struct settings *said, const char *preset, struct settin
     for (size_t i = 0; i < sizeof silent / sizeof *silent && rc == 0; i++)
         if (!settings_has(&j.settings, silent[i][0]))
             rc = settings_set(&j.settings, silent[i][0], silent[i][1], e);
+    rc = rc ? rc : say_sizes(&j.settings, e);
     rc = rc ? rc : finishing_fill(&j.settings, e);
     *out = (struct settings){0};
     if (rc == 0) {
@@ -33,6 +49,11 @@ int engine_settle(const struct settings *said, const char *preset, struct settin
     }
     job_free(&j);
     return rc;
+}
+
+bool stage_samples(const char *stage)
+{
+    return !strcmp(stage, "sample") || !strcmp(stage, "refine") || !strcmp(stage, "hires");
 }
 
 /* ---- models ---- */

@@ -68,7 +68,7 @@ static bool on_step(void *user, const struct gen_progress *p)
     struct work *w = user;
     if (strcmp(w->stage, p->stage) != 0)
         enter(w, p->stage, p->steps);
-    if (p->step > 0 && !strcmp(p->stage, "sample"))
+    if (p->step > 0 && stage_samples(p->stage))
         tell_step(w, p);
     return !is_stopped(w);
 }
@@ -118,9 +118,15 @@ static int finish(struct work *w, struct err *e)
     return 0;
 }
 
+/* Of all passes. */
+static double sampling_ms(const struct gen_times *t)
+{
+    return t->sample + t->refine + t->hires;
+}
+
 static double mean_step(const struct gen_times *t)
 {
-    return t->nsteps > 0 ? t->sample / t->nsteps : 0;
+    return t->nsteps > 0 ? sampling_ms(t) / t->nsteps : 0;
 }
 
 /* A job that was interrupted after this sprite and runs again has its row already. */
@@ -244,8 +250,8 @@ static int finish_row(struct work *w, struct err *e)
         .id = w->id,
         .ms_total = w->times.total,
         .ms_load = ms->load,
-        .ms_text = ms->text,
-        .ms_sample = ms->sample,
+        .ms_text = ms->text + ms->encode,
+        .ms_sample = sampling_ms(ms),
         .ms_decode = ms->decode,
         .ms_finish = w->times.finish,
         .ms_save = w->times.save,
@@ -262,8 +268,8 @@ static void tell_done(struct work *w)
     if (!v)
         return;
     v->times.load = r->ms.load;
-    v->times.text = r->ms.text;
-    v->times.sample = r->ms.sample;
+    v->times.text = r->ms.text + r->ms.encode;
+    v->times.sample = sampling_ms(&r->ms);
     v->times.decode = r->ms.decode;
     v->times.finish = w->times.finish;
     v->times.save = w->times.save;

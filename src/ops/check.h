@@ -189,4 +189,21 @@ static inline void check_combine(const struct tensor *y, int count, const struct
     (void)y, (void)count, (void)x;
 }
 
+static inline void check_blend(const struct tensor *y, const struct tensor *a,
+                               const struct tensor *b, const struct tensor *mask)
+{
+    check_combine(y, 2, (const struct tensor *const[]){a, b});
+    assert(mask->dtype == DT_F32 && tensor_dense(mask) && mask->c == 1);
+    assert((mask->n == 1 || mask->n == y->n) && mask->h == y->h && mask->w == y->w);
+    (void)mask;
+}
+
+static inline void check_match_std(const struct tensor *y, const struct tensor *like, float share)
+{
+    check_combine(y, 1, &like);
+    assert(like->data == NULL || like->data != y->data);
+    assert(share >= 0 && share <= 1 && like->n == y->n);
+    (void)share;
+}
+
 #endif

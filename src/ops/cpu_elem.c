@@ -3,6 +3,8 @@
  * over them. All are bound by memory, so pieces are sized to be worth a thread's while (64 KiB and
  * up) and no more is tuned.
  */
+#include <math.h>
+
 #include "ops/cpu_elem.h"
 
 #include <string.h>
@@ -204,6 +206,41 @@ void cpu_combine(const struct cpu *cpu, float *y, int terms, const float *k, con
     assert(terms >= 1 && terms <= 4);
     struct combine_job j = {cpu->features.isa, y, terms, k, x, count};
     parallel_for(cpu->threads, pieces(count, PIECE), combine_piece, &j);
+}
+
+void cpu_blend(struct tensor *y, const struct tensor *a, const struct tensor *b,
+               const struct tensor *mask)
+{
+    const float *to = a->data, *from = b->data, *m = mask->data;
+    float *out = y->data;
+    int64_t masked = tensor_rows(mask), channels = y->c;
+    for (int64_t row = 0; row < tensor_rows(y); row++)
+        for (int64_t i = row * channels; i < (row + 1) * channels; i++)
+            out[i] = from[i] + m[row % masked] * (to[i] - from[i]);
+}
+
+static double deviation(const float *x, int64_t count)
+{
+    double mean = 0, squares = 0;
+    for (int64_t i = 0; i < count; i++)
+        mean += x[i];
+    mean /= (double)count;
+    for (int64_t i = 0; i < count; i++)
+        squares += (x[i] - mean) * (x[i] - mean);
+    return sqrt(squares);
+}
+
+void cpu_match_std(struct tensor *y, const struct tensor *like, float share)
+{
+    int64_t size = tensor_count(y) / y->n;
+    for (int i = 0; i < y->n; i++) {
+        float *out = (float *)y->data + i * size;
+        double own = deviation(out, size);
+        double other = deviation((const float *)like->data + i * size, size);
+        float k = own > 0 ? (float)((double)share * (other / own) + 1 - (double)share) : 1;
+        for (int64_t j = 0; j < size; j++)
+            out[j] *= k;
+    }
 }
 
 CPU_INLINE void add_channels_body(float *out, const float *bias, const void *add, enum dtype type,

@@ -156,6 +156,13 @@ struct ops {
     /* y = sum_i k[i] x[i], count 1 to 4; y may be one of them. */
     void (*combine)(struct ops *, struct tensor *y, int count, const float *k,
                     const struct tensor *const *x);
+    /* y = b + mask (a - b); mask [1 or n, h, w, 1] DT_F32, 0 to 1, for all channels; y may be a or
+     * b. */
+    void (*blend)(struct ops *, struct tensor *y, const struct tensor *a, const struct tensor *b,
+                  const struct tensor *mask);
+    /* Each image of y times share * std(like) / std(y) + 1 - share, the deviations over all values
+     * of the image. An image without any deviation stays. */
+    void (*match_std)(struct ops *, struct tensor *y, const struct tensor *like, float share);
 
     /* -- recordings: the same calls again, at the price of one. NULL, all four, where there are
      * none --

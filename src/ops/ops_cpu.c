@@ -449,6 +449,28 @@ static void cpu_combine_op(struct ops *o, struct tensor *y, int terms, const flo
     count(c, cost_move(y, NULL, NULL, (size_t)terms * tensor_bytes(y)));
 }
 
+static void cpu_blend_op(struct ops *o, struct tensor *y, const struct tensor *a,
+                         const struct tensor *b, const struct tensor *mask)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_blend(y, a, b, mask);
+    cpu_blend(y, a, b, mask);
+    count(c, cost_move(y, a, b, tensor_bytes(mask)));
+}
+
+static void cpu_match_std_op(struct ops *o, struct tensor *y, const struct tensor *like,
+                             float share)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_match_std(y, like, share);
+    cpu_match_std(y, like, share);
+    count(c, cost_move(y, y, like, 0));
+}
+
 /* -- the backend -------------------------------------------------------------------------------
  */
 
@@ -506,6 +528,8 @@ static const struct ops cpu_table = {
     .embedding = cpu_embedding,
     .copy = cpu_copy,
     .combine = cpu_combine_op,
+    .blend = cpu_blend_op,
+    .match_std = cpu_match_std_op,
     .sync = cpu_sync,
     .stats = cpu_stats,
     .close = cpu_close,

@@ -315,6 +315,23 @@ static void dry_combine(struct ops *o, struct tensor *y, int count_x, const floa
     count(dry_of(o), cost_move(y, NULL, NULL, (size_t)count_x * tensor_bytes(y)));
 }
 
+static void dry_blend(struct ops *o, struct tensor *y, const struct tensor *a,
+                      const struct tensor *b, const struct tensor *mask)
+{
+    if (dry_of(o)->failed)
+        return;
+    check_blend(y, a, b, mask);
+    count(dry_of(o), cost_move(y, a, b, tensor_bytes(mask)));
+}
+
+static void dry_match_std(struct ops *o, struct tensor *y, const struct tensor *like, float share)
+{
+    if (dry_of(o)->failed)
+        return;
+    check_match_std(y, like, share);
+    count(dry_of(o), cost_move(y, y, like, 0));
+}
+
 /* -- recordings: what the calls cost ------------------------------------------------------------
  */
 
@@ -469,6 +486,8 @@ static const struct ops dry_table = {
     .embedding = dry_embedding,
     .copy = dry_copy,
     .combine = dry_combine,
+    .blend = dry_blend,
+    .match_std = dry_match_std,
     .sync = dry_sync,
     .stats = dry_stats,
     .close = dry_close,

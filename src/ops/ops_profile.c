@@ -25,6 +25,8 @@ enum op {
     OP_EMBEDDING,
     OP_COPY,
     OP_COMBINE,
+    OP_BLEND,
+    OP_MATCH_STD,
     OP_UPLOAD,
     OP_DOWNLOAD,
     OP_OTHER, /* the table was full */
@@ -164,11 +166,10 @@ static void label(const struct key *k, char out[LABEL])
         PUT("other calls");
         return;
     default: {
-        static const char *const names[] = {[OP_EMBEDDING] = "embedding",
-                                            [OP_COPY] = "copy",
-                                            [OP_COMBINE] = "combine",
-                                            [OP_UPLOAD] = "upload",
-                                            [OP_DOWNLOAD] = "download"};
+        static const char *const names[] = {
+            [OP_EMBEDDING] = "embedding", [OP_COPY] = "copy",           [OP_COMBINE] = "combine",
+            [OP_BLEND] = "blend",         [OP_MATCH_STD] = "match_std", [OP_UPLOAD] = "upload",
+            [OP_DOWNLOAD] = "download"};
         PUT("%s %d %s", names[k->op], s[3], area);
     }
     }
@@ -304,6 +305,22 @@ static void profile_combine(struct ops *o, struct tensor *y, int count, const fl
     end(o, KEY(OP_COMBINE, y, y->c));
 }
 
+static void profile_blend(struct ops *o, struct tensor *y, const struct tensor *a,
+                          const struct tensor *b, const struct tensor *mask)
+{
+    struct ops *in = begin(o);
+    in->blend(in, y, a, b, mask);
+    end(o, KEY(OP_BLEND, y, y->c));
+}
+
+static void profile_match_std(struct ops *o, struct tensor *y, const struct tensor *like,
+                              float share)
+{
+    struct ops *in = begin(o);
+    in->match_std(in, y, like, share);
+    end(o, KEY(OP_MATCH_STD, y, y->c));
+}
+
 /* ---- and those that only pass ---- */
 
 static struct weight *pass_pack_linear(struct ops *o, const struct param *w, const struct param *b,
@@ -405,6 +422,8 @@ static const struct ops calls = {
     .embedding = profile_embedding,
     .copy = profile_copy,
     .combine = profile_combine,
+    .blend = profile_blend,
+    .match_std = profile_match_std,
     .sync = profile_sync,
     .stats = pass_stats,
     .close = profile_close,

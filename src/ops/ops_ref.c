@@ -596,6 +596,51 @@ static void ref_combine(struct ops *o, struct tensor *y, int count_x, const floa
     count(r, cost_move(y, NULL, NULL, (size_t)count_x * tensor_bytes(y)));
 }
 
+static void ref_blend(struct ops *o, struct tensor *y, const struct tensor *a,
+                      const struct tensor *b, const struct tensor *mask)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, 0))
+        return;
+    check_blend(y, a, b, mask);
+    const float *from = b->data, *to = a->data, *m = mask->data;
+    float *out = y->data;
+    for (int64_t i = 0; i < tensor_count(y); i++) {
+        double share = m[i / y->c % tensor_rows(mask)];
+        out[i] = (float)(from[i] + share * ((double)to[i] - from[i]));
+    }
+    count(r, cost_move(y, a, b, tensor_bytes(mask)));
+}
+
+static double deviation(const float *x, int64_t count)
+{
+    double mean = 0, squares = 0;
+    for (int64_t i = 0; i < count; i++)
+        mean += x[i];
+    mean /= (double)count;
+    for (int64_t i = 0; i < count; i++)
+        squares += (x[i] - mean) * (x[i] - mean);
+    return sqrt(squares);
+}
+
+static void ref_match_std(struct ops *o, struct tensor *y, const struct tensor *like, float share)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, 0))
+        return;
+    check_match_std(y, like, share);
+    int64_t size = tensor_count(y) / y->n;
+    for (int i = 0; i < y->n; i++) {
+        float *out = (float *)y->data + i * size;
+        double own = deviation(out, size);
+        double other = deviation((const float *)like->data + i * size, size);
+        double k = own > 0 ? (double)share * (other / own) + 1 - (double)share : 1;
+        for (int64_t j = 0; j < size; j++)
+            out[j] = (float)(k * out[j]);
+    }
+    count(r, cost_move(y, y, like, 0));
+}
+
 /* -- the backend --------------------------------------------------------------------------------
  */
 
@@ -654,6 +699,8 @@ static const struct ops ref_table = {
     .embedding = ref_embedding,
     .copy = ref_copy,
     .combine = ref_combine,
+    .blend = ref_blend,
+    .match_std = ref_match_std,
     .sync = ref_sync,
     .stats = ref_stats,
     .close = ref_close,

@@ -9,6 +9,7 @@
 #include "sdxl/checkpoint.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -31,6 +32,7 @@ struct copies {
 struct checkpoint {
     char *path;
     bool single;
+    bool bare; /* a VAE's single file: its names are the original ones without the prefix */
     struct model_config config;
     struct weight_files files[PART_COUNT]; /* a single file: all in files[0] */
     struct path tokenizer[2];              /* "": none */
@@ -77,7 +79,7 @@ static int open_folder(struct checkpoint *c, const char *variant, struct err *e)
         find_tokenizer(&c->tokenizer[0], c->path, "tokenizer", e) != 0 ||
         find_tokenizer(&c->tokenizer[1], c->path, "tokenizer_2", e) != 0)
         return -1;
-    for (int i = 0; i < PART_COUNT; i++) {
+    for (int i = c->config.refiner ? PART_TEXT2 : 0; i < PART_COUNT; i++) {
         struct path dir;
         if (path_join(&dir, c->path, part[i].folder, e) != 0 ||
             weight_files_open_folder(&c->files[i], dir.text, part[i].stem, variant, e) != 0)
@@ -108,6 +110,44 @@ struct checkpoint *checkpoint_open(const char *path, const char *variant, struct
         return NULL;
     }
     return c;
+}
+
+/* A folder with config.json, a file of such a folder, a single VAE or a whole model's file. */
+static int open_vae(struct checkpoint *c, struct err *e)
+{
+    struct weight_files *w = &c->files[0];
+    char *slash = strrchr(c->path, '/');
+    if (folder_exists(c->path))
+        return config_read_vae_folder(c->path, &c->config, e) != 0 ||
+                       weight_files_open_folder(&c->files[PART_VAE], c->path,
+                                                "diffusion_pytorch_model", NULL, e) != 0
+                   ? -1
+                   : 0;
+    c->single = true;
+    if (refuse_pickle(c->path, e) != 0 || weight_files_open(w, c->path, e) != 0)
+        return -1;
+    if (!weight_files_find(w, "decoder.up_blocks.0.resnets.0.conv1.weight")) {
+        c->bare = weight_files_find(w, "decoder.conv_in.weight") != NULL;
+        return infer_vae_config(w->file[0], c->bare, &c->config, e);
+    }
+    struct path dir;
+    int length = slash ? (int)(slash - c->path) : 1;
+    c->single = false;
+    c->files[PART_VAE] = *w;
+    *w = (struct weight_files){0};
+    snprintf(dir.text, sizeof dir.text, "%.*s", length, slash ? c->path : ".");
+    return config_read_vae_folder(dir.text, &c->config, e);
+}
+
+struct checkpoint *checkpoint_open_vae(const char *path, struct err *e)
+{
+    struct checkpoint *c = calloc(1, sizeof *c);
+    if (!c || !(c->path = strdup(path)) || !(c->copies = calloc(1, sizeof *c->copies)))
+        err_set(e, "%s: no memory to open it", path);
+    else if (open_vae(c, e) == 0)
+        return c;
+    checkpoint_close(c);
+    return NULL;
 }
 
 void checkpoint_close(struct checkpoint *c)
@@ -153,6 +193,11 @@ static const struct weight_files *files_of(const struct checkpoint *c, enum part
     return &c->files[c->single ? 0 : part];
 }
 
+static size_t bare_prefix(const struct checkpoint *c, enum part part)
+{
+    return c->bare ? strlen(keymap_prefix(&c->config, part)) : 0;
+}
+
 /* The tensor, and in *key how to read it. */
 static const struct st_tensor *look_up(const struct checkpoint *c, enum part part, const char *name,
                                        struct key *key)
@@ -167,9 +212,9 @@ static const struct st_tensor *look_up(const struct checkpoint *c, enum part par
         return t;
     }
     if (keymap_single(&c->config, part, name, key))
-        t = weight_files_find(w, key->name);
+        t = weight_files_find(w, key->name + bare_prefix(c, part));
     struct key alias;
-    if (!t && keymap_single_alias(part, name, &alias) &&
+    if (!t && keymap_single_alias(&c->config, part, name, &alias) &&
         (t = weight_files_find(w, alias.name)) != NULL)
         *key = alias;
     return t;
@@ -268,11 +313,11 @@ static void count_tensor(struct part_summary *s, const struct st_tensor *t)
 }
 
 /* The part of a tensor in a single file; PART_COUNT: none. */
-static enum part part_of(const char *name)
+static enum part part_of(const struct checkpoint *c, const char *name)
 {
     int part = 0;
-    while (part < PART_COUNT &&
-           strncmp(name, keymap_prefix(part), strlen(keymap_prefix(part))) != 0)
+    while (part < PART_COUNT && strncmp(name, keymap_prefix(&c->config, (enum part)part),
+                                        strlen(keymap_prefix(&c->config, (enum part)part))) != 0)
         part++;
     return (enum part)part;
 }
@@ -283,7 +328,7 @@ void checkpoint_summary(const struct checkpoint *c, struct part_summary out[PART
     for (int i = 0; i < PART_COUNT; i++)
         for (int t = 0; t < c->files[i].count; t++) {
             const struct st_tensor *tensor = c->files[i].tensor[t];
-            int part = c->single ? (int)part_of(tensor->name) : i;
+            int part = c->single ? (int)part_of(c, tensor->name) : i;
             if (part < PART_COUNT)
                 count_tensor(&out[part], tensor);
         }
@@ -293,7 +338,7 @@ int checkpoint_unused(const struct checkpoint *c, const char **names, int max)
 {
     int n = 0;
     for (int t = 0; c->single && t < c->files[0].count; t++)
-        if (part_of(c->files[0].tensor[t]->name) == PART_COUNT) {
+        if (part_of(c, c->files[0].tensor[t]->name) == PART_COUNT) {
             if (n < max)
                 names[n] = c->files[0].tensor[t]->name;
             n++;

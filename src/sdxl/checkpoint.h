@@ -23,6 +23,9 @@ struct checkpoint;
  * files' tables and all configs, and reads no weights. A pickle (.ckpt, .pt, .bin) is refused by
  * name. NULL and err on failure. */
 struct checkpoint *checkpoint_open(const char *path, const char *variant, struct err *);
+/* The VAE alone: a folder with its config.json or a file in one, a single VAE's file in the
+ * original names, or any model's single file. Only PART_VAE and the config's vae are there. */
+struct checkpoint *checkpoint_open_vae(const char *path, struct err *);
 void checkpoint_close(struct checkpoint *);
 
 const struct model_config *checkpoint_config(const struct checkpoint *);

@@ -26,7 +26,7 @@ int config_parse_schedule(struct json, struct schedule_config *, struct err *);
  * NULL: then CLIP's own order (the two largest ids) and SDXL's padding. */
 int config_parse_clip(struct json, int encoder, const struct token_ids *, struct clip_config *,
                       struct err *);
-/* model_index.json: an SDXL pipeline, no refiner; fills zeros_for_empty_prompt. */
+/* model_index.json: an SDXL pipeline; fills refiner and zeros_for_empty_prompt. */
 int config_parse_index(struct json, struct model_config *, struct err *);
 /* spritty.json: the model's own preview factors and network. Needs vae.latent_channels. */
 int config_parse_preview(struct json, struct model_config *, struct err *);
@@ -45,5 +45,7 @@ int config_check(struct model_config *, const char *where, struct err *);
 
 /* All of the above for a folder. */
 int config_read_folder(const char *dir, struct model_config *, struct err *);
+/* A folder that holds a VAE alone: config.json beside its weights. Fills vae. */
+int config_read_vae_folder(const char *dir, struct model_config *, struct err *);
 
 #endif

@@ -16,9 +16,7 @@ int config_parse_index(struct json root, struct model_config *c, struct err *e)
         return err_set(e, "%s: is a %s; spritty runs StableDiffusionXLPipeline models",
                        json_name(root), pipeline);
     struct json text = json_get(root, "text_encoder");
-    if (json_kind(text) == JSON_ARRAY && !json_is_set(json_first(text)))
-        return err_set(e, "%s: has no first text encoder; the SDXL refiner is not supported yet",
-                       json_name(root));
+    c->refiner = json_kind(text) == JSON_ARRAY && !json_is_set(json_first(text));
     return json_bool_or(root, "force_zeros_for_empty_prompt", true, &c->zeros_for_empty_prompt, e);
 }
 
@@ -27,10 +25,8 @@ int config_parse_index(struct json root, struct model_config *c, struct err *e)
 static int check_latents(const struct model_config *c, const char *where, struct err *e)
 {
     int latents = c->vae.latent_channels, in = c->unet.in_channels;
-    if (in == 2 * latents + 1)
-        return err_set(e, "%s: is an inpainting model (%d input channels), not supported yet",
-                       where, in);
-    if (in != latents || c->unet.out_channels != latents)
+    bool inpaints = in == 2 * latents + 1;
+    if ((in != latents && !inpaints) || c->unet.out_channels != latents)
         return err_set(e,
                        "%s: the UNet has %d input and %d output channels, the VAE %d latent ones",
                        where, in, c->unet.out_channels, latents);
@@ -46,21 +42,19 @@ int config_check(struct model_config *c, const char *where, struct err *e)
     if (u->context != text)
         return err_set(e, "%s: the UNet expects text states of %d, the encoders give %d + %d",
                        where, u->context, c->text[0].hidden, c->text[1].hidden);
-    if (c->text[0].positions != c->text[1].positions)
+    if (!c->refiner && c->text[0].positions != c->text[1].positions)
         return err_set(e, "%s: the text encoders take %d and %d tokens; they must be the same",
                        where, c->text[0].positions, c->text[1].positions);
-    int sizes = u->added_inputs - c->text[1].projection;
-    if (sizes == 5 * u->added_time_dim)
-        return err_set(e, "%s: the SDXL refiner is not supported yet", where);
-    if (sizes != 6 * u->added_time_dim)
+    int sizes = c->refiner ? 5 : 6, added = c->text[1].projection + sizes * u->added_time_dim;
+    if (u->added_inputs != added)
         return err_set(e,
-                       "%s: the added embedding has %d inputs; the pooled text of %d and 6 sizes "
+                       "%s: the added embedding has %d inputs; the pooled text of %d and %d sizes "
                        "of %d make %d",
-                       where, u->added_inputs, c->text[1].projection, u->added_time_dim,
-                       c->text[1].projection + 6 * u->added_time_dim);
+                       where, u->added_inputs, c->text[1].projection, sizes, u->added_time_dim,
+                       added);
     if (u->channels[0] % 2 != 0 || u->added_time_dim % 2 != 0)
         return err_set(e, "%s: the time embedding needs an even width", where);
-    c->size_conditions = 6;
+    c->size_conditions = sizes;
     c->vae_factor = 1 << (c->vae.levels - 1);
     if (c->default_size == 0)
         c->default_size = DEFAULT_PIXELS;
@@ -185,9 +179,19 @@ int config_read_folder(const char *dir, struct model_config *c, struct err *e)
     *c = (struct model_config){0};
     int sample_size = 0;
     if (read_index(dir, c, e) != 0 || read_networks(dir, c, &sample_size, e) != 0 ||
-        read_clip(dir, 0, &c->text[0], e) != 0 || read_clip(dir, 1, &c->text[1], e) != 0 ||
-        read_schedule(dir, &c->schedule, e) != 0 || read_preview(dir, c, e) != 0)
+        (!c->refiner && read_clip(dir, 0, &c->text[0], e) != 0) ||
+        read_clip(dir, 1, &c->text[1], e) != 0 || read_schedule(dir, &c->schedule, e) != 0 ||
+        read_preview(dir, c, e) != 0)
         return -1;
     c->default_size = sample_size << (c->vae.levels - 1);
     return config_check(c, dir, e);
+}
+
+int config_read_vae_folder(const char *dir, struct model_config *c, struct err *e)
+{
+    *c = (struct model_config){0};
+    struct json_doc *doc = load_in(dir, "", "config.json", CONFIG_BYTES_MAX, e);
+    int rc = doc ? config_parse_vae(json_root(doc), &c->vae, e) : -1;
+    json_free(doc);
+    return rc;
 }

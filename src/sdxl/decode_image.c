@@ -40,8 +40,8 @@ static struct wide *open_wide(struct pipeline *p, struct err *e)
         err_set(e, "out of memory");
         return NULL;
     }
-    struct loader l = {.checkpoint = p->checkpoint, .part = PART_VAE, .err = e};
-    vae_init(&w->vae, &p->config->vae);
+    struct loader l = {.checkpoint = p->vae_from, .part = PART_VAE, .err = e};
+    vae_init(&w->vae, p->vae_config);
     l.ops = w->ops = pipeline_open_bf16(p, e);
     if (!l.ops || vae_load_decoder(&w->vae, &l) < 0) {
         wide_free(w);
@@ -74,6 +74,7 @@ static int decode_wide(struct pipeline *p, const struct tensor *latent, int widt
     if (rc == 0) {
         struct tensor own = to->alloc_as(to, DT_F32, 1, latent->h, latent->w, latent->c);
         to->upload(to, &own, host);
+        p->wide->vae.pad = p->vae.pad;
         rc = decode_on(to, &p->wide->vae, &own, width, height, pixels, e);
         to->release(to, &own);
     }

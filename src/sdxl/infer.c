@@ -16,15 +16,17 @@
 
 enum { HEAD_SIZE = 64, NORM_GROUPS = 32, SIZE_MAX_DIM = 1 << 20, DEFAULT_PIXELS = 1024 };
 
-#define UNET   "model.diffusion_model."
-#define VAE    "first_stage_model."
-#define CLIP_L "conditioner.embedders.0.transformer.text_model."
-#define BIGG   "conditioner.embedders.1.model."
+#define UNET         "model.diffusion_model."
+#define VAE          "first_stage_model."
+#define CLIP_L       "conditioner.embedders.0.transformer.text_model."
+#define BIGG         "conditioner.embedders.1.model."
+#define REFINER_BIGG "conditioner.embedders.0.model."
 
 /* What the walks share: the table, and the first error. */
 struct walk {
     const struct safetensors *st;
     struct err *e;
+    const char *vae; /* the prefix of its tensors */
 };
 
 static const struct st_tensor *get(const struct walk *w, const char *fmt, ...)
@@ -97,12 +99,15 @@ static bool has_prefix(const struct walk *w, const char *prefix)
     return safetensors_prefix(w->st, prefix, NULL) > 0;
 }
 
+static bool is_refiner(const struct walk *w)
+{
+    return has_prefix(w, REFINER_BIGG);
+}
+
 static int check_kind(const struct walk *w)
 {
     if (has_prefix(w, "lora_") || has_prefix(w, "unet.down_blocks."))
         return fail(w, "is a LoRA, not a model; name it in the prompt: <lora:NAME:1>");
-    if (has_prefix(w, "conditioner.embedders.0.model."))
-        return fail(w, "the SDXL refiner is not supported yet; give a base model");
     if (has_prefix(w, "cond_stage_model."))
         return fail(w, "is a Stable Diffusion 1 or 2 model; spritty runs SDXL");
     if (has_prefix(w, "down_blocks.") || has_prefix(w, "encoder.") || has_prefix(w, "text_model."))
@@ -113,7 +118,7 @@ static int check_kind(const struct walk *w)
         return fail(w, "is a transformer model (Flux, SD3); spritty runs SDXL");
     if (!has_prefix(w, UNET "label_emb."))
         return fail(w, "has no size conditions (label_emb); spritty runs SDXL");
-    if (!has_prefix(w, CLIP_L) || !has_prefix(w, BIGG))
+    if (!is_refiner(w) && (!has_prefix(w, CLIP_L) || !has_prefix(w, BIGG)))
         return fail(w, "has no text encoders; give a file with UNet, VAE and both encoders");
     if (!has_prefix(w, VAE))
         return fail(w, "has no VAE; give a file with UNet, VAE and both encoders");
@@ -261,9 +266,9 @@ static int check_vae_blocks(const struct walk *w, const struct vae_config *c)
 {
     char prefix[KEY_MAX];
     for (int i = 0; i < c->levels; i++) {
-        snprintf(prefix, sizeof prefix, VAE "encoder.down.%d.block.", i);
+        snprintf(prefix, sizeof prefix, "%sencoder.down.%d.block.", w->vae, i);
         int down = count_run(w, prefix, ".conv1.weight", MAX_LAYERS);
-        snprintf(prefix, sizeof prefix, VAE "decoder.up.%d.block.", i);
+        snprintf(prefix, sizeof prefix, "%sdecoder.up.%d.block.", w->vae, i);
         int up = count_run(w, prefix, ".conv1.weight", MAX_LAYERS);
         if (down != c->layers || up != c->layers + 1)
             return fail(w, "the VAE's levels differ in their blocks, which is not supported");
@@ -271,29 +276,38 @@ static int check_vae_blocks(const struct walk *w, const struct vae_config *c)
     return 0;
 }
 
+static int vae_size(const struct walk *w, const char *name, int at, int *out)
+{
+    char full[KEY_MAX];
+    snprintf(full, sizeof full, "%s%s", w->vae, name);
+    return size_of(w, full, 4, at, out);
+}
+
 static int read_vae(const struct walk *w, struct vae_config *c)
 {
     *c = (struct vae_config){.norm_groups = NORM_GROUPS, .scaling_factor = 0.13025f};
     char name[KEY_MAX];
-    c->levels = count_run(w, VAE "encoder.down.", ".block.0.conv1.weight", MAX_LEVELS);
-    c->layers = count_run(w, VAE "encoder.down.0.block.", ".conv1.weight", MAX_LAYERS - 1);
+    snprintf(name, sizeof name, "%sencoder.down.", w->vae);
+    c->levels = count_run(w, name, ".block.0.conv1.weight", MAX_LEVELS);
+    snprintf(name, sizeof name, "%sencoder.down.0.block.", w->vae);
+    c->layers = count_run(w, name, ".conv1.weight", MAX_LAYERS - 1);
     if (c->levels < 1 || c->levels > MAX_LEVELS || c->layers >= MAX_LAYERS)
         return fail(w, "the VAE's encoder has no levels that SDXL could have");
     for (int i = 0; i < c->levels; i++) {
-        snprintf(name, sizeof name, VAE "encoder.down.%d.block.0.conv1.weight", i);
+        snprintf(name, sizeof name, "%sencoder.down.%d.block.0.conv1.weight", w->vae, i);
         if (size_of(w, name, 4, 0, &c->channels[i]) != 0)
             return -1;
     }
-    if (size_of(w, VAE "encoder.conv_in.weight", 4, 1, &c->in_channels) != 0 ||
-        size_of(w, VAE "decoder.conv_out.weight", 4, 0, &c->out_channels) != 0 ||
-        size_of(w, VAE "decoder.conv_in.weight", 4, 1, &c->latent_channels) != 0 ||
+    if (vae_size(w, "encoder.conv_in.weight", 1, &c->in_channels) != 0 ||
+        vae_size(w, "decoder.conv_out.weight", 0, &c->out_channels) != 0 ||
+        vae_size(w, "decoder.conv_in.weight", 1, &c->latent_channels) != 0 ||
         check_vae_blocks(w, c) != 0)
         return -1;
     if (c->in_channels != 3 || c->out_channels != 3 || c->latent_channels > 16)
         return fail(w, "the VAE is not one of RGB images and up to 16 latent channels");
-    c->mid_attention = get(w, VAE "decoder.mid.attn_1.q.weight") != NULL;
-    c->quant_conv = get(w, VAE "quant_conv.weight") != NULL;
-    c->post_quant_conv = get(w, VAE "post_quant_conv.weight") != NULL;
+    c->mid_attention = get(w, "%sdecoder.mid.attn_1.q.weight", w->vae) != NULL;
+    c->quant_conv = get(w, "%squant_conv.weight", w->vae) != NULL;
+    c->post_quant_conv = get(w, "%spost_quant_conv.weight", w->vae) != NULL;
     return check_groups(w, "VAE", c->channels, c->levels);
 }
 
@@ -322,27 +336,54 @@ static int read_clip(const struct walk *w, const struct clip_names *n, int encod
     return 0;
 }
 
+/* The names of bigG behind either prefix. */
+#define BIGG_NAMES(prefix)                                                                         \
+    {                                                                                              \
+        prefix "token_embedding.weight", prefix "positional_embedding",                            \
+            prefix "transformer.resblocks.", ".mlp.c_fc.weight",                                   \
+            prefix "transformer.resblocks.0.mlp.c_fc.weight"                                       \
+    }
+
+static int read_projection(const struct walk *w, const char *prefix, int *projection)
+{
+    char name[KEY_MAX];
+    snprintf(name, sizeof name, "%stext_projection.weight", prefix);
+    if (get(w, "%s", name))
+        return size_of(w, name, 2, 0, projection);
+    snprintf(name, sizeof name, "%stext_projection", prefix);
+    return size_of(w, name, 2, 1, projection);
+}
+
 static int read_text(const struct walk *w, struct clip_config text[2])
 {
     static const struct clip_names l = {
         CLIP_L "embeddings.token_embedding.weight", CLIP_L "embeddings.position_embedding.weight",
         CLIP_L "encoder.layers.", ".mlp.fc1.weight", CLIP_L "encoder.layers.0.mlp.fc1.weight"};
-    static const struct clip_names g = {BIGG "token_embedding.weight", BIGG "positional_embedding",
-                                        BIGG "transformer.resblocks.", ".mlp.c_fc.weight",
-                                        BIGG "transformer.resblocks.0.mlp.c_fc.weight"};
+    static const struct clip_names g = BIGG_NAMES(BIGG), refiner = BIGG_NAMES(REFINER_BIGG);
+    if (is_refiner(w))
+        return read_clip(w, &refiner, 1, &text[1]) != 0
+                   ? -1
+                   : read_projection(w, REFINER_BIGG, &text[1].projection);
     if (read_clip(w, &l, 0, &text[0]) != 0 || read_clip(w, &g, 1, &text[1]) != 0)
         return -1;
-    if (get(w, BIGG "text_projection.weight"))
-        return size_of(w, BIGG "text_projection.weight", 2, 0, &text[1].projection);
-    return size_of(w, BIGG "text_projection", 2, 1, &text[1].projection);
+    return read_projection(w, BIGG, &text[1].projection);
 }
 
 int infer_config(const struct safetensors *st, struct model_config *c, struct err *e)
 {
-    *c = (struct model_config){.zeros_for_empty_prompt = true, .default_size = DEFAULT_PIXELS};
-    struct walk w = {.st = st, .e = e};
+    struct walk w = {.st = st, .e = e, .vae = VAE};
+    *c = (struct model_config){.default_size = DEFAULT_PIXELS};
+    c->refiner = is_refiner(&w);
+    c->zeros_for_empty_prompt = !c->refiner; /* as diffusers has it for both */
     if (check_kind(&w) != 0 || read_objective(&w, &c->schedule) != 0 ||
         read_unet(&w, &c->unet) != 0 || read_vae(&w, &c->vae) != 0 || read_text(&w, c->text) != 0)
         return -1;
     return config_check(c, safetensors_path(st), e);
+}
+
+int infer_vae_config(const struct safetensors *st, bool bare, struct model_config *c, struct err *e)
+{
+    struct walk w = {.st = st, .e = e, .vae = bare ? "" : VAE};
+    *c = (struct model_config){0};
+    return read_vae(&w, &c->vae);
 }

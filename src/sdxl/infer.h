@@ -15,5 +15,7 @@
 /* Fills all of the config. -1 and err when the file is no SDXL model (it says what it is instead,
  * where that can be seen) or a kind that spritty does not run yet. */
 int infer_config(const struct safetensors *, struct model_config *, struct err *);
+/* The vae alone; bare: its tensors lack the prefix that they have in a model's file. */
+int infer_vae_config(const struct safetensors *, bool bare, struct model_config *, struct err *);
 
 #endif

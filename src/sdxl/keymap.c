@@ -13,7 +13,7 @@ struct rename {
 };
 #define COUNT(table) (sizeof(table) / sizeof *(table))
 
-const char *keymap_prefix(enum part part)
+const char *keymap_prefix(const struct model_config *c, enum part part)
 {
     static const char *const prefix[PART_COUNT] = {
         [PART_TEXT1] = "conditioner.embedders.0.transformer.",
@@ -21,6 +21,8 @@ const char *keymap_prefix(enum part part)
         [PART_UNET] = "model.diffusion_model.",
         [PART_VAE] = "first_stage_model.",
     };
+    if (c->refiner && part == PART_TEXT2)
+        return "conditioner.embedders.0.model.";
     return prefix[part];
 }
 
@@ -255,7 +257,7 @@ static bool put_bigg(struct key *k, const char *s)
 bool keymap_single(const struct model_config *c, enum part part, const char *name, struct key *k)
 {
     *k = (struct key){.third = -1};
-    if (!put(k, "%s", keymap_prefix(part)))
+    if (!put(k, "%s", keymap_prefix(c, part)))
         return false;
     switch (part) {
     case PART_TEXT1: /* Hugging Face's names as they are */
@@ -292,10 +294,11 @@ bool keymap_folder_alias(enum part part, const char *name, struct key *k)
     return part != PART_UNET && eat(&name, "text_model.") && put(k, "%s", name);
 }
 
-bool keymap_single_alias(enum part part, const char *name, struct key *k)
+bool keymap_single_alias(const struct model_config *c, enum part part, const char *name,
+                         struct key *k)
 {
     *k = (struct key){.third = -1};
     if (part != PART_TEXT2 || strcmp(name, "text_projection.weight") != 0)
         return false;
-    return put(k, "%stext_projection.weight", keymap_prefix(part)); /* a linear, as it is */
+    return put(k, "%stext_projection.weight", keymap_prefix(c, part)); /* a linear, as it is */
 }

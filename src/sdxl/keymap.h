@@ -19,7 +19,7 @@ struct key {
 };
 
 /* Where a single file keeps each part: "model.diffusion_model." and so on. */
-const char *keymap_prefix(enum part);
+const char *keymap_prefix(const struct model_config *, enum part);
 
 /* The single file's name for `name`, prefix included. False: it has no counterpart there. */
 bool keymap_single(const struct model_config *, enum part, const char *name, struct key *);
@@ -27,6 +27,6 @@ bool keymap_single(const struct model_config *, enum part, const char *name, str
 /* Other spellings that folders and single files have for a name, for when the usual one is not
  * there. False: none. */
 bool keymap_folder_alias(enum part, const char *name, struct key *);
-bool keymap_single_alias(enum part, const char *name, struct key *);
+bool keymap_single_alias(const struct model_config *, enum part, const char *name, struct key *);
 
 #endif

@@ -27,7 +27,7 @@ static bool original_name(const struct model_config *m, const struct slot *s, in
     snprintf(full, sizeof full, "%s.weight", s->name[source]);
     if (!keymap_single(m, s->part, full, &key) || key.third >= 0)
         return false;
-    const char *rest = key.name + strlen(keymap_prefix(s->part));
+    const char *rest = key.name + strlen(keymap_prefix(m, s->part));
     size_t n = strlen(rest);
     if (n > 7 && strcmp(rest + n - 7, ".weight") == 0)
         n -= 7;

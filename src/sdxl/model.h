@@ -97,11 +97,13 @@ struct model_config {
     struct unet_config unet;
     struct vae_config vae;
     struct schedule_config schedule;
+    bool refiner; /* it has the second text encoder alone (text[0] is zeros), and is told a score */
     bool zeros_for_empty_prompt; /* an empty negative prompt is zeros, not the encoded "" */
-    int size_conditions;         /* 6: original h w, crop top left, target h w */
-    int vae_factor;              /* pixels a latent: 2^(vae.levels - 1) */
-    int default_size;            /* pixels: sample_size * vae_factor, 1024 */
-    bool has_preview;            /* latent_rgb* below are the model's own (spritty.json) */
+    int size_conditions; /* 6: original h w, crop top left, target h w; a refiner's 5 end on the
+                          * score instead */
+    int vae_factor;      /* pixels a latent: 2^(vae.levels - 1) */
+    int default_size;    /* pixels: sample_size * vae_factor, 1024 */
+    bool has_preview;    /* latent_rgb* below are the model's own (spritty.json) */
     float latent_rgb[16][3], latent_rgb_bias[3];
     struct preview_net preview; /* comes before them */
 };

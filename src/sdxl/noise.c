@@ -13,7 +13,8 @@ struct noise {
     int rows;    /* generators: one, or one an image */
     size_t size; /* values of a row */
     bool gpu;    /* where the noise of the steps is drawn */
-    float *row;  /* all rows, as torch has them */
+    bool seeded;
+    float *row; /* all rows, as torch has them */
     struct brownian *brownian;
     struct normals normals[];
 };
@@ -88,12 +89,12 @@ void noise_close(struct noise *z)
     free(z);
 }
 
-/* [n, c, h, w] to [n, h, w, c]. */
-static void turn(const struct noise *z, float *nhwc)
+/* The first n images of the row from [n, c, h, w] to [n, h, w, c]. */
+static void turn(const struct noise *z, int n, float *nhwc)
 {
     size_t area = (size_t)z->setup.h * (size_t)z->setup.w, channels = (size_t)z->setup.c;
     const float *in = z->row;
-    for (int i = 0; i < z->setup.n; i++, nhwc += area * channels)
+    for (int i = 0; i < n; i++, nhwc += area * channels)
         for (size_t k = 0; k < channels; k++, in += area)
             for (size_t p = 0; p < area; p++)
                 nhwc[p * channels + k] = in[p];
@@ -105,14 +106,30 @@ static void draw(struct noise *z, float *nhwc)
         normals_part(&z->normals[i], z->row + (size_t)i * z->size, z->size);
         normals_end(&z->normals[i]);
     }
-    turn(z, nhwc);
+    turn(z, z->setup.n, nhwc);
+}
+
+static void seed_all(struct noise *z)
+{
+    const struct noise_setup *s = &z->setup;
+    for (int i = 0; i < z->rows && !z->seeded; i++)
+        normals_seed(&z->normals[i], s->seed + (uint64_t)i, on_gpu(s, true));
+    z->seeded = true;
+}
+
+void noise_extra(struct noise *z, float *hwc)
+{
+    seed_all(z);
+    normals_part(&z->normals[0], z->row,
+                 (size_t)z->setup.c * (size_t)z->setup.h * (size_t)z->setup.w);
+    normals_end(&z->normals[0]);
+    turn(z, 1, hwc);
 }
 
 void noise_first(struct noise *z, float *nhwc)
 {
     const struct noise_setup *s = &z->setup;
-    for (int i = 0; i < z->rows; i++)
-        normals_seed(&z->normals[i], s->seed + (uint64_t)i, on_gpu(s, true));
+    seed_all(z);
     draw(z, nhwc);
     if (s->compat == COMPAT_COMFYUI) /* its samplers begin with a generator of their own */
         normals_seed(&z->normals[0], z->gpu ? s->seed : s->seed + 1, z->gpu);
@@ -148,7 +165,7 @@ void noise_between(struct noise *z, double from, double to, float *nhwc)
     }
     for (size_t i = 0; i < z->size * (size_t)z->rows; i++)
         z->row[i] = z->row[i] * sign / root;
-    turn(z, nhwc);
+    turn(z, z->setup.n, nhwc);
 }
 
 double noise_scale(enum compat compat, double sigma, double highest)

@@ -54,6 +54,9 @@ void noise_close(struct noise *);
 
 /* Into n * h * w * c floats. noise_first is to be called once, before the others. */
 void noise_first(struct noise *, float *nhwc);
+/* One picture's, h * w * c floats, from the first generator: what diffusers draws for an encoded
+ * image, before or after noise_first. */
+void noise_extra(struct noise *, float *hwc);
 void noise_next(struct noise *, float *nhwc);
 /* What a Brownian motion over the run's sigmas does between two of them, divided by the root of
  * their distance: unit noise, which is consistent over all intervals asked for. */

@@ -149,7 +149,7 @@ static bool vocabulary_dir(const struct checkpoint *ck, const char *given, int e
 static int open_tokenizers(struct pipeline *p, const struct pipeline_options *opt, struct err *e)
 {
     char dir[4096 + 16];
-    for (int i = 0; i < 2; i++) {
+    for (int i = p->config->refiner ? 1 : 0; i < 2; i++) {
         if (!vocabulary_dir(p->checkpoint, opt->tokenizer, i, dir, sizeof dir))
             return err_set(e,
                            "%s: no vocabulary (vocab.json, merges.txt) for text encoder %d; put "
@@ -160,6 +160,21 @@ static int open_tokenizers(struct pipeline *p, const struct pipeline_options *op
         if (tokenizer_vocab(p->text.tokenizer[i]) > p->config->text[i].vocab)
             return err_set(e, "%s: the vocabulary has %d ids, the text encoder only %d", dir,
                            tokenizer_vocab(p->text.tokenizer[i]), p->config->text[i].vocab);
+    }
+    return 0;
+}
+
+/* A refiner reads with the model's vocabularies. */
+static int share_tokenizers(struct pipeline *p, const struct pipeline *base, struct err *e)
+{
+    for (int i = p->config->refiner ? 1 : 0; i < 2; i++) {
+        struct tokenizer *t = base->text.tokenizer[i] ? base->text.tokenizer[i]
+                                                      : base->text.tokenizer[1];
+        if (t && tokenizer_vocab(t) > p->config->text[i].vocab)
+            return err_set(e, "%s: its text encoder has %d ids, the vocabulary %d",
+                           checkpoint_path(p->checkpoint), p->config->text[i].vocab,
+                           tokenizer_vocab(t));
+        p->text.tokenizer[i] = t ? tokenizer_hold(t) : NULL;
     }
     return 0;
 }
@@ -180,13 +195,13 @@ static int check_fit(const struct checkpoint *ck, struct err *e)
     if (m->unet.added_inputs != added)
         return err_set(e, "%s: the UNet reads %d added inputs, but pooled text and sizes give %d",
                        path, m->unet.added_inputs, added);
-    if (m->unet.in_channels != m->vae.latent_channels ||
-        m->unet.out_channels != m->vae.latent_channels)
+    int z = m->vae.latent_channels, in = m->unet.in_channels;
+    if ((in != z && in != 2 * z + 1) || m->unet.out_channels != z)
         return err_set(e,
-                       "%s: the UNet has %d -> %d channels, the VAE's latents %d; inpainting "
-                       "and other special models are not supported",
-                       path, m->unet.in_channels, m->unet.out_channels, m->vae.latent_channels);
-    if (m->text[0].positions != m->text[1].positions || m->text[0].positions != 77)
+                       "%s: the UNet has %d -> %d channels, the VAE's latents %d; such special "
+                       "models are not supported",
+                       path, in, m->unet.out_channels, z);
+    if ((!m->refiner && m->text[0].positions != 77) || m->text[1].positions != 77)
         return err_set(e, "%s: the text encoders take %d and %d tokens; 77 are needed", path,
                        m->text[0].positions, m->text[1].positions);
     if (m->vae.shift_factor != 0)
@@ -229,8 +244,10 @@ int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err 
                        .patch = p->loras ? lora_set_patch : NULL,
                        .patch_user = p->loras};
     const struct model_config *m = p->config;
-    vae_init(&p->vae, &m->vae);
-    for (int i = 0; i < 2; i++) {
+    p->text.first = m->refiner ? 1 : 0;
+    if (p->vae_from)
+        vae_init(&p->vae, p->vae_config);
+    for (int i = m->refiner ? 1 : 0; i < 2; i++) {
         l.part = i ? PART_TEXT2 : PART_TEXT1;
         if (clip_load(&p->text.clip[i], &l, &m->text[i]) < 0 || progress.cancelled)
             goto out;
@@ -241,11 +258,23 @@ int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err 
     l.part = PART_VAE;
     l.slots = NULL; /* no LoRA changes it */
     l.patch = NULL;
-    vae_load_decoder(&p->vae, &l);
+    l.checkpoint = p->vae_from;
+    if (p->vae_from)
+        vae_load_decoder(&p->vae, &l);
 out:
     if (progress.cancelled)
         return err_set(e, "cancelled");
     return l.failed ? -1 : p->ops->sync(p->ops, e);
+}
+
+int pipeline_need_encoder(struct pipeline *p, const struct gen_params *g, struct err *e)
+{
+    bool pixels = g->hires_width > 0 && strncmp(upscale_name(g->hires_upscale), "latent", 6) != 0;
+    struct loader l = {.ops = p->ops, .checkpoint = p->vae_from, .part = PART_VAE, .err = e};
+    if (p->has_encoder || (!g->image && !pixels))
+        return 0;
+    p->has_encoder = true;
+    return vae_load_encoder(&p->vae, &l) < 0 ? -1 : p->ops->sync(p->ops, e);
 }
 
 void pipeline_unload(struct pipeline *p)
@@ -270,6 +299,57 @@ static int choose_loras(struct pipeline *p, const struct pipeline_options *opt, 
                : lora_set_choose(p->loras, &p->shadow->slots, opt->loras, opt->lora_count, e);
 }
 
+/* ---- opening ---- */
+
+static int open_vae(struct pipeline *p, const char *path, struct err *e)
+{
+    p->vae_from = p->checkpoint;
+    p->vae_config = &p->config->vae;
+    if (!path)
+        return 0;
+    if (!(p->other_vae = checkpoint_open_vae(path, e)))
+        return -1;
+    p->vae_from = p->other_vae;
+    p->vae_config = &checkpoint_config(p->other_vae)->vae;
+    if (p->vae_config->latent_channels != p->config->vae.latent_channels ||
+        p->vae_config->levels != p->config->vae.levels)
+        return err_set(e, "%s: has %d latent channels and %d levels, the model's VAE %d and %d",
+                       path, p->vae_config->latent_channels, p->vae_config->levels,
+                       p->config->vae.latent_channels, p->config->vae.levels);
+    return 0;
+}
+
+/* The files and sizes of a model; base: what it refines, or NULL. */
+static int open_model(struct pipeline *p, const char *model, const struct pipeline_options *opt,
+                      const struct pipeline *base, struct err *e)
+{
+    if (!(p->checkpoint = checkpoint_open(model, NULL, e)))
+        return -1;
+    p->config = checkpoint_config(p->checkpoint);
+    noise_levels_init(&p->levels, &p->config->schedule);
+    if (check_fit(p->checkpoint, e) < 0)
+        return -1;
+    if (!base)
+        return open_vae(p, opt->vae, e);
+    int z = base->config->vae.latent_channels;
+    if (p->config->unet.in_channels != z || p->config->vae_factor != base->config->vae_factor)
+        return err_set(e, "%s: cannot refine this model's latents, they have %d channels", model,
+                       z);
+    return 0;
+}
+
+static int open_refiner(struct pipeline *p, const struct pipeline_options *opt, struct err *e)
+{
+    if (!(p->refiner = calloc(1, sizeof *p->refiner)))
+        return err_set(e, "out of memory");
+    p->refiner->ops = p->ops;
+    p->refiner->threads = p->threads;
+    if (open_model(p->refiner, opt->refiner, opt, p, e) < 0 ||
+        share_tokenizers(p->refiner, p, e) < 0)
+        return -1;
+    return pipeline_load(p->refiner, opt->hooks, e);
+}
+
 struct pipeline *pipeline_open_as(const char *model, const struct pipeline_options *opt, bool dry,
                                   struct err *e)
 {
@@ -281,20 +361,18 @@ struct pipeline *pipeline_open_as(const char *model, const struct pipeline_optio
     }
     p->threads = opt->threads;
     snprintf(p->device, sizeof p->device, "%s", opt->device ? opt->device : "auto");
-    if (!(p->checkpoint = checkpoint_open(model, NULL, e)))
-        goto fail;
-    p->config = checkpoint_config(p->checkpoint);
-    if (check_fit(p->checkpoint, e) < 0 || !(p->ops = open_ops(opt, dry, e)))
+    if (open_model(p, model, opt, NULL, e) < 0 || !(p->ops = open_ops(opt, dry, e)))
         goto fail;
     if (!dry && open_tokenizers(p, opt, e) < 0)
         goto fail;
-    noise_levels_init(&p->levels, &p->config->schedule);
     if (!dry && choose_loras(p, opt, e) < 0)
         goto fail;
     if (pipeline_load(p, opt->hooks, e) < 0)
         goto fail;
     if (p->loras)
         lora_set_rest(p->loras);
+    if (opt->refiner && open_refiner(p, opt, e) < 0)
+        goto fail;
     p->load_ms = clock_ms() - began;
     return p;
 fail:
@@ -310,11 +388,24 @@ struct pipeline *pipeline_open(const char *model, const struct pipeline_options 
     return pipeline_open_as(model, opt, false, e);
 }
 
+static void release_files(struct pipeline *p)
+{
+    for (int i = 0; i < 2; i++)
+        tokenizer_close(p->text.tokenizer[i]);
+    checkpoint_close(p->other_vae);
+    checkpoint_close(p->checkpoint);
+}
+
 void pipeline_close(struct pipeline *p)
 {
     if (!p)
         return;
     pipeline_shadow_free(p->shadow);
+    if (p->refiner) { /* its ops are p's */
+        pipeline_unload(p->refiner);
+        release_files(p->refiner);
+        free(p->refiner);
+    }
     lora_set_free(p->loras);
     if (p->profile)
         p->profile->close(p->profile);
@@ -323,9 +414,7 @@ void pipeline_close(struct pipeline *p)
         pipeline_unload(p);
         p->ops->close(p->ops);
     }
-    for (int i = 0; i < 2; i++)
-        tokenizer_close(p->text.tokenizer[i]);
-    checkpoint_close(p->checkpoint);
+    release_files(p);
     free(p);
 }
 
@@ -347,7 +436,7 @@ const char *pipeline_precision(const struct pipeline *p)
 
 struct tokenizer *pipeline_tokenizer(const struct pipeline *p, int encoder)
 {
-    return p->text.tokenizer[encoder];
+    return p->text.tokenizer[p->config->refiner ? 1 : encoder];
 }
 
 void pipeline_memory(const struct pipeline *p, size_t *weights, size_t *activations)

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <strings.h>
 
 enum { MIN_SIDE = 64, MAX_SIDE = 8192, MAX_PIXELS = 1 << 26 };
 
@@ -21,6 +22,107 @@ static int check_size(const struct model_config *m, const struct gen_params *g, 
         return err_set(e, "size %dx%d: more than %d megapixels", g->width, g->height,
                        MAX_PIXELS >> 20);
     return 0;
+}
+
+/* ---- names ---- */
+
+static const char *const CONTENTS[] = {"original", "grey", "noise", "nothing", NULL};
+static const char *const TILINGS[] = {"off", "x", "y", "xy", NULL};
+
+static int find(const char *const *list, const char *name)
+{
+    for (int i = 0; list[i]; i++)
+        if (!strcasecmp(list[i], name))
+            return i;
+    return -1;
+}
+
+const char *content_name(int i)
+{
+    return i >= 0 && i <= CONTENT_NOTHING ? CONTENTS[i] : NULL;
+}
+
+int content_by_name(const char *name)
+{
+    return find(CONTENTS, name);
+}
+
+const char *tiling_name(int i)
+{
+    return i >= 0 && i <= (PAD_CIRCULAR_X | PAD_CIRCULAR_Y) ? TILINGS[i] : NULL;
+}
+
+int tiling_by_name(const char *name)
+{
+    return find(TILINGS, name);
+}
+
+/* ---- checks ---- */
+
+static bool is_share(float x)
+{
+    return x >= 0 && x <= 1; /* no NaN either */
+}
+
+static int check_told(const char *what, const int size[2], struct err *e)
+{
+    for (int i = 0; i < 2; i++)
+        if (size[i] < 0 || size[i] > 2 * MAX_SIDE)
+            return err_set(e, "%s %dx%d: each must be between 0 and %d", what, size[0], size[1],
+                           2 * MAX_SIDE);
+    return 0;
+}
+
+static int check_guidance(const struct gen_params *g, struct err *e)
+{
+    if (!is_share(g->cfg_rescale) || !is_share(g->cfg_start) || !is_share(g->cfg_end))
+        return err_set(e, "cfg_rescale, cfg_start and cfg_end must be between 0 and 1");
+    if (g->cfg_end > 0 && g->cfg_end < g->cfg_start)
+        return err_set(e, "cfg_end %g comes before cfg_start %g", (double)g->cfg_end,
+                       (double)g->cfg_start);
+    if (!is_share(g->refiner_switch))
+        return err_set(e, "refiner_switch %g: must be between 0 and 1", (double)g->refiner_switch);
+    if (!(g->aesthetic >= 0 && g->aesthetic <= 100) ||
+        !(g->negative_aesthetic >= 0 && g->negative_aesthetic <= 100))
+        return err_set(e, "aesthetic scores must be between 0 and 10");
+    if (g->tiling > (PAD_CIRCULAR_X | PAD_CIRCULAR_Y))
+        return err_set(e, "no such tiling");
+    return check_told("original_size", g->original_size, e) < 0 ||
+                   check_told("target_size", g->target_size, e) < 0 ||
+                   check_told("crop", g->crop, e) < 0
+               ? -1
+               : 0;
+}
+
+static int check_image(const struct model_config *m, const struct gen_params *g, struct err *e)
+{
+    bool inpaints = m->unet.in_channels != m->vae.latent_channels;
+    if (g->mask && !g->image)
+        return err_set(e, "a mask needs an image: name it with --image");
+    if (inpaints && !g->mask)
+        return err_set(e, "this is an inpainting model: it needs --image and --mask");
+    if (!is_share(g->denoise))
+        return err_set(e, "denoise %g: must be between 0 and 1", (double)g->denoise);
+    if (!content_name(g->mask_content))
+        return err_set(e, "no such mask_content");
+    return 0;
+}
+
+static int check_hires(const struct model_config *m, const struct gen_params *g, struct err *e)
+{
+    struct gen_params second = *g;
+    if (g->hires_width == 0)
+        return 0;
+    if (g->mask)
+        return err_set(e, "a second pass (hires) repaints everything; leave out the mask, or it");
+    if (!is_share(g->hires_denoise))
+        return err_set(e, "hires_denoise %g: must be between 0 and 1", (double)g->hires_denoise);
+    if (g->hires_steps < 0 || g->hires_steps > MAX_STEPS)
+        return err_set(e, "hires_steps %d: must be between 0 and %d", g->hires_steps, MAX_STEPS);
+    if (!upscale_name(g->hires_upscale))
+        return err_set(e, "no such hires_upscale");
+    second.width = g->hires_width, second.height = g->hires_height;
+    return check_size(m, &second, e) < 0 ? err_prefix(e, "hires") : 0;
 }
 
 int gen_params_check(const struct model_config *m, const struct gen_params *g, struct err *e)
@@ -45,6 +147,8 @@ int gen_params_check(const struct model_config *m, const struct gen_params *g, s
         return err_set(e, "no such empty_negative");
     if (g->clip_skip < -MAX_LAYERS || g->clip_skip > MAX_LAYERS)
         return err_set(e, "clip_skip %d: must be between 0 and %d", g->clip_skip, MAX_LAYERS);
+    if (check_guidance(g, e) < 0 || check_image(m, g, e) < 0 || check_hires(m, g, e) < 0)
+        return -1;
     float sigma[MAX_STEPS + 1];
     return g->sigmas && *g->sigmas && sigmas_parse(g->sigmas, sigma, e) < 0 ? -1 : 0;
 }

@@ -1,8 +1,10 @@
 /*
  * The whole way: a model on disk, a prompt, an image.
  *
- *   tokenizer -> text encoders -> [ scale, UNet, guidance, sampler rule ] x steps -> VAE decoder ->
- * 8-bit RGB
+ *   tokenizer -> text encoders
+ *   image -> VAE encoder -> \
+ *   noise ----------------> [ scale, UNet, guidance, sampler rule ] x steps -> ( refiner x steps )
+ *   -> ( enlarged, once more x steps ) -> VAE decoder -> 8-bit RGB
  *
  * The same code runs on every backend. Run over the dry one it computes nothing and is the
  * forecast: pipeline_plan, which pipeline_run asks first, so that the arena is sized once and what
@@ -20,9 +22,9 @@ struct pipeline;
 struct tokenizer;
 
 struct gen_progress {
-    const char *stage;            /* "load", "text", "sample", "decode" */
-    int step, steps;              /* done, of; 0 of 0 in stages without steps */
-    double ms;                    /* the last step's time */
+    const char *stage; /* "load", "text", "encode", "sample", "refine", "hires", "decode" */
+    int step, steps;   /* done, of; 0 of 0 in stages without steps */
+    double ms;         /* the last step's time */
     size_t bytes_now, bytes_peak; /* of the process; on a GPU what we hold of its memory */
 };
 
@@ -40,6 +42,8 @@ struct pipeline_options {
     const char *precision; /* "auto", "fp32", "bf16", on cuda "fp16"; NULL is auto */
     const char *tokenizer; /* folder with vocab.json and merges.txt (or tokenizer/ and tokenizer_2/
                             * in it) for models that bring none; NULL: look beside the model */
+    const char *vae;       /* folder or file in place of the model's own; NULL: none */
+    const char *refiner;   /* model for the last steps (refiner_switch); NULL: none */
     int threads;           /* 0: all cores */
     const struct gen_hooks *hooks; /* for "load"; may be NULL */
     /* Merged while the model is loaded, if the first run's are known by then; each run says its own
@@ -50,6 +54,24 @@ struct pipeline_options {
 
 enum { MAX_BATCH = 64 };
 
+/* What lies under the mask when a run begins. */
+enum mask_content {
+    CONTENT_ORIGINAL,
+    CONTENT_GREY,   /* middle grey pixels: ComfyUI's VAEEncodeForInpaint */
+    CONTENT_NOISE,  /* A1111's "latent noise" */
+    CONTENT_NOTHING /* A1111's "latent nothing": zeros */
+};
+const char *content_name(int i); /* NULL past the end */
+int content_by_name(const char *name);
+
+/* How the first picture is enlarged for the second pass: its latent, or its pixels. */
+const char *upscale_name(int i); /* NULL past the end */
+int upscale_by_name(const char *name);
+
+const char *tiling_name(int i); /* "off", "x", "y", "xy": i is enum pad bits */
+int tiling_by_name(const char *name);
+
+/* Zeros stand for what most runs do without. */
 struct gen_params {
     const char *prompt, *negative; /* negative NULL or "" is none */
     /* One for each image of the batch in their place; NULL: the same for all. */
@@ -61,17 +83,41 @@ struct gen_params {
     int steps;
     float cfg; /* 1: no guidance, one UNet pass a step */
     int width, height, batch;
-    int sampler, scheduler;       /* sampler_by_name, schedule_by_name */
-    const char *sigmas;           /* a list in place of steps and scheduler; NULL or "": none */
-    int compat, rng;              /* compat_by_name, rng_by_name */
+    int sampler, scheduler; /* sampler_by_name, schedule_by_name */
+    const char *sigmas;     /* a list in place of steps and scheduler; NULL or "": none */
+    int compat, rng;        /* compat_by_name, rng_by_name */
+    unsigned tiling;        /* enum pad bits */
+
+    /* guidance */
+    float cfg_rescale;        /* 0: none */
+    float cfg_start, cfg_end; /* shares of the steps between which there is guidance; end 0: 1 */
+    int original_size[2], crop[2], target_size[2]; /* told to the model: width, height; left, top.
+                                                    * Sizes of 0: the picture's own */
+
+    /* image to image */
+    const uint8_t *image; /* width x height x 3, to start from; NULL: from noise alone */
+    float denoise;        /* how much of it is made new */
+    const uint8_t *mask;  /* width x height: 255 is made anew, 0 stays; NULL: all is */
+    int mask_content;     /* content_by_name */
+
+    /* the second pass */
+    int hires_width, hires_height; /* 0: none */
+    int hires_steps;               /* 0: as many as steps */
+    int hires_upscale;             /* upscale_by_name */
+    float hires_denoise;
+
+    /* the refiner, where pipeline_options names one */
+    float refiner_switch; /* the share of the schedule where it takes over */
+    float aesthetic, negative_aesthetic;
     const struct lora_use *loras; /* what runs before had is taken out; NULL with 0: none */
     int lora_count;
     bool profile; /* time every operation: pipeline_profile */
 };
 
-struct gen_times {                           /* milliseconds */
-    double load, lora, text, sample, decode; /* lora: exchanging them, on an open model */
-    double *steps;
+struct gen_times { /* milliseconds */
+    double load, lora, text, encode, sample, refine, hires,
+        decode;    /* 0: not run; lora: exchanging them, on an open model */
+    double *steps; /* of sample, refine and hires */
     int nsteps;
 };
 

@@ -1,8 +1,20 @@
-/* What the files of the pipeline share: the open model, and the state of one run. */
+/*
+ * What the files of the pipeline share: the open model, and the state of one run.
+ *
+ *   pipeline.c  the walk from text to pixels
+ *   reading.c   prompts to text states, for each model that reads them
+ *   passes.c    which steps each pass takes, at which noise levels
+ *   sample.c    one pass: the model, guidance, masks, the sampler's loop
+ *   start.c     what a pass begins with: noise, an encoded image
+ *   hires.c     the first picture enlarged
+ *   decode.c    latents to bytes
+ *   open.c      models and backends; plan.c: the forecast; params.c: what is accepted
+ */
 #ifndef SPRITTY_PIPELINE_PRIV_H
 #define SPRITTY_PIPELINE_PRIV_H
 
 #include "base/clock.h"
+#include "sdxl/conditioning.h"
 #include "sdxl/noise.h"
 #include "sdxl/pipeline.h"
 #include "sdxl/preview.h"
@@ -11,23 +23,63 @@
 #include "sdxl/vae.h"
 
 struct pipeline {
-    struct checkpoint *checkpoint;
+    struct checkpoint *checkpoint, *other_vae; /* other_vae: NULL where the model's own serves */
     const struct model_config *config;
+    const struct checkpoint *vae_from; /* one of the two; NULL: none (a refiner beside a model) */
+    const struct vae_config *vae_config;
     struct ops *ops;
     struct text_encoders text;
     struct unet unet;
     struct vae vae;
+    bool has_encoder; /* the VAE's first half is loaded, which not every run needs */
     struct noise_levels levels;
     struct slots slots; /* of text encoders and UNet */
     struct lora_set *loras;
-    struct pipeline *shadow; /* the same over the dry backend, made by the first run */
-    struct ops *profile;     /* around ops, made by the first run that asks for it */
-    struct wide *wide;       /* decodes in bf16 what FP16 cannot; NULL: not needed so far */
-    char device[16];         /* as asked for */
+    struct pipeline *refiner; /* over the same ops, without a VAE; NULL: none */
+    struct pipeline *shadow;  /* the same over the dry backend, made by the first run */
+    struct ops *profile;      /* around ops, made by the first run that asks for it */
+    struct wide *wide;        /* decodes in bf16 what FP16 cannot; NULL: not needed so far */
+    char device[16];          /* as asked for */
     double load_ms;
     int threads;                                   /* as asked for; 0: all cores */
     void (*stage)(struct ops *, const char *name); /* the forecast's bookkeeping, else NULL */
 };
+
+/* The prompts as one model reads them. */
+struct reading {
+    struct conditioning cond;
+    struct text_states states;
+};
+
+/* What a pass over a picture keeps. */
+struct masked {
+    struct tensor mask;  /* [1, h, w, 1]: 1 is made anew; data NULL: no mask */
+    struct tensor keep;  /* the picture's latent [n, h, w, z], in the sampler's scale */
+    struct tensor noise; /* the first noise, unscaled */
+    struct tensor extra; /* [n, h, w, 1 + z] for models that read mask and picture; or NULL */
+};
+
+/* One way down a row of noise levels with one model. */
+struct pass {
+    struct run *r;
+    const char *stage;
+    const struct pipeline *model; /* whose UNet and texts */
+    const struct reading *reading;
+    int read_from;     /* calls that came before, of the model that it goes on from */
+    int width, height; /* pixels */
+    int first, all;    /* where in the whole schedule it begins; that one's length */
+    int steps, calls;  /* steps 0: nothing to do; calls of the model */
+    float sigma[MAX_STEPS + 1], call_sigma[MAX_CALLS];
+    int call_step[MAX_CALLS];
+
+    /* while it runs */
+    struct unet_run unet_run;
+    struct masked masked;
+    struct tensor *x;
+    double began;
+};
+
+enum { PASS_BASE, PASS_REFINER, PASS_HIRES, PASSES };
 
 struct run {
     struct pipeline *p;
@@ -35,20 +87,64 @@ struct run {
     const struct gen_hooks *hooks;
     struct gen_result *out;
     struct err *err;
-    struct conditioning cond;
+    struct pass pass[PASSES];
+    struct reading reading, refiner_reading;
     struct embeddings embeddings;
-    int steps, calls; /* as the schedule has it; calls of the model */
-    float sigma[MAX_STEPS + 1], call_sigma[MAX_CALLS];
-    struct noise *noise;
-    float *host;          /* noise on its way to the backend */
+    struct noise *noise;  /* of the picture's size now */
+    float *host;          /* one picture's worth of latents, on its way */
     struct preview *seen; /* NULL: no one looks */
-    struct text_states text;
-    struct unet_run unet_run;
-    double step_began;
 };
 
-/* Text, sampling, decoding over p->ops. */
+/* ---- pipeline.c ---- */
+
 int pipeline_generate(struct run *);
+/* Tells the hooks; false means cancel. */
+bool run_tell(struct run *, const char *stage, int step, int steps, double ms);
+
+/* ---- reading.c ---- */
+
+/* What will be read, for as many calls as the passes have; then the text encoders' work. */
+int readings_plan(struct run *);
+int readings_encode(struct run *);
+void readings_free(struct run *);
+
+/* ---- passes.c ---- */
+
+/* The sigmas that are visited in each pass, and those at which the model is asked. */
+int passes_plan(struct run *);
+struct sampler_run pass_sampler(struct pass *);
+
+/* ---- start.c ---- */
+
+/* Host memory and noise for latents of x's size; run_settle_down gives them back. */
+int run_take(struct run *, const struct pass *, const struct tensor *x);
+void run_give_back(struct run *);
+/* The run's image and mask into the pass's `masked`, from the arena. */
+int start_encode(struct pass *, const struct tensor *x);
+/* One picture [1, h, w, 3] in -1..1 on the host -> its latent in the sampler's scale, on the host.
+ * sampled: drawn from the VAE's distribution, as diffusers does; else its mean. */
+int start_latent(struct run *, const float *pixels, int width, int height, bool sampled,
+                 float *latent);
+/* x as the pass begins: noise alone, or over what `masked` keeps. */
+void start_noise(struct pass *, struct tensor *x);
+void masked_free(struct ops *, struct masked *);
+
+/* ---- sample.c ---- */
+
+/* x at the pass's first sigma -> at its last. 0, or what stopped it. */
+int pass_run(struct pass *, struct tensor *x);
+
+/* ---- hires.c ---- */
+
+/* x enlarged to the second pass's size: a new tensor; the old one is released. */
+int hires_enlarge(struct run *, struct tensor *x);
+
+/* ---- decode.c ---- */
+
+/* latents -> out->rgb; what the mask keeps is the image's own bytes. */
+int decode_all(struct run *, const struct tensor *latents, int width, int height);
+
+/* ---- open.c ---- */
 
 /* latent [1, h, w, c] -> width x height x 3 on the host, -1 to 1 (decode_image.c). */
 int decode_image(struct pipeline *, const struct tensor *latent, int width, int height,
@@ -61,11 +157,15 @@ struct ops *pipeline_open_bf16(const struct pipeline *, struct err *);
 
 /* All networks from the checkpoint into p->ops. */
 int pipeline_load(struct pipeline *, const struct gen_hooks *, struct err *);
+/* The VAE's encoder as well, for runs that begin with pixels. */
+int pipeline_need_encoder(struct pipeline *, const struct gen_params *, struct err *);
 void pipeline_unload(struct pipeline *);
 
 struct pipeline *pipeline_open_as(const char *model, const struct pipeline_options *, bool dry,
                                   struct err *);
 void pipeline_shadow_free(struct pipeline *);
+
+/* ---- plan.c ---- */
 
 /* Sizes the arena for the run by its forecast. */
 int pipeline_reserve(struct pipeline *, const struct gen_params *, struct err *);

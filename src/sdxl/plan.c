@@ -24,7 +24,7 @@ static int run_dry(struct pipeline *p, const struct gen_params *g, struct plan_r
     struct run r = {.p = p, .params = g, .out = &ignored, .err = e};
     struct ops_stats s;
     p->stage = ops_dry_stage;
-    int rc = pipeline_generate(&r);
+    int rc = pipeline_need_encoder(p, g, e) < 0 ? -1 : pipeline_generate(&r);
     gen_result_free(&ignored);
     if (rc < 0)
         return -1;
@@ -87,8 +87,23 @@ int pipeline_plan(const char *model, const struct pipeline_options *opt, const s
     return rc;
 }
 
-/* What it shares with p stays p's. */
-static struct pipeline *shadow_of(struct pipeline *p, struct err *e)
+/* The refiner's shadow stands over the same ops. */
+static void shadow_drop(struct pipeline *s, bool owns_ops)
+{
+    if (!s)
+        return;
+    shadow_drop(s->refiner, false);
+    if (s->ops) {
+        pipeline_unload(s);
+        if (owns_ops)
+            s->ops->close(s->ops);
+    }
+    free(s);
+}
+
+/* The open model once more, over the dry backend o, or a new one; what it shares with p stays
+ * p's. */
+static struct pipeline *shadow_of(const struct pipeline *p, struct ops *o, struct err *e)
 {
     struct pipeline *s = calloc(1, sizeof *s);
     if (!s) {
@@ -97,11 +112,13 @@ static struct pipeline *shadow_of(struct pipeline *p, struct err *e)
     }
     s->checkpoint = p->checkpoint;
     s->config = p->config;
+    s->vae_from = p->vae_from;
+    s->vae_config = p->vae_config;
     s->levels = p->levels;
     memcpy(s->text.tokenizer, p->text.tokenizer, sizeof s->text.tokenizer);
-    s->ops = ops_dry_open(p->ops->name, p->ops->act, e);
+    s->ops = o ? o : ops_dry_open(p->ops->name, p->ops->act, e);
     if (!s->ops || pipeline_load(s, NULL, e) < 0) {
-        pipeline_shadow_free(s);
+        shadow_drop(s, !o);
         return NULL;
     }
     return s;
@@ -109,18 +126,15 @@ static struct pipeline *shadow_of(struct pipeline *p, struct err *e)
 
 void pipeline_shadow_free(struct pipeline *s)
 {
-    if (!s)
-        return;
-    if (s->ops) {
-        pipeline_unload(s);
-        s->ops->close(s->ops);
-    }
-    free(s);
+    shadow_drop(s, true);
 }
 
 int pipeline_need_shadow(struct pipeline *p, struct err *e)
 {
-    return p->shadow || (p->shadow = shadow_of(p, e)) ? 0 : -1;
+    if (!p->shadow && !(p->shadow = shadow_of(p, NULL, e)))
+        return -1;
+    struct pipeline *s = p->shadow; /* which may be older than the refiner */
+    return !p->refiner || s->refiner || (s->refiner = shadow_of(p->refiner, s->ops, e)) ? 0 : -1;
 }
 
 int pipeline_reserve(struct pipeline *p, const struct gen_params *g, struct err *e)

@@ -25,9 +25,9 @@ void resnet_free(struct resnet *r, struct ops *o)
     *r = (struct resnet){0};
 }
 
-struct conv_args conv3x3(void)
+struct conv_args conv3x3(unsigned pad)
 {
-    return (struct conv_args){.stride = 1, .pad_before = 1, .pad_after = 1};
+    return (struct conv_args){.stride = 1, .pad_before = 1, .pad_after = 1, .pad = pad};
 }
 
 /* The input as the result begins: through the shortcut, or as it is. Takes x unless it is kept. */
@@ -55,7 +55,7 @@ static struct tensor begin_sum(const struct resnet *r, struct ops *o, struct ten
 struct tensor resnet_run(const struct resnet *r, struct ops *o, struct tensor *x, bool keep,
                          const struct tensor *time, struct resnet_spec spec)
 {
-    struct conv_args first = conv3x3(), second = conv3x3();
+    struct conv_args first = conv3x3(spec.pad), second = conv3x3(spec.pad);
     struct tensor a = ops_alloc_like(o, x, r->in);
     float eps1 = spec.stream_eps > 0 ? spec.stream_eps : spec.eps;
     o->group_norm(o, &a, x, r->norm1, spec.groups, eps1, true);

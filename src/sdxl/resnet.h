@@ -23,6 +23,7 @@ struct resnet_spec {
     int groups;
     float eps;
     float stream_eps; /* of the norm that reads the input, where the stream is scaled; 0: eps */
+    unsigned pad;     /* enum pad bits: what lies around the picture */
     enum dtype out;   /* of the result: the ops' act, or stream where blocks add up */
 };
 
@@ -32,7 +33,7 @@ struct resnet_spec {
 struct tensor resnet_run(const struct resnet *, struct ops *, struct tensor *x, bool keep,
                          const struct tensor *time, struct resnet_spec);
 
-/* Three by three, one pixel of zeros around. */
-struct conv_args conv3x3(void);
+/* Three by three, one pixel around: of zeros, or of the other side (enum pad bits). */
+struct conv_args conv3x3(unsigned pad);
 
 #endif

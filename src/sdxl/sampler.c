@@ -71,15 +71,18 @@ static struct at start_of(const struct sampler_run *r, int step)
         .sigma = r->sigma, .i = step, .steps = r->steps, .compat = r->compat, .levels = r->levels};
 }
 
-int sampler_calls(const struct sampler_run *r, float *sigma)
+int sampler_calls(const struct sampler_run *r, float *sigma, int *step)
 {
     const struct sampler *s = sampler_at(r->sampler);
     int n = 0;
     for (int i = 0; i < r->steps; i++) {
+        int before = n;
         sigma[n++] = r->sigma[i];
         double again = s->rule(start_of(r, i)).again;
         if (again > 0)
             sigma[n++] = (float)again;
+        for (int k = before; k < n && step; k++)
+            step[k] = i;
     }
     return n;
 }

@@ -22,7 +22,7 @@ typedef int (*denoise_fn)(void *user, int call, double sigma, const struct tenso
 /* Unit noise into a DT_F32 tensor of x's size, for the way down from one sigma to another: what a
  * Brownian motion does between them, or fresh noise each time (sampler_noise). */
 typedef void (*noise_fn)(void *user, double from, double to, struct tensor *noise);
-/* After each step, x being the new state; nonzero stops. May be NULL. */
+/* After each step, x being the new state, which may be changed; nonzero stops. May be NULL. */
 typedef int (*stepped_fn)(void *user, int step, const struct tensor *x,
                           const struct tensor *denoised);
 
@@ -43,9 +43,10 @@ struct sampler_run {
  * nonzero of a callback. */
 int sampler_run(const struct sampler_run *, struct tensor *x);
 
-/* The sigmas at which the run will call the model, in order, into sigma[MAX_CALLS]; returns how
- * many. Reads sampler, steps, compat, sigma and levels alone. */
-int sampler_calls(const struct sampler_run *, float *sigma);
+/* The sigmas at which the run will call the model, in order, into sigma[MAX_CALLS], and the step
+ * that each belongs to into step[MAX_CALLS] (NULL: not asked for); returns how many. Reads sampler,
+ * steps, compat, sigma and levels alone. */
+int sampler_calls(const struct sampler_run *, float *sigma, int *step);
 
 /* The sigmas that a run of this sampler visits, into sigma[0 .. MAX_STEPS]: the schedule's, but for
  * samplers that ComfyUI and A1111 spare the last but one. Returns the number of steps, which some

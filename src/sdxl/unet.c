@@ -280,8 +280,8 @@ static int text_length(const struct unet_inputs *in, int text)
 /* The images of one step as spans; returns how many. */
 static int map_texts(const struct unet_inputs *in, int step, struct text_span *out)
 {
-    int spans = 0;
-    for (int i = 0, images; i < in->n; i += images) {
+    int spans = 0, skip = in->skip ? in->skip[step] : 0;
+    for (int i = skip, images; i < in->n; i += images) {
         int text = text_read(in, step, i), token = 0;
         for (images = 1; i + images < in->n && text_read(in, step, i + images) == text;)
             images++;
@@ -293,7 +293,7 @@ static int map_texts(const struct unet_inputs *in, int step, struct text_span *o
         if (follows)
             last->texts++;
         else
-            out[spans++] = (struct text_span){i, images, token, text_length(in, text), 1};
+            out[spans++] = (struct text_span){i - skip, images, token, text_length(in, text), 1};
     }
     return spans;
 }
@@ -303,8 +303,11 @@ static int prepare_texts(const struct unet_inputs *in, struct unet_run *run)
     size_t steps = (size_t)in->steps, n = (size_t)in->n;
     run->span = calloc(steps * n, sizeof *run->span);
     run->spans = calloc(steps, sizeof *run->spans);
-    if (!run->span || !run->spans)
+    run->skip = calloc(steps, sizeof *run->skip);
+    if (!run->span || !run->spans || !run->skip)
         return -1;
+    if (in->skip)
+        memcpy(run->skip, in->skip, steps * sizeof *run->skip);
     for (size_t s = 0; s < steps; s++)
         run->spans[s] = map_texts(in, (int)s, run->span + s * n);
     return 0;
@@ -314,7 +317,7 @@ int unet_prepare(const struct unet *u, struct ops *o, const struct unet_inputs *
                  struct unet_run *run, struct err *e)
 {
     assert(in->text->n == 1 && in->text->c == u->config.context && in->steps > 0 && in->n > 0);
-    *run = (struct unet_run){.n = in->n};
+    *run = (struct unet_run){.n = in->n, .pad = in->pad};
     size_t rows = (size_t)in->steps * (size_t)run->n;
     float *host = malloc(rows * (size_t)u->config.time_dim * sizeof *host);
     run->time = calloc((size_t)u->resnets, sizeof *run->time);
@@ -347,6 +350,7 @@ void unet_finish(struct ops *o, struct unet_run *run)
     free(run->kv);
     free(run->span);
     free(run->spans);
+    free(run->skip);
     *run = (struct unet_run){0};
 }
 
@@ -362,14 +366,15 @@ struct walk { /* where in the run's tables the step has come to, and the skips t
     int skips;
 };
 
-/* [n, 1, 1, channels] for the next res block. */
+/* [n - skip, 1, 1, channels] for the next res block. */
 static struct tensor time_of(struct walk *w, int channels)
 {
-    int n = w->run->n, at = w->time_at;
+    int n = w->run->n, at = w->time_at, skip = w->run->skip[w->step];
     if (!w->run->times_now.c)
-        return tensor_images(w->run->time[w->time++], w->step * n, n);
-    struct tensor t = tensor_channels(w->run->times_now, at, n * channels);
-    t.n = n;
+        return tensor_images(w->run->time[w->time++], w->step * n + skip, n - skip);
+    struct tensor t = tensor_channels(w->run->times_now, at + skip * channels,
+                                      (n - skip) * channels);
+    t.n = n - skip;
     t.ld = t.c = channels;
     w->time++;
     w->time_at += n * channels;
@@ -380,9 +385,9 @@ static struct tensor run_res(struct walk *w, const struct resnet *r, struct tens
 {
     const struct unet_config *c = &w->unet->config;
     struct tensor time = time_of(w, r->out);
-    return resnet_run(
-        r, w->ops, x, keep, &time,
-        (struct resnet_spec){.groups = c->norm_groups, .eps = c->norm_eps, .out = w->ops->stream});
+    struct resnet_spec spec = {
+        .groups = c->norm_groups, .eps = c->norm_eps, .pad = w->run->pad, .out = w->ops->stream};
+    return resnet_run(r, w->ops, x, keep, &time, spec);
 }
 
 static void run_attn(struct walk *w, const struct transformer *t, struct tensor *x)
@@ -428,7 +433,7 @@ static struct tensor go_down(struct walk *w, const struct unet_level *d, struct 
         push(w, x);
     }
     if (d->sample) {
-        struct conv_args args = {.stride = 2, .pad_before = 1, .pad_after = 1};
+        struct conv_args args = {.stride = 2, .pad_before = 1, .pad_after = 1, .pad = w->run->pad};
         x = resample(w, d->sample, &x, (x.h + 1) / 2, (x.w + 1) / 2, args);
         push(w, x);
     }
@@ -450,7 +455,7 @@ static struct tensor go_up(struct walk *w, const struct unet_level *up, struct t
     if (up->sample) { /* to the size of the skip that comes next: one less than double when it was
                          odd */
         const struct tensor *next = &w->skip[w->skips - 1];
-        struct conv_args args = conv3x3();
+        struct conv_args args = conv3x3(w->run->pad);
         args.upsample = true;
         struct tensor y = resample(w, up->sample, &x, next->h, next->w, args);
         o->release(o, &x);
@@ -464,8 +469,8 @@ static void walk_step(const struct unet *u, struct ops *o, const struct unet_run
 {
     const struct unet_config *c = &u->config;
     struct walk w = {.unet = u, .ops = o, .run = run, .step = step};
-    struct conv_args args = conv3x3();
-    assert(x->n == run->n && x->c == c->in_channels && y->c == c->out_channels);
+    struct conv_args args = conv3x3(run->pad);
+    assert(x->n == run->n - run->skip[step] && x->c == c->in_channels && y->c == c->out_channels);
     struct tensor h = o->alloc_as(o, o->stream, x->n, x->h, x->w, c->channels[0]);
     o->conv2d(o, &h, x, u->conv_in, &args);
     push(&w, h);
@@ -505,6 +510,7 @@ static struct unet_step_key key_of(const struct unet_run *run, int step, const s
                     (uint64_t)s->tokens),
                 (uint64_t)s->texts);
     }
+    h = mix(mix(h, (uint64_t)run->skip[step]), run->pad);
     k.addresses = mix(h, (uintptr_t)run->times_now.data);
     return k;
 }

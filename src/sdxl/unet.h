@@ -50,13 +50,17 @@ struct unet_inputs {
     const float *timesteps; /* host: steps of them */
     int steps;
     int n;            /* images in a step */
+    const int *skip;  /* host: steps of them: so many images at the front of the step's n are left
+                       * out, as where guidance pauses; NULL: none */
+    unsigned pad;     /* enum pad bits */
     const int *reads; /* host: steps x n: the text that image i reads; images of one text that
                        * stand together, and texts in order, take the fewest calls. NULL: n /
                        * texts images each, at every step */
 };
 
 struct unet_run {
-    int n;               /* images in a step */
+    int n; /* images in a step, unless it skips some */
+    unsigned pad;
     struct tensor *time; /* one a res block: [steps * n, 1, 1, channels] */
     /* Over a backend with recordings instead all of a step in one row, [steps, 1, 1, n * channels
      * of all res blocks], and the row of the step that runs: a recording reads that. */
@@ -64,7 +68,7 @@ struct unet_run {
     struct tensor *kv; /* one a transformer block: [1, sum of tokens, 1, 2 channels] */
     int times, kvs;
     struct text_span *span; /* up to n a step, steps x n */
-    int *spans;             /* how many each step has */
+    int *spans, *skip;      /* steps: how many spans each has; how many images it leaves out */
 };
 
 /* Takes arena memory for the whole run; unet_finish gives it back. -1 only without host memory. */
@@ -72,8 +76,8 @@ int unet_prepare(const struct unet *, struct ops *, const struct unet_inputs *, 
                  struct err *);
 void unet_finish(struct ops *, struct unet_run *);
 
-/* x [n, h, w, in_channels] in the ops' type -> y [n, h, w, out_channels]. Any h and w: odd sizes
- * are rounded up going down. */
+/* x [n - the step's skip, h, w, in_channels] in the ops' type -> y [n, h, w, out_channels]. Any h
+ * and w: odd sizes are rounded up going down. */
 void unet_step(const struct unet *, struct ops *, const struct unet_run *, int step,
                const struct tensor *x, struct tensor *y);
 

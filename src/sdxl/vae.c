@@ -137,6 +137,7 @@ static struct tensor run_res(const struct vae *v, struct ops *o, const struct re
     return resnet_run(r, o, &x, false, NULL,
                       (struct resnet_spec){.groups = v->config.norm_groups,
                                            .eps = NORM_EPS,
+                                           .pad = v->pad,
                                            .stream_eps = stream_eps(v),
                                            .out = o->act});
 }
@@ -169,7 +170,7 @@ static struct tensor run_middle(const struct vae *v, struct ops *o, const struct
 static void run_out(const struct vae *v, struct ops *o, const struct vae_half *h, struct tensor x,
                     struct tensor *y)
 {
-    struct conv_args args = conv3x3();
+    struct conv_args args = conv3x3(v->pad);
     o->group_norm(o, &x, &x, h->norm_out, v->config.norm_groups, stream_eps(v), true);
     o->conv2d(o, y, &x, h->conv_out, &args);
     o->release(o, &x);
@@ -195,7 +196,7 @@ void vae_decode(const struct vae *v, struct ops *o, const struct tensor *latent,
 {
     const struct vae_config *c = &v->config;
     const struct vae_half *d = &v->decoder;
-    struct conv_args args = conv3x3(), one = {.stride = 1}, up = conv3x3();
+    struct conv_args args = conv3x3(v->pad), one = {.stride = 1}, up = conv3x3(v->pad);
     up.upsample = true;
     struct tensor z = unscale(v, o, latent);
     if (d->quant) {
@@ -226,8 +227,8 @@ void vae_encode(const struct vae *v, struct ops *o, const struct tensor *image,
 {
     const struct vae_config *c = &v->config;
     const struct vae_half *e = &v->encoder;
-    struct conv_args args = conv3x3(), one = {.stride = 1};
-    struct conv_args down = {.stride = 2, .pad_before = 0, .pad_after = 1};
+    struct conv_args args = conv3x3(v->pad), one = {.stride = 1};
+    struct conv_args down = {.stride = 2, .pad_before = 0, .pad_after = 1, .pad = v->pad};
     struct tensor in = ops_alloc_like(o, image, image->c);
     o->copy(o, &in, image);
     struct tensor x = ops_alloc_like(o, image, c->channels[0]);

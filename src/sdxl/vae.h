@@ -36,6 +36,7 @@ struct vae_half {
 struct vae {
     struct vae_config config;
     float stream; /* 1/s; 0 before loading: 1/64 over FP16, else 1 */
+    unsigned pad; /* enum pad bits: circular where pictures are to meet their own other side */
     struct vae_half decoder, encoder;
 };
 

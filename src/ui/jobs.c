@@ -61,7 +61,7 @@ static const char *mark_of(const struct ui *ui, const struct store_job *j, enum 
 static void state_text(const struct ui *ui, const struct store_job *j, char *out, size_t size)
 {
     const struct live *l = &ui->live;
-    if (j->id == l->job && l->steps > 0 && !strcmp(l->stage, "sample"))
+    if (j->id == l->job && l->steps > 0 && stage_samples(l->stage))
         snprintf(out, size, "%d/%d", l->step, l->steps);
     else if (j->id == ui->queue.sent)
         snprintf(out, size, "%s", l->job == j->id ? l->stage : "starting");

@@ -201,7 +201,7 @@ int live_step_times(const struct live *l, double *ms, int count)
 
 double live_left(const struct live *l, double now_ms)
 {
-    if (!l->job || isnan(l->job_step_ms) || strcmp(l->stage, "sample"))
+    if (!l->job || isnan(l->job_step_ms) || !stage_samples(l->stage))
         return NAN;
     double since = 0;
     if (l->steps_seen > 0)

@@ -24,8 +24,15 @@ static int title_room(struct rect r)
 static const char *stage_title(const char *stage)
 {
     static const char *const names[][2] = {
-        {"load", "loading the model"}, {"text", "reading the prompt"}, {"sample", "sampling"},
-        {"decode", "decoding"},        {"finish", "finishing"},        {"save", "saving"},
+        {"load", "loading the model"},
+        {"text", "reading the prompt"},
+        {"encode", "encoding the image"},
+        {"sample", "sampling"},
+        {"refine", "refining"},
+        {"hires", "second pass"},
+        {"decode", "decoding"},
+        {"finish", "finishing"},
+        {"save", "saving"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(stage, names[i][0]))
@@ -67,7 +74,7 @@ void progress_draw(struct ui *ui, struct rect r)
         progress_idle(ui, in);
         return;
     }
-    bool sampling = !strcmp(l->stage, "sample") && l->steps > 0;
+    bool sampling = stage_samples(l->stage) && l->steps > 0;
     double rest = live_left(l, ui->now_ms);
     int used = draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_STRONG, stage_title(l->stage));
     if (sampling)

@@ -1,0 +1,151 @@
+/*
+ * Which steps each pass takes.
+ *
+ * An image begins part of the way down the schedule, the refiner ends it, and a second pass has one
+ * of its own. Where exactly, each tool counts in its own way:
+ *
+ *              image, denoise d of s steps                  refiner from share r on
+ *   comfyui    a schedule of int(s / d), its last s         from step round(s r) on
+ *   a1111      of s, its last int(min(d, 0.999) s) + 1;     where the trained timestep has come
+ *              second pass: of int(s / min(d, 0.999)),      so far: (T - 1 - t) / T >= r
+ *              its last s
+ *   diffusers  of s, its last int(s d)                      where t < round(T - r T)
+ *
+ * Sources: ComfyUI comfy/samplers.py KSampler.set_steps and nodes.py KSamplerAdvanced; A1111
+ * modules/sd_samplers_common.py setup_img2img_steps and apply_refiner; diffusers
+ * pipeline_stable_diffusion_xl_img2img.py get_timesteps.
+ */
+#include "sdxl/pipeline_priv.h"
+
+#include <math.h>
+#include <string.h>
+
+struct span { /* of a schedule: length, and how many of its steps, at its end, are taken */
+    int length, taken;
+};
+
+static struct span comfyui_span(int steps, double denoise)
+{
+    if (denoise > 0.9999)
+        return (struct span){steps, steps};
+    return (struct span){(int)(steps / denoise), steps};
+}
+
+static struct span span_of(const struct gen_params *g, int steps, double denoise, bool second)
+{
+    double most = fmin(denoise, 0.999);
+    if (denoise <= 0)
+        return (struct span){steps, 0};
+    if (g->compat == COMPAT_COMFYUI)
+        return comfyui_span(steps, denoise);
+    if (g->compat == COMPAT_DIFFUSERS)
+        return (struct span){steps, (int)(steps * denoise)};
+    if (second)
+        return (struct span){(int)(steps / most), steps};
+    return (struct span){steps, (int)(most * steps) + 1};
+}
+
+/* The pass's sigmas; its whole schedule's length in `all`. */
+static int take_span(struct pass *p, struct span s)
+{
+    const struct run *r = p->r;
+    const struct gen_params *g = r->params;
+    float whole[MAX_STEPS + 1];
+    int n;
+    if (s.length > MAX_STEPS)
+        return err_set(r->err,
+                       "%s: with so little denoise the schedule would have %d steps; at most %d, "
+                       "so take fewer steps",
+                       p->stage, s.length, MAX_STEPS);
+    if (g->sigmas && *g->sigmas && strcmp(p->stage, "hires") != 0) {
+        n = sigmas_parse(g->sigmas, whole, r->err); /* a list says itself where to begin */
+        s.taken = s.taken > 0 ? n : 0;
+    } else {
+        n = sampler_sigmas(&r->p->levels, g->sampler, g->scheduler, s.length,
+                           (enum compat)g->compat, whole);
+    }
+    if (n < 0)
+        return -1;
+    p->all = n;
+    p->steps = s.taken < n ? s.taken : n;
+    p->first = n - p->steps;
+    memcpy(p->sigma, whole + p->first, (size_t)(p->steps + 1) * sizeof *whole);
+    return 0;
+}
+
+/* How many steps from the pass's first on are the base model's. */
+static int base_steps(const struct pass *p)
+{
+    const struct gen_params *g = p->r->params;
+    const struct noise_levels *l = &p->r->p->levels;
+    double r = (double)g->refiner_switch;
+    int n = 0;
+    if (g->compat == COMPAT_COMFYUI) {
+        n = (int)floor(p->all * r + 0.5) - p->first;
+        return n < 0 ? 0 : n < p->steps ? n : p->steps;
+    }
+    bool nearest = g->compat == COMPAT_A1111;
+    for (; n < p->steps; n++) {
+        double t = timestep_at(l, p->sigma[n], nearest ? TIMESTEP_NEAREST : TIMESTEP_INTERPOLATED);
+        if (nearest ? (l->count - 1 - t) / 1000 >= r : t < nearbyint(l->count - r * l->count))
+            break;
+    }
+    return n;
+}
+
+static void give_to_refiner(struct pass *base, struct pass *refiner)
+{
+    int n = base_steps(base);
+    refiner->steps = base->steps - n;
+    refiner->first = base->first + n;
+    refiner->all = base->all;
+    memcpy(refiner->sigma, base->sigma + n, (size_t)(refiner->steps + 1) * sizeof *base->sigma);
+    base->steps = n;
+}
+
+struct sampler_run pass_sampler(struct pass *p)
+{
+    return (struct sampler_run){.ops = p->r->p->ops,
+                                .sampler = p->r->params->sampler,
+                                .steps = p->steps,
+                                .compat = (enum compat)p->r->params->compat,
+                                .sigma = p->sigma,
+                                .levels = &p->r->p->levels,
+                                .user = p};
+}
+
+int passes_plan(struct run *r)
+{
+    const struct gen_params *g = r->params;
+    static const char *const stages[PASSES] = {"sample", "refine", "hires"};
+    for (int i = 0; i < PASSES; i++)
+        r->pass[i] = (struct pass){.r = r,
+                                   .stage = stages[i],
+                                   .model = r->p,
+                                   .reading = &r->reading,
+                                   .width = g->width,
+                                   .height = g->height};
+    struct pass *base = &r->pass[PASS_BASE], *refiner = &r->pass[PASS_REFINER];
+    struct pass *hires = &r->pass[PASS_HIRES];
+    struct span whole = {g->steps, g->steps};
+    if (take_span(base, g->image ? span_of(g, g->steps, (double)g->denoise, false) : whole) < 0)
+        return -1;
+    if (r->p->refiner) {
+        refiner->model = r->p->refiner;
+        refiner->reading = &r->refiner_reading;
+        give_to_refiner(base, refiner);
+    }
+    if (g->hires_width > 0) {
+        int steps = g->hires_steps > 0 ? g->hires_steps : g->steps;
+        hires->width = g->hires_width, hires->height = g->hires_height;
+        if (take_span(hires, span_of(g, steps, (double)g->hires_denoise, true)) < 0)
+            return -1;
+    }
+    for (int i = 0; i < PASSES; i++) {
+        struct pass *p = &r->pass[i];
+        struct sampler_run s = pass_sampler(p);
+        p->calls = sampler_calls(&s, p->call_sigma, p->call_step);
+    }
+    refiner->read_from = base->calls;
+    return 0;
+}

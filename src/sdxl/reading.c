@@ -1,0 +1,89 @@
+/* Prompts to text states, for the model and for its refiner, which has encoders of its own. */
+#include "sdxl/pipeline_priv.h"
+
+#include <string.h>
+
+#include "prompt/weights.h"
+
+/* The same prompt for all images, or one for each. */
+static const char *const *for_each(const char *const *each, const char *same, const char **list,
+                                   int images)
+{
+    for (int i = 0; i < images; i++)
+        list[i] = each ? each[i] : same ? same : "";
+    return list;
+}
+
+static void note_ignored(struct run *r, const char *const *prompts, const char *const *negatives)
+{
+    const struct gen_params *g = r->params;
+    enum prompt_syntax syntax = (enum prompt_syntax)g->compat;
+    for (int i = 0; i < g->batch; i++)
+        for (int k = 0; k < 2; k++) {
+            const char *what = prompt_ignored_syntax(syntax, k ? negatives[i] : prompts[i]);
+            if (what)
+                notes_add(&r->out->notes,
+                          "%s in the prompt is plain text to %s; --compat a1111 "
+                          "reads it",
+                          what, compat_name(g->compat));
+        }
+}
+
+int readings_plan(struct run *r)
+{
+    const struct gen_params *g = r->params;
+    const struct pass *base = &r->pass[PASS_BASE], *refiner = &r->pass[PASS_REFINER];
+    int steps = base->steps + refiner->steps, calls = base->calls + refiner->calls;
+    const char *prompts[MAX_BATCH], *negatives[MAX_BATCH];
+    struct conditioning_request q = {
+        .prompts = for_each(g->prompts, g->prompt, prompts, g->batch),
+        .negatives = for_each(g->negatives, g->negative, negatives, g->batch),
+        .images = g->batch,
+        .guided = g->cfg != 1.0f || sampler_needs_uncond(g->sampler),
+        .zeros = conditioning_zeros((enum empty_negative)g->empty_negative, (enum compat)g->compat,
+                                    r->p->config->zeros_for_empty_prompt),
+        .compat = (enum compat)g->compat,
+        .steps = conditioning_steps(steps > 0 ? steps : 1, calls)};
+    note_ignored(r, q.prompts, q.negatives);
+    if (conditioning_plan(&r->reading.cond, &q, r->err) < 0)
+        return -1;
+    if (refiner->steps == 0)
+        return 0;
+    q.zeros = conditioning_zeros((enum empty_negative)g->empty_negative, (enum compat)g->compat,
+                                 r->p->refiner->config->zeros_for_empty_prompt);
+    return conditioning_plan(&r->refiner_reading.cond, &q, r->err);
+}
+
+int readings_encode(struct run *r)
+{
+    const struct gen_params *g = r->params;
+    struct pipeline *p = r->p;
+    int width[2] = {p->text.clip[0].config.hidden, p->text.clip[1].config.hidden};
+    struct text_rules rules = {.compat = (enum compat)g->compat,
+                               .clip_skip = g->clip_skip,
+                               .embeddings = &r->embeddings,
+                               .notes = &r->out->notes};
+    if (embeddings_open(&r->embeddings, g->embeddings, width, r->err) < 0 ||
+        conditioning_encode(&r->reading.cond, &p->text, p->ops, &rules, &r->reading.states,
+                            r->err) < 0)
+        return -1;
+    memcpy(r->out->tokens, r->reading.states.counted, sizeof r->out->tokens);
+    if (r->pass[PASS_REFINER].steps > 0) {
+        rules.notes = NULL; /* said already */
+        if (p->refiner->text.clip[1].config.hidden != width[1])
+            rules.embeddings = NULL;
+        if (conditioning_encode(&r->refiner_reading.cond, &p->refiner->text, p->ops, &rules,
+                                &r->refiner_reading.states, r->err) < 0)
+            return -1;
+    }
+    return p->ops->sync(p->ops, r->err);
+}
+
+void readings_free(struct run *r)
+{
+    text_states_free(&r->reading.states);
+    text_states_free(&r->refiner_reading.states);
+    conditioning_free(&r->reading.cond);
+    conditioning_free(&r->refiner_reading.cond);
+    embeddings_free(&r->embeddings);
+}

@@ -1,0 +1,272 @@
+/* What a pass begins with; see pipeline_priv.h. */
+#include "sdxl/pipeline_priv.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sdxl/resample.h"
+
+/* ---- host memory and noise ---- */
+
+/* Room for a preview, when somebody wants to see it. Without memory no one sees. */
+static void want_previews(struct run *r, int width, int height)
+{
+    const struct model_config *m = r->p->config;
+    if (r->hooks && r->hooks->preview && preview_possible(m))
+        r->seen = preview_new(m, width, height);
+}
+
+/* The lowest level over 0 and the highest of a pass and the one that goes on from it. */
+static void levels_of(const struct run *r, const struct pass *p, double *low, double *high)
+{
+    const struct pass *end = p == &r->pass[PASS_BASE] && r->pass[PASS_REFINER].steps > 0
+                                 ? &r->pass[PASS_REFINER]
+                                 : p;
+    const struct pass *start = p->steps > 0 ? p : end;
+    int last = end->sigma[end->steps] > 0 ? end->steps : end->steps - 1;
+    *low = (double)end->sigma[last > 0 ? last : 0];
+    *high = (double)start->sigma[0];
+}
+
+int run_take(struct run *r, const struct pass *p, const struct tensor *x)
+{
+    const struct gen_params *g = r->params;
+    struct noise_setup s = {.compat = (enum compat)g->compat,
+                            .rng = (enum rng_kind)g->rng,
+                            .seed = g->seed,
+                            .n = x->n,
+                            .c = x->c,
+                            .h = x->h,
+                            .w = x->w,
+                            .brownian = sampler_noise(g->sampler) == NOISE_BROWNIAN,
+                            .threads = r->p->threads};
+    levels_of(r, p, &s.sigma_low, &s.sigma_high);
+    r->host = calloc((size_t)tensor_count(x), sizeof *r->host);
+    if (!r->host)
+        return err_set(r->err, "out of memory for %d images of %dx%d", g->batch, p->width,
+                       p->height);
+    want_previews(r, x->w, x->h);
+    return (r->noise = noise_open(&s, r->err)) ? 0 : -1;
+}
+
+void run_give_back(struct run *r)
+{
+    noise_close(r->noise);
+    preview_free(r->seen);
+    free(r->host);
+    r->noise = NULL;
+    r->seen = NULL;
+    r->host = NULL;
+}
+
+/* ---- an image's latent ---- */
+
+int start_latent(struct run *r, const float *pixels, int width, int height, bool sampled,
+                 float *latent)
+{
+    struct ops *o = r->p->ops;
+    const struct vae_config *c = &r->p->vae.config;
+    int f = r->p->config->vae_factor, z = c->latent_channels;
+    size_t count = (size_t)(width / f) * (size_t)(height / f);
+    struct tensor image = o->alloc_as(o, DT_F32, 1, height, width, 3);
+    struct tensor moments = o->alloc_as(o, DT_F32, 1, height / f, width / f, 2 * z);
+    float *both = calloc(count * (size_t)(2 * z), sizeof *both);
+    float *draw = calloc(count * (size_t)z, sizeof *draw);
+    int rc = both && draw ? 0
+                          : err_set(r->err, "out of memory for an image of %dx%d", width, height);
+    if (rc == 0) {
+        o->upload(o, &image, pixels);
+        vae_encode(&r->p->vae, o, &image, &moments);
+        o->download(o, both, &moments);
+        rc = o->sync(o, r->err);
+    }
+    if (rc == 0 && sampled && !r->p->stage)
+        noise_extra(r->noise, draw);
+    for (size_t i = 0; i < count && rc == 0 && !r->p->stage; i++)
+        for (int k = 0; k < z; k++) {
+            const float *at = both + i * (size_t)(2 * z);
+            float log_variance = fminf(fmaxf(at[z + k], -30), 20);
+            latent[i * (size_t)z + (size_t)k] = c->scaling_factor *
+                                                (at[k] + expf(0.5f * log_variance) *
+                                                             draw[i * (size_t)z + (size_t)k]);
+        }
+    free(both);
+    free(draw);
+    o->release(o, &moments);
+    o->release(o, &image);
+    return rc;
+}
+
+/* ---- masks ---- */
+
+/* The mask at the latents' size, as each tool shrinks it: 0 to 1, or one of both. */
+static int shrink_mask(const struct run *r, float *out, int w, int h)
+{
+    const struct gen_params *g = r->params;
+    static const enum resample how[] = {[COMPAT_COMFYUI] = RESAMPLE_BILINEAR,
+                                        [COMPAT_A1111] = RESAMPLE_CUBIC,
+                                        [COMPAT_DIFFUSERS] = RESAMPLE_NEAREST};
+    size_t count = (size_t)g->width * (size_t)g->height;
+    float *full = malloc(count * sizeof *full);
+    if (!full)
+        return err_set(r->err, "out of memory for a mask of %dx%d", g->width, g->height);
+    for (size_t i = 0; i < count; i++) {
+        full[i] = (float)g->mask[i] / 255;
+        if (g->compat == COMPAT_DIFFUSERS)
+            full[i] = full[i] >= 0.5f;
+    }
+    int rc = resample(full, g->width, g->height, 1, out, w, h, how[g->compat], r->err);
+    for (int i = 0; i < w * h && rc == 0 && g->compat == COMPAT_A1111; i++)
+        out[i] = nearbyintf(out[i]);
+    free(full);
+    return rc;
+}
+
+/* Bytes to -1..1; masked: what is to be made anew becomes middle grey. */
+static void to_pixels(const struct gen_params *g, bool masked, float *out)
+{
+    size_t count = (size_t)g->width * (size_t)g->height;
+    for (size_t i = 0; i < 3 * count; i++)
+        out[i] = masked && g->mask[i / 3] >= 128 ? 0 : (float)g->image[i] / 127.5f - 1;
+}
+
+/* The host's latent of one picture into each of t's. */
+static void spread(struct ops *o, struct tensor *t, const float *latent)
+{
+    for (int i = 0; i < t->n; i++) {
+        struct tensor one = tensor_images(*t, i, 1);
+        o->upload(o, &one, latent);
+    }
+}
+
+/* Latents under the mask that are not the picture's. */
+static void refill(struct run *r, struct masked *m)
+{
+    struct ops *o = r->p->ops;
+    float zero = 0, one = 1;
+    struct tensor other = o->alloc_as(o, DT_F32, m->keep.n, m->keep.h, m->keep.w, m->keep.c);
+    if (r->params->mask_content == CONTENT_NOISE)
+        o->combine(o, &other, 1, &one, (const struct tensor *const[]){&m->noise});
+    else
+        o->combine(o, &other, 1, &zero, (const struct tensor *const[]){&m->keep});
+    o->blend(o, &m->keep, &other, &m->keep, &m->mask);
+    o->release(o, &other);
+}
+
+/* Mask and the picture without what is masked, for a model that reads both. */
+static int fill_extra(struct pass *p, const float *mask, float *pixels, float *latent)
+{
+    struct run *r = p->r;
+    struct ops *o = r->p->ops;
+    struct tensor *t = &p->masked.extra;
+    int z = t->c - 1;
+    size_t count = (size_t)tensor_tokens(t);
+    float *rows = malloc(count * (size_t)t->c * sizeof *rows);
+    if (!rows)
+        return err_set(r->err, "out of memory for a mask");
+    to_pixels(r->params, true, pixels);
+    int rc = start_latent(r, pixels, p->width, p->height, r->params->compat == COMPAT_DIFFUSERS,
+                          latent);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rows[i * (size_t)t->c] = mask[i];
+        memcpy(rows + i * (size_t)t->c + 1, latent + i * (size_t)z, (size_t)z * sizeof *rows);
+    }
+    if (rc == 0)
+        spread(o, t, rows);
+    free(rows);
+    return rc;
+}
+
+/* diffusers draws for the masked picture's latent whether it needs that or not. */
+static int encode_mask(struct pass *p, float *pixels, float *latent)
+{
+    struct run *r = p->r;
+    struct ops *o = r->p->ops;
+    struct masked *m = &p->masked;
+    int z = m->keep.c, reads = p->model->config->unet.in_channels;
+    float *mask = malloc((size_t)tensor_tokens(&m->mask) * sizeof *mask);
+    int rc = mask ? shrink_mask(r, mask, m->mask.w, m->mask.h)
+                  : err_set(r->err, "out of memory for a mask");
+    if (rc == 0)
+        o->upload(o, &m->mask, mask);
+    if (rc == 0 && r->params->mask_content >= CONTENT_NOISE)
+        refill(r, m);
+    if (rc == 0 && reads > z) {
+        m->extra = o->alloc_as(o, o->act, m->keep.n, m->keep.h, m->keep.w, reads - z);
+        rc = fill_extra(p, mask, pixels, latent);
+    } else if (rc == 0 && r->params->compat == COMPAT_DIFFUSERS && !r->p->stage) {
+        noise_extra(r->noise, latent);
+    }
+    free(mask);
+    return rc;
+}
+
+int start_encode(struct pass *p, const struct tensor *x)
+{
+    struct run *r = p->r;
+    struct ops *o = r->p->ops;
+    struct masked *m = &p->masked;
+    const struct gen_params *g = r->params;
+    bool grey = g->mask && g->mask_content == CONTENT_GREY;
+    float *pixels = malloc((size_t)p->width * (size_t)p->height * 3 * sizeof *pixels);
+    float *latent = calloc((size_t)tensor_tokens(x) * (size_t)x->c, sizeof *latent);
+    m->keep = o->alloc_as(o, DT_F32, x->n, x->h, x->w, x->c);
+    m->noise = o->alloc_as(o, DT_F32, x->n, x->h, x->w, x->c);
+    if (g->mask)
+        m->mask = o->alloc_as(o, DT_F32, 1, x->h, x->w, 1);
+    int rc = pixels && latent
+                 ? 0
+                 : err_set(r->err, "out of memory for an image of %dx%d", p->width, p->height);
+    if (rc == 0) {
+        to_pixels(g, grey, pixels);
+        rc = start_latent(r, pixels, p->width, p->height, g->compat == COMPAT_DIFFUSERS, latent);
+    }
+    if (rc == 0) {
+        spread(o, &m->keep, latent);
+        if (!r->p->stage)
+            noise_first(r->noise, r->host);
+        o->upload(o, &m->noise, r->host);
+    }
+    if (rc == 0 && g->mask)
+        rc = encode_mask(p, pixels, latent);
+    free(pixels);
+    free(latent);
+    return rc;
+}
+
+void masked_free(struct ops *o, struct masked *m)
+{
+    o->release(o, &m->extra);
+    o->release(o, &m->mask);
+    o->release(o, &m->noise);
+    o->release(o, &m->keep);
+}
+
+/* ---- the first state ---- */
+
+void start_noise(struct pass *p, struct tensor *x)
+{
+    struct run *r = p->r;
+    struct ops *o = r->p->ops;
+    const struct gen_params *g = r->params;
+    const struct masked *m = &p->masked;
+    const struct pass *first = p->steps > 0 || p != &r->pass[PASS_BASE] ? p : p + 1;
+    const struct noise_levels *l = &r->p->levels;
+    double sigma = first->steps > 0 ? (double)first->sigma[0] : 0;
+    float k[2] = {1, (float)noise_scale((enum compat)g->compat, sigma, l->sigma[l->count - 1])};
+    if (!m->keep.data) {
+        if (!r->p->stage)
+            noise_first(r->noise, r->host);
+        o->upload(o, x, r->host);
+        o->combine(o, x, 1, k + 1, (const struct tensor *const[]){x});
+        return;
+    }
+    bool alone = g->compat == COMPAT_DIFFUSERS && m->mask.data && g->denoise >= 1;
+    if (g->compat == COMPAT_DIFFUSERS && !alone)
+        k[1] = (float)sigma; /* its add_noise scales by sigma, whatever it is */
+    if (first->steps == 0)
+        k[1] = 0;
+    k[0] = alone ? 0 : 1;
+    o->combine(o, x, 2, k, (const struct tensor *const[]){&m->keep, &m->noise});
+}
