@@ -139,12 +139,40 @@ static void a_preset_is_saved(void **state)
     drive_wait_text(d, "done in");
 }
 
+/* A hub that is not there: nothing hangs, the download can be given up, the rest goes on. */
+static void models_are_pulled(void **state)
+{
+    (void)state;
+    struct drive *d = app_start(&(struct drive_options){.rows = 40,
+                                                        .cols = 120,
+                                                        .kind = &emu_plain,
+                                                        .home = app_home(APP_CONFIG),
+                                                        .env = {"SPRITTY_HUB=http://127.0.0.1:1"}});
+    drive_key(d, "F7");
+    drive_wait_text(d, "Download models");
+    drive_wait_text(d, "sdxl-base +6.9 GB");
+    drive_type(d, "lightning 4");
+    drive_wait_gone(d, "sdxl-base");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "sdxl-lightning-4step +(asking|waiting|loading)");
+    drive_key(d, "Esc");
+    drive_wait_gone(d, "Download models");
+    drive_wait_text(d, "sdxl-lightning-4step +(asking|waiting|loading)"); /* in Progress */
+    app_run(d, "a gem");
+    drive_wait_text(d, "\u2713 a gem");
+    drive_key(d, "F7");
+    drive_wait_text(d, "Download models");
+    drive_key(d, "C-x");
+    drive_wait_gone(d, "sdxl-lightning-4step +(asking|waiting|loading)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_pasted_path_is_shown_and_taken, app_clean),
         cmocka_unit_test_teardown(a_sprite_goes_round, app_clean),
         cmocka_unit_test_teardown(a_preset_is_saved, app_clean),
+        cmocka_unit_test_teardown(models_are_pulled, app_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

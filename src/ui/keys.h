@@ -44,6 +44,7 @@ enum context {
     X(CANCEL, CTX_GLOBAL, "C-x", "C-c", "cancel the job that runs")                                \
     X(CANCEL_ALL, CTX_GLOBAL, "M-x", "", "cancel all jobs")                                        \
     X(IMPORT, CTX_GLOBAL, "C-o", "", "import a picture or workflow; a pasted path does it too")    \
+    X(PULL, CTX_GLOBAL, "F7", "", "download models")                                               \
     X(THEME, CTX_GLOBAL, "F9", "C-t", "next theme")                                                \
     X(REDRAW, CTX_GLOBAL, "C-l", "", "draw the screen anew")                                       \
     X(SUSPEND, CTX_GLOBAL, "C-z", "", "suspend; fg brings it back")                                \

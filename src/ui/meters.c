@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "ui/pulls.h"
 #include "ui/studio.h"
 
 enum { SLOT_PREVIEW = 1, SLOT_SHOWN = 2 /* and the SHOWN_MAX above */, GRAPH_MAX = 512 };
@@ -43,26 +44,28 @@ static const char *stage_title(const char *stage)
 static void progress_idle(struct ui *ui, struct rect in)
 {
     const struct live *l = &ui->live;
-    char text[160], brief[60] = "", ms[32], step[32];
-    if (*l->trouble) {
+    char text[400], brief[60] = "", ms[32], step[32];
+    double share = 0;
+    bool pulls = pulls_text(ui, text, sizeof text, &share);
+    if (*l->trouble && !pulls) {
         draw_wrapped(ui->screen, (struct rect){in.y, in.x + 1, in.h, in.w - 2}, ROLE_BAD,
                      l->trouble);
         return;
     }
-    if (l->loading) {
+    if (l->loading && !pulls) {
         snprintf(text, sizeof text, "loading %.60s", l->model);
-    } else if (l->split.job) {
+    } else if (l->split.job && !pulls) {
         text_ms(l->split.total, ms, sizeof ms);
         text_ms(l->job_step_ms, step, sizeof step);
         snprintf(text, sizeof text, "done in %s, %s a step", ms, step);
         snprintf(brief, sizeof brief, "done in %s", ms);
-    } else {
+    } else if (!pulls) {
         snprintf(text, sizeof text, "%s", l->ready ? "ready" : "starting");
     }
     draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM,
               *brief ? that_fits(in.w - 2, text, brief) : text);
     if (in.h > 1)
-        graph_gauge(ui->screen, in.y + 1, in.x + 1, in.w - 2, 0, ROLE_ACCENT);
+        graph_gauge(ui->screen, in.y + 1, in.x + 1, in.w - 2, share, ROLE_ACCENT);
 }
 
 void progress_draw(struct ui *ui, struct rect r)

@@ -4,6 +4,7 @@
 
 #include "sprite/palette.h"
 #include "ui/pick.h"
+#include "ui/pulls.h"
 #include "ui/studio.h"
 
 static void choice_made(struct ui *ui, int index, void *user)
@@ -49,6 +50,8 @@ static void named_picked(struct ui *ui, int index, void *user)
         count++;
     if (index < count)
         settings_say(ui, k->name, name(ui, index));
+    else if (index > count)
+        pulls_open(ui);
     else
         pick_file(ui, k->label, k->pick == PICK_MODEL ? FILE_WEIGHTS : FILE_PALETTE, "",
                   file_picked, user);
@@ -60,11 +63,13 @@ static void pick_named(struct ui *ui, const struct settings_key *k, const char *
     const char *(*name)(const struct ui *, int) = k->pick == PICK_MODEL ? model_at : palette_at;
     const char *rows[300];
     int count = 0, at = 0;
-    for (; count < 299 && name(ui, count); count++) {
+    for (; count < 298 && name(ui, count); count++) {
         rows[count] = name(ui, count);
         at = strcmp(rows[count], now) ? at : count;
     }
     rows[count++] = "a file ...";
+    if (k->pick == PICK_MODEL)
+        rows[count++] = "download ...";
     dialog_list(ui, title, rows, count, at, named_picked, (void *)(uintptr_t)k);
 }
 

@@ -206,6 +206,21 @@ static void load_drafts(struct ui *ui)
     free(preset);
 }
 
+static void drop_models(struct studio *st)
+{
+    for (int i = 0; i < st->models_count; i++)
+        free(st->models[i]);
+    free(st->models);
+    st->models = NULL;
+    st->models_count = 0;
+}
+
+void studio_models(struct ui *ui)
+{
+    drop_models(ui->studio);
+    ui->studio->models_count = engine_models(&ui->studio->models);
+}
+
 /* ---- the view ---- */
 
 static int studio_init(struct ui *ui, struct err *e)
@@ -221,7 +236,7 @@ static int studio_init(struct ui *ui, struct err *e)
     st->setting.open = 1u << GROUP_PICTURE;
     if (!st->prompt || !st->negative || !st->setting.value || !st->setting.search)
         return err_set(e, "out of memory");
-    st->models_count = engine_models(&st->models);
+    studio_models(ui);
     load_drafts(ui);
     return 0;
 }
@@ -237,9 +252,7 @@ static void studio_quit(struct ui *ui)
     editor_free(st->setting.search);
     settings_free(&st->said);
     settings_free(&st->effective);
-    for (int i = 0; i < st->models_count; i++)
-        free(st->models[i]);
-    free(st->models);
+    drop_models(st);
     for (int i = 0; i < st->shown_count; i++)
         image_free(st->shown[i].image);
     free(st->draft);

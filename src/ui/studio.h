@@ -65,6 +65,7 @@ struct studio {
 
 /* Works `effective` out anew. */
 void studio_settle(struct ui *);
+void studio_models(struct ui *); /* reads the names of models anew */
 /* Chooses a preset by its row: 0 is none. Values of ours that it says something about go. */
 void studio_choose_preset(struct ui *, int row);
 void studio_run(struct ui *);

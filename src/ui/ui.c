@@ -25,6 +25,7 @@
 #include "ui/dialog.h"
 #include "ui/errand.h"
 #include "ui/frame.h"
+#include "ui/pulls.h"
 
 enum {
     FRAME_ROOM = 4096, /* bytes that may still wait when the next frame is made */
@@ -156,6 +157,9 @@ static void global_act(struct ui *ui, enum action a)
         break;
     case ACT_IMPORT:
         import_ask(ui);
+        break;
+    case ACT_PULL:
+        pulls_open(ui);
         break;
     case ACT_REDRAW:
         screen_redraw(ui->screen);
@@ -429,6 +433,7 @@ static int loop(struct ui *ui)
         take_events(ui);
         errands_done(ui);
         take_time(ui);
+        pulls_tick(ui);
         if (may_draw(ui))
             draw(ui);
         if (!out_flush(&ui->out))
@@ -553,10 +558,11 @@ static int start(struct ui *ui, const struct settings *said, const char *preset,
 static void leave(struct ui *ui, int status)
 {
     fflush(NULL);
-    if (ui->live.job || ui->live.loading || ui->queue.sent)
+    if (ui->live.job || ui->live.loading || ui->queue.sent || pulls_running(ui))
         _exit(status);
     engine_stop(ui->engine);
     worker_free(ui->worker, errand_drop);
+    pulls_free(ui);
     for (int i = 0; i < VIEWS; i++)
         if (ui_views[i]->quit)
             ui_views[i]->quit(ui);

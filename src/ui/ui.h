@@ -225,6 +225,7 @@ struct ui {
     struct monitor *monitor;
     struct dialog *dialog; /* NULL: none is open */
     struct thumbs *thumbs;
+    struct pulls *pulls; /* NULL: there was none yet */
     struct help *help;
 };
 

@@ -1,0 +1,299 @@
+/* Downloads and their dialog; see pulls.h. */
+#include "ui/pulls.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ui/dialog.h"
+#include "ui/studio.h"
+#include "ui/words.h"
+
+enum {
+    WIDTH = 96,
+    MAX_ENTRIES = 64,
+    LOOK_MS = 250,
+    NAME = 23,
+    SIZE = 9,
+    STATE = 12,
+    UNWRAPPED = 1 << 20
+};
+
+struct pulls {
+    struct pull *pull; /* NULL: nothing is loaded */
+    char what[300];
+    struct pull_progress progress;
+    double look_ms; /* when to look again */
+};
+
+/* ---- the download ---- */
+
+bool pulls_running(const struct ui *ui)
+{
+    return ui->pulls && ui->pulls->pull;
+}
+
+static void begin(struct ui *ui, const char *what)
+{
+    struct err e = {"out of memory"};
+    if (!ui->pulls)
+        ui->pulls = calloc(1, sizeof *ui->pulls);
+    struct pulls *p = ui->pulls;
+    if (p && p->pull) {
+        ui_say(ui, ROLE_WARN, "%.60s is still being loaded", p->what);
+        return;
+    }
+    if (p)
+        p->pull = pull_start(what, &(struct pull_options){0}, &e);
+    if (!p || !p->pull) {
+        ui_say(ui, ROLE_BAD, "%s", e.text);
+        return;
+    }
+    snprintf(p->what, sizeof p->what, "%s", what);
+    p->progress = (struct pull_progress){0};
+    p->look_ms = ui->now_ms;
+}
+
+/* New models, LoRAs and VAEs are there: whoever lists them looks again. */
+static void ended(struct ui *ui)
+{
+    struct pulls *p = ui->pulls;
+    struct pull_result result;
+    struct err e = {""};
+    int rc = pull_end(p->pull, &result, &e);
+    p->pull = NULL;
+    if (rc)
+        ui_say(ui, ROLE_BAD, "%s", e.text);
+    else if (result.fetched == 0)
+        ui_say(ui, ROLE_GOOD, "%.60s was here already", p->what);
+    else
+        ui_say(ui, ROLE_GOOD, "%.60s is here%s", p->what,
+               result.unverified ? ", though nobody tells its hash" : "");
+    studio_models(ui);
+    pulls_look(ui);
+    studio_settle(ui);
+}
+
+void pulls_tick(struct ui *ui)
+{
+    struct pulls *p = ui->pulls;
+    if (!p || !p->pull)
+        return;
+    if (ui->now_ms >= p->look_ms) {
+        p->look_ms = ui->now_ms + LOOK_MS;
+        if (!pull_state(p->pull, &p->progress))
+            ended(ui);
+        ui_dirty(ui);
+    }
+    if (p->pull && (ui->wake_ms <= 0 || p->look_ms < ui->wake_ms))
+        ui->wake_ms = p->look_ms;
+}
+
+void pulls_cancel(struct ui *ui)
+{
+    if (pulls_running(ui))
+        pull_cancel(ui->pulls->pull);
+}
+
+void pulls_free(struct ui *ui)
+{
+    struct pull_result result;
+    struct err e;
+    if (pulls_running(ui)) {
+        pull_cancel(ui->pulls->pull);
+        pull_end(ui->pulls->pull, &result, &e);
+    }
+    free(ui->pulls);
+    ui->pulls = NULL;
+}
+
+bool pulls_text(const struct ui *ui, char *out, size_t size, double *share)
+{
+    const struct pulls *p = ui->pulls;
+    char total[32], rate[32];
+    if (!pulls_running(ui))
+        return false;
+    const struct pull_progress *g = &p->progress;
+    *share = g->total > 0 ? (double)g->bytes / (double)g->total : 0;
+    text_bytes((double)g->total, total, sizeof total);
+    text_bytes(g->rate, rate, sizeof rate);
+    if (g->stage == PULL_LOADING && g->total > 0)
+        snprintf(out, size, "%.60s  %.0f%% of %s, %s/s", p->what, 100 * *share, total, rate);
+    else if (g->stage == PULL_WAITING)
+        snprintf(out, size, "%.60s  waiting: %s", p->what, g->why);
+    else
+        snprintf(out, size, "%.60s  %s", p->what,
+                 g->stage == PULL_CHECKING  ? "checking"
+                 : g->stage == PULL_LOADING ? "loading"
+                                            : "asking");
+    return true;
+}
+
+/* ---- the dialog ---- */
+
+struct pull_dialog {
+    struct editor *text;
+    int scroll, count, shown[MAX_ENTRIES];
+    bool here[MAX_ENTRIES];
+    struct listbox list;
+};
+
+static const struct dialog_ops ops;
+
+static void look(struct pull_dialog *d)
+{
+    for (d->count = 0; d->count < MAX_ENTRIES && pull_entry(d->count); d->count++)
+        d->here[d->count] = pull_is_here(d->count, NULL);
+}
+
+void pulls_look(struct ui *ui)
+{
+    struct pull_dialog *d = dialog_own(ui, &ops);
+    if (d)
+        look(d);
+}
+
+static void relist(struct pull_dialog *d)
+{
+    char words[400];
+    d->list.count = d->list.row = d->list.top = 0;
+    for (int i = 0; i < d->count; i++) {
+        snprintf(words, sizeof words, "%s %s", pull_entry(i)->name, pull_entry(i)->what);
+        if (words_match(words, editor_text(d->text)))
+            d->shown[d->list.count++] = i;
+    }
+}
+
+static void draw_row(struct ui *ui, const struct pull_dialog *d, int i, struct rect at, bool here)
+{
+    const struct pull_entry *p = pull_entry(i);
+    char size[32], state[32] = "";
+    double share;
+    char text[300];
+    enum role bg = here ? ROLE_SELECT : ROLE_OVERLAY, role = ROLE_GOOD;
+    draw_fill(ui->screen, at, bg);
+    text_bytes((double)p->bytes, size, sizeof size);
+    if (pulls_running(ui) && !strcmp(ui->pulls->what, p->name)) {
+        pulls_text(ui, text, sizeof text, &share);
+        snprintf(state, sizeof state, "%.0f%%", 100 * share);
+        role = ROLE_ACCENT;
+    } else if (d->here[i]) {
+        snprintf(state, sizeof state, "here");
+    }
+    int x = at.x + 1, what = at.w - 2 - NAME - SIZE - STATE;
+    draw_on(ui->screen, at.y, x, NAME - 1, d->here[i] ? ROLE_TEXT : ROLE_STRONG, bg, p->name);
+    int w = text_columns(size, strlen(size));
+    draw_on(ui->screen, at.y, x + NAME + SIZE - 2 - w, w, ROLE_DIM, bg, size);
+    snprintf(text, sizeof text, "%s (%s)", p->what, p->licence);
+    draw_on(ui->screen, at.y, x + NAME + SIZE, what, ROLE_TEXT, bg, text);
+    w = text_columns(state, strlen(state));
+    draw_on(ui->screen, at.y, at.x + at.w - 1 - w, w, role, bg, state);
+}
+
+static void draw(struct ui *ui, void *own, struct rect main)
+{
+    static const char *const hints[] = {"Enter",  "load", "Ctrl-X",
+                                        "cancel", "Esc",  "close; loading goes on"};
+    struct pull_dialog *d = own;
+    char text[400];
+    double share = 0;
+    int rows = d->count < main.h - 9 ? d->count : main.h - 9;
+    struct rect in = dialog_frame(ui, main, "Download models", rows + 5, WIDTH);
+    dialog_field(ui, d->text, (struct rect){in.y, in.x, 1, in.w}, &d->scroll);
+    listbox_place(&d->list, (struct rect){in.y + 2, in.x, in.h - 5, in.w});
+    for (int i = 0; i < d->list.at.h && d->list.top + i < d->list.count; i++)
+        draw_row(ui, d, d->shown[d->list.top + i], (struct rect){in.y + 2 + i, in.x, 1, in.w},
+                 d->list.top + i == d->list.row);
+    if (d->list.count == 0)
+        draw_text(ui->screen, in.y + 2, in.x + 1, in.w - 2, ROLE_DIM,
+                  "Enter loads what was typed: owner/repo/file of the Hugging Face hub, or a URL");
+    if (pulls_text(ui, text, sizeof text, &share)) {
+        int half = in.w / 3;
+        graph_gauge(ui->screen, in.y + in.h - 2, in.x, half - 2, share, ROLE_ACCENT);
+        draw_text(ui->screen, in.y + in.h - 2, in.x + half, in.w - half, ROLE_TEXT, text);
+    } else {
+        draw_text(ui->screen, in.y + in.h - 2, in.x, in.w, ROLE_DIM,
+                  "find by words, or type owner/repo/file of the Hugging Face hub, or a URL");
+    }
+    dialog_hints(ui, in, hints, 6);
+}
+
+static void accept(struct ui *ui, const struct pull_dialog *d)
+{
+    const char *typed = editor_text(d->text);
+    if (d->list.count > 0)
+        begin(ui, pull_entry(d->shown[d->list.row])->name);
+    else if (*typed)
+        begin(ui, typed);
+}
+
+static bool act(struct ui *ui, void *own, enum action a)
+{
+    struct pull_dialog *d = own;
+    unsigned long version = editor_version(d->text);
+    ui_dirty(ui);
+    if (a == ACT_ACCEPT)
+        accept(ui, d);
+    else if (a == ACT_BACK)
+        dialog_close(ui);
+    else if (a == ACT_CANCEL && pulls_running(ui))
+        pulls_cancel(ui);
+    else if (!listbox_act(&d->list, a) && !editor_act(d->text, a, UNWRAPPED))
+        return false;
+    else if (editor_version(d->text) != version)
+        relist(d);
+    return true;
+}
+
+static void type(struct ui *ui, void *own, const struct input_event *in)
+{
+    struct pull_dialog *d = own;
+    if (in->kind != INPUT_TEXT && in->kind != INPUT_PASTE)
+        return;
+    editor_insert(d->text, in->text, in->len);
+    relist(d);
+    ui_dirty(ui);
+}
+
+static void mouse(struct ui *ui, void *own, const struct input_event *in)
+{
+    struct pull_dialog *d = own;
+    int row = listbox_mouse(&d->list, in);
+    if (row < 0)
+        return;
+    bool again = row == d->list.row;
+    d->list.row = row;
+    if (again)
+        accept(ui, d);
+}
+
+static unsigned contexts(const struct ui *ui, const void *own)
+{
+    (void)ui;
+    (void)own;
+    return CTX_DIALOG | CTX_TEXT;
+}
+
+static void drop(void *own)
+{
+    struct pull_dialog *d = own;
+    editor_free(d->text);
+    free(d);
+}
+
+static const struct dialog_ops ops = {
+    .contexts = contexts, .draw = draw, .act = act, .type = type, .mouse = mouse, .free = drop};
+
+void pulls_open(struct ui *ui)
+{
+    struct pull_dialog *d = calloc(1, sizeof *d);
+    if (d && !(d->text = editor_new(false))) {
+        free(d);
+        d = NULL;
+    }
+    if (d) {
+        look(d);
+        relist(d);
+    }
+    dialog_open(ui, &ops, d);
+}
