@@ -2,12 +2,14 @@
  * out is settings that print, as presets that config files can hold. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "import/a1111.h"
 #include "import/comfy_export.h"
 #include "import/comfy_nodes.h"
 #include "import/source.h"
 #include "import/write_preset.h"
+#include "pull/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -50,6 +52,27 @@ static void check_preset(const struct settings *s, const struct recipe *r)
     config_free(&c);
 }
 
+/* An address that a server sends, and the names in it: no part of a path, no way to another host.
+ */
+static void check_url(const char *text)
+{
+    static const char base[] = "https://hub.example/a/b?c";
+    char url[URL_MAX], name[NAME_MAX_BYTES + 1], shown[160];
+    struct err e;
+    url_show(text, shown);
+    if (url_file_name(text, name))
+        check(*name && *name != '.' && *name != '-' && !strpbrk(name, "/\\\n\033"));
+    if (url_is_plain_path(text))
+        check(!strstr(text, "..") && !strchr(text, '%') && *text != '/');
+    if (url_resolve(base, text, url) || url_check(url, &e))
+        return;
+    check(!strncasecmp(url, "https://", 8) || strstr(url, "://127.0.0.1") ||
+          strcasestr(url, "://localhost") || strstr(url, "://[::1]"));
+    if (url_same_origin(base, url))
+        check(!strncasecmp(url, "https://hub.example", 19) &&
+              (url[19] == '\0' || strchr("/:?#", url[19])));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct recipe r = {.count = 0};
@@ -61,6 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(text != NULL);
     memcpy(text, data + 1, size - 1);
     text[size - 1] = '\0';
+    check_url(text);
     if (parse(data[0], text, size - 1, &r, &e)) {
         check(*e.text != '\0');
     } else {
