@@ -100,6 +100,7 @@ static void point(struct job *j, const struct settings *s, const char *prompt)
     j->prompt = (char *)(uintptr_t)prompt;
     j->loras = &no_loras;
     snprintf(j->model_name, sizeof j->model_name, "%s", s->model);
+    j->settings = *s;
     j->params = (struct gen_params){.prompt = prompt,
                                     .negative = s->negative,
                                     .seed = s->seed,
@@ -247,6 +248,15 @@ static void text_round_trips(void **state)
         "x\nSteps: 4, Sampler: LCM, Schedule type: SGM Uniform, CFG scale: 1.5, Seed: 0, Size: "
         "1024x1024, Model hash: 45dee52b, Model: \"a: b\", RNG: CPU, Version: "
         "spritty " SPRITTY_VERSION,
+        "x\nSteps: 4, Sampler: LCM, Schedule type: SGM Uniform, CFG scale: 1.5, Seed: 0, Size: "
+        "1024x1024, Model hash: 45dee52b, Model: m, VAE: fixed, Hires upscale: 1.5, Hires steps: "
+        "9, "
+        "Hires upscaler: Latent (bicubic), Denoising strength: 0.55, Refiner: r, Refiner switch "
+        "at: "
+        "0.75, Tiling: True, RNG: NV, Version: spritty " SPRITTY_VERSION,
+        "x\nSteps: 4, Sampler: LCM, Schedule type: SGM Uniform, CFG scale: 1.5, Seed: 0, Size: "
+        "1024x1024, Model hash: 45dee52b, Model: m, Hires resize: 1536x1536, Tiling: x, RNG: NV, "
+        "Version: spritty " SPRITTY_VERSION,
         "x\nSteps: 4, Sampler: Euler, Schedule type: Normal, CFG scale: 1, Seed: 5, Size: 64x64, "
         "Model hash: 45dee52b, Model: m, RNG: CPU, Compat: comfyui, Version: "
         "spritty " SPRITTY_VERSION,

@@ -276,6 +276,14 @@ imports_and_exports() {
     sh run
     "$spritty" import a.png --run -m "$model" -q -o d.png
     for i in a b c d; do pixels $i.png >$i.raw; cmp a.raw $i.raw; done
+    "$spritty" gen slime $gen -s 3 -q -o e.png --image a.png --denoise 0.6 --hires 1.5 \
+        --hires-denoise 0.5 --tiling x --cfg-rescale 0.3
+    "$spritty" import e.png --run -m "$model" -q -o f.png
+    for i in e f; do pixels $i.png >$i.raw; done
+    cmp e.raw f.raw
+    "$spritty" import e.png -q >e.ini
+    for i in 'image = a.png' 'denoise = 0.6' 'hires = 1.5' 'hires_denoise = 0.5' 'tiling = x' \
+        'cfg_rescale = 0.3'; do grep -q "^$i\$" e.ini || { echo "no $i"; cat e.ini; return 1; }; done
     refuses 1 "has a preset 'mine' already" "$spritty" import a.png --save mine
     refuses 1 "cannot be a preset's name" "$spritty" import a.png --save 'a]'
     printf 'a cat\nSteps: 3, Sampler: DPM fast, Seed: 1, CFG scale: 2' >t.txt

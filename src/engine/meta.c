@@ -9,6 +9,7 @@
 
 #include "base/sha256.h"
 #include "base/version.h"
+#include "engine/meta_more.h"
 
 /* ---- A1111's form ---- */
 
@@ -86,6 +87,7 @@ char *meta_parameters(const struct job *j, const char *hash, int index)
     if (g->batch > 1)
         fprintf(f, ", Batch size: %d, Batch pos: %d", g->batch, index);
     put_lora_hashes(f, j->loras);
+    meta_more_parameters(f, &j->settings);
     fprintf(f, ", RNG: %s", rng_label(g));
     if (g->compat != COMPAT_A1111) /* which A1111 leaves alone, and `spritty import` reads */
         fprintf(f, ", Compat: %s", compat_name(g->compat));
@@ -161,6 +163,7 @@ static void put_params(struct jsonw *w, const struct job *j, const struct pipeli
     jsonw_string(w, "compat", compat_name(g->compat));
     jsonw_string(w, "rng", rng_name(g->rng));
     put_loras(w, j->loras);
+    meta_more_json(w, &j->settings);
     jsonw_string(w, "model", j->model_name);
     jsonw_string(w, "device", pipeline_device(p));
     jsonw_string(w, "precision", pipeline_precision(p));

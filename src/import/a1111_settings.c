@@ -151,6 +151,8 @@ static const char *const upscalers[][2] = {
     {"Latent (nearest-exact)", "latent_nearest_exact"},
     {"Lanczos", "lanczos"},
     {"Nearest", "nearest"},
+    {"Bilinear", "bilinear"}, /* ours alone */
+    {"Bicubic", "bicubic"},
     {NULL, NULL},
 };
 static const char *const contents[][2] = {{"original", "original"},
@@ -215,6 +217,8 @@ static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, c
         set_choice(r, key, "mask_content", value, contents);
     else if (!strcmp(key, "Tiling") && !strcasecmp(value, "True"))
         recipe_set(r, "tiling", "xy");
+    else if (!strcmp(key, "Tiling") && is_ours(a))
+        recipe_set(r, "tiling", value);
     else if (!strcmp(key, "Clip skip") && is_ours(a))
         recipe_set(r, "clip_skip", value);
     else if (!strcmp(key, "Clip skip"))

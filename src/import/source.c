@@ -14,10 +14,13 @@ enum { MAX_FILE = COMFY_MAX_TEXT };
 
 /* ---- our own chunk ---- */
 
-/* What belongs to the machine that made it, not to the picture. */
+/* What belongs to the machine that made it, not to the picture; and what the prompt was made from.
+ */
 static bool is_local(const char *key)
 {
-    static const char *const keys[] = {"device", "precision", "memory", "threads", "output"};
+    static const char *const keys[] = {
+        "device",   "precision",         "memory",       "threads", "output",
+        "template", "negative_template", "wildcard_seed"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (!strcmp(keys[i], key))
             return true;
@@ -53,6 +56,7 @@ int spritty_import(const char *text, size_t size, const char *name, struct recip
     if (!rc) {
         take_members(r, params);
         take_members(r, json_get(json_root(doc), "finish"));
+        recipe_literal(r);
     }
     json_free(doc);
     return rc || r->failed ? -1 : 0;

@@ -1,0 +1,160 @@
+/* See meta_more.h. */
+#include "engine/meta_more.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Told when it is set to something else than `plain`, and so is what it belongs to. */
+static const struct {
+    const char *key, *plain, *of;
+} table[] = {
+    {"image", "", NULL},
+    {"denoise", NULL, "image"},
+    {"fit", "crop", "image"},
+    {"backdrop", "auto", "image"},
+    {"mask", "", "image"},
+    {"mask_blur", "0", "mask"},
+    {"mask_grow", "0", "mask"},
+    {"mask_content", "original", "mask"},
+    {"hires", "1", NULL},
+    {"hires_size", NULL, NULL},
+    {"hires_upscale", NULL, "hires"},
+    {"hires_denoise", NULL, "hires"},
+    {"hires_steps", "0", "hires"},
+    {"tiling", "off", NULL},
+    {"vae", "", NULL},
+    {"refiner", "", NULL},
+    {"refiner_switch", NULL, "refiner"},
+    {"aesthetic", "6", "refiner"},
+    {"negative_aesthetic", "2.5", "refiner"},
+    {"cfg_rescale", "0", NULL},
+    {"cfg_start", "0", NULL},
+    {"cfg_end", "1", NULL},
+    {"original_size", NULL, NULL},
+    {"crop", NULL, NULL},
+    {"target_size", NULL, NULL},
+};
+enum { COUNT = sizeof table / sizeof *table, ROOM = PATH_MAX };
+
+static bool tells(const struct settings *s, const char *key, char value[ROOM]);
+
+static bool belongs(const struct settings *s, const char *of)
+{
+    char value[ROOM];
+    return tells(s, of, value) || (!strcmp(of, "hires") && tells(s, "hires_size", value));
+}
+
+static bool tells(const struct settings *s, const char *key, char value[ROOM])
+{
+    for (int i = 0; i < COUNT; i++) {
+        if (strcmp(table[i].key, key) != 0)
+            continue;
+        settings_print(s, key, value, ROOM);
+        return settings_has(s, key) && *value &&
+               (!table[i].plain || strcmp(value, table[i].plain) != 0) &&
+               (!table[i].of || belongs(s, table[i].of));
+    }
+    return false;
+}
+
+void meta_more_json(struct jsonw *w, const struct settings *s)
+{
+    char value[ROOM];
+    for (int i = 0; i < COUNT; i++) {
+        if (!tells(s, table[i].key, value))
+            continue;
+        enum key_type type = settings_key(settings_key_index(table[i].key))->type;
+        if (type == KEY_INT || type == KEY_REAL)
+            jsonw_real(w, table[i].key, strtod(value, NULL), 10);
+        else
+            jsonw_string(w, table[i].key, value);
+    }
+}
+
+/* ---- A1111's names ---- */
+
+static void put_quoted(FILE *f, const char *label, const char *value)
+{
+    struct jsonw w = {0};
+    char *quoted = NULL;
+    if (strpbrk(value, ",:\n")) {
+        jsonw_string(&w, NULL, value);
+        quoted = jsonw_take(&w);
+    }
+    fprintf(f, ", %s: %s", label, quoted ? quoted : value);
+    free(quoted);
+}
+
+/* The file alone: the folders are this machine's. */
+static void put_file(FILE *f, const char *label, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    put_quoted(f, label, slash && slash[1] ? slash + 1 : path);
+}
+
+static const char *renamed(const char *const (*list)[2], const char *value)
+{
+    for (; (*list)[0]; list++)
+        if (!strcmp((*list)[0], value))
+            return (*list)[1];
+    return NULL;
+}
+
+static void put_hires(FILE *f, const struct settings *s)
+{
+    static const char *const upscalers[][2] = {{"latent_bilinear", "Latent"},
+                                               {"latent_bicubic", "Latent (bicubic)"},
+                                               {"latent_nearest", "Latent (nearest)"},
+                                               {"latent_nearest_exact", "Latent (nearest-exact)"},
+                                               {"lanczos", "Lanczos"},
+                                               {"nearest", "Nearest"},
+                                               {"bilinear", "Bilinear"},
+                                               {"bicubic", "Bicubic"},
+                                               {NULL, NULL}};
+    char value[ROOM];
+    if (tells(s, "hires_size", value))
+        fprintf(f, ", Hires resize: %s", value);
+    else if (tells(s, "hires", value))
+        fprintf(f, ", Hires upscale: %s", value);
+    else
+        return;
+    if (tells(s, "hires_steps", value))
+        fprintf(f, ", Hires steps: %s", value);
+    const char *name = tells(s, "hires_upscale", value) ? renamed(upscalers, value) : NULL;
+    if (name)
+        fprintf(f, ", Hires upscaler: %s", name);
+    if (tells(s, "hires_denoise", value))
+        fprintf(f, ", Denoising strength: %s", value);
+}
+
+/* With a second pass A1111's "Denoising strength" is that pass's. */
+static void put_image(FILE *f, const struct settings *s)
+{
+    static const char *const contents[][2] = {
+        {"noise", "latent noise"}, {"nothing", "latent nothing"}, {NULL, NULL}};
+    char value[ROOM];
+    if (!belongs(s, "hires") && tells(s, "denoise", value))
+        fprintf(f, ", Denoising strength: %s", value);
+    if (tells(s, "mask_blur", value))
+        fprintf(f, ", Mask blur: %s", value);
+    const char *content = tells(s, "mask_content", value) ? renamed(contents, value) : NULL;
+    if (content)
+        fprintf(f, ", Masked content: %s", content);
+}
+
+void meta_more_parameters(FILE *f, const struct settings *s)
+{
+    char value[ROOM];
+    if (tells(s, "vae", value))
+        put_file(f, "VAE", value);
+    put_image(f, s);
+    put_hires(f, s);
+    if (tells(s, "refiner", value)) {
+        put_file(f, "Refiner", value);
+        if (tells(s, "refiner_switch", value))
+            fprintf(f, ", Refiner switch at: %s", value);
+    }
+    if (tells(s, "tiling", value))
+        fprintf(f, ", Tiling: %s", !strcmp(value, "xy") ? "True" : value);
+}
