@@ -1,10 +1,10 @@
 /*
  * Convolutions by cuDNN, channels last.
  *
- * A 1x1 convolution is a product. Of the others cuDNN is offered two ways: all of it, with bias,
- * per-channel add and residual, as one graph, for which it compiles a kernel; and the convolution
- * with its bias alone, which its ready-made kernels do, with our own epilogue behind it. Measuring
- * decides.
+ * A 1x1 convolution is a product. Of the others there are two ways: the convolution with its bias
+ * alone, which ready-made kernels of cuDNN do, with our own epilogue behind it; and all of it, with
+ * per-channel add and residual, as one graph, for which cuDNN compiles a kernel when the plan is
+ * made (some 0.4 s each, in every process). Measuring decides; without it the first is taken.
  *
  * A 3x3 convolution of an image doubled by nearest neighbour is four 2x2 convolutions of the image
  * as it is, one for each place in a 2x2 cell of the output: taps that fall on the same pixel are
@@ -125,14 +125,20 @@ static int make(struct library *l, struct plan *p, const void *call, void *strea
     int chosen = -1;
     void *y = NULL;
     c.l = l;
-    collect(l, &c, WHOLE);
     if (splits(&c))
-        collect(l, &c, SPLIT);
+        collect(l, &c, SPLIT); /* first, so taken where nothing is measured: no kernel to compile */
+    collect(l, &c, WHOLE);
     if (c.count == 0)
         return NOT_TAKEN;
     /* What is tried writes elsewhere: y may be the residual, and is needed once more. */
     size_t bytes = tensor_bytes(&c.y) * (size_t)(c.shape.spread * c.shape.spread);
     int rc = device_alloc(&y, bytes, stream);
+    struct tensor same;
+    if (c.residual && c.residual->data == c.y.data) { /* as it will be */
+        same = *c.residual;
+        same.data = y;
+        c.residual = &same;
+    }
     c.y.data = y;
     if (rc == 0)
         rc = library_choose(l, &p->key, c.count, try_plan, &c, stream, &chosen);
@@ -185,25 +191,69 @@ static char *folded(const struct weight *w, enum dtype type, void *stream, int *
     return *rc == 0 ? w->folded : NULL;
 }
 
-static int upsampled(struct library *l, struct conv_call *c, const struct weight *w, void *stream)
+/* The four convolutions of some images. */
+static int quarters(struct library *l, struct conv_call c, const struct weight *w, char *taps,
+                    void *stream)
 {
-    int rc;
-    char *taps = folded(w, c->shape.type, stream, &rc), *y = c->y.data;
-    size_t pixel = (size_t)c->y.c * dtype_size(c->y.dtype), row = (size_t)c->y.w * pixel;
-    size_t of_taps = 4 * (size_t)w->s.out * (size_t)w->s.in * dtype_size(c->shape.type);
-    if (!taps)
-        return rc;
-    struct tensor every = c->y;
-    every.h /= 2, every.w /= 2;
-    c->shape.k = 2, c->shape.spread = 2;
+    const struct tensor y = c.y;
+    size_t pixel = (size_t)y.c * dtype_size(y.dtype), row = (size_t)y.w * pixel;
+    size_t of_taps = 4 * (size_t)w->s.out * (size_t)w->s.in * dtype_size(c.shape.type);
+    c.y.h /= 2, c.y.w /= 2;
+    c.shape.k = 2, c.shape.spread = 2;
     for (int i = 0; i < 4; i++) {
         int below = i / 2, right = i % 2;
-        c->shape.before[0] = !below, c->shape.after[0] = below;
-        c->shape.before[1] = !right, c->shape.after[1] = right;
-        c->w = taps + (size_t)i * of_taps;
-        c->y = every;
-        c->y.data = y + (size_t)below * row + (size_t)right * pixel;
-        rc = convolve(l, c, stream);
+        c.shape.before[0] = !below, c.shape.after[0] = below;
+        c.shape.before[1] = !right, c.shape.after[1] = right;
+        c.w = taps + (size_t)i * of_taps;
+        c.y.data = (char *)y.data + (size_t)below * row + (size_t)right * pixel;
+        int rc = convolve(l, &c, stream);
+        if (rc)
+            return rc;
+    }
+    return 0;
+}
+
+/* The image doubled in memory after all, where there is room for it. */
+static int doubled(struct library *l, struct conv_call c, const struct tensor *x, void *stream)
+{
+    struct tensor twice = *x;
+    twice.h *= 2, twice.w *= 2, twice.ld = twice.c;
+    twice.data = library_temp(l, tensor_bytes(&twice));
+    if (!twice.data)
+        return NOT_TAKEN;
+    c.shape.h = twice.h, c.shape.w = twice.w;
+    c.x = twice.data;
+    int rc = gpu_upsample(&twice, x, stream);
+    return rc ? rc : convolve(l, &c, stream);
+}
+
+/* As many images at once as have room in the scratch: to write every other pixel cuDNN's ready-made
+ * kernels first write all of them there (9.19). */
+static int images_at_once(const struct library *l, const struct tensor *y)
+{
+    size_t bytes = tensor_bytes(y) / (size_t)y->n / 4 + 4096, fit = library_scratch(l) / bytes;
+    int n = fit < 1 ? 1 : fit < (size_t)y->n ? (int)fit : y->n;
+    while (y->n % n)
+        n--;
+    return n;
+}
+
+static int upsampled(struct library *l, const struct conv_call *whole, const struct weight *w,
+                     const struct tensor *x, void *stream)
+{
+    int rc, n = images_at_once(l, &whole->y);
+    char *taps = folded(w, whole->shape.type, stream, &rc);
+    if (!taps && rc != NOT_TAKEN)
+        return rc;
+    for (int i = 0; i < x->n; i += n) {
+        struct conv_call c = *whole;
+        const struct tensor in = tensor_images(*x, i, n);
+        c.y = tensor_images(c.y, i, n);
+        c.x = in.data;
+        c.shape.n = n;
+        rc = taps ? quarters(l, c, w, taps, stream) : NOT_TAKEN;
+        if (rc == NOT_TAKEN)
+            rc = doubled(l, c, &in, stream);
         if (rc)
             return rc;
     }
@@ -252,5 +302,5 @@ int library_conv2d(struct library *l, struct tensor *y, const struct tensor *x,
         return convolve(l, &c, stream);
     bool plain = !a->chan_add && !a->residual && a->act == ACT_NONE;
     bool whole = y->h == 2 * x->h && y->w == 2 * x->w && a->pad_before == 1 && a->pad_after == 1;
-    return plain && whole ? upsampled(l, &c, w, stream) : NOT_TAKEN;
+    return plain && whole ? upsampled(l, &c, w, x, stream) : NOT_TAKEN;
 }

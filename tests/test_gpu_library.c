@@ -99,6 +99,8 @@ static void run_table(enum dtype act, const struct gpu_library_options *options)
             continue;
         if (act == DT_BF16 && !c->f32_out && c->op != OP_ATTENTION)
             continue;
+        if (act == DT_F32 && c->op == OP_GEGLU)
+            continue;
         struct gpu_library_stats before = stats_of(&x);
         struct op_result r = op_case_check(ref, x.o, c);
         struct gpu_library_stats after = stats_of(&x);
@@ -170,9 +172,6 @@ static void test_attention_by_products(void **state)
     x.o->close(x.o);
 }
 
-/* -- choosing -----------------------------------------------------------------------------------
- */
-
 static const struct op_case *find_case(enum op_kind op, const char *name)
 {
     for (int i = 0; i < OP_CASES; i++)
@@ -181,6 +180,53 @@ static const struct op_case *find_case(enum op_kind op, const char *name)
     fail_msg("there is no case \"%s\"", name);
     return NULL;
 }
+
+/* Everything in one graph, as measuring may choose, gives the same. The stand-in's proposals for it
+ * come behind those of the convolution alone; only those are refused here. */
+static void test_whole(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"channel add", "residual", "onto itself",
+                                        "channel add, onto itself", "everything"};
+    struct err err = {""};
+    struct ops *ref = ops_ref_open(DT_F32, &err);
+    fake.no_plain_conv = true;
+    struct opened x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 8 << 20});
+    for (int i = 0; i < 5; i++) {
+        struct op_result r = op_case_check(ref, x.o, find_case(OP_CONV, names[i]));
+        if (r.why[0])
+            fail_msg("%s: %s", names[i], r.why);
+    }
+    struct gpu_library_stats s = stats_of(&x);
+    assert_int_equal(s.taken[LIBRARY_CONV], 10);
+    assert_int_equal(s.refused[LIBRARY_CONV], 0);
+    ref->close(ref);
+    x.o->close(x.o);
+}
+
+/* Doubled images: a few at once where the scratch is small, and in memory where four convolutions
+ * are refused. */
+static void test_doubled(void **state)
+{
+    (void)state;
+    struct err err = {""};
+    struct ops *ref = ops_ref_open(DT_F32, &err);
+    for (int refused = 0; refused < 2; refused++) {
+        fake.no_spread = refused;
+        struct opened x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 16 << 10});
+        struct op_result r = op_case_check(ref, x.o, find_case(OP_CONV, "upsample"));
+        if (r.why[0])
+            fail_msg("%s", r.why);
+        struct gpu_library_stats s = stats_of(&x);
+        assert_int_equal(s.refused[LIBRARY_CONV], 0);
+        assert_int_equal(s.plans, refused ? 2 : 4);
+        x.o->close(x.o);
+    }
+    ref->close(ref);
+}
+
+/* -- choosing -----------------------------------------------------------------------------------
+ */
 
 static void run_once(struct ops *o, const struct op_case *c)
 {
@@ -390,6 +436,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_table_f32),  TEST(test_table_fp16),
         TEST(test_table_bf16), TEST(test_attention_by_products),
+        TEST(test_whole),      TEST(test_doubled),
         TEST(test_choice),     TEST(test_first),
         TEST(test_tf32),       TEST(test_without),
         TEST(test_capture),    TEST(test_fold),

@@ -19,6 +19,8 @@ struct fake_state {
     bool no_dnn;        /* cudnnCreate fails */
     bool no_blas;       /* no product is ever proposed */
     bool no_flash;      /* nor an attention */
+    bool no_plain_conv; /* nor a convolution with at most a bias */
+    bool no_spread;     /* nor one that writes every other pixel */
     int live;           /* descriptors that were made and not destroyed */
     int complaints;     /* calls against the rules */
     int64_t runs;       /* products and plans that ran */

@@ -217,7 +217,10 @@ static bool conv_known(const struct desc *const *ops, int count)
     for (int i = 1; i < count; i++)
         if (kind_of(ops[i]) != POINT(ADD))
             return false;
-    return channels_last(reads[0]) && channels_last(reads[1]);
+    bool known = channels_last(reads[0]) && channels_last(reads[1]);
+    fake_io(ops[count - 1], reads, &writes);
+    bool spread = fake_strides(writes)[3] > fake_dims(writes)[1];
+    return known && !(fake.no_plain_conv && count <= 2) && !(fake.no_spread && spread);
 }
 
 /* Heads: multiples of 8 up to 128 channels, side by side; rows on 16 bytes; 16-bit types. */
