@@ -29,8 +29,10 @@ struct settings {
     int mask_grow, hires_steps, hires_size[2], original_size[2], crop[2], target_size[2];
     double cfg, cfg_rescale, cfg_start, cfg_end, denoise, mask_blur, hires, hires_denoise;
     double refiner_switch, aesthetic, negative_aesthetic;
+    char *empty_negative, *styles;
+    int clip_skip, wildcard_seed;
     uint64_t seed;
-    bool random_seed, raw;
+    bool random_seed, raw, dynamic;
     /* Finishing (engine/finishing.h). */
     char *cell, *method, *colors, *palette, *dither, *swap, *background, *fringe, *clean, *outline;
     char *outline_color, *anchor;

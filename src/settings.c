@@ -1,6 +1,7 @@
 /* The table of settings and their values; see config.h. */
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 #include "base/suggest.h"
 #include "config.h"
 #include "sdxl/pipeline.h"
+#include "sdxl/conditioning.h"
 #include "sdxl/sampler.h"
 #include "sdxl/schedule.h"
 #include "sprite/finish_text.h"
@@ -63,6 +65,16 @@ static const struct settings_key table[] = {
      GROUP_NOISE, "random from", PICK_NONE},
     {"sigmas", KEY_TEXT, AT(sigmas), 0, 0, NULL, "noise levels, falling, for steps and scheduler",
      GROUP_NOISE, "sigmas", PICK_NONE},
+    {"styles", KEY_TEXT, AT(styles), 0, 0, NULL, "names of styles.csv, put to the prompts",
+     GROUP_TEXT, "styles", PICK_NONE},
+    {"dynamic", KEY_FLAG, AT(dynamic), 0, 0, NULL, "expand {a|b} and __wildcard__ in prompts",
+     GROUP_TEXT, "wildcards", PICK_NONE},
+    {"wildcard_seed", KEY_INT, AT(wildcard_seed), 0, INT_MAX, NULL,
+     "what they pick; else the seed decides", GROUP_TEXT, "their seed", PICK_NONE},
+    {"clip_skip", KEY_INT, AT(clip_skip), -32, 32, NULL,
+     "text encoders' layer from the end; 0 is 2, SDXL's", GROUP_TEXT, "clip skip", PICK_NONE},
+    {"empty_negative", KEY_CHOICE, AT(empty_negative), 0, 0, empty_negative_name,
+     "no negative prompt: zeros, or encode \"\"", GROUP_TEXT, "no negative", PICK_NONE},
     {"model", KEY_TEXT, AT(model), 0, 0, NULL, "folder, .safetensors file, or name of a model",
      GROUP_MODEL, "model", PICK_MODEL},
     {"lora", KEY_TEXT, AT(lora), 0, 0, NULL, "LoRAs: name:0.8, other:te=0.5:unet=1", GROUP_MODEL,

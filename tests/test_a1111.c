@@ -95,10 +95,16 @@ static void cut_as_a1111_cuts(void **state)
 
 static void point(struct job *j, const struct settings *s, const char *prompt)
 {
+    static char *prompts[1], *negatives[1];
     memset(j, 0, sizeof *j);
     static struct job_loras no_loras;
-    j->prompt = (char *)(uintptr_t)prompt;
     j->loras = &no_loras;
+    prompts[0] = (char *)(uintptr_t)prompt;
+    negatives[0] = s->negative ? s->negative : (char *)(uintptr_t) "";
+    j->prompt = prompt;
+    j->prompts.count = 1;
+    j->prompts.prompt = prompts;
+    j->prompts.negative = negatives;
     snprintf(j->model_name, sizeof j->model_name, "%s", s->model);
     j->settings = *s;
     j->params = (struct gen_params){.prompt = prompt,

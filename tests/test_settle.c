@@ -72,7 +72,8 @@ static void every_key_is_said(void **state)
     const struct settings_key *k;
     for (int i = 0; (k = settings_key(i)); i++) {
         bool open = !strcmp(k->name, "prompt") || !strcmp(k->name, "output") ||
-                    !strcmp(k->name, "seed") || !strcmp(k->name, "sigmas");
+                    !strcmp(k->name, "seed") || !strcmp(k->name, "sigmas") ||
+                    !strcmp(k->name, "wildcard_seed");
         if (settings_has(&s, k->name) == open)
             fail_msg("%s", k->name);
     }

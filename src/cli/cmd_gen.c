@@ -148,6 +148,12 @@ static int report(struct gen *g, struct err *e)
     return 0;
 }
 
+static void tell_notes(const struct gen *g, const struct notes *n)
+{
+    for (int i = 0; i < n->count && !g->cli->quiet; i++)
+        fprintf(stderr, "spritty: note: %s\n", n->line[i]);
+}
+
 static int generate(struct gen *g, struct err *e)
 {
     struct gen_hooks hooks = {.user = &g->progress, .step = on_step};
@@ -155,9 +161,11 @@ static int generate(struct gen *g, struct err *e)
         name_files(g, e))
         return -1;
     g->job.options.hooks = &hooks;
+    tell_notes(g, &g->job.prompts.notes);
     g->pipeline = pipeline_open(g->job.model, &g->job.options, e);
     int rc = g->pipeline ? pipeline_run(g->pipeline, &g->job.params, &hooks, &g->result, e) : -1;
     progress_finish(&g->progress);
+    tell_notes(g, &g->result.notes);
     if (rc && interrupted)
         return err_set(e, "cancelled; nothing was written");
     return rc || finish(g, e) || save(g, e) || report(g, e) ? -1 : 0;

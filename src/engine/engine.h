@@ -94,7 +94,7 @@ struct event {
         double load, text, sample, decode, finish, save, total;
     } times;         /* EVENT_DONE, milliseconds */
     double *step_ms; /* EVENT_DONE: `steps` of them */
-    char *text;      /* or NULL; safe to print */
+    char *text;      /* or NULL; safe to print. EVENT_DONE: notes for the user, a line each */
     char device[16], precision[8];
     struct token_counter *tokens; /* EVENT_READY: of the model; hold with token_counter_hold */
     struct profile_row *profile;  /* EVENT_PROFILE: `profile_rows` of them, slowest first */
@@ -131,8 +131,8 @@ void engine_cancel(struct engine *, int64_t job);
 /* ---- answers that need no thread ---- */
 
 /* What a job would run with, in the caller's thread: `said` over preset over config files over the
- * model's recommendations. *out says every key but prompt, output, seed and sigmas unless they were
- * said.
+ * model's recommendations. *out says every key but prompt, output, seed, wildcard_seed and sigmas
+ * unless they were said.
  */
 int engine_settle(const struct settings *said, const char *preset, struct settings *out,
                   struct err *);

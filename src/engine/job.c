@@ -41,6 +41,10 @@ static const char *const fallback[][2] = {
     {"cfg_rescale", "0"},
     {"cfg_start", "0"},
     {"cfg_end", "1"},
+    {"empty_negative", "auto"},
+    {"clip_skip", "0"},
+    {"dynamic", "yes"},
+    {"styles", ""},
 };
 
 static bool exists(const char *path)
@@ -215,19 +219,18 @@ static int refuse_unbuilt(const struct settings *s, struct err *e)
 
 /* ---- the job ---- */
 
-/* `words` into the preset's {prompt}; without that slot, behind it. */
-static char *join_prompt(const char *frame, const char *words)
+/* Textual inversions: the user's, and those beside the model. */
+static void place_embeddings(struct job *j)
 {
-    char *out = NULL;
-    const char *slot = frame ? strstr(frame, "{prompt}") : NULL;
-    int n;
-    if (!frame || !*frame)
-        n = asprintf(&out, "%s", words);
-    else if (slot)
-        n = asprintf(&out, "%.*s%s%s", (int)(slot - frame), frame, words, slot + 8);
-    else
-        n = asprintf(&out, "%s%s%s", words, *words ? ", " : "", frame);
-    return n < 0 ? NULL : out;
+    char *beside = j->embeddings[1];
+    if (!place_path(PLACE_DATA, "embeddings", j->embeddings[0]))
+        j->embeddings[0][0] = '\0';
+    bool folder = !strstr(j->model, ".safetensors");
+    const char *slash = folder ? NULL : strrchr(j->model, '/');
+    int length = folder ? (int)strlen(j->model) : slash ? (int)(slash - j->model) : 0;
+    int n = snprintf(beside, PATH_MAX, "%.*s%sembeddings", length, j->model, length ? "/" : "");
+    if (n < 0 || n >= PATH_MAX)
+        beside[0] = '\0';
 }
 
 static int need_seed(struct settings *s, struct err *e)
@@ -240,8 +243,13 @@ static void point(struct job *j)
 {
     const struct settings *s = &j->settings;
     j->params = (struct gen_params){
-        .prompt = j->plain,
-        .negative = s->negative,
+        .prompt = j->prompts.text[0],
+        .negative = j->prompts.negative[0],
+        .prompts = (const char *const *)j->prompts.text,
+        .negatives = (const char *const *)j->prompts.negative,
+        .empty_negative = empty_negative_by_name(s->empty_negative),
+        .clip_skip = s->clip_skip,
+        .embeddings = {j->embeddings[0], j->embeddings[1]},
         .seed = s->seed,
         .steps = s->steps,
         .cfg = (float)s->cfg,
@@ -295,9 +303,10 @@ int job_prepare(struct job *j, const struct settings *flags, const char *preset,
         finishing_prepare(&j->finishing, s, j->cell, e) || need_seed(s, e) ||
         inputs_prepare(&j->inputs, s, e))
         return -1;
-    j->prompt = join_prompt(s->prompt, prompt);
-    if (!j->prompt)
-        return err_set(e, "out of memory");
+    if (job_prompts_make(&j->prompts, s, prompt, e) < 0)
+        return -1;
+    j->prompt = j->prompts.prompt[0];
+    place_embeddings(j);
     j->loras = job_loras_find(settings_text(s, "lora"), j->prompt, j->model, &j->plain, e);
     if (!j->loras)
         return -1;
@@ -309,7 +318,7 @@ void job_free(struct job *j)
 {
     settings_free(&j->settings);
     inputs_free(&j->inputs);
-    free(j->prompt);
+    job_prompts_free(&j->prompts);
     free(j->plain);
     free(j->loras);
     memset(j, 0, sizeof *j);

@@ -10,6 +10,7 @@
 #include "engine/loras.h"
 #include "engine/finishing.h"
 #include "engine/inputs.h"
+#include "engine/prompts.h"
 #include "sdxl/pipeline.h"
 
 struct job {
@@ -17,10 +18,12 @@ struct job {
     char model[PATH_MAX];     /* the folder or file */
     char model_name[256];     /* "tiny": what the PNG calls it */
     char tokenizer[PATH_MAX]; /* for models that bring none; "" when there is none */
-    char *prompt;             /* with the preset's words around it */
-    char *plain;              /* the same without <lora:...>: what the text encoders read */
-    struct job_loras *loras;
-    int cell; /* of the model's pixel art (spritty.json), or 0 */
+    struct job_prompts prompts;
+    const char *prompt; /* of the first image */
+    char embeddings[EMBEDDING_FOLDERS][PATH_MAX];
+    char *plain;             /* the same without <lora:...> */
+    struct job_loras *loras; /* of the setting and the first image's prompt */
+    int cell;                /* of the model's pixel art (spritty.json), or 0 */
     struct finishing finishing;
     struct inputs inputs;
     struct gen_params params; /* points into this struct */

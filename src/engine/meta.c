@@ -34,9 +34,9 @@ static const char *rng_label(const struct gen_params *g)
 }
 
 /* As it was typed, and for LoRAs that the setting has what stands for them in a prompt. */
-static void put_prompt(FILE *f, const struct job *j)
+static void put_prompt(FILE *f, const struct job *j, int index)
 {
-    fputs(j->prompt, f);
+    fputs(j->prompts.prompt[index], f);
     for (int i = 0; i < j->loras->from_setting; i++) {
         const struct lora_item *l = &j->loras->item[i];
         fprintf(f, "%s<lora:%s:%.10g", i ? "" : " ", l->name, l->text);
@@ -73,9 +73,10 @@ char *meta_parameters(const struct job *j, const char *hash, int index)
     FILE *f = open_memstream(&text, &size);
     if (!f)
         return NULL;
-    put_prompt(f, j);
-    if (g->negative && *g->negative)
-        fprintf(f, "Negative prompt: %s\n", g->negative);
+    const char *negative = j->prompts.negative[index];
+    put_prompt(f, j, index);
+    if (*negative)
+        fprintf(f, "Negative prompt: %s\n", negative);
     uint64_t seed = g->compat == COMPAT_A1111 ? g->seed + (uint64_t)index : g->seed;
     fprintf(f, "Steps: %d, Sampler: %s, Schedule type: %s, CFG scale: %g, Seed: %" PRIu64, g->steps,
             sampler_label(g->sampler), schedule_label(g->scheduler), (double)g->cfg, seed);
@@ -88,6 +89,8 @@ char *meta_parameters(const struct job *j, const char *hash, int index)
         fprintf(f, ", Batch size: %d, Batch pos: %d", g->batch, index);
     put_lora_hashes(f, j->loras);
     meta_more_parameters(f, &j->settings);
+    if (j->settings.clip_skip)
+        fprintf(f, ", Clip skip: %d", abs(j->settings.clip_skip));
     fprintf(f, ", RNG: %s", rng_label(g));
     if (g->compat != COMPAT_A1111) /* which A1111 leaves alone, and `spritty import` reads */
         fprintf(f, ", Compat: %s", compat_name(g->compat));
@@ -144,14 +147,43 @@ static void put_loras(struct jsonw *w, const struct job_loras *l)
     free(list);
 }
 
-static void put_params(struct jsonw *w, const struct job *j, const struct pipeline *p)
+/* index: of the image, or -1: of them all. What the prompts were made from is told where that is
+ * something else. */
+static void put_prompts(struct jsonw *w, const struct job *j, int index)
+{
+    const struct job_prompts *p = &j->prompts;
+    const struct settings *s = &j->settings;
+    bool expanded = job_prompts_expanded(p);
+    int i = index < 0 ? 0 : index;
+    jsonw_string(w, "prompt", p->text[i]); /* LoRAs are listed by themselves */
+    jsonw_string(w, "negative", p->negative[i]);
+    if (expanded) {
+        jsonw_string(w, "template", p->template);
+        jsonw_string(w, "negative_template", p->negative_template);
+        bool own = settings_has(s, "wildcard_seed");
+        jsonw_u64(w, "wildcard_seed", own ? (uint64_t)s->wildcard_seed : s->seed);
+    }
+    if (expanded && index < 0) {
+        jsonw_open(w, "prompts", '[');
+        for (i = 0; i < p->count; i++)
+            jsonw_string(w, NULL, p->text[i]);
+        jsonw_close(w, ']');
+    }
+    if (*s->styles)
+        jsonw_string(w, "styles", s->styles);
+    if (s->clip_skip)
+        jsonw_u64(w, "clip_skip", (uint64_t)abs(s->clip_skip));
+    if (j->params.empty_negative != EMPTY_AUTO)
+        jsonw_string(w, "empty_negative", s->empty_negative);
+}
+
+static void put_params(struct jsonw *w, const struct job *j, const struct pipeline *p, int index)
 {
     const struct gen_params *g = &j->params;
     char size[32];
     snprintf(size, sizeof size, "%dx%d", g->width, g->height);
     jsonw_open(w, "params", '{');
-    jsonw_string(w, "prompt", g->prompt);
-    jsonw_string(w, "negative", g->negative ? g->negative : "");
+    put_prompts(w, j, index);
     jsonw_u64(w, "steps", (uint64_t)g->steps);
     jsonw_real(w, "cfg", (double)g->cfg, 4);
     jsonw_string(w, "size", size);
@@ -217,14 +249,32 @@ static void put_bytes(struct jsonw *w, const struct gen_result *r)
     jsonw_close(w, '}');
 }
 
-void meta_json(struct jsonw *w, const struct job *j, const struct pipeline *p,
-               const struct gen_result *r, const struct job_times *t)
+static void put_notes(struct jsonw *w, const struct notes *n)
+{
+    for (int i = 0; i < n->count; i++)
+        jsonw_string(w, NULL, n->line[i]);
+}
+
+static void put_all(struct jsonw *w, const struct job *j, const struct pipeline *p,
+                    const struct gen_result *r, const struct job_times *t, int index)
 {
     jsonw_u64(w, "seed", j->params.seed);
-    put_params(w, j, p);
+    put_params(w, j, p, index);
     put_finishing(w, j);
     put_times(w, r, t);
     put_bytes(w, r);
+    if (j->prompts.notes.count + r->notes.count == 0)
+        return;
+    jsonw_open(w, "notes", '[');
+    put_notes(w, &j->prompts.notes);
+    put_notes(w, &r->notes);
+    jsonw_close(w, ']');
+}
+
+void meta_json(struct jsonw *w, const struct job *j, const struct pipeline *p,
+               const struct gen_result *r, const struct job_times *t)
+{
+    put_all(w, j, p, r, t, -1);
 }
 
 char *meta_chunk(const struct job *j, const struct pipeline *p, const struct gen_result *r,
@@ -234,7 +284,7 @@ char *meta_chunk(const struct job *j, const struct pipeline *p, const struct gen
     jsonw_open(&w, NULL, '{');
     jsonw_string(&w, "version", SPRITTY_VERSION);
     jsonw_u64(&w, "index", (uint64_t)index);
-    meta_json(&w, j, p, r, NULL);
+    put_all(&w, j, p, r, NULL, index);
     jsonw_close(&w, '}');
     return jsonw_take(&w);
 }

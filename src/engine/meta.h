@@ -19,7 +19,7 @@ char *meta_parameters(const struct job *, const char *hash, int index);
 /* The "spritty" chunk: version, params, ms by stage and step, bytes (malloc'd). */
 char *meta_chunk(const struct job *, const struct pipeline *, const struct gen_result *, int index);
 
-/* Members "seed", "params", "ms", "bytes" of an open object. */
+/* Members "seed", "params", "ms", "bytes" of an open object, and "notes" where there are some. */
 void meta_json(struct jsonw *, const struct job *, const struct pipeline *,
                const struct gen_result *, const struct job_times *);
 

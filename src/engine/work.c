@@ -152,8 +152,8 @@ static int add_row(struct work *w, int index, char *path, int64_t *id, struct er
         .job = w->id,
         .index = index,
         .path = path,
-        .prompt = w->job.prompt,
-        .negative = g->negative ? w->job.settings.negative : "",
+        .prompt = w->job.prompts.prompt[index],
+        .negative = w->job.prompts.negative[index],
         .words = w->command->words ? w->command->words : "",
         .preset = w->command->preset,
         .settings = w->settings,
@@ -261,6 +261,21 @@ static int finish_row(struct work *w, struct err *e)
     return store_finish_job(w->engine->store, &row, e);
 }
 
+/* What of the prompts was not honoured, a line each; NULL when all was. */
+static char *notes_text(const struct work *w)
+{
+    const struct notes *all[] = {&w->job.prompts.notes, &w->result.notes};
+    char *text = NULL;
+    size_t size;
+    FILE *f = all[0]->count + all[1]->count ? open_memstream(&text, &size) : NULL;
+    for (int k = 0; k < 2 && f; k++)
+        for (int i = 0; i < all[k]->count; i++)
+            fprintf(f, "%s%s", ftell(f) > 0 ? "\n" : "", all[k]->line[i]);
+    if (f)
+        fclose(f);
+    return text;
+}
+
 static void tell_done(struct work *w)
 {
     struct gen_result *r = &w->result;
@@ -274,6 +289,7 @@ static void tell_done(struct work *w)
     v->times.finish = w->times.finish;
     v->times.save = w->times.save;
     v->times.total = w->times.total;
+    v->text = notes_text(w);
     v->step = v->steps = r->ms.nsteps;
     v->ms = mean_step(&r->ms);
     v->step_ms = r->ms.steps;
