@@ -253,19 +253,19 @@ void inputs_point(const struct inputs *in, const struct settings *s, struct gen_
 {
     g->image = in->image;
     g->mask = in->mask;
-    g->denoise = (float)s->denoise;
+    g->denoise = s->denoise;
     g->mask_content = content_by_name(s->mask_content);
     g->tiling = (unsigned)tiling_by_name(s->tiling);
     g->cfg_rescale = (float)s->cfg_rescale;
-    g->cfg_start = (float)s->cfg_start;
-    g->cfg_end = (float)s->cfg_end;
+    g->cfg_start = s->cfg_start;
+    g->cfg_end = s->cfg_end;
     copy_size(g->original_size, s, "original_size", s->original_size);
     copy_size(g->crop, s, "crop", s->crop);
     copy_size(g->target_size, s, "target_size", s->target_size);
     g->hires_steps = s->hires_steps;
     g->hires_upscale = upscale_by_name(s->hires_upscale);
-    g->hires_denoise = (float)s->hires_denoise;
-    g->refiner_switch = (float)s->refiner_switch;
+    g->hires_denoise = s->hires_denoise;
+    g->refiner_switch = s->refiner_switch;
     g->aesthetic = (float)s->aesthetic;
     g->negative_aesthetic = (float)s->negative_aesthetic;
     if (settings_has(s, "hires_size"))

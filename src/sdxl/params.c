@@ -59,7 +59,7 @@ int tiling_by_name(const char *name)
 
 /* ---- checks ---- */
 
-static bool is_share(float x)
+static bool is_share(double x)
 {
     return x >= 0 && x <= 1; /* no NaN either */
 }
@@ -75,13 +75,12 @@ static int check_told(const char *what, const int size[2], struct err *e)
 
 static int check_guidance(const struct gen_params *g, struct err *e)
 {
-    if (!is_share(g->cfg_rescale) || !is_share(g->cfg_start) || !is_share(g->cfg_end))
+    if (!is_share((double)g->cfg_rescale) || !is_share(g->cfg_start) || !is_share(g->cfg_end))
         return err_set(e, "cfg_rescale, cfg_start and cfg_end must be between 0 and 1");
     if (g->cfg_end > 0 && g->cfg_end < g->cfg_start)
-        return err_set(e, "cfg_end %g comes before cfg_start %g", (double)g->cfg_end,
-                       (double)g->cfg_start);
+        return err_set(e, "cfg_end %g comes before cfg_start %g", g->cfg_end, g->cfg_start);
     if (!is_share(g->refiner_switch))
-        return err_set(e, "refiner_switch %g: must be between 0 and 1", (double)g->refiner_switch);
+        return err_set(e, "refiner_switch %g: must be between 0 and 1", g->refiner_switch);
     if (!(g->aesthetic >= 0 && g->aesthetic <= 100) ||
         !(g->negative_aesthetic >= 0 && g->negative_aesthetic <= 100))
         return err_set(e, "aesthetic scores must be between 0 and 10");
@@ -102,7 +101,7 @@ static int check_image(const struct model_config *m, const struct gen_params *g,
     if (inpaints && !g->mask)
         return err_set(e, "this is an inpainting model: it needs --image and --mask");
     if (!is_share(g->denoise))
-        return err_set(e, "denoise %g: must be between 0 and 1", (double)g->denoise);
+        return err_set(e, "denoise %g: must be between 0 and 1", g->denoise);
     if (!content_name(g->mask_content))
         return err_set(e, "no such mask_content");
     return 0;
@@ -116,7 +115,7 @@ static int check_hires(const struct model_config *m, const struct gen_params *g,
     if (g->mask)
         return err_set(e, "a second pass (hires) repaints everything; leave out the mask, or it");
     if (!is_share(g->hires_denoise))
-        return err_set(e, "hires_denoise %g: must be between 0 and 1", (double)g->hires_denoise);
+        return err_set(e, "hires_denoise %g: must be between 0 and 1", g->hires_denoise);
     if (g->hires_steps < 0 || g->hires_steps > MAX_STEPS)
         return err_set(e, "hires_steps %d: must be between 0 and %d", g->hires_steps, MAX_STEPS);
     if (!upscale_name(g->hires_upscale))

@@ -78,7 +78,7 @@ static int base_steps(const struct pass *p)
 {
     const struct gen_params *g = p->r->params;
     const struct noise_levels *l = &p->r->p->levels;
-    double r = (double)g->refiner_switch;
+    double r = g->refiner_switch;
     int n = 0;
     if (g->compat == COMPAT_COMFYUI) {
         n = (int)floor(p->all * r + 0.5) - p->first;
@@ -128,7 +128,7 @@ int passes_plan(struct run *r)
     struct pass *base = &r->pass[PASS_BASE], *refiner = &r->pass[PASS_REFINER];
     struct pass *hires = &r->pass[PASS_HIRES];
     struct span whole = {g->steps, g->steps};
-    if (take_span(base, g->image ? span_of(g, g->steps, (double)g->denoise, false) : whole) < 0)
+    if (take_span(base, g->image ? span_of(g, g->steps, g->denoise, false) : whole) < 0)
         return -1;
     if (r->p->refiner) {
         refiner->model = r->p->refiner;
@@ -138,7 +138,7 @@ int passes_plan(struct run *r)
     if (g->hires_width > 0) {
         int steps = g->hires_steps > 0 ? g->hires_steps : g->steps;
         hires->width = g->hires_width, hires->height = g->hires_height;
-        if (take_span(hires, span_of(g, steps, (double)g->hires_denoise, true)) < 0)
+        if (take_span(hires, span_of(g, steps, g->hires_denoise, true)) < 0)
             return -1;
     }
     for (int i = 0; i < PASSES; i++) {

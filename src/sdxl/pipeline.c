@@ -75,6 +75,16 @@ static int sample_again(struct run *r, struct tensor *x)
     return pass_run(p, x);
 }
 
+static int show_latents(struct run *r, const struct tensor *x)
+{
+    struct ops *o = r->p->ops;
+    o->download(o, r->host, x); /* which has their size */
+    if (o->sync(o, r->err) < 0)
+        return -1;
+    r->hooks->latents(r->hooks->user, r->host, x->n, x->h, x->w, x->c);
+    return 0;
+}
+
 static double lap(double *since)
 {
     double now = clock_ms(), ms = now - *since;
@@ -119,6 +129,8 @@ static int run_stages(struct run *r, struct tensor *x)
             return -1;
         ms->hires = lap(&t);
     }
+    if (r->hooks && r->hooks->latents && show_latents(r, x) < 0)
+        return -1;
 
     /* 6. latents -> pixels */
     if (!enter(r, "decode", x->n) || decode_all(r, x, r->out->width, r->out->height) < 0)

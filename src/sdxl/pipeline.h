@@ -34,6 +34,9 @@ struct gen_hooks {
     /* After step `step`: the first image as the model now sees it without its noise, one pixel or
      * more a latent, 3 bytes each (preview.h). NULL: not asked for. */
     void (*preview)(void *user, int step, const uint8_t *rgb, int width, int height);
+    /* Before they are decoded: all latents [count, height, width, channels], in the sampler's
+     * scale. NULL: not asked for. */
+    void (*latents)(void *user, const float *, int count, int height, int width, int channels);
 };
 
 struct pipeline_options {
@@ -89,14 +92,14 @@ struct gen_params {
     unsigned tiling;        /* enum pad bits */
 
     /* guidance */
-    float cfg_rescale;        /* 0: none */
-    float cfg_start, cfg_end; /* shares of the steps between which there is guidance; end 0: 1 */
+    float cfg_rescale;         /* 0: none */
+    double cfg_start, cfg_end; /* shares of the steps between which there is guidance; end 0: 1 */
     int original_size[2], crop[2], target_size[2]; /* told to the model: width, height; left, top.
                                                     * Sizes of 0: the picture's own */
 
     /* image to image */
     const uint8_t *image; /* width x height x 3, to start from; NULL: from noise alone */
-    float denoise;        /* how much of it is made new */
+    double denoise;       /* how much of it is made new */
     const uint8_t *mask;  /* width x height: 255 is made anew, 0 stays; NULL: all is */
     int mask_content;     /* content_by_name */
 
@@ -104,10 +107,10 @@ struct gen_params {
     int hires_width, hires_height; /* 0: none */
     int hires_steps;               /* 0: as many as steps */
     int hires_upscale;             /* upscale_by_name */
-    float hires_denoise;
+    double hires_denoise;
 
     /* the refiner, where pipeline_options names one */
-    float refiner_switch; /* the share of the schedule where it takes over */
+    double refiner_switch; /* the share of the schedule where it takes over */
     float aesthetic, negative_aesthetic;
     const struct lora_use *loras; /* what runs before had is taken out; NULL with 0: none */
     int lora_count;

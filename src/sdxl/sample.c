@@ -35,8 +35,8 @@ static bool is_diffusers(const struct pass *p)
 static bool in_interval(const struct pass *p, int step)
 {
     const struct gen_params *g = p->r->params;
-    double share = (double)(p->first + step) / p->all, end = (double)g->cfg_end;
-    return share >= (double)g->cfg_start && (end <= 0 || share < end);
+    double share = (double)(p->first + step) / p->all, end = g->cfg_end;
+    return share >= g->cfg_start && (end <= 0 || share < end);
 }
 
 /* Whether a call asks for both answers. */

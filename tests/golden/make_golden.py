@@ -15,7 +15,7 @@ import sys
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 WHAT = ["tokens", "models", "clip", "unet", "vae", "schedules", "trajectories", "rng",
-        "samplers", "lora"]
+        "samplers", "stages", "lora"]
 
 
 def main():
@@ -49,6 +49,9 @@ def main():
     if "lora" in what:
         from golden_lora import make_lora
         make_lora(HERE)
+    if "stages" in what:
+        from golden_stages import make_stages
+        make_stages(HERE)
 
 
 if __name__ == "__main__":

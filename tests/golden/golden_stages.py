@@ -1,0 +1,176 @@
+"""Stages beyond a prompt: image to image, inpainting, a second pass, a refiner, rescaled guidance.
+
+Final latents of diffusers' pipelines over small_a (EulerDiscreteScheduler on the ten integer
+timesteps 999, 888, ... 0, so that both sides see the same sigmas), and of ComfyUI's and A1111's
+masks and ComfyUI's RescaleCFG, which are restated here over Euler's rule. small_refiner is made
+here too: a folder as the SDXL refiner's, with the second text encoder alone.
+"""
+import json
+import os
+import shutil
+
+import diffusers
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from transformers import CLIPTextModelWithProjection
+
+from golden_dumps import load, save
+from golden_models import MERGES, clip_config, randomize, unet, vae
+from golden_sampling import BETAS, interpolated_timestep, schedule
+from golden_tokens import write_tokenizer
+
+PROMPT, NEGATIVE, SEED, STEPS, CFG = "a red slime, pixel art", "green cat", 7, 10, 5.0
+SIZE = 64
+
+
+# ---- the refiner --------------------------------------------------------------------------------
+
+def make_refiner(out):
+    folder = f"{out}/small_refiner"
+    torch.manual_seed(13)
+    parts = {"text_encoder_2": CLIPTextModelWithProjection(clip_config(64, 96, 3, 1, 48, "gelu", 2)),
+             # five size conditions, not six
+             "unet": unet((32, 32, 32), (False, True, False), 1, [1, 1, 1], [1, 1, 1], 64,
+                          48 - 256, 256, 32, 16),
+             "vae": vae((32, 32, 32, 32), 1, 32, 0.13025, True)}
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, part in parts.items():
+        randomize(part, exact=True)
+        part.eval().requires_grad_(False).half().save_pretrained(f"{folder}/{name}", variant="fp16")
+    write_tokenizer(f"{folder}/tokenizer_2", MERGES, "!")
+    scheduler().save_pretrained(f"{folder}/scheduler")
+    index = {"_class_name": "StableDiffusionXLImg2ImgPipeline", "_diffusers_version": "0.42.1",
+             "force_zeros_for_empty_prompt": False, "requires_aesthetics_score": True,
+             "scheduler": ["diffusers", "EulerDiscreteScheduler"], "text_encoder": [None, None],
+             "text_encoder_2": ["transformers", "CLIPTextModelWithProjection"],
+             "tokenizer": [None, None], "tokenizer_2": ["transformers", "CLIPTokenizer"],
+             "unet": ["diffusers", "UNet2DConditionModel"], "vae": ["diffusers", "AutoencoderKL"]}
+    with open(f"{folder}/model_index.json", "w", encoding="utf-8") as f:
+        json.dump(index, f, indent=2)
+        f.write("\n")
+    for part in parts.values():
+        part.float()
+    return parts
+
+
+# ---- diffusers ----------------------------------------------------------------------------------
+
+def scheduler():
+    return diffusers.EulerDiscreteScheduler(timestep_spacing="linspace", **BETAS)
+
+
+def common(**more):
+    return dict(prompt=PROMPT, negative_prompt=NEGATIVE, num_inference_steps=STEPS,
+                guidance_scale=CFG, output_type="latent",
+                generator=torch.Generator().manual_seed(SEED)) | more
+
+
+def pipeline(cls, parts, **more):
+    kind = getattr(diffusers, f"StableDiffusionXL{cls}Pipeline")
+    p = kind(scheduler=scheduler(), force_zeros_for_empty_prompt=True, **parts, **more)
+    p.set_progress_bar_config(disable=True)
+    return p
+
+
+def first_latent(side=SIZE // 8):
+    """Noise at the first level, as a pipeline whose timesteps lead has it."""
+    noise = torch.randn(1, 4, side, side, generator=torch.Generator().manual_seed(SEED))
+    top = schedule("normal", STEPS)[0]
+    return noise * (top * top + 1) ** 0.5 / scheduler().init_noise_sigma
+
+
+def pictures():
+    y, x = np.mgrid[0:SIZE, 0:SIZE]
+    image = np.stack([(x * 4) % 256, (y * 4) % 256, ((x // 8 + y // 8) % 2) * 200], -1)
+    mask = np.where((x > 20) & (x < 50) & (y > 12) & (y < 44), 255, 0)
+    return Image.fromarray(image.astype(np.uint8)), Image.fromarray(mask.astype(np.uint8), "L")
+
+
+# ---- ComfyUI and A1111, restated ----------------------------------------------------------------
+
+class Euler:
+    """k-diffusion's Euler over small_a, with the timestep that belongs to each sigma."""
+
+    def __init__(self, parts, zeros):
+        p = pipeline("", parts)
+        states, un_states, pooled, un_pooled = p.encode_prompt(
+            PROMPT, negative_prompt=NEGATIVE, do_classifier_free_guidance=True)
+        self.unet, self.sigmas = parts["unet"], schedule("normal", STEPS)
+        self.states = torch.cat([un_states, states])
+        ids = torch.tensor([[SIZE, SIZE, 0, 0, SIZE, SIZE]] * 2).float()
+        self.added = {"text_embeds": torch.cat([un_pooled, pooled]), "time_ids": ids}
+
+    def denoised(self, x, sigma):
+        """Without and with the prompt."""
+        t = torch.tensor(interpolated_timestep(sigma))
+        y = self.unet(torch.cat([x, x]) / (sigma * sigma + 1) ** 0.5, t, self.states,
+                      added_cond_kwargs=self.added).sample
+        return (x - sigma * y).chunk(2)
+
+    def run(self, x, first, model):
+        for s, s_next in zip(self.sigmas[first:], self.sigmas[first + 1:]):
+            x = x + (x - model(x, s)) / s * (s_next - s)
+        return x
+
+    def guided(self, x, sigma):
+        un, co = self.denoised(x, sigma)
+        return un + CFG * (co - un)
+
+    def rescaled(self, multiplier):
+        """ComfyUI's RescaleCFG (comfy_extras/nodes_model_advanced.py)."""
+        def model(x, s):
+            un, co = ((x / (s * s + 1) - d) * (s * s + 1) ** 0.5 / s for d in self.denoised(x, s))
+            both = un + CFG * (co - un)
+            out = both * (co.std() / both.std()) * multiplier + both * (1 - multiplier)
+            return x / (s * s + 1) - out * s / (s * s + 1) ** 0.5
+        return model
+
+
+def make_stages(out):
+    parts = load(out, "a", torch.float32)
+    image, mask = pictures()
+    tensors = {"image": torch.from_numpy(np.array(image)), "mask": torch.from_numpy(np.array(mask))}
+
+    with torch.no_grad():
+        run = lambda cls, **more: pipeline(cls, parts)(**common(**more)).images
+        tensors["img2img"] = run("Img2Img", image=image, strength=0.6)
+        tensors["inpaint"] = run("Inpaint", image=image, mask_image=mask, strength=0.7,
+                                 height=SIZE, width=SIZE)
+        plain = dict(height=SIZE, width=SIZE, latents=first_latent())
+        base = tensors["base"] = run("", **plain)
+        tensors["rescale.diffusers"] = run("", guidance_rescale=0.7, **plain)
+        for mode in ("nearest", "nearest-exact", "bilinear", "bicubic"):
+            large = F.interpolate(base, size=(12, 12), mode=mode)
+            tensors[f"hires.{mode}"] = run("Img2Img", image=large, strength=0.5)
+
+        refiner = make_refiner(out) | {"tokenizer_2": parts["tokenizer_2"], "text_encoder": None,
+                                       "tokenizer": None}
+        half = run("", denoising_end=0.6, **plain)
+        second = pipeline("Img2Img", refiner, requires_aesthetics_score=True)
+        second.register_to_config(force_zeros_for_empty_prompt=False)
+        tensors["refiner"] = second(**common(image=half, denoising_start=0.6)).images
+
+        # masks; the posterior's mean
+        e, s = Euler(parts, False), schedule("normal", STEPS)
+        pixels = torch.from_numpy(np.array(image)).float().permute(2, 0, 1)[None] / 127.5 - 1
+        keep = parts["vae"].encode(pixels).latent_dist.mode() * parts["vae"].config.scaling_factor
+        noise = torch.randn(keep.shape, generator=torch.Generator().manual_seed(SEED))
+        m = F.interpolate(torch.from_numpy(np.array(mask)).float()[None, None] / 255, size=(8, 8),
+                          mode="bilinear")
+
+        def comfyui(x, sigma):
+            return e.guided(x * m + (keep + noise * sigma) * (1 - m), sigma) * m + keep * (1 - m)
+        # 7 steps with denoise 0.7 are the last 7 of 10
+        tensors["mask.comfyui"] = e.run(keep + noise * s[3], 3, comfyui)
+        small = np.around(np.array(mask.convert("RGB").resize((8, 8))).astype(np.float32) / 255)
+        r = torch.from_numpy(small[..., 0])[None, None]
+
+        def a1111(x, sigma):
+            return e.guided(x, sigma) * r + keep * (1 - r)
+        # 0.6 of 10 steps: t_enc 6, so the last 7
+        x = e.run(keep + noise * s[3], 3, a1111)
+        tensors["mask.a1111"] = x * r + keep * (1 - r)
+        tensors["rescale.comfyui"] = e.run(noise * (s[0] ** 2 + 1) ** 0.5, 0, e.rescaled(0.7))
+    save(f"{out}/stages.safetensors", tensors, seed=SEED, steps=STEPS, cfg=CFG)

@@ -1,0 +1,442 @@
+/*
+ * Image to image, masks, the second pass, the refiner and guidance: final latents against
+ * diffusers' pipelines and against ComfyUI's and A1111's formulas (tests/golden/golden_stages.py);
+ * which steps each pass takes; what a mask keeps; pictures that meet their own other side.
+ */
+#include "golden.h"
+
+#include "sdxl/pipeline_priv.h"
+#include "sdxl/resample.h"
+
+static const char *const MODEL = "tests/golden/small_a",
+                         *const REFINER = "tests/golden/small_refiner";
+
+enum { SIZE = 64, PIXELS = SIZE * SIZE };
+
+static uint8_t image[PIXELS * 3], mask[PIXELS];
+
+static struct safetensors *open_dump(void)
+{
+    struct err e = {0};
+    struct safetensors *st = safetensors_open("tests/golden/stages.safetensors", &e);
+    if (!st)
+        fail_msg("%s", e.text);
+    memcpy(image, golden_find(st, "image")->data, sizeof image);
+    memcpy(mask, golden_find(st, "mask")->data, sizeof mask);
+    return st;
+}
+
+static struct gen_params params(int compat)
+{
+    return (struct gen_params){.prompt = "a red slime, pixel art",
+                               .negative = "green cat",
+                               .seed = 7,
+                               .steps = 10,
+                               .cfg = 5,
+                               .width = SIZE,
+                               .height = SIZE,
+                               .batch = 1,
+                               .compat = compat,
+                               .rng = RNG_CPU,
+                               .aesthetic = 6,
+                               .negative_aesthetic = 2.5f};
+}
+
+struct caught {
+    float *values;
+    int64_t count;
+};
+
+static void catch (void *user, const float *values, int n, int h, int w, int c)
+{
+    struct caught *t = user;
+    t->count = (int64_t)n * h * w * c;
+    t->values = malloc((size_t)t->count * sizeof *values);
+    memcpy(t->values, values, (size_t)t->count * sizeof *values);
+}
+
+static struct pipeline *open_model(const struct golden_backend *b, const char *refiner,
+                                   const char *vae)
+{
+    struct err e = {0};
+    struct pipeline_options opt = {
+        .device = b->device, .precision = "fp32", .refiner = refiner, .vae = vae};
+    struct pipeline *p = pipeline_open(MODEL, &opt, &e);
+    if (!p)
+        fail_msg("%s", e.text);
+    return p;
+}
+
+static struct gen_result run(struct pipeline *p, const struct gen_params *g, struct caught *t)
+{
+    struct err e = {0};
+    struct gen_result r;
+    struct gen_hooks hooks = {.user = t, .latents = t ? catch : NULL};
+    if (pipeline_run(p, g, &hooks, &r, &e) < 0)
+        fail_msg("%s", e.text);
+    return r;
+}
+
+static void check(const struct golden_backend *b, struct pipeline *p, const struct gen_params *g,
+                  struct safetensors *st, const char *key)
+{
+    struct caught t;
+    struct gen_result r = run(p, g, &t);
+    const struct st_tensor *want = golden_find(st, "%s", key);
+    float *w = golden_floats(want);
+    assert_int_equal(t.count, want->count);
+    golden_check_host(b->name, key, t.values, w, t.count, b->bound);
+    gen_result_free(&r);
+    free(t.values);
+    free(w);
+}
+
+/* ---- against the tools ---- */
+
+static void check_diffusers(const struct golden_backend *b, struct pipeline *p,
+                            struct safetensors *st)
+{
+    static const char *const ways[][2] = {{"hires.nearest", "latent_nearest"},
+                                          {"hires.nearest-exact", "latent_nearest_exact"},
+                                          {"hires.bilinear", "latent_bilinear"},
+                                          {"hires.bicubic", "latent_bicubic"}};
+    struct gen_params g = params(COMPAT_DIFFUSERS);
+    check(b, p, &g, st, "base");
+    g.cfg_rescale = 0.7f;
+    check(b, p, &g, st, "rescale.diffusers");
+    g = params(COMPAT_DIFFUSERS);
+    g.image = image;
+    g.denoise = 0.6;
+    check(b, p, &g, st, "img2img");
+    g.mask = mask;
+    g.denoise = 0.7;
+    check(b, p, &g, st, "inpaint");
+    g = params(COMPAT_DIFFUSERS);
+    g.hires_width = g.hires_height = 96;
+    g.hires_denoise = 0.5;
+    for (int i = 0; i < 4; i++) {
+        g.hires_upscale = upscale_by_name(ways[i][1]);
+        check(b, p, &g, st, ways[i][0]);
+    }
+}
+
+/* A list of the same levels, so that both count the same steps; the timesteps lie on the trained
+ * ones, where nearest and interpolated are the same. */
+static void check_others(const struct golden_backend *b, struct pipeline *p, struct safetensors *st)
+{
+    struct gen_params g = params(COMPAT_COMFYUI);
+    g.cfg_rescale = 0.7f;
+    check(b, p, &g, st, "rescale.comfyui");
+    g = params(COMPAT_A1111);
+    g.image = image;
+    g.mask = mask;
+    g.denoise = 0.6;
+    check(b, p, &g, st, "mask.a1111");
+    g.compat = COMPAT_COMFYUI;
+    g.steps = 7;
+    g.denoise = 0.7;
+    check(b, p, &g, st, "mask.comfyui");
+}
+
+static void test_against_the_tools(void **state)
+{
+    (void)state;
+    struct golden_backend b[3];
+    struct safetensors *st = open_dump();
+    golden_backends(b);
+    for (int i = 0; i < 2; i++) {
+        struct pipeline *p = open_model(&b[i], NULL, NULL);
+        check_diffusers(&b[i], p, st);
+        check_others(&b[i], p, st);
+        pipeline_close(p);
+    }
+    safetensors_close(st);
+}
+
+/* The refiner's own encoder, score and timesteps; and a model that refines itself changes
+ * nothing. */
+static void test_refiner(void **state)
+{
+    (void)state;
+    struct golden_backend b[3];
+    struct safetensors *st = open_dump();
+    golden_backends(b);
+    for (int i = 0; i < 2; i++) {
+        struct gen_params g = params(COMPAT_DIFFUSERS);
+        struct pipeline *p = open_model(&b[i], REFINER, NULL), *own;
+        g.refiner_switch = 0.6;
+        check(&b[i], p, &g, st, "refiner");
+        pipeline_close(p);
+        own = open_model(&b[i], MODEL, NULL);
+        check(&b[i], own, &g, st, "base");
+        pipeline_close(own);
+    }
+    safetensors_close(st);
+}
+
+/* ---- what a mask keeps ---- */
+
+static void test_masks_keep_bytes(void **state)
+{
+    (void)state;
+    struct golden_backend b[3];
+    safetensors_close(open_dump());
+    golden_backends(b);
+    struct pipeline *p = open_model(&b[1], NULL, NULL);
+    for (int compat = 0; compat < 3; compat++)
+        for (int content = 0; content_name(content); content++) {
+            struct gen_params g = params(compat);
+            int changed = 0;
+            g.steps = 3;
+            g.image = image, g.mask = mask;
+            g.denoise = 1;
+            g.mask_content = content;
+            struct gen_result r = run(p, &g, NULL);
+            for (int k = 0; k < 3 * PIXELS; k++) {
+                if (mask[k / 3] == 0)
+                    assert_int_equal(r.rgb[k], image[k]);
+                changed += mask[k / 3] > 0 && r.rgb[k] != image[k];
+            }
+            assert_true(changed > 1000);
+            gen_result_free(&r);
+        }
+    pipeline_close(p);
+}
+
+/* ---- circular padding ---- */
+
+/* `by` latents to the right and down, around the edges. */
+static void roll(const float *in, float *out, int h, int w, int c, int by)
+{
+    for (int y = 0; y < h; y++)
+        for (int x = 0; x < w; x++)
+            memcpy(out + (size_t)((y + by) % h * w + (x + by) % w) * (size_t)c,
+                   in + (size_t)(y * w + x) * (size_t)c, (size_t)c * sizeof *in);
+}
+
+static void unet_once(struct pipeline *p, const float *latent, float *out)
+{
+    struct ops *o = p->ops;
+    struct err e = {0};
+    const struct unet_config *c = &p->config->unet;
+    int texts = 77, pooled = c->added_inputs - 6 * c->added_time_dim;
+    float *states = malloc((size_t)(texts * c->context) * sizeof *states);
+    float *pool = calloc((size_t)pooled, sizeof *pool), sizes[6] = {64, 64, 0, 0, 64, 64};
+    float time = 500;
+    for (int i = 0; i < texts * c->context; i++)
+        states[i] = sinf((float)i);
+    struct tensor text = o->alloc_as(o, o->act, 1, texts, 1, c->context);
+    struct tensor x = o->alloc_as(o, o->act, 1, 8, 8, 4), y = o->alloc_as(o, DT_F32, 1, 8, 8, 4);
+    o->upload(o, &text, states);
+    o->upload(o, &x, latent);
+    struct unet_inputs in = {.texts = 1,
+                             .text = &text,
+                             .pooled = pool,
+                             .sizes = sizes,
+                             .size_conditions = 6,
+                             .timesteps = &time,
+                             .steps = 1,
+                             .n = 1,
+                             .pad = PAD_CIRCULAR_X | PAD_CIRCULAR_Y};
+    struct unet_run r;
+    assert_int_equal(unet_prepare(&p->unet, o, &in, &r, &e), 0);
+    unet_step(&p->unet, o, &r, 0, &x, &y);
+    unet_finish(o, &r);
+    o->download(o, out, &y);
+    assert_int_equal(o->sync(o, &e), 0);
+    o->release(o, &y);
+    o->release(o, &x);
+    o->release(o, &text);
+    free(states);
+    free(pool);
+}
+
+static void decode_once(struct pipeline *p, const float *latent, float *out)
+{
+    struct ops *o = p->ops;
+    struct err e = {0};
+    struct tensor z = o->alloc_as(o, DT_F32, 1, 8, 8, 4), y = o->alloc_as(o, DT_F32, 1, 64, 64, 3);
+    o->upload(o, &z, latent);
+    vae_decode(&p->vae, o, &z, &y);
+    o->download(o, out, &y);
+    assert_int_equal(o->sync(o, &e), 0);
+    o->release(o, &y);
+    o->release(o, &z);
+}
+
+/* What goes in rolled comes out rolled, through both networks: no edge is left. The UNet halves
+ * twice, so by four. */
+static void test_tiling_rolls(void **state)
+{
+    (void)state;
+    static float latent[256], rolled[256], a[3 * PIXELS], b[3 * PIXELS], want[3 * PIXELS];
+    struct golden_backend backend[3];
+    golden_backends(backend);
+    for (int i = 0; i < 256; i++)
+        latent[i] = sinf(3.7f * (float)i);
+    roll(latent, rolled, 8, 8, 4, 4);
+    for (int i = 0; i < 2; i++) {
+        struct pipeline *p = open_model(&backend[i], NULL, NULL);
+        unet_once(p, latent, a);
+        unet_once(p, rolled, b);
+        roll(a, want, 8, 8, 4, 4);
+        golden_check_host(backend[i].name, "UNet, rolled", b, want, 256, 1e-5);
+        p->vae.pad = PAD_CIRCULAR_X | PAD_CIRCULAR_Y;
+        decode_once(p, latent, a);
+        decode_once(p, rolled, b);
+        roll(a, want, 64, 64, 3, 32);
+        golden_check_host(backend[i].name, "VAE, rolled", b, want, 3 * PIXELS, 1e-5);
+        p->vae.pad = 0;
+        decode_once(p, rolled, b);
+        double off = 0;
+        for (int k = 0; k < 3 * PIXELS; k++)
+            off = fmax(off, fabs((double)b[k] - (double)want[k]));
+        assert_true(off > 0.05); /* the test sees an edge where there is one */
+        pipeline_close(p);
+    }
+}
+
+/* ---- steps ---- */
+
+static void test_steps_of_each_tool(void **state)
+{
+    (void)state;
+    static const struct {
+        int compat, steps;
+        double denoise;
+        int taken, whole;
+    } cases[] = {
+        {COMPAT_COMFYUI, 20, 0.5, 20, 40},   {COMPAT_COMFYUI, 20, 1, 20, 20},
+        {COMPAT_COMFYUI, 20, 0.75, 20, 26},  {COMPAT_COMFYUI, 20, 0, 0, 20},
+        {COMPAT_A1111, 20, 0.5, 11, 20},     {COMPAT_A1111, 20, 1, 20, 20},
+        {COMPAT_DIFFUSERS, 20, 0.5, 10, 20}, {COMPAT_DIFFUSERS, 20, 0.04, 0, 20},
+    };
+    struct golden_backend b[3];
+    golden_backends(b);
+    safetensors_close(open_dump());
+    struct pipeline *p = open_model(&b[1], NULL, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        static struct run r;
+        struct err e;
+        struct gen_params g = params(cases[i].compat);
+        g.steps = cases[i].steps;
+        g.denoise = cases[i].denoise;
+        g.image = image;
+        r = (struct run){.p = p, .params = &g, .err = &e};
+        assert_int_equal(passes_plan(&r), 0);
+        assert_int_equal(r.pass[PASS_BASE].steps, cases[i].taken);
+        assert_int_equal(r.pass[PASS_BASE].all, cases[i].whole);
+    }
+    pipeline_close(p);
+}
+
+/* Guidance within a part of the steps gives what it gives; outside of it one answer is asked for,
+ * which the forecast's arithmetic shows. */
+static void test_guidance_interval(void **state)
+{
+    (void)state;
+    struct golden_backend b[3];
+    struct err e;
+    golden_backends(b);
+    struct pipeline *p = open_model(&b[1], NULL, NULL);
+    struct gen_params g = params(COMPAT_COMFYUI), none = g, half = g, never = g;
+    struct plan_result all, one, some;
+    struct pipeline_options opt = {.device = "cpu", .precision = "fp32"};
+    none.cfg = 1;
+    half.cfg_start = 0.3, half.cfg_end = 0.8; /* 5 of 10 */
+    never.cfg_start = 0.95;                   /* no step begins so late */
+    assert_int_equal(pipeline_plan(MODEL, &opt, &g, &all, &e), 0);
+    assert_int_equal(pipeline_plan(MODEL, &opt, &none, &one, &e), 0);
+    assert_int_equal(pipeline_plan(MODEL, &opt, &half, &some, &e), 0);
+    double cost[3] = {0};
+    const struct plan_result *plans[] = {&all, &one, &some};
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < plans[k]->nstages; i++)
+            if (!strcmp(plans[k]->stage[i].name, "sample"))
+                cost[k] = plans[k]->stage[i].flops;
+    printf("  of a guided run: none %.3f, half %.3f\n", cost[1] / cost[0], cost[2] / cost[0]);
+    assert_true(fabs(cost[2] / cost[0] - 0.75) < 0.03); /* both texts are read all the same */
+    struct caught a, c;
+    struct gen_result ra = run(p, &none, &a), rc = run(p, &never, &c);
+    golden_check_host("cpu f32", "never is cfg 1", c.values, a.values, a.count, 1e-5);
+    gen_result_free(&ra);
+    gen_result_free(&rc);
+    free(a.values);
+    free(c.values);
+    pipeline_close(p);
+}
+
+/* Another VAE in each form it comes in decodes as the model's own does. */
+static void test_other_vae(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {
+        "tests/golden/small_a/vae",
+        "tests/golden/small_a/vae/diffusion_pytorch_model.fp16.safetensors",
+        "tests/golden/small_a_single.safetensors"};
+    struct golden_backend b[3];
+    struct gen_params g = params(COMPAT_COMFYUI);
+    golden_backends(b);
+    g.steps = 1;
+    struct pipeline *p = open_model(&b[1], NULL, NULL);
+    struct gen_result own = run(p, &g, NULL);
+    pipeline_close(p);
+    for (int i = 0; i < 3; i++) {
+        p = open_model(&b[1], NULL, forms[i]);
+        struct gen_result r = run(p, &g, NULL);
+        assert_memory_equal(r.rgb, own.rgb, 3 * PIXELS);
+        gen_result_free(&r);
+        pipeline_close(p);
+    }
+    gen_result_free(&own);
+}
+
+/* ---- the forecast knows each stage ---- */
+
+static void test_forecast(void **state)
+{
+    (void)state;
+    struct err e;
+    struct golden_backend b[3];
+    struct plan_result plan;
+    struct pipeline_options opt = {.device = "cpu", .precision = "fp32", .refiner = REFINER};
+    golden_backends(b);
+    safetensors_close(open_dump());
+    struct gen_params g = params(COMPAT_COMFYUI);
+    g.steps = 4;
+    g.refiner_switch = 0.5;
+    g.image = image;
+    g.denoise = 0.8;
+    g.hires_width = g.hires_height = 128;
+    g.hires_denoise = 0.5;
+    g.hires_upscale = upscale_by_name("lanczos");
+    assert_int_equal(pipeline_plan(MODEL, &opt, &g, &plan, &e), 0);
+    static const char *const stages[] = {"text", "encode", "sample", "refine", "hires", "decode"};
+    for (int k = 0; k < 6; k++) {
+        bool found = false;
+        for (int i = 0; i < plan.nstages; i++)
+            found |= !strcmp(plan.stage[i].name, stages[k]) && plan.stage[i].flops > 0;
+        if (!found)
+            fail_msg("no stage %s in the forecast", stages[k]);
+    }
+    struct pipeline *p = open_model(&b[1], REFINER, NULL);
+    struct gen_result r = run(p, &g, NULL);
+    double weights = (double)plan.bytes_weights / (double)r.bytes_weights - 1;
+    double activations = (double)plan.bytes_activations / (double)r.bytes_activations - 1;
+    printf("  all stages: weights %+.1f%%, activations %+.1f%% (bound 10%%)\n", 100 * weights,
+           100 * activations);
+    assert_true(fabs(weights) < 0.1 && fabs(activations) < 0.1);
+    gen_result_free(&r);
+    pipeline_close(p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_against_the_tools),  cmocka_unit_test(test_refiner),
+        cmocka_unit_test(test_masks_keep_bytes),   cmocka_unit_test(test_tiling_rolls),
+        cmocka_unit_test(test_steps_of_each_tool), cmocka_unit_test(test_guidance_interval),
+        cmocka_unit_test(test_other_vae),          cmocka_unit_test(test_forecast),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
