@@ -58,6 +58,15 @@ Q   = $(if $(V),,@)
 SAY = $(if $(V),@:,@echo)
 
 SRC     := $(sort $(shell find src -name '*.c' ! -path src/main.c))
+ifeq ($(BARE),1)
+# For machines with CUDA and a compiler but none of the libraries: the model without the app, small
+# twins in place of what else it needs (tests/bare).
+SRC     := $(sort $(wildcard src/base/*.c src/ops/*.c src/prompt/*.c src/sdxl/*.c tests/bare/*.c))
+SRC     := $(filter-out src/ops/ops_cpu.c src/ops/cpu_dnnl.c src/ops/cpu_weight.c,$(SRC))
+PKG_CFLAGS := -Itests/bare
+TEST_LIBS  :=
+LIBS     = -lm -lpthread -ldl $(OPENMP)
+endif
 OBJ     := $(SRC:%.c=$(BUILD)/%.o)
 LIB      = $(BUILD)/libspritty.a
 TESTS   := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/test_*.c)))
@@ -83,7 +92,7 @@ LIBRARY_OBJ = $(if $(NO_LIBRARY),,$(LIBRARY:%=$(BUILD)/shim/%.o))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup setup-dev doctor run gpu test check build-tests bench asan tsan tsan-threads \
+.PHONY: all help setup setup-dev doctor run gpu gpu-test test check build-tests bench asan tsan tsan-threads \
         run-threaded fuzz fuzzers lint format \
         aarch64-test man install uninstall clean
 
@@ -166,6 +175,31 @@ SHIM_SO = $(BUILD)/shim/libspritty_cuda.so
 $(SHIM_SO): $(SHIM_OBJ) $(CUDA_SRC:%=$(BUILD)/shim/%.o)
 	$(SAY) "  link  $@"
 	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $^ $(LDFLAGS) -lm -lstdc++
+
+# -- on a machine with a GPU and nothing else ------------------------------------------------------
+
+# Only CUDA's toolkit with cuDNN, make, a C compiler and python3 are needed. VIA=shim runs all of it
+# through the shim, without a GPU: it proves the harness.
+GPU_BUILD   = build/bare
+GPU_MAKE    = $(MAKE) --no-print-directory BARE=1 BUILD=$(GPU_BUILD) PKG_CONFIG=false
+GPU_OBJECT  = $(if $(VIA),$(GPU_BUILD)/shim/libspritty_cuda.so,$(GPU_BUILD)/libspritty_cuda.so)
+GPU_TESTS   = gpu_device gpu_ops gpu_networks gpu_trajectory gpu_model
+GPU_RUN     = SPRITTY_CUDA=$(CURDIR)/$(GPU_OBJECT) SLOWNESS=$(if $(VIA),30,1)
+gpu-test: ## the CUDA backend on this machine's GPU against ref; a report in docs/results
+	@$(GPU_MAKE) $(GPU_OBJECT) $(GPU_TESTS:%=$(GPU_BUILD)/gpu/%)
+	@$(GPU_RUN) sh tests/gpu/test.sh $(GPU_BUILD)
+
+COMPILE_GPU_TEST = $(COMPILE) -Itests -MF $@.d -o $@
+GPU_NETWORKS = $(BUILD)/gpu/gpu_networks $(BUILD)/gpu/gpu_trajectory
+$(GPU_NETWORKS): $(BUILD)/gpu/gpu_%: tests/test_%.c $(LIB) Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  cc    $< (for a GPU)"
+	$(Q)$(COMPILE_GPU_TEST) -DGOLDEN_CUDA $< $(LIB) $(LDFLAGS) $(LIBS)
+
+$(BUILD)/gpu/gpu_%: tests/gpu/gpu_%.c $(LIB) Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  cc    $<"
+	$(Q)$(COMPILE_GPU_TEST) $< $(LIB) $(LDFLAGS) $(LIBS)
 
 # -- tests -----------------------------------------------------------------------------------------
 
@@ -253,6 +287,11 @@ $(BUILD)/src/%.o: src/%.c Makefile
 	$(SAY) "  cc    $<"
 	$(Q)$(COMPILE) -c -o $@ $<
 
+$(BUILD)/tests/bare/%.o: tests/bare/%.c Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  cc    $<"
+	$(Q)$(COMPILE) -c -o $@ $<
+
 # CPU kernels may fuse a * b + c where the level that they are compiled for can.
 $(BUILD)/src/ops/cpu_%.o $(BUILD)/src/sdxl/preview.o $(BUILD)/src/sdxl/lora_product.o: FUSE = -ffp-contract=fast
 
@@ -293,5 +332,5 @@ build/fuzz/%: tests/fuzz/%.c $(LIB) Makefile
 	$(SAY) "  cc    $<"
 	$(Q)$(COMPILE) -fsanitize=fuzzer -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
 
--include $(OBJ:.o=.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/*.d) $(CUDA_OBJ:.o=.d) $(SHIM_OBJ:.o=.d) \
-    $(LIBRARY_OBJ:.o=.d)
+-include $(OBJ:.o=.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/*.d $(BUILD)/gpu/*.d) $(CUDA_OBJ:.o=.d) \
+    $(SHIM_OBJ:.o=.d) $(LIBRARY_OBJ:.o=.d)

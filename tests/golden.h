@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "results.h"
 #include "sdxl/loader.h"
 #include "sdxl/safetensors.h"
 
@@ -24,7 +25,28 @@ struct golden_backend {
     double bound; /* on the norm of the difference over the norm */
 };
 
-#ifdef GOLDEN_GPU /* the CUDA backend, on the CPU through the shim: test_gpu_networks.c */
+#if defined(GOLDEN_CUDA) /* the shared object: make gpu-test */
+
+#include "ops/cuda.h"
+
+/* SPRITTY_PLAIN: our own kernels alone. */
+static inline int golden_backends(struct golden_backend out[3])
+{
+    bool plain = getenv("SPRITTY_PLAIN");
+    int n = 0;
+    out[n++] = (struct golden_backend){plain ? "own bf16" : "cuda bf16", "cuda", DT_BF16, 2e-2};
+    out[n++] = (struct golden_backend){plain ? "own fp16" : "cuda fp16", "cuda", DT_F16, 2e-2};
+    out[n++] = (struct golden_backend){plain ? "own f32" : "cuda f32", "cuda", DT_F32, 1e-4};
+    return getenv("SPRITTY_QUICK") ? 1 : n;
+}
+
+static inline struct ops *golden_open_ops(const struct golden_backend *b, struct err *e)
+{
+    struct cuda_options o = {.act = b->act, .plain = getenv("SPRITTY_PLAIN") != NULL};
+    return ops_cuda_open(&o, e);
+}
+
+#elif defined(GOLDEN_GPU) /* the CUDA backend, on the CPU through the shim: test_gpu_networks.c */
 
 #include "../gpu/backend.h"
 
@@ -152,6 +174,7 @@ static inline void golden_check_host(const char *backend, const char *what, cons
     }
     double error = sqrt(diff / norm);
     printf("  %-9s %-28s error %.2e (bound %.0e)\n", backend, what, error, bound);
+    result_line("networks", backend, what, error, bound, error <= bound, "");
     if (!(error <= bound)) {
         for (int64_t i = 0; i < count && i < 8; i++)
             printf("    [%d] got %.6f want %.6f\n", (int)i, (double)got[i], (double)want[i]);
