@@ -375,6 +375,55 @@ static void the_gallery_finds_sprites(void **state)
     drive_wait(d, app_box_is(d, "Prompt", "ablueknight"));
 }
 
+/* Finishing: two pictures, steps that change them at once, undo, and a new sprite at the end. */
+static void finishing_shows_each_step(void **state)
+{
+    (void)state;
+    struct drive *d = app(40, 120, &emu_sixel);
+    drive_key(d, "F7");
+    drive_wait_text(d, "nothing to finish yet");
+    drive_key(d, "F2");
+    app_run(d, "a red potion");
+    drive_wait_text(d, "\u2713 a red potion");
+    drive_key(d, "F7");
+    drive_wait_text(d, "32x32  [0-9]+ colours of");
+    drive_wait(d, emu_whole(d->emu) == 2 && emu_rests(d->emu) == 0);
+    for (int i = 0; i < 8; i++) /* to palette */
+        drive_key(d, "Down");
+    drive_wait_text(d, "a name or a file");
+    drive_key(d, "Right");
+    drive_wait_text(d, "pico-8");
+    drive_wait_text(d, "palette +pico-8");
+    drive_wait_quiet(d, 200);
+    drive_expect_screen(d, "finish");
+    drive_key(d, "b");
+    drive_wait_text(d, "Without +palette");
+    drive_key(d, "b");
+    drive_wait_text(d, "Changed by +palette");
+    drive_key(d, "u");
+    drive_wait_gone(d, "pico-8");
+    drive_key(d, "u");
+    drive_wait_text(d, "nothing to undo");
+    drive_key(d, "r");
+    drive_wait_text(d, "palette +pico-8");
+    drive_key(d, "Space");
+    drive_wait_text(d, "palette +none");
+    drive_key(d, "Space");
+    drive_wait_text(d, "palette +pico-8");
+    drive_wait_quiet(d, 200);
+    drive_key(d, "s");
+    drive_wait_text(d, "saved as a new sprite");
+    drive_key(d, "p");
+    drive_type(d, "mine");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "preset 'mine' is in your config.ini");
+    drive_key(d, "F4");
+    drive_wait_text(d, "2 sprites");
+    drive_key(d, "f");
+    drive_wait_text(d, "cell +none");
+    drive_wait(d, emu_whole(d->emu) == 2 && emu_rests(d->emu) == 0);
+}
+
 static void the_other_views(void **state)
 {
     (void)state;
@@ -410,6 +459,7 @@ int main(void)
         cmocka_unit_test_teardown(an_idle_app_is_silent, app_clean),
         cmocka_unit_test_teardown(two_presets_side_by_side, app_clean),
         cmocka_unit_test_teardown(the_gallery_finds_sprites, app_clean),
+        cmocka_unit_test_teardown(finishing_shows_each_step, app_clean),
         cmocka_unit_test_teardown(the_other_views, app_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,7 @@ static const unsigned scenes[] = {
     CTX_GLOBAL | CTX_SPRITE,
     CTX_GLOBAL | CTX_GALLERY | CTX_SPRITE,
     CTX_GLOBAL | CTX_MONITOR,
+    CTX_GLOBAL | CTX_FINISH,
     CTX_GLOBAL | CTX_DIALOG,
     CTX_GLOBAL | CTX_DIALOG | CTX_TEXT,
     CTX_GLOBAL | CTX_HELP,
@@ -163,7 +164,7 @@ static void test_hints_and_titles(void **state)
     assert_string_equal(text, "Ctrl");
     keys_hint(ACT_NOTHING, text, sizeof text);
     assert_string_equal(text, "");
-    for (unsigned c = CTX_GLOBAL; c <= CTX_HELP; c *= 2)
+    for (unsigned c = CTX_GLOBAL; c <= CTX_FINISH; c *= 2)
         assert_true(strlen(context_title((enum context)c)) > 0);
 }
 

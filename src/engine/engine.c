@@ -48,6 +48,7 @@ void event_free(struct event *v)
     if (!v)
         return;
     image_free(v->image);
+    image_free(v->raw);
     token_counter_release(v->tokens);
     free(v->step_ms);
     free(v->profile);
@@ -97,6 +98,11 @@ bool is_cancelled(struct engine *x, int64_t job)
 }
 
 /* The table forgets the oldest: it holds twice the jobs that can be waiting. */
+void engine_finish_previews(struct engine *x, bool on)
+{
+    atomic_store(&x->finish_previews, on);
+}
+
 void engine_cancel(struct engine *x, int64_t job)
 {
     assert(job != 0);

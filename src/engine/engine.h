@@ -90,6 +90,8 @@ struct event {
     uint64_t seed;
     int64_t sprite;      /* row in the store (EVENT_SPRITE) */
     struct image *image; /* preview (small: few pixels a latent) or the sprite; NULL else */
+    struct image *raw;   /* EVENT_SPRITE: the decoded picture that it was finished from, or NULL */
+    int cell;            /* ... and how many of its pixels the model makes one of, or 0 */
     struct {
         double load, text, sample, decode, finish, save, total;
     } times;         /* EVENT_DONE, milliseconds */
@@ -127,6 +129,9 @@ int engine_fd(const struct engine *);
 /* From any thread: the job ends between two steps. A job that is not the running one is dropped
  * when its turn comes. */
 void engine_cancel(struct engine *, int64_t job);
+
+/* From any thread: are previews to be shown as they would be finished? */
+void engine_finish_previews(struct engine *, bool);
 
 /* ---- answers that need no thread ---- */
 

@@ -29,7 +29,7 @@ struct engine {
     char *store_path, *folder;
     int threads, nice;
     struct command *farewell; /* made at the start, so that stopping needs no memory */
-    atomic_bool quit;
+    atomic_bool quit, finish_previews;
     _Atomic int64_t cancelled[MAX_CANCELLED]; /* jobs; 0: a free place */
     atomic_uint next_cancelled;
 

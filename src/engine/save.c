@@ -3,11 +3,16 @@
 
 #include <stdlib.h>
 
-static int decoded(const struct gen_result *r, struct image **out, struct err *e)
+struct image *sprite_raw(const struct gen_result *r, int index)
 {
     size_t bytes = (size_t)r->width * (size_t)r->height * 3;
+    return image_from_rgb(r->rgb + (size_t)index * bytes, r->width, r->height);
+}
+
+static int decoded(const struct gen_result *r, struct image **out, struct err *e)
+{
     for (int i = 0; i < r->count; i++)
-        if (!(out[i] = image_from_rgb(r->rgb + (size_t)i * bytes, r->width, r->height)))
+        if (!(out[i] = sprite_raw(r, i)))
             return err_set(e, "out of memory for the sprites");
     return 0;
 }

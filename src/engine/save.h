@@ -22,6 +22,9 @@ struct origin {
  * they stay as they are. out: result.count new images, the caller's; all or none. */
 int sprites_finish(const struct job *, const struct gen_result *, struct image **out, struct err *);
 
+/* The decoded picture, unfinished. NULL without memory. */
+struct image *sprite_raw(const struct gen_result *, int index);
+
 /* A PNG with the chunks "parameters" and "spritty"; whole or not at all. In the smallest form that
  * loses nothing: with a palette, without alpha, or as it is. */
 int sprite_save(const char *path, const struct image *, const struct origin *, struct err *);

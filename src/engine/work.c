@@ -73,6 +73,27 @@ static bool on_step(void *user, const struct gen_progress *p)
     return !is_stopped(w);
 }
 
+/* The preview as it would be finished; as it is where that fails. A preview may be smaller than the
+ * picture: then a cell is as well. */
+static struct image *finished_preview(const struct work *w, struct image *m)
+{
+    struct finishing f = w->job.finishing; /* its palettes are the job's */
+    const struct image *in = m;
+    struct image *out = NULL;
+    struct finish_report r;
+    struct err e;
+    double by = (double)m->width / w->job.params.width;
+    f.lock = false;
+    f.cell = f.cell * by == (int)(f.cell * by) ? (int)(f.cell * by) : 0;
+    f.o.grid *= by;
+    if (f.o.grid < 2 && f.cell < 2)
+        f.o.cell = f.o.grid > 0 ? 1 : f.o.cell, f.o.grid = 0;
+    if (!f.wanted || finishing_run(&f, &in, 1, &out, &r, &e))
+        return m;
+    image_free(m);
+    return out;
+}
+
 static void on_preview(void *user, int step, const uint8_t *rgb, int width, int height)
 {
     struct work *w = user;
@@ -82,6 +103,8 @@ static void on_preview(void *user, int step, const uint8_t *rgb, int width, int 
     v->step = step;
     v->steps = w->job.params.steps;
     v->image = image_from_rgb(rgb, width, height);
+    if (v->image && atomic_load(&w->engine->finish_previews))
+        v->image = finished_preview(w, v->image);
     if (v->image)
         emit(w->engine, v);
     else
@@ -199,6 +222,8 @@ static int save_one(struct work *w, int index, struct err *e)
         v->height = w->images[index]->height;
         v->image = w->images[index];
         w->images[index] = NULL;
+        v->raw = w->job.finishing.wanted ? sprite_raw(&w->result, index) : NULL;
+        v->cell = w->job.cell;
         v->text = safe_text(path);
         emit(w->engine, v);
     }

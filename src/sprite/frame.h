@@ -1,8 +1,8 @@
 /*
  * A sprite's outline and its place in the picture. What is visible (alpha above 0) is the sprite.
  */
-#ifndef SPRITTY_FRAME_H
-#define SPRITTY_FRAME_H
+#ifndef SPRITTY_SPRITE_FRAME_H
+#define SPRITTY_SPRITE_FRAME_H
 
 #include "sprite/image.h"
 

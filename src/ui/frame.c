@@ -7,16 +7,29 @@
 
 #include "ui/dialog.h"
 
-static const enum action view_action[VIEWS] = {ACT_STUDIO, ACT_COMPARE, ACT_GALLERY, ACT_MONITOR};
+static const enum action view_action[VIEWS] = {ACT_STUDIO, ACT_COMPARE, ACT_GALLERY, ACT_MONITOR,
+                                               ACT_FINISH};
 
 /* ---- the top line ---- */
 
-/* Where the tab of a view stands: column and width. */
-static void tab_at(int view, int *x, int *w)
+enum { TABS_AT = 10, KEY_W = 4 /* " F2 " */ };
+
+/* How wide the tab of a view is: where not all names fit, only the current view has its own. */
+static int tab_width(const struct ui *ui, int view)
 {
-    *x = 10;
+    int all = TABS_AT;
+    for (int i = 0; i < VIEWS; i++)
+        all += (int)strlen(ui_views[i]->name) + KEY_W + 2;
+    bool named = all <= screen_cols(ui->screen) || (int)ui->view == view;
+    return KEY_W + (named ? (int)strlen(ui_views[view]->name) + 1 : 0);
+}
+
+/* Where the tab of a view stands: column and width. */
+static void tab_at(const struct ui *ui, int view, int *x, int *w)
+{
+    *x = TABS_AT;
     for (int i = 0; i <= view; i++) {
-        *w = (int)strlen(ui_views[i]->name) + 5; /* " F2 Studio " */
+        *w = tab_width(ui, i);
         if (i < view)
             *x += *w + 1;
     }
@@ -52,8 +65,9 @@ static void draw_top(struct ui *ui, struct rect r)
     for (int i = 0; i < VIEWS; i++) {
         const struct key_row *k = keys_of(view_action[i]);
         enum role role = (int)ui->view == i ? ROLE_BAR_STRONG : ROLE_BAR;
-        tab_at(i, &x, &w);
-        snprintf(text, sizeof text, " %s %s ", k->key, ui_views[i]->name);
+        tab_at(ui, i, &x, &w);
+        snprintf(text, sizeof text, " %s %s%s", k->key, w > KEY_W ? ui_views[i]->name : "",
+                 w > KEY_W ? " " : "");
         draw_text(ui->screen, r.y, r.x + x, w, role, text);
         end = x + w;
     }
@@ -70,7 +84,7 @@ bool frame_mouse(struct ui *ui, const struct input_event *in)
     if (in->y != 0)
         return false;
     for (int i = 0; i < VIEWS && in->what == MOUSE_DOWN; i++) {
-        tab_at(i, &x, &w);
+        tab_at(ui, i, &x, &w);
         if (in->x >= x && in->x < x + w)
             ui_view(ui, (enum view)i);
     }
@@ -111,6 +125,10 @@ static const struct {
      {ACT_GAL_OPEN, ACT_GAL_SEARCH, ACT_GAL_USE_ALL, ACT_GAL_USE_IMAGE, ACT_GAL_RATE, ACT_GAL_TAG,
       ACT_GAL_TRASH},
      {"open", "search", "use", "image", "rate", "tag", "trash"}},
+    {CTX_FINISH,
+     {ACT_FIN_TOGGLE, ACT_FIN_MORE, ACT_FIN_BEFORE, ACT_FIN_UNDO, ACT_FIN_SAVE, ACT_FIN_PRESET,
+      ACT_FIN_USE},
+     {"on, off", "change", "before", "undo", "save", "preset", "use"}},
     {CTX_MONITOR, {ACT_MON_PROFILE, ACT_STUDIO}, {"profile", "studio"}},
     {CTX_STUDIO, {ACT_RUN, ACT_BACK}, {"accept", "back"}},
     {CTX_TEXT, {ACT_BACK}, {"back"}},

@@ -437,6 +437,10 @@ static bool gallery_act(struct ui *ui, enum action a)
             dialog_line(ui, "Tags, with commas between them", s->tags ? s->tags : "", tags_said,
                         NULL);
         return true;
+    case ACT_GAL_FINISH:
+        if (s)
+            finish_open_file(ui, s->path, s->id);
+        return true;
     case ACT_GAL_USE_PROMPT:
     case ACT_GAL_USE_SEED:
     case ACT_GAL_USE_ALL:

@@ -30,6 +30,7 @@ enum context {
     CTX_PROMPT = 1024, /* ... and it is the prompt or the negative prompt */
     CTX_DIALOG = 2048,
     CTX_HELP = 4096,
+    CTX_FINISH = 8192,
 };
 
 /* action, contexts, first key, second key or "", what it does ("" hides a row from help) */
@@ -39,6 +40,7 @@ enum context {
     X(COMPARE, CTX_GLOBAL, "F3", "", "compare presets side by side")                               \
     X(GALLERY, CTX_GLOBAL, "F4", "", "gallery: what was made")                                     \
     X(MONITOR, CTX_GLOBAL, "F5", "", "monitor: time and memory")                                   \
+    X(FINISH, CTX_GLOBAL, "F7", "", "finishing: a picture before and after, step by step")         \
     X(NEXT_PANEL, CTX_GLOBAL, "Tab", "", "next panel")                                             \
     X(PREV_PANEL, CTX_GLOBAL, "S-Tab", "", "panel before")                                         \
     X(CANCEL, CTX_GLOBAL, "C-x", "C-c", "cancel the job that runs")                                \
@@ -56,6 +58,7 @@ enum context {
     X(PRESET_NEXT, CTX_STUDIO, "M-Down", "", "next preset")                                        \
     X(PRESET_SAVE, CTX_STUDIO, "M-s", "", "save what is set as a preset of your own")              \
     X(PRESET_PREV, CTX_STUDIO, "M-Up", "", "preset before")                                        \
+    X(PREVIEW_FINISHED, CTX_STUDIO, "F8", "", "previews as they will be finished, or as they are") \
     X(HISTORY, CTX_PROMPT, "C-r", "", "search the prompts of before")                              \
     X(HISTORY_PREV, CTX_PROMPT, "C-p", "", "prompt before")                                        \
     X(HISTORY_NEXT, CTX_PROMPT, "C-n", "", "prompt after")                                         \
@@ -113,6 +116,18 @@ enum context {
     X(GAL_USE_ALL, CTX_GALLERY | CTX_SPRITE, "a", "", "all its settings into the studio")          \
     X(GAL_USE_IMAGE, CTX_GALLERY | CTX_SPRITE, "i", "", "start from its picture (image to image)") \
     X(GAL_EXPORT, CTX_GALLERY | CTX_SPRITE, "e", "", "write it as a ComfyUI workflow")             \
+    X(GAL_FINISH, CTX_GALLERY | CTX_SPRITE, "f", "", "finish it: its steps, before and after")     \
+    X(FIN_LESS, CTX_FINISH, "Left", "-", "smaller, or the choice before")                          \
+    X(FIN_MORE, CTX_FINISH, "Right", "+", "larger, or the next choice")                            \
+    X(FIN_TOGGLE, CTX_FINISH, "Space", "", "the step on or off")                                   \
+    X(FIN_EDIT, CTX_FINISH, "Enter", "", "type its value")                                         \
+    X(FIN_RESET, CTX_FINISH, "Delete", "Backspace", "what it is by itself")                        \
+    X(FIN_UNDO, CTX_FINISH, "u", "C-_", "undo")                                                    \
+    X(FIN_REDO, CTX_FINISH, "r", "M-r", "redo")                                                    \
+    X(FIN_BEFORE, CTX_FINISH, "b", "", "compare with the cells, without the step, or by pixels")   \
+    X(FIN_SAVE, CTX_FINISH, "s", "", "save as a new sprite")                                       \
+    X(FIN_PRESET, CTX_FINISH, "p", "", "save the steps as a preset")                               \
+    X(FIN_USE, CTX_FINISH, "a", "", "finish the next sprites so")                                  \
     X(MON_PROFILE, CTX_MONITOR, "p", "", "time every operation of the next jobs, on or off")       \
     X(UP, CTX_LISTS, "Up", "k", "up")                                                              \
     X(DOWN, CTX_LISTS, "Down", "j", "down")                                                        \
@@ -127,7 +142,7 @@ enum context {
 
 #define CTX_LISTS                                                                                  \
     (CTX_PRESETS | CTX_SETTINGS | CTX_QUEUE | CTX_COMPARE | CTX_GALLERY | CTX_SPRITE |             \
-     CTX_MONITOR | CTX_DIALOG | CTX_HELP)
+     CTX_MONITOR | CTX_DIALOG | CTX_HELP | CTX_FINISH)
 #define CTX_GRIDS (CTX_COMPARE | CTX_GALLERY | CTX_SPRITE)
 #define CTX_PAGES                                                                                  \
     (CTX_SETTINGS | CTX_QUEUE | CTX_GALLERY | CTX_SPRITE | CTX_MONITOR | CTX_DIALOG | CTX_HELP)

@@ -102,6 +102,10 @@ static void remember_split(struct live *l, const struct event *ev)
 static void remember_sprite(struct live *l, const struct event *ev)
 {
     take_image(&l->last.image, ev);
+    image_free(l->last.raw);
+    l->last.raw = ev->raw;
+    ((struct event *)(uintptr_t)ev)->raw = NULL;
+    l->last.cell = ev->cell;
     l->last.serial = (uint64_t)ev->sprite;
     l->last.sprite = ev->sprite;
     l->last.job = ev->job;
@@ -214,6 +218,7 @@ void live_free(struct live *l)
 {
     image_free(l->preview);
     image_free(l->last.image);
+    image_free(l->last.raw);
     free(l->last.path);
     free(l->profile);
     token_counter_release(l->tokens);

@@ -362,6 +362,13 @@ static bool studio_act(struct ui *ui, enum action a)
     case ACT_PRESET_SAVE:
         preset_save(ui, "", "", studio_settings(ui));
         break;
+    case ACT_PREVIEW_FINISHED:
+        ui->finish_previews = !ui->finish_previews;
+        engine_finish_previews(ui->engine, ui->finish_previews);
+        ui_say(ui, ROLE_TEXT,
+               ui->finish_previews ? "previews are finished as sprites will be"
+                                   : "previews are what the sampler sees");
+        break;
     case ACT_SEED_ROLL:
         roll_seed(ui);
         break;

@@ -36,7 +36,7 @@ enum {
 };
 
 const struct view_ops *const ui_views[VIEWS] = {&view_studio, &view_compare, &view_gallery,
-                                                &view_monitor};
+                                                &view_monitor, &view_finish};
 
 void ui_dirty(struct ui *ui)
 {
@@ -141,6 +141,7 @@ static void global_act(struct ui *ui, enum action a)
     case ACT_COMPARE:
     case ACT_GALLERY:
     case ACT_MONITOR:
+    case ACT_FINISH:
         ui_view(ui, (enum view)(a - ACT_STUDIO));
         break;
     case ACT_CANCEL:

@@ -8,7 +8,8 @@
  *   ui.c       the loop, the frame around the views, dispatch      layout.c   rectangles (pure)
  *   queue.c    jobs: from the studio into store and engine         live.c     what the engine told
  *   studio.c, settings.c, presets.c, prompt.c, ...  the panels     dialog.c   questions, one line
- *   compare.c, gallery.c, monitor.c, help.c         other views    thumbs.c   sprites from disk
+ *   compare.c, gallery.c, monitor.c, finish_view.c, help.c  other views    thumbs.c   sprites from
+ * disk
  */
 #ifndef SPRITTY_UI_H
 #define SPRITTY_UI_H
@@ -30,7 +31,7 @@
 
 struct ui;
 
-enum view { VIEW_STUDIO, VIEW_COMPARE, VIEW_GALLERY, VIEW_MONITOR, VIEWS };
+enum view { VIEW_STUDIO, VIEW_COMPARE, VIEW_GALLERY, VIEW_MONITOR, VIEW_FINISH, VIEWS };
 
 /* What a view brings. All get the whole ui; a view's own state hangs in it by name. */
 struct view_ops {
@@ -45,7 +46,7 @@ struct view_ops {
     void (*mouse)(struct ui *, const struct input_event *); /* may be NULL */
     void (*event)(struct ui *, const struct event *);       /* also while not seen; may be NULL */
 };
-extern const struct view_ops view_studio, view_compare, view_gallery, view_monitor;
+extern const struct view_ops view_studio, view_compare, view_gallery, view_monitor, view_finish;
 
 /* ---- live.c: what the engine told; views read it ---- */
 
@@ -79,8 +80,9 @@ struct live {
     struct image *preview;
     uint64_t preview_serial;
 
-    struct { /* the last finished sprite */
-        struct image *image;
+    struct {                       /* the last finished sprite */
+        struct image *image, *raw; /* raw: as the model made it, or NULL */
+        int cell;                  /* of the model, or 0 */
         uint64_t serial;
         int64_t sprite, job;
         char *path;
@@ -192,6 +194,11 @@ void export_ask(struct ui *, const char *path);
 /* Two to four presets on the studio's prompt; asks which. */
 void compare_start(struct ui *);
 
+/* ---- finish_view.c ---- */
+
+/* Opens the view on a picture of disk; sprite: its row in the store, or 0. */
+void finish_open_file(struct ui *, const char *path, int64_t sprite);
+
 /* ---- ui.c ---- */
 
 struct ui {
@@ -223,6 +230,8 @@ struct ui {
     struct compare *compare;
     struct gallery *gallery;
     struct monitor *monitor;
+    struct finish_view *finish;
+    bool finish_previews;  /* previews are shown as they will be finished */
     struct dialog *dialog; /* NULL: none is open */
     struct thumbs *thumbs;
     struct pulls *pulls; /* NULL: there was none yet */
