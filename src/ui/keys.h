@@ -40,7 +40,7 @@ enum context {
     X(COMPARE, CTX_GLOBAL, "F3", "", "compare presets side by side")                               \
     X(GALLERY, CTX_GLOBAL, "F4", "", "gallery: what was made")                                     \
     X(MONITOR, CTX_GLOBAL, "F5", "", "monitor: time and memory")                                   \
-    X(FINISH, CTX_GLOBAL, "F7", "", "finishing: a picture before and after, step by step")         \
+    X(FINISH, CTX_GLOBAL, "F8", "", "finishing: a picture before and after, step by step")         \
     X(NEXT_PANEL, CTX_GLOBAL, "Tab", "", "next panel")                                             \
     X(PREV_PANEL, CTX_GLOBAL, "S-Tab", "", "panel before")                                         \
     X(CANCEL, CTX_GLOBAL, "C-x", "C-c", "cancel the job that runs")                                \
@@ -58,7 +58,8 @@ enum context {
     X(PRESET_NEXT, CTX_STUDIO, "M-Down", "", "next preset")                                        \
     X(PRESET_SAVE, CTX_STUDIO, "M-s", "", "save what is set as a preset of your own")              \
     X(PRESET_PREV, CTX_STUDIO, "M-Up", "", "preset before")                                        \
-    X(PREVIEW_FINISHED, CTX_STUDIO, "F8", "", "previews as they will be finished, or as they are") \
+    X(PREVIEW_FINISHED, CTX_STUDIO, "M-p", "",                                                     \
+      "previews as they will be finished, or as they are")                                         \
     X(HISTORY, CTX_PROMPT, "C-r", "", "search the prompts of before")                              \
     X(HISTORY_PREV, CTX_PROMPT, "C-p", "", "prompt before")                                        \
     X(HISTORY_NEXT, CTX_PROMPT, "C-n", "", "prompt after")                                         \
