@@ -41,7 +41,7 @@ static int stop(void **state)
     tokenizer_close(tokenizer[1]);
     struct token_counter *held = token_counter_hold(counter);
     token_counter_release(counter);
-    token_count(held, "a slime", 7, &n);
+    token_count(held, NULL, "a slime", 7, &n);
     token_counter_release(held);
     token_counter_release(NULL);
     return n.tokens[0] > 0 ? 0 : -1;
@@ -50,7 +50,7 @@ static int stop(void **state)
 static struct token_counts count(const char *text)
 {
     struct token_counts n;
-    token_count(counter, text, strlen(text), &n);
+    token_count(counter, "comfyui", text, strlen(text), &n);
     return n;
 }
 
@@ -163,6 +163,44 @@ static void sums_are_counts(void **state)
     }
 }
 
+static int tokens_of(const char *compat, const char *text, int *chunks)
+{
+    struct token_counts n;
+    token_count(counter, compat, text, strlen(text), &n);
+    *chunks = n.chunks;
+    return n.tokens[0];
+}
+
+/* What the syntax takes away is not counted, and chunks are the tool's. */
+static void syntax_is_not_counted(void **state)
+{
+    (void)state;
+    int slime = whole(0, "a slime", 7), chunks;
+    static const char *const same[][2] = {
+        {"a1111", "(a slime:1.3)"},        {"a1111", "[a] ((slime))"},
+        {"comfyui", "(a slime:1.3)"},      {"comfyui", "a (slime)"},
+        {"a1111", "a [slime:a:5]"},        {"a1111", "a slime AND a"},
+        {"a1111", "a <lora:x:0.8> slime"}, {"comfyui", "a <lora:x:0.8> slime"},
+        {"comfyui", "{a|a} slime"},        {"diffusers", "a slime"}};
+    for (size_t i = 0; i < sizeof same / sizeof *same; i++)
+        if (tokens_of(same[i][0], same[i][1], &chunks) != slime || chunks != 1)
+            fail_msg("%s: %s", same[i][0], same[i][1]);
+    assert_true(tokens_of("diffusers", "(a slime:1.3)", &chunks) > slime);
+    assert_int_equal(tokens_of("a1111", "a BREAK slime", &chunks), slime);
+    assert_int_equal(chunks, 2);
+    char text[800] = "";
+    for (int i = 0; i < 100; i++)
+        strcat(text, "slime ");
+    assert_int_equal(tokens_of("diffusers", text, &chunks), 75);
+    assert_int_equal(chunks, 1);
+    struct token_counts n;
+    memcpy(text, "(lime)", 6);
+    token_count(counter, "comfyui", text, strlen(text), &n);
+    assert_int_equal(n.chunks, 2);
+    assert_int_equal(n.borders, 1);
+    assert_true(n.border[0] > 70 * 6 && n.border[0] <= 75 * 6 && n.border[0] % 6 <= 1);
+}
+
 static void long_and_broken_text(void **state)
 {
     (void)state;
@@ -171,15 +209,15 @@ static void long_and_broken_text(void **state)
     struct token_counts n;
     for (size_t i = 0; i < size; i++)
         text[i] = "\xe6\x97\xa5"[i % 3];
-    token_count(counter, text, size, &n);
+    token_count(counter, NULL, text, size, &n);
     assert_int_equal(n.tokens[0], whole(0, text, 65535)); /* 65536 lies within a character */
     for (size_t i = 0; i < size; i++)
         text[i] = "a "[i % 2];
-    token_count(counter, text, size, &n);
+    token_count(counter, NULL, text, size, &n);
     assert_int_equal(n.tokens[0], 32768);
     assert_int_equal(n.borders, MAX_BORDERS);
     memset(text, 0x80, size); /* no character begins anywhere */
-    token_count(counter, text, size, &n);
+    token_count(counter, NULL, text, size, &n);
     assert_int_equal(n.chunks, 1);
     free(text);
 }
@@ -189,7 +227,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(short_prompts),        cmocka_unit_test(borders_are_where_chunks_end),
         cmocka_unit_test(words_across_borders), cmocka_unit_test(sums_are_counts),
-        cmocka_unit_test(long_and_broken_text),
+        cmocka_unit_test(long_and_broken_text), cmocka_unit_test(syntax_is_not_counted),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -17,11 +17,16 @@ struct token_counts {
     int chunks;                 /* of the longer one, at least 1 */
     int borders;                /* how many of `border` are filled */
     size_t border[MAX_BORDERS]; /* byte offsets into the text: here a word begins that lies, wholly
-                                 * or in part, in the next chunk of the first encoder */
+                                 * or in part, in the next chunk of the first encoder (A1111 may
+                                 * then move a few words before it there, back to a comma) */
 };
 
-/* Text is UTF-8 without preset words. Over 64 KiB of text: counts of the first 64 KiB. */
-void token_count(const struct token_counter *, const char *text, size_t len, struct token_counts *);
+/* As the tool named by `compat` (NULL: comfyui) reads it: without <...>, brackets and weights, in
+ * its chunks; of a prompt that changes, the text with most tokens; of choices, one. Embeddings and
+ * wildcard files are not looked for. Text is UTF-8 without preset words. Over 64 KiB of text:
+ * counts of the first 64 KiB. */
+void token_count(const struct token_counter *, const char *compat, const char *text, size_t len,
+                 struct token_counts *);
 
 /* Counted references, from any thread. release(NULL) is nothing. */
 struct token_counter *token_counter_hold(struct token_counter *);

@@ -24,9 +24,13 @@ static int inner_width(struct rect r)
 static void count_tokens(struct ui *ui)
 {
     struct studio *st = ui->studio;
-    if (!ui->live.tokens || (st->counted_any && st->counted == editor_version(st->prompt)))
+    const char *compat = st->effective.compat ? st->effective.compat : "comfyui";
+    if (!ui->live.tokens || (st->counted_any && st->counted == editor_version(st->prompt) &&
+                             !strcmp(st->counted_as, compat)))
         return;
-    token_count(ui->live.tokens, editor_text(st->prompt), editor_len(st->prompt), &st->counts);
+    token_count(ui->live.tokens, compat, editor_text(st->prompt), editor_len(st->prompt),
+                &st->counts);
+    snprintf(st->counted_as, sizeof st->counted_as, "%s", compat);
     st->counted = editor_version(st->prompt);
     st->counted_any = true;
 }

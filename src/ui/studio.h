@@ -36,8 +36,9 @@ struct studio {
     struct token_counts counts;
     unsigned long counted; /* the prompt's version that they are of */
     bool counted_any;
-    int history_at; /* 0: not in the history, else that many prompts back */
-    char *draft;    /* what stood there before the history was entered */
+    char counted_as[16]; /* compat */
+    int history_at;      /* 0: not in the history, else that many prompts back */
+    char *draft;         /* what stood there before the history was entered */
 
     struct settings said, effective; /* `said` without the negative prompt until it is asked for */
     char preset[64];                 /* "": none */
