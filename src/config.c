@@ -209,8 +209,8 @@ static bool is_quoted(const char *s)
     return *s == '"' && !s[1];
 }
 
-/* "a\nb" without its quotes: \n is a line break, a backslash before a space (where a line was
- * continued) takes both away, before anything else itself. */
+/* "a\nb" without its quotes: \n is a line break, \s a space, a backslash before a space (where a
+ * line was continued) takes both away, before anything else itself. */
 static void unquote(char *s)
 {
     char *to = s;
@@ -218,7 +218,7 @@ static void unquote(char *s)
         if (*s != '\\')
             *to++ = *s;
         else if (*++s != ' ')
-            *to++ = *s == 'n' ? '\n' : *s;
+            *to++ = *s == 'n' ? '\n' : *s == 's' ? ' ' : *s;
     }
     *to = '\0';
 }

@@ -24,16 +24,20 @@ static bool is_plain(const char *value)
            value[0] != ' ' && value[n - 1] != ' ' && value[0] != '"';
 }
 
-/* In quotes; see config.h. A line is broken between any two characters that are no spaces. */
+/* In quotes; see config.h. A line may be broken between any two characters. */
 static void put_quoted(FILE *f, const char *value)
 {
     int column = 0;
     fputc('"', f);
     for (const char *s = value; *s; s++) {
         bool whole = ((unsigned char)*s & 0xc0) != 0x80;
-        if (column >= LINE_MAX_BYTES && whole && *s != ' ') {
+        if (column >= LINE_MAX_BYTES && whole) {
             fputs("\\\n  ", f);
             column = 0;
+            if (*s == ' ' || *s == '#') { /* lost, or a comment, at a line's beginning */
+                fputs(*s == ' ' ? "\\s" : "\\#", f);
+                continue;
+            }
         }
         const char *escape = strchr("\\\";", *s);
         column += 1 + (escape || *s == '\n');
