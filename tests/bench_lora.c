@@ -1,0 +1,74 @@
+/*
+ * What exchanging LoRAs on an open model costs.
+ *
+ *     build/bench_lora MODEL TOKENIZER PRECISION LORA [LORA...]
+ *
+ * Opens the model, then merges each LoRA alone, all of them together, and takes them out, three
+ * times; prints milliseconds, weights packed again and the memory that the merge takes by its own
+ * forecast. Opens it once more with the first LoRA from the start, for what that adds to loading.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sdxl/pipeline_priv.h"
+
+static void exchange(struct pipeline *p, const char *what, const struct lora_use *list, int count)
+{
+    struct gen_params g = {.loras = list, .lora_count = count};
+    struct gen_result r = {0};
+    struct err e = {""};
+    size_t now, peak;
+    if (pipeline_use_loras(p, &g, NULL, &r, &e) < 0) {
+        fprintf(stderr, "%s\n", e.text);
+        exit(1);
+    }
+    for (int i = 0; i < r.notes.count; i++)
+        printf("  note: %s\n", r.notes.line[i]);
+    process_memory(&now, &peak);
+    printf("%-24s %8.0f ms   merging takes %.0f MB   process %.0f MB, at most %.0f MB\n", what,
+           r.ms.lora, (double)lora_set_bytes(p->loras, &p->slots) / 1e6, (double)now / 1e6,
+           (double)peak / 1e6);
+    fflush(stdout);
+    gen_result_free(&r);
+}
+
+static struct pipeline *open_model(char **argv, const struct lora_use *list, int count)
+{
+    struct err e = {""};
+    struct pipeline_options o = {.tokenizer = argv[2],
+                                 .precision = argv[3],
+                                 .device = "cpu",
+                                 .loras = list,
+                                 .lora_count = count};
+    struct pipeline *p = pipeline_open(argv[1], &o, &e);
+    if (!p) {
+        fprintf(stderr, "%s\n", e.text);
+        exit(1);
+    }
+    printf("%-24s %8.0f ms\n", count ? "loading with the first" : "loading", p->load_ms);
+    fflush(stdout);
+    return p;
+}
+
+int main(int argc, char **argv)
+{
+    struct lora_use list[MAX_LORAS];
+    int count = argc - 4 < MAX_LORAS ? argc - 4 : MAX_LORAS;
+    if (argc < 5) {
+        fprintf(stderr, "usage: %s MODEL TOKENIZER PRECISION LORA...\n", argv[0]);
+        return 2;
+    }
+    for (int i = 0; i < count; i++)
+        list[i] = (struct lora_use){argv[4 + i], argv[4 + i], 0.8, 0.8};
+    struct pipeline *p = open_model(argv, NULL, 0);
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < count; i++)
+            exchange(p, list[i].name, &list[i], 1);
+        if (count > 1)
+            exchange(p, "all of them", list, count);
+        exchange(p, "none", NULL, 0);
+    }
+    pipeline_close(p);
+    pipeline_close(open_model(argv, list, 1));
+    return 0;
+}
