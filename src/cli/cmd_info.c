@@ -5,6 +5,7 @@
 
 #include "base/fileio.h"
 #include "base/jsonw.h"
+#include "cli/info_lora.h"
 #include "cli/options.h"
 #include "engine/job.h"
 #include "import/comfy_nodes.h"
@@ -291,7 +292,20 @@ static int info_weights(struct safetensors *s, bool json, struct err *e)
     return print_json(&w, e);
 }
 
-static bool is_part(const char *path, bool json, int *rc, struct err *e)
+/* A LoRA that can be read as one says more than its tensors' names. */
+static int info_some(struct safetensors *s, const char *path, const char *model, bool json,
+                     struct err *e)
+{
+    struct err ignored;
+    struct lora_file *f = weights_summary(s).kind == WEIGHTS_LORA ? lora_file_open(path, &ignored)
+                                                                  : NULL;
+    if (!f)
+        return info_weights(s, json, e);
+    lora_file_close(f);
+    return info_lora(path, model, json, e);
+}
+
+static bool is_part(const char *path, const char *model, bool json, int *rc, struct err *e)
 {
     struct err ignored;
     struct stat st;
@@ -300,15 +314,16 @@ static bool is_part(const char *path, bool json, int *rc, struct err *e)
     struct safetensors *s = safetensors_open(path, &ignored);
     bool part = s && weights_summary(s).kind != WEIGHTS_CHECKPOINT;
     if (part)
-        *rc = info_weights(s, json, e);
+        *rc = info_some(s, path, model, json, e);
     safetensors_close(s);
     return part;
 }
 
-static int info_model(const char *path, bool json, struct err *e)
+/* model: what a LoRA is matched against, or NULL. */
+static int info_model(const char *path, const char *model, bool json, struct err *e)
 {
     int rc = 0;
-    if (is_part(path, json, &rc, e))
+    if (is_part(path, model, json, &rc, e))
         return rc;
     struct checkpoint *c = checkpoint_open(path, NULL, e);
     if (!c)
@@ -335,20 +350,32 @@ static bool begins_like_png(const char *path)
     return is;
 }
 
+/* A model's name, or a LoRA's. */
+static int find_either(const char *name, const char *model, char path[PATH_MAX], struct err *e)
+{
+    struct err ignored;
+    if (find_model(name, path, e) == 0)
+        return 0;
+    return find_lora(name, model, path, &ignored);
+}
+
 int cmd_info(struct cli *cli)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], model_path[PATH_MAX];
     struct err e = {""};
-    const char *name = cli->args[0];
+    const char *name = cli->args[0], *model = settings_text(&cli->flags, "model");
     struct stat st;
     bool file = !stat(name, &st) && !S_ISDIR(st.st_mode);
     int rc = 0;
+    if (model && find_model(model, model_path, &e))
+        return cli_fail(EXIT_FAILED, &e);
+    model = model ? model_path : NULL;
     if (file && begins_like_png(name))
         rc = info_png(name, cli->json, &e);
     else if (file)
-        rc = info_model(name, cli->json, &e);
+        rc = info_model(name, model, cli->json, &e);
     else
-        rc = find_model(name, path, &e) || info_model(path, cli->json, &e) ? -1 : 0;
+        rc = find_either(name, model, path, &e) || info_model(path, model, cli->json, &e) ? -1 : 0;
     const char *pull = rc && !file ? pull_name_for(name) : NULL;
     if (pull)
         err_set(&e, "there is no model '%.100s' here yet: `spritty pull %s` downloads it", name,

@@ -62,7 +62,7 @@ static void plan_table(const struct job *j, const struct plan_result *r)
 int cmd_plan(struct cli *cli)
 {
     struct job j;
-    struct plan_result r;
+    struct plan_result r = {0};
     struct err e = {""};
     int rc = job_prepare(&j, &cli->flags, cli->preset, cli->nargs ? cli->args[0] : "", &e);
     if (!rc)
@@ -71,6 +71,9 @@ int cmd_plan(struct cli *cli)
         rc = plan_json(&r, &e);
     else if (!rc)
         plan_table(&j, &r);
+    for (int i = 0; i < r.notes.count && !cli->quiet; i++)
+        fprintf(stderr, "spritty: note: %s\n", r.notes.line[i]);
+    notes_free(&r.notes);
     job_free(&j);
     return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
 }

@@ -113,7 +113,7 @@ static const struct option_row table[] = {
     HYPHENED("original-size", "original_size", "WxH", JOB),
     SETTING(0, "crop", "LEFTxTOP", JOB),
     HYPHENED("target-size", "target_size", "WxH", JOB),
-    SETTING('m', "model", "PATH-or-NAME", JOB | DOCTOR),
+    SETTING('m', "model", "PATH-or-NAME", JOB | INFO | DOCTOR),
     SETTING(0, "lora", "NAME:X", JOB),
     SETTING(0, "tokenizer", "DIR", JOB),
     SETTING('d', "device", "auto|cpu|cuda|cuda:N", JOB),

@@ -179,7 +179,10 @@ int lora_list_tags(const struct prompt_tags *t, struct lora_item out[LORA_ITEMS]
 
 void lora_item_print(const struct lora_item *i, char *out, int size)
 {
-    const char *quote = strpbrk(i->name, ",:\"\n") ? "\"" : "";
+    size_t n = strlen(i->name);
+    bool bare = n > 0 && !strpbrk(i->name, ",:\"\n") && !strchr(" \t", i->name[0]) &&
+                !strchr(" \t", i->name[n - 1]);
+    const char *quote = bare ? "" : "\"";
     if (i->unet == i->text)
         snprintf(out, (size_t)size, "%s%s%s:%.10g", quote, i->name, quote, i->unet);
     else

@@ -175,6 +175,10 @@ struct plan_result {
 int pipeline_plan(const char *model, const struct pipeline_options *, const struct gen_params *,
                   struct plan_result *, struct err *);
 
+/* How much of a LoRA a model takes, from the model's tables alone. */
+int pipeline_match_lora(const char *model, const struct lora_file *, struct lora_report *,
+                        struct err *);
+
 /* What params a run accepts: err says which one is wrong and what it may be. */
 int gen_params_check(const struct model_config *, const struct gen_params *, struct err *);
 

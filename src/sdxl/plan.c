@@ -87,6 +87,18 @@ int pipeline_plan(const char *model, const struct pipeline_options *opt, const s
     return rc;
 }
 
+int pipeline_match_lora(const char *model, const struct lora_file *f, struct lora_report *r,
+                        struct err *e)
+{
+    const struct pipeline_options o = {.device = "cpu"};
+    struct pipeline *p = pipeline_open_as(model, &o, true, e);
+    if (!p)
+        return -1;
+    lora_match(f, p->checkpoint, &p->slots, r);
+    pipeline_close(p);
+    return 0;
+}
+
 /* The refiner's shadow stands over the same ops. */
 static void shadow_drop(struct pipeline *s, bool owns_ops)
 {
