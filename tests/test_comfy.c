@@ -544,6 +544,7 @@ static void exports_read_back(void **state)
     static const char *const cases[][24][2] = {
         {BASIC},
         {BASIC, {"batch", "4"}, {"clip_skip", "3"}},
+        {BASIC, {"negative", ""}, {"empty_negative", "zeros"}},
         {BASIC, {"vae", "fixed"}, {"cfg_rescale", "0.7"}, {"lora", "a:0.5, b:te=0:unet=1"}},
         {BASIC, {"image", "in.png"}, {"denoise", "0.6"}, {"mask", "m.png"}, {"batch", "2"}},
         {BASIC, {"original_size", "2048x1024"}, {"crop", "8x16"}, {"target_size", "512x256"}},

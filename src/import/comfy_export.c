@@ -164,6 +164,20 @@ static void clip_layer(struct writer *x)
     x->clip_slot = 0;
 }
 
+/* No negative prompt as zeros, where that was so; ComfyUI would encode the empty text. */
+static int negative(struct writer *x)
+{
+    const char *text = text_or(x->s, "negative", "");
+    const char *empty = text_or(x->s, "empty_negative", "");
+    int encoded = encode(x, text, false);
+    if (*text || strcmp(empty, "zeros") != 0)
+        return encoded;
+    int node = open_node(x, "ConditioningZeroOut");
+    put_link(x, "conditioning", encoded, 0);
+    close_node(x);
+    return node;
+}
+
 static int load_image(struct writer *x, const char *key)
 {
     int node = open_node(x, strcmp(key, "mask") ? "LoadImage" : "LoadImageMask");
@@ -394,7 +408,7 @@ char *comfy_export(const struct settings *s, const char *prefix, struct recipe *
     }
     clip_layer(&x);
     x.positive = encode(&x, x.prompt, true);
-    x.negative = encode(&x, text_or(s, "negative", ""), false);
+    x.negative = negative(&x);
     int done = hires(&x, sample(&x));
     int decoded = open_node(&x, "VAEDecode");
     put_link(&x, "samples", done, 0);
