@@ -330,6 +330,14 @@ static int take_signals(struct ui *ui)
     return 0;
 }
 
+/* What of a prompt was not honoured. */
+static void say_notes(struct ui *ui, const struct event *ev)
+{
+    size_t first = ev->text ? strcspn(ev->text, "\n") : 0;
+    if (ev->kind == EVENT_DONE && first > 0)
+        ui_say(ui, ROLE_WARN, "%.*s%s", (int)first, ev->text, ev->text[first] ? ", and more" : "");
+}
+
 static void take_events(struct ui *ui)
 {
     struct event *ev;
@@ -339,6 +347,7 @@ static void take_events(struct ui *ui)
                 ui_views[i]->event(ui, ev);
         live_event(&ui->live, ev);
         queue_event(ui, ev);
+        say_notes(ui, ev);
         event_free(ev);
         ui_dirty(ui);
     }
