@@ -10,6 +10,9 @@
  * as it is, one for each place in a 2x2 cell of the output: taps that fall on the same pixel are
  * summed beforehand (fold.cu). Each writes every other pixel of every other row. That is 4/9 of the
  * multiplications, and the doubled image is never made.
+ *
+ * cuDNN's borders are zeros. Others (tiled pictures) are written out first, with the image between
+ * them (border.cu); so is a doubled image where those four cannot be.
  */
 #include "library_priv.h"
 
@@ -24,6 +27,7 @@ struct conv_call {
     struct tensor y; /* dense, or every other pixel */
     const void *x, *w, *bias;
     enum act act;
+    size_t temp_used; /* bytes of library_temp that hold x */
     /* while a plan is made: what is tried */
     struct dnn_plan plan[VARIANTS * PROPOSALS];
     int variant[VARIANTS * PROPOSALS], count;
@@ -70,10 +74,12 @@ static int run(struct library *l, const struct dnn_plan *plan, int variant,
     struct tensor t = c->y, to = c->y;
     to.data = t.data = y;
     /* A residual that is the output must not be overwritten before it is read. */
-    if (unfinished(c, variant) && c->residual && c->residual->data == y)
-        t.data = library_temp(l, tensor_bytes(&t));
-    if (!t.data)
-        return NOT_TAKEN;
+    if (unfinished(c, variant) && c->residual && c->residual->data == y) {
+        char *room = library_temp(l, c->temp_used + tensor_bytes(&t));
+        if (!room)
+            return NOT_TAKEN;
+        t.data = room + c->temp_used;
+    }
     int rc = run_dnn(l, plan, c, &s, t.data, stream);
     if (rc || !unfinished(c, variant))
         return rc;
@@ -213,20 +219,6 @@ static int quarters(struct library *l, struct conv_call c, const struct weight *
     return 0;
 }
 
-/* The image doubled in memory after all, where there is room for it. */
-static int doubled(struct library *l, struct conv_call c, const struct tensor *x, void *stream)
-{
-    struct tensor twice = *x;
-    twice.h *= 2, twice.w *= 2, twice.ld = twice.c;
-    twice.data = library_temp(l, tensor_bytes(&twice));
-    if (!twice.data)
-        return NOT_TAKEN;
-    c.shape.h = twice.h, c.shape.w = twice.w;
-    c.x = twice.data;
-    int rc = gpu_upsample(&twice, x, stream);
-    return rc ? rc : convolve(l, &c, stream);
-}
-
 /* As many images at once as have room in the scratch: to write every other pixel cuDNN's ready-made
  * kernels first write all of them there (9.19). */
 static int images_at_once(const struct library *l, const struct tensor *y)
@@ -243,21 +235,52 @@ static int upsampled(struct library *l, const struct conv_call *whole, const str
 {
     int rc, n = images_at_once(l, &whole->y);
     char *taps = folded(w, whole->shape.type, stream, &rc);
-    if (!taps && rc != NOT_TAKEN)
-        return rc;
-    for (int i = 0; i < x->n; i += n) {
+    for (int i = 0; taps && i < x->n; i += n) {
         struct conv_call c = *whole;
-        const struct tensor in = tensor_images(*x, i, n);
         c.y = tensor_images(c.y, i, n);
-        c.x = in.data;
+        c.x = tensor_images(*x, i, n).data;
         c.shape.n = n;
-        rc = taps ? quarters(l, c, w, taps, stream) : NOT_TAKEN;
-        if (rc == NOT_TAKEN)
-            rc = doubled(l, c, &in, stream);
+        rc = quarters(l, c, w, taps, stream);
         if (rc)
             return rc;
     }
-    return 0;
+    return taps ? 0 : rc;
+}
+
+/* -- borders that are not zeros -----------------------------------------------------------------
+ */
+
+/* Image by image: what is read is written out first, with its borders, and doubled where it is. */
+static int bordered(struct library *l, const struct conv_call *whole, const struct tensor *x,
+                    const struct conv_args *a, void *stream)
+{
+    int h = conv_in_size(x->h, whole->y.h, whole->shape.k, a);
+    int w = conv_in_size(x->w, whole->y.w, whole->shape.k, a), pads = a->pad_before + a->pad_after;
+    struct tensor in = {NULL, x->dtype, 1, h + pads, w + pads, x->c, x->c};
+    /* behind it there must be room for what run() keeps there */
+    size_t bytes = (tensor_bytes(&in) + 255) / 256 * 256;
+    in.data = library_temp(l, bytes + tensor_bytes(&whole->y) / (size_t)x->n);
+    for (int i = 0; in.data && i < x->n; i++) {
+        const struct tensor from = tensor_images(*x, i, 1);
+        struct conv_call c = *whole;
+        struct tensor add, residual;
+        if (c.chan_add)
+            add = tensor_images(*c.chan_add, i, 1), c.chan_add = &add;
+        if (c.residual)
+            residual = tensor_images(*c.residual, i, 1), c.residual = &residual;
+        c.y = tensor_images(c.y, i, 1);
+        c.x = in.data;
+        c.temp_used = bytes;
+        c.shape.n = 1, c.shape.h = in.h, c.shape.w = in.w;
+        for (int k = 0; k < 2; k++)
+            c.shape.before[k] = c.shape.after[k] = 0;
+        int rc = gpu_border(&in, &from, h, w, a->pad_before, a->pad, stream);
+        if (rc == 0)
+            rc = convolve(l, &c, stream);
+        if (rc)
+            return rc;
+    }
+    return in.data ? 0 : NOT_TAKEN;
 }
 
 /* -- the call -----------------------------------------------------------------------------------
@@ -274,7 +297,7 @@ int library_conv2d(struct library *l, struct tensor *y, const struct tensor *x,
 {
     if (w->s.k == 1 && a->stride == 1 && !a->upsample && a->pad_before + a->pad_after == 0)
         return as_product(l, y, x, w, a, stream);
-    if (!l->has_dnn || a->pad != PAD_ZERO || (w->b && !weight_bias(w, y->dtype)))
+    if (!l->has_dnn || (w->b && !weight_bias(w, y->dtype)))
         return NOT_TAKEN;
     struct conv_call c = {.shape = {.type = x->dtype,
                                     .out = y->dtype,
@@ -298,9 +321,10 @@ int library_conv2d(struct library *l, struct tensor *y, const struct tensor *x,
                           .w = w->w,
                           .bias = weight_bias(w, y->dtype),
                           .act = a->act};
-    if (!a->upsample)
+    if (!a->upsample && a->pad == PAD_ZERO)
         return convolve(l, &c, stream);
-    bool plain = !a->chan_add && !a->residual && a->act == ACT_NONE;
+    bool plain = !a->chan_add && !a->residual && a->act == ACT_NONE && a->pad == PAD_ZERO;
     bool whole = y->h == 2 * x->h && y->w == 2 * x->w && a->pad_before == 1 && a->pad_after == 1;
-    return plain && whole ? upsampled(l, &c, w, x, stream) : NOT_TAKEN;
+    int rc = plain && whole ? upsampled(l, &c, w, x, stream) : NOT_TAKEN;
+    return rc == NOT_TAKEN ? bordered(l, &c, x, a, stream) : rc;
 }

@@ -67,6 +67,12 @@ int gpu_pack(void *to, enum dtype to_type, const void *from, enum dtype from_typ
  * doubled: to[below * 2 + right][o, 2, 2, i] of from[o, 3, 3, i], one type (fold.cu). */
 int gpu_fold(void *to, const void *from, enum dtype type, int64_t out, int64_t in, void *stream);
 
+/* What a convolution over x reads: x as an image of h x w (its own size, or doubled by nearest
+ * neighbour: 2 h, or 2 h - 1), with `before` rows above and columns to the left and as many behind
+ * as y has room for, zeros or, by enum pad bits, x's other side (border.cu). One type. */
+int gpu_border(struct tensor *y, const struct tensor *x, int h, int w, int before, unsigned pad,
+               void *stream);
+
 /* -- sampler.cu: dense f32 tensors -- */
 
 /* y = sum_i k[i] x[i], count 1 to 4; y may be one of them. k: host. */
