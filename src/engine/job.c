@@ -307,7 +307,8 @@ int job_prepare(struct job *j, const struct settings *flags, const char *preset,
         return -1;
     j->prompt = j->prompts.prompt[0];
     place_embeddings(j);
-    j->loras = job_loras_find(settings_text(s, "lora"), j->prompt, j->model, &j->plain, e);
+    j->loras = job_loras_find(settings_text(s, "lora"), j->prompts.prompt, j->prompts.count,
+                              j->model, e);
     if (!j->loras)
         return -1;
     point(j);
@@ -319,7 +320,6 @@ void job_free(struct job *j)
     settings_free(&j->settings);
     inputs_free(&j->inputs);
     job_prompts_free(&j->prompts);
-    free(j->plain);
     free(j->loras);
     memset(j, 0, sizeof *j);
 }

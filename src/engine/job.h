@@ -21,7 +21,6 @@ struct job {
     struct job_prompts prompts;
     const char *prompt; /* of the first image */
     char embeddings[EMBEDDING_FOLDERS][PATH_MAX];
-    char *plain;             /* the same without <lora:...> */
     struct job_loras *loras; /* of the setting and the first image's prompt */
     int cell;                /* of the model's pixel art (spritty.json), or 0 */
     struct finishing finishing;

@@ -267,33 +267,58 @@ static int resolve(struct job_loras *j, const char *model, struct err *e)
     return 0;
 }
 
-struct job_loras *job_loras_find(const char *setting, const char *prompt, const char *model,
-                                 char **plain, struct err *e)
+/* The tags' LoRAs behind the `from` that are there. Returns the count. */
+static int add_tags(const char *prompt, struct lora_item item[LORA_ITEMS], int from, struct err *e)
 {
     struct prompt_tags tags;
+    int n = prompt_tags_cut(prompt, false, &tags, e);
+    if (n == 0)
+        n = lora_list_tags(&tags, item, from, e);
+    prompt_tags_free(&tags);
+    return n;
+}
+
+static bool same_items(const struct lora_item *a, const struct lora_item *b, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (strcmp(a[i].name, b[i].name) != 0 || a[i].unet != b[i].unet || a[i].text != b[i].text)
+            return false;
+    return true;
+}
+
+/* Does image `image` name what the first does? */
+static int check_same(const struct job_loras *j, const char *prompt, int image, struct err *e)
+{
+    struct lora_item *own = calloc(LORA_ITEMS, sizeof *own);
+    if (!own)
+        return err_set(e, "out of memory");
+    int n = add_tags(prompt, own, j->from_setting, e), from = j->from_setting;
+    bool same = n == j->count && same_items(own + from, j->item + from, n - from);
+    free(own);
+    if (n >= 0 && !same)
+        return err_set(
+            e,
+            "the images of one batch share their LoRAs, but the prompt of image %d names "
+            "others than the first's; make one at a time",
+            image + 1);
+    return n < 0 ? -1 : 0;
+}
+
+struct job_loras *job_loras_find(const char *setting, char *const *prompts, int count,
+                                 const char *model, struct err *e)
+{
     struct job_loras *j = calloc(1, sizeof *j);
-    *plain = NULL;
     if (!j) {
         err_set(e, "out of memory");
         return NULL;
     }
-    if (prompt_tags_cut(prompt, false, &tags, e) < 0)
-        goto fail;
-    int n = setting ? lora_list_parse(setting, j->item, e) : 0;
-    j->from_setting = n;
-    if (n >= 0)
-        n = lora_list_tags(&tags, j->item, n, e);
-    j->count = n;
-    if (n < 0 || resolve(j, model, e) < 0)
-        goto fail;
-    if (!(*plain = strdup(tags.text))) {
-        err_set(e, "out of memory");
-        goto fail;
-    }
-    prompt_tags_free(&tags);
-    return j;
-fail:
-    prompt_tags_free(&tags);
+    j->from_setting = setting ? lora_list_parse(setting, j->item, e) : 0;
+    j->count = j->from_setting < 0 ? -1 : add_tags(prompts[0], j->item, j->from_setting, e);
+    int rc = j->count < 0 ? -1 : resolve(j, model, e);
+    for (int i = 1; i < count && rc == 0; i++)
+        rc = check_same(j, prompts[i], i, e);
+    if (rc == 0)
+        return j;
     free(j);
     return NULL;
 }

@@ -17,10 +17,11 @@ struct job_loras {
     char path[MAX_LORAS][PATH_MAX];
 };
 
-/* setting: a list, or NULL. *plain: the prompt without its tags (malloc'd). model: the path of the
- * model, beside which files are looked for as well. NULL and err on failure. */
-struct job_loras *job_loras_find(const char *setting, const char *prompt, const char *model,
-                                 char **plain, struct err *);
+/* setting: a list, or NULL. prompts: of the images of the batch, which all go through one model:
+ * they have to name the same LoRAs. model: its path, beside which files are looked for as well.
+ * NULL and err on failure. */
+struct job_loras *job_loras_find(const char *setting, char *const *prompts, int count,
+                                 const char *model, struct err *);
 
 /* The file of a LoRA: a path (also of a folder that holds adapter_model.safetensors or
  * pytorch_lora_weights.safetensors), or a name among ~/.local/share/spritty/loras with all its
