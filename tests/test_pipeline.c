@@ -222,6 +222,12 @@ static void test_forecast_is_what_a_run_takes(void **state)
     check_forecast("models/tiny", "auto", g);
     g.batch = 3;
     check_forecast("models/tiny", "auto", g);
+    /* texts of several lengths, of which one changes on the way and one is two */
+    static const char *const prompts[] = {"a red slime", "[a|b] BREAK (ghost:1.3) BREAK c",
+                                          "a AND b"};
+    g.prompts = prompts, g.compat = COMPAT_A1111;
+    check_forecast("models/tiny", "fp32", g);
+    g.prompts = NULL, g.compat = COMPAT_COMFYUI;
     static const char *const names[] = {"heun", "lms", "dpmpp_3m_sde", "euler_ancestral_cfg_pp"};
     for (int i = 0; i < 4; i++) {
         g.sampler = sampler_by_name(names[i]);

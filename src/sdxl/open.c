@@ -164,6 +164,18 @@ static int open_tokenizers(struct pipeline *p, const struct pipeline_options *op
     return 0;
 }
 
+/* A forecast does without, but knows then no more than that a prompt has one chunk. */
+static void try_tokenizers(struct pipeline *p, const struct pipeline_options *opt)
+{
+    struct err ignored;
+    if (open_tokenizers(p, opt, &ignored) == 0)
+        return;
+    for (int i = 0; i < 2; i++) {
+        tokenizer_close(p->text.tokenizer[i]);
+        p->text.tokenizer[i] = NULL;
+    }
+}
+
 /* A refiner reads with the model's vocabularies. */
 static int share_tokenizers(struct pipeline *p, const struct pipeline *base, struct err *e)
 {
@@ -363,7 +375,9 @@ struct pipeline *pipeline_open_as(const char *model, const struct pipeline_optio
     snprintf(p->device, sizeof p->device, "%s", opt->device ? opt->device : "auto");
     if (open_model(p, model, opt, NULL, e) < 0 || !(p->ops = open_ops(opt, dry, e)))
         goto fail;
-    if (!dry && open_tokenizers(p, opt, e) < 0)
+    if (dry)
+        try_tokenizers(p, opt);
+    else if (open_tokenizers(p, opt, e) < 0)
         goto fail;
     if (!dry && choose_loras(p, opt, e) < 0)
         goto fail;
