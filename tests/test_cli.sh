@@ -169,6 +169,30 @@ presets_and_config() {
 }
 check presets_and_config presets_and_config
 
+# Each shipped preset runs on the model that ships.
+shipped_presets_run() {
+    for preset in $(sed -n 's/^\[preset \(.*\)\]$/\1/p' "$here/config.ini"); do
+        "$spritty" gen slime -m "$here/models/tiny" --size 64x64 -s 1 -p "$preset" -o a.png -q >out
+        [ -s "$(head -n 1 out)" ]
+    done
+}
+check shipped_presets_run shipped_presets_run
+
+# Image to image and a second pass through files, and what is refused.
+starts_from_an_image() {
+    "$spritty" gen slime -m "$here/models/tiny" --steps 3 -s 1 --raw -o a.png -q
+    "$spritty" gen potion -m "$here/models/tiny" --steps 3 -s 2 --raw -o b.png -q --image a.png \
+        --denoise 0.6 --json >out
+    grep -q '"encode": [1-9]' out
+    "$spritty" gen potion -m "$here/models/tiny" --steps 3 -s 2 --raw -o c.png -q --hires 2 --json >out
+    grep -q '"hires": [1-9]' out
+    refuses 1 "a mask needs an image" "$spritty" gen x -m "$here/models/tiny" --mask a.png
+    refuses 1 "nothere.png" "$spritty" gen x -m "$here/models/tiny" --image nothere.png
+    refuses 1 "there is no VAE" "$spritty" gen x -m "$here/models/tiny" --vae nothere
+    refuses 1 "refiner: there is no model" "$spritty" gen x -m "$here/models/tiny" --refiner nothere
+}
+check starts_from_an_image starts_from_an_image
+
 refuses_models() {
     refuses 1 "there is no model 'nope'" "$spritty" gen x -m nope
     refuses 1 "there is no model at './nope'" "$spritty" gen x -m ./nope

@@ -39,6 +39,10 @@ compare
 compare --precision fp32
 compare --batch 4
 compare --size 256x256
+compare --hires 2 --steps 4
+"$spritty" gen "a cat" -m "$here/models/tiny" --steps 2 -s 1 -q --raw -o start.png >/dev/null
+compare --image start.png --steps 4 --hires 1.5 --hires-upscale lanczos
+compare --refiner "$here/models/tiny" --steps 4
 
 echo "[==========] $total test(s) run."
 [ $bad = 0 ]

@@ -227,7 +227,13 @@ static void put_times(struct jsonw *w, const struct gen_result *r, const struct 
     if (r->ms.lora > 0)
         jsonw_real(w, "lora", r->ms.lora, 2);
     jsonw_real(w, "text", r->ms.text, 2);
+    if (r->ms.encode > 0)
+        jsonw_real(w, "encode", r->ms.encode, 2);
     jsonw_real(w, "sample", r->ms.sample, 2);
+    if (r->ms.refine > 0)
+        jsonw_real(w, "refine", r->ms.refine, 2);
+    if (r->ms.hires > 0)
+        jsonw_real(w, "hires", r->ms.hires, 2);
     jsonw_real(w, "decode", r->ms.decode, 2);
     if (t) {
         jsonw_real(w, "finish", t->finish, 2);
