@@ -352,7 +352,8 @@ static void the_gallery_finds_sprites(void **state)
 {
     (void)state;
     static const char *const prompts[] = {"a red potion", "a blue knight", "a white ghost"};
-    struct drive *d = app(40, 120, &emu_sixel);
+    struct drive *d = app_start(&(struct drive_options){
+        .rows = 40, .cols = 120, .home = app_home("[defaults]\nsteps = 2\nseed = 7\n")});
     for (int i = 0; i < 3; i++) {
         app_run(d, prompts[i]);
         char done[60];
@@ -370,6 +371,13 @@ static void the_gallery_finds_sprites(void **state)
     drive_key(d, "Enter");
     drive_wait_text(d, "blue knight");
     drive_wait_text(d, "euler");
+    drive_wait(d, emu_whole(d->emu) == 1 && emu_rests(d->emu) == 0);
+    drive_expect_screen(d, "sprite");
+    drive_key(d, "F5");
+    drive_wait_text(d, "Last 6 steps");
+    drive_wait_text(d, "p times every operation");
+    drive_key(d, "F4");
+    drive_wait_text(d, "blue knight");
     drive_key(d, "p");
     drive_wait_text(d, "Prompt");
     drive_wait(d, app_box_is(d, "Prompt", "ablueknight"));
@@ -438,6 +446,7 @@ static void the_other_views(void **state)
     drive_wait_text(d, "Prompt");
     drive_key(d, "F5");
     drive_wait_gone(d, "Prompt");
+    drive_expect_screen(d, "monitor");
 }
 
 int main(void)
