@@ -24,10 +24,14 @@ void progress_init(struct progress *p, FILE *to, bool quiet)
 
 static const char *title(const char *stage)
 {
-    static const char *const names[][2] = {
-        {"load", "loading"},    {"text", "reading the prompt"}, {"encode", "encoding the image"},
-        {"sample", "sampling"}, {"refine", "refining"},         {"hires", "second pass"},
-        {"decode", "decoding"}};
+    static const char *const names[][2] = {{"load", "loading"},
+                                           {"lora", "exchanging LoRAs"},
+                                           {"text", "reading the prompt"},
+                                           {"encode", "encoding the image"},
+                                           {"sample", "sampling"},
+                                           {"refine", "refining"},
+                                           {"hires", "second pass"},
+                                           {"decode", "decoding"}};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(stage, names[i][0]))
             return names[i][1];

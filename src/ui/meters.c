@@ -25,15 +25,11 @@ static int title_room(struct rect r)
 static const char *stage_title(const char *stage)
 {
     static const char *const names[][2] = {
-        {"load", "loading the model"},
-        {"text", "reading the prompt"},
-        {"encode", "encoding the image"},
-        {"sample", "sampling"},
-        {"refine", "refining"},
-        {"hires", "second pass"},
-        {"decode", "decoding"},
-        {"finish", "finishing"},
-        {"save", "saving"},
+        {"load", "loading the model"},  {"lora", "exchanging LoRAs"},
+        {"text", "reading the prompt"}, {"encode", "encoding the image"},
+        {"sample", "sampling"},         {"refine", "refining"},
+        {"hires", "second pass"},       {"decode", "decoding"},
+        {"finish", "finishing"},        {"save", "saving"},
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(stage, names[i][0]))
