@@ -126,7 +126,7 @@ static void test_changes(void **state)
     assert_true(compare_prompts(a, "[red:blue:1] slime", "blue slime") > 0);
     assert_true(compare_prompts(a, "[red:blue:1] slime", "red slime") > 0);
     assert_int_equal(compare_prompts(a, "[red:blue:0.34] slime", "[red:blue:1] slime"), 0);
-    assert_true(compare_prompts(a, "[red|blue] slime", "[red:blue:1] slime") > 0);
+    assert_true(compare_prompts(a, "[blue|red] slime", "[red:blue:1] slime") > 0);
     /* elsewhere it is text, and said to be */
     assert_true(compare_prompts(COMPAT_COMFYUI, "[red:blue:3] slime", "red slime") > 0);
     struct gen_params g = params(COMPAT_COMFYUI, "[red:blue:3] slime");
