@@ -86,6 +86,7 @@ static void found(void **state)
     expect("tests/golden/lora/peft_dora", "/peft_dora/adapter_model.safetensors", NULL);
     expect("tests/golden/lora/kohya.safetensors", "lora/kohya.safetensors", NULL);
     expect("pixle", NULL, "there is no LoRA 'pixle'; did you mean 'pixel'?");
+    expect("sub/deep/Outlin", NULL, "did you mean 'sub/deep/Outline'?");
     expect("nothing like it", NULL, "there is no LoRA 'nothing like it' among the 6");
     expect("bad\033name", NULL, "bad?name");
     expect("", NULL, "0 bytes long");

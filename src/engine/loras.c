@@ -167,8 +167,10 @@ static const struct found *look_inside(const struct listing *l, const char *name
 
 static const char *name_at(const void *user, int i)
 {
-    const struct listing *l = user;
-    return i < l->count ? last_part(l->at[i].name) : NULL;
+    const struct listing *l = user; /* each twice: alone, and with its subfolders */
+    if (i >= 2 * l->count)
+        return NULL;
+    return i < l->count ? last_part(l->at[i].name) : l->at[i - l->count].name;
 }
 
 static int not_found(const struct listing *l, const char *name, struct err *e)
