@@ -66,7 +66,7 @@ static const struct settings_key table[] = {
     {"sigmas", KEY_TEXT, AT(sigmas), 0, 0, NULL, "noise levels, falling, for steps and scheduler",
      GROUP_NOISE, "sigmas", PICK_NONE},
     {"styles", KEY_TEXT, AT(styles), 0, 0, NULL, "names of styles.csv, put to the prompts",
-     GROUP_TEXT, "styles", PICK_NONE},
+     GROUP_TEXT, "styles", PICK_STYLES},
     {"dynamic", KEY_FLAG, AT(dynamic), 0, 0, NULL, "expand {a|b} and __wildcard__ in prompts",
      GROUP_TEXT, "wildcards", PICK_NONE},
     {"wildcard_seed", KEY_INT, AT(wildcard_seed), 0, INT_MAX, NULL,

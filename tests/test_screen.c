@@ -224,7 +224,7 @@ static void true_colours_arrive_exactly(void **state)
         draw_text(t.screen, i, 0, 40, (enum role)i, "x");
     show();
     for (int i = 0; i < ROLE_COUNT; i++) {
-        const struct style *style = &t.theme.role[i];
+        const struct role_style *style = &t.theme.role[i];
         check_color(at(i, 0).fg, style->fg);
         check_color(at(i, 0).bg, style->bg);
         check_color(at(i, 1).bg, t.theme.role[ROLE_TEXT].bg);

@@ -124,7 +124,7 @@ static void they_can_be_read(void **state)
         assert_int_equal(theme_load(&t, names[i], NULL), 0);
         for (size_t g = 0; g < sizeof groups / sizeof *groups; g++)
             for (size_t k = 0; k < groups[g].count; k++) {
-                const struct style *s = &t.role[groups[g].roles[k]];
+                const struct role_style *s = &t.role[groups[g].roles[k]];
                 double c = color_contrast(s->fg, s->bg);
                 if (c >= (high ? groups[g].least_high : groups[g].least))
                     continue;
@@ -146,7 +146,7 @@ static void roles_differ(void **state)
     for (int i = 0; i < count; i++) {
         struct theme t;
         assert_int_equal(theme_load(&t, names[i], NULL), 0);
-        const struct style *r = t.role;
+        const struct role_style *r = t.role;
         assert_true(color_contrast(r[ROLE_SELECT].bg, r[ROLE_TEXT].bg) > 1.15);
         assert_true(r[ROLE_SELECT].attributes & STYLE_OPAQUE);
         assert_true(color_contrast(r[ROLE_BAR_STRONG].bg, r[ROLE_BAR].bg) > 1.15);

@@ -13,4 +13,7 @@ void pick_file(struct ui *, const char *title, enum file_kind, const char *typed
 /* Several LoRAs with their strengths: a list (prompt/lora_list.h) as the setting `key`. */
 void pick_loras(struct ui *, const char *key, const char *now);
 
+/* Styles of styles.csv as the setting `styles`. */
+void pick_styles(struct ui *);
+
 #endif

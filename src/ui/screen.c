@@ -254,8 +254,9 @@ static attr_t plain_attributes(enum role role)
 
 static attr_t role_attributes(const struct screen *s, enum role role)
 {
-    const struct style *style = &s->theme.role[role];
-    const struct style *around = &s->theme.role[role == ROLE_BAR_STRONG ? ROLE_BAR : ROLE_TEXT];
+    const struct role_style *style = &s->theme.role[role];
+    const struct role_style *around = &s->theme
+                                           .role[role == ROLE_BAR_STRONG ? ROLE_BAR : ROLE_TEXT];
     attr_t attr = 0;
     attr |= style->attributes & STYLE_BOLD ? A_BOLD : 0;
     attr |= style->attributes & STYLE_DIM ? A_DIM : 0;
@@ -274,7 +275,7 @@ static attr_t role_attributes(const struct screen *s, enum role role)
  * that can no longer be read give way to the colour that is made for it. */
 static const uint8_t *readable(const struct screen *s, enum role role, enum role ground)
 {
-    const struct style *style = &s->theme.role[role], *under = &s->theme.role[ground];
+    const struct role_style *style = &s->theme.role[role], *under = &s->theme.role[ground];
     double at_home = color_contrast(style->fg, style->bg);
     double here = color_contrast(style->fg, under->bg);
     return here < 3 && here < 0.6 * at_home ? under->fg : style->fg;

@@ -94,6 +94,10 @@ bool setting_pick(struct ui *ui, const struct settings_key *k, const char *now, 
         if (!*typed)
             pick_named(ui, k, title, now);
         return !*typed;
+    case PICK_STYLES:
+        if (!*typed)
+            pick_styles(ui);
+        return !*typed;
     case PICK_LORAS:
         if (!*typed)
             pick_loras(ui, k->name, now);

@@ -128,10 +128,10 @@ static unsigned parse_attribute(const char *word)
 }
 
 /* "#rrggbb [on #rrggbb] [bold] ..." The background stays as it is when none is said. */
-static bool parse_style(struct style *style, const char *value)
+static bool parse_style(struct role_style *style, const char *value)
 {
     char copy[256], *rest, *word;
-    struct style new = *style;
+    struct role_style new = *style;
     snprintf(copy, sizeof copy, "%s", value);
     word = strtok_r(copy, " \t", &rest);
     if (!word || !parse_color(word, new.fg))

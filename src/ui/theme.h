@@ -60,14 +60,14 @@ enum {
     STYLE_OPAQUE = 16, /* has a background of its own: "on" was said; never for ROLE_TEXT */
 };
 
-struct style {
+struct role_style {
     uint8_t fg[3], bg[3];
     unsigned attributes;
 };
 
 struct theme {
     char name[32], title[48];
-    struct style role[ROLE_COUNT];
+    struct role_style role[ROLE_COUNT];
 };
 
 /* Names for theme_load, sorted, the shipped order first: dark, light, high-contrast, game-boy,
