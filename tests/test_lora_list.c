@@ -44,13 +44,13 @@ static void round_trip(void **state)
     static struct lora_item a[LORA_ITEMS], b[LORA_ITEMS];
     struct err e = {""};
     char text[4096] = "", one[LORA_ITEM_NAME + 64];
-    int n = lora_list_parse("x:0.1, \"y,:z\":0.2:0.3, w:te=0:unet=1", a, &e);
+    int n = lora_list_parse("x:0.00001, \"y,:z\":0.2:0.3, w:te=0:unet=1", a, &e);
     assert_int_equal(n, 3);
     for (int i = 0; i < n; i++) {
         lora_item_print(&a[i], one, sizeof one);
         strcat(strcat(text, i ? ", " : ""), one);
     }
-    assert_string_equal(text, "x:0.1, \"y,:z\":te=0.2:unet=0.3, w:te=0:unet=1");
+    assert_string_equal(text, "x:1e-05, \"y,:z\":te=0.2:unet=0.3, w:te=0:unet=1");
     assert_int_equal(lora_list_parse(text, b, &e), n);
     for (int i = 0; i < n; i++)
         expect(&b[i], a[i].name, a[i].text, a[i].unet);

@@ -10,7 +10,7 @@
 static bool number(const char *s, double *out)
 {
     char *end;
-    if (!*s || strspn(s, "+-.0123456789") != strlen(s)) /* no hex, inf or nan */
+    if (!*s || strspn(s, "+-.0123456789eE") != strlen(s)) /* no hex, inf or nan */
         return false;
     *out = strtod(s, &end);
     return !*end && fabs(*out) <= 100;
