@@ -92,7 +92,7 @@ LIBRARY_OBJ = $(if $(NO_LIBRARY),,$(LIBRARY:%=$(BUILD)/shim/%.o))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup setup-dev doctor run gpu gpu-test test check build-tests bench asan tsan tsan-threads \
+.PHONY: all help setup setup-dev doctor run gpu gpu-test gpu-bench test check build-tests bench asan tsan tsan-threads \
         run-threaded fuzz fuzzers lint format \
         aarch64-test man install uninstall clean
 
@@ -188,6 +188,10 @@ GPU_RUN     = SPRITTY_CUDA=$(CURDIR)/$(GPU_OBJECT) SLOWNESS=$(if $(VIA),30,1)
 gpu-test: ## the CUDA backend on this machine's GPU against ref; a report in docs/results
 	@$(GPU_MAKE) $(GPU_OBJECT) $(GPU_TESTS:%=$(GPU_BUILD)/gpu/%)
 	@$(GPU_RUN) sh tests/gpu/test.sh $(GPU_BUILD)
+
+gpu-bench: ## SDXL's full shapes on this machine's GPU, PyTorch beside it; results in docs/results
+	@$(GPU_MAKE) $(GPU_OBJECT) $(GPU_BUILD)/gpu/gpu_device $(GPU_BUILD)/gpu/gpu_bench
+	@$(GPU_RUN) sh tests/gpu/bench.sh $(GPU_BUILD)
 
 COMPILE_GPU_TEST = $(COMPILE) -Itests -MF $@.d -o $@
 GPU_NETWORKS = $(BUILD)/gpu/gpu_networks $(BUILD)/gpu/gpu_trajectory

@@ -15,6 +15,7 @@
 #include <strings.h>
 
 #include "base/mapfile.h"
+#include "ops/half.h"
 #include "sdxl/config.h"
 #include "sdxl/infer.h"
 #include "sdxl/keymap.h"
@@ -37,6 +38,14 @@ struct checkpoint {
     struct weight_files files[PART_COUNT]; /* a single file: all in files[0] */
     struct path tokenizer[2];              /* "": none */
     struct copies *copies;
+    struct drawn *drawn; /* NULL: the weights are the files' */
+};
+
+/* FP16 values that every drawn tensor is a part of. */
+enum { DRAWN_VALUES = 100 << 20, DRAWN_TABLE = 4096, DRAWN_ONES = 1 << 16 };
+struct drawn {
+    uint16_t *value;
+    uint16_t one[DRAWN_ONES];
 };
 
 /* -- opening -- */
@@ -150,6 +159,63 @@ struct checkpoint *checkpoint_open_vae(const char *path, struct err *e)
     return NULL;
 }
 
+static struct drawn *draw_values(void)
+{
+    struct drawn *d = calloc(1, sizeof *d);
+    if (!d || !(d->value = malloc((size_t)DRAWN_VALUES * sizeof *d->value))) {
+        free(d);
+        return NULL;
+    }
+    uint16_t table[DRAWN_TABLE];
+    uint64_t seed = 1;
+    for (int i = 0; i < DRAWN_TABLE; i++) {
+        float sum = 0; /* of four uniforms: about normal, deviation 0.02 */
+        for (int k = 0; k < 4; k++) {
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            sum += (float)(seed >> 40) / 16777216.0f - 0.5f;
+        }
+        table[i] = f16_from_f32(sum * 1.7320508f * 0.02f);
+    }
+    for (int i = 0; i < DRAWN_VALUES; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        d->value[i] = table[seed >> 52];
+    }
+    for (int i = 0; i < DRAWN_ONES; i++)
+        d->one[i] = f16_from_f32(1);
+    return d;
+}
+
+struct checkpoint *checkpoint_open_drawn(const char *path, struct err *e)
+{
+    struct checkpoint *c = calloc(1, sizeof *c);
+    if (!c || !(c->path = strdup(path)) || !(c->copies = calloc(1, sizeof *c->copies)) ||
+        !(c->drawn = draw_values()))
+        err_set(e, "%s: no memory to open it", path);
+    else if (config_read_folder(c->path, &c->config, e) == 0)
+        return c;
+    checkpoint_close(c);
+    return NULL;
+}
+
+bool checkpoint_draw(const struct checkpoint *c, const char *name, const int64_t *dim, int rank,
+                     struct param *out)
+{
+    if (!c->drawn)
+        return false;
+    uint64_t hash = 0xcbf29ce484222325u, count = 1;
+    size_t n = strlen(name);
+    for (size_t i = 0; i < n; i++)
+        hash = (hash ^ (unsigned char)name[i]) * 0x100000001b3u;
+    *out = (struct param){.dtype = DT_F16, .rank = rank};
+    for (int i = 0; i < rank; i++)
+        count *= (uint64_t)(out->dim[i] = dim[i]);
+    assert(count <= DRAWN_VALUES);
+    bool norm = rank == 1 && n > 7 && !strcmp(name + n - 7, ".weight");
+    assert(!norm || count <= DRAWN_ONES);
+    out->data = norm ? c->drawn->one : c->drawn->value + hash % (DRAWN_VALUES - count + 1);
+    return true;
+}
+
 void checkpoint_close(struct checkpoint *c)
 {
     if (!c)
@@ -161,6 +227,9 @@ void checkpoint_close(struct checkpoint *c)
     if (c->copies)
         free(c->copies->copy);
     free(c->copies);
+    if (c->drawn)
+        free(c->drawn->value);
+    free(c->drawn);
     free(c->path);
     free(c);
 }

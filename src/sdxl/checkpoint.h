@@ -28,6 +28,14 @@ struct checkpoint *checkpoint_open(const char *path, const char *variant, struct
 struct checkpoint *checkpoint_open_vae(const char *path, struct err *);
 void checkpoint_close(struct checkpoint *);
 
+/* For measuring sizes whose weights are not at hand: a folder's configs alone, and weights that are
+ * drawn (checkpoint_draw): normal, of a size that keeps activations in FP16's range; norms are 1.
+ */
+struct checkpoint *checkpoint_open_drawn(const char *path, struct err *);
+/* False: the checkpoint is a real one. */
+bool checkpoint_draw(const struct checkpoint *, const char *name, const int64_t *dim, int rank,
+                     struct param *);
+
 const struct model_config *checkpoint_config(const struct checkpoint *);
 
 /* Folder holding vocab.json and merges.txt for text encoder 0 or 1, or NULL (a single file carries

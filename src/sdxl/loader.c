@@ -58,6 +58,8 @@ static bool find(struct loader *l, const char *name, const char *suffix, bool op
         return false;
     char full[NAME_MAX_LEN + 8];
     snprintf(full, sizeof full, "%s%s", name, suffix);
+    if (checkpoint_draw(l->checkpoint, full, dim, rank, out))
+        return true;
     if (optional && !checkpoint_has(l->checkpoint, l->part, full))
         return true;
     if (checkpoint_find(l->checkpoint, l->part, full, out, l->err) < 0) {

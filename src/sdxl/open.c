@@ -335,7 +335,8 @@ static int open_vae(struct pipeline *p, const char *path, struct err *e)
 static int open_model(struct pipeline *p, const char *model, const struct pipeline_options *opt,
                       const struct pipeline *base, struct err *e)
 {
-    if (!(p->checkpoint = checkpoint_open(model, NULL, e)))
+    p->checkpoint = opt->drawn ? checkpoint_open_drawn(model, e) : checkpoint_open(model, NULL, e);
+    if (!p->checkpoint)
         return -1;
     p->config = checkpoint_config(p->checkpoint);
     noise_levels_init(&p->levels, &p->config->schedule);

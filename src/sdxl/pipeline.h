@@ -48,6 +48,7 @@ struct pipeline_options {
     const char *vae;       /* folder or file in place of the model's own; NULL: none */
     const char *refiner;   /* model for the last steps (refiner_switch); NULL: none */
     int threads;           /* 0: all cores */
+    bool drawn;            /* random weights for the folder's configs: checkpoint_open_drawn */
     const struct gen_hooks *hooks; /* for "load"; may be NULL */
     /* Merged while the model is loaded, if the first run's are known by then; each run says its own
      * (gen_params). */
