@@ -83,7 +83,7 @@ void cli_help(FILE *f, const struct command *c)
                 description);
         for (int i = 0; (c = cli_command(i)); i++)
             if (c->run)
-                fprintf(f, "  %-6s %-17s  %s\n", c->name, c->args, c->summary);
+                fprintf(f, "  %-8s %-15s  %s\n", c->name, c->args, c->summary);
         fputc('\n', f);
     }
     print_options(f, c);
