@@ -2,6 +2,7 @@
 """Writes a single-file SDXL base checkpoint with random FP16 weights: the full architecture, 6.9 GB.
 
     python3 tests/full/make_sdxl.py sdxl_random.safetensors [TOKENIZER_FOLDER [MERGES.txt.gz]]
+    python3 tests/full/make_sdxl.py --refiner refiner_random.safetensors     # SDXL's refiner, 6.1 GB
 
 For measuring speed and memory of the real sizes where the real weights are not to be had; the pictures
 are noise. Needs numpy alone. Names are those of the original release (as in compat lists of ComfyUI and
@@ -17,7 +18,10 @@ import sys
 
 import numpy as np
 
-CHANNELS, DEPTH, LAYERS, CONTEXT, TIME = (320, 640, 1280), (0, 2, 10), 2, 2048, 1280
+# UNets: channels and transformer depth of each level, depth in the middle, widths of text and pooled inputs.
+BASE = {"channels": (320, 640, 1280), "depth": (0, 2, 10), "middle": 10, "context": 2048, "added": 2816}
+REFINER = {"channels": (384, 768, 1536, 1536), "depth": (0, 4, 4, 0), "middle": 4, "context": 1280, "added": 2560}
+LAYERS = 2  # residual blocks a level
 tensors = []  # (name, shape, scale): scale None is a norm's weight (1), 0 a bias
 
 
@@ -36,10 +40,10 @@ def norm(name, c):
     tensors.extend([(name + ".weight", (c,), None), (name + ".bias", (c,), 0)])
 
 
-def res(p, cin, cout):
+def res(p, cin, cout, time):
     norm(f"{p}.in_layers.0", cin)
     layer(f"{p}.in_layers.2", cout, cin, 3, 3)
-    layer(f"{p}.emb_layers.1", cout, TIME)
+    layer(f"{p}.emb_layers.1", cout, time)
     norm(f"{p}.out_layers.0", cout)
     layer(f"{p}.out_layers.3", cout, cout, 3, 3, gain=0.3)
     if cin != cout:
@@ -53,7 +57,7 @@ def attention(p, c, context):
     layer(f"{p}.to_out.0", c, c, gain=0.3)
 
 
-def transformer(p, c, depth):
+def transformer(p, c, depth, context):
     norm(f"{p}.norm", c)
     layer(f"{p}.proj_in", c, c)
     for d in range(depth):
@@ -61,41 +65,42 @@ def transformer(p, c, depth):
         attention(f"{b}.attn1", c, c)
         layer(f"{b}.ff.net.0.proj", 8 * c, c)
         layer(f"{b}.ff.net.2", c, 4 * c, gain=0.3)
-        attention(f"{b}.attn2", c, CONTEXT)
+        attention(f"{b}.attn2", c, context)
         for i in (1, 2, 3):
             norm(f"{b}.norm{i}", c)
     layer(f"{p}.proj_out", c, c, gain=0.3)
 
 
-def unet(p):
-    layer(f"{p}.time_embed.0", TIME, CHANNELS[0])
-    layer(f"{p}.time_embed.2", TIME, TIME)
-    layer(f"{p}.label_emb.0.0", TIME, 2816)
-    layer(f"{p}.label_emb.0.2", TIME, TIME)
-    layer(f"{p}.input_blocks.0.0", CHANNELS[0], 4, 3, 3)
-    at, c, skips = 1, CHANNELS[0], [CHANNELS[0]]
-    for level, out in enumerate(CHANNELS):
+def unet(p, channels, depth, middle, context, added):
+    time = 4 * channels[0]
+    layer(f"{p}.time_embed.0", time, channels[0])
+    layer(f"{p}.time_embed.2", time, time)
+    layer(f"{p}.label_emb.0.0", time, added)
+    layer(f"{p}.label_emb.0.2", time, time)
+    layer(f"{p}.input_blocks.0.0", channels[0], 4, 3, 3)
+    at, c, skips = 1, channels[0], [channels[0]]
+    for level, out in enumerate(channels):
         for _ in range(LAYERS):
-            res(f"{p}.input_blocks.{at}.0", c, out)
-            if DEPTH[level]:
-                transformer(f"{p}.input_blocks.{at}.1", out, DEPTH[level])
+            res(f"{p}.input_blocks.{at}.0", c, out, time)
+            if depth[level]:
+                transformer(f"{p}.input_blocks.{at}.1", out, depth[level], context)
             c, at = out, at + 1
             skips.append(c)
-        if level < len(CHANNELS) - 1:
+        if level < len(channels) - 1:
             layer(f"{p}.input_blocks.{at}.0.op", c, c, 3, 3)
             at += 1
             skips.append(c)
-    res(f"{p}.middle_block.0", c, c)
-    transformer(f"{p}.middle_block.1", c, DEPTH[-1])
-    res(f"{p}.middle_block.2", c, c)
+    res(f"{p}.middle_block.0", c, c, time)
+    transformer(f"{p}.middle_block.1", c, middle, context)
+    res(f"{p}.middle_block.2", c, c, time)
     at = 0
-    for level in reversed(range(len(CHANNELS))):
-        out = CHANNELS[level]
+    for level in reversed(range(len(channels))):
+        out = channels[level]
         for i in range(LAYERS + 1):
-            res(f"{p}.output_blocks.{at}.0", c + skips.pop(), out)
+            res(f"{p}.output_blocks.{at}.0", c + skips.pop(), out, time)
             c, nth = out, 1
-            if DEPTH[level]:
-                transformer(f"{p}.output_blocks.{at}.1", out, DEPTH[level])
+            if depth[level]:
+                transformer(f"{p}.output_blocks.{at}.1", out, depth[level], context)
                 nth = 2
             if i == LAYERS and level:
                 layer(f"{p}.output_blocks.{at}.{nth}.conv", c, c, 3, 3)
@@ -232,15 +237,20 @@ def write_tokenizer(folder, merges_gz):
 
 
 def main():
-    if len(sys.argv) < 2:
+    refiner = "--refiner" in sys.argv
+    args = [a for a in sys.argv[1:] if a != "--refiner"]
+    if not args:
         sys.exit(__doc__)
-    unet("model.diffusion_model")
+    unet("model.diffusion_model", **(REFINER if refiner else BASE))
     vae("first_stage_model")
-    clip_l("conditioner.embedders.0.transformer.text_model")
-    big_g("conditioner.embedders.1.model")
-    write(sys.argv[1])
-    if len(sys.argv) > 2:
-        write_tokenizer(sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else None)
+    if refiner:
+        big_g("conditioner.embedders.0.model")
+    else:
+        clip_l("conditioner.embedders.0.transformer.text_model")
+        big_g("conditioner.embedders.1.model")
+    write(args[0])
+    if len(args) > 1:
+        write_tokenizer(args[1], args[2] if len(args) > 2 else None)
 
 
 if __name__ == "__main__":
