@@ -320,6 +320,22 @@ imports_and_exports() {
 }
 check imports_and_exports imports_and_exports
 
+# Workflows of artists, run on the embedded model: what they ask for, at its size.
+workflows_run() {
+    for f in "$workflows"/*.json; do
+        "$spritty" import "$f" --run -m tiny --size 128x128 --steps 2 --batch 1 -q -o a.png
+        "$spritty" info a.png | grep -q 'Steps: 2, Sampler: Euler a, Schedule type: Karras' ||
+            { "$spritty" info a.png; return 1; }
+        rm a.png
+    done
+}
+workflows=$(realpath "$here/../shared/data/workflows" 2>/dev/null)
+if [ -d "$workflows" ]; then
+    check workflows_run workflows_run
+else
+    skip workflows_run "there are no workflows in ../shared/data/workflows"
+fi
+
 # An escape sequence in a name or a PNG's text must not reach the terminal.
 escapes_are_not_printed() {
     esc=$(printf '\033[31m')
