@@ -100,9 +100,12 @@ static int merge_near(struct image *m, int *changed, struct err *e)
     if (!index)
         return err_set(e, "out of memory for cleaning");
     p.n = image_palette(m, COLORS, p.rgba, index);
+    /* In turn: a sum that was just written would be waited for. */
+    int parts[4][COLORS] = {{0}};
     for (size_t i = 0; i < n && p.n > 0; i++)
-        p.count[index[i]]++;
+        parts[i & 3][index[i]]++;
     for (int i = 0; i < p.n; i++) {
+        p.count[i] = parts[0][i] + parts[1][i] + parts[2][i] + parts[3][i];
         lab[i] = oklab_from_srgb(p.rgba[i]);
         p.to[i] = i;
     }

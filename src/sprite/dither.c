@@ -19,11 +19,10 @@ enum {
  */
 static const float GRAIN = 0.05f;
 
-/* What becomes of a colour: `second` on places of the matrix below `share`, else `first`. */
+/* What becomes of a colour: `second` on places of the matrix below `places`, else `first`. */
 struct mix {
     uint32_t rgb; /* of the image, | SEEN */
-    uint8_t first, second;
-    float share; /* 0 to 0.5 */
+    uint8_t first, second, places;
 };
 
 enum { SEEN = 1 << 24 };
@@ -38,8 +37,8 @@ struct work {
     const struct palette *palette;
     struct oklab lab[PALETTE_MAX];
     struct colours colours;
-    bool drop;             /* the image is large */
     uint8_t own[BINS / 8]; /* bins that hold a colour of the palette */
+    struct mix *bins;      /* of a large image: a mix each */
     struct mix cache[1 << CACHE_BITS];
 };
 
@@ -125,15 +124,16 @@ WIDE_TWINS(second,
             float *share),
            (k, c, p, cost, found, share))
 
-/* The colour that, mixed into the nearest one, comes nearest to `c`. */
-static void find_second(const struct work *k, struct oklab c, struct mix *m)
+/* The colour that, mixed into the nearest one, comes nearest to `c`, and on how many of `count`
+ * places. */
+static void find_second(const struct work *k, struct oklab c, int count, struct mix *m)
 {
     struct oklab p = k->lab[m->first];
     float cost = oklab_distance2(c, p), share;
     int found;
     second(&k->colours, c, p, &cost, &found, &share);
     if (found >= 0)
-        m->second = (uint8_t)found, m->share = share;
+        m->second = (uint8_t)found, m->places = (uint8_t)ceilf(share * (float)count - 0.5f);
 }
 
 static uint32_t bin_of(const uint8_t *p)
@@ -142,30 +142,33 @@ static uint32_t bin_of(const uint8_t *p)
            p[2] >> DROP;
 }
 
-/* The colour that stands for p: itself, or the middle of its bin. */
-static void stand_in(const struct work *k, const uint8_t *p, uint8_t rgb[3])
+/* Where the mix of p's colour is kept. *p becomes the colour that stands for it: itself, or the
+ * middle of its bin. */
+static struct mix *place_of(struct work *k, uint8_t p[3])
 {
     uint32_t bin = bin_of(p);
-    memcpy(rgb, p, 3);
-    if (!k->drop || k->own[bin / 8] >> bin % 8 & 1)
-        return;
-    for (int c = 0; c < 3; c++)
-        rgb[c] = (uint8_t)((p[c] & ~((1 << DROP) - 1)) | 1 << (DROP - 1));
+    if (k->bins && !(k->own[bin / 8] >> bin % 8 & 1)) {
+        for (int c = 0; c < 3; c++)
+            p[c] = (uint8_t)((p[c] & ~((1 << DROP) - 1)) | 1 << (DROP - 1));
+        return &k->bins[bin];
+    }
+    uint32_t rgb = (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2] | SEEN;
+    return &k->cache[(rgb * 2654435761u) >> (32 - CACHE_BITS)];
 }
 
-static const struct mix *mix_of(struct work *k, const uint8_t *p, bool two)
+/* count: places of the matrix. */
+static const struct mix *mix_of(struct work *k, const uint8_t *p, int count)
 {
-    uint8_t color[3];
-    stand_in(k, p, color);
+    uint8_t color[3] = {p[0], p[1], p[2]};
+    struct mix *m = place_of(k, color);
     uint32_t rgb = (uint32_t)color[0] << 16 | (uint32_t)color[1] << 8 | color[2] | SEEN;
-    struct mix *m = &k->cache[(rgb * 2654435761u) >> (32 - CACHE_BITS)];
     if (m->rgb == rgb)
         return m;
     struct oklab c = oklab_from_srgb(color);
     *m = (struct mix){.rgb = rgb, .first = (uint8_t)nearest(k, c)};
     m->second = m->first;
-    if (two)
-        find_second(k, c, m);
+    if (count > 1)
+        find_second(k, c, count, m);
     return m;
 }
 
@@ -180,17 +183,17 @@ static int bayer(int x, int y, int order)
 
 static void ordered(struct work *k, struct image *m, int order)
 {
-    float thresholds[64];
+    uint8_t matrix[64];
     int side = 1 << order, count = side * side;
     for (int i = 0; i < count; i++)
-        thresholds[i] = ((float)bayer(i % side, i / side, order) + 0.5f) / (float)count;
+        matrix[i] = (uint8_t)bayer(i % side, i / side, order);
     uint8_t *p = m->rgba;
     for (int y = 0; y < m->height; y++)
         for (int x = 0; x < m->width; x++, p += 4) {
             if (!p[3])
                 continue;
-            const struct mix *mix = mix_of(k, p, order > 0);
-            bool second = thresholds[(y & (side - 1)) * side + (x & (side - 1))] < mix->share;
+            const struct mix *mix = mix_of(k, p, count);
+            bool second = matrix[(y & (side - 1)) * side + (x & (side - 1))] < mix->places;
             memcpy(p, k->palette->rgb[second ? mix->second : mix->first], 3);
         }
 }
@@ -266,11 +269,14 @@ int palette_apply(struct image *m, const struct palette *p, enum dither dither, 
         return err_set(e, "out of memory for the palette");
     k->palette = p;
     take_colours(k);
-    k->drop = (int64_t)m->width * m->height >= LARGE;
-    if (dither == DITHER_FLOYD)
+    if ((int64_t)m->width * m->height >= LARGE && dither != DITHER_FLOYD &&
+        !(k->bins = calloc(BINS, sizeof *k->bins)))
+        rc = err_set(e, "out of memory for the palette");
+    else if (dither == DITHER_FLOYD)
         rc = diffuse(k, m, e);
     else
         ordered(k, m, (int)dither);
+    free(k->bins);
     free(k);
     return rc;
 }

@@ -13,6 +13,7 @@ enum {
     LINES_MIN = 5, /* of edges, in cells: a shorter picture tells nothing */
     MULTIPLES = 6, /* of the best wave that are tried as well */
     REFINE = 12,   /* steps of the search for a wave's length */
+    STRIDE = 8,    /* pixels of an axis that are summed side by side */
     BLOCK = 256,   /* waves that are turned together */
     PARTS = 4,     /* of an image whose grid wanders */
 };
@@ -42,13 +43,20 @@ struct axis {
  * all lie on lines, and the phase of the lines. */
 static double in_step(const struct axis *a, double frequency, double *offset)
 {
-    double turn = -2 * PI * frequency, re = 0, im = 0;
-    double c = 1, s = 0, dc = cos(turn), ds = sin(turn);
-    for (int i = 0; i < a->edges.n; i++) {
-        double w = (double)a->edges.at[i], next = c * dc - s * ds;
-        re += w * c, im += w * s;
-        s = c * ds + s * dc, c = next;
-    }
+    double angle = -2 * PI * frequency, re = 0, im = 0;
+    double c[STRIDE], s[STRIDE], dc = cos(STRIDE * angle), ds = sin(STRIDE * angle);
+    double sums[2][STRIDE] = {{0}};
+    for (int j = 0; j < STRIDE; j++)
+        c[j] = cos(j * angle), s[j] = sin(j * angle);
+    for (int i = 0; i < a->edges.n; i += STRIDE)
+        for (int j = 0; j < STRIDE; j++) {
+            double w = i + j < a->edges.n ? (double)a->edges.at[i + j] : 0;
+            double next = c[j] * dc - s[j] * ds;
+            sums[0][j] += w * c[j], sums[1][j] += w * s[j];
+            s[j] = c[j] * ds + s[j] * dc, c[j] = next;
+        }
+    for (int j = 0; j < STRIDE; j++)
+        re += sums[0][j], im += sums[1][j];
     double place = -atan2(im, re) / (2 * PI * frequency);
     if (offset)
         *offset = place < 0 ? place + 1 / frequency : place;

@@ -14,6 +14,7 @@ enum {
     SLOTS = 2 * SWATCHES, /* of the hash table */
     SPLITS = 128,         /* groups before merging, where fewer are wanted */
     ROUNDS = 8,           /* of k-means */
+    FEW = 256,            /* colours that are counted in a small table */
 };
 
 /* Distances in Oklab. */
@@ -437,6 +438,27 @@ int quantize_image(struct image *m, int colors, struct quantize_report *r, struc
     return r->before < 0 ? err_set(e, "out of memory for the palette") : 0;
 }
 
+/* By a small table, without looking at what came before (dithered pixels alternate); -1: more than
+ * FEW. */
+static int count_few(const struct image *m)
+{
+    enum { FEW_SLOTS = 1024 };
+    uint32_t slot[FEW_SLOTS] = {0}; /* keys + 1 */
+    int count = 0;
+    size_t n = (size_t)m->width * (size_t)m->height;
+    for (const uint8_t *p = m->rgba, *end = p + 4 * n; p < end; p += 4) {
+        uint32_t key = key_of(p, 0) + 1, at = (key * 2654435761u) >> 22;
+        if (!p[3])
+            continue;
+        while (slot[at] && slot[at] != key)
+            at = (at + 1) % FEW_SLOTS;
+        if (!slot[at] && ++count > FEW)
+            return -1;
+        slot[at] = key;
+    }
+    return count;
+}
+
 /* By a bit for each colour there is: fast where there are many pixels. */
 static int count_by_bits(const struct image *m)
 {
@@ -488,5 +510,8 @@ static int count_by_table(const struct image *m, size_t pixels)
 int quantize_count(const struct image *m)
 {
     size_t pixels = (size_t)m->width * (size_t)m->height;
+    int few = count_few(m);
+    if (few >= 0)
+        return few;
     return pixels <= 1 << 16 ? count_by_table(m, pixels) : count_by_bits(m);
 }

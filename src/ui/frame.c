@@ -59,7 +59,7 @@ static void model_text(const struct ui *ui, char *out, size_t size)
 static void draw_top(struct ui *ui, struct rect r)
 {
     char text[160];
-    int x, w, end = 0;
+    int x = 0, w = 0, end = 0;
     draw_fill(ui->screen, r, ROLE_BAR);
     draw_text(ui->screen, r.y, r.x + 1, 8, ROLE_BAR_STRONG, "spritty");
     for (int i = 0; i < VIEWS; i++) {
