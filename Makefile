@@ -4,6 +4,11 @@
 # are each one file linked to it. New files are found by themselves. Sanitizers and other machines
 # build into folders of their own: `make BUILD=build/asan SAN=address,undefined`.
 
+# All cores, unless make was told how many (make -j1).
+ifeq ($(MAKELEVEL)$(filter -j%,$(MAKEFLAGS)),0)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
 BUILD  ?= build
 CC     ?= cc
 OPT    ?= -O3
@@ -235,11 +240,11 @@ bench: $(BENCHES) ## build the benches and run each
 
 FUZZ_SECONDS ?= 60
 fuzzers: $(FUZZERS)
-fuzz: ## each fuzzer for FUZZ_SECONDS=60 (needs clang)
+fuzz: ## each fuzzer for FUZZ_SECONDS=60, one a core (needs clang)
 	@$(MAKE) --no-print-directory fuzzers BUILD=build/fuzz CC=clang OPT=-O1 OPENMP= \
 	    CFLAGS="-g -Wno-pass-failed" \
 	    SAN=address,undefined,fuzzer-no-link
-	@for f in $(FUZZERS); do sh tests/fuzz.sh $$f $(FUZZ_SECONDS) || exit 1; done
+	@printf '%s\n' $(FUZZERS) | xargs -P $$(nproc) -I {} sh tests/fuzz.sh {} $(FUZZ_SECONDS)
 
 lint: ## formatting, line and file lengths, who includes whom
 	@sh .ci/lint.sh
@@ -247,7 +252,7 @@ format: ## rewrites src and tests with clang-format
 	@clang-format -i $$(git ls-files -co --exclude-standard 'src/*.[ch]' 'tests/*.[ch]')
 
 aarch64-test: ## cross-compile for aarch64 and run the unit tests under qemu
-	@sh .ci/aarch64.sh
+	+@sh .ci/aarch64.sh
 
 # -- install ---------------------------------------------------------------------------------------
 

@@ -6,11 +6,12 @@ program=$1 seconds=$2 name=${1##*/}
 corpus=build/fuzz/corpus/$name seeds=tests/fuzz/$name
 mkdir -p "$corpus" || exit 1
 [ -d "$seeds" ] || seeds=
-echo "== $name for $seconds s"
 # shellcheck disable=SC2086 # no seeds, no word
 "$program" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="build/fuzz/$name-" "$corpus" $seeds >"build/fuzz/$name.log" 2>&1
 status=$?
-grep -E 'number_of_executed_units|SUMMARY|Test unit written' "build/fuzz/$name.log"
+units=$(sed -n 's/.*number_of_executed_units: *//p' "build/fuzz/$name.log")
+echo "== $name for $seconds s: ${units:-no} inputs"
+grep -E 'SUMMARY|Test unit written' "build/fuzz/$name.log"
 [ $status = 0 ] || tail -n 40 "build/fuzz/$name.log"
 exit $status
