@@ -154,6 +154,23 @@ tells_mistakes() {
 }
 check tells_mistakes tells_mistakes
 
+# What is no picture, or a small one, for each command that takes any PNG.
+odd_files() {
+    : >empty.png
+    printf '\211PNG\r\n\032\n\0\0\0\015IHDR\0\0\352\140\0\0\352\140\010\006\0\0\0' >huge.png
+    for what in finish sheet tile; do
+        refuses 1 'empty.png: not a PNG file' "$what" empty.png
+        refuses 1 'huge.png: a PNG of 60000x60000 pixels' "$what" huge.png
+    done
+    refuses 1 'more than 256 colours' finish "$picture" --palette "$picture"
+    "$spritty" finish "$picture" --pixels 1x1 -q -o one.png
+    "$spritty" finish one.png --dither bayer8 --palette nes --clean all --outline outer --trim -q -o a.png
+    "$spritty" tile one.png -q -o b.png >out
+    "$spritty" sheet one.png a.png --pack tight --animation c.gif --colors 2 -q
+    [ "$(head -c 6 c.gif)" = GIF89a ]
+}
+check odd_files odd_files
+
 sheets_are_made() {
     for i in 0 1 2; do
         "$spritty" finish "$picture" --cell $((4 << i)) --trim -q -o walk-$i.png

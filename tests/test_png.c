@@ -10,6 +10,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <png.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -178,6 +179,116 @@ static void put32(uint8_t *p, uint32_t v)
     p[3] = (uint8_t)v;
 }
 
+/* ---- every kind of PNG there is ---- */
+
+struct kind {
+    int type, depth;
+    bool key; /* one colour, or palette entry, is transparent */
+};
+
+/* The picture: a box on a ground. */
+static bool in_box(int x, int y)
+{
+    return x >= 3 && x < 9 && y >= 2 && y < 6;
+}
+
+/* What a channel of a pixel is written as. */
+static int sample(const struct kind *k, bool box, int channel)
+{
+    static const uint8_t colors[2][3] = {{1, 2, 3}, {200, 50, 20}};
+    bool alpha = k->type & PNG_COLOR_MASK_ALPHA;
+    int channels = k->type & PNG_COLOR_MASK_COLOR ? 3 : 1, v = colors[box][channel % 3];
+    if (k->type == PNG_COLOR_TYPE_PALETTE)
+        return box;
+    if (alpha && channel == channels)
+        v = box ? 255 : 0;
+    if (k->depth < 8)
+        return box ? (1 << k->depth) - 1 : 0;
+    return k->depth == 16 ? v * 257 : v;
+}
+
+static void expect(const struct kind *k, bool box, uint8_t rgba[4])
+{
+    bool color = k->type & PNG_COLOR_MASK_COLOR, alpha = k->type & PNG_COLOR_MASK_ALPHA;
+    struct kind bytes = {color ? PNG_COLOR_TYPE_RGB : PNG_COLOR_TYPE_GRAY, 8, false};
+    for (int c = 0; c < 3; c++)
+        rgba[c] = (uint8_t)(k->depth < 8 && !color ? 255 * box
+                                                   : sample(&bytes, box, color ? c : 0));
+    rgba[3] = !box && (alpha || k->key) ? 0 : 255;
+}
+
+static void say_key(png_structp png, png_infop info, const struct kind *k)
+{
+    png_color palette[2] = {{1, 2, 3}, {200, 50, 20}};
+    uint8_t clear = 0;
+    png_color_16 key = {.red = (png_uint_16)sample(k, false, 0),
+                        .green = (png_uint_16)sample(k, false, 1),
+                        .blue = (png_uint_16)sample(k, false, 2),
+                        .gray = (png_uint_16)sample(k, false, 0)};
+    bool indexed = k->type == PNG_COLOR_TYPE_PALETTE;
+    if (indexed)
+        png_set_PLTE(png, info, palette, 2);
+    if (k->key)
+        png_set_tRNS(png, info, &clear, 1, indexed ? NULL : &key);
+}
+
+static void write_kind(const char *path, const struct kind *k, int interlace)
+{
+    uint8_t data[H][W * 8 + 8] = {{0}}, *rows[H];
+    FILE *f = fopen(path, "wb");
+    assert_non_null(f);
+    png_structp png = png_create_write_struct(PNG_LIBPNG_VER_STRING, NULL, NULL, NULL);
+    png_infop info = png_create_info_struct(png);
+    png_init_io(png, f);
+    png_set_IHDR(png, info, W, H, k->depth, k->type, interlace, PNG_COMPRESSION_TYPE_DEFAULT,
+                 PNG_FILTER_TYPE_DEFAULT);
+    say_key(png, info, k);
+    png_write_info(png, info);
+    int channels = png_get_channels(png, info);
+    for (int y = 0; y < H; y++) {
+        rows[y] = data[y];
+        for (int i = 0, bit = 0; i < W * channels; i++)
+            for (int b = k->depth - 1; b >= 0; b--, bit++)
+                data[y][bit / 8] |=
+                    (uint8_t)((sample(k, in_box(i / channels, y), i % channels) >> b & 1)
+                              << (7 - bit % 8));
+    }
+    png_write_image(png, rows);
+    png_write_end(png, NULL);
+    png_destroy_write_struct(&png, &info);
+    fclose(f);
+}
+
+static void every_kind_is_read(void **state)
+{
+    (void)state;
+    enum { GRAY = 0, RGB = 2, INDEXED = 3, GRAY_ALPHA = 4, RGB_ALPHA = 6 };
+    static const struct kind kinds[] = {
+        {GRAY, 1, 0},    {GRAY, 2, 0},    {GRAY, 4, 0},    {GRAY, 8, 0},       {GRAY, 16, 0},
+        {GRAY, 1, 1},    {GRAY, 8, 1},    {GRAY, 16, 1},   {GRAY_ALPHA, 8, 0}, {GRAY_ALPHA, 16, 0},
+        {RGB, 8, 0},     {RGB, 16, 0},    {RGB, 8, 1},     {RGB, 16, 1},       {INDEXED, 1, 0},
+        {INDEXED, 2, 1}, {INDEXED, 4, 0}, {INDEXED, 8, 1}, {RGB_ALPHA, 8, 0},  {RGB_ALPHA, 16, 0},
+    };
+    for (size_t i = 0; i < 2 * sizeof kinds / sizeof *kinds; i++) {
+        const struct kind *k = &kinds[i / 2];
+        struct png_file f;
+        struct err e;
+        write_kind(in_folder("kind.png"), k, i % 2 ? PNG_INTERLACE_ADAM7 : PNG_INTERLACE_NONE);
+        assert_int_equal(png_load(in_folder("kind.png"), true, &f, &e), 0);
+        assert_true(f.width == W && f.height == H);
+        for (int p = 0; p < W * H; p++) {
+            uint8_t want[4];
+            expect(k, in_box(p % W, p / W), want);
+            if (memcmp(want, f.rgba + 4 * p, 4) != 0)
+                fail_msg("type %d, %d bits, key %d, interlaced %zu: pixel %d is %d %d %d %d",
+                         k->type, k->depth, k->key, i % 2, p, f.rgba[4 * p], f.rgba[4 * p + 1],
+                         f.rgba[4 * p + 2], f.rgba[4 * p + 3]);
+        }
+        png_file_free(&f);
+    }
+    unlink(in_folder("kind.png"));
+}
+
 /* A header that promises 4 gigapixels must not make us allocate them. */
 static void huge_sizes_are_refused(void **state)
 {
@@ -201,6 +312,7 @@ static void huge_sizes_are_refused(void **state)
         put32(data + 29, ~crc);
         assert_int_equal(png_decode(data, size, true, &f, &e), -1);
         print_message("%u x %u: %s\n", sizes[i][0], sizes[i][1], e.text);
+        assert_true(!sizes[i][0] || strstr(e.text, "in all are read"));
     }
     free(data);
 }
@@ -315,6 +427,7 @@ int main(void)
         cmocka_unit_test(palettes_round_trip),
         cmocka_unit_test(texts_round_trip),
         cmocka_unit_test(broken_files_are_refused),
+        cmocka_unit_test(every_kind_is_read),
         cmocka_unit_test(huge_sizes_are_refused),
         cmocka_unit_test(writing_is_atomic),
         cmocka_unit_test(a_full_disk_leaves_the_old_file),

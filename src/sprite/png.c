@@ -287,8 +287,6 @@ static void read_png(struct reader *r)
     png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
     png_read_info(png, r->info);
     png_uint_32 w = png_get_image_width(png, r->info), h = png_get_image_height(png, r->info);
-    if ((uint64_t)w * h > PNG_MAX_PIXELS)
-        png_error(png, "too many pixels");
     r->out->width = (int)w;
     r->out->height = (int)h;
     if (r->want_pixels) {
@@ -306,6 +304,23 @@ static int run_reader(struct reader *r)
     return 0;
 }
 
+static uint32_t number(const uint8_t *p)
+{
+    return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+/* Before libpng, whose words for it name no size. */
+static int check_size(const uint8_t *data, size_t size, struct err *e)
+{
+    if (size < 24 || memcmp(data + 12, "IHDR", 4) != 0)
+        return 0;
+    uint32_t w = number(data + 16), h = number(data + 20);
+    if (w <= PNG_MAX_SIDE && h <= PNG_MAX_SIDE && (uint64_t)w * h <= PNG_MAX_PIXELS)
+        return 0;
+    return err_set(e, "a PNG of %ux%u pixels: %d a side and %d million in all are read", w, h,
+                   PNG_MAX_SIDE, PNG_MAX_PIXELS / 1000000);
+}
+
 int png_decode(const uint8_t *data, size_t size, bool want_pixels, struct png_file *out,
                struct err *e)
 {
@@ -314,6 +329,8 @@ int png_decode(const uint8_t *data, size_t size, bool want_pixels, struct png_fi
     memset(out, 0, sizeof *out);
     if (!png_is(data, size))
         return err_set(e, "not a PNG file");
+    if (check_size(data, size, e))
+        return -1;
     r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &why, on_error, on_warning);
     r.info = r.png ? png_create_info_struct(r.png) : NULL;
     int rc = r.info ? run_reader(&r) : -1;
