@@ -1,5 +1,6 @@
-/* See names.h. Sizes and licences were written down without asking the hub, so that the list needs no
- * network: for a size the server's own is what counts, for a licence the repository's model card. */
+/* See names.h. Sizes and licences were written down without asking the hub, so that the list needs
+ * no network: for a size the server's own is what counts, for a licence the repository's model
+ * card. */
 #include "pull/names.h"
 
 #include <string.h>
