@@ -184,7 +184,7 @@ $(SHIM_SO): $(SHIM_OBJ) $(CUDA_SRC:%=$(BUILD)/shim/%.o)
 # -- on a machine with a GPU and nothing else ------------------------------------------------------
 
 # Only CUDA's toolkit with cuDNN, make, a C compiler and python3 are needed. VIA=shim runs all of it
-# through the shim, without a GPU: it proves the harness.
+# through the shim, without a GPU: it exercises the harness.
 GPU_BUILD   = build/bare
 GPU_MAKE    = $(MAKE) --no-print-directory BARE=1 BUILD=$(GPU_BUILD) PKG_CONFIG=false
 GPU_OBJECT  = $(if $(VIA),$(GPU_BUILD)/shim/libspritty_cuda.so,$(GPU_BUILD)/libspritty_cuda.so)
@@ -314,6 +314,15 @@ $(BUILD)/test_%: tests/test_%.c $(LIB) Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
 	$(Q)$(COMPILE) -Itests -MF $@.d -o $@ $< $(EXTRA) $(LIB) $(LDFLAGS) $(TEST_LIBS) $(LIBS)
+
+# A stand-in for the driver's library, in the place of the real one.
+NVML_SO = $(BUILD)/tests/fake_nvml.so
+$(NVML_SO): tests/fake_nvml/fake_nvml.c src/engine/nvml_abi.h Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  cc    $<"
+	$(Q)$(CC) -std=c17 -O1 $(WARN) -fPIC -shared -Isrc -o $@ $<
+$(BUILD)/test_gpu_meters: $(NVML_SO)
+$(BUILD)/test_gpu_meters: EXTRA = -DFAKE_NVML='"$(NVML_SO)"' $(CUDA_FLAGS)
 
 SHIM_TESTS = $(BUILD)/test_gpu $(BUILD)/test_gpu_networks
 $(SHIM_TESTS): $(SHIM_OBJ)

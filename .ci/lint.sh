@@ -26,7 +26,7 @@ omp|src/(base/parallel|ops/)
 cuda.*|gpu/
 cudnn.*|gpu/|tests/gpu_shim/fake/
 cublas.*|gpu/|tests/gpu_shim/fake/
-nvml|gpu/
+nvml|tests/test_gpu_meters\.c
 '
 echo "$homes" | while IFS='|' read -r header home; do
     [ -n "$header" ] || continue

@@ -10,6 +10,7 @@
 #include "base/jsonw.h"
 #include "base/paths.h"
 #include "cli/options.h"
+#include "engine/gpu_meters.h"
 #include "engine/job.h"
 #include "pull/pull.h"
 #include "ops/cuda.h"
@@ -78,6 +79,33 @@ static void check_cuda(struct checks *all)
     }
     snprintf(c->value, sizeof c->value, "%s", driver ? "an NVIDIA driver" : "no NVIDIA driver");
     snprintf(c->hint, sizeof c->hint, "%s%.500s", driver ? "" : "optional; ", e.text);
+}
+
+/* What its driver says of the GPU; no line where none answers. */
+static void check_gpu(struct checks *all)
+{
+    struct gpu_meters g;
+    struct err e = {""};
+    char limit[48] = "";
+    if (gpu_meters_read(&g, &e) != 0)
+        return;
+    if (g.known & GPU_POWER_LIMIT)
+        snprintf(limit, sizeof limit, ", power limit %.0f W", g.watts_limit);
+    struct check *c = add(all, "gpu driver", true, "warning");
+    snprintf(c->value, sizeof c->value, "%s%s for %s", *g.driver ? g.driver : "version not told",
+             limit, g.name);
+    if (g.known & GPU_CAPABILITY) {
+        int sm = g.major * 10 + g.minor;
+        c = add(all, "gpu computes", sm >= 80, "warning");
+        snprintf(c->value, sizeof c->value, "compute capability %d.%d: %s", g.major, g.minor,
+                 sm >= 89   ? "tensor cores with FP16, BF16 and FP8"
+                 : sm >= 80 ? "tensor cores with FP16 and BF16, no FP8"
+                            : "neither BF16 nor FP8");
+        if (sm < 80)
+            snprintf(c->hint, sizeof c->hint,
+                     "spritty's kernels are for compute capability 8.0 and newer");
+    }
+    gpu_meters_close();
 }
 
 static void check_config(struct checks *all)
@@ -189,6 +217,7 @@ int cmd_doctor(struct cli *cli)
     check_cpu(&all);
     check_memory(&all);
     check_cuda(&all);
+    check_gpu(&all);
     check_config(&all);
     check_model(&all, cli);
     check_home(&all);

@@ -7,12 +7,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/gpu_meters.h"
 #include "ui/ui.h"
 
 enum { COLUMNS = 512 };
 
+enum { MACHINE_ROWS = 6, GPU_ROWS = 4 };
+
 struct monitor {
     int top; /* first row of the profile that is seen */
+    enum gpu_watch watch;
+    struct gpu_meters gpu;
     double values[3 * COLUMNS];
     enum role marks[COLUMNS];
 };
@@ -171,6 +176,46 @@ static void value_or(char *out, size_t size, const char *format, double value)
         snprintf(out, size, format, value);
 }
 
+/* " of 700 W": a piece of a line, only when it is known. */
+static void piece(char *out, size_t size, bool known, const char *format, double value)
+{
+    size_t n = strlen(out);
+    if (known)
+        snprintf(out + n, size - n, format, value);
+}
+
+/* The GPU's rows under the machine's; none where none answers. */
+static void draw_gpu(struct ui *ui, struct rect in, int row)
+{
+    const struct monitor *m = ui->monitor;
+    const struct gpu_meters *g = &m->gpu;
+    char text[120], used[32], total[32];
+    bool read = m->watch == GPU_READ, load = read && g->known & GPU_LOAD;
+    if (m->watch == GPU_NONE)
+        return;
+    reading(ui, in, row, "GPU", g->name, NAN);
+    value_or(text, sizeof text, "%.0f%%", load ? g->load * 100 : NAN);
+    reading(ui, in, row + 1, "GPU load", read ? text : "does not answer any more",
+            load ? g->load : NAN);
+    if (!read)
+        return;
+    bool memory = g->known & GPU_MEMORY;
+    text_bytes((double)g->memory_used, used, sizeof used);
+    text_bytes((double)g->memory_total, total, sizeof total);
+    snprintf(text, sizeof text, "%s of %s%s", used, total, g->shares_memory ? ", shared" : "");
+    reading(ui, in, row + 2, "GPU memory", memory ? text : "not told",
+            memory ? (double)g->memory_used / (double)g->memory_total : NAN);
+    *text = '\0';
+    piece(text, sizeof text, g->known & GPU_POWER, "%.0f", g->watts);
+    piece(text, sizeof text, g->known & GPU_POWER && g->known & GPU_POWER_LIMIT, " of %.0f",
+          g->watts_limit);
+    if (*text)
+        strcat(text, " W  ");
+    piece(text, sizeof text, g->known & GPU_CELSIUS, "%.0f C  ", g->celsius);
+    piece(text, sizeof text, g->known & GPU_CLOCK, "%.0f MHz", g->mhz);
+    reading(ui, in, row + 3, "GPU state", *text ? text : "not told", NAN);
+}
+
 static void draw_machine(struct ui *ui, struct rect r)
 {
     const struct live *l = &ui->live;
@@ -192,6 +237,7 @@ static void draw_machine(struct ui *ui, struct rect r)
     reading(ui, in, 4, "power", text, NAN);
     value_or(text, sizeof text, "%.0f MHz", m->mhz);
     reading(ui, in, 5, "clock", text, NAN);
+    draw_gpu(ui, in, MACHINE_ROWS);
 }
 
 /* ---- the slowest operations ---- */
@@ -242,13 +288,16 @@ static void monitor_draw(struct ui *ui, struct rect r)
     int right = r.w >= 100 ? r.w * 2 / 5 : r.w / 2, left = r.w - right;
     int upper = r.h / 2, lower = r.h - upper;
     int stages = r.h >= 32 ? 9 : upper;
+    ui->monitor->watch = gpu_meters_latest(&ui->monitor->gpu);
+    int machine = 2 + MACHINE_ROWS + (ui->monitor->watch != GPU_NONE ? GPU_ROWS : 0);
     draw_steps(ui, (struct rect){r.y, r.x, upper, left});
     draw_memory(ui, (struct rect){r.y + upper, r.x, lower, left});
     struct rect side = {r.y, r.x + left, stages, right};
     if (r.h >= 32) {
         draw_stages(ui, side);
-        draw_machine(ui, (struct rect){r.y + stages, r.x + left, 8, right});
-        draw_profile(ui, (struct rect){r.y + stages + 8, r.x + left, r.h - stages - 8, right});
+        draw_machine(ui, (struct rect){r.y + stages, r.x + left, machine, right});
+        draw_profile(
+            ui, (struct rect){r.y + stages + machine, r.x + left, r.h - stages - machine, right});
     } else {
         draw_stages(ui, side);
         if (ui->live.profiling || ui->live.profile_rows)
