@@ -193,7 +193,10 @@ static void draw_gpu(struct ui *ui, struct rect in, int row)
     bool read = m->watch == GPU_READ, load = read && g->known & GPU_LOAD;
     if (m->watch == GPU_NONE)
         return;
-    reading(ui, in, row, "GPU", g->name, NAN);
+    if (in.h >= row + GPU_ROWS)
+        reading(ui, in, row, "GPU", g->name, NAN);
+    else
+        row--; /* low terminals go without the name */
     value_or(text, sizeof text, "%.0f%%", load ? g->load * 100 : NAN);
     reading(ui, in, row + 1, "GPU load", read ? text : "does not answer any more",
             load ? g->load : NAN);
