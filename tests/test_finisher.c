@@ -61,6 +61,7 @@ static void the_last_question_is_answered(void **state)
         wait_for(f, last, 16);
     }
     finisher_free(f);
+    settings_free(&s);
 }
 
 static void leaving_waits_for_what_runs(void **state)
