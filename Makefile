@@ -334,7 +334,8 @@ $(BUILD)/test_gpu_library: $(SHIM_OBJ) $(LIBRARY_OBJ)
 $(BUILD)/test_gpu_library: EXTRA = $(if $(NO_LIBRARY),-DNO_LIBRARY='"$(NO_LIBRARY)"',$(SHIM_OBJ) \
                                    $(LIBRARY_OBJ))
 # The real cuDNN, asked about a device that is only described.
-NO_DNN = $(or $(NO_LIBRARY),$(if $(filter %libcudnn.so %libcudnn.so.9,$(CUDA_LIBS)),,there is no \
+NO_DNN = $(or $(NO_LIBRARY),$(if $(filter $(shell uname -m)-%,$(shell $(CC) -dumpmachine)),,the \
+    libraries here are not for the machine that this is compiled for),$(if $(filter %libcudnn.so %libcudnn.so.9,$(CUDA_LIBS)),,there is no \
            cuDNN here),$(if $(SAN),cuDNN is not made for sanitizers))
 $(BUILD)/test_cudnn: $(if $(NO_DNN),,gpu/dnn.c gpu/dnn_shapes.c)
 $(BUILD)/test_cudnn: EXTRA = $(if $(NO_DNN),-DNO_DNN='"$(NO_DNN)"',gpu/dnn.c gpu/dnn_shapes.c \
