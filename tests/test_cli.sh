@@ -213,7 +213,6 @@ check refuses_models refuses_models
 refuses_what_is_not_built() {
     refuses 1 "cuda" "$spritty" gen x $gen -d cuda
     refuses 1 "fp8" "$spritty" gen x $gen --precision fp8
-    refuses 1 "memory modes are not built yet" "$spritty" gen x $gen --memory speed
     refuses 1 "multiples of" "$spritty" gen x -m "$model" --size 65x64
 }
 check refuses_what_is_not_built refuses_what_is_not_built

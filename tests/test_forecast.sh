@@ -40,6 +40,7 @@ compare --precision fp32
 compare --batch 4
 compare --size 256x256
 compare --hires 2 --steps 4
+compare --size 768x768 --steps 1 --memory constrained
 "$spritty" gen "a cat" -m "$here/models/tiny" --steps 2 -s 1 -q --raw -o start.png >/dev/null
 compare --image start.png --steps 4 --hires 1.5 --hires-upscale lanczos
 compare --refiner "$here/models/tiny" --steps 4

@@ -209,14 +209,6 @@ static int lowest_layer(struct settings *s, const char *model, struct err *e)
     return settings_set(s, "size", text, e);
 }
 
-static int refuse_unbuilt(const struct settings *s, struct err *e)
-{
-    if (strcmp(s->memory, "auto"))
-        return err_set(e, "--memory %s: memory modes are not built yet; leave it at auto",
-                       s->memory);
-    return 0;
-}
-
 /* ---- the job ---- */
 
 /* Textual inversions: the user's, and those beside the model. */
@@ -261,6 +253,7 @@ static void point(struct job *j)
         .sigmas = s->sigmas,
         .compat = compat_by_name(s->compat),
         .rng = rng_by_name(s->rng),
+        .memory = memory_by_name(s->memory),
         .loras = j->loras->use,
         .lora_count = j->loras->count,
     };
@@ -299,9 +292,8 @@ int job_prepare(struct job *j, const struct settings *flags, const char *preset,
                 struct err *e)
 {
     struct settings *s = &j->settings;
-    if (job_settle(j, flags, preset, e) || refuse_unbuilt(s, e) ||
-        finishing_prepare(&j->finishing, s, j->cell, e) || need_seed(s, e) ||
-        inputs_prepare(&j->inputs, s, e))
+    if (job_settle(j, flags, preset, e) || finishing_prepare(&j->finishing, s, j->cell, e) ||
+        need_seed(s, e) || inputs_prepare(&j->inputs, s, e))
         return -1;
     if (job_prompts_make(&j->prompts, s, prompt, e) < 0)
         return -1;

@@ -82,7 +82,7 @@ static int decode_wide(struct pipeline *p, const struct tensor *latent, int widt
     return rc;
 }
 
-int decode_image(struct pipeline *p, const struct tensor *latent, int width, int height,
+int decode_whole(struct pipeline *p, const struct tensor *latent, int width, int height,
                  float *pixels, struct notes *notes, struct err *e)
 {
     size_t count = (size_t)width * (size_t)height * 3;

@@ -29,6 +29,8 @@ static int check_size(const struct model_config *m, const struct gen_params *g, 
 static const char *const CONTENTS[] = {"original", "grey", "noise", "nothing", NULL};
 static const char *const TILINGS[] = {"off", "x", "y", "xy", NULL};
 
+static const char *const MEMORIES[] = {"auto", "speed", "balanced", "constrained", NULL};
+
 static int find(const char *const *list, const char *name)
 {
     for (int i = 0; list[i]; i++)
@@ -45,6 +47,16 @@ const char *content_name(int i)
 int content_by_name(const char *name)
 {
     return find(CONTENTS, name);
+}
+
+const char *memory_name(int i)
+{
+    return i >= 0 && i <= MEMORY_CONSTRAINED ? MEMORIES[i] : NULL;
+}
+
+int memory_by_name(const char *name)
+{
+    return find(MEMORIES, name);
 }
 
 const char *tiling_name(int i)
@@ -142,6 +154,8 @@ int gen_params_check(const struct model_config *m, const struct gen_params *g, s
         return err_set(e, "no such scheduler");
     if (!compat_name(g->compat) || !rng_name(g->rng))
         return err_set(e, "no such compat or rng");
+    if (!memory_name(g->memory))
+        return err_set(e, "no such memory mode");
     if (!empty_negative_name(g->empty_negative))
         return err_set(e, "no such empty_negative");
     if (g->clip_skip < -MAX_LAYERS || g->clip_skip > MAX_LAYERS)

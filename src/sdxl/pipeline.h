@@ -72,6 +72,12 @@ int content_by_name(const char *name);
 const char *upscale_name(int i); /* NULL past the end */
 int upscale_by_name(const char *name);
 
+/* What of speed is given for memory: tiles of 1024 or of 512 pixels when larger pictures are
+ * decoded. */
+enum memory_mode { MEMORY_AUTO, MEMORY_SPEED, MEMORY_BALANCED, MEMORY_CONSTRAINED };
+const char *memory_name(int i); /* NULL past the end */
+int memory_by_name(const char *name);
+
 const char *tiling_name(int i); /* "off", "x", "y", "xy": i is enum pad bits */
 int tiling_by_name(const char *name);
 
@@ -91,6 +97,7 @@ struct gen_params {
     const char *sigmas;     /* a list in place of steps and scheduler; NULL or "": none */
     int compat, rng;        /* compat_by_name, rng_by_name */
     unsigned tiling;        /* enum pad bits */
+    int memory;             /* enum memory_mode; auto is speed */
 
     /* guidance */
     float cfg_rescale;         /* 0: none */

@@ -7,7 +7,7 @@
  *   sample.c    one pass: the model, guidance, masks, the sampler's loop
  *   start.c     what a pass begins with: noise, an encoded image
  *   hires.c     the first picture enlarged
- *   decode.c    latents to bytes
+ *   decode.c    latents to bytes; decode_image.c: one picture; decode_tiles.c: in pieces
  *   open.c      models and backends; plan.c: the forecast; params.c: what is accepted
  */
 #ifndef SPRITTY_PIPELINE_PRIV_H
@@ -39,6 +39,7 @@ struct pipeline {
     struct pipeline *shadow;  /* the same over the dry backend, made by the first run */
     struct ops *profile;      /* around ops, made by the first run that asks for it */
     struct wide *wide;        /* decodes in bf16 what FP16 cannot; NULL: not needed so far */
+    int tile;                 /* pixels: larger pictures are decoded in tiles; 0: never */
     char device[16];          /* as asked for */
     double load_ms;
     int threads;                                   /* as asked for; 0: all cores */
@@ -146,9 +147,14 @@ int decode_all(struct run *, const struct tensor *latents, int width, int height
 
 /* ---- open.c ---- */
 
-/* latent [1, h, w, c] -> width x height x 3 on the host, -1 to 1 (decode_image.c). */
+/* latent [1, h, w, c] -> width x height x 3 on the host, -1 to 1: at once
+ * (decode_image.c); in tiles where p->tile says so and there is more than one (decode_tiles.c). */
+int decode_whole(struct pipeline *, const struct tensor *latent, int width, int height,
+                 float *pixels, struct notes *, struct err *);
 int decode_image(struct pipeline *, const struct tensor *latent, int width, int height,
                  float *pixels, struct notes *, struct err *);
+/* The side of a tile in pixels for a memory mode; 0: pictures are decoded whole. */
+int memory_tile(int memory);
 /* How many are infinite or no numbers. */
 size_t count_bad(const float *values, size_t count);
 void wide_free(struct wide *); /* NULL: nothing */

@@ -17,6 +17,20 @@
  * everything else (17 to 20 MB; tests/test_forecast.sh). */
 static const size_t RUNTIME_BYTES = (size_t)18 << 20;
 
+/* The pictures on the host while the last is decoded: floats, bytes, and where there are tiles one
+ * and a row of them. */
+static size_t picture_bytes(const struct gen_params *g)
+{
+    size_t w = (size_t)(g->hires_width > 0 ? g->hires_width : g->width);
+    size_t h = (size_t)(g->hires_width > 0 ? g->hires_height : g->height);
+    size_t side = (size_t)memory_tile(g->memory);
+    size_t all = w * h * 3 * (sizeof(float) + (size_t)g->batch);
+    if (side == 0 || (w <= side && h <= side))
+        return all;
+    size_t tile_w = w < side ? w : side, tile_h = h < side ? h : side;
+    return all + tile_h * (w + tile_w) * 3 * sizeof(float);
+}
+
 static int run_dry(struct pipeline *p, const struct gen_params *g, struct plan_result *out,
                    struct err *e)
 {
@@ -81,7 +95,7 @@ int pipeline_plan(const char *model, const struct pipeline_options *opt, const s
     if (rc == 0) {
         copy_stages(p->ops, out);
         size_t more = out->bytes_activations > merge ? out->bytes_activations : merge;
-        out->bytes_peak = now + RUNTIME_BYTES + out->bytes_weights + more;
+        out->bytes_peak = now + RUNTIME_BYTES + out->bytes_weights + more + picture_bytes(g);
     }
     pipeline_close(p);
     return rc;
