@@ -210,6 +210,7 @@ static void test_bf16_retry(void **state)
     assert_int_equal(decode_image(p, &x, SIDE, SIDE, again, &notes, &e), 0);
     assert_memory_equal(pixels, again, sizeof pixels);
     assert_int_equal(notes.count, 1);
+    notes_free(&notes);
     p->ops->release(p->ops, &x);
     pipeline_close(p);
 }
