@@ -13,7 +13,7 @@ BUILD  ?= build
 CC     ?= cc
 OPT    ?= -O3
 PREFIX ?= /usr/local
-PKGS    = libpng inih libcjson libutf8proc zlib ncursesw sqlite3 libsixel chafa libcurl
+PKGS    = libpng inih libcjson libutf8proc zlib ncursesw sqlite3 libsixel chafa libcurl hiredis
 
 PKG_CONFIG ?= pkg-config
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)

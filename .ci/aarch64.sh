@@ -6,7 +6,7 @@
 root=$PWD/build/aarch64/root
 packages='libdnnl-dev libpng-dev libinih-dev libcjson-dev libutf8proc-dev zlib1g-dev libcmocka-dev
     libncurses-dev libsixel-dev libchafa-dev libglib2.0-dev libsqlite3-dev libvterm-dev
-    libcurl4-openssl-dev'
+    libcurl4-openssl-dev libhiredis-dev'
 
 skip() {
     echo "aarch64-test skipped: $1"
@@ -33,6 +33,7 @@ fetch() {
         dpkg-deb -x "$deb" "$root.part" || return 1
     done
     rm -rf $apt "$root"
+    echo "$packages" >"$root.part/packages"
     mv "$root.part" "$root"
     # Absolute links (libm.so) mean the root that they lie in.
     find "$root" -type l -lname '/*' | while read -r link; do
@@ -40,7 +41,8 @@ fetch() {
     done
 }
 
-if [ ! -d "$root" ]; then
+if [ "$(cat "$root/packages" 2>/dev/null)" != "$packages" ]; then
+    rm -rf "$root.part"
     fetch >build/aarch64.log 2>&1 || skip "Debian's arm64 packages cannot be had (build/aarch64.log)"
 fi
 

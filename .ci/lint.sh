@@ -18,7 +18,8 @@ utf8proc|src/(import/utf8|sdxl/textnorm|ui/editor|ui/glyph|term/input)\.[ch]
 (chafa/)?chafa|src/term/chafa\.c
 vterm|tests/
 sqlite3|src/store/|tests/store_help\.h
-curl/curl|src/pull/
+curl/curl|src/pull/|src/queue/wire\.c
+hiredis/.*|src/queue/wire\.c
 n?curses(w/.*)?|src/ui/screen\.c
 term|src/ui/screen\.c
 pthread|src/(base/(parallel|worker)|engine/|pull/)|tests/
@@ -47,7 +48,8 @@ src/store/|(sdxl|ops|ui|term|engine|cli|gpu)/
 src/term/|(sdxl|ops|ui|store|engine|cli|gpu)/
 src/import/|(ops|ui|term|store|engine|cli|gpu|pull)/
 src/pull/|(ops|ui|term|store|engine|sprite|cli|gpu|prompt|import)/
-src/engine/|(ops/(ops_|cpu|ref)|ui|term|cli|gpu)
+src/queue/|(ops|ui|term|cli|gpu|import|pull)/
+src/engine/|(ops/(ops_|cpu|ref)|ui|term|cli|gpu|queue)
 src/ui/|(sdxl|ops|cli|gpu)/
 src/ui/|engine/(job|meta|ring)
 '
