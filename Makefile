@@ -97,7 +97,7 @@ LIBRARY_OBJ = $(if $(NO_LIBRARY),,$(LIBRARY:%=$(BUILD)/shim/%.o))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
 .DEFAULT_GOAL := all
-.PHONY: all help setup setup-dev doctor run gpu gpu-test gpu-bench test check build-tests bench asan tsan tsan-threads \
+.PHONY: all docs help setup setup-dev doctor run gpu gpu-test gpu-bench test check build-tests bench asan tsan tsan-threads \
         run-threaded fuzz fuzzers lint format \
         aarch64-test man install uninstall clean
 
@@ -217,7 +217,7 @@ test: setup ## set up, build, and run every test that this machine can
 
 build-tests: $(BUILD)/spritty $(TESTS)
 check: build-tests
-	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(TESTS) $(SCRIPTS)
+	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(SCRIPTS) $(TESTS)
 
 asan: ## the quick tests under the address and undefined behaviour sanitizers
 	@SPRITTY_QUICK=1 ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1 \
@@ -246,6 +246,8 @@ fuzz: ## each fuzzer for FUZZ_SECONDS=60, one a core (needs clang)
 	    SAN=address,undefined,fuzzer-no-link
 	@printf '%s\n' $(FUZZERS) | xargs -P $$(nproc) -I {} sh tests/fuzz.sh {} $(FUZZ_SECONDS)
 
+docs: $(BUILD)/spritty ## docs/commands.md, from what --help says
+	@sh .ci/commands.sh $(BUILD)/spritty >docs/commands.md.new && mv docs/commands.md.new docs/commands.md
 lint: ## formatting, line and file lengths, who includes whom
 	@sh .ci/lint.sh
 format: ## rewrites src and tests with clang-format

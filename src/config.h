@@ -25,7 +25,7 @@ struct settings {
         *memory;
     char *sigmas, *compat, *rng, *output;
     char *image, *mask, *mask_content, *fit, *backdrop, *hires_upscale, *refiner, *tiling, *vae;
-    int steps, batch, threads, width, height;
+    int steps, max_steps, batch, threads, width, height;
     int mask_grow, hires_steps, hires_size[2], original_size[2], crop[2], target_size[2];
     double cfg, cfg_rescale, cfg_start, cfg_end, denoise, mask_blur, hires, hires_denoise;
     double refiner_switch, aesthetic, negative_aesthetic;

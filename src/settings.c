@@ -69,11 +69,11 @@ static const struct settings_key table[] = {
      GROUP_TEXT, "styles", PICK_STYLES},
     {"dynamic", KEY_FLAG, AT(dynamic), 0, 0, NULL, "expand {a|b} and __wildcard__ in prompts",
      GROUP_TEXT, "wildcards", PICK_NONE},
-    {"wildcard_seed", KEY_INT, AT(wildcard_seed), 0, INT_MAX, NULL,
+    {"wildcard-seed", KEY_INT, AT(wildcard_seed), 0, INT_MAX, NULL,
      "what they pick; else the seed decides", GROUP_TEXT, "their seed", PICK_NONE},
-    {"clip_skip", KEY_INT, AT(clip_skip), -32, 32, NULL,
+    {"clip-skip", KEY_INT, AT(clip_skip), -32, 32, NULL,
      "text encoders' layer from the end; 0 is 2, SDXL's", GROUP_TEXT, "clip skip", PICK_NONE},
-    {"empty_negative", KEY_CHOICE, AT(empty_negative), 0, 0, empty_negative_name,
+    {"empty-negative", KEY_CHOICE, AT(empty_negative), 0, 0, empty_negative_name,
      "no negative prompt: zeros, or encode \"\"", GROUP_TEXT, "no negative", PICK_NONE},
     {"model", KEY_TEXT, AT(model), 0, 0, NULL, "folder, .safetensors file, or name of a model",
      GROUP_MODEL, "model", PICK_MODEL},
@@ -91,21 +91,21 @@ static const struct settings_key table[] = {
      "RRGGBB behind a transparent image; auto is the model's", GROUP_IMAGE, "backdrop", PICK_NONE},
     {"mask", KEY_TEXT, AT(mask), 0, 0, NULL, "PNG: white is painted anew, black stays", GROUP_IMAGE,
      "mask", PICK_IMAGE},
-    {"mask_blur", KEY_REAL, AT(mask_blur), 0, 64, NULL, "pixels by which its edge is softened",
+    {"mask-blur", KEY_REAL, AT(mask_blur), 0, 64, NULL, "pixels by which its edge is softened",
      GROUP_IMAGE, "mask blur", PICK_NONE},
-    {"mask_grow", KEY_INT, AT(mask_grow), -256, 256, NULL, "pixels by which it grows, or shrinks",
+    {"mask-grow", KEY_INT, AT(mask_grow), -256, 256, NULL, "pixels by which it grows, or shrinks",
      GROUP_IMAGE, "mask grow", PICK_NONE},
-    {"mask_content", KEY_CHOICE, AT(mask_content), 0, 0, content_name,
+    {"mask-content", KEY_CHOICE, AT(mask_content), 0, 0, content_name,
      "what lies under the mask at the start", GROUP_IMAGE, "under mask", PICK_NONE},
     {"hires", KEY_REAL, AT(hires), 1, 8, NULL, "second pass, so many times larger; 1 is none",
      GROUP_IMAGE, "hires", PICK_NONE},
-    {"hires_size", KEY_SIZE, AT(hires_size), 8, 16384, NULL, "second pass at this size",
+    {"hires-size", KEY_SIZE, AT(hires_size), 8, 16384, NULL, "second pass at this size",
      GROUP_IMAGE, "hires size", PICK_NONE},
-    {"hires_upscale", KEY_CHOICE, AT(hires_upscale), 0, 0, upscale_name,
+    {"hires-upscale", KEY_CHOICE, AT(hires_upscale), 0, 0, upscale_name,
      "how it is enlarged before", GROUP_IMAGE, "hires by", PICK_NONE},
-    {"hires_denoise", KEY_REAL, AT(hires_denoise), 0, 1, NULL, "how much of it is made new",
+    {"hires-denoise", KEY_REAL, AT(hires_denoise), 0, 1, NULL, "how much of it is made new",
      GROUP_IMAGE, "hires dn.", PICK_NONE},
-    {"hires_steps", KEY_INT, AT(hires_steps), 0, MAX_STEPS, NULL,
+    {"hires-steps", KEY_INT, AT(hires_steps), 0, MAX_STEPS, NULL,
      "steps of the second pass; 0 is as many as steps", GROUP_IMAGE, "hires steps", PICK_NONE},
     {"tiling", KEY_CHOICE, AT(tiling), 0, 0, tiling_name, "edges that meet when it is repeated",
      GROUP_PICTURE, "tiling", PICK_NONE},
@@ -113,23 +113,23 @@ static const struct settings_key table[] = {
      GROUP_MODEL, "vae", PICK_WEIGHTS},
     {"refiner", KEY_TEXT, AT(refiner), 0, 0, NULL, "an SDXL refiner for the last steps",
      GROUP_MODEL, "refiner", PICK_MODEL},
-    {"refiner_switch", KEY_REAL, AT(refiner_switch), 0, 1, NULL,
+    {"refiner-switch", KEY_REAL, AT(refiner_switch), 0, 1, NULL,
      "where on the schedule the refiner takes over", GROUP_MODEL, "refiner at", PICK_NONE},
     {"aesthetic", KEY_REAL, AT(aesthetic), 0, 10, NULL, "the score that the refiner is told",
      GROUP_GUIDANCE, "aesthetic", PICK_NONE},
-    {"negative_aesthetic", KEY_REAL, AT(negative_aesthetic), 0, 10, NULL,
+    {"negative-aesthetic", KEY_REAL, AT(negative_aesthetic), 0, 10, NULL,
      "the same for the negative prompt", GROUP_GUIDANCE, "neg. aesth.", PICK_NONE},
-    {"cfg_rescale", KEY_REAL, AT(cfg_rescale), 0, 1, NULL, "against burnt colours of a high cfg",
+    {"cfg-rescale", KEY_REAL, AT(cfg_rescale), 0, 1, NULL, "against burnt colours of a high cfg",
      GROUP_GUIDANCE, "rescale", PICK_NONE},
-    {"cfg_start", KEY_REAL, AT(cfg_start), 0, 1, NULL, "guidance begins at this share of the steps",
+    {"cfg-start", KEY_REAL, AT(cfg_start), 0, 1, NULL, "guidance begins at this share of the steps",
      GROUP_GUIDANCE, "cfg from", PICK_NONE},
-    {"cfg_end", KEY_REAL, AT(cfg_end), 0.001, 1, NULL,
+    {"cfg-end", KEY_REAL, AT(cfg_end), 0.001, 1, NULL,
      "and ends at this one; beyond, steps are faster", GROUP_GUIDANCE, "cfg until", PICK_NONE},
-    {"original_size", KEY_SIZE, AT(original_size), 1, 16384, NULL,
+    {"original-size", KEY_SIZE, AT(original_size), 1, 16384, NULL,
      "size that the model is told; the picture's own", GROUP_GUIDANCE, "told size", PICK_NONE},
     {"crop", KEY_SIZE, AT(crop), 0, 16384, NULL, "LEFTxTOP cut off, that the model is told",
      GROUP_GUIDANCE, "told crop", PICK_NONE},
-    {"target_size", KEY_SIZE, AT(target_size), 1, 16384, NULL,
+    {"target-size", KEY_SIZE, AT(target_size), 1, 16384, NULL,
      "size after the crop, that the model is told", GROUP_GUIDANCE, "told target", PICK_NONE},
     {"device", KEY_CHOICE, AT(device), 0, 0, device_choice, "what computes", GROUP_MACHINE,
      "device", PICK_NONE},
@@ -139,6 +139,9 @@ static const struct settings_key table[] = {
      "memory", PICK_NONE},
     {"threads", KEY_INT, AT(threads), 0, 1024, NULL, "CPU threads; 0 is one a core", GROUP_MACHINE,
      "threads", PICK_NONE},
+    {"max-steps", KEY_INT, AT(max_steps), 0, MAX_STEPS, NULL,
+     "never more steps than these, whatever is asked; 0: any", GROUP_MACHINE, "most steps",
+     PICK_NONE},
     {"raw", KEY_FLAG, AT(raw), 0, 0, NULL, "the decoded image, unfinished", GROUP_FINISH, "raw",
      PICK_NONE},
     {"cell", KEY_TEXT, AT(cell), 0, 0, NULL,
@@ -202,10 +205,18 @@ const struct settings_key *settings_key(int i)
     return i >= 0 && i < KEYS ? &table[i] : NULL;
 }
 
+/* "hires-size" is "hires_size" as well. */
+static bool is_named(const char *name, const char *key)
+{
+    for (; *name && (*key == *name || (*key == '_' && *name == '-')); name++)
+        key++;
+    return !*name && !*key;
+}
+
 int settings_key_index(const char *name)
 {
     for (int i = 0; i < KEYS; i++)
-        if (!strcmp(table[i].name, name))
+        if (is_named(table[i].name, name))
             return i;
     return -1;
 }

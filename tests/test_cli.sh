@@ -82,14 +82,13 @@ prints_help() {
 check prints_help prints_help
 
 # The README's table of options is what `gen --help` prints.
-readme_has_the_options() {
-    "$spritty" gen --help | grep '^   *-' >options
-    [ -s options ]
-    while read -r line; do
-        grep -qF -- "$line" "$here/README.md" || { echo "not in README.md: $line"; return 1; }
-    done <options
+docs_have_the_options() {
+    sh "$here/.ci/commands.sh" "$spritty" | diff "$here/docs/commands.md" - || {
+        echo "docs/commands.md is not what --help says: make docs"
+        return 1
+    }
 }
-check readme_has_the_options readme_has_the_options
+check docs_have_the_options docs_have_the_options
 
 refuses_usage() {
     refuses 2 "needs PROMPT" "$spritty" gen
@@ -160,7 +159,7 @@ check random_seed_names_the_file random_seed_names_the_file
 
 presets_and_config() {
     mkdir -p config/spritty
-    printf '[preset mine]\nbase = draft\nsteps = 3\nprompt = <{prompt}>\n' >config/spritty/config.ini
+    printf '[preset mine]\nbase = preview\nsteps = 3\nprompt = <{prompt}>\n' >config/spritty/config.ini
     "$spritty" gen slime $gen -p mine -s 1 -o a.png -q --json >out
     grep -q '"prompt": "<slime>".*"steps": 2.*"sampler": "dpmpp_2m", "scheduler": "karras"' out
     refuses 1 "did you mean 'mine'" "$spritty" gen slime $gen -p mien
@@ -305,8 +304,8 @@ imports_and_exports() {
     for i in e f; do pixels $i.png >$i.raw; done
     cmp e.raw f.raw
     "$spritty" import e.png -q >e.ini
-    for i in 'image = a.png' 'denoise = 0.6' 'hires = 1.5' 'hires_denoise = 0.5' 'tiling = x' \
-        'cfg_rescale = 0.3'; do grep -q "^$i\$" e.ini || { echo "no $i"; cat e.ini; return 1; }; done
+    for i in 'image = a.png' 'denoise = 0.6' 'hires = 1.5' 'hires-denoise = 0.5' 'tiling = x' \
+        'cfg-rescale = 0.3'; do grep -q "^$i\$" e.ini || { echo "no $i"; cat e.ini; return 1; }; done
     refuses 1 "has a preset 'mine' already" "$spritty" import a.png --save mine
     refuses 1 "cannot be a preset's name" "$spritty" import a.png --save 'a]'
     printf 'a cat\nSteps: 3, Sampler: DPM fast, Seed: 1, CFG scale: 2' >t.txt

@@ -73,7 +73,7 @@ static void simple_api(void **state)
         {"steps", "20"},         {"cfg", "6.5"},       {"sampler", "dpmpp_2m"},
         {"scheduler", "karras"}, {"size", "832x1216"}, {"model", "base"},
         {"compat", "comfyui"},   {"denoise", NULL},    {"batch", NULL},
-        {"lora", NULL},          {"clip_skip", NULL},  {"vae", NULL},
+        {"lora", NULL},          {"clip-skip", NULL},  {"vae", NULL},
     };
     for (size_t i = 0; i < sizeof want / sizeof *want; i++)
         expect(&r, want[i][0], want[i][1]);
@@ -170,7 +170,7 @@ static void lora_chain(void **state)
                     "}",
            &r);
     expect(&r, "lora", "pixel:1.2, lcm:te=0.25:unet=0.5, m:te=0:unet=-0.3");
-    expect(&r, "clip_skip", "3");
+    expect(&r, "clip-skip", "3");
     recipe_free(&r);
 }
 
@@ -197,9 +197,9 @@ static void base_and_refiner(void **state)
     expect(&r, "steps", "25");
     expect(&r, "seed", "7");
     expect(&r, "refiner", "refiner");
-    expect(&r, "refiner_switch", "0.8");
+    expect(&r, "refiner-switch", "0.8");
     expect(&r, "aesthetic", "6.5");
-    expect(&r, "negative_aesthetic", "2");
+    expect(&r, "negative-aesthetic", "2");
     expect_note(&r, "the refiner reads the base's text, not its own: 'other'");
     assert_int_equal(r.notes, 1);
     recipe_free(&r);
@@ -237,9 +237,9 @@ static void second_passes(void **state)
                     "\"upscale_method\":\"nearest-exact\",\"scale_by\":1.5}}}",
         &r);
     expect(&r, "hires", "1.5");
-    expect(&r, "hires_upscale", "latent_nearest_exact");
-    expect(&r, "hires_denoise", "0.55");
-    expect(&r, "hires_steps", "20");
+    expect(&r, "hires-upscale", "latent_nearest_exact");
+    expect(&r, "hires-denoise", "0.55");
+    expect(&r, "hires-steps", "20");
     expect(&r, "size", "832x1216");
     assert_int_equal(r.notes, 0);
     recipe_free(&r);
@@ -256,8 +256,8 @@ static void second_passes(void **state)
                       "\"vae\":[\"1\","
                       "2]}}}",
            &r);
-    expect(&r, "hires_size", "1664x2432");
-    expect(&r, "hires_upscale", NULL);
+    expect(&r, "hires-size", "1664x2432");
+    expect(&r, "hires-upscale", NULL);
     expect_note(&r, "node 11 (ImageScale): upscale_method area has no setting here");
     recipe_free(&r);
     /* A third pass, and an enlarged result. */
@@ -306,8 +306,8 @@ static void images_and_masks(void **state)
                  "\"12\":{\"class_type\":\"VAEEncodeForInpaint\",\"inputs\":{\"mask\":[\"10\",1],"
                  "\"pixels\":[\"10\",0],\"vae\":[\"1\",2],\"grow_mask_by\":8}}}",
         &r);
-    expect(&r, "mask_grow", "8");
-    expect(&r, "mask_content", "grey");
+    expect(&r, "mask-grow", "8");
+    expect(&r, "mask-content", "grey");
     expect_note(&r, "the mask is what is transparent in 'in.png'");
     recipe_free(&r);
     import("{" COMMON DECODE("5") KSAMPLER("5", "1", "4", "0.5") "}", &r);
@@ -341,10 +341,10 @@ static void texts(void **state)
         &r);
     expect(&r, "prompt", "a\nred, cat");
     expect(&r, "negative", "");
-    expect(&r, "empty_negative", "zeros");
-    expect(&r, "original_size", "2048x1024");
+    expect(&r, "empty-negative", "zeros");
+    expect(&r, "original-size", "2048x1024");
     expect(&r, "crop", "8x16");
-    expect(&r, "target_size", "1024x512");
+    expect(&r, "target-size", "1024x512");
     expect(&r, "size", "640x640");
     expect_note(&r, "text_l differs from text_g");
     recipe_free(&r);
@@ -543,26 +543,26 @@ static void exports_read_back(void **state)
     (void)state;
     static const char *const cases[][24][2] = {
         {BASIC},
-        {BASIC, {"batch", "4"}, {"clip_skip", "3"}},
-        {BASIC, {"negative", ""}, {"empty_negative", "zeros"}},
-        {BASIC, {"vae", "fixed"}, {"cfg_rescale", "0.7"}, {"lora", "a:0.5, b:te=0:unet=1"}},
+        {BASIC, {"batch", "4"}, {"clip-skip", "3"}},
+        {BASIC, {"negative", ""}, {"empty-negative", "zeros"}},
+        {BASIC, {"vae", "fixed"}, {"cfg-rescale", "0.7"}, {"lora", "a:0.5, b:te=0:unet=1"}},
         {BASIC, {"image", "in.png"}, {"denoise", "0.6"}, {"mask", "m.png"}, {"batch", "2"}},
-        {BASIC, {"original_size", "2048x1024"}, {"crop", "8x16"}, {"target_size", "512x256"}},
+        {BASIC, {"original-size", "2048x1024"}, {"crop", "8x16"}, {"target-size", "512x256"}},
         {BASIC,
          {"hires", "1.5"},
-         {"hires_upscale", "latent_bicubic"},
-         {"hires_denoise", "0.5"},
-         {"hires_steps", "9"}},
+         {"hires-upscale", "latent_bicubic"},
+         {"hires-denoise", "0.5"},
+         {"hires-steps", "9"}},
         {BASIC,
-         {"hires_size", "1536x1152"},
-         {"hires_upscale", "latent_bilinear"},
-         {"hires_denoise", "0.5"},
-         {"hires_steps", "9"}},
+         {"hires-size", "1536x1152"},
+         {"hires-upscale", "latent_bilinear"},
+         {"hires-denoise", "0.5"},
+         {"hires-steps", "9"}},
         {BASIC,
          {"refiner", "refiner"},
-         {"refiner_switch", "0.75"},
+         {"refiner-switch", "0.75"},
          {"aesthetic", "6.5"},
-         {"negative_aesthetic", "2"}},
+         {"negative-aesthetic", "2"}},
     };
     const char *folder = getenv("SPRITTY_EXPORTS"); /* to look at them, or check_comfy.py */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -39,7 +39,7 @@ static void options_and_words_mix(void **state)
     struct err e = {""};
     if (parse(
             &c,
-            "--json|gen|-s|5|a green slime|--steps=8|-qo|x.png|--size|96x64|-d|cpu|-p|draft|--raw",
+            "--json|gen|-s|5|a green slime|--steps=8|-qo|x.png|--size|96x64|-d|cpu|-p|preview|--raw",
             &e))
         fail_msg("%s", e.text);
     assert_string_equal(c.command->name, "gen");
@@ -49,7 +49,7 @@ static void options_and_words_mix(void **state)
     assert_int_equal(c.flags.width, 96);
     assert_true(c.flags.seed == 5);
     assert_string_equal(c.flags.output, "x.png");
-    assert_string_equal(c.preset, "draft");
+    assert_string_equal(c.preset, "preview");
     assert_true(c.json && c.quiet && settings_has(&c.flags, "raw"));
     cli_free(&c);
     assert_int_equal(parse(&c, "gen|--|--strange prompt", &e), 0);

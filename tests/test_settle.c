@@ -73,7 +73,7 @@ static void every_key_is_said(void **state)
     for (int i = 0; (k = settings_key(i)); i++) {
         bool open = !strcmp(k->name, "prompt") || !strcmp(k->name, "output") ||
                     !strcmp(k->name, "seed") || !strcmp(k->name, "sigmas") ||
-                    !strcmp(k->name, "wildcard_seed");
+                    !strcmp(k->name, "wildcard-seed");
         if (settings_has(&s, k->name) == open)
             fail_msg("%s", k->name);
     }
@@ -90,7 +90,7 @@ static void layers_lie_over_each_other(void **state)
     (void)state;
     struct settings said = {0}, s;
     struct err e = {""};
-    s = settle(&said, "draft");
+    s = settle(&said, "preview");
     assert_int_equal(s.steps, 8);
     assert_string_equal(s.sampler, "dpmpp_2m");
     assert_true(s.cfg == 3.5);
@@ -98,13 +98,13 @@ static void layers_lie_over_each_other(void **state)
     assert_int_equal(settings_set(&said, "steps", "3", &e), 0);
     assert_int_equal(settings_set(&said, "seed", "random", &e), 0);
     assert_int_equal(settings_set(&said, "model", "tests/golden/small_a", &e), 0);
-    s = settle(&said, "draft");
+    s = settle(&said, "preview");
     assert_int_equal(s.steps, 3);
     assert_true(settings_has(&s, "seed") && s.random_seed);
     assert_true(s.cfg == 7); /* nobody says otherwise */
     settings_free(&s);
     /* What came out goes in again unchanged. */
-    s = settle(&said, "draft");
+    s = settle(&said, "preview");
     struct settings again = settle(&s, NULL);
     char a[300], b[300];
     for (int i = 0; settings_key(i); i++) {

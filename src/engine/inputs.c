@@ -259,16 +259,16 @@ void inputs_point(const struct inputs *in, const struct settings *s, struct gen_
     g->cfg_rescale = (float)s->cfg_rescale;
     g->cfg_start = s->cfg_start;
     g->cfg_end = s->cfg_end;
-    copy_size(g->original_size, s, "original_size", s->original_size);
+    copy_size(g->original_size, s, "original-size", s->original_size);
     copy_size(g->crop, s, "crop", s->crop);
-    copy_size(g->target_size, s, "target_size", s->target_size);
+    copy_size(g->target_size, s, "target-size", s->target_size);
     g->hires_steps = s->hires_steps;
     g->hires_upscale = upscale_by_name(s->hires_upscale);
     g->hires_denoise = s->hires_denoise;
     g->refiner_switch = s->refiner_switch;
     g->aesthetic = (float)s->aesthetic;
     g->negative_aesthetic = (float)s->negative_aesthetic;
-    if (settings_has(s, "hires_size"))
+    if (settings_has(s, "hires-size"))
         g->hires_width = s->hires_size[0], g->hires_height = s->hires_size[1];
     else if (s->hires > 1)
         g->hires_width = round_to(s->width * s->hires),

@@ -14,6 +14,7 @@
 /* When neither user nor model says anything. The size comes from the model's configuration. */
 static const char *const fallback[][2] = {
     {"steps", "20"},
+    {"max-steps", "0"},
     {"cfg", "7"},
     {"batch", "1"},
     {"sampler", "euler"},
@@ -27,22 +28,22 @@ static const char *const fallback[][2] = {
     {"denoise", "0.75"},
     {"fit", "crop"},
     {"backdrop", "auto"},
-    {"mask_blur", "0"},
-    {"mask_grow", "0"},
-    {"mask_content", "original"},
+    {"mask-blur", "0"},
+    {"mask-grow", "0"},
+    {"mask-content", "original"},
     {"hires", "1"},
-    {"hires_upscale", "latent_bilinear"},
-    {"hires_denoise", "0.6"},
-    {"hires_steps", "0"},
+    {"hires-upscale", "latent_bilinear"},
+    {"hires-denoise", "0.6"},
+    {"hires-steps", "0"},
     {"tiling", "off"},
-    {"refiner_switch", "0.8"},
+    {"refiner-switch", "0.8"},
     {"aesthetic", "6"},
-    {"negative_aesthetic", "2.5"},
-    {"cfg_rescale", "0"},
-    {"cfg_start", "0"},
-    {"cfg_end", "1"},
-    {"empty_negative", "auto"},
-    {"clip_skip", "0"},
+    {"negative-aesthetic", "2.5"},
+    {"cfg-rescale", "0"},
+    {"cfg-start", "0"},
+    {"cfg-end", "1"},
+    {"empty-negative", "auto"},
+    {"clip-skip", "0"},
     {"dynamic", "yes"},
     {"styles", ""},
 };
@@ -278,6 +279,12 @@ int job_settle(struct job *j, const struct settings *flags, const char *preset, 
     bool own_size = settings_has(s, "size");
     if (model_defaults(j, s, e) || lowest_layer(s, j->model, e))
         return -1;
+    if (s->max_steps > 0 && s->steps > s->max_steps) {
+        j->steps_asked = s->steps;
+        s->steps = s->max_steps;
+    }
+    if (s->max_steps > 0 && s->hires_steps > s->max_steps)
+        s->hires_steps = s->max_steps;
     if (!own_size && inputs_size(s, s->width, s->height, size))
         s->width = size[0], s->height = size[1];
     name_model(j->model, j->model_name, sizeof j->model_name);
@@ -298,6 +305,9 @@ int job_prepare(struct job *j, const struct settings *flags, const char *preset,
     if (job_prompts_make(&j->prompts, s, prompt, e) < 0)
         return -1;
     j->prompt = j->prompts.prompt[0];
+    if (j->steps_asked > 0)
+        notes_add(&j->prompts.notes, "%d steps were asked for; these are %d, as max-steps has it",
+                  j->steps_asked, s->steps);
     place_embeddings(j);
     j->loras = job_loras_find(settings_text(s, "lora"), j->prompts.prompt, j->prompts.count,
                               j->model, e);

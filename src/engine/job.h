@@ -22,6 +22,7 @@ struct job {
     const char *prompt; /* of the first image */
     char embeddings[EMBEDDING_FOLDERS][PATH_MAX];
     struct job_loras *loras; /* of the setting and the first image's prompt */
+    int steps_asked;         /* more than the setting max-steps allows, or 0 */
     int cell;                /* of the model's pixel art (spritty.json), or 0 */
     struct finishing finishing;
     struct inputs inputs;

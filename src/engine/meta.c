@@ -160,8 +160,8 @@ static void put_prompts(struct jsonw *w, const struct job *j, int index)
     if (expanded) {
         jsonw_string(w, "template", p->template);
         jsonw_string(w, "negative_template", p->negative_template);
-        bool own = settings_has(s, "wildcard_seed");
-        jsonw_u64(w, "wildcard_seed", own ? (uint64_t)s->wildcard_seed : s->seed);
+        bool own = settings_has(s, "wildcard-seed");
+        jsonw_u64(w, "wildcard-seed", own ? (uint64_t)s->wildcard_seed : s->seed);
     }
     if (expanded && index < 0) {
         jsonw_open(w, "prompts", '[');
@@ -172,9 +172,9 @@ static void put_prompts(struct jsonw *w, const struct job *j, int index)
     if (*s->styles)
         jsonw_string(w, "styles", s->styles);
     if (s->clip_skip)
-        jsonw_u64(w, "clip_skip", (uint64_t)abs(s->clip_skip));
+        jsonw_u64(w, "clip-skip", (uint64_t)abs(s->clip_skip));
     if (j->params.empty_negative != EMPTY_AUTO)
-        jsonw_string(w, "empty_negative", s->empty_negative);
+        jsonw_string(w, "empty-negative", s->empty_negative);
 }
 
 static void put_params(struct jsonw *w, const struct job *j, const struct pipeline *p, int index)

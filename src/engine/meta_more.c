@@ -14,26 +14,26 @@ static const struct {
     {"fit", "crop", "image"},
     {"backdrop", "auto", "image"},
     {"mask", "", "image"},
-    {"mask_blur", "0", "mask"},
-    {"mask_grow", "0", "mask"},
-    {"mask_content", "original", "mask"},
+    {"mask-blur", "0", "mask"},
+    {"mask-grow", "0", "mask"},
+    {"mask-content", "original", "mask"},
     {"hires", "1", NULL},
-    {"hires_size", NULL, NULL},
-    {"hires_upscale", NULL, "hires"},
-    {"hires_denoise", NULL, "hires"},
-    {"hires_steps", "0", "hires"},
+    {"hires-size", NULL, NULL},
+    {"hires-upscale", NULL, "hires"},
+    {"hires-denoise", NULL, "hires"},
+    {"hires-steps", "0", "hires"},
     {"tiling", "off", NULL},
     {"vae", "", NULL},
     {"refiner", "", NULL},
-    {"refiner_switch", NULL, "refiner"},
+    {"refiner-switch", NULL, "refiner"},
     {"aesthetic", "6", "refiner"},
-    {"negative_aesthetic", "2.5", "refiner"},
-    {"cfg_rescale", "0", NULL},
-    {"cfg_start", "0", NULL},
-    {"cfg_end", "1", NULL},
-    {"original_size", NULL, NULL},
+    {"negative-aesthetic", "2.5", "refiner"},
+    {"cfg-rescale", "0", NULL},
+    {"cfg-start", "0", NULL},
+    {"cfg-end", "1", NULL},
+    {"original-size", NULL, NULL},
     {"crop", NULL, NULL},
-    {"target_size", NULL, NULL},
+    {"target-size", NULL, NULL},
 };
 enum { COUNT = sizeof table / sizeof *table, ROOM = PATH_MAX };
 
@@ -42,7 +42,7 @@ static bool tells(const struct settings *s, const char *key, char value[ROOM]);
 static bool belongs(const struct settings *s, const char *of)
 {
     char value[ROOM];
-    return tells(s, of, value) || (!strcmp(of, "hires") && tells(s, "hires_size", value));
+    return tells(s, of, value) || (!strcmp(of, "hires") && tells(s, "hires-size", value));
 }
 
 static bool tells(const struct settings *s, const char *key, char value[ROOM])
@@ -113,18 +113,18 @@ static void put_hires(FILE *f, const struct settings *s)
                                                {"bicubic", "Bicubic"},
                                                {NULL, NULL}};
     char value[ROOM];
-    if (tells(s, "hires_size", value))
+    if (tells(s, "hires-size", value))
         fprintf(f, ", Hires resize: %s", value);
     else if (tells(s, "hires", value))
         fprintf(f, ", Hires upscale: %s", value);
     else
         return;
-    if (tells(s, "hires_steps", value))
+    if (tells(s, "hires-steps", value))
         fprintf(f, ", Hires steps: %s", value);
-    const char *name = tells(s, "hires_upscale", value) ? renamed(upscalers, value) : NULL;
+    const char *name = tells(s, "hires-upscale", value) ? renamed(upscalers, value) : NULL;
     if (name)
         fprintf(f, ", Hires upscaler: %s", name);
-    if (tells(s, "hires_denoise", value))
+    if (tells(s, "hires-denoise", value))
         fprintf(f, ", Denoising strength: %s", value);
 }
 
@@ -136,9 +136,9 @@ static void put_image(FILE *f, const struct settings *s)
     char value[ROOM];
     if (!belongs(s, "hires") && tells(s, "denoise", value))
         fprintf(f, ", Denoising strength: %s", value);
-    if (tells(s, "mask_blur", value))
+    if (tells(s, "mask-blur", value))
         fprintf(f, ", Mask blur: %s", value);
-    const char *content = tells(s, "mask_content", value) ? renamed(contents, value) : NULL;
+    const char *content = tells(s, "mask-content", value) ? renamed(contents, value) : NULL;
     if (content)
         fprintf(f, ", Masked content: %s", content);
 }
@@ -152,7 +152,7 @@ void meta_more_parameters(FILE *f, const struct settings *s)
     put_hires(f, s);
     if (tells(s, "refiner", value)) {
         put_file(f, "Refiner", value);
-        if (tells(s, "refiner_switch", value))
+        if (tells(s, "refiner-switch", value))
             fprintf(f, ", Refiner switch at: %s", value);
     }
     if (tells(s, "tiling", value))

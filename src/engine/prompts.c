@@ -104,7 +104,7 @@ static int expand_all(struct job_prompts *p, const struct settings *s, struct er
 {
     bool dynamic = !settings_has(s, "dynamic") || s->dynamic;
     bool a1111 = compat_by_name(s->compat) == COMPAT_A1111;
-    uint64_t seed = settings_has(s, "wildcard_seed") ? (uint64_t)s->wildcard_seed : s->seed;
+    uint64_t seed = settings_has(s, "wildcard-seed") ? (uint64_t)s->wildcard_seed : s->seed;
     size_t n = (size_t)s->batch;
     p->prompt = calloc(n, sizeof *p->prompt);
     p->negative = calloc(n, sizeof *p->negative);

@@ -21,7 +21,7 @@ static const char *const silent[][2] = {{"tokenizer", ""}, {"negative", ""}, {"r
 /* Sizes that follow from others. */
 static int say_sizes(struct settings *s, struct err *e)
 {
-    static const char *const told[] = {"original_size", "target_size", "hires_size"};
+    static const char *const told[] = {"original-size", "target-size", "hires-size"};
     char own[40];
     for (int i = 0; i < 3; i++) {
         double by = i == 2 ? s->hires : 1;

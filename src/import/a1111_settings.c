@@ -123,7 +123,7 @@ static bool has_hires(const struct a1111 *a)
 static void set_image(struct recipe *r, const struct a1111 *a, const char *strength)
 {
     if (has_hires(a)) {
-        recipe_set(r, "hires_denoise", strength);
+        recipe_set(r, "hires-denoise", strength);
         return;
     }
     recipe_set(r, "denoise", strength);
@@ -167,10 +167,10 @@ static const char *const plain[][2] = {
     {"Seed", "seed"},
     {"Size", "size"},
     {"Hires upscale", "hires"},
-    {"Hires resize", "hires_size"},
-    {"Hires steps", "hires_steps"},
-    {"Mask blur", "mask_blur"},
-    {"Refiner switch at", "refiner_switch"},
+    {"Hires resize", "hires-size"},
+    {"Hires steps", "hires-steps"},
+    {"Mask blur", "mask-blur"},
+    {"Refiner switch at", "refiner-switch"},
 };
 
 /* Read elsewhere, or nothing that changes the picture. */
@@ -212,15 +212,15 @@ static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, c
     else if (!strcmp(key, "Denoising strength"))
         set_image(r, a, value);
     else if (!strcmp(key, "Hires upscaler"))
-        set_choice(r, key, "hires_upscale", value, upscalers);
+        set_choice(r, key, "hires-upscale", value, upscalers);
     else if (!strcmp(key, "Masked content"))
-        set_choice(r, key, "mask_content", value, contents);
+        set_choice(r, key, "mask-content", value, contents);
     else if (!strcmp(key, "Tiling") && !strcasecmp(value, "True"))
         recipe_set(r, "tiling", "xy");
     else if (!strcmp(key, "Tiling") && is_ours(a))
         recipe_set(r, "tiling", value);
     else if (!strcmp(key, "Clip skip") && is_ours(a))
-        recipe_set(r, "clip_skip", value);
+        recipe_set(r, "clip-skip", value);
     else if (!strcmp(key, "Clip skip"))
         return;
     else if (!is_quiet(key))

@@ -115,7 +115,7 @@ static int loras(struct writer *x, char **plain, struct err *e)
 static void clip_skip(struct writer *x)
 {
     int from = x->clip, slot = x->clip_slot;
-    if (!settings_has(x->s, "clip_skip") || x->s->clip_skip == 0)
+    if (!settings_has(x->s, "clip-skip") || x->s->clip_skip == 0)
         return;
     x->clip = open_node(x, "CLIPSetLastLayer");
     x->clip_slot = 0;
@@ -127,11 +127,11 @@ static void clip_skip(struct writer *x)
 static int encode(struct writer *x, const char *text, bool positive)
 {
     const struct settings *s = x->s;
-    bool sized = positive && settings_has(s, "original_size");
+    bool sized = positive && settings_has(s, "original-size");
     int node = open_node(x, sized ? "CLIPTextEncodeSDXL" : "CLIPTextEncode");
     put_link(x, "clip", x->clip, x->clip_slot);
     if (sized) {
-        bool crop = settings_has(s, "crop"), target = settings_has(s, "target_size");
+        bool crop = settings_has(s, "crop"), target = settings_has(s, "target-size");
         put_int(x, "width", s->original_size[0]);
         put_int(x, "height", s->original_size[1]);
         put_int(x, "crop_w", crop ? s->crop[0] : 0);
@@ -151,8 +151,8 @@ static int encode(struct writer *x, const char *text, bool positive)
 static void clip_layer(struct writer *x)
 {
     char value[16] = "";
-    if (settings_key_index("clip_skip") >= 0)
-        settings_print(x->s, "clip_skip", value, sizeof value);
+    if (settings_key_index("clip-skip") >= 0)
+        settings_print(x->s, "clip-skip", value, sizeof value);
     int skip = atoi(value);
     if (skip <= 0 || skip == 2)
         return;
@@ -168,7 +168,7 @@ static void clip_layer(struct writer *x)
 static int negative(struct writer *x)
 {
     const char *text = text_or(x->s, "negative", "");
-    const char *empty = text_or(x->s, "empty_negative", "");
+    const char *empty = text_or(x->s, "empty-negative", "");
     int encoded = encode(x, text, false);
     if (*text || strcmp(empty, "zeros") != 0)
         return encoded;
@@ -298,14 +298,14 @@ static int sample(struct writer *x)
     int from = latent(x);
     if (!text_or(s, "refiner", NULL))
         return sampler(x, from, s->steps, settings_has(s, "denoise") ? s->denoise : 1);
-    double at = settings_has(s, "refiner_switch") ? s->refiner_switch : 0.8;
+    double at = settings_has(s, "refiner-switch") ? s->refiner_switch : 0.8;
     int step = (int)(at * s->steps + 0.5);
     int base = advanced(x, from, 0, step, true);
     x->model = x->clip = checkpoint(x, s->refiner);
     x->clip_slot = 1;
     x->positive = refiner_text(x, x->prompt, settings_has(s, "aesthetic") ? s->aesthetic : 6);
     x->negative = refiner_text(x, text_or(s, "negative", ""),
-                               settings_has(s, "negative_aesthetic") ? s->negative_aesthetic : 2.5);
+                               settings_has(s, "negative-aesthetic") ? s->negative_aesthetic : 2.5);
     return advanced(x, base, step, 10000, false);
 }
 
@@ -317,8 +317,8 @@ static int hires(struct writer *x, int first)
                                              {"latent_nearest_exact", "nearest-exact"},
                                              {"latent_bilinear", "bilinear"},
                                              {"latent_bicubic", "bicubic"}};
-    bool sized = settings_has(s, "hires_size");
-    const char *said = text_or(s, "hires_upscale", "latent_bilinear"), *method = NULL;
+    bool sized = settings_has(s, "hires-size");
+    const char *said = text_or(s, "hires-upscale", "latent_bilinear"), *method = NULL;
     if (!sized && (!settings_has(s, "hires") || s->hires <= 1))
         return first;
     for (int i = 0; i < 4; i++)
@@ -339,8 +339,8 @@ static int hires(struct writer *x, int first)
         jsonw_real(&x->w, "scale_by", s->hires, 10);
     }
     close_node(x);
-    int steps = settings_has(s, "hires_steps") && s->hires_steps ? s->hires_steps : s->steps;
-    return sampler(x, up, steps, settings_has(s, "hires_denoise") ? s->hires_denoise : 0.7);
+    int steps = settings_has(s, "hires-steps") && s->hires_steps ? s->hires_steps : s->steps;
+    return sampler(x, up, steps, settings_has(s, "hires-denoise") ? s->hires_denoise : 0.7);
 }
 
 /* ---- the workflow ---- */
@@ -360,8 +360,8 @@ static int refuse(const struct settings *s, struct err *e)
 static void note_differences(struct writer *x)
 {
     const struct settings *s = x->s;
-    static const char *const unsaid[] = {"tiling",   "cfg_start",    "cfg_end",   "fit",
-                                         "backdrop", "mask_content", "mask_blur", "mask_grow"};
+    static const char *const unsaid[] = {"tiling",   "cfg-start",    "cfg-end",   "fit",
+                                         "backdrop", "mask-content", "mask-blur", "mask-grow"};
     const char *compat = text_or(s, "compat", "comfyui");
     if (compat_by_name(compat) != COMPAT_COMFYUI)
         recipe_note(x->r,
@@ -385,7 +385,7 @@ static int model(struct writer *x, char **prompt, struct err *e)
     if (loras(x, prompt, e))
         return -1;
     clip_skip(x);
-    if (settings_has(s, "cfg_rescale") && s->cfg_rescale > 0) {
+    if (settings_has(s, "cfg-rescale") && s->cfg_rescale > 0) {
         int from = x->model;
         x->model = open_node(x, "RescaleCFG");
         put_link(x, "model", from, 0);

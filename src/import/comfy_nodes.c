@@ -229,16 +229,16 @@ static void hires(struct comfy_walk *w, const struct comfy_stage *first,
         if (!strcmp(methods[i][0], s->up.method))
             method = methods[i][s->up.pixels ? 2 : 1];
     if (method)
-        recipe_set(w->r, "hires_upscale", method);
+        recipe_set(w->r, "hires-upscale", method);
     else
         recipe_note(w->r, "%s: upscale_method %s has no setting here", comfy_name(w, s->up.node),
                     s->up.method);
     if (s->up.width > 0 && s->up.height > 0)
-        recipe_setf(w->r, "hires_size", "%dx%d", s->up.width, s->up.height);
+        recipe_setf(w->r, "hires-size", "%dx%d", s->up.width, s->up.height);
     else
         recipe_setf(w->r, "hires", "%.10g", s->up.by);
-    recipe_setf(w->r, "hires_steps", "%d", s->steps);
-    recipe_setf(w->r, "hires_denoise", "%.10g", s->denoise);
+    recipe_setf(w->r, "hires-steps", "%d", s->steps);
+    recipe_setf(w->r, "hires-denoise", "%.10g", s->denoise);
     compare_stages(w, first, s);
     /* One seed here, the same for both passes. */
     compare(w, first->node, s->node, first->advanced ? "noise_seed" : "seed");

@@ -42,7 +42,7 @@ static int walk_model(struct comfy_walk *w, int sampler, bool loras)
                 recipe_note(w->r, "%s: a LoRA of the refiner is ignored", comfy_name(w, node));
             in = comfy_input(w->g, node, "model");
         } else if (comfy_is(w, node, "RescaleCFG") && loras) {
-            recipe_setf(w->r, "cfg_rescale", "%.10g", comfy_number(w, node, "multiplier", 0.7));
+            recipe_setf(w->r, "cfg-rescale", "%.10g", comfy_number(w, node, "multiplier", 0.7));
             in = comfy_input(w->g, node, "model");
         } else {
             in = comfy_pass(w, node, "model");
@@ -59,8 +59,8 @@ static void walk_clip(struct comfy_walk *w, int encoder)
     while ((node = comfy_follow(w, in, &slot)) >= 0 && !comfy_is(w, node, CHECKPOINTS)) {
         if (comfy_is(w, node, "CLIPSetLastLayer")) {
             int layer = (int)comfy_number(w, node, "stop_at_clip_layer", -1);
-            if (!recipe_get(w->r, "clip_skip") && layer < 0 && layer != -2)
-                recipe_setf(w->r, "clip_skip", "%d", -layer);
+            if (!recipe_get(w->r, "clip-skip") && layer < 0 && layer != -2)
+                recipe_setf(w->r, "clip-skip", "%d", -layer);
         } else if (comfy_is(w, node, "LoraLoader")) {
             for (int i = 0; i < w->loras; i++)
                 w->lora[i].text_used |= w->lora[i].node == node;
@@ -146,9 +146,9 @@ static char *sdxl_text(struct comfy_walk *w, int node, bool positive)
 {
     char *g = comfy_get_text(w, node, "text_g"), *l = comfy_get_text(w, node, "text_l");
     if (positive) {
-        put_size(w, node, "original_size", "width", "height");
+        put_size(w, node, "original-size", "width", "height");
         put_size(w, node, "crop", "crop_w", "crop_h");
-        put_size(w, node, "target_size", "target_width", "target_height");
+        put_size(w, node, "target-size", "target_width", "target_height");
     }
     if (g && l && *g && strcmp(g, l) != 0)
         recipe_note(w->r, "%s: text_l differs from text_g, which both encoders read here: '%.100s'",
@@ -197,7 +197,7 @@ static void put_prompt(struct comfy_walk *w, int sampler, bool positive)
         recipe_note(w->r, "%s: its prompt is set to zero, which has no setting here",
                     comfy_name(w, sampler));
     if (zero && !positive)
-        recipe_set(w->r, "empty_negative", "zeros");
+        recipe_set(w->r, "empty-negative", "zeros");
     if (node < 0)
         recipe_note(w->r, "%s: no text leads to its %s", comfy_name(w, sampler), key);
     recipe_set(w->r, key, text ? text : "");
@@ -217,7 +217,7 @@ static void put_score(struct comfy_walk *w, int sampler, bool positive)
     if (node < 0 || zero)
         return;
     if (comfy_is(w, node, "CLIPTextEncodeSDXLRefiner"))
-        recipe_setf(w->r, positive ? "aesthetic" : "negative_aesthetic", "%.10g",
+        recipe_setf(w->r, positive ? "aesthetic" : "negative-aesthetic", "%.10g",
                     comfy_number(w, node, "ascore", 6));
     char *text = encoder_text(w, node, false);
     const char *base = recipe_get(w->r, positive ? "prompt" : "negative");
@@ -240,7 +240,7 @@ void comfy_refiner(struct comfy_walk *w, int sampler, double at)
         return; /* one run, cut in two */
     if (second >= 0)
         put_checkpoint(w, second, "refiner");
-    recipe_setf(w->r, "refiner_switch", "%.6g", at);
+    recipe_setf(w->r, "refiner-switch", "%.6g", at);
     put_score(w, sampler, true);
     put_score(w, sampler, false);
 }
@@ -282,7 +282,7 @@ void comfy_mask(struct comfy_walk *w, int node, bool inpaint)
         }
     }
     if (inpaint)
-        recipe_set(w->r, "mask_content", "grey");
+        recipe_set(w->r, "mask-content", "grey");
     if (grow > 0)
-        recipe_setf(w->r, "mask_grow", "%d", (int)grow);
+        recipe_setf(w->r, "mask-grow", "%d", (int)grow);
 }

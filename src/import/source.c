@@ -20,7 +20,7 @@ static bool is_local(const char *key)
 {
     static const char *const keys[] = {
         "device",   "precision",         "memory",       "threads", "output",
-        "template", "negative_template", "wildcard_seed"};
+        "template", "negative_template", "wildcard-seed"};
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (!strcmp(keys[i], key))
             return true;

@@ -98,8 +98,8 @@ static int check_guidance(const struct gen_params *g, struct err *e)
         return err_set(e, "aesthetic scores must be between 0 and 10");
     if (g->tiling > (PAD_CIRCULAR_X | PAD_CIRCULAR_Y))
         return err_set(e, "no such tiling");
-    return check_told("original_size", g->original_size, e) < 0 ||
-                   check_told("target_size", g->target_size, e) < 0 ||
+    return check_told("original-size", g->original_size, e) < 0 ||
+                   check_told("target-size", g->target_size, e) < 0 ||
                    check_told("crop", g->crop, e) < 0
                ? -1
                : 0;
