@@ -156,6 +156,9 @@ static void plain(void **state)
     must_pull(&r);
     assert_int_equal(r.fetched, 1);
     assert_false(r.unverified);
+    char line[120];
+    snprintf(line, sizeof line, "%.64s  pixel-art-xl.safetensors\n", hash + 1);
+    expect_file("loras/pixel-art-xl.safetensors.sha256", (unsigned char *)line, strlen(line));
     assert_true(server.tokens[0] == 2);
     int gets = server.gets[0];
     assert_int_equal(gets, 1);

@@ -1,7 +1,9 @@
 /* SHA-256; section numbers are FIPS 180-4's. */
 #include "base/sha256.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* 4.2.2: the first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
@@ -90,4 +92,26 @@ void sha256_hex(struct sha256 *h, char out[65])
     sha256_add(h, end, pad + 8);
     for (int i = 0; i < 8; i++)
         snprintf(out + 8 * i, 9, "%08x", (unsigned)h->state[i]);
+}
+
+int sha256_file(const char *path, char out[65], struct err *e)
+{
+    enum { BLOCK = 1 << 20 };
+    struct sha256 h;
+    size_t n;
+    FILE *f = fopen(path, "rbe");
+    uint8_t *block = f ? malloc(BLOCK) : NULL;
+    int rc = block ? 0 : err_set(e, "cannot read %s: %s", path, strerror(errno));
+    sha256_init(&h);
+    while (!rc && (n = fread(block, 1, BLOCK, f)) > 0)
+        sha256_add(&h, block, n);
+    if (!rc && ferror(f))
+        rc = err_set(e, "cannot read %s: %s", path, strerror(errno));
+    if (f)
+        fclose(f);
+    free(block);
+    *out = '\0';
+    if (!rc)
+        sha256_hex(&h, out);
+    return rc;
 }

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/err.h"
+
 struct sha256 {
     uint32_t state[8];
     uint8_t block[64];
@@ -14,5 +16,8 @@ struct sha256 {
 void sha256_init(struct sha256 *);
 void sha256_add(struct sha256 *, const void *data, size_t size);
 void sha256_hex(struct sha256 *, char out[65]); /* ends it: 64 lower-case digits */
+
+/* Of a whole file. -1 and err, and out is "", when it cannot be read. */
+int sha256_file(const char *path, char out[65], struct err *);
 
 #endif

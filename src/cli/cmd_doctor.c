@@ -1,111 +1,79 @@
 /*
  * spritty doctor: is everything there that a job needs? One line a check, good, warning or missing,
- * with what to do. `make doctor` is the same for what the build needs.
+ * with what to do. doctor.h has the checks by subject; here they are put together and printed.
+ * `make doctor` is the same for what the build needs.
  */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/jsonw.h"
 #include "base/paths.h"
-#include "cli/options.h"
-#include "engine/gpu_meters.h"
-#include "engine/job.h"
+#include "base/version.h"
+#include "cli/doctor.h"
+#include "cli/options_table.h"
+#include "ops/ops.h"
 #include "pull/pull.h"
-#include "ops/cuda.h"
-#include "sdxl/checkpoint.h"
+#include "sprite/png.h"
+#include "store/store.h"
 #include "term/ask.h"
 
-enum { MAX_CHECKS = 16 };
+/* ---- rows ---- */
 
-struct check {
-    const char *name, *status; /* good, warning, missing */
-    char value[300], hint[600];
-};
-
-struct checks {
-    struct check row[MAX_CHECKS];
-    int count;
-};
-
-static struct check *add(struct checks *all, const char *name, bool good, const char *otherwise)
+const char *check_status_name(enum check_status s)
 {
-    struct check *c = &all->row[all->count++];
-    *c = (struct check){.name = name, .status = good ? "good" : otherwise};
+    static const char *const names[] = {"good", "warning", "missing"};
+    return names[s];
+}
+
+struct check *check_add(struct checks *all, const char *name, enum check_status status,
+                        const char *fmt, ...)
+{
+    static struct check dropped;
+    va_list args;
+    struct check *c = all->count < MAX_CHECKS ? &all->row[all->count++] : &dropped;
+    *c = (struct check){.status = status};
+    snprintf(c->name, sizeof c->name, "%s", name);
+    va_start(args, fmt);
+    vsnprintf(c->value, sizeof c->value, fmt, args);
+    va_end(args);
     return c;
 }
 
-static void check_cpu(struct checks *all)
+void check_hint(struct check *c, const char *fmt, ...)
 {
-    bool bf16 = cpu_best_dtype() == DT_BF16;
-    struct check *c = add(all, "cpu", bf16, "warning");
-    snprintf(c->value, sizeof c->value, "%ld cores, computes in %s", sysconf(_SC_NPROCESSORS_ONLN),
-             bf16 ? "bf16" : "fp32");
-    if (!bf16)
-        snprintf(c->hint, sizeof c->hint,
-                 "no AMX-BF16 or AVX512-BF16 here: SDXL base will be slow; the small model is "
-                 "fine");
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(c->hint, sizeof c->hint, fmt, args);
+    va_end(args);
 }
 
-static void check_memory(struct checks *all)
+char *checks_json(const struct checks *all)
 {
-    double gb = (double)sysconf(_SC_PHYS_PAGES) * (double)sysconf(_SC_PAGESIZE) / 1e9;
-    struct check *c = add(all, "memory", gb >= 10, "warning");
-    snprintf(c->value, sizeof c->value, "%.1f GB", gb);
-    if (gb < 10)
-        snprintf(c->hint, sizeof c->hint,
-                 "enough for the small model; ask 'spritty plan -m MODEL' before larger ones");
-}
-
-/* The first GPU, and all that stands between it and us. */
-static void check_cuda(struct checks *all)
-{
-    struct cuda_info g;
-    struct err e = {""};
-    bool driver = access("/proc/driver/nvidia/version", F_OK) == 0;
-    bool good = ops_cuda_look(0, &g, &e) == 0;
-    struct check *c = add(all, "cuda", good, driver ? "warning" : "missing");
-    if (good) {
-        snprintf(c->value, sizeof c->value,
-                 "%.100s%s, compute capability %d.%d, %.1f of %.1f GB free%s", g.name,
-                 g.devices > 1 ? " and others" : "", g.major, g.minor, (double)g.bytes_free / 1e9,
-                 (double)g.bytes_total / 1e9, g.shares_memory ? ", shared with the CPU" : "");
-        c = add(all, "cuda libraries", true, "warning");
-        snprintf(c->value, sizeof c->value, "CUDA %d.%d, driver's %d.%d, %s, kernels for sm %s",
-                 g.runtime / 1000, g.runtime % 1000 / 10, g.driver / 1000, g.driver % 1000 / 10,
-                 g.libraries, g.archs);
-        return;
+    struct jsonw w = {0};
+    jsonw_open(&w, NULL, '{');
+    jsonw_open(&w, "checks", '[');
+    for (int i = 0; i < all->count; i++) {
+        const struct check *c = &all->row[i];
+        jsonw_open(&w, NULL, '{');
+        jsonw_string(&w, "name", c->name);
+        jsonw_string(&w, "status", check_status_name(c->status));
+        jsonw_string(&w, "value", c->value);
+        jsonw_string(&w, "hint", c->hint);
+        jsonw_close(&w, '}');
     }
-    snprintf(c->value, sizeof c->value, "%s", driver ? "an NVIDIA driver" : "no NVIDIA driver");
-    snprintf(c->hint, sizeof c->hint, "%s%.500s", driver ? "" : "optional; ", e.text);
+    jsonw_close(&w, ']');
+    jsonw_close(&w, '}');
+    return jsonw_take(&w);
 }
 
-/* What its driver says of the GPU; no line where none answers. */
-static void check_gpu(struct checks *all)
+/* ---- what is the program's own ---- */
+
+static void check_libraries(struct checks *all)
 {
-    struct gpu_meters g;
-    struct err e = {""};
-    char limit[48] = "";
-    if (gpu_meters_read(&g, &e) != 0)
-        return;
-    if (g.known & GPU_POWER_LIMIT)
-        snprintf(limit, sizeof limit, ", power limit %.0f W", g.watts_limit);
-    struct check *c = add(all, "gpu driver", true, "warning");
-    snprintf(c->value, sizeof c->value, "%s%s for %s", *g.driver ? g.driver : "version not told",
-             limit, g.name);
-    if (g.known & GPU_CAPABILITY) {
-        int sm = g.major * 10 + g.minor;
-        c = add(all, "gpu computes", sm >= 80, "warning");
-        snprintf(c->value, sizeof c->value, "compute capability %d.%d: %s", g.major, g.minor,
-                 sm >= 89   ? "tensor cores with FP16, BF16 and FP8"
-                 : sm >= 80 ? "tensor cores with FP16 and BF16, no FP8"
-                            : "neither BF16 nor FP8");
-        if (sm < 80)
-            snprintf(c->hint, sizeof c->hint,
-                     "spritty's kernels are for compute capability 8.0 and newer");
-    }
-    gpu_meters_close();
+    check_add(all, "spritty", CHECK_GOOD, "%s", SPRITTY_VERSION);
+    check_add(all, "libraries", CHECK_GOOD, "%s, %s, %s, %s", ops_cpu_library(), png_library(),
+              store_library(), pull_library());
 }
 
 static void check_config(struct checks *all)
@@ -115,42 +83,38 @@ static void check_config(struct checks *all)
     char path[PATH_MAX];
     bool shipped = place_path(PLACE_SHARE, "config.ini", path);
     bool good = config_load(&config, &e) == 0 && shipped;
-    struct check *c = add(all, "config", good, "missing");
-    snprintf(c->value, sizeof c->value, "%d presets", config.count);
+    struct check *c = check_add(all, "config", good ? CHECK_GOOD : CHECK_MISSING, "%d presets",
+                                config.count);
+    c->needed = true;
     if (!good)
-        snprintf(c->hint, sizeof c->hint, "%s",
-                 shipped ? e.text : "the shipped config.ini was not found; set SPRITTY_SHARE");
+        check_hint(c, "%s",
+                   shipped ? e.text : "the shipped config.ini was not found; set SPRITTY_SHARE");
     config_free(&config);
 }
 
-static void check_model(struct checks *all, const struct cli *cli)
+static void check_environment(struct checks *all)
 {
-    struct err e = {""};
-    char path[PATH_MAX];
-    const char *name = settings_has(&cli->flags, "model") ? cli->flags.model : "tiny";
-    struct checkpoint *m = find_model(name, path, &e) ? NULL : checkpoint_open(path, NULL, &e);
-    struct check *c = add(all, "model", m != NULL, "missing");
-    snprintf(c->value, sizeof c->value, "%.200s", m ? checkpoint_path(m) : name);
-    if (!m)
-        snprintf(c->hint, sizeof c->hint, "%s", e.text);
-    else
-        checkpoint_close(m);
+    const struct env_row *v;
+    struct check *c = NULL;
+    for (int i = 0; (v = cli_environment(i)); i++) {
+        const char *value = getenv(v->name);
+        if (!value || strncmp(v->name, "SPRITTY_", 8))
+            continue;
+        if (!c)
+            c = check_add(all, "environment", CHECK_GOOD, "%s", "");
+        size_t n = strlen(c->value);
+        snprintf(c->value + n, sizeof c->value - n, "%s%s=%.80s", n ? " " : "", v->name, value);
+    }
+    if (c)
+        text_sanitize(c->value);
 }
 
-static void check_home(struct checks *all)
-{
-    char path[PATH_MAX];
-    bool there = place_path(PLACE_DATA, "", path);
-    struct check *c = add(all, "data folder", there, "warning");
-    snprintf(c->value, sizeof c->value, "%.200s", there ? path : "none");
-    if (!there)
-        snprintf(c->hint, sizeof c->hint, "set HOME or XDG_DATA_HOME to keep models by name");
-}
+/* ---- models ---- */
 
 /* What `spritty pull` brought. */
 static void check_pulled(struct checks *all)
 {
-    struct check *c = add(all, "pulled", true, "good");
+    struct check *c = check_add(all, "pulled", CHECK_GOOD, "%s", "");
     const struct pull_entry *p;
     for (int i = 0; (p = pull_entry(i)); i++) {
         size_t n = strlen(c->value);
@@ -161,72 +125,103 @@ static void check_pulled(struct checks *all)
         snprintf(c->value, sizeof c->value, "nothing yet; `spritty pull` lists what there is");
 }
 
-/* Pictures need sixel, kitty's or iTerm2's protocol, or at least characters in colour. */
-static void check_terminal(struct checks *all)
+static void check_disk(struct checks *all)
 {
-    struct probe p;
-    bool there = probe_ask(&p, 700);
-    const struct caps *k = &p.caps;
-    bool pixels = k->graphics > GRAPHICS_BLOCKS;
-    struct check *c = add(all, "terminal", there && pixels, "warning");
-    snprintf(c->value, sizeof c->value, "%.60s: pictures by %s, colours: %s%s", k->terminal,
-             graphics_name(k->graphics), color_depth_name(k->colors), k->tmux ? ", in tmux" : "");
-    if (!there)
-        snprintf(c->hint, sizeof c->hint,
-                 "there is no terminal to ask here: this is what the environment says");
-    else
-        snprintf(c->hint, sizeof c->hint, "%s%s", k->why,
-                 pixels ? ""
-                        : "; one with sixel (xterm -ti vt340, foot, WezTerm, mlterm) shows every "
-                          "pixel of a sprite");
+    struct disk_facts f;
+    char path[PATH_MAX];
+    if (place_path(PLACE_DATA, "", path)) {
+        facts_disk(&f, path);
+        doctor_disk(all, "disk", &f, true);
+        return;
+    }
+    struct check *c = check_add(all, "disk", CHECK_WARNING, "no folder for data");
+    check_hint(c, "set HOME or XDG_DATA_HOME to keep sprites and models");
 }
 
-static int print_checks(const struct checks *all, bool json, struct err *e)
+/* ---- printing ---- */
+
+/* What to do, below its line and further right; words are kept whole. */
+static void print_wrapped(const char *text, int indent, int columns)
 {
-    struct jsonw w = {0};
-    jsonw_open(&w, NULL, '{');
-    jsonw_open(&w, "checks", '[');
+    int at = 0;
+    while (*text) {
+        int n = (int)strcspn(text, " ");
+        if (at == 0 || at + 1 + n > columns)
+            at = printf("%s%*s%.*s", at ? "\n" : "", indent, "", n, text) - (at ? 1 : 0);
+        else
+            at += printf(" %.*s", n, text);
+        text += n;
+        text += strspn(text, " ");
+    }
+    putchar('\n');
+}
+
+static void print_checks(const struct checks *all)
+{
+    int wide = 0, worst[3] = {0};
+    for (int i = 0; i < all->count; i++) {
+        int n = (int)strlen(all->row[i].name);
+        wide = n > wide ? n : wide;
+    }
     for (int i = 0; i < all->count; i++) {
         const struct check *c = &all->row[i];
-        jsonw_open(&w, NULL, '{');
-        jsonw_string(&w, "name", c->name);
-        jsonw_string(&w, "status", c->status);
-        jsonw_string(&w, "value", c->value);
-        jsonw_string(&w, "hint", c->hint);
-        jsonw_close(&w, '}');
-        if (!json)
-            printf("%-12s %-8s %s%s%s\n", c->name, c->status, c->value, *c->hint ? "; " : "",
-                   c->hint);
+        worst[c->status]++;
+        printf("%-*s  %-7s  %s\n", wide, c->name, check_status_name(c->status), c->value);
+        if (*c->hint)
+            print_wrapped(c->hint, wide + 11, 100);
     }
-    jsonw_close(&w, ']');
-    jsonw_close(&w, '}');
-    char *text = jsonw_take(&w);
-    if (!text)
-        return err_set(e, "out of memory");
-    if (json)
-        puts(text);
-    free(text);
-    return 0;
+    printf("\n%d good, %d warnings, %d missing\n", worst[CHECK_GOOD], worst[CHECK_WARNING],
+           worst[CHECK_MISSING]);
+}
+
+static void ask_all(struct checks *all, const struct cli *cli)
+{
+    struct cpu_facts *cpu = calloc(1, sizeof *cpu);
+    struct gpu_facts gpu;
+    struct probe probe;
+    check_libraries(all);
+    if (cpu) {
+        facts_cpu(cpu, "");
+        doctor_cpu(all, cpu);
+        doctor_memory(all, cpu);
+    }
+    free(cpu);
+    facts_gpu(&gpu);
+    doctor_gpu(all, &gpu);
+    bool there = probe_ask(&probe, 700);
+    doctor_terminal(all, &probe.caps, there);
+    check_config(all);
+    doctor_models(all, settings_has(&cli->flags, "model") ? cli->flags.model : "tiny",
+                  cli->checksums);
+    check_pulled(all);
+    check_disk(all);
+    check_environment(all);
 }
 
 /* Fails when a job could not run: no usable model or config. */
 int cmd_doctor(struct cli *cli)
 {
-    struct checks all = {.count = 0};
     struct err e = {""};
-    check_cpu(&all);
-    check_memory(&all);
-    check_cuda(&all);
-    check_gpu(&all);
-    check_config(&all);
-    check_model(&all, cli);
-    check_home(&all);
-    check_pulled(&all);
-    check_terminal(&all);
-    if (print_checks(&all, cli->json, &e))
+    struct checks *all = calloc(1, sizeof *all);
+    char *text = NULL;
+    int rc = EXIT_DONE;
+    if (all)
+        ask_all(all, cli);
+    if (all && cli->json)
+        text = checks_json(all);
+    if (!all || (cli->json && !text)) {
+        free(all);
+        err_set(&e, "out of memory");
         return cli_fail(EXIT_FAILED, &e);
-    for (int i = 0; i < all.count; i++)
-        if (!strcmp(all.row[i].status, "missing") && strcmp(all.row[i].name, "cuda"))
-            return EXIT_FAILED;
-    return EXIT_DONE;
+    }
+    if (cli->json)
+        puts(text);
+    else
+        print_checks(all);
+    for (int i = 0; i < all->count; i++)
+        if (all->row[i].status == CHECK_MISSING && all->row[i].needed)
+            rc = EXIT_FAILED;
+    free(text);
+    free(all);
+    return rc;
 }

@@ -71,8 +71,17 @@ static void print_options(FILE *f, const struct command *c)
     }
 }
 
+static void print_environment(FILE *f)
+{
+    const struct env_row *v;
+    fprintf(f, "\nEnvironment:\n");
+    for (int i = 0; (v = cli_environment(i)); i++)
+        fprintf(f, "  %-20s  %s\n", v->name, v->help);
+}
+
 void cli_help(FILE *f, const struct command *c)
 {
+    bool whole = !c;
     if (c) {
         fprintf(f, "usage: spritty %s%s%s [options]\n\n%s\n\n", c->name, *c->args ? " " : "",
                 c->args, c->summary);
@@ -87,6 +96,8 @@ void cli_help(FILE *f, const struct command *c)
         fputc('\n', f);
     }
     print_options(f, c);
+    if (whole)
+        print_environment(f);
     fprintf(f, "\nExit status: 0 done, 1 failed, 2 wrong usage.\n");
 }
 
@@ -156,6 +167,13 @@ void cli_man(FILE *f)
     for (int i = 0; keys_section(i); i++)
         man_keys(f, keys_section(i));
     man_keys(f, 0);
+    fprintf(f, ".SH ENVIRONMENT\n");
+    const struct env_row *v;
+    for (int i = 0; (v = cli_environment(i)); i++) {
+        fprintf(f, ".TP\n.B %s\n", v->name);
+        troff(f, v->help);
+        fputc('\n', f);
+    }
     fprintf(f, ".SH EXIT STATUS\n0 done, 1 failed, 2 wrong usage.\n");
     fprintf(f, ".SH FILES\n.TP\n.I ~/.config/spritty/config.ini\nsettings and presets, over the "
                "shipped ones\n.TP\n.I ~/.local/share/spritty/models\nmodels by name\n"

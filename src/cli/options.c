@@ -163,6 +163,7 @@ static const struct option_row table[] = {
      "as a preset into your config.ini"},
     SWITCH(0, "command", command_line, IMPORT, "the spritty gen command that does the same"),
     SWITCH(0, "run", run, IMPORT, "make the picture at once"),
+    SWITCH(0, "checksums", checksums, DOCTOR, "read models of any size against their checksums"),
     SWITCH(0, "json", json, ALL, "one JSON object on stdout"),
     SWITCH('q', "quiet", quiet, ALL, "nothing on stderr but errors"),
     SWITCH('h', "help", help, ALL, "this text"),

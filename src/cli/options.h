@@ -31,6 +31,7 @@ struct cli {
     struct cli_sheet sheet;
     bool command_line, run; /* spritty import */
     char *repeat, *variants;
+    bool checksums; /* spritty doctor */
     bool json, quiet, help, version, man, completion;
 };
 

@@ -14,6 +14,12 @@ struct option_row {
     const char *help;  /* NULL: the setting's */
 };
 
+/* A variable of the environment that users may set (environment.c). */
+struct env_row {
+    const char *name, *help;
+};
+const struct env_row *cli_environment(int i); /* NULL past the end */
+
 /* Row i, or NULL past the end. */
 const struct option_row *cli_option(int i);
 bool cli_option_is_for(const struct option_row *, const struct command *);

@@ -5,6 +5,7 @@
  */
 #include "ops/cpu_dnnl.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -614,4 +615,12 @@ int dnn_conv(struct dnn *d, const struct dnn_conv *c, struct err *e)
                     .bias = c->bias != NULL};
     struct entry *at = find_entry(d, &k, c->w, e);
     return at != NULL ? execute(d, at, c->w, c->x, c->bias, c->y, e) : -1;
+}
+
+const char *ops_cpu_library(void)
+{
+    static char text[48];
+    const dnnl_version_t *v = dnnl_version();
+    snprintf(text, sizeof text, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
+    return text;
 }

@@ -205,6 +205,7 @@ struct ops *ops_cpu_open(enum dtype act, int threads, struct err *); /* threads 
  * nothing. */
 struct ops *ops_dry_open(const char *like, enum dtype act, struct err *);
 
-enum dtype cpu_best_dtype(void); /* DT_BF16 with AMX-BF16 or AVX512-BF16, else DT_F32 */
+const char *ops_cpu_library(void); /* "oneDNN 2.6.3", for people */
+enum dtype cpu_best_dtype(void);   /* DT_BF16 with AMX-BF16 or AVX512-BF16, else DT_F32 */
 
 #endif

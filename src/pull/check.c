@@ -101,8 +101,8 @@ int pull_check(const char *path, const char *name, enum pull_kind kind, const ch
 
 /* ---- hash ---- */
 
-/* The digits of an ETag: quotes and the mark of weak ones gone. */
-static size_t digits(const char *tag, char out[72])
+/* Quotes and the mark of weak ones are left out. */
+size_t pull_hash_of(const char *tag, char out[72])
 {
     if (!strncmp(tag, "W/", 2))
         tag += 2;
@@ -122,7 +122,7 @@ int pull_check_hash(const char *path, const char *tag, bool (*tick)(void *user, 
 {
     enum { BLOCK = 1 << 20 };
     char want[72], have[72], head[40];
-    size_t kind = digits(tag, want), n = 0;
+    size_t kind = pull_hash_of(tag, want), n = 0;
     struct sha256 big;
     struct sha1 git;
     struct stat st;

@@ -392,6 +392,20 @@ static int place(struct load *l, const char *folder, struct err *e)
     return 0;
 }
 
+/* NAME.sha256, as sha256sum -c reads it, so that `spritty doctor` can tell later whether the file
+ * is still what was loaded. It is no failure when that cannot be written. */
+static void record_hash(const struct load *l)
+{
+    char digits[72], path[PATH_MAX], text[400];
+    struct err ignored;
+    const char *slash = strrchr(l->f->path, '/');
+    if (pull_hash_of(l->hash, digits) != 64 ||
+        snprintf(path, sizeof path, "%s.sha256", l->f->path) >= (int)sizeof path)
+        return;
+    int n = snprintf(text, sizeof text, "%s  %.300s\n", digits, slash + 1);
+    file_write_atomic(path, text, (size_t)n, &ignored);
+}
+
 /* What is wrong is thrown away: no further try would mend it. */
 static int discard(struct load *l, struct err *e)
 {
@@ -413,7 +427,11 @@ static int verify(struct load *l, struct err *e)
     l->f->unverified = rc == 1;
     if (rc < 0 || pull_check(l->part, slash ? slash + 1 : l->f->to, l->f->kind, &folder, e))
         return discard(l, e);
-    return place(l, folder, e);
+    if (place(l, folder, e))
+        return -1;
+    if (rc == 0)
+        record_hash(l);
+    return 0;
 }
 
 /* ---- the beginning ---- */

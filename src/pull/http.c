@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/version.h"
+#include "pull/pull.h"
 
 struct transfer {
     const struct http_request *request;
@@ -273,4 +274,13 @@ enum http_end http_run(const struct http_request *r, struct http_answer *a, stru
     enum http_end end = follow(r, &t, e);
     curl_easy_cleanup(t.curl);
     return end;
+}
+
+const char *pull_library(void)
+{
+    static char text[96];
+    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+    snprintf(text, sizeof text, "libcurl %.20s (%.40s)", v->version,
+             v->ssl_version ? v->ssl_version : "no TLS");
+    return text;
 }

@@ -71,4 +71,6 @@ bool pull_is_here(int i, char path[PATH_MAX]);
 /* The short name of a file that other tools call so ("sd_xl_base_1.0"), or NULL. */
 const char *pull_name_for(const char *model);
 
+const char *pull_library(void); /* "libcurl 7.88.1 (OpenSSL/3.0.17)", for people */
+
 #endif

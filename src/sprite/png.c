@@ -377,3 +377,10 @@ bool png_is(const void *data, size_t size)
 {
     return size >= 8 && !png_sig_cmp(data, 0, 8);
 }
+
+const char *png_library(void)
+{
+    static char text[64];
+    snprintf(text, sizeof text, "libpng %s", png_get_libpng_ver(NULL));
+    return text;
+}

@@ -60,6 +60,8 @@ int png_load(const char *path, bool want_pixels, struct png_file *, struct err *
 const char *png_find_text(const struct png_file *, const char *key); /* or NULL */
 void png_file_free(struct png_file *);
 
+const char *png_library(void); /* "libpng 1.6.39", for people */
+
 /* Do these bytes begin like a PNG? */
 bool png_is(const void *data, size_t size);
 

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -331,4 +332,11 @@ void *sql_rows(struct store *s, const struct row_type *t, int *count, struct err
         return rows;
     rows_free(t, rows, n);
     return NULL;
+}
+
+const char *store_library(void)
+{
+    static char text[48];
+    snprintf(text, sizeof text, "SQLite %s", sqlite3_libversion());
+    return text;
 }

@@ -140,4 +140,6 @@ int store_vote(struct store *, int64_t run, int64_t job, struct err *);
  * peak, path, and the labels that lost. NULL and err on failure. */
 char *store_votes_csv(struct store *, struct err *);
 
+const char *store_library(void); /* "SQLite 3.40.1", for people */
+
 #endif
