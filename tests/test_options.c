@@ -37,10 +37,10 @@ static void options_and_words_mix(void **state)
     (void)state;
     struct cli c;
     struct err e = {""};
-    if (parse(
-            &c,
-            "--json|gen|-s|5|a green slime|--steps=8|-qo|x.png|--size|96x64|-d|cpu|-p|preview|--raw",
-            &e))
+    if (parse(&c,
+              "--json|gen|-s|5|a green "
+              "slime|--steps=8|-qo|x.png|--size|96x64|-d|cpu|-p|preview|--raw",
+              &e))
         fail_msg("%s", e.text);
     assert_string_equal(c.command->name, "gen");
     assert_int_equal(c.nargs, 1);
