@@ -43,6 +43,7 @@ static int set_up(void **state)
     put("spritty/loras/pixel.safetensors", "");
     put("spritty/loras/sub/deep/Outline.safetensors", "golden outline");
     put("spritty/loras/lcm/pytorch_lora_weights.safetensors", "");
+    put("spritty/loras/sdxl_lightning_4step_lora.safetensors", "");
     put("models/model.safetensors", "");
     put("models/beside.safetensors", "");
     put("models/loras/x/own.safetensors", "");
@@ -85,9 +86,11 @@ static void found(void **state)
     expect("own", "/models/loras/x/own.safetensors", NULL);
     expect("tests/golden/lora/peft_dora", "/peft_dora/adapter_model.safetensors", NULL);
     expect("tests/golden/lora/kohya.safetensors", "lora/kohya.safetensors", NULL);
+    expect("sdxl-lightning-4step", "/sdxl_lightning_4step_lora.safetensors", NULL);
+    expect("sdxl-lightning-8step", NULL, "'spritty pull sdxl-lightning-8step' downloads it");
     expect("pixle", NULL, "there is no LoRA 'pixle'; did you mean 'pixel'?");
     expect("sub/deep/Outlin", NULL, "did you mean 'sub/deep/Outline'?");
-    expect("nothing like it", NULL, "there is no LoRA 'nothing like it' among the 6");
+    expect("nothing like it", NULL, "there is no LoRA 'nothing like it' among the 7");
     expect("bad\033name", NULL, "bad?name");
     expect("", NULL, "0 bytes long");
 }

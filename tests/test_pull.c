@@ -351,8 +351,15 @@ static void wrong_kinds(void **state)
     struct err e;
     begin(PLAIN, 0);
     server.linked = NULL;
+    assert_int_equal(pull("sdxl-vae-fp16-fix", &r, &e), -1);
+    assert_non_null(strstr(e.text, "it is a LoRA file, not the VAE that was asked for"));
+    assert_false(is_there("vae/sdxl-vae-fp16-fix.safetensors"));
+    /* The vocabulary comes before a checkpoint, which is not begun without it. */
+    char path[PATH_MAX];
+    assert_int_equal(pull_here("sdxl-base", path), 0);
+    assert_int_equal(pull_here("sdxl", path), -1);
     assert_int_equal(pull("sdxl-base", &r, &e), -1);
-    assert_non_null(strstr(e.text, "it is a LoRA file, not the model that was asked for"));
+    assert_non_null(strstr(e.text, "vocab.json"));
     assert_false(is_there("models/sd_xl_base_1.0.safetensors"));
     static const unsigned char page[] = "<html>no</html>";
     server.data = page, server.size = sizeof page - 1;

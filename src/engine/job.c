@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/paths.h"
+#include "pull/pull.h"
 #include "sdxl/checkpoint.h"
 
 /* When neither user nor model says anything. The size comes from the model's configuration. */
@@ -74,6 +75,11 @@ int find_model(const char *name, char path[PATH_MAX], struct err *e)
         strcpy(path, name);
         return 0;
     }
+    int here = is_name ? pull_here(name, path) : -1; /* by the name that it was pulled with */
+    if (here >= 0)
+        return here ? 0
+                    : err_set(e, "the model '%s' is not here yet; 'spritty pull %s' downloads it",
+                              name, name);
     if (is_name)
         return err_set(e,
                        "there is no model '%s': neither a file of that name here nor a model in "

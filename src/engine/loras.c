@@ -14,6 +14,7 @@
 #include "base/sha256.h"
 #include "base/suggest.h"
 #include "engine/engine.h"
+#include "pull/pull.h"
 
 enum { DEEPEST = 8, MOST_FILES = 20000, MOST_OPENED = 2000 };
 
@@ -228,7 +229,12 @@ int find_lora(const char *name, const char *model, char path[PATH_MAX], struct e
     }
     if (!f)
         f = look_inside(&l, bare);
-    int rc = f ? 0 : not_found(&l, bare, e);
+    int pulled = f ? -1 : pull_here(bare, path), rc = 0; /* by the name that it was pulled with */
+    if (pulled == 0)
+        rc = err_set(e, "the LoRA '%s' is not here yet; 'spritty pull %s' downloads it", bare,
+                     bare);
+    else if (pulled < 0 && !f)
+        rc = not_found(&l, bare, e);
     if (f)
         snprintf(path, PATH_MAX, "%s", f->path);
     listing_free(&l);

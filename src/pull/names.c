@@ -62,7 +62,7 @@ static const struct pull_file tokenizer[] = {
     {BASE, "tokenizer_2/special_tokens_map.json", "tokenizer/tokenizer_2/special_tokens_map.json",
      KIND_JSON},
 };
-_Static_assert(sizeof tokenizer / sizeof *tokenizer <= PULL_MAX_FILES, "pull_files has the room");
+_Static_assert(sizeof tokenizer / sizeof *tokenizer < PULL_MAX_FILES, "pull_files has the room");
 
 const struct pull_entry *pull_entry(int i)
 {
@@ -79,12 +79,15 @@ int pull_find(const char *name)
 
 int pull_files(int i, struct pull_file out[PULL_MAX_FILES])
 {
-    if (table[i].file.repo) {
-        out[0] = table[i].file;
-        return 1;
+    const bool single = table[i].file.repo, brings = table[i].file.kind == KIND_CHECKPOINT;
+    int count = 0;
+    if (!single || brings) {
+        memcpy(out, tokenizer, sizeof tokenizer);
+        count = sizeof tokenizer / sizeof *tokenizer;
     }
-    memcpy(out, tokenizer, sizeof tokenizer);
-    return sizeof tokenizer / sizeof *tokenizer;
+    if (single)
+        out[count++] = table[i].file;
+    return count;
 }
 
 bool pull_is_here(int i, char path[PATH_MAX])
@@ -95,10 +98,16 @@ bool pull_is_here(int i, char path[PATH_MAX])
     for (int k = count - 1; k >= 0; k--) {
         if (!place_path(PLACE_DATA, files[k].to, at) || !file_exists(at))
             return false;
-        if (k == 0 && path)
+        if (k == count - 1 && path)
             memcpy(path, at, sizeof at);
     }
     return true;
+}
+
+int pull_here(const char *name, char path[PATH_MAX])
+{
+    int i = pull_find(name);
+    return i < 0 ? -1 : pull_is_here(i, path);
 }
 
 const char *pull_name_for(const char *model)

@@ -21,9 +21,10 @@ struct pull_file {
     enum pull_kind kind;
 };
 
-enum { PULL_MAX_FILES = 8 };
+enum { PULL_MAX_FILES = 9 };
 
-/* The files of short name `i`, and how many; or -1 when there is no such name. */
+/* The files of short name `i`, the one that it is about last (a checkpoint brings the vocabulary
+ * that it lacks), and how many; or -1 when there is no such name. */
 int pull_find(const char *name);
 int pull_files(int i, struct pull_file out[PULL_MAX_FILES]);
 /* "sdxl-base" for "sdxl-bse"; NULL. */

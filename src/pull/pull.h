@@ -66,8 +66,10 @@ struct pull_entry {
     uint64_t bytes; /* about */
 };
 const struct pull_entry *pull_entry(int i); /* NULL past the end */
-/* Is all of it there? The path of its (first) file goes to path, when that is not NULL. */
+/* Is all of it there? The path of the file that it is about goes to path, when that is not NULL. */
 bool pull_is_here(int i, char path[PATH_MAX]);
+/* The same by name: 1 or 0, or -1 for what is no short name. */
+int pull_here(const char *name, char path[PATH_MAX]);
 /* The short name of a file that other tools call so ("sd_xl_base_1.0"), or NULL. */
 const char *pull_name_for(const char *model);
 
