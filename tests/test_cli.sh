@@ -77,7 +77,11 @@ prints_help() {
     not grep -q -- --sampler help
     "$spritty" --version | grep -q '^spritty [0-9]'
     "$spritty" --man | head -n 1 | grep -q '^.TH SPRITTY'
-    "$spritty" --completion | bash -n
+    "$spritty" --completion >complete.sh
+    bash -n complete.sh
+    told=$(bash -c '. ./complete.sh; COMP_WORDS=(spritty sheet --pa) COMP_CWORD=2
+        _spritty spritty --pa sheet; echo "${COMPREPLY[@]}"')
+    [ "$told" = "--palette --pack" ]
 }
 check prints_help prints_help
 

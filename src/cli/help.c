@@ -181,6 +181,25 @@ void cli_man(FILE *f)
                ".TP\n.I ~/.local/share/spritty/spritty.db\nqueue, history, votes\n");
 }
 
+static void complete_commands(FILE *f, const char *between)
+{
+    const struct command *c;
+    bool first = true;
+    for (int i = 0; (c = cli_command(i)); i++) {
+        if (c->run)
+            fprintf(f, "%s%s", first ? "" : between, c->name);
+        first = first && !c->run;
+    }
+}
+
+static void complete_options(FILE *f, const struct command *c)
+{
+    const struct option_row *o;
+    for (int i = 0; (o = cli_option(i)); i++)
+        if (cli_option_is_for(o, c))
+            fprintf(f, "--%s ", o->name);
+}
+
 void cli_completion(FILE *f)
 {
     const struct command *c;
@@ -204,13 +223,24 @@ void cli_completion(FILE *f)
                 "        return\n        ;;\n",
                 o->name, list);
     }
-    fprintf(f, "    esac\n    local words='");
-    for (int i = 0; (o = cli_option(i)); i++)
-        fprintf(f, "--%s ", o->name);
-    fprintf(f, "'\n    ((COMP_CWORD == 1)) && words+='");
-    for (int i = 0; (c = cli_command(i)); i++)
-        if (c->run)
-            fprintf(f, "%s ", c->name);
-    fprintf(f, "'\n    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
+    fprintf(f,
+            "    esac\n    local words w command=\n"
+            "    for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n        case $w in\n        ");
+    complete_commands(f, "|");
+    fprintf(f, ")\n            command=$w\n            break\n            ;;\n        esac\n"
+               "    done\n    case $command in\n");
+    for (int i = 0; (c = cli_command(i)); i++) {
+        if (!c->run)
+            continue;
+        fprintf(f, "    %s) words='", c->name);
+        complete_options(f, c);
+        fprintf(f, "' ;;\n");
+    }
+    fprintf(f, "    *) words='");
+    complete_commands(f, " ");
+    fputc(' ', f);
+    complete_options(f, NULL);
+    fprintf(f, "' ;;\n    esac\n"
+               "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
                "complete -o default -F _spritty spritty\n");
 }
