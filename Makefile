@@ -298,6 +298,13 @@ $(BUILD)/src/%.o: src/%.c Makefile
 	$(SAY) "  cc    $<"
 	$(Q)$(COMPILE) -c -o $@ $<
 
+# The commit is in one object, made again when it changes.
+COMMIT       := $(shell git describe --always --dirty --abbrev=10 --exclude='*' 2>/dev/null)
+COMMIT_STAMP  = $(BUILD)/commit
+$(shell mkdir -p $(BUILD); echo '$(COMMIT)' | cmp -s - $(COMMIT_STAMP) || echo '$(COMMIT)' >$(COMMIT_STAMP))
+$(BUILD)/src/base/version.o: $(COMMIT_STAMP)
+$(BUILD)/src/base/version.o: CFLAGS += -DSPRITTY_COMMIT='"$(COMMIT)"'
+
 $(BUILD)/tests/bare/%.o: tests/bare/%.c Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"

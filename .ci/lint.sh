@@ -22,7 +22,7 @@ curl/curl|src/pull/|src/queue/wire\.c
 hiredis/.*|src/queue/wire\.c
 n?curses(w/.*)?|src/ui/screen\.c
 term|src/ui/screen\.c
-pthread|src/(base/(parallel|worker)|engine/|pull/)|tests/
+pthread|src/(base/(parallel|worker)|bench/|engine/|pull/)|tests/
 omp|src/(base/parallel|ops/)
 cuda.*|gpu/
 cudnn.*|gpu/|tests/gpu_shim/fake/
@@ -49,6 +49,7 @@ src/term/|(sdxl|ops|ui|store|engine|cli|gpu)/
 src/import/|(ops|ui|term|store|engine|cli|gpu|pull)/
 src/pull/|(ops|ui|term|store|engine|sprite|cli|gpu|prompt|import)/
 src/queue/|(ops|ui|term|cli|gpu|import|pull)/
+src/bench/|(ops/(ops_|cpu_[^f]|ref)|ui|term|store|cli|gpu)
 src/engine/|(ops/(ops_|cpu|ref)|ui|term|cli|gpu|queue)
 src/ui/|(sdxl|ops|cli|gpu)/
 src/ui/|engine/(job|meta|ring)

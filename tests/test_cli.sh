@@ -154,6 +154,29 @@ json_is_one_object() {
 }
 check json_is_one_object json_is_one_object
 
+# Measured, saved, drawn, compared; slower is 1, another machine is refused unless it is asked for.
+bench_measures_and_compares() {
+    "$spritty" bench $gen --mode compare --batches 1,2 --repeats 1 --save b.json --plots plots -q >out
+    grep -q '^baseline, batch 2 ' out
+    grep -q '^optimized, batch 1: .* times as fast as baseline' out
+    for plot in bars scaling memory; do [ -s plots/$plot.png ]; done
+    "$spritty" bench b.json --compare b.json >out
+    grep -q 'Nothing is slower' out
+    sed 's/"samples": \[[^]]*\]/"samples": [0.001]/g' b.json >fast.json
+    "$spritty" bench b.json --compare fast.json >out && return 1
+    grep -q 'slower than before' out
+    sed 's/"cpu": "/"cpu": "another /' fast.json >other.json
+    refuses 1 'of another machine (cpu: another' "$spritty" bench b.json --compare other.json
+    "$spritty" bench b.json --compare other.json --across >out
+    grep -q 'DIFFERENT MACHINES: cpu: another' out
+    refuses 1 'other work (steps' "$spritty" bench $gen --steps 3 --batch 1 --mode optimized \
+        --repeats 1 --compare b.json -q
+    refuses 1 'not saved by' "$spritty" bench "$model/model_index.json"
+    refuses 1 "no 'best'" "$spritty" bench --mode best
+    refuses 1 'rising numbers' "$spritty" bench --batches 4,1
+}
+check bench_measures_and_compares bench_measures_and_compares
+
 random_seed_names_the_file() {
     file=$("$spritty" gen slime $gen -q)
     echo "$file" | grep -qE '^sprite-[0-9]+\.png$'

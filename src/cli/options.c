@@ -18,7 +18,7 @@ static const struct command commands[] = {
     {"finish", "IN.png...", "sprite finishing on any image", 1, 999, cmd_finish},
     {"sheet", "IN.png...", "many sprites in one picture, and an animation", 1, 999, cmd_sheet},
     {"batch", "FILE.jsonl", "many jobs from a file", 1, 1, NULL},
-    {"bench", "", "measure speed", 0, 0, NULL},
+    {"bench", "[SAVED.json]", "measure speed, or show a saved result", 0, 1, cmd_bench},
     {"profile", "", "time and bytes by layer", 0, 0, NULL},
     {"import", "FILE", "a ComfyUI or A1111 picture, workflow or text as a preset", 1, 1,
      cmd_import},
@@ -38,14 +38,15 @@ enum {
     DOCTOR = 8,
     FINISH = 16,
     SHEET = 32,
+    BENCH = 128,
     IMPORT = 512,
     PULL = 1024,
     EXPORT = 4096,
     TILE = 1 << 13,
     VARIANTS = 1 << 14,
-    JOB = GEN | PLAN | IMPORT | VARIANTS,
+    JOB = GEN | PLAN | BENCH | IMPORT | VARIANTS,
     FINISHED = GEN | FINISH | IMPORT | VARIANTS,
-    ALL = 63 | IMPORT | PULL | EXPORT | TILE | VARIANTS
+    ALL = 63 | BENCH | IMPORT | PULL | EXPORT | TILE | VARIANTS
 };
 
 #define SETTING(letter, name, arg, commands)                                                       \
@@ -65,6 +66,11 @@ enum {
 #define SHEETING(name, arg, field, help)                                                           \
     {                                                                                              \
         0, name, arg, NULL, offsetof(struct cli, sheet.field), SHEET, help                         \
+    }
+
+#define BENCHING(name, arg, field, help)                                                           \
+    {                                                                                              \
+        0, name, arg, NULL, offsetof(struct cli, bench.field), BENCH, help                         \
     }
 
 static const struct option_row table[] = {
@@ -159,8 +165,17 @@ static const struct option_row table[] = {
     SHEETING("sprites", "DIR", sprites,
              "each frame as a PNG of its own, in a folder that is there"),
     SWITCH(0, "preview", sheet.preview, SHEET, "the animation in the terminal, three times"),
-    {0, "save", "NAME", NULL, offsetof(struct cli, save), IMPORT,
-     "as a preset into your config.ini"},
+    {0, "save", "NAME", NULL, offsetof(struct cli, save), IMPORT | BENCH,
+     "import: as a preset into your config.ini; bench: into this file"},
+    BENCHING("mode", "baseline|optimized|compare|ablation|all", mode,
+             "every optimisation off, on, both, each alone, or all (compare)"),
+    BENCHING("batches", "LIST", batches, "how many at once, in turn (1,4,8,16)"),
+    BENCHING("repeats", "N", repeats, "measured runs of each case (5)"),
+    BENCHING("warmup", "N", warmup, "short runs before them (1)"),
+    BENCHING("compare", "FILE", compare, "with a saved result; exit status 1: slower"),
+    BENCHING("plots", "DIR", plots, "bars, ablation, scaling, memory as PNGs into this folder"),
+    SWITCH(0, "across", bench.across, BENCH,
+           "compare with another machine's result, judging nothing"),
     SWITCH(0, "command", command_line, IMPORT, "the spritty gen command that does the same"),
     SWITCH(0, "run", run, IMPORT, "make the picture at once"),
     SWITCH(0, "checksums", checksums, DOCTOR, "read models of any size against their checksums"),
@@ -342,6 +357,7 @@ void cli_free(struct cli *c)
     free(c->repeat);
     free(c->variants);
     for (int i = 0; i < OPTIONS; i++)
-        if (table[i].commands == SHEET && table[i].arg && !table[i].key)
+        if ((table[i].commands == SHEET || table[i].commands == BENCH) && table[i].arg &&
+            !table[i].key)
             free(*(char **)((char *)c + table[i].at));
 }

@@ -22,6 +22,12 @@ struct cli_sheet {
     bool preview;
 };
 
+/* Options of `spritty bench`; cmd_bench.c reads them. */
+struct cli_bench {
+    char *mode, *compare, *batches, *repeats, *warmup, *plots;
+    bool across;
+};
+
 struct cli {
     const struct command *command; /* NULL when none was named */
     const char **args;             /* what stands beside the options, after the command */
@@ -29,6 +35,7 @@ struct cli {
     struct settings flags; /* the options that are settings */
     char *preset, *show_diff, *save;
     struct cli_sheet sheet;
+    struct cli_bench bench;
     bool command_line, run; /* spritty import */
     char *repeat, *variants;
     bool checksums; /* spritty doctor */
@@ -62,6 +69,7 @@ int cmd_gen(struct cli *);
 int cmd_plan(struct cli *);
 int cmd_info(struct cli *);
 int cmd_doctor(struct cli *);
+int cmd_bench(struct cli *);
 int cmd_finish(struct cli *);
 int cmd_sheet(struct cli *);
 int cmd_import(struct cli *);
