@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/list.h"
 #include "ui/words.h"
 
 enum kind { ASK, LINE, LIST, MARKS, OTHER };
@@ -253,33 +254,12 @@ static bool move(struct dialog *d, enum action a)
     int page = d->list.h > 1 ? d->list.h - 1 : 1;
     if (d->kind == LINE && (a == ACT_FIRST || a == ACT_LAST))
         return editor_act(d->text, a == ACT_FIRST ? ACT_LINE_START : ACT_LINE_END, UNWRAPPED);
-    switch (a) {
-    case ACT_UP:
-        go_to(d, d->row - 1);
-        return true;
-    case ACT_DOWN:
-        go_to(d, d->row + 1);
-        return true;
-    case ACT_PAGE_UP:
-        go_to(d, d->row - page);
-        return true;
-    case ACT_PAGE_DOWN:
-        go_to(d, d->row + page);
-        return true;
-    case ACT_FIRST:
-        go_to(d, 0);
-        return true;
-    case ACT_LAST:
-        go_to(d, d->shown_count);
-        return true;
-    case ACT_NEXT_PANEL:
-    case ACT_PREV_PANEL:
+    if (a == ACT_NEXT_PANEL || a == ACT_PREV_PANEL) {
         if (d->kind == ASK)
             d->row = !d->row;
         return true;
-    default:
-        return false;
     }
+    return list_step(a, page, d->kind == ASK ? NO : d->shown_count - 1, &d->row);
 }
 
 /* What was typed changes what a list shows. */

@@ -3,6 +3,7 @@
 
 #include "ui/dialog.h"
 #include "ui/glyph.h"
+#include "ui/list.h"
 
 enum {
     UNWRAPPED = 1 << 20, /* columns of a line that is scrolled, not wrapped */
@@ -60,31 +61,7 @@ void dialog_field(struct ui *ui, struct editor *ed, struct rect at, int *scroll)
 
 bool listbox_act(struct listbox *l, enum action a)
 {
-    int page = l->at.h > 1 ? l->at.h - 1 : 1;
-    switch (a) {
-    case ACT_UP:
-        l->row--;
-        break;
-    case ACT_DOWN:
-        l->row++;
-        break;
-    case ACT_PAGE_UP:
-        l->row -= page;
-        break;
-    case ACT_PAGE_DOWN:
-        l->row += page;
-        break;
-    case ACT_FIRST:
-        l->row = 0;
-        break;
-    case ACT_LAST:
-        l->row = l->count - 1;
-        break;
-    default:
-        return false;
-    }
-    l->row = clamp(l->row, 0, l->count > 0 ? l->count - 1 : 0);
-    return true;
+    return list_step(a, l->at.h > 1 ? l->at.h - 1 : 1, l->count - 1, &l->row);
 }
 
 void listbox_place(struct listbox *l, struct rect at)

@@ -86,32 +86,12 @@ bool help_act(struct ui *ui, enum action a)
 {
     struct help *h = ui->help;
     int most = h->rows > h->seen ? h->rows - h->seen : 0;
-    switch (a) {
-    case ACT_UP:
-        h->top--;
-        break;
-    case ACT_DOWN:
-        h->top++;
-        break;
-    case ACT_PAGE_UP:
-        h->top -= h->seen;
-        break;
-    case ACT_PAGE_DOWN:
-        h->top += h->seen;
-        break;
-    case ACT_FIRST:
-        h->top = 0;
-        break;
-    case ACT_LAST:
-        h->top = most;
-        break;
-    case ACT_BACK:
+    if (a == ACT_BACK) {
         help_close(ui);
         return true;
-    default:
-        return false;
     }
-    h->top = h->top < 0 ? 0 : h->top > most ? most : h->top;
+    if (!list_step(a, h->seen, most, &h->top))
+        return false;
     ui_dirty(ui);
     return true;
 }

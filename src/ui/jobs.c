@@ -5,17 +5,6 @@
 
 #include "ui/studio.h"
 
-int list_top(int top, int row, int rows, int count)
-{
-    if (row < top)
-        top = row;
-    if (row >= top + rows)
-        top = row - rows + 1;
-    if (top > count - rows)
-        top = count - rows;
-    return top > 0 ? top : 0;
-}
-
 void one_line(const char *words, char *out, size_t size)
 {
     size_t n = 0;
@@ -147,26 +136,13 @@ bool jobs_act(struct ui *ui, enum action a)
     struct studio *st = ui->studio;
     const struct store_job *j = job_at(ui, st->job_row);
     int last = job_count(ui) - 1, page = st->at.queue.h > 3 ? st->at.queue.h - 3 : 1;
-    int to = st->job_row;
+    if (list_step(a, page, last, &st->job_row)) {
+        j = job_at(ui, st->job_row);
+        if (j && j->state == JOB_FAILED && j->error)
+            ui_say(ui, ROLE_BAD, "%s", j->error);
+        return true;
+    }
     switch (a) {
-    case ACT_UP:
-        to--;
-        break;
-    case ACT_DOWN:
-        to++;
-        break;
-    case ACT_PAGE_UP:
-        to -= page;
-        break;
-    case ACT_PAGE_DOWN:
-        to += page;
-        break;
-    case ACT_FIRST:
-        to = 0;
-        break;
-    case ACT_LAST:
-        to = last;
-        break;
     case ACT_JOB_EARLIER:
     case ACT_JOB_LATER:
         if (j)
@@ -187,11 +163,6 @@ bool jobs_act(struct ui *ui, enum action a)
     default:
         return false;
     }
-    st->job_row = to < 0 || last < 0 ? 0 : to > last ? last : to;
-    j = job_at(ui, st->job_row);
-    if (j && j->state == JOB_FAILED && j->error)
-        ui_say(ui, ROLE_BAD, "%s", j->error);
-    return true;
 }
 
 void jobs_click(struct ui *ui, const struct input_event *in)

@@ -358,32 +358,8 @@ static bool move(struct ui *ui, enum action a)
 {
     struct settings_panel *p = &ui->studio->setting;
     struct setting_line line[SETTING_LINES];
-    int last = lines_now(ui, line) - 1, page = p->list.h > 1 ? p->list.h - 1 : 1, to = p->row;
-    switch (a) {
-    case ACT_UP:
-        to--;
-        break;
-    case ACT_DOWN:
-        to++;
-        break;
-    case ACT_PAGE_UP:
-        to -= page;
-        break;
-    case ACT_PAGE_DOWN:
-        to += page;
-        break;
-    case ACT_FIRST:
-        to = 0;
-        break;
-    case ACT_LAST:
-        to = last;
-        break;
-    default:
-        return false;
-    }
-    p->row = to > last ? last : to;
-    p->row = p->row < 0 ? 0 : p->row;
-    return true;
+    int last = lines_now(ui, line) - 1, page = p->list.h > 1 ? p->list.h - 1 : 1;
+    return list_step(a, page, last, &p->row);
 }
 
 static bool search_act(struct ui *ui, enum action a)

@@ -5,6 +5,7 @@
 
 #include "ui/frame.h"
 #include "ui/layout.h"
+#include "ui/list.h"
 #include "ui/ui.h"
 
 enum focus { FOCUS_PROMPT, FOCUS_NEGATIVE, FOCUS_PRESETS, FOCUS_SETTINGS, FOCUS_JOBS, FOCUSES };
@@ -105,8 +106,5 @@ void progress_draw(struct ui *, struct rect);
 void preview_draw(struct ui *, struct rect);
 void timing_draw(struct ui *, struct rect);
 void memory_draw(struct ui *, struct rect);
-
-/* Keeps the selected row of a list within the rows that are seen. */
-int list_top(int top, int row, int rows, int count);
 
 #endif
