@@ -147,7 +147,7 @@ json_is_one_object() {
     [ ! -e a.png ]
     for key in files seed params ms total load text sample decode finish save steps bytes peak \
         weights activations; do grep -q "\"$key\": " out; done
-    "$spritty" plan $gen --json >out
+    "$spritty" plan $gen --json --measure never >out
     for key in flops bytes stages name ms; do grep -q "\"$key\": " out; done
     "$spritty" doctor -m "$model" --json | grep -q '"checks": \[{"name": '
     "$spritty" info "$model" --json | grep -q '"parts": '

@@ -23,7 +23,7 @@ compare() {
         echo "[  SKIPPED ] forecast of tiny $*"
         return
     fi
-    plan=$("$spritty" plan "a cat" -m "$here/models/tiny" "$@" --json | peak)
+    plan=$("$spritty" plan "a cat" -m "$here/models/tiny" "$@" --json --measure never | peak)
     took=$("$spritty" gen "a cat" -m "$here/models/tiny" "$@" -s 1 -q --json -o cat.png | peak)
     echo "    forecast ${plan:-nothing}, took ${took:-nothing}"
     if [ "${plan:-0}" -gt $((${took:-0} / 100 * 90)) ] &&

@@ -60,6 +60,7 @@ bool place_path(enum home place, const char *name, char out[PATH_MAX])
     char dir[PATH_MAX];
     bool there = place == PLACE_SHARE    ? share_folder(dir)
                  : place == PLACE_CONFIG ? xdg_folder("XDG_CONFIG_HOME", ".config", dir)
+                 : place == PLACE_CACHE  ? xdg_folder("XDG_CACHE_HOME", ".cache", dir)
                                          : xdg_folder("XDG_DATA_HOME", ".local/share", dir);
     return there && join(out, "%s/%s", dir, name);
 }

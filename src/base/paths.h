@@ -15,6 +15,7 @@ enum home {
     PLACE_SHARE,  /* config.ini and models/ as they ship */
     PLACE_CONFIG, /* ~/.config/spritty */
     PLACE_DATA,   /* ~/.local/share/spritty */
+    PLACE_CACHE,  /* ~/.cache/spritty: may be deleted at any time */
 };
 
 /* The path of `name` in that place; it need not exist. False when there is no such place (no

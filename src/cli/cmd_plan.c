@@ -1,9 +1,19 @@
 /* spritty plan: the forecast of a job by stage, from the model's tables alone. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/jsonw.h"
 #include "cli/options.h"
 #include "engine/job.h"
+
+/* null where this machine's rates are not known */
+static void put_ms(struct jsonw *w, double ms, bool known)
+{
+    if (known)
+        jsonw_real(w, "ms", ms, 2);
+    else
+        jsonw_string(w, "ms", NULL);
+}
 
 static int plan_json(const struct plan_result *r, struct err *e)
 {
@@ -21,13 +31,11 @@ static int plan_json(const struct plan_result *r, struct err *e)
         jsonw_string(&w, "name", r->stage[i].name);
         jsonw_real(&w, "flops", r->stage[i].flops, 0);
         jsonw_u64(&w, "bytes", r->stage[i].bytes);
+        put_ms(&w, r->stage[i].ms, r->ms > 0);
         jsonw_close(&w, '}');
     }
     jsonw_close(&w, ']');
-    if (r->ms > 0)
-        jsonw_real(&w, "ms", r->ms, 1);
-    else
-        jsonw_string(&w, "ms", NULL); /* this machine's rates are not known */
+    put_ms(&w, r->ms, r->ms > 0);
     jsonw_close(&w, '}');
     char *text = jsonw_take(&w);
     if (!text)
@@ -42,21 +50,65 @@ static double mb(size_t bytes)
     return (double)bytes / 1e6;
 }
 
+static void put_seconds(double ms, bool known)
+{
+    if (known)
+        printf(" %12.3f", ms / 1e3);
+    putchar('\n');
+}
+
 static void plan_table(const struct job *j, const struct plan_result *r)
 {
     const struct gen_params *g = &j->params;
     printf("%s, %dx%d, %d steps of %s, cfg %g, batch %d\n\n", j->model_name, g->width, g->height,
            g->steps, sampler_name(g->sampler), (double)g->cfg, g->batch);
-    printf("  %-16s %12s %12s\n", "stage", "GFLOP", "MB");
-    for (int i = 0; i < r->nstages; i++)
-        printf("  %-16s %12.2f %12.1f\n", r->stage[i].name, r->stage[i].flops / 1e9,
-               mb(r->stage[i].bytes));
-    printf("  %-16s %12.2f\n\n", "all", r->flops / 1e9);
+    printf("  %-16s %12s %12s %12s\n", "stage", "GFLOP", "MB", r->ms > 0 ? "s" : "");
+    for (int i = 0; i < r->nstages; i++) {
+        const struct plan_stage *s = &r->stage[i];
+        printf("  %-16s %12.2f %12.1f", s->name, s->flops / 1e9, mb(s->bytes));
+        put_seconds(s->ms, r->ms > 0);
+    }
+    printf("  %-16s %12.2f %12s", "all", r->flops / 1e9, "");
+    put_seconds(r->ms, r->ms > 0);
+    putchar('\n');
     printf("  %-16s %12s %12.1f\n", "weights", "", mb(r->bytes_weights));
     printf("  %-16s %12s %12.1f\n", "activations", "", mb(r->bytes_activations));
     printf("  %-16s %12s %12.1f\n", "peak", "", mb(r->bytes_peak));
-    if (r->ms > 0)
-        printf("\n  about %.1f s\n", r->ms / 1e3);
+}
+
+/* Of this machine, from the cache or measured, which is said. 1: not known. */
+static int find_rates(const struct cli *cli, const struct job *j, struct rates *r, struct err *e)
+{
+    const char *said = cli->measure ? cli->measure : "auto";
+    bool again = !strcmp(said, "again"), never = !strcmp(said, "never");
+    if (!again && !never && strcmp(said, "auto") != 0)
+        return err_set(e, "--measure: '%.40s' is neither auto, never nor again", said);
+    int rc = again ? 1 : pipeline_rates(&j->options, RATES_KEPT, r, NULL, NULL, e);
+    if (rc < 0 || never || (rc == 0 && !rates_doubtful(r)))
+        return rc;
+    if (!cli->quiet)
+        fprintf(stderr, "spritty: measuring this machine%s\n",
+                rc == 0 ? " again: others were using it the last time" : "; this is done once");
+    return pipeline_rates(&j->options, again ? RATES_ANEW : RATES_NEEDED, r, NULL, NULL, e);
+}
+
+/* Memory is forecast first: measuring would be in it. */
+static int forecast(const struct cli *cli, struct job *j, struct plan_result *out, struct err *e)
+{
+    static struct rates rates;
+    struct plan_result timed = {0};
+    if (pipeline_plan(j->model, &j->options, &j->params, out, e) < 0)
+        return -1;
+    int rc = find_rates(cli, j, &rates, e);
+    if (rc != 0)
+        return rc < 0 ? -1 : 0;
+    j->options.rates = &rates;
+    rc = pipeline_plan(j->model, &j->options, &j->params, &timed, e);
+    notes_free(&timed.notes);
+    for (int i = 0; i < out->nstages; i++)
+        out->stage[i].ms = timed.stage[i].ms;
+    out->ms = timed.ms;
+    return rc;
 }
 
 int cmd_plan(struct cli *cli)
@@ -66,7 +118,7 @@ int cmd_plan(struct cli *cli)
     struct err e = {""};
     int rc = job_prepare(&j, &cli->flags, cli->preset, cli->nargs ? cli->args[0] : "", &e);
     if (!rc)
-        rc = pipeline_plan(j.model, &j.options, &j.params, &r, &e);
+        rc = forecast(cli, &j, &r, &e);
     if (!rc && cli->json)
         rc = plan_json(&r, &e);
     else if (!rc)

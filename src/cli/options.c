@@ -179,6 +179,8 @@ static const struct option_row table[] = {
     SWITCH(0, "command", command_line, IMPORT, "the spritty gen command that does the same"),
     SWITCH(0, "run", run, IMPORT, "make the picture at once"),
     SWITCH(0, "checksums", checksums, DOCTOR, "read models of any size against their checksums"),
+    {0, "measure", "auto|never|again", NULL, offsetof(struct cli, measure), PLAN,
+     "this machine's speed: once (auto), not, or anew"},
     SWITCH(0, "json", json, ALL, "one JSON object on stdout"),
     SWITCH('q', "quiet", quiet, ALL, "nothing on stderr but errors"),
     SWITCH('h', "help", help, ALL, "this text"),
@@ -355,6 +357,7 @@ void cli_free(struct cli *c)
     free(c->save);
     free(c->show_diff);
     free(c->repeat);
+    free(c->measure);
     free(c->variants);
     for (int i = 0; i < OPTIONS; i++)
         if ((table[i].commands == SHEET || table[i].commands == BENCH) && table[i].arg &&

@@ -39,6 +39,7 @@ struct cli {
     bool command_line, run; /* spritty import */
     char *repeat, *variants;
     bool checksums; /* spritty doctor */
+    char *measure;  /* spritty plan */
     bool json, quiet, help, version, man, completion;
 };
 

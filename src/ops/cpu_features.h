@@ -10,6 +10,7 @@
 #define SPRITTY_CPU_FEATURES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Levels that kernels are compiled for; an index into tables of versions. */
 enum cpu_isa { ISA_PORTABLE, ISA_AVX2, ISA_AVX512, ISA_COUNT };
@@ -23,6 +24,10 @@ struct cpu_features {
 
 /* Asks the CPU and the operating system. Requests the use of AMX tiles for the process. */
 struct cpu_features cpu_features(void);
+
+/* The processor's name as the system tells it, "AMD EPYC 9R14", without control characters; or
+ * "CPU". */
+void cpu_name(char *out, size_t size);
 
 #define CPU_INLINE static inline __attribute__((always_inline))
 

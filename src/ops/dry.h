@@ -16,9 +16,16 @@ enum { DRY_STAGES = 16 };
 struct dry_stage {
     char name[16];
     double flops, bytes; /* as in ops_stats */
+    double ms;           /* predicted; 0 without rates */
     size_t peak;         /* highest reach of the arena within the stage, and scratch */
     size_t weights;      /* most bytes of packed weights held within the stage */
 };
+
+struct rates;
+
+/* Gives calls their times from now on: what is packed, each call, the first one of its sizes, and
+ * memory that is touched for the first time. The table must stay. Dry backends only. */
+void ops_dry_price(struct ops *, const struct rates *);
 
 /* Starts the stage. Nothing on other backends, so a caller need not know which one it has. */
 void ops_dry_stage(struct ops *, const char *name);

@@ -22,6 +22,9 @@
 #include "ops/cpu_norm.h"
 #include "ops/cpu_sizes.h"
 #include "ops/gpu_sizes.h"
+#include "ops/rates.h"
+
+enum { SEEN = 4096 }; /* a power of 2: sizes of calls that are told apart */
 
 struct weight {
     struct weight_shape s;
@@ -39,10 +42,18 @@ struct dry {
     bool failed;
     struct cost cost;
     size_t weight_bytes;
-    struct cost before; /* the recording that is made */
+    double ms;
+    const struct rates *rates; /* NULL: calls have no price */
+    size_t touched;            /* bytes of the arena that were paid for */
+    struct {
+        struct cost cost;
+        double ms;
+    } before; /* the recording that is made */
     int recordings, replays;
     int stages, stage; /* in use; the one that runs */
     struct dry_stage table[DRY_STAGES];
+    int seen_count;
+    uint64_t seen[SEEN]; /* marks of calls that had their first time; 0: free */
     struct arena arena;
 };
 
@@ -57,6 +68,56 @@ static void count(struct dry *d, struct cost cost)
     d->cost.bytes += cost.bytes;
     d->table[d->stage].flops += cost.flops;
     d->table[d->stage].bytes += cost.bytes;
+}
+
+/* -- time ---------------------------------------------------------------------------------------
+ */
+
+static void spend(struct dry *d, double ms)
+{
+    d->ms += ms;
+    d->table[d->stage].ms += ms;
+}
+
+/* Whether a call of these sizes was not made before. */
+static bool is_first(struct dry *d, const struct rate_call *c)
+{
+    uint64_t mark = 1469598103934665603u ^ (uint64_t)c->kind;
+    for (int i = 0; i < RATE_SIZES; i++)
+        mark = (mark ^ (uint64_t)c->size[i]) * 1099511628211u;
+    mark |= 1;
+    uint64_t i = mark * 0x9e3779b97f4a7c15u >> 52;
+    while (d->seen[i % SEEN] && d->seen[i % SEEN] != mark)
+        i++;
+    bool first = !d->seen[i % SEEN] && d->seen_count < SEEN / 2;
+    if (first) {
+        d->seen[i % SEEN] = mark;
+        d->seen_count++;
+    }
+    return first;
+}
+
+static void count_call(struct dry *d, enum rate_kind kind, int64_t a, int64_t b, int64_t c,
+                       struct cost cost, const struct weight *w)
+{
+    count(d, cost);
+    if (!d->rates)
+        return;
+    struct rate_call call = {
+        kind, {(double)a, (double)b, (double)c}, cost.flops, cost.bytes, w ? (double)w->bytes : 0};
+    spend(d, rates_ms(d->rates, &call));
+    if (!w || !is_first(d, &call)) /* libraries have products and convolutions */
+        return;
+    spend(d, d->rates->first_ms + (d->seen_count == 1 ? d->rates->start_ms : 0));
+}
+
+static void count_moved(struct dry *d, enum rate_kind kind, struct cost cost)
+{
+    count(d, cost);
+    if (!d->rates)
+        return;
+    struct rate_call call = {kind, {cost.bytes, 1, 1}, 0, cost.bytes, 0};
+    spend(d, rates_ms(d->rates, &call));
 }
 
 /* The CPU backend's scratch grows to `bytes`. */
@@ -80,6 +141,9 @@ static void hold_bytes(struct dry *d, size_t bytes)
     struct dry_stage *stage = &d->table[d->stage];
     d->weight_bytes += bytes;
     stage->weights = stage->weights > d->weight_bytes ? stage->weights : d->weight_bytes;
+    if (d->rates)
+        spend(d, (double)bytes / (d->rates->load_bytes_ms > 0 ? d->rates->load_bytes_ms
+                                                              : d->rates->pack_bytes_ms));
 }
 
 static struct weight *hold(struct ops *o, struct weight_shape s)
@@ -182,7 +246,8 @@ static void dry_linear(struct ops *o, struct tensor *y, const struct tensor *x,
     if (dry_of(o)->failed)
         return;
     check_linear(y, x, &w->s, false, residual);
-    count(dry_of(o), cost_linear(y, x, w->s.out, w->bytes, residual));
+    count_call(dry_of(o), RATE_LINEAR, tensor_rows(x), x->c, w->s.out,
+               cost_linear(y, x, w->s.out, w->bytes, residual), w);
 }
 
 static void dry_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
@@ -198,7 +263,8 @@ static void dry_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
         struct tensor both = ops_alloc_like(o, x, w->s.out);
         dry_release(o, &both);
     }
-    count(d, cost_linear(y, x, w->s.out, w->bytes, NULL));
+    count_call(d, RATE_GEGLU, tensor_rows(x), x->c, w->s.out,
+               cost_linear(y, x, w->s.out, w->bytes, NULL), w);
 }
 
 /* The four 2x2 kernels that the CPU backend makes of a 3x3 one when it first doubles with it, and
@@ -224,7 +290,8 @@ static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     if (d->like_cpu)
         scratch(d, cpu_conv_bias_bytes(y, a) + cpu_conv_room_bytes(y, x, w->s.k, a));
     int taps = d->like_cpu ? cpu_conv_taps(y, x, w->s.k, a) : w->s.k * w->s.k;
-    count(d, cost_conv(y, x, taps, w->bytes, a));
+    enum rate_kind kind = a->upsample ? RATE_CONV_DOUBLED : w->s.k == 1 ? RATE_CONV1 : RATE_CONV3;
+    count_call(d, kind, tensor_rows(y), x->c, y->c, cost_conv(y, x, taps, w->bytes, a), w);
 }
 
 static void dry_group_norm(struct ops *o, struct tensor *y, const struct tensor *x,
@@ -240,7 +307,7 @@ static void dry_group_norm(struct ops *o, struct tensor *y, const struct tensor 
         scratch(d, cpu_group_norm_scratch(&d->cpu, &g));
     if (d->like_cuda)
         scratch(d, gpu_group_norm_bytes(x->n, groups));
-    count(d, cost_move(y, x, NULL, w->bytes));
+    count_moved(d, RATE_GROUP_NORM, cost_move(y, x, NULL, w->bytes));
 }
 
 static void dry_layer_norm(struct ops *o, struct tensor *y, const struct tensor *x,
@@ -250,7 +317,7 @@ static void dry_layer_norm(struct ops *o, struct tensor *y, const struct tensor 
     if (dry_of(o)->failed)
         return;
     check_norm(y, x, &w->s, 1);
-    count(dry_of(o), cost_move(y, x, NULL, w->bytes));
+    count_moved(dry_of(o), RATE_LAYER_NORM, cost_move(y, x, NULL, w->bytes));
 }
 
 static void dry_attention(struct ops *o, struct tensor *y, const struct tensor *q,
@@ -276,7 +343,8 @@ static void dry_attention(struct ops *o, struct tensor *y, const struct tensor *
                               .causal = causal};
     if (d->like_cpu)
         scratch(d, cpu_attention_scratch(&d->cpu, &a));
-    count(d, cost_attention(y, q, k, v, causal));
+    count_call(d, RATE_ATTENTION, tensor_tokens(q), tensor_tokens(k), q->c / heads,
+               cost_attention(y, q, k, v, causal), NULL);
 }
 
 static void dry_concat(struct ops *o, struct tensor *y, const struct tensor *a,
@@ -285,7 +353,7 @@ static void dry_concat(struct ops *o, struct tensor *y, const struct tensor *a,
     if (dry_of(o)->failed)
         return;
     check_concat(y, a, b);
-    count(dry_of(o), cost_move(y, a, b, 0));
+    count_moved(dry_of(o), RATE_MOVE, cost_move(y, a, b, 0));
 }
 
 static void dry_embedding(struct ops *o, struct tensor *y, const int32_t *ids,
@@ -294,7 +362,7 @@ static void dry_embedding(struct ops *o, struct tensor *y, const int32_t *ids,
     if (dry_of(o)->failed)
         return;
     check_embedding(y, ids, &table->s, &positions->s);
-    count(dry_of(o), cost_embedding(y, table->bytes / (size_t)table->s.in));
+    count_moved(dry_of(o), RATE_MOVE, cost_embedding(y, table->bytes / (size_t)table->s.in));
 }
 
 static void dry_copy(struct ops *o, struct tensor *y, const struct tensor *x)
@@ -302,7 +370,7 @@ static void dry_copy(struct ops *o, struct tensor *y, const struct tensor *x)
     if (dry_of(o)->failed)
         return;
     check_copy(y, x);
-    count(dry_of(o), cost_move(y, x, NULL, 0));
+    count_moved(dry_of(o), RATE_MOVE, cost_move(y, x, NULL, 0));
 }
 
 static void dry_combine(struct ops *o, struct tensor *y, int count_x, const float *k,
@@ -312,7 +380,7 @@ static void dry_combine(struct ops *o, struct tensor *y, int count_x, const floa
     if (dry_of(o)->failed)
         return;
     check_combine(y, count_x, x);
-    count(dry_of(o), cost_move(y, NULL, NULL, (size_t)count_x * tensor_bytes(y)));
+    count_moved(dry_of(o), RATE_MOVE, cost_move(y, NULL, NULL, (size_t)count_x * tensor_bytes(y)));
 }
 
 static void dry_blend(struct ops *o, struct tensor *y, const struct tensor *a,
@@ -321,7 +389,7 @@ static void dry_blend(struct ops *o, struct tensor *y, const struct tensor *a,
     if (dry_of(o)->failed)
         return;
     check_blend(y, a, b, mask);
-    count(dry_of(o), cost_move(y, a, b, tensor_bytes(mask)));
+    count_moved(dry_of(o), RATE_MOVE, cost_move(y, a, b, tensor_bytes(mask)));
 }
 
 static void dry_match_std(struct ops *o, struct tensor *y, const struct tensor *like, float share)
@@ -329,7 +397,7 @@ static void dry_match_std(struct ops *o, struct tensor *y, const struct tensor *
     if (dry_of(o)->failed)
         return;
     check_match_std(y, like, share);
-    count(dry_of(o), cost_move(y, y, like, 0));
+    count_moved(dry_of(o), RATE_MOVE, cost_move(y, y, like, 0));
 }
 
 /* -- recordings: what the calls cost ------------------------------------------------------------
@@ -337,11 +405,13 @@ static void dry_match_std(struct ops *o, struct tensor *y, const struct tensor *
 
 struct recording {
     struct cost cost;
+    double ms;
 };
 
 static void dry_record_begin(struct ops *o)
 {
-    dry_of(o)->before = dry_of(o)->cost;
+    dry_of(o)->before.cost = dry_of(o)->cost;
+    dry_of(o)->before.ms = dry_of(o)->ms;
 }
 
 static struct recording *dry_record_end(struct ops *o)
@@ -349,20 +419,24 @@ static struct recording *dry_record_end(struct ops *o)
     struct dry *d = dry_of(o);
     struct dry_stage *stage = &d->table[d->stage];
     struct recording *r = calloc(1, sizeof *r);
-    struct cost c = {d->cost.flops - d->before.flops, d->cost.bytes - d->before.bytes};
-    d->cost = d->before;
+    struct cost c = {d->cost.flops - d->before.cost.flops, d->cost.bytes - d->before.cost.bytes};
+    double ms = d->ms - d->before.ms;
+    d->cost = d->before.cost;
     stage->flops -= c.flops;
     stage->bytes -= c.bytes;
+    spend(d, -ms);
     if (r)
-        r->cost = c;
+        *r = (struct recording){c, ms};
     d->recordings += r != NULL;
     return r;
 }
 
 static bool dry_replay(struct ops *o, struct recording *r)
 {
-    if (!dry_of(o)->failed)
+    if (!dry_of(o)->failed) {
         count(dry_of(o), r->cost);
+        spend(dry_of(o), r->ms);
+    }
     dry_of(o)->replays++;
     return true;
 }
@@ -384,6 +458,10 @@ static void close_lap(struct dry *d)
     size_t peak = arena_lap(&d->arena) + d->scratch;
     struct dry_stage *s = &d->table[d->stage];
     s->peak = s->peak > peak ? s->peak : peak;
+    if (d->rates && s->peak > d->touched) { /* memory that no stage before had */
+        spend(d, (double)(s->peak - d->touched) / d->rates->touch_bytes_ms);
+        d->touched = s->peak;
+    }
 }
 
 static void name_stage(struct dry_stage *s, const char *name)
@@ -410,6 +488,12 @@ void ops_dry_stage(struct ops *o, const char *name)
     else if (d->table[i].weights < fresh.weights)
         d->table[i].weights = fresh.weights;
     d->stage = i;
+}
+
+void ops_dry_price(struct ops *o, const struct rates *r)
+{
+    assert(is_dry(o));
+    dry_of(o)->rates = r;
 }
 
 int ops_dry_stages(struct ops *o, struct dry_stage *stages, int max)

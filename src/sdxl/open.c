@@ -1,4 +1,4 @@
-/* Opening a model: which backend, which files, every network packed. */
+/* Opening a model: which files, every network packed. */
 #include "sdxl/pipeline_priv.h"
 
 #include <stdio.h>
@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
-#include "ops/cuda.h"
+#include "ops/dry.h"
 
 void process_memory(size_t *now, size_t *peak)
 {
@@ -30,84 +30,6 @@ void pipeline_bytes(const struct pipeline *p, size_t *now, size_t *peak)
     process_memory(now, peak);
     if (s.device_peak > 0)
         *now = s.device_now, *peak = s.device_peak;
-}
-
-/* ---- the backend ---- */
-
-static struct ops *open_ops(const struct pipeline_options *opt, bool dry, struct err *e);
-
-enum { AUTO = -1, CPU = -2, REF = -3 }; /* devices; 0 and up: a GPU */
-
-static int choose_device(const char *name, int *out, struct err *e)
-{
-    if (!name || !strcmp(name, "auto"))
-        *out = AUTO;
-    else if (!strcmp(name, "cpu"))
-        *out = CPU;
-    else if (!strcmp(name, "ref"))
-        *out = REF;
-    else if (!strcmp(name, "cuda"))
-        *out = 0;
-    else if (!strncmp(name, "cuda:", 5) && name[5] >= '0' && name[5] <= '9')
-        *out = atoi(name + 5);
-    else
-        return err_set(e, "there is no device %s; use auto, cpu, cuda or cuda:N", name);
-    return 0;
-}
-
-/* auto: FP16 on a GPU, on the CPU what it is fastest in. */
-static int choose_precision(const char *name, bool gpu, enum dtype *out, struct err *e)
-{
-    if (!name || !strcmp(name, "auto"))
-        *out = gpu ? DT_F16 : cpu_best_dtype();
-    else if (!strcmp(name, "fp32"))
-        *out = DT_F32;
-    else if (!strcmp(name, "bf16"))
-        *out = DT_BF16;
-    else if (!strcmp(name, "fp16") && gpu)
-        *out = DT_F16;
-    else
-        return err_set(e, "precision %s does not run on the %s; use auto, %sbf16 or fp32", name,
-                       gpu ? "GPU" : "CPU", gpu ? "fp16, " : "");
-    return 0;
-}
-
-/* A GPU that can be opened, or the CPU. */
-static struct ops *open_auto(const struct pipeline_options *opt, bool dry, struct err *e)
-{
-    struct pipeline_options cpu = *opt, gpu = *opt;
-    struct cuda_info info;
-    struct err ignored;
-    cpu.device = "cpu";
-    gpu.device = "cuda";
-    if (dry)
-        return open_ops(ops_cuda_look(0, &info, &ignored) == 0 ? &gpu : &cpu, true, e);
-    struct ops *o = open_ops(&gpu, false, &ignored);
-    return o ? o : open_ops(&cpu, false, e);
-}
-
-static struct ops *open_ops(const struct pipeline_options *opt, bool dry, struct err *e)
-{
-    enum dtype act = DT_F32;
-    int device = AUTO;
-    if (choose_device(opt->device, &device, e) < 0)
-        return NULL;
-    if (device == AUTO)
-        return open_auto(opt, dry, e);
-    if (choose_precision(opt->precision, device >= 0, &act, e) < 0)
-        return NULL;
-    if (dry)
-        return ops_dry_open(device >= 0 ? "cuda" : device == CPU ? "cpu" : "ref", act, e);
-    if (device >= 0)
-        return ops_cuda_open(&(struct cuda_options){.act = act, .index = device, .measure = true},
-                             e);
-    return device == CPU ? ops_cpu_open(act, opt->threads, e) : ops_ref_open(act, e);
-}
-
-struct ops *pipeline_open_bf16(const struct pipeline *p, struct err *e)
-{
-    struct pipeline_options opt = {.device = p->device, .precision = "bf16", .threads = p->threads};
-    return open_ops(&opt, false, e);
 }
 
 /* ---- the vocabularies ---- */
@@ -374,8 +296,10 @@ struct pipeline *pipeline_open_as(const char *model, const struct pipeline_optio
     }
     p->threads = opt->threads;
     snprintf(p->device, sizeof p->device, "%s", opt->device ? opt->device : "auto");
-    if (open_model(p, model, opt, NULL, e) < 0 || !(p->ops = open_ops(opt, dry, e)))
+    if (open_model(p, model, opt, NULL, e) < 0 || !(p->ops = device_open(opt, dry, e)))
         goto fail;
+    if (dry && opt->rates)
+        ops_dry_price(p->ops, opt->rates);
     if (dry)
         try_tokenizers(p, opt);
     else if (open_tokenizers(p, opt, e) < 0)
@@ -400,7 +324,10 @@ struct pipeline *pipeline_open(const char *model, const struct pipeline_options 
     static const struct pipeline_options none;
     if (!opt)
         opt = &none;
-    return pipeline_open_as(model, opt, false, e);
+    struct pipeline *p = pipeline_open_as(model, opt, false, e);
+    if (p)
+        pipeline_note_load(p, opt);
+    return p;
 }
 
 static void release_files(struct pipeline *p)

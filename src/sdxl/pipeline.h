@@ -14,6 +14,7 @@
 #define SPRITTY_PIPELINE_H
 
 #include "ops/profile.h"
+#include "ops/rates.h"
 #include "sdxl/conditioning.h"
 #include "sdxl/lora.h"
 #include "sdxl/sampler.h"
@@ -50,6 +51,7 @@ struct pipeline_options {
     int threads;           /* 0: all cores */
     bool drawn;            /* random weights for the folder's configs: checkpoint_open_drawn */
     const struct gen_hooks *hooks; /* for "load"; may be NULL */
+    const struct rates *rates;     /* of the device, for pipeline_plan's times; NULL: none */
     /* Merged while the model is loaded, if the first run's are known by then; each run says its own
      * (gen_params). */
     const struct lora_use *loras;
@@ -174,14 +176,27 @@ struct plan_result {
         char name[16];
         double flops;
         size_t bytes; /* arena peak within the stage, over the weights */
+        double ms;    /* predicted */
     } stage[MAX_PLAN_STAGES];
-    double ms;          /* predicted; 0 when this machine's rates are not known */
+    double ms; /* predicted, from opening the model to the last pixel; 0, and the stages' too, when
+                * options name no rates */
     struct notes notes; /* about the run's LoRAs; notes_free them after either outcome */
 };
 
 /* The forecast for a run, from the model's tables alone. */
 int pipeline_plan(const char *model, const struct pipeline_options *, const struct gen_params *,
                   struct plan_result *, struct err *);
+
+/* Where rates come from: the user's cache folder alone; measured and kept if they are not there;
+ * measured anew. */
+enum rates_from { RATES_KEPT, RATES_NEEDED, RATES_ANEW };
+
+/* The rates of the device, precision and threads that options name. Measuring opens a backend,
+ * takes a second or two of all of it, and asks go_on (or NULL) in between; false ends it. 0; 1
+ * when there are none (RATES_KEPT); -1 with err. That they cannot be kept is no error. Any thread,
+ * but measure while nothing else runs. */
+int pipeline_rates(const struct pipeline_options *, enum rates_from, struct rates *,
+                   bool (*go_on)(void *), void *user, struct err *);
 
 /* How much of a LoRA a model takes, from the model's tables alone. */
 int pipeline_match_lora(const char *model, const struct lora_file *, struct lora_report *,

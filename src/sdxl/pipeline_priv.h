@@ -8,7 +8,8 @@
  *   start.c     what a pass begins with: noise, an encoded image
  *   hires.c     the first picture enlarged
  *   decode.c    latents to bytes; decode_image.c: one picture; decode_tiles.c: in pieces
- *   open.c      models and backends; plan.c: the forecast; params.c: what is accepted
+ *   open.c      models and networks; device.c: backends; rates.c: their speed
+ *   plan.c      the forecast; params.c: what is accepted
  */
 #ifndef SPRITTY_PIPELINE_PRIV_H
 #define SPRITTY_PIPELINE_PRIV_H
@@ -166,6 +167,21 @@ int pipeline_load(struct pipeline *, const struct gen_hooks *, struct err *);
 /* The VAE's encoder as well, for runs that begin with pixels. */
 int pipeline_need_encoder(struct pipeline *, const struct gen_params *, struct err *);
 void pipeline_unload(struct pipeline *);
+
+/* ---- device.c ---- */
+
+/* The backend that options name, or the dry one in its likeness. */
+struct ops *device_open(const struct pipeline_options *, bool dry, struct err *);
+/* What its speed depends on, without opening it: "AMD EPYC, AVX2, 2 threads, oneDNN 2.6.3, fp32".
+ */
+int device_describe(const struct pipeline_options *, char *out, size_t size, struct err *);
+
+/* ---- rates.c ---- */
+
+/* How fast a model was loaded, for the next forecast. */
+void pipeline_note_load(const struct pipeline *, const struct pipeline_options *);
+
+/* ---- open.c ---- */
 
 struct pipeline *pipeline_open_as(const char *model, const struct pipeline_options *, bool dry,
                                   struct err *);

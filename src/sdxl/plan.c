@@ -55,8 +55,12 @@ static void copy_stages(struct ops *o, struct plan_result *out)
     out->nstages = ops_dry_stages(o, stage, MAX_PLAN_STAGES);
     for (int i = 0; i < out->nstages; i++) {
         memcpy(out->stage[i].name, stage[i].name, sizeof out->stage[i].name);
+        if (strcmp(stage[i].name, "setup") == 0)
+            memcpy(out->stage[i].name, "load", sizeof "load");
         out->stage[i].flops = stage[i].flops;
         out->stage[i].bytes = stage[i].peak;
+        out->stage[i].ms = stage[i].ms;
+        out->ms += stage[i].ms;
     }
 }
 
