@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "base/parallel.h"
-#include "ops/cpu_dnnl.h"
 #include "ops/cpu_features.h"
+#include "ops/ops.h"
 
 /* The value of the first line `key : value`, cut out of the text; NULL: there is none. */
 static const char *value_of(char *text, const char *key)
@@ -37,12 +37,12 @@ void ops_cpu_describe(enum dtype act, int threads, char *out, size_t size)
 {
     static const char *const level[ISA_COUNT] = {"plain", "AVX2", "AVX-512"};
     struct cpu_features f = cpu_features();
-    char name[100], library[32];
+    char name[100];
     cpu_name(name, sizeof name);
-    dnn_version(library);
     snprintf(out, size, "%s, %s%s, %d threads, %s, %s", name, level[f.isa],
              f.amx_bf16                    ? " with AMX"
              : f.avx512_bf16 || f.arm_bf16 ? " with BF16"
                                            : "",
-             threads > 0 ? threads : parallel_cores(), library, act == DT_F32 ? "fp32" : "bf16");
+             threads > 0 ? threads : parallel_cores(), ops_cpu_library(),
+             act == DT_F32 ? "fp32" : "bf16");
 }

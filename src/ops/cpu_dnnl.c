@@ -127,12 +127,6 @@ void dnn_close(struct dnn *d)
     free(d);
 }
 
-void dnn_version(char out[32])
-{
-    const dnnl_version_t *v = dnnl_version();
-    snprintf(out, 32, "oneDNN %d.%d.%d", v->major % 1000, v->minor % 1000, v->patch % 1000);
-}
-
 size_t dnn_weight_bytes(const struct dnn *d)
 {
     return d->weight_bytes;

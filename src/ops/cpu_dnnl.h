@@ -21,8 +21,6 @@ struct dnn_weight;
 struct dnn *dnn_open(enum dtype act, struct err *);
 void dnn_close(struct dnn *); /* NULL is nothing */
 
-void dnn_version(char out[32]); /* "oneDNN 2.6.3" */
-
 /* Bytes of packed weights and of oneDNN's scratchpad held now. */
 size_t dnn_weight_bytes(const struct dnn *);
 size_t dnn_scratch_bytes(const struct dnn *);
