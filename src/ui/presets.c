@@ -4,8 +4,8 @@
 
 #include "ui/studio.h"
 
-/* What a preset says, in few words: "40 steps  cfg 9". All of it or nothing is shown. */
-static void describe(const struct ui *ui, int row, char *out, size_t size)
+/* What a preset says, in few words: "40 steps  cfg 9", or as much of it as `columns` hold. */
+static void describe(const struct ui *ui, int row, int columns, char *out, size_t size)
 {
     struct settings s = {0};
     size_t n = 0;
@@ -20,8 +20,14 @@ static void describe(const struct ui *ui, int row, char *out, size_t size)
         if (settings_has(&s, "batch") && s.batch > 1)
             n += (size_t)snprintf(out + n, size - n, "%d at once  ", s.batch);
         if (!n && settings_has(&s, "prompt"))
-            snprintf(out, size, "words");
+            n = (size_t)snprintf(out, size, "words  ");
     }
+    for (; n > 0; n--) { /* ends behind a word group: before two spaces */
+        bool end = n > 1 && out[n - 1] == ' ' && out[n - 2] == ' ';
+        if (end && text_columns(out, n - 2) <= columns)
+            break;
+    }
+    out[n > 0 ? n - 2 : 0] = '\0';
     settings_free(&s);
 }
 
@@ -47,29 +53,17 @@ void presets_draw(struct ui *ui, struct rect r)
         draw_on(ui->screen, in.y + i, in.x + 1, 1, ROLE_ACCENT, bg, mark);
         int used = draw_on(ui->screen, in.y + i, in.x + 3, in.w - 4,
                            row == chosen ? ROLE_STRONG : ROLE_TEXT, bg, name);
-        describe(ui, row, text, sizeof text);
-        if (in.w - 6 - used >= text_columns(text, strlen(text)))
-            draw_on(ui->screen, in.y + i, in.x + 5 + used, in.w - 6 - used, ROLE_DIM, bg, text);
+        describe(ui, row, in.w - 6 - used, text, sizeof text);
+        draw_on(ui->screen, in.y + i, in.x + 5 + used, in.w - 6 - used, ROLE_DIM, bg, text);
     }
 }
 
 bool presets_act(struct ui *ui, enum action a)
 {
     struct studio *st = ui->studio;
-    int last = ui->config.count;
+    if (list_step(a, 5, ui->config.count, &st->preset_row))
+        return true;
     switch (a) {
-    case ACT_UP:
-        st->preset_row -= st->preset_row > 0;
-        return true;
-    case ACT_DOWN:
-        st->preset_row += st->preset_row < last;
-        return true;
-    case ACT_FIRST:
-        st->preset_row = 0;
-        return true;
-    case ACT_LAST:
-        st->preset_row = last;
-        return true;
     case ACT_PRESET_USE:
         studio_choose_preset(ui, st->preset_row);
         return true;
