@@ -377,6 +377,7 @@ static void stats(struct ops *o, struct ops_stats *s)
         .weight_bytes = g->weight_bytes,
         .arena_peak = arena_peak(&g->arena) + g->scratch_bytes,
         .arena_now = arena_now(&g->arena),
+        .scratch_bytes = g->scratch_bytes,
         .device_now = now,
         .device_peak = g->device_peak,
         .recordings = g->recordings,

@@ -491,7 +491,7 @@ static void waits_for_slow_backends(void **state)
     (void)state;
     struct ops fake = {.name = "cuda", .copy = fake_copy, .sync = fake_sync, .stats = fake_stats};
     struct err e = {""};
-    struct ops *p = ops_profile_open(&fake, &e);
+    struct ops *p = ops_profile_open(&fake, PROFILE_CALLS, &e);
     assert_non_null(p);
     struct tensor t = {NULL, DT_F32, 1, 4, 4, 8, 8};
     for (int i = 0; i < 3; i++)
@@ -504,7 +504,7 @@ static void waits_for_slow_backends(void **state)
     assert_int_equal(ops_profile_rows(p, row, 2), 1);
     assert_string_equal(row[0].name, "copy 8 4x4");
     assert_int_equal(row[0].calls, 3);
-    ops_profile_reset(p);
+    ops_profile_reset(p, PROFILE_CALLS);
     assert_int_equal(ops_profile_rows(p, row, 2), 0);
     /* More kinds of calls than there are rows: one row takes what is left. */
     for (t.c = t.ld = 1; t.c <= 1000; t.c = (int)++t.ld)

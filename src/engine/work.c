@@ -364,7 +364,7 @@ static int prepare(struct work *w, struct err *e)
         return -1;
     if (w->job.options.threads == 0)
         w->job.options.threads = w->engine->threads;
-    w->job.params.profile = c->profile;
+    w->job.params.profile = c->profile ? PROFILE_CALLS : 0;
     return 0;
 }
 

@@ -76,6 +76,7 @@ struct ops_stats {
     size_t weight_bytes; /* packed weights held now */
     size_t arena_peak;   /* most bytes of the arena in use at once, scratch included */
     size_t arena_now;
+    size_t scratch_bytes; /* of arena_peak: what kernels and libraries hold outside the arena */
     size_t device_now, device_peak; /* on a device of its own, weights, arena and all; else 0 */
     int recordings, replays;        /* so far */
 };
@@ -180,6 +181,14 @@ struct ops {
     bool (*replay)(struct ops *, struct recording *);
     void (*free_recording)(struct ops *, struct recording *); /* NULL: nothing */
 
+    /* -- whose calls they are. NULL, both, where nobody asks; a profile does, and NVTX --
+     *
+     * From enter to leave, calls and tensors are a module's: "unet", in it "down" 1, in it "res" 0.
+     * They change nothing. name outlives the program's use of the backend; index -1: none. turn:
+     * one of many alike in a loop (a step), which are counted together. */
+    void (*enter)(struct ops *, const char *name, int index, bool turn);
+    void (*leave)(struct ops *);
+
     /* First error since the last sync, or 0. Waits until all that was asked for is done. */
     int (*sync)(struct ops *, struct err *);
     void (*stats)(struct ops *, struct ops_stats *);
@@ -195,6 +204,25 @@ static inline struct tensor ops_alloc(struct ops *o, int n, int h, int w, int c)
 static inline struct tensor ops_alloc_like(struct ops *o, const struct tensor *x, int c)
 {
     return o->alloc_as(o, o->act, x->n, x->h, x->w, c);
+}
+
+/* See enter. */
+static inline void ops_enter(struct ops *o, const char *name, int index)
+{
+    if (o->enter)
+        o->enter(o, name, index, false);
+}
+
+static inline void ops_turn(struct ops *o, const char *name, int index)
+{
+    if (o->enter)
+        o->enter(o, name, index, true);
+}
+
+static inline void ops_leave(struct ops *o)
+{
+    if (o->leave)
+        o->leave(o);
 }
 
 /* Backends. NULL with the reason in err. precision: DT_F32 or DT_BF16; auto is cpu_best_dtype(). */

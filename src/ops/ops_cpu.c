@@ -492,6 +492,7 @@ static void cpu_stats(struct ops *o, struct ops_stats *s)
         .weight_bytes = c->weight_bytes + dnn_weight_bytes(c->dnn),
         .arena_peak = arena_peak(&c->arena) + c->scratch_bytes + dnn_scratch_bytes(c->dnn),
         .arena_now = arena_now(&c->arena),
+        .scratch_bytes = c->scratch_bytes + dnn_scratch_bytes(c->dnn),
     };
 }
 

@@ -532,6 +532,7 @@ static void dry_stats(struct ops *o, struct ops_stats *s)
         .weight_bytes = d->weight_bytes,
         .arena_peak = arena_peak(&d->arena) + d->scratch,
         .arena_now = arena_now(&d->arena),
+        .scratch_bytes = d->scratch,
         .recordings = d->recordings,
         .replays = d->replays,
     };

@@ -57,6 +57,8 @@ static void run_layer(const struct clip *m, struct ops *o, int at, struct tensor
 {
     const struct clip_config *c = &m->config;
     const struct clip_layer *y = &m->layer[at];
+    ops_enter(o, "layer", at);
+    ops_enter(o, "attn", -1);
     struct tensor a = ops_alloc_like(o, x, c->hidden);
     struct tensor qkv = ops_alloc_like(o, x, 3 * c->hidden);
     o->layer_norm(o, &a, x, y->norm1, c->eps);
@@ -68,13 +70,17 @@ static void run_layer(const struct clip *m, struct ops *o, int at, struct tensor
     o->attention(o, &a, &q, &k, &v, c->heads, scale, true);
     o->release(o, &qkv);
     o->linear(o, x, &a, y->out, ACT_NONE, x);
+    ops_leave(o);
 
+    ops_enter(o, "mlp", -1);
     struct tensor f = ops_alloc_like(o, x, c->ffn);
     o->layer_norm(o, &a, x, y->norm2, c->eps);
     o->linear(o, &f, &a, y->fc1, c->act, NULL);
     o->linear(o, x, &f, y->fc2, ACT_NONE, x);
     o->release(o, &f);
     o->release(o, &a);
+    ops_leave(o);
+    ops_leave(o);
 }
 
 /* Where the pooled state is read: the first end-of-text, the last token when a chunk has none. */

@@ -35,7 +35,9 @@ int decode_all(struct run *r, const struct tensor *latents, int w, int h)
     for (int i = 0; i < latents->n && rc == 0; i++) {
         struct tensor one = tensor_images(*latents, i, 1);
         uint8_t *rgb = r->out->rgb + (size_t)i * count;
+        ops_turn(r->p->ops, "image", i);
         rc = decode_image(r->p, &one, w, h, pixels, &r->out->notes, r->err);
+        ops_leave(r->p->ops);
         if (rc == 0)
             bad += count_bad(pixels, count);
         if (rc == 0)

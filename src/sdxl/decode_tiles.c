@@ -19,8 +19,8 @@ struct cuts {
 
 struct tiles {
     struct pipeline *p;
-    const float *latent; /* [height, width, channels] */
-    int channels, factor;
+    const float *latent;        /* [height, width, channels] */
+    int channels, factor, done; /* done: tiles begun so far */
     struct cuts x, y;
     float *cut, *tile, *row; /* a tile's latent; its pixels; a row of tiles' pixels */
     struct notes *notes;
@@ -67,6 +67,7 @@ static int decode_tile(struct tiles *t, int x, int y)
 {
     struct ops *o = t->p->ops;
     int w = t->x.size, h = t->y.size, z = t->channels;
+    ops_turn(o, "tile", t->done++);
     for (int i = 0; i < h; i++)
         memcpy(t->cut + (size_t)i * (size_t)(w * z),
                t->latent + ((size_t)(y + i) * (size_t)t->x.all + (size_t)x) * (size_t)z,
@@ -75,6 +76,7 @@ static int decode_tile(struct tiles *t, int x, int y)
     o->upload(o, &cut, t->cut);
     int rc = decode_whole(t->p, &cut, w * t->factor, h * t->factor, t->tile, t->notes, t->err);
     o->release(o, &cut);
+    ops_leave(o);
     return rc;
 }
 

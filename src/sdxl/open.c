@@ -178,6 +178,9 @@ int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err 
                        .patch = p->loras ? lora_set_patch : NULL,
                        .patch_user = p->loras};
     const struct model_config *m = p->config;
+    struct ops_stats before;
+    p->ops->stats(p->ops, &before);
+    size_t held = before.weight_bytes; /* a refiner's come on top */
     p->text.first = m->refiner ? 1 : 0;
     if (p->vae_from)
         vae_init(&p->vae, p->vae_config);
@@ -185,16 +188,18 @@ int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err 
         l.part = i ? PART_TEXT2 : PART_TEXT1;
         if (clip_load(&p->text.clip[i], &l, &m->text[i]) < 0 || progress.cancelled)
             goto out;
+        pipeline_note_network(p, i ? "text 2" : "text 1", l.part, &held);
     }
     l.part = PART_UNET;
     if (unet_load(&p->unet, &l, &m->unet) < 0 || progress.cancelled)
         goto out;
+    pipeline_note_network(p, "unet", l.part, &held);
     l.part = PART_VAE;
     l.slots = NULL; /* no LoRA changes it */
     l.patch = NULL;
     l.checkpoint = p->vae_from;
-    if (p->vae_from)
-        vae_load_decoder(&p->vae, &l);
+    if (p->vae_from && vae_load_decoder(&p->vae, &l) == 0)
+        pipeline_note_network(p, "vae decoder", l.part, &held);
 out:
     if (progress.cancelled)
         return err_set(e, "cancelled");
@@ -207,8 +212,13 @@ int pipeline_need_encoder(struct pipeline *p, const struct gen_params *g, struct
     struct loader l = {.ops = p->ops, .checkpoint = p->vae_from, .part = PART_VAE, .err = e};
     if (p->has_encoder || (!g->image && !pixels))
         return 0;
+    struct ops_stats before;
+    p->ops->stats(p->ops, &before);
     p->has_encoder = true;
-    return vae_load_encoder(&p->vae, &l) < 0 ? -1 : p->ops->sync(p->ops, e);
+    if (vae_load_encoder(&p->vae, &l) < 0)
+        return -1;
+    pipeline_note_network(p, "vae encoder", l.part, &before.weight_bytes);
+    return p->ops->sync(p->ops, e);
 }
 
 void pipeline_unload(struct pipeline *p)

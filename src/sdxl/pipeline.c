@@ -20,10 +20,20 @@ bool run_tell(struct run *r, const char *stage, int step, int steps, double ms)
     return !r->out->cancelled;
 }
 
+static void leave(struct run *r)
+{
+    if (r->in_stage)
+        ops_leave(r->p->ops);
+    r->in_stage = false;
+}
+
 static bool enter(struct run *r, const char *stage, int steps)
 {
+    leave(r);
+    ops_enter(r->p->ops, stage, -1);
+    r->in_stage = true;
     if (r->p->stage)
-        r->p->stage(r->p->ops, stage);
+        r->p->stage(r->p->counts, stage);
     return run_tell(r, stage, 0, steps, 0);
 }
 
@@ -166,6 +176,7 @@ int pipeline_generate(struct run *r)
     r->p->tile = memory_tile(g->memory);
     struct tensor x = o->alloc_as(o, DT_F32, g->batch, g->height / f, g->width / f, z);
     int rc = begin(r, &x) < 0 ? -1 : run_stages(r, &x);
+    leave(r);
     for (int i = 0; i < PASSES; i++)
         masked_free(o, &r->pass[i].masked);
     o->release(o, &x);
@@ -174,26 +185,6 @@ int pipeline_generate(struct run *r)
     if (r->out->cancelled)
         return err_set(r->err, "cancelled");
     return rc;
-}
-
-/* Everything asks p->ops, so the profile takes its place for the run; weights and tensors are the
- * backend's all the while. */
-static int generate_profiled(struct run *r)
-{
-    struct pipeline *p = r->p;
-    struct ops *plain = p->ops;
-    if (!p->profile && !(p->profile = ops_profile_open(plain, r->err)))
-        return -1;
-    ops_profile_reset(p->profile);
-    p->ops = p->profile;
-    int rc = pipeline_generate(r);
-    p->ops = plain;
-    return rc;
-}
-
-int pipeline_profile(const struct pipeline *p, struct op_profile *rows, int max)
-{
-    return p->profile ? ops_profile_rows(p->profile, rows, max) : 0;
 }
 
 int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct gen_hooks *hooks,
@@ -209,7 +200,8 @@ int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct ge
     if (rc == 0)
         rc = pipeline_reserve(p, g, e);
     if (rc == 0)
-        rc = g->profile ? generate_profiled(&r) : pipeline_generate(&r);
+        rc = g->profile ? pipeline_generate_profiled(&r, (enum profile_what)g->profile)
+                        : pipeline_generate(&r);
     if (rc == 0) {
         struct ops_stats s;
         size_t now;

@@ -124,7 +124,8 @@ struct gen_params {
     float aesthetic, negative_aesthetic;
     const struct lora_use *loras; /* what runs before had is taken out; NULL with 0: none */
     int lora_count;
-    bool profile; /* time every operation: pipeline_profile */
+    int profile; /* enum profile_what: PROFILE_CALLS times every operation, PROFILE_TRACE keeps them
+                  * all; 0: neither */
 };
 
 struct gen_times { /* milliseconds */
@@ -164,6 +165,25 @@ void gen_result_free(struct gen_result *);
 /* The slowest operations of the last run that had params->profile, up to `max`; returns how many.
  */
 int pipeline_profile(const struct pipeline *, struct op_profile *, int max);
+/* All of that run, until the next; NULL: there was none. */
+const struct profile_book *pipeline_book(const struct pipeline *);
+/* A shape of that book by its number; without calls. */
+struct op_profile pipeline_shape(const struct pipeline *, int shape);
+
+/* What the last run's forecast has in memory at its peak, stage by stage: known before the run's
+ * first stage, without a profile. NULL: nothing was run. Until the next run. */
+const struct profile_book *pipeline_forecast_book(const struct pipeline *);
+
+enum { MAX_NETWORKS = 16 };
+
+struct network_bytes {
+    char name[24]; /* "unet", "refiner unet" */
+    int part;      /* enum part */
+    size_t packed; /* as the backend holds them */
+    size_t file;   /* as they lie in the mapped file: the whole part's */
+};
+/* What is loaded, by network; returns how many. */
+int pipeline_networks(const struct pipeline *, struct network_bytes out[MAX_NETWORKS]);
 
 enum { MAX_PLAN_STAGES = 8 };
 

@@ -8,6 +8,7 @@
  *   start.c     what a pass begins with: noise, an encoded image
  *   hires.c     the first picture enlarged
  *   decode.c    latents to bytes; decode_image.c: one picture; decode_tiles.c: in pieces
+ *   profiling.c profiles of runs, and what is held
  *   open.c      models and networks; device.c: backends; rates.c: their speed
  *   plan.c      the forecast; params.c: what is accepted
  */
@@ -39,12 +40,15 @@ struct pipeline {
     struct pipeline *refiner; /* over the same ops, without a VAE; NULL: none */
     struct pipeline *shadow;  /* the same over the dry backend, made by the first run */
     struct ops *profile;      /* around ops, made by the first run that asks for it */
-    struct wide *wide;        /* decodes in bf16 what FP16 cannot; NULL: not needed so far */
-    int tile;                 /* pixels: larger pictures are decoded in tiles; 0: never */
-    char device[16];          /* as asked for */
+    struct network_bytes network[MAX_NETWORKS];
+    int networks;
+    struct wide *wide; /* decodes in bf16 what FP16 cannot; NULL: not needed so far */
+    int tile;          /* pixels: larger pictures are decoded in tiles; 0: never */
+    char device[16];   /* as asked for */
     double load_ms;
     int threads;                                   /* as asked for; 0: all cores */
-    void (*stage)(struct ops *, const char *name); /* the forecast's bookkeeping, else NULL */
+    void (*stage)(struct ops *, const char *name); /* the forecast's bookkeeping, else NULL, */
+    struct ops *counts;                            /* and whose it is */
 };
 
 /* The prompts as one model reads them. */
@@ -95,6 +99,7 @@ struct run {
     struct noise *noise;  /* of the picture's size now */
     float *host;          /* one picture's worth of latents, on its way */
     struct preview *seen; /* NULL: no one looks */
+    bool in_stage;        /* its scope (ops_enter) is open */
 };
 
 /* ---- pipeline.c ---- */
@@ -102,6 +107,14 @@ struct run {
 int pipeline_generate(struct run *);
 /* Tells the hooks; false means cancel. */
 bool run_tell(struct run *, const char *stage, int step, int steps, double ms);
+
+/* ---- profiling.c ---- */
+
+/* pipeline_generate with a profile in the backend's place, p->profile. */
+int pipeline_generate_profiled(struct run *, enum profile_what);
+/* The weights that were packed since *since (bytes of them, brought up to date) are this network's.
+ */
+void pipeline_note_network(struct pipeline *, const char *name, enum part, size_t *since);
 
 /* ---- reading.c ---- */
 

@@ -38,7 +38,9 @@ static int run_dry(struct pipeline *p, const struct gen_params *g, struct plan_r
     struct run r = {.p = p, .params = g, .out = &ignored, .err = e};
     struct ops_stats s;
     p->stage = ops_dry_stage;
-    int rc = pipeline_need_encoder(p, g, e) < 0 ? -1 : pipeline_generate(&r);
+    p->counts = p->ops;
+    int rc = pipeline_need_encoder(p, g, e) < 0 ? -1
+                                                : pipeline_generate_profiled(&r, PROFILE_PEAKS);
     gen_result_free(&ignored);
     if (rc < 0)
         return -1;
@@ -123,6 +125,8 @@ static void shadow_drop(struct pipeline *s, bool owns_ops)
     if (!s)
         return;
     shadow_drop(s->refiner, false);
+    if (s->profile)
+        s->profile->close(s->profile);
     if (s->ops) {
         pipeline_unload(s);
         if (owns_ops)

@@ -289,7 +289,9 @@ static int prepare_unet(struct pass *p, struct unet_inputs *in)
     struct tensor text = text_states_upload(&p->reading->states, o);
     in->reads = reads + (size_t)p->read_from * (size_t)c->n;
     in->text = &text;
+    ops_enter(o, "unet", -1);
     int rc = unet_prepare(&p->model->unet, o, in, &p->unet_run, p->r->err);
+    ops_leave(o);
     o->release(o, &text);
     free(reads);
     return rc;

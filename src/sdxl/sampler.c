@@ -204,9 +204,11 @@ int sampler_run(const struct sampler_run *r, struct tensor *x)
     assert(s && x->dtype == DT_F32);
     bank_open(r->ops, s, x, &b);
     for (int i = 0; i < r->steps && rc == 0; i++) {
+        ops_turn(r->ops, "step", i);
         rc = step(r, s, start_of(r, i), x, &b, &calls);
         if (rc == 0 && r->stepped)
             rc = r->stepped(r->user, i, x, slot(&b, 0));
+        ops_leave(r->ops);
         if (s->keeps_held) {
             struct tensor seen = *slot(&b, 0);
             *slot(&b, 0) = b.held;

@@ -114,6 +114,7 @@ static int run_encoder(const struct group *g, int encoder, const struct text_chu
     if (pooled)
         pool = ops_alloc(o, 1, 1, 1, m->config.projection);
     struct clip_vectors v = {c->use, c->uses};
+    ops_enter(o, "clip", encoder);
     int rc = clip_encode(m, o, c->ids, c->chunks, skip, &v, &h, pooled ? &pool : NULL);
     o->download(o, z, &h);
     if (pooled) {
@@ -121,6 +122,7 @@ static int run_encoder(const struct group *g, int encoder, const struct text_chu
         o->release(o, &pool);
     }
     o->release(o, &h);
+    ops_leave(o);
     return rc < 0 ? no_memory(g->e) : 0;
 }
 

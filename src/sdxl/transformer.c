@@ -73,6 +73,7 @@ static void self_attention(const struct transformer *t, const struct transformer
                            struct ops *o, struct tensor *x, struct tensor *a)
 {
     int c = t->channels;
+    ops_enter(o, "self", -1);
     struct tensor qkv = ops_alloc_like(o, x, 3 * c);
     o->layer_norm(o, a, x, b->norm1, LAYER_EPS);
     o->linear(o, &qkv, a, b->qkv, ACT_NONE, NULL);
@@ -82,6 +83,7 @@ static void self_attention(const struct transformer *t, const struct transformer
     o->attention(o, a, &q, &k, &v, t->heads, 1.0f / sqrtf((float)(c / t->heads)), false);
     o->release(o, &qkv);
     o->linear(o, x, a, b->out1, ACT_NONE, x);
+    ops_leave(o);
 }
 
 /* Tokens [from, from + tokens * texts) of the one image of t, as `texts` images. */
@@ -101,6 +103,7 @@ static void cross_attention(const struct transformer *t, const struct transforme
                             struct text_map map, struct tensor *a)
 {
     int c = t->channels;
+    ops_enter(o, "cross", -1);
     struct tensor q = ops_alloc_like(o, x, c);
     o->layer_norm(o, a, x, b->norm2, LAYER_EPS);
     o->linear(o, &q, a, b->q2, ACT_NONE, NULL);
@@ -117,17 +120,20 @@ static void cross_attention(const struct transformer *t, const struct transforme
     }
     o->release(o, &q);
     o->linear(o, x, a, b->out2, ACT_NONE, x);
+    ops_leave(o);
 }
 
 /* x += down(geglu(x)) */
 static void feed_forward(const struct transformer *t, const struct transformer_block *b,
                          struct ops *o, struct tensor *x, struct tensor *a)
 {
+    ops_enter(o, "ff", -1);
     struct tensor f = ops_alloc_like(o, x, 4 * t->channels);
     o->layer_norm(o, a, x, b->norm3, LAYER_EPS);
     o->geglu(o, &f, a, b->gate);
     o->linear(o, x, &f, b->down, ACT_NONE, x);
     o->release(o, &f);
+    ops_leave(o);
 }
 
 void transformer_run(const struct transformer *t, struct ops *o, struct tensor *x,
@@ -139,9 +145,11 @@ void transformer_run(const struct transformer *t, struct ops *o, struct tensor *
     o->group_norm(o, &a, x, t->norm, norm_groups, GROUP_EPS, false);
     o->linear(o, &h, &a, t->proj_in, ACT_NONE, NULL);
     for (int i = 0; i < t->depth; i++) {
+        ops_enter(o, "block", i);
         self_attention(t, &t->block[i], o, &h, &a);
         cross_attention(t, &t->block[i], o, &h, &kv[i], map, &a);
         feed_forward(t, &t->block[i], o, &h, &a);
+        ops_leave(o);
     }
     o->copy(o, &a, &h);
     o->linear(o, x, &a, t->proj_out, ACT_NONE, x);

@@ -223,8 +223,10 @@ static void project_time(struct ops *o, const struct resnet *r, const struct ten
                          struct unet_run *run)
 {
     struct tensor *t = &run->time[run->times++];
+    ops_enter(o, "time", -1);
     *t = ops_alloc_like(o, emb, r->out);
     o->linear(o, t, emb, r->time, ACT_NONE, NULL);
+    ops_leave(o);
 }
 
 /* [steps * n, 1, 1, c] of every res block into one row a step. */
@@ -249,7 +251,9 @@ static void join_times(struct ops *o, int steps, struct unet_run *run)
 static void project_text(struct ops *o, const struct transformer *t, const struct tensor *text,
                          struct unet_run *run)
 {
+    ops_enter(o, "text", -1);
     transformer_text(t, o, text, run->kv + run->kvs);
+    ops_leave(o);
     run->kvs += t->depth;
 }
 
@@ -381,22 +385,28 @@ static struct tensor time_of(struct walk *w, int channels)
     return t;
 }
 
-static struct tensor run_res(struct walk *w, const struct resnet *r, struct tensor *x, bool keep)
+static struct tensor run_res(struct walk *w, const struct resnet *r, int at, struct tensor *x,
+                             bool keep)
 {
     const struct unet_config *c = &w->unet->config;
     struct tensor time = time_of(w, r->out);
     struct resnet_spec spec = {
         .groups = c->norm_groups, .eps = c->norm_eps, .pad = w->run->pad, .out = w->ops->stream};
-    return resnet_run(r, w->ops, x, keep, &time, spec);
+    ops_enter(w->ops, "res", at);
+    struct tensor y = resnet_run(r, w->ops, x, keep, &time, spec);
+    ops_leave(w->ops);
+    return y;
 }
 
-static void run_attn(struct walk *w, const struct transformer *t, struct tensor *x)
+static void run_attn(struct walk *w, const struct transformer *t, int at, struct tensor *x)
 {
     if (!t->depth)
         return;
     const struct unet_run *run = w->run;
     struct text_map map = {run->span + (size_t)w->step * (size_t)run->n, run->spans[w->step]};
+    ops_enter(w->ops, "attn", at);
     transformer_run(t, w->ops, x, run->kv + w->kv, map, w->unet->config.norm_groups);
+    ops_leave(w->ops);
     w->kv += t->depth;
 }
 
@@ -412,15 +422,17 @@ static struct tensor resample(struct walk *w, const struct weight *conv, const s
                               int h, int width, struct conv_args args)
 {
     struct ops *o = w->ops;
+    struct tensor narrow = {NULL};
+    ops_enter(o, "sample", -1);
     struct tensor y = o->alloc_as(o, o->stream, x->n, h, width, x->c);
-    if (x->dtype == o->act) {
-        o->conv2d(o, &y, x, conv, &args);
-        return y;
+    if (x->dtype != o->act) {
+        narrow = ops_alloc_like(o, x, x->c);
+        o->copy(o, &narrow, x);
+        x = &narrow;
     }
-    struct tensor narrow = ops_alloc_like(o, x, x->c);
-    o->copy(o, &narrow, x);
-    o->conv2d(o, &y, &narrow, conv, &args);
+    o->conv2d(o, &y, x, conv, &args);
     o->release(o, &narrow);
+    ops_leave(o);
     return y;
 }
 
@@ -428,8 +440,8 @@ static struct tensor resample(struct walk *w, const struct weight *conv, const s
 static struct tensor go_down(struct walk *w, const struct unet_level *d, struct tensor x)
 {
     for (int j = 0; j < d->count; j++) {
-        x = run_res(w, &d->res[j], &x, true);
-        run_attn(w, &d->attn[j], &x);
+        x = run_res(w, &d->res[j], j, &x, true);
+        run_attn(w, &d->attn[j], j, &x);
         push(w, x);
     }
     if (d->sample) {
@@ -445,12 +457,14 @@ static struct tensor go_up(struct walk *w, const struct unet_level *up, struct t
     struct ops *o = w->ops;
     for (int j = 0; j < up->count; j++) {
         struct tensor skip = w->skip[--w->skips];
+        ops_enter(o, "skip", j);
         struct tensor both = ops_alloc_like(o, &x, x.c + skip.c);
         o->concat(o, &both, &x, &skip);
         o->release(o, &x);
         o->release(o, &skip);
-        x = run_res(w, &up->res[j], &both, false);
-        run_attn(w, &up->attn[j], &x);
+        ops_leave(o);
+        x = run_res(w, &up->res[j], j, &both, false);
+        run_attn(w, &up->attn[j], j, &x);
     }
     if (up->sample) { /* to the size of the skip that comes next: one less than double when it was
                          odd */
@@ -471,25 +485,37 @@ static void walk_step(const struct unet *u, struct ops *o, const struct unet_run
     struct walk w = {.unet = u, .ops = o, .run = run, .step = step};
     struct conv_args args = conv3x3(run->pad);
     assert(x->n == run->n - run->skip[step] && x->c == c->in_channels && y->c == c->out_channels);
+    ops_enter(o, "in", -1);
     struct tensor h = o->alloc_as(o, o->stream, x->n, x->h, x->w, c->channels[0]);
     o->conv2d(o, &h, x, u->conv_in, &args);
     push(&w, h);
-    for (int i = 0; i < c->levels; i++)
+    ops_leave(o);
+    for (int i = 0; i < c->levels; i++) {
+        ops_enter(o, "down", i);
         h = go_down(&w, &u->down[i], h);
+        ops_leave(o);
+    }
 
     /* the last skip is also the middle's input, so it is kept */
-    h = run_res(&w, &u->mid[0], &h, true);
-    run_attn(&w, &u->mid_attn, &h);
-    h = run_res(&w, &u->mid[1], &h, false);
-    for (int i = 0; i < c->levels; i++)
+    ops_enter(o, "mid", -1);
+    h = run_res(&w, &u->mid[0], 0, &h, true);
+    run_attn(&w, &u->mid_attn, 0, &h);
+    h = run_res(&w, &u->mid[1], 1, &h, false);
+    ops_leave(o);
+    for (int i = 0; i < c->levels; i++) {
+        ops_enter(o, "up", i);
         h = go_up(&w, &u->up[i], h);
+        ops_leave(o);
+    }
     assert(w.skips == 0 && w.time == run->times && w.kv == run->kvs);
 
+    ops_enter(o, "out", -1);
     struct tensor last = ops_alloc_like(o, &h, h.c);
     o->group_norm(o, &last, &h, u->norm_out, c->norm_groups, c->norm_eps, true);
     o->release(o, &h);
     o->conv2d(o, y, &last, u->conv_out, &args);
     o->release(o, &last);
+    ops_leave(o);
 }
 
 static uint64_t mix(uint64_t h, uint64_t value)
@@ -519,6 +545,7 @@ void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, 
                const struct tensor *x, struct tensor *y)
 {
     enum unet_way way = UNET_PLAIN;
+    ops_enter(o, "unet", -1);
     struct unet_step_key key = {0};
     if (run->times_now.c) {
         struct tensor row = tensor_images(run->times_by_step, step, 1), now = run->times_now;
@@ -535,4 +562,5 @@ void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, 
     }
     if (way == UNET_PLAIN)
         walk_step(u, o, run, step, x, y);
+    ops_leave(o);
 }

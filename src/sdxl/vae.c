@@ -131,21 +131,25 @@ static float stream_eps(const struct vae *v)
     return NORM_EPS * v->stream * v->stream;
 }
 
-static struct tensor run_res(const struct vae *v, struct ops *o, const struct resnet *r,
+static struct tensor run_res(const struct vae *v, struct ops *o, const struct resnet *r, int at,
                              struct tensor x)
 {
-    return resnet_run(r, o, &x, false, NULL,
-                      (struct resnet_spec){.groups = v->config.norm_groups,
-                                           .eps = NORM_EPS,
-                                           .pad = v->pad,
-                                           .stream_eps = stream_eps(v),
-                                           .out = o->act});
+    struct resnet_spec spec = {.groups = v->config.norm_groups,
+                               .eps = NORM_EPS,
+                               .pad = v->pad,
+                               .stream_eps = stream_eps(v),
+                               .out = o->act};
+    ops_enter(o, "res", at);
+    struct tensor y = resnet_run(r, o, &x, false, NULL, spec);
+    ops_leave(o);
+    return y;
 }
 
 static void run_attention(const struct vae *v, struct ops *o, const struct vae_middle *m,
                           struct tensor *x)
 {
     int c = x->c;
+    ops_enter(o, "attn", -1);
     struct tensor a = ops_alloc_like(o, x, c), qkv = ops_alloc_like(o, x, 3 * c);
     o->group_norm(o, &a, x, m->norm, v->config.norm_groups, stream_eps(v), false);
     o->linear(o, &qkv, &a, m->qkv, ACT_NONE, NULL);
@@ -155,15 +159,19 @@ static void run_attention(const struct vae *v, struct ops *o, const struct vae_m
     o->linear(o, x, &a, m->out, ACT_NONE, x);
     o->release(o, &qkv);
     o->release(o, &a);
+    ops_leave(o);
 }
 
 static struct tensor run_middle(const struct vae *v, struct ops *o, const struct vae_middle *m,
                                 struct tensor x)
 {
-    x = run_res(v, o, &m->res[0], x);
+    ops_enter(o, "mid", -1);
+    x = run_res(v, o, &m->res[0], 0, x);
     if (m->qkv)
         run_attention(v, o, m, &x);
-    return run_res(v, o, &m->res[1], x);
+    x = run_res(v, o, &m->res[1], 1, x);
+    ops_leave(o);
+    return x;
 }
 
 /* Norm, SiLU and the last convolution; takes x. */
@@ -171,9 +179,11 @@ static void run_out(const struct vae *v, struct ops *o, const struct vae_half *h
                     struct tensor *y)
 {
     struct conv_args args = conv3x3(v->pad);
+    ops_enter(o, "out", -1);
     o->group_norm(o, &x, &x, h->norm_out, v->config.norm_groups, stream_eps(v), true);
     o->conv2d(o, y, &x, h->conv_out, &args);
     o->release(o, &x);
+    ops_leave(o);
 }
 
 /* Undoes the scaling, into the ops' type. */
@@ -191,6 +201,18 @@ static struct tensor unscale(const struct vae *v, struct ops *o, const struct te
     return z;
 }
 
+/* Takes x. */
+static struct tensor resample(struct ops *o, const struct weight *conv, struct tensor x, int h,
+                              int w, const struct conv_args *args)
+{
+    ops_enter(o, "sample", -1);
+    struct tensor y = o->alloc_as(o, o->act, x.n, h, w, x.c);
+    o->conv2d(o, &y, &x, conv, args);
+    o->release(o, &x);
+    ops_leave(o);
+    return y;
+}
+
 void vae_decode(const struct vae *v, struct ops *o, const struct tensor *latent,
                 struct tensor *image)
 {
@@ -198,6 +220,8 @@ void vae_decode(const struct vae *v, struct ops *o, const struct tensor *latent,
     const struct vae_half *d = &v->decoder;
     struct conv_args args = conv3x3(v->pad), one = {.stride = 1}, up = conv3x3(v->pad);
     up.upsample = true;
+    ops_enter(o, "vae", -1);
+    ops_enter(o, "in", -1);
     struct tensor z = unscale(v, o, latent);
     if (d->quant) {
         struct tensor y = ops_alloc_like(o, &z, c->latent_channels);
@@ -208,18 +232,18 @@ void vae_decode(const struct vae *v, struct ops *o, const struct tensor *latent,
     struct tensor x = ops_alloc_like(o, &z, c->channels[c->levels - 1]);
     o->conv2d(o, &x, &z, d->conv_in, &args);
     o->release(o, &z);
+    ops_leave(o);
     x = run_middle(v, o, &d->mid, x);
     for (int i = 0; i < c->levels; i++) {
+        ops_enter(o, "up", i);
         for (int j = 0; j < d->level[i].count; j++)
-            x = run_res(v, o, &d->level[i].res[j], x);
-        if (d->level[i].sample) {
-            struct tensor y = o->alloc_as(o, o->act, x.n, 2 * x.h, 2 * x.w, x.c);
-            o->conv2d(o, &y, &x, d->level[i].sample, &up);
-            o->release(o, &x);
-            x = y;
-        }
+            x = run_res(v, o, &d->level[i].res[j], j, x);
+        if (d->level[i].sample)
+            x = resample(o, d->level[i].sample, x, 2 * x.h, 2 * x.w, &up);
+        ops_leave(o);
     }
     run_out(v, o, d, x, image);
+    ops_leave(o);
 }
 
 void vae_encode(const struct vae *v, struct ops *o, const struct tensor *image,
@@ -229,28 +253,30 @@ void vae_encode(const struct vae *v, struct ops *o, const struct tensor *image,
     const struct vae_half *e = &v->encoder;
     struct conv_args args = conv3x3(v->pad), one = {.stride = 1};
     struct conv_args down = {.stride = 2, .pad_before = 0, .pad_after = 1, .pad = v->pad};
+    ops_enter(o, "vae", -1);
+    ops_enter(o, "in", -1);
     struct tensor in = ops_alloc_like(o, image, image->c);
     o->copy(o, &in, image);
     struct tensor x = ops_alloc_like(o, image, c->channels[0]);
     o->conv2d(o, &x, &in, e->conv_in, &args);
     o->release(o, &in);
+    ops_leave(o);
     for (int i = 0; i < c->levels; i++) {
+        ops_enter(o, "down", i);
         for (int j = 0; j < e->level[i].count; j++)
-            x = run_res(v, o, &e->level[i].res[j], x);
-        if (e->level[i].sample) {
-            struct tensor y = o->alloc_as(o, o->act, x.n, x.h / 2, x.w / 2, x.c);
-            o->conv2d(o, &y, &x, e->level[i].sample, &down);
-            o->release(o, &x);
-            x = y;
-        }
+            x = run_res(v, o, &e->level[i].res[j], j, x);
+        if (e->level[i].sample)
+            x = resample(o, e->level[i].sample, x, x.h / 2, x.w / 2, &down);
+        ops_leave(o);
     }
     x = run_middle(v, o, &e->mid, x);
     if (!e->quant) {
         run_out(v, o, e, x, moments);
-        return;
+    } else {
+        struct tensor raw = ops_alloc_like(o, moments, moments->c);
+        run_out(v, o, e, x, &raw);
+        o->conv2d(o, moments, &raw, e->quant, &one);
+        o->release(o, &raw);
     }
-    struct tensor raw = ops_alloc_like(o, moments, moments->c);
-    run_out(v, o, e, x, &raw);
-    o->conv2d(o, moments, &raw, e->quant, &one);
-    o->release(o, &raw);
+    ops_leave(o);
 }
