@@ -145,6 +145,16 @@ static void multiply(struct cpu_ops *c, const struct weight *w, const float *bia
     }
 }
 
+/* Rows that one product is made of. Over few rows oneDNN splits its sums otherwise than over many
+ * (seen at 16 an image, not at 64), so small pictures are multiplied one by one: then the last bits
+ * of a picture do not depend on how many are made with it. */
+static int64_t rows_at_once(const struct tensor *x)
+{
+    enum { FEW = 64 };
+    int64_t tokens = tensor_tokens(x);
+    return tokens <= FEW ? tokens : tensor_rows(x);
+}
+
 static void cpu_linear(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, enum act act, const struct tensor *residual)
 {
@@ -153,15 +163,18 @@ static void cpu_linear(struct ops *o, struct tensor *y, const struct tensor *x,
         return;
     check_linear(y, x, &w->s, false, residual);
     place(c, y, residual);
-    struct dnn_linear call = {.x = x->data,
-                              .y = y->data,
-                              .y_type = y->dtype,
-                              .rows = tensor_rows(x),
-                              .x_ld = x->c,
-                              .y_ld = y->c,
-                              .act = act,
-                              .accumulate = residual != NULL};
-    multiply(c, w, w->bias, &call);
+    int64_t rows = tensor_rows(x), step = rows_at_once(x);
+    for (int64_t r = 0; r < rows; r += step) {
+        struct dnn_linear call = {.x = (char *)x->data + (size_t)(r * x->c) * dtype_size(x->dtype),
+                                  .y = (char *)y->data + (size_t)(r * y->c) * dtype_size(y->dtype),
+                                  .y_type = y->dtype,
+                                  .rows = step,
+                                  .x_ld = x->c,
+                                  .y_ld = y->c,
+                                  .act = act,
+                                  .accumulate = residual != NULL};
+        multiply(c, w, w->bias, &call);
+    }
     count(c, cost_linear(y, x, w->s.out, cost_weight_bytes(&w->s, o->act), residual));
 }
 
@@ -173,13 +186,14 @@ static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
         return;
     check_linear(y, x, &w->s, true, NULL);
     int64_t width = cpu_geglu_width(w->s.in, w->s.out), half = width / 2;
-    int64_t rows = tensor_rows(x), step = cpu_geglu_rows(rows, width);
+    int64_t rows = tensor_rows(x), most = cpu_geglu_rows(rows, width), few = rows_at_once(x);
+    int64_t step = few < most ? few : most;
     int parts = w->segments == 1 ? 1 : w->segments / 2;
     /* Two segments are two dense blocks: oneDNN's fast kernels take no output with gaps, and the
      * slow ones would want the weights a second time, in another layout. */
     int64_t ld = w->segments == 1 ? width : half;
     float *both = scratch(c, cpu_geglu_scratch(rows, w->s.in, w->s.out));
-    float *gate = both ? both + (w->segments == 1 ? half : step * half) : NULL;
+    float *gate = both ? both + (w->segments == 1 ? half : most * half) : NULL;
     struct err e;
     for (int64_t r = 0; r < rows && !c->failed; r += step)
         for (int part = 0; part < parts && !c->failed; part++) {

@@ -14,7 +14,8 @@ struct noise {
     size_t size; /* values of a row */
     bool gpu;    /* where the noise of the steps is drawn */
     bool seeded;
-    float *row; /* all rows, as torch has them */
+    float *row; /* all rows, as torch has them; NULL: it is of parts */
+    struct noise **part;
     struct brownian *brownian;
     struct normals normals[];
 };
@@ -57,8 +58,41 @@ static bool on_gpu(const struct noise_setup *s, bool first)
     return s->rng == RNG_GPU;
 }
 
+/* One that has a noise for each part. */
+static struct noise *open_parts(const struct noise_setup *s, struct err *e)
+{
+    struct noise *z = calloc(1, sizeof *z);
+    struct noise_setup one = *s;
+    bool ok = z && (z->part = calloc((size_t)s->parts, sizeof *z->part));
+    assert(s->n % s->parts == 0);
+    if (!ok)
+        err_set(e, "out of memory for the noise of %d pictures", s->n);
+    else
+        z->setup = *s;
+    one.parts = 0;
+    one.n = s->n / s->parts;
+    for (int i = 0; ok && i < s->parts; i++) {
+        one.seed = s->seeds[i];
+        ok = (z->part[i] = noise_open(&one, e)) != NULL;
+    }
+    if (!ok) {
+        noise_close(z);
+        return NULL;
+    }
+    return z;
+}
+
+/* Where part i has its values. */
+static float *part_at(const struct noise *z, int i, float *nhwc)
+{
+    const struct noise_setup *s = &z->part[i]->setup;
+    return nhwc + (size_t)i * (size_t)s->n * (size_t)s->c * (size_t)s->h * (size_t)s->w;
+}
+
 struct noise *noise_open(const struct noise_setup *s, struct err *e)
 {
+    if (s->parts)
+        return open_parts(s, e);
     int rows = s->compat == COMPAT_A1111 ? s->n : 1;
     size_t total = (size_t)s->n * (size_t)s->c * (size_t)s->h * (size_t)s->w;
     struct noise *z = calloc(1, sizeof *z + (size_t)rows * sizeof *z->normals);
@@ -84,6 +118,9 @@ void noise_close(struct noise *z)
 {
     if (!z)
         return;
+    for (int i = 0; z->part && i < z->setup.parts; i++)
+        noise_close(z->part[i]);
+    free(z->part);
     brownian_close(z->brownian);
     free(z->row);
     free(z);
@@ -119,6 +156,7 @@ static void seed_all(struct noise *z)
 
 void noise_extra(struct noise *z, float *hwc)
 {
+    assert(!z->part);
     seed_all(z);
     normals_part(&z->normals[0], z->row,
                  (size_t)z->setup.c * (size_t)z->setup.h * (size_t)z->setup.w);
@@ -129,6 +167,10 @@ void noise_extra(struct noise *z, float *hwc)
 void noise_first(struct noise *z, float *nhwc)
 {
     const struct noise_setup *s = &z->setup;
+    for (int i = 0; i < s->parts; i++)
+        noise_first(z->part[i], part_at(z, i, nhwc));
+    if (z->part)
+        return;
     seed_all(z);
     draw(z, nhwc);
     if (s->compat == COMPAT_COMFYUI) /* its samplers begin with a generator of their own */
@@ -137,7 +179,10 @@ void noise_first(struct noise *z, float *nhwc)
 
 void noise_next(struct noise *z, float *nhwc)
 {
-    draw(z, nhwc);
+    for (int i = 0; i < z->setup.parts; i++)
+        draw(z->part[i], part_at(z, i, nhwc));
+    if (!z->part)
+        draw(z, nhwc);
 }
 
 /* ComfyUI's trees stand on the CPU, unless the GPU is asked for (its samplers' "_gpu" forms). */
@@ -149,6 +194,10 @@ static bool tree_on_gpu(const struct noise_setup *s)
 void noise_between(struct noise *z, double from, double to, float *nhwc)
 {
     const struct noise_setup *s = &z->setup;
+    for (int i = 0; i < s->parts; i++)
+        noise_between(z->part[i], from, to, part_at(z, i, nhwc));
+    if (z->part)
+        return;
     if (!z->brownian) {
         draw(z, nhwc);
         return;

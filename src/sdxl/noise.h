@@ -40,9 +40,11 @@ struct noise_setup {
     enum compat compat;
     enum rng_kind rng;
     uint64_t seed;
-    int n, c, h, w;               /* of the latents */
-    bool brownian;                /* whether noise_between will be asked for */
-    int threads;                  /* for trees; 0: all cores */
+    const uint64_t *seeds; /* in its place: one for each of `parts` parts of as many pictures,  */
+    int parts;             /* drawn as if each was alone; 0: one part, from `seed` */
+    int n, c, h, w;        /* of the latents */
+    bool brownian;         /* whether noise_between will be asked for */
+    int threads;           /* for trees; 0: all cores */
     double sigma_low, sigma_high; /* the lowest over 0 and the highest of the run */
 };
 
@@ -55,7 +57,7 @@ void noise_close(struct noise *);
 /* Into n * h * w * c floats. noise_first is to be called once, before the others. */
 void noise_first(struct noise *, float *nhwc);
 /* One picture's, h * w * c floats, from the first generator: what diffusers draws for an encoded
- * image, before or after noise_first. */
+ * image, before or after noise_first. Not of several parts. */
 void noise_extra(struct noise *, float *hwc);
 void noise_next(struct noise *, float *nhwc);
 /* What a Brownian motion over the run's sigmas does between two of them, divided by the root of

@@ -146,6 +146,10 @@ int gen_params_check(const struct model_config *m, const struct gen_params *g, s
         return err_set(e, "steps %d: must be between 1 and %d", g->steps, MAX_STEPS);
     if (g->batch < 1 || g->batch > MAX_BATCH)
         return err_set(e, "batch %d: must be between 1 and %d", g->batch, MAX_BATCH);
+    if (g->seed_count < 0 || (g->seed_count > 0 && (!g->seeds || g->batch % g->seed_count)))
+        return err_set(e, "%d seeds for %d pictures", g->seed_count, g->batch);
+    if (g->seed_count > 1 && g->image && g->compat == COMPAT_DIFFUSERS)
+        return err_set(e, "compat diffusers draws an image's latent from its seed: one at a time");
     if (!isfinite(g->cfg) || g->cfg < 0 || g->cfg > 100)
         return err_set(e, "cfg %g: must be between 0 and 100", (double)g->cfg);
     if (!sampler_name(g->sampler))

@@ -92,6 +92,11 @@ struct gen_params {
     int clip_skip;      /* text.h; 0: the model's own */
     const char *embeddings[EMBEDDING_FOLDERS]; /* folders of textual inversions, or NULL */
     uint64_t seed;
+    /* Runs that have nothing but their model and shape in common, in one: the batch is of
+     * `seed_count` parts of as many pictures, each with the noise of its own seed, as if it was run
+     * alone. 0: one part, from `seed`. */
+    const uint64_t *seeds;
+    int seed_count;
     int steps;
     float cfg; /* 1: no guidance, one UNet pass a step */
     int width, height, batch;

@@ -35,6 +35,8 @@ int run_take(struct run *r, const struct pass *p, const struct tensor *x)
     struct noise_setup s = {.compat = (enum compat)g->compat,
                             .rng = (enum rng_kind)g->rng,
                             .seed = g->seed,
+                            .seeds = g->seeds,
+                            .parts = g->seed_count,
                             .n = x->n,
                             .c = x->c,
                             .h = x->h,
