@@ -44,9 +44,9 @@ static void canonical_text(void **state)
     expect_canonical(
         "{\"seed\":18446744073709551615,\"size\":[96,64],\"cfg\":7.3,\"id\":12,"
         "\"prompt\":\"\",\"outline_color\":\"#ff0000\",\"strength\":0.1,\"cell\":7.5,"
-        "\"lock\":true,\"raw\":\"no\",\"mask-grow\":-3,\"sampler\":null}",
+        "\"lock\":true,\"raw\":\"no\",\"mask_grow\":-3,\"sampler\":null}",
         "{\"id\": \"12\", \"prompt\": \"\", \"seed\": 18446744073709551615, \"size\": "
-        "\"96x64\", \"cfg\": 7.3, \"denoise\": 0.1, \"mask_grow\": -3, \"raw\": false, "
+        "\"96x64\", \"cfg\": 7.3, \"denoise\": 0.1, \"mask-grow\": -3, \"raw\": false, "
         "\"cell\": \"7.5\", \"lock\": true, \"outline-color\": \"#ff0000\"}");
     expect_canonical(
         "{\"prompt\":\"zwei\\nZeilen \\u00e9 \\\"\",\"seed\":\"random\","
@@ -233,7 +233,7 @@ static void tables(void **state)
         "\r\n"
         "b,,4,\"\"",
         "2 {\"id\": \"a\", \"prompt\": \"a \\\"big\\\" cat, \\u000d\\nwith hat\", \"size\": "
-        "\"96x64\"}\n5 {\"id\": \"b\", \"prompt\": \"\", \"mask_grow\": 4}\n");
+        "\"96x64\"}\n5 {\"id\": \"b\", \"prompt\": \"\", \"mask-grow\": 4}\n");
     expect_file("stdin", "prompt,steps\na,1\nb,x\nc\nd,1,2\ne,\"2\"x\nf\"g,1\n\"h,1\n",
                 "2 {\"prompt\": \"a\", \"steps\": 1}\n"
                 "3 stdin:3: steps: 'x' is no whole number from 1 to 1000\n"

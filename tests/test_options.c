@@ -75,7 +75,7 @@ static void usage_mistakes_are_named(void **state)
         {"gen|a|--sampler|foo", "--sampler: there is no sampler 'foo'; there are: euler"},
         {"gne|a", "there is no command 'gne'; did you mean 'gen'?"},
         {"paint|a", "there is no command 'paint'"},
-        {"batch|a", "'spritty batch' is not built yet"},
+        {"batch", "'spritty batch' needs FILE.jsonl"},
         {"info|x|--steps|3", "--steps is no option of 'spritty info'"},
         {"gen|a|--version", "--version is no option of 'spritty gen'"},
         {"info", "needs FILE"},

@@ -17,7 +17,8 @@ static const struct command commands[] = {
     {"doctor", "", "check the machine and the installation", 0, 0, cmd_doctor},
     {"finish", "IN.png...", "sprite finishing on any image", 1, 999, cmd_finish},
     {"sheet", "IN.png...", "many sprites in one picture, and an animation", 1, 999, cmd_sheet},
-    {"batch", "FILE.jsonl", "many jobs from a file", 1, 1, NULL},
+    {"batch", "FILE.jsonl", "many jobs from a file (JSON lines or CSV; - is stdin)", 1, 1,
+     cmd_batch},
     {"bench", "[SAVED.json]", "measure speed, or show a saved result", 0, 1, cmd_bench},
     {"profile", "", "time and bytes by layer", 0, 0, NULL},
     {"import", "FILE", "a ComfyUI or A1111 picture, workflow or text as a preset", 1, 1,
@@ -38,15 +39,16 @@ enum {
     DOCTOR = 8,
     FINISH = 16,
     SHEET = 32,
+    BATCH = 64,
     BENCH = 128,
     IMPORT = 512,
     PULL = 1024,
     EXPORT = 4096,
     TILE = 1 << 13,
     VARIANTS = 1 << 14,
-    JOB = GEN | PLAN | BENCH | IMPORT | VARIANTS,
-    FINISHED = GEN | FINISH | IMPORT | VARIANTS,
-    ALL = 63 | BENCH | IMPORT | PULL | EXPORT | TILE | VARIANTS
+    JOB = GEN | PLAN | BATCH | BENCH | IMPORT | VARIANTS,
+    FINISHED = GEN | FINISH | BATCH | IMPORT | VARIANTS,
+    ALL = 63 | BATCH | BENCH | IMPORT | PULL | EXPORT | TILE | VARIANTS
 };
 
 #define SETTING(letter, name, arg, commands)                                                       \
@@ -74,11 +76,12 @@ enum {
     }
 
 static const struct option_row table[] = {
-    SETTING('o', "output", "FILE", GEN | FINISH | SHEET | IMPORT | EXPORT | TILE | VARIANTS),
+    SETTING('o', "output", "FILE",
+            GEN | FINISH | SHEET | BATCH | IMPORT | EXPORT | TILE | VARIANTS),
     {'p', "preset", "NAME", NULL, offsetof(struct cli, preset), JOB | FINISH,
      "a preset of config.ini"},
     SETTING('n', "negative", "TEXT", JOB),
-    SETTING('s', "seed", "N", GEN | IMPORT | VARIANTS),
+    SETTING('s', "seed", "N", GEN | BATCH | IMPORT | VARIANTS),
     SETTING(0, "steps", "N", JOB),
     SETTING(0, "max-steps", "N", JOB),
     SETTING(0, "cfg", "X", JOB),
@@ -127,7 +130,7 @@ static const struct option_row table[] = {
     SETTING(0, "precision", "auto|fp32|bf16|fp16|fp8", JOB),
     SETTING(0, "memory", "auto|speed|balanced|constrained", JOB),
     SETTING('t', "threads", "N", JOB),
-    SETTING(0, "raw", NULL, GEN | IMPORT),
+    SETTING(0, "raw", NULL, GEN | BATCH | IMPORT),
     SETTING(0, "cell", "N|auto|none", FINISHED),
     SETTING(0, "pixels", "WxH", FINISHED),
     SETTING(0, "method", "centroid|dominant|centre|mean", FINISHED),
@@ -165,6 +168,10 @@ static const struct option_row table[] = {
     SHEETING("sprites", "DIR", sprites,
              "each frame as a PNG of its own, in a folder that is there"),
     SWITCH(0, "preview", sheet.preview, SHEET, "the animation in the terminal, three times"),
+    {0, "results", "FILE", NULL, offsetof(struct cli, results), BATCH,
+     "what became of each job, a JSON line each (beside the jobs)"},
+    {0, "shard", "i/n", NULL, offsetof(struct cli, shard), BATCH,
+     "the i-th of n parts of the jobs; in a Slurm array that is the task's"},
     {0, "save", "NAME", NULL, offsetof(struct cli, save), IMPORT | BENCH,
      "import: as a preset into your config.ini; bench: into this file"},
     BENCHING("mode", "baseline|optimized|compare|ablation|all", mode,
@@ -359,6 +366,8 @@ void cli_free(struct cli *c)
     free(c->repeat);
     free(c->measure);
     free(c->variants);
+    free(c->results);
+    free(c->shard);
     for (int i = 0; i < OPTIONS; i++)
         if ((table[i].commands == SHEET || table[i].commands == BENCH) && table[i].arg &&
             !table[i].key)

@@ -37,7 +37,7 @@ struct cli {
     struct cli_sheet sheet;
     struct cli_bench bench;
     bool command_line, run; /* spritty import */
-    char *repeat, *variants;
+    char *repeat, *variants, *results, *shard;
     bool checksums; /* spritty doctor */
     char *measure;  /* spritty plan */
     bool json, quiet, help, version, man, completion;
@@ -78,6 +78,7 @@ int cmd_export(struct cli *);
 int cmd_tile(struct cli *);
 int cmd_variants(struct cli *);
 int cmd_pull(struct cli *);
+int cmd_batch(struct cli *);
 
 /* Prints "spritty: ..." (and where help is, for EXIT_USAGE) on stderr; returns the status. */
 int cli_fail(int status, const struct err *);

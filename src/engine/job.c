@@ -185,16 +185,14 @@ static int model_defaults(struct job *j, struct settings *s, struct err *e)
 
 /* ---- layers ---- */
 
-static int user_layers(struct settings *s, const struct settings *flags, const char *preset,
-                       struct err *e)
+static int user_layers(struct settings *s, const struct config *config,
+                       const struct settings *flags, const char *preset, struct err *e)
 {
-    struct config config = {0};
-    int rc = settings_fill(s, flags, e) || config_load(&config, e) ? -1 : 0;
+    int rc = settings_fill(s, flags, e);
     if (!rc && preset && *preset)
-        rc = config_preset(&config, preset, s, e);
+        rc = config_preset(config, preset, s, e);
     if (!rc)
-        rc = settings_fill(s, &config.defaults, e);
-    config_free(&config);
+        rc = settings_fill(s, &config->defaults, e);
     if (!rc && !settings_has(s, "model"))
         rc = settings_set(s, "model", "tiny", e);
     return rc;
@@ -275,12 +273,12 @@ static void point(struct job *j)
     inputs_point(&j->inputs, s, &j->params, &j->options);
 }
 
-int job_settle(struct job *j, const struct settings *flags, const char *preset, struct err *e)
+static int settle(struct job *j, const struct config *config, const struct settings *flags,
+                  const char *preset, struct err *e)
 {
     struct settings *s = &j->settings;
     int size[2];
-    memset(j, 0, sizeof *j);
-    if (user_layers(s, flags, preset, e) || find_model(s->model, j->model, e))
+    if (user_layers(s, config, flags, preset, e) || find_model(s->model, j->model, e))
         return -1;
     bool own_size = settings_has(s, "size");
     if (model_defaults(j, s, e) || lowest_layer(s, j->model, e))
@@ -301,11 +299,31 @@ int job_settle(struct job *j, const struct settings *flags, const char *preset, 
     return 0;
 }
 
+int job_settle(struct job *j, const struct settings *flags, const char *preset, struct err *e)
+{
+    struct config config = {0};
+    memset(j, 0, sizeof *j);
+    int rc = config_load(&config, e) ? -1 : settle(j, &config, flags, preset, e);
+    config_free(&config);
+    return rc;
+}
+
 int job_prepare(struct job *j, const struct settings *flags, const char *preset, const char *prompt,
                 struct err *e)
 {
+    struct config config = {0};
+    memset(j, 0, sizeof *j);
+    int rc = config_load(&config, e) ? -1 : job_prepare_with(j, &config, flags, preset, prompt, e);
+    config_free(&config);
+    return rc;
+}
+
+int job_prepare_with(struct job *j, const struct config *config, const struct settings *flags,
+                     const char *preset, const char *prompt, struct err *e)
+{
     struct settings *s = &j->settings;
-    if (job_settle(j, flags, preset, e) || finishing_prepare(&j->finishing, s, j->cell, e) ||
+    memset(j, 0, sizeof *j);
+    if (settle(j, config, flags, preset, e) || finishing_prepare(&j->finishing, s, j->cell, e) ||
         need_seed(s, e) || inputs_prepare(&j->inputs, s, e))
         return -1;
     if (job_prompts_make(&j->prompts, s, prompt, e) < 0)

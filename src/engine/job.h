@@ -38,6 +38,9 @@ int job_settle(struct job *, const struct settings *flags, const char *preset, s
  * prompt is allowed. Does not open weights. job_free after either outcome. */
 int job_prepare(struct job *, const struct settings *flags, const char *preset, const char *prompt,
                 struct err *);
+/* The same, with config files that were read already. */
+int job_prepare_with(struct job *, const struct config *, const struct settings *flags,
+                     const char *preset, const char *prompt, struct err *);
 void job_free(struct job *);
 
 /* A path, or the name of a model in ~/.local/share/spritty/models or among the shipped ones. */

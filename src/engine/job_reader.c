@@ -80,6 +80,11 @@ long long job_reader_at(const struct job_reader *r)
     return r->seekable ? r->at : -1;
 }
 
+bool job_reader_goes_back(const struct job_reader *r)
+{
+    return r->seekable;
+}
+
 int job_reader_seek(struct job_reader *r, long long at, long line, struct err *e)
 {
     if (!r->seekable || fseeko(r->file, at, SEEK_SET))

@@ -54,30 +54,11 @@ static int put_once(char **to, const char *key, const char *value, struct err *e
     return *to ? 0 : err_set(e, "out of memory");
 }
 
-static void swap_hyphens(const char *key, char from, char to, char out[64])
-{
-    snprintf(out, 64, "%s", key);
-    for (char *s = out; *s; s++)
-        if (*s == from)
-            *s = to;
-}
-
-/* The key as the table has it: options have hyphens where most settings have underscores, and one
- * option has two names. NULL: there is none. */
+/* The key as the table has it; one option has two names. NULL: there is none. */
 static const char *canonical(const char *key)
 {
-    char other[64];
-    if (!strcmp(key, "strength"))
-        return "denoise";
-    for (int i = 0; i < 3 && strlen(key) < sizeof other; i++) {
-        snprintf(other, sizeof other, "%s", key);
-        if (i > 0)
-            swap_hyphens(key, i == 1 ? '-' : '_', i == 1 ? '_' : '-', other);
-        int at = settings_key_index(other);
-        if (at >= 0)
-            return settings_key(at)->name;
-    }
-    return NULL;
+    int i = settings_key_index(strcmp(key, "strength") ? key : "denoise");
+    return i < 0 ? NULL : settings_key(i)->name;
 }
 
 static const char *known_key(const void *user, int i)

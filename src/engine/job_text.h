@@ -73,6 +73,7 @@ int job_reader_next(struct job_reader *, struct job_text *, struct err *);
  * cannot go back). */
 long job_reader_line(const struct job_reader *);
 long long job_reader_at(const struct job_reader *);
+bool job_reader_goes_back(const struct job_reader *);
 /* Reads the job that begins at `at` (line `line`) next. -1 with err. */
 int job_reader_seek(struct job_reader *, long long at, long line, struct err *);
 
