@@ -98,7 +98,6 @@ refuses_usage() {
     refuses 2 "needs PROMPT" "$spritty" gen
     refuses 2 "did you mean --steps" "$spritty" gen x --stpes 3
     refuses 2 "there is no command 'paint'" "$spritty" paint
-    refuses 2 "is not built yet" "$spritty" worker
     refuses 1 "did you mean 'sdxl-base'" "$spritty" pull sdxl-bse
     refuses 1 "only https is loaded from" "$spritty" pull http://example.com/a.safetensors
     refuses 1 "is a pickle" "$spritty" pull owner/repo/model.ckpt

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/secret.h"
 #include "cli/options.h"
 #include "ui/app.h"
 #include "base/version.h"
@@ -47,13 +48,23 @@ static int run(struct cli *c)
     return EXIT_DONE;
 }
 
+/* A password in a URL is not for the list of processes; by now it is known where it is needed. */
+static void hide_passwords(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strstr(argv[i], "redis://") || strstr(argv[i], "rediss://"))
+            secret_blot(argv[i]);
+}
+
 int cli_main(int argc, char **argv)
 {
     struct cli c;
     struct err e;
     /* A file that grows past `ulimit -f` is an error that write() reports, not a death. */
     signal(SIGXFSZ, SIG_IGN);
-    int status = cli_parse(&c, argc, argv, &e) ? cli_fail(EXIT_USAGE, &e) : run(&c);
+    int wrong = cli_parse(&c, argc, argv, &e);
+    hide_passwords(argc, argv);
+    int status = wrong ? cli_fail(EXIT_USAGE, &e) : run(&c);
     cli_free(&c);
     return flush_stdout(status);
 }

@@ -24,7 +24,7 @@ static const struct command commands[] = {
     {"import", "FILE", "a ComfyUI or A1111 picture, workflow or text as a preset", 1, 1,
      cmd_import},
     {"pull", "[NAME]", "download a model; without a name, list them", 0, 1, cmd_pull},
-    {"worker", "", "take jobs from a queue", 0, 0, NULL},
+    {"worker", "", "take jobs from a queue, beside others like it", 0, 0, cmd_worker},
     {"export", "SPRITE.png", "a ComfyUI workflow that makes a sprite", 1, 1, cmd_export},
     {"tile", "IN.png...", "does a picture tile? Its seams, and 2x2 of it", 1, 999, cmd_tile},
     {"variants", "PROMPT", "directions, sizes or recolours of one thing", 1, 1, cmd_variants},
@@ -43,12 +43,13 @@ enum {
     BENCH = 128,
     IMPORT = 512,
     PULL = 1024,
+    WORKER = 2048,
     EXPORT = 4096,
     TILE = 1 << 13,
     VARIANTS = 1 << 14,
     JOB = GEN | PLAN | BATCH | BENCH | IMPORT | VARIANTS,
     FINISHED = GEN | FINISH | BATCH | IMPORT | VARIANTS,
-    ALL = 63 | BATCH | BENCH | IMPORT | PULL | EXPORT | TILE | VARIANTS
+    ALL = 63 | BATCH | BENCH | IMPORT | PULL | WORKER | EXPORT | TILE | VARIANTS
 };
 
 #define SETTING(letter, name, arg, commands)                                                       \
@@ -73,6 +74,10 @@ enum {
 #define BENCHING(name, arg, field, help)                                                           \
     {                                                                                              \
         0, name, arg, NULL, offsetof(struct cli, bench.field), BENCH, help                         \
+    }
+#define WORKING(name, arg, field, help)                                                            \
+    {                                                                                              \
+        0, name, arg, NULL, offsetof(struct cli, worker.field), WORKER, help                       \
     }
 
 static const struct option_row table[] = {
@@ -123,13 +128,13 @@ static const struct option_row table[] = {
     SETTING(0, "original-size", "WxH", JOB),
     SETTING(0, "crop", "LEFTxTOP", JOB),
     SETTING(0, "target-size", "WxH", JOB),
-    SETTING('m', "model", "PATH-or-NAME", JOB | INFO | DOCTOR),
+    SETTING('m', "model", "PATH-or-NAME", JOB | INFO | DOCTOR | WORKER),
     SETTING(0, "lora", "NAME:X", JOB),
     SETTING(0, "tokenizer", "DIR", JOB),
-    SETTING('d', "device", "auto|cpu|cuda|cuda:N", JOB),
+    SETTING('d', "device", "auto|cpu|cuda|cuda:N", JOB | WORKER),
     SETTING(0, "precision", "auto|fp32|bf16|fp16|fp8", JOB),
     SETTING(0, "memory", "auto|speed|balanced|constrained", JOB),
-    SETTING('t', "threads", "N", JOB),
+    SETTING('t', "threads", "N", JOB | WORKER),
     SETTING(0, "raw", NULL, GEN | BATCH | IMPORT),
     SETTING(0, "cell", "N|auto|none", FINISHED),
     SETTING(0, "pixels", "WxH", FINISHED),
@@ -183,6 +188,11 @@ static const struct option_row table[] = {
     BENCHING("plots", "DIR", plots, "bars, ablation, scaling, memory as PNGs into this folder"),
     SWITCH(0, "across", bench.across, BENCH,
            "compare with another machine's result, judging nothing"),
+    WORKING("queue", "URL", queue, "redis://[user@]host[:port][/db], rediss:// for TLS"),
+    WORKING("room", "GB", room, "memory of the device, if not what it says itself"),
+    WORKING("lease", "S", lease, "so long may a worker be silent before its job is another's (15)"),
+    WORKING("jobs", "N", jobs, "ends after so many"),
+    WORKING("idle", "S", idle, "ends after so long without a job"),
     SWITCH(0, "command", command_line, IMPORT, "the spritty gen command that does the same"),
     SWITCH(0, "run", run, IMPORT, "make the picture at once"),
     SWITCH(0, "checksums", checksums, DOCTOR, "read models of any size against their checksums"),
@@ -369,7 +379,8 @@ void cli_free(struct cli *c)
     free(c->results);
     free(c->shard);
     for (int i = 0; i < OPTIONS; i++)
-        if ((table[i].commands == SHEET || table[i].commands == BENCH) && table[i].arg &&
-            !table[i].key)
+        if ((table[i].commands == SHEET || table[i].commands == BENCH ||
+             table[i].commands == WORKER) &&
+            table[i].arg && !table[i].key)
             free(*(char **)((char *)c + table[i].at));
 }

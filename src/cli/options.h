@@ -28,6 +28,11 @@ struct cli_bench {
     bool across;
 };
 
+/* Options of `spritty worker`; NULL: not said. cmd_worker.c reads them. */
+struct cli_worker {
+    char *queue, *room, *lease, *jobs, *idle;
+};
+
 struct cli {
     const struct command *command; /* NULL when none was named */
     const char **args;             /* what stands beside the options, after the command */
@@ -36,6 +41,7 @@ struct cli {
     char *preset, *show_diff, *save;
     struct cli_sheet sheet;
     struct cli_bench bench;
+    struct cli_worker worker;
     bool command_line, run; /* spritty import */
     char *repeat, *variants, *results, *shard;
     bool checksums; /* spritty doctor */
@@ -79,6 +85,7 @@ int cmd_tile(struct cli *);
 int cmd_variants(struct cli *);
 int cmd_pull(struct cli *);
 int cmd_batch(struct cli *);
+int cmd_worker(struct cli *);
 
 /* Prints "spritty: ..." (and where help is, for EXIT_USAGE) on stderr; returns the status. */
 int cli_fail(int status, const struct err *);

@@ -1,0 +1,296 @@
+/* See wire.h. */
+#include "queue/wire.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <curl/curl.h>
+#include <hiredis/hiredis.h>
+
+#include "base/clock.h"
+
+enum { BLOCK = 64 << 10 };
+
+struct wire {
+    CURL *curl;
+    redisReader *reader;
+    int fd, timeout_ms;
+    char show[400];
+    char why[CURL_ERROR_SIZE];
+    char block[BLOCK];
+};
+
+/* ---- bytes ---- */
+
+static pthread_once_t curl_ready = PTHREAD_ONCE_INIT;
+
+static void start_curl(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static int broken(struct wire *w, const char *what, struct err *e)
+{
+    return err_set(e, "%s: %s", w->show, what);
+}
+
+/* Waits for the descriptor; 1: ready, 0: not within ms. */
+static int wait_for(struct wire *w, short events, int ms)
+{
+    struct pollfd p = {.fd = w->fd, .events = events};
+    int n = poll(&p, 1, ms);
+    return n > 0;
+}
+
+static void set_up(struct wire *w, const struct queue_url *u, int timeout_ms)
+{
+    char url[300];
+    bool v6 = strchr(u->host, ':') != NULL;
+    snprintf(url, sizeof url, "%s://%s%s%s:%d/", u->tls ? "https" : "http", v6 ? "[" : "",
+             *u->socket ? "localhost" : u->host, v6 ? "]" : "", *u->socket ? 6379 : u->port);
+    curl_easy_setopt(w->curl, CURLOPT_URL, url);
+    curl_easy_setopt(w->curl, CURLOPT_CONNECT_ONLY, 1L);
+    curl_easy_setopt(w->curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(w->curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(w->curl, CURLOPT_ERRORBUFFER, w->why);
+    curl_easy_setopt(w->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
+    curl_easy_setopt(w->curl, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(w->curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(w->curl, CURLOPT_TCP_KEEPIDLE, 30L);
+    curl_easy_setopt(w->curl, CURLOPT_TCP_KEEPINTVL, 10L);
+    curl_easy_setopt(w->curl, CURLOPT_SSL_ENABLE_ALPN, 0L);
+    curl_easy_setopt(w->curl, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(w->curl, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (*u->socket)
+        curl_easy_setopt(w->curl, CURLOPT_UNIX_SOCKET_PATH, u->socket);
+    if (*u->ca)
+        curl_easy_setopt(w->curl, CURLOPT_CAINFO, u->ca);
+    if (*u->cert)
+        curl_easy_setopt(w->curl, CURLOPT_SSLCERT, u->cert);
+    if (*u->key)
+        curl_easy_setopt(w->curl, CURLOPT_SSLKEY, u->key);
+}
+
+static int connect_to(struct wire *w, const struct queue_url *u, int timeout_ms, struct err *e)
+{
+    curl_socket_t s = CURL_SOCKET_BAD;
+    set_up(w, u, timeout_ms);
+    CURLcode rc = curl_easy_perform(w->curl);
+    if (rc == CURLE_OK)
+        rc = curl_easy_getinfo(w->curl, CURLINFO_ACTIVESOCKET, &s);
+    if (rc != CURLE_OK || s == CURL_SOCKET_BAD)
+        return broken(w, *w->why ? w->why : curl_easy_strerror(rc), e);
+    w->fd = s;
+    return 0;
+}
+
+static int write_all(struct wire *w, const char *data, size_t size, struct err *e)
+{
+    double until = clock_ms() + w->timeout_ms;
+    while (size > 0) {
+        size_t sent = 0;
+        CURLcode rc = curl_easy_send(w->curl, data, size, &sent);
+        if (rc != CURLE_OK && rc != CURLE_AGAIN)
+            return broken(w, "the connection broke", e);
+        data += sent;
+        size -= sent;
+        if (sent > 0)
+            until = clock_ms() + w->timeout_ms;
+        else if (clock_ms() > until)
+            return broken(w, "it takes nothing any more", e);
+        else
+            wait_for(w, POLLOUT, 100);
+    }
+    return 0;
+}
+
+int wire_send(struct wire *w, int n, const char *const *text, const size_t *size, struct err *e)
+{
+    char *command = NULL;
+    const char **argv = (const char **)(uintptr_t)text; /* older versions' type; it only reads */
+    long long bytes = redisFormatCommandArgv(&command, n, argv, size);
+    if (bytes < 0)
+        return err_set(e, "out of memory");
+    int rc = write_all(w, command, (size_t)bytes, e);
+    redisFreeCommand(command);
+    return rc;
+}
+
+/* What has come, into the parser. 1: something, 0: nothing, -1. */
+static int feed(struct wire *w, struct err *e)
+{
+    size_t n = 0;
+    CURLcode rc = curl_easy_recv(w->curl, w->block, sizeof w->block, &n);
+    if (rc == CURLE_AGAIN)
+        return 0;
+    if (rc != CURLE_OK || n == 0)
+        return broken(w, "the server closed the connection", e);
+    if (w->reader->len - w->reader->pos > WIRE_MAX)
+        return broken(w, "a reply is over 96 MiB", e);
+    if (redisReaderFeed(w->reader, w->block, n) != REDIS_OK)
+        return broken(w, w->reader->errstr, e);
+    return 1;
+}
+
+int wire_receive(struct wire *w, int ms, struct reply **reply, struct err *e)
+{
+    double until = clock_ms() + ms;
+    for (;;) {
+        void *r = NULL;
+        if (redisReaderGetReply(w->reader, &r) != REDIS_OK)
+            return broken(w, w->reader->errstr, e);
+        *reply = r;
+        if (r)
+            return 1;
+        int fed = feed(w, e);
+        if (fed < 0)
+            return -1;
+        double left = until - clock_ms();
+        if (!fed && left <= 0)
+            return 0;
+        if (!fed)
+            wait_for(w, POLLIN, left < 1 ? 1 : (int)left);
+    }
+}
+
+/* ---- beginning and end ---- */
+
+/* A command whose answer has to be OK. */
+static int say(struct wire *w, int n, const char *const *text, bool *denied, struct err *e)
+{
+    size_t size[4];
+    struct reply *r = NULL;
+    for (int i = 0; i < n; i++)
+        size[i] = strlen(text[i]);
+    if (wire_send(w, n, text, size, e))
+        return -1;
+    int got = wire_receive(w, w->timeout_ms, &r, e);
+    if (got == 0)
+        return broken(w, "it does not answer", e);
+    int rc = got < 0 ? -1 : 0;
+    if (!rc && reply_kind(r) == REPLY_ERROR) {
+        const char *why = reply_text(r, NULL);
+        bool passing = !strncmp(why, "LOADING", 7) || !strncmp(why, "MASTERDOWN", 10);
+        if (denied && !passing)
+            *denied = true;
+        rc = broken(w, why, e);
+    }
+    reply_free(r);
+    return rc;
+}
+
+static int greet(struct wire *w, const struct queue_url *u, bool *denied, struct err *e)
+{
+    char db[16];
+    const char *user[] = {"AUTH", u->user, u->password}, *plain[] = {"AUTH", u->password};
+    snprintf(db, sizeof db, "%d", u->db);
+    const char *choose[] = {"SELECT", db}, *ping[] = {"PING"};
+    if (*u->user && say(w, 3, user, denied, e))
+        return -1;
+    if (!*u->user && *u->password && say(w, 2, plain, denied, e))
+        return -1;
+    /* The greeting ends with a command that needs all rights granted. */
+    return u->db ? say(w, 2, choose, denied, e) : say(w, 1, ping, denied, e);
+}
+
+struct wire *wire_open(const struct queue_url *u, int timeout_ms, bool *denied, struct err *e)
+{
+    struct wire *w = calloc(1, sizeof *w);
+    pthread_once(&curl_ready, start_curl);
+    if (!w || !(w->curl = curl_easy_init()) || !(w->reader = redisReaderCreate())) {
+        err_set(e, "out of memory");
+        wire_close(w);
+        return NULL;
+    }
+    snprintf(w->show, sizeof w->show, "%s", u->show);
+    w->timeout_ms = timeout_ms;
+    if (connect_to(w, u, timeout_ms, e) || greet(w, u, denied, e)) {
+        wire_close(w);
+        return NULL;
+    }
+    return w;
+}
+
+void wire_close(struct wire *w)
+{
+    if (!w)
+        return;
+    if (w->reader)
+        redisReaderFree(w->reader);
+    curl_easy_cleanup(w->curl);
+    free(w);
+}
+
+int wire_fd(const struct wire *w)
+{
+    return w->fd;
+}
+
+/* ---- replies ---- */
+
+static const redisReply *of(const struct reply *r)
+{
+    return (const redisReply *)r;
+}
+
+enum reply_kind reply_kind(const struct reply *r)
+{
+    switch (r ? of(r)->type : REDIS_REPLY_NIL) {
+    case REDIS_REPLY_STRING:
+    case REDIS_REPLY_STATUS:
+        return REPLY_TEXT;
+    case REDIS_REPLY_INTEGER:
+        return REPLY_NUMBER;
+    case REDIS_REPLY_ARRAY:
+        return REPLY_LIST;
+    case REDIS_REPLY_ERROR:
+        return REPLY_ERROR;
+    default:
+        return REPLY_NIL;
+    }
+}
+
+const char *reply_text(const struct reply *r, size_t *size)
+{
+    enum reply_kind k = reply_kind(r);
+    bool has = (k == REPLY_TEXT || k == REPLY_ERROR) && of(r)->str;
+    if (size)
+        *size = has ? (size_t)of(r)->len : 0;
+    return has ? of(r)->str : "";
+}
+
+long long reply_number(const struct reply *r)
+{
+    if (reply_kind(r) == REPLY_NUMBER)
+        return of(r)->integer;
+    return strtoll(reply_text(r, NULL), NULL, 10);
+}
+
+int reply_count(const struct reply *r)
+{
+    return reply_kind(r) == REPLY_LIST ? (int)of(r)->elements : 0;
+}
+
+const struct reply *reply_at(const struct reply *r, int i)
+{
+    return i >= 0 && i < reply_count(r) ? (const struct reply *)of(r)->element[i] : NULL;
+}
+
+bool reply_is(const struct reply *r, const char *text)
+{
+    size_t n;
+    const char *own = reply_text(r, &n);
+    return reply_kind(r) == REPLY_TEXT && n == strlen(text) && !memcmp(own, text, n);
+}
+
+void reply_free(struct reply *r)
+{
+    if (r)
+        freeReplyObject((redisReply *)r);
+}

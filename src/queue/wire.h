@@ -1,0 +1,49 @@
+/*
+ * One connection to a Redis server: bytes by libcurl (TCP, TLS or a socket), the protocol by
+ * hiredis.
+ *
+ * libcurl connects, shakes hands and checks certificates, and then is a pipe; so TLS does not
+ * depend on which hiredis there is, and proxies, names and IPv6 are as for downloads. What is
+ * received is bounded (WIRE_MAX), and every wait has an end. After an error the connection is done
+ * for: close it and open another. A wire belongs to one thread at a time.
+ */
+#ifndef SPRITTY_QUEUE_WIRE_H
+#define SPRITTY_QUEUE_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "queue/url.h"
+
+enum { WIRE_MAX = 96 << 20 };
+
+struct wire;
+struct reply;
+
+enum reply_kind { REPLY_NIL, REPLY_TEXT, REPLY_NUMBER, REPLY_LIST, REPLY_ERROR };
+
+/* Connects, says who we are, chooses the database; each step within timeout_ms. NULL and err: why,
+ * with the place; *denied (may be NULL): it is the server that says no, so that trying again as it
+ * is will not help. */
+struct wire *wire_open(const struct queue_url *, int timeout_ms, bool *denied, struct err *);
+void wire_close(struct wire *); /* NULL: nothing */
+/* For poll: readable when a reply may have come. Ask wire_receive first: it may hold one. */
+int wire_fd(const struct wire *);
+
+/* Sends a command of n texts with their sizes, all of it. -1: the connection is broken. */
+int wire_send(struct wire *, int n, const char *const *text, const size_t *size, struct err *);
+/* The next reply, in the order of commands. 1: in *reply (reply_free); 0: none within ms; -1:
+ * broken. A command that failed is a reply as well, of REPLY_ERROR. */
+int wire_receive(struct wire *, int ms, struct reply **, struct err *);
+
+/* ---- replies ---- */
+
+enum reply_kind reply_kind(const struct reply *);           /* NULL is nil */
+const char *reply_text(const struct reply *, size_t *size); /* of a text or error; else "" */
+long long reply_number(const struct reply *); /* of a number, or a text that is one; else 0 */
+int reply_count(const struct reply *);        /* of a list, else 0 */
+const struct reply *reply_at(const struct reply *, int i); /* of a list; past the end NULL */
+bool reply_is(const struct reply *, const char *text);
+void reply_free(struct reply *);
+
+#endif
