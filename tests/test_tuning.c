@@ -30,7 +30,7 @@ static struct gen_params params(struct tuning t)
 static struct pipeline *open_tiny(struct tuning t)
 {
     struct err e = {""};
-    struct pipeline_options opt = {.device = "cpu", .precision = "fp32", .tuning = t};
+    struct pipeline_options opt = {.device = "cpu", .precision = "fp32", .threads = 1, .tuning = t};
     struct pipeline *p = pipeline_open(MODEL, &opt, &e);
     if (!p)
         fail_msg("%s", e.text);
@@ -65,7 +65,7 @@ static struct plan_result plan(struct tuning t)
     struct gen_params g = params(t);
     struct plan_result r;
     struct err e = {""};
-    struct pipeline_options opt = {.device = "cpu", .precision = "fp32", .tuning = t};
+    struct pipeline_options opt = {.device = "cpu", .precision = "fp32", .threads = 1, .tuning = t};
     if (pipeline_plan(MODEL, &opt, &g, &r, &e) < 0)
         fail_msg("%s", e.text);
     notes_free(&r.notes);
