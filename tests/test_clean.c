@@ -181,6 +181,49 @@ static void near_colours_are_merged(void **state)
     image_free(m);
 }
 
+/* Few colours are looked at as numbers, more as they are: with a strip of 300 colours beside it,
+ * the same picture comes out the same. */
+static void many_colours_change_nothing(void **state)
+{
+    (void)state;
+    enum { SIDE = 77, GAP = 3, STRIP = 4 };
+    static const unsigned what[] = {CLEAN_LONE, CLEAN_DOUBLE, CLEAN_JAGGED,
+                                    CLEAN_LONE | CLEAN_DOUBLE | CLEAN_JAGGED};
+    uint32_t seed = 3;
+    for (int i = 0; i < 24; i++) {
+        struct image *few = image_new(SIDE, SIDE), *many = image_new(SIDE + GAP + STRIP, SIDE);
+        struct clean_report r[2];
+        struct err e;
+        unsigned colors = 2 + (unsigned)i % 3;
+        for (int y = 0; y < SIDE; y++) {
+            uint8_t *p = few->rgba + 4 * SIDE * y, *q = many->rgba + 4 * many->width * y;
+            for (int x = 0; x < SIDE; x++) {
+                unsigned k = sprite_random(&seed) % colors;
+                bool again = x > 0 && sprite_random(&seed) % 4 > 1; /* runs, so that lines come */
+                const uint8_t fresh[4] = {(uint8_t)(80 * k), 7, 9, k ? 255 : 0};
+                memcpy(p + 4 * x, again ? p + 4 * (x - 1) : fresh, 4);
+            }
+            memcpy(q, p, 4 * SIDE);
+            for (int x = 0; x < STRIP; x++) {
+                const uint8_t own[4] = {(uint8_t)y, (uint8_t)(50 * x), 200, 255};
+                memcpy(q + 4 * (SIDE + GAP + x), own, 4);
+            }
+        }
+        assert_int_equal(clean_image(few, what[i % 4], &r[0], &e), 0);
+        assert_int_equal(clean_image(many, what[i % 4], &r[1], &e), 0);
+        int changed = r[0].lone + r[0].doubled + r[0].jagged;
+        assert_true(changed > 0 || what[i % 4] == CLEAN_DOUBLE);
+        for (int y = 0; y < SIDE; y++)
+            for (int x = 0; x < SIDE; x++) {
+                const uint8_t *p = few->rgba + 4 * (SIDE * y + x),
+                              *q = many->rgba + 4 * (many->width * y + x);
+                assert_true(p[3] == q[3] && (!p[3] || !memcmp(p, q, 4)));
+            }
+        image_free(few);
+        image_free(many);
+    }
+}
+
 static void nothing_asked_nothing_done(void **state)
 {
     (void)state;
@@ -202,6 +245,7 @@ int main(void)
         cmocka_unit_test(double_outlines_get_thin),
         cmocka_unit_test(steps_get_smooth),
         cmocka_unit_test(near_colours_are_merged),
+        cmocka_unit_test(many_colours_change_nothing),
         cmocka_unit_test(nothing_asked_nothing_done),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,16 +114,16 @@ static void sprites_are_placed(void **state)
         "    "
         " gg ",
         2, 3);
-    /* Feet under one side: they stand in the middle, not the body. */
+    /* Feet under one side: they stand in the middle, not the body, and nothing is cut off. */
     assert_placed((struct frame_options){.anchor = ANCHOR_FEET}, 6,
                   "gggg  "
                   " gggg "
                   "   gg ",
-                  6,
-                  "ggg   "
-                  "gggg  "
-                  "  gg  ",
-                  3, 3);
+                  8,
+                  "gggg    "
+                  " gggg   "
+                  "   gg   ",
+                  4, 3);
     /* Too small a frame cuts off. */
     assert_placed((struct frame_options){.width = 2, .height = 1}, 5, spot, 2, "  ", 2, 2);
 }

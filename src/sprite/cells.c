@@ -93,17 +93,22 @@ static void mask_make(struct mask *k, int width, int height, enum cell_method me
     k->batch.count = k->n;
 }
 
-/* Cells of one pixel. */
-static void harden(const struct image *m, struct image *out)
+/* Cells of one pixel. A pixel is one word here, so that several are done at once. */
+ALWAYS_INLINE void harden_row_loop(const uint8_t *from, size_t n, uint8_t *to)
 {
-    size_t n = (size_t)m->width * (size_t)m->height;
+    const uint8_t opaque[4] = {0, 0, 0, 255}, half[4] = {0, 0, 0, OPAQUE};
+    uint32_t alpha, there;
+    memcpy(&alpha, opaque, 4);
+    memcpy(&there, half, 4);
     for (size_t i = 0; i < n; i++) {
-        if (m->rgba[4 * i + 3] < OPAQUE)
-            continue;
-        memcpy(out->rgba + 4 * i, m->rgba + 4 * i, 3);
-        out->rgba[4 * i + 3] = 255;
+        uint32_t v;
+        memcpy(&v, from + 4 * i, 4);
+        v = (v | alpha) & ((v & there) ? UINT32_MAX : 0);
+        memcpy(to + 4 * i, &v, 4);
     }
 }
+
+WIDE_TWINS(harden_row, (const uint8_t *from, size_t n, uint8_t *to), (from, n, to))
 
 /* The masks of the sizes that were met, found again by size. */
 struct masks {
@@ -188,7 +193,7 @@ static struct image *hardened(const struct image *m, struct err *e)
 {
     struct image *out = image_new(m->width, m->height);
     if (out)
-        harden(m, out);
+        harden_row(m->rgba, (size_t)m->width * (size_t)m->height, out->rgba);
     else
         err_set(e, "out of memory for the sprite's pixels");
     return out;

@@ -24,8 +24,12 @@ struct clean_report {
 };
 
 /* In the order above, in place; pixels of alpha 0 are one colour. -1 for CLEAN_NEAR on more than
- * 256 colours and without memory. */
+ * 255 visible colours and without memory. */
 int clean_image(struct image *, unsigned what, struct clean_report *, struct err *);
+
+/* The same for labels (labels.h). */
+struct labels;
+int clean_labels(struct labels *, unsigned what, struct clean_report *, struct err *);
 
 /* The names of the bits on command lines: "near", "lone", "double", "jagged"; NULL past the end. */
 const char *clean_name(int i);

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "sprite/grid.h"
+#include "sprite/labels.h"
 #include "sprite/matte.h"
 #include "sprite/oklab.h"
 #include "sprite/quantize.h"
@@ -139,7 +140,7 @@ static int few_colors(struct image *m, const struct finish_options *o, struct fi
  * looked at twice. */
 static const uint8_t *darkest(const struct image *m)
 {
-    enum { SEEN = 1024 };
+    enum { SEEN = 4096 };
     static const uint8_t black[3] = {0, 0, 0};
     uint32_t seen[SEEN] = {0};
     const uint8_t *best = black;
@@ -147,7 +148,7 @@ static const uint8_t *darkest(const struct image *m)
     for (const uint8_t *p = m->rgba, *end = p + (size_t)m->width * (size_t)m->height * 4; p < end;
          p += 4) {
         uint32_t key = 1u << 24 | (uint32_t)p[0] << 16 | (uint32_t)p[1] << 8 | p[2];
-        uint32_t *slot = &seen[(key * 2654435761u) >> 22];
+        uint32_t *slot = &seen[(key * 2654435761u) >> 20];
         if (!p[3] || *slot == key)
             continue;
         *slot = key;
@@ -158,26 +159,112 @@ static const uint8_t *darkest(const struct image *m)
     return best;
 }
 
+/* The same of labels, by their palette. */
+static const uint8_t *darkest_label(const struct labels *v, const int count[])
+{
+    int best = 0;
+    float least = 2;
+    for (int i = 1; i < v->n; i++) {
+        float l = oklab_from_srgb(v->palette[i]).l;
+        if (count[i] && l < least)
+            least = l, best = i;
+    }
+    return v->palette[best];
+}
+
+static int visible_labels(const struct labels *v, int count[])
+{
+    int n = 0;
+    labels_count(v, count);
+    for (int i = 1; i < v->n; i++)
+        n += count[i] > 0;
+    return n;
+}
+
+/* Draws the outline into the labels where they have room for its colour; else nothing is done.
+ * *grown: it needs a pixel more on each side. */
+static bool outline_labels(struct labels *v, const struct finish_options *o,
+                           struct finish_report *r, bool *grown)
+{
+    int count[LABELS_FEW + 1];
+    uint8_t rgb[3];
+    *grown = false;
+    if (v->size > 1)
+        return false;
+    bool is_own = !o->outline_rgb;
+    if (!o->outline || is_own)
+        r->colors_after = visible_labels(v, count);
+    if (!o->outline || (is_own && !r->colors_after))
+        return true;
+    memcpy(rgb, is_own ? darkest_label(v, count) : o->outline_rgb, 3);
+    if (!labels_outline(v, o->outline == OUTLINE_INNER, rgb, grown))
+        return false;
+    int drawn = visible_labels(v, count);
+    /* What lies outside of the image is not counted. */
+    r->colors_after = *grown && !count[labels_find(v, rgb)] ? drawn + 1 : drawn;
+    return true;
+}
+
+static int outline_image(struct image **m, const struct finish_options *o, struct finish_report *r,
+                         struct err *e)
+{
+    uint8_t rgb[3];
+    memcpy(rgb, o->outline_rgb ? o->outline_rgb : darkest(*m), 3);
+    if (o->outline && frame_outline(m, o->outline, rgb, e))
+        return -1;
+    r->colors_after = quantize_count(*m);
+    return r->colors_after < 0 ? err_set(e, "out of memory for counting colours") : 0;
+}
+
+/* Faults and outline. *m may become another image. */
+static int clean_and_outline(struct image **m, const struct finish_options *o,
+                             struct finish_report *r, struct err *e)
+{
+    struct labels v;
+    bool grown;
+    if (labels_take(&v, *m, e))
+        return -1;
+    int rc = clean_labels(&v, o->clean, &r->clean, e);
+    if (!rc) {
+        bool done = outline_labels(&v, o, r, &grown);
+        struct image *larger = grown ? image_new((*m)->width + 2, (*m)->height + 2) : NULL;
+        if (grown && !larger)
+            rc = err_set(e, "no room for an outline around %dx%d pixels", (*m)->width,
+                         (*m)->height);
+        if (larger) {
+            image_free(*m);
+            *m = larger;
+        }
+        if (!rc)
+            labels_put(&v, -(int)grown, -(int)grown, *m);
+        if (!rc && !done)
+            rc = outline_image(m, o, r, e);
+    }
+    labels_free(&v);
+    return rc;
+}
+
 /* What artists do by hand. *m may become another image. */
 static int dress(struct image **m, const struct finish_options *o, struct finish_report *r,
                  struct err *e)
 {
-    uint8_t rgb[3];
     if (o->swap_from && palette_swap(*m, o->swap_from, o->swap_to, e))
         return -1;
-    if (o->clean && clean_image(*m, o->clean, &r->clean, e))
-        return -1;
-    if (o->outline)
-        memcpy(rgb, o->outline_rgb ? o->outline_rgb : darkest(*m), 3);
-    if (o->outline && frame_outline(m, o->outline, rgb, e))
-        return -1;
-    if (!o->place)
+    if (o->clean || o->outline) {
+        if (clean_and_outline(m, o, r, e))
+            return -1;
+    } else if (o->palette || o->dither || o->swap_from) {
+        r->colors_after = quantize_count(*m);
+    }
+    if (!o->place || r->colors_after < 0)
         return 0;
     struct image *placed = frame_place(*m, &o->frame, r->pivot, e);
     if (!placed)
         return -1;
     image_free(*m);
     *m = placed;
+    if (o->frame.width || o->frame.height) /* it may have lost some */
+        r->colors_after = quantize_count(*m);
     return 0;
 }
 
@@ -188,8 +275,6 @@ static int run_steps(struct image **m, const struct finish_options *o, struct fi
         return -1;
     if (few_colors(*m, o, r, e) || dress(m, o, r, e))
         return -1;
-    if (o->palette || o->dither || o->swap_from || o->clean || o->outline || o->place)
-        r->colors_after = quantize_count(*m);
     r->width = (*m)->width, r->height = (*m)->height;
     return r->colors_after < 0 ? err_set(e, "out of memory for counting colours") : 0;
 }

@@ -1,7 +1,11 @@
 /* Outline and place; see frame.h. */
 #include "sprite/frame.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "sprite/labels.h"
+#include "sprite/wide.h"
 
 enum { FEET_SHARE = 8 }; /* one eighth of a sprite's height are its feet */
 
@@ -31,13 +35,17 @@ static bool visible(const struct image *m, int x, int y)
 bool frame_bounds(const struct image *m, int box[4])
 {
     int left = m->width, top = m->height, right = -1, bottom = -1;
-    for (int y = 0; y < m->height; y++)
-        for (int x = 0; x < m->width; x++) {
-            if (!pixel(m, x, y)[3])
-                continue;
-            left = x < left ? x : left, right = x > right ? x : right;
-            top = y < top ? y : top, bottom = y;
-        }
+    for (int y = 0; y < m->height; y++) {
+        int x = 0, end = m->width; /* only as far as a row widens the box */
+        while (x < m->width && !pixel(m, x, y)[3])
+            x++;
+        if (x == m->width)
+            continue;
+        while (end - 1 > right && end - 1 > x && !pixel(m, end - 1, y)[3])
+            end--;
+        left = x < left ? x : left, right = end - 1 > right ? end - 1 : right;
+        top = y < top ? y : top, bottom = y;
+    }
     box[0] = left, box[1] = top, box[2] = right - left + 1, box[3] = bottom - top + 1;
     if (right < 0)
         memset(box, 0, 4 * sizeof *box);
@@ -68,10 +76,33 @@ static struct image *grown(struct image *m, struct err *e)
     return larger;
 }
 
-static bool touches(const struct image *m, int x, int y, bool what)
+/* A byte a pixel, 1 where it is seen, with a margin of 0. */
+ALWAYS_INLINE void take_seen_loop(const struct image *m, uint8_t *seen)
 {
-    return visible(m, x - 1, y) == what || visible(m, x + 1, y) == what ||
-           visible(m, x, y - 1) == what || visible(m, x, y + 1) == what;
+    size_t row = (size_t)m->width + 2;
+    for (int y = 0; y < m->height; y++) {
+        const uint8_t *p = pixel(m, 0, y);
+        uint8_t *to = seen + ((size_t)y + 1) * row + 1;
+        for (int x = 0; x < m->width; x++)
+            to[x] = p[4 * x + 3] > 0;
+    }
+}
+
+WIDE_TWINS(take_seen, (const struct image *m, uint8_t *seen), (m, seen))
+
+static void draw_outline(struct image *m, const uint8_t *seen, uint8_t *mark, bool inner,
+                         const uint8_t rgb[3])
+{
+    size_t row = (size_t)m->width + 2;
+    for (int y = 0; y < m->height; y++) {
+        labels_mark_row(seen + ((size_t)y + 1) * row + 1, (ptrdiff_t)row, m->width, inner, mark);
+        const uint8_t *at = mark, *end = mark + m->width;
+        for (; (at = memchr(at, 1, (size_t)(end - at))); at++) {
+            uint8_t *p = pixel(m, (int)(at - mark), y);
+            memcpy(p, rgb, 3);
+            p[3] = 255;
+        }
+    }
 }
 
 int frame_outline(struct image **image, enum outline outline, const uint8_t rgb[3], struct err *e)
@@ -87,17 +118,13 @@ int frame_outline(struct image **image, enum outline outline, const uint8_t rgb[
             return -1;
         *image = m;
     }
-    struct image *before = image_copy(m);
-    if (!before)
+    uint8_t *seen = calloc((size_t)m->width + 2, (size_t)m->height + 3);
+    if (!seen)
         return err_set(e, "out of memory for the outline");
-    bool inner = outline == OUTLINE_INNER;
-    for (int y = 0; y < m->height; y++)
-        for (int x = 0; x < m->width; x++)
-            if (visible(before, x, y) == inner && touches(before, x, y, !inner)) {
-                memcpy(pixel(m, x, y), rgb, 3);
-                pixel(m, x, y)[3] = 255;
-            }
-    image_free(before);
+    take_seen(m, seen);
+    draw_outline(m, seen, seen + ((size_t)m->width + 2) * ((size_t)m->height + 2),
+                 outline == OUTLINE_INNER, rgb);
+    free(seen);
     return 0;
 }
 
@@ -130,9 +157,18 @@ static int half(int n)
     return (n - (n < 0)) / 2;
 }
 
-static void sizes(const struct frame_options *o, const int box[4], int *width, int *height)
+/* Where no size is given, all of a sprite fits whose feet are not in its middle. */
+static int width_around(const int sprite[4], int feet)
 {
-    *width = o->width ? o->width : box[2] + 2 * o->pad;
+    int before = feet - 2 * sprite[0], behind = 2 * (sprite[0] + sprite[2]) - feet;
+    return before > behind ? before : behind;
+}
+
+static void sizes(const struct frame_options *o, const int box[4], int around, int *width,
+                  int *height)
+{
+    int least = box[2] > around ? box[2] : around;
+    *width = o->width ? o->width : least + 2 * o->pad;
     *height = o->height ? o->height : box[3] + 2 * o->pad;
     if (o->power_of_two) {
         *width = power_of_two(*width);
@@ -150,19 +186,20 @@ struct image *frame_place(const struct image *m, const struct frame_options *o, 
         err_set(e, "a frame of %dx%d with %d pixels around", o->width, o->height, o->pad);
         return NULL;
     }
-    sizes(o, box, &width, &height);
+    int feet = any ? feet_twice(m, sprite) : m->width;
+    int bottom = any ? sprite[1] + sprite[3] : m->height;
+    bool on_feet = any && o->anchor == ANCHOR_FEET;
+    sizes(o, box, on_feet ? width_around(sprite, feet) : 0, &width, &height);
     struct image *out = image_new(width, height);
     if (!out) {
         err_set(e, "no room for a picture of %dx%d pixels", width, height);
         return NULL;
     }
-    int feet = any ? feet_twice(m, sprite) : m->width;
-    int bottom = any ? sprite[1] + sprite[3] : m->height;
     int x = o->pad - box[0], y = o->pad - box[1];
     if (any && o->anchor == ANCHOR_CENTRE) {
         x = half(width - sprite[2]) - sprite[0];
         y = half(height - sprite[3]) - sprite[1];
-    } else if (any && o->anchor == ANCHOR_FEET) {
+    } else if (on_feet) {
         x = half(width - feet);
         y = height - o->pad - bottom;
     }

@@ -41,20 +41,51 @@ struct axis {
 
 /* How much the edges are in step with a wave of this frequency: a sum that is their total where
  * all lie on lines, and the phase of the lines. */
+typedef double doubles4 __attribute__((vector_size(32)));
+
+/* Four weights, with zeros past the end. */
+ALWAYS_INLINE void take_weights(const struct axis *a, int i, doubles4 *w)
+{
+    typedef float floats4 __attribute__((vector_size(16)));
+    floats4 single = {0};
+    if (i + 4 <= a->edges.n)
+        memcpy(&single, a->edges.at + i, sizeof single);
+    else if (i < a->edges.n)
+        memcpy(&single, a->edges.at + i, (size_t)(a->edges.n - i) * sizeof(float));
+    *w = __builtin_convertvector(single, doubles4);
+}
+
+ALWAYS_INLINE void in_step_sums_loop(const struct axis *a, const double turn[2], double c[STRIDE],
+                                     double s[STRIDE], double sums[2][STRIDE])
+{
+    const doubles4 none = {0}, dc = none + turn[0], ds = none + turn[1];
+    doubles4 vc[2], vs[2], re[2] = {{0}}, im[2] = {{0}}, w;
+    memcpy(vc, c, sizeof vc);
+    memcpy(vs, s, sizeof vs);
+    for (int i = 0; i < a->edges.n; i += STRIDE)
+        for (int k = 0; k < 2; k++) {
+            take_weights(a, i + 4 * k, &w);
+            doubles4 next = vc[k] * dc - vs[k] * ds;
+            re[k] += w * vc[k], im[k] += w * vs[k];
+            vs[k] = vc[k] * ds + vs[k] * dc, vc[k] = next;
+        }
+    memcpy(sums[0], re, sizeof re);
+    memcpy(sums[1], im, sizeof im);
+}
+
+WIDE_TWINS(in_step_sums,
+           (const struct axis *a, const double turn[2], double c[STRIDE], double s[STRIDE],
+            double sums[2][STRIDE]),
+           (a, turn, c, s, sums))
+
 static double in_step(const struct axis *a, double frequency, double *offset)
 {
     double angle = -2 * PI * frequency, re = 0, im = 0;
-    double c[STRIDE], s[STRIDE], dc = cos(STRIDE * angle), ds = sin(STRIDE * angle);
+    double c[STRIDE], s[STRIDE], turn[2] = {cos(STRIDE * angle), sin(STRIDE * angle)};
     double sums[2][STRIDE] = {{0}};
     for (int j = 0; j < STRIDE; j++)
         c[j] = cos(j * angle), s[j] = sin(j * angle);
-    for (int i = 0; i < a->edges.n; i += STRIDE)
-        for (int j = 0; j < STRIDE; j++) {
-            double w = i + j < a->edges.n ? (double)a->edges.at[i + j] : 0;
-            double next = c[j] * dc - s[j] * ds;
-            sums[0][j] += w * c[j], sums[1][j] += w * s[j];
-            s[j] = c[j] * ds + s[j] * dc, c[j] = next;
-        }
+    in_step_sums(a, turn, c, s, sums);
     for (int j = 0; j < STRIDE; j++)
         re += sums[0][j], im += sums[1][j];
     double place = -atan2(im, re) / (2 * PI * frequency);

@@ -11,10 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint32_t pixel_value(const uint8_t p[4])
-{
-    return p[3] ? (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3] : 0;
-}
+#include "sprite/few.h"
 
 static size_t pixel_count(const struct image *m)
 {
@@ -203,10 +200,10 @@ static int color_number(struct colors *set, uint32_t value)
 int image_colors(const struct image *m)
 {
     struct colors set = {0};
-    uint32_t last = ~pixel_value(m->rgba);
+    uint32_t last = ~few_value(m->rgba);
     bool good = true;
     for (size_t i = 0, n = pixel_count(m); good && i < n; i++) {
-        uint32_t value = pixel_value(m->rgba + 4 * i);
+        uint32_t value = few_value(m->rgba + 4 * i);
         good = value == last || color_number(&set, value) >= 0;
         last = value;
     }
@@ -216,19 +213,19 @@ int image_colors(const struct image *m)
 
 int image_palette(const struct image *m, int room, uint8_t (*palette)[4], uint8_t *indexes)
 {
-    struct colors set = {0};
-    assert(room >= 1 && room <= 256);
-    bool good = true;
-    for (size_t i = 0, n = pixel_count(m); good && i < n; i++) {
+    struct few few;
+    assert(room >= 1 && room <= FEW_MOST);
+    few_init(&few);
+    for (size_t i = 0, n = pixel_count(m); i < n; i++) {
         const uint8_t *p = m->rgba + 4 * i;
-        int before = set.count, k = color_number(&set, pixel_value(p));
-        good = k >= 0 && k < room;
-        if (good && k == before)
+        int before = few.count, k = few_number(&few, few_value(p));
+        if (k >= room)
+            return -1;
+        if (k == before)
             memcpy(palette[k], p[3] ? p : (const uint8_t[4]){0}, 4);
         indexes[i] = (uint8_t)k;
     }
-    free(set.slots);
-    return good ? set.count : -1;
+    return few.count;
 }
 
 /* -- comparison ---------------------------------------------------------------------------------
@@ -250,7 +247,7 @@ double image_difference(const struct image *a, const struct image *b, const uint
     struct image *m = picture ? image_new(a->width, a->height) : NULL;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *p = a->rgba + 4 * i;
-        bool same = same_size && pixel_value(p) == pixel_value(b->rgba + 4 * i);
+        bool same = same_size && few_value(p) == few_value(b->rgba + 4 * i);
         differ += !same;
         if (m && same)
             fade(p, m->rgba + 4 * i);
@@ -267,7 +264,7 @@ bool image_equal(const struct image *a, const struct image *b)
     if (a->width != b->width || a->height != b->height)
         return false;
     for (size_t i = 0, n = pixel_count(a); i < n; i++)
-        if (pixel_value(a->rgba + 4 * i) != pixel_value(b->rgba + 4 * i))
+        if (few_value(a->rgba + 4 * i) != few_value(b->rgba + 4 * i))
             return false;
     return true;
 }

@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "sprite/oklab_lanes.h"
+#include "sprite/plane.h"
 
 enum {
     OPAQUE = 128,
     BINS = 4096, /* of the border's colours, 4 bits a channel */
     SEARCH_STEPS = 120,
-    SPECK_MIN = 3,     /* pixels of a speck that always goes */
+    LARGE = 1 << 16, /* pixels that are worth a look at the cube of colours around the background */
+    SPECK_MIN = 3,   /* pixels of a speck that always goes */
     SPECK_SHARE = 128, /* or so much of the image: one pixel in 128 */
 };
 
@@ -24,19 +26,15 @@ static const float LEAST = 0.03f, GREAT = 0.08f; /* tolerance by the border's no
 static const float NOISE = 6;                    /* times its median */
 static const float SPECK = 0.16f;                /* of specks beside the background */
 
-/* What a pixel is, and what became of it. */
-enum state { BACKGROUND, PALE, OTHER, GONE, IN_SPECK };
-
-/* A flood through pixels near one colour. The map has a margin of OTHER, so that the flood need not
- * ask where the image ends. */
+/* What goes, found among what has the background's colour and what is pale beside it. */
 struct flood {
     const struct image *m;
     struct oklab color;
     float limit, pale; /* squared distances */
-    size_t row;        /* of the map: the image's width and the margin */
-    uint8_t *map;
-    uint32_t *todo;
-    size_t todo_n;
+    bool has_cube;     /* of bytes that surely are within the limit: */
+    uint8_t low[3], span[3];
+    struct plane ground, pales, gone; /* the first two lose what was looked at */
+    struct runs runs, speck;
 };
 
 static struct oklab seen(const uint8_t *p)
@@ -51,9 +49,15 @@ static size_t pixels(const struct image *m)
 
 static bool has_transparency(const struct image *m)
 {
-    for (size_t i = 0, n = pixels(m); i < n; i++)
-        if (m->rgba[4 * i + 3] < OPAQUE)
+    enum { PART = 4096 };
+    for (size_t from = 0, n = pixels(m); from < n; from += PART) {
+        size_t end = n - from < PART ? n : from + PART;
+        uint8_t hidden = 0;
+        for (size_t i = from; i < end; i++)
+            hidden |= m->rgba[4 * i + 3] < OPAQUE;
+        if (hidden)
             return true;
+    }
     return false;
 }
 
@@ -139,12 +143,39 @@ static struct oklab mean_around(const struct image *m, struct oklab color, float
 
 enum { BLOCK = 64 };
 
+/* Eight bytes of 0 or 1 as bits, the first the lowest. */
+ALWAYS_INLINE uint64_t bits_of(const uint8_t *p)
+{
+    uint64_t bits = 0;
+    for (int i = 0; i < 8; i++)
+        bits |= (uint64_t)p[i] << 8 * i;
+    return bits * UINT64_C(0x0102040810204080) >> 56;
+}
+
+/* Are a whole block's colours surely the background's? */
+ALWAYS_INLINE bool is_plain(const struct flood *f, const uint8_t *p)
+{
+    uint8_t low[32], span[32], off = 0;
+    for (int i = 0; i < 32; i++)
+        low[i] = i % 4 == 3 ? 0 : f->low[i % 4], span[i] = i % 4 == 3 ? 255 : f->span[i % 4];
+    for (int from = 0; from < 4 * BLOCK && !off; from += 32)
+        for (int i = 0; i < 32; i++)
+            off |= (uint8_t)(p[from + i] - low[i]) > span[i];
+    return !off;
+}
+
 /* What each of a row's pixels is. */
-ALWAYS_INLINE void judge_loop(const struct flood *f, const uint8_t *p, int width, uint8_t *out)
+ALWAYS_INLINE void judge_loop(const struct flood *f, const uint8_t *p, int width, uint64_t *ground,
+                              uint64_t *pales)
 {
     for (int from = 0; from < width; from += BLOCK) {
         float r[BLOCK], g[BLOCK], b[BLOCK];
+        uint8_t in[BLOCK], pale[BLOCK];
         int n = width - from < BLOCK ? width - from : BLOCK;
+        if (f->has_cube && n == BLOCK && is_plain(f, p + 4 * (size_t)from)) {
+            ground[from / BLOCK] = ~UINT64_C(0);
+            continue;
+        }
         for (int i = 0; i < BLOCK; i++) {
             const uint8_t *q = p + 4 * (i < n ? from + i : from);
             r[i] = oklab_curve[2 * q[0]], g[i] = oklab_curve[2 * q[1]];
@@ -152,129 +183,183 @@ ALWAYS_INLINE void judge_loop(const struct flood *f, const uint8_t *p, int width
         }
         for (int i = 0; i < BLOCK; i++) {
             struct oklab c = oklab_squeeze(oklab_convert(r[i], g[i], b[i]));
-            float d = oklab_distance2(c, f->color);
-            r[i] = (d <= f->limit ? 0.0f : 1.0f) + (d <= f->pale ? 0.0f : 1.0f);
+            r[i] = oklab_distance2(c, f->color);
         }
-        for (int i = 0; i < n; i++)
-            out[from + i] = (uint8_t)r[i];
+        for (int i = 0; i < BLOCK; i++)
+            in[i] = r[i] <= f->limit, pale[i] = r[i] <= f->pale;
+        uint64_t near = 0, far = 0, inside = ~UINT64_C(0) >> (BLOCK - n);
+        for (int i = 0; i < BLOCK; i += 8)
+            near |= bits_of(in + i) << i, far |= bits_of(pale + i) << i;
+        ground[from / BLOCK] = near & inside;
+        pales[from / BLOCK] = far & ~near & inside;
     }
 }
 
-WIDE_TWINS(judge, (const struct flood *f, const uint8_t *p, int width, uint8_t *out),
-           (f, p, width, out))
+WIDE_TWINS(judge,
+           (const struct flood *f, const uint8_t *p, int width, uint64_t *ground, uint64_t *pales),
+           (f, p, width, ground, pales))
 
-static void make_map(struct flood *f)
+/* Are all colours of which one byte is `d` from the middle, and none more, within the limit? */
+static bool is_shell_in(const struct flood *f, const uint8_t middle[3], int d)
+{
+    for (int i = -d; i <= d; i++)
+        for (int j = -d; j <= d; j++)
+            for (int k = -d; k <= d; k += abs(i) == d || abs(j) == d ? 1 : 2 * d) {
+                const int at[3] = {middle[0] + i, middle[1] + j, middle[2] + k};
+                uint8_t rgb[3];
+                for (int c = 0; c < 3; c++)
+                    rgb[c] = (uint8_t)(at[c] < 0 ? 0 : at[c] > 255 ? 255 : at[c]);
+                if (oklab_distance2(seen(rgb), f->color) > f->limit)
+                    return false;
+            }
+    return true;
+}
+
+/* The largest cube of bytes around the background's colour that is known to be within the limit:
+ * most of a background is, and need not be converted. */
+static void find_cube(struct flood *f, const uint8_t middle[3])
+{
+    enum { MOST_D = 12 };
+    int d = 0;
+    while (d < MOST_D && is_shell_in(f, middle, d + 1))
+        d++;
+    f->has_cube = oklab_distance2(seen(middle), f->color) <= f->limit;
+    for (int c = 0; c < 3; c++) {
+        int low = middle[c] - d, high = middle[c] + d;
+        f->low[c] = (uint8_t)(low < 0 ? 0 : low);
+        f->span[c] = (uint8_t)((high > 255 ? 255 : high) - f->low[c]);
+    }
+}
+
+static void make_planes(struct flood *f)
 {
     const struct image *m = f->m;
-    memset(f->map, OTHER, f->row * ((size_t)m->height + 2));
     for (int y = 0; y < m->height; y++)
         judge(f, m->rgba + 4 * (size_t)y * (size_t)m->width, m->width,
-              f->map + ((size_t)y + 1) * f->row + 1);
+              f->ground.at + (size_t)y * f->ground.row, f->pales.at + (size_t)y * f->pales.row);
 }
 
-static inline void mark(struct flood *f, size_t at, enum state what, enum state as)
+/* Everything of the background's colour that the border reaches. */
+static void flood_border(struct flood *f)
 {
-    if (f->map[at] != what)
-        return;
-    f->map[at] = (uint8_t)as;
-    f->todo[f->todo_n++] = (uint32_t)at;
-}
-
-/* The pixels that share a side with one, and, if asked for, those at its corners. */
-static inline void mark_around(struct flood *f, size_t at, bool corners, enum state what,
-                               enum state as)
-{
-    size_t above = at - f->row, below = at + f->row;
-    mark(f, above, what, as);
-    mark(f, at - 1, what, as);
-    mark(f, at + 1, what, as);
-    mark(f, below, what, as);
-    if (!corners)
-        return;
-    mark(f, above - 1, what, as);
-    mark(f, above + 1, what, as);
-    mark(f, below - 1, what, as);
-    mark(f, below + 1, what, as);
-}
-
-/* Spreads from todo[from] on. What was visited stays in `todo`. */
-static void spread(struct flood *f, size_t from, bool corners, enum state what, enum state as)
-{
-    for (; from < f->todo_n; from++)
-        mark_around(f, f->todo[from], corners, what, as);
+    int w = f->m->width, h = f->m->height;
+    plane_take(&f->ground, 0, 0, w, &f->runs);
+    plane_take(&f->ground, h - 1, 0, w, &f->runs);
+    for (int y = 0; y < h; y++) {
+        plane_take(&f->ground, y, 0, 1, &f->runs);
+        plane_take(&f->ground, y, w - 1, w, &f->runs);
+    }
+    plane_flood(&f->ground, &f->runs, 0, false);
 }
 
 /* Pale places beside the background go when they are small. A diagonal line is one place, so an
  * outline that is not far from the ground's colour is long, and stays. */
-static void drop_specks(struct flood *f, size_t most)
+static void drop_speck(struct flood *f, int y, int x, size_t most)
 {
-    size_t gone = f->todo_n;
-    for (size_t i = 0; i < gone; i++) {
-        size_t at = f->todo[i], next[4] = {at - f->row, at - 1, at + 1, at + f->row};
-        for (int n = 0; n < 4; n++) {
-            f->todo_n = gone;
-            mark(f, next[n], PALE, IN_SPECK);
-            spread(f, gone, true, PALE, IN_SPECK);
-            for (size_t k = gone; k < f->todo_n && f->todo_n - gone <= most; k++)
-                f->map[f->todo[k]] = GONE;
-        }
-    }
-    f->todo_n = gone;
+    size_t size = 0;
+    f->speck.n = 0;
+    plane_take(&f->pales, y, x, x + 1, &f->speck);
+    plane_flood(&f->pales, &f->speck, 0, true);
+    for (size_t i = 0; i < f->speck.n; i++)
+        size += (size_t)(f->speck.at[i].to - f->speck.at[i].from);
+    for (size_t i = 0; i < f->speck.n && size <= most; i++)
+        plane_set(&f->gone, f->speck.at[i]);
 }
 
-static size_t map_at(const struct flood *f, size_t pixel)
+static void drop_specks(struct flood *f, size_t most)
 {
-    size_t w = (size_t)f->m->width;
-    return (pixel / w + 1) * f->row + pixel % w + 1;
+    for (size_t i = 0; i < f->runs.n; i++) {
+        struct run r = f->runs.at[i];
+        for (int y = r.y - 1; y <= r.y + 1; y++) {
+            int from = y == r.y && r.from > 0 ? r.from - 1 : r.from;
+            int to = y == r.y && r.to < f->m->width ? r.to + 1 : r.to;
+            if (y < 0 || y >= f->m->height)
+                continue;
+            for (int x; (x = plane_next(&f->pales, y, from, to)) < to;)
+                drop_speck(f, y, x, most);
+        }
+    }
 }
 
 static size_t run_flood(struct flood *f, bool holes)
 {
-    size_t n = pixels(f->m), most = n / SPECK_SHARE, gone = 0;
-    size_t end = f->row * ((size_t)f->m->height + 2);
-    int length = border_length(f->m);
-    make_map(f);
-    for (int i = 0; i < length; i++)
-        mark(f, map_at(f, border_at(f->m, i)), BACKGROUND, GONE);
-    spread(f, 0, false, BACKGROUND, GONE);
-    for (size_t i = 0; holes && i < end; i++)
-        mark(f, i, BACKGROUND, GONE);
+    size_t most = pixels(f->m) / SPECK_SHARE;
+    make_planes(f);
+    flood_border(f);
+    for (int y = 0; holes && y < f->m->height; y++)
+        plane_take(&f->ground, y, 0, f->m->width, &f->runs);
+    for (size_t i = 0; i < f->runs.n; i++)
+        plane_set(&f->gone, f->runs.at[i]);
     drop_specks(f, most > SPECK_MIN ? most : SPECK_MIN);
-    for (size_t i = 0; i < end; i++)
-        gone += f->map[i] == GONE;
-    return gone;
+    return plane_count(&f->gone);
 }
+
+/* A pixel is one word here, so that eight are done at once. */
+ALWAYS_INLINE void take_row_loop(uint8_t *p, int width, const uint64_t *gone)
+{
+    const ints8 bit = {1, 2, 4, 8, 16, 32, 64, 128};
+    uint8_t opaque[4] = {0, 0, 0, 255};
+    int32_t alpha;
+    memcpy(&alpha, opaque, 4);
+    for (int x = 0; x < width; x += 8) {
+        ints8 v = {0}, bits = (ints8){0} + (int32_t)(gone[x / 64] >> (x & 63) & 255);
+        int n = width - x < 8 ? width - x : 8;
+        uint8_t *at = p + 4 * (size_t)x;
+        if (n == 8)
+            memcpy(&v, at, 32);
+        else
+            memcpy(&v, at, 4 * (size_t)n);
+        v = (v | alpha) & ((bits & bit) == 0);
+        if (n == 8)
+            memcpy(at, &v, 32);
+        else
+            memcpy(at, &v, 4 * (size_t)n);
+    }
+}
+
+WIDE_TWINS(take_row, (uint8_t * p, int width, const uint64_t *gone), (p, width, gone))
 
 static void take_away(struct image *m, const struct flood *f)
 {
-    uint8_t *p = m->rgba;
     for (int y = 0; y < m->height; y++)
-        for (int x = 0; x < m->width; x++, p += 4) {
-            bool goes = f->map[((size_t)y + 1) * f->row + (size_t)x + 1] == GONE;
-            for (int c = 0; c < 3; c++)
-                p[c] = goes ? 0 : p[c];
-            p[3] = goes ? 0 : 255;
-        }
+        take_row(m->rgba + 4 * (size_t)y * (size_t)m->width, m->width,
+                 f->gone.at + (size_t)y * f->gone.row);
 }
 
 /* ---- the fringe ---- */
 
-static const uint8_t *pixel_of(const struct flood *f, size_t at)
+static const uint8_t *pixel_of(const struct flood *f, int x, int y)
 {
-    size_t y = at / f->row - 1, x = at % f->row - 1;
-    return f->m->rgba + 4 * (y * (size_t)f->m->width + x);
+    return f->m->rgba + 4 * ((size_t)y * (size_t)f->m->width + (size_t)x);
 }
 
-static bool is_there(const struct flood *f, size_t at)
+static bool is_gone(const struct flood *f, int x, int y)
 {
-    size_t x = at % f->row, y = at / f->row;
-    return x > 0 && y > 0 && x < f->row - 1 && y <= (size_t)f->m->height && f->map[at] != GONE;
+    return x >= 0 && y >= 0 && x < f->m->width && y < f->m->height && plane_get(&f->gone, x, y);
 }
 
-static bool is_exposed(const struct flood *f, size_t at)
+static bool is_there(const struct flood *f, int x, int y)
 {
-    return f->map[at - 1] == GONE || f->map[at + 1] == GONE || f->map[at - f->row] == GONE ||
-           f->map[at + f->row] == GONE;
+    return x >= 0 && y >= 0 && x < f->m->width && y < f->m->height && !plane_get(&f->gone, x, y);
+}
+
+static bool is_exposed(const struct flood *f, int x, int y)
+{
+    return is_gone(f, x - 1, y) || is_gone(f, x + 1, y) || is_gone(f, x, y - 1) ||
+           is_gone(f, x, y + 1);
+}
+
+/* Those of 64 pixels that are there and beside one that is not. */
+static uint64_t exposed_word(const struct plane *gone, int y, size_t i)
+{
+    const uint64_t *row = gone->at + (size_t)y * gone->row;
+    uint64_t here = row[i], beside = here << 1 | here >> 1;
+    beside |= i > 0 ? row[i - 1] >> 63 : 0;
+    beside |= i + 1 < gone->row ? row[i + 1] << 63 : 0;
+    beside |= y > 0 ? row[(ptrdiff_t)i - (ptrdiff_t)gone->row] : 0;
+    beside |= y + 1 < gone->height ? row[i + gone->row] : 0;
+    int past = 64 * (int)i + 64 - gone->width;
+    return beside & ~here & (past > 0 ? ~UINT64_C(0) >> past : ~UINT64_C(0));
 }
 
 /* What a decoder, or an anti-aliased brush, leaves between an outline and the ground: a pixel
@@ -285,48 +370,49 @@ static bool is_exposed(const struct flood *f, size_t at)
 static const double LIGHT = 0.45, OFF = 0.18; /* OFF: of the outline's distance, from the line */
 enum { CLEAR = 60, LIKE = 36 };               /* outline to ground; colours that look alike */
 
-static int distance(const uint8_t *p, const uint8_t *q)
+static bool is_like(const uint8_t *p, const uint8_t *q)
 {
     int sum = 0;
     for (int c = 0; c < 3; c++)
         sum += (p[c] - q[c]) * (p[c] - q[c]);
-    return (int)sqrt((double)sum);
+    return sum < LIKE * LIKE;
 }
 
 /* Is p a mix of ground and n? */
 static bool is_mix(const uint8_t *p, const uint8_t *n, const uint8_t *ground)
 {
-    double along = 0, length = 0, off = 0;
+    int along = 0, length = 0;
     for (int c = 0; c < 3; c++) {
-        double v = n[c] - ground[c];
+        int v = n[c] - ground[c];
         along += (p[c] - ground[c]) * v, length += v * v;
     }
-    if (length < CLEAR * CLEAR)
+    if (length < CLEAR * CLEAR || along <= 0 || along > length)
         return false;
-    double t = along / length; /* how much of it is n */
+    double t = (double)along / length, off = 0; /* t: how much of it is n */
+    if (t >= 1 - LIGHT)
+        return false;
     for (int c = 0; c < 3; c++) {
         double d = p[c] - ground[c] - t * (n[c] - ground[c]);
         off += d * d;
     }
-    return t > 0 && t < 1 - LIGHT && off < OFF * OFF * length;
+    return off < OFF * OFF * length;
 }
 
-static bool is_fringe(const struct flood *f, const uint8_t *ground, size_t at)
+static bool is_fringe(const struct flood *f, const uint8_t *ground, int x, int y)
 {
-    const size_t row = f->row, around[8] = {at - row,     at - 1,       at + 1,       at + row,
-                                            at - row - 1, at - row + 1, at + row - 1, at + row + 1};
-    const uint8_t *p = pixel_of(f, at);
+    const uint8_t *p = pixel_of(f, x, y);
     bool mix = false;
     int alike = 0;
-    for (int i = 0; i < 8; i++) {
-        if (!is_there(f, around[i]))
+    for (int i = 0; i < 9; i++) {
+        int nx = x + i % 3 - 1, ny = y + i / 3 - 1;
+        if (i == 4 || !is_there(f, nx, ny))
             continue;
-        const uint8_t *n = pixel_of(f, around[i]);
-        bool like = distance(p, n) < LIKE;
+        const uint8_t *n = pixel_of(f, nx, ny);
+        bool like = is_like(p, n);
         alike += like;
-        if (alike > 1 || (like && !is_exposed(f, around[i])))
+        if (alike > 1 || (like && !is_exposed(f, nx, ny)))
             return false;
-        mix |= is_mix(p, n, ground);
+        mix = mix || is_mix(p, n, ground);
     }
     return mix;
 }
@@ -334,25 +420,33 @@ static bool is_fringe(const struct flood *f, const uint8_t *ground, size_t at)
 /* One layer: what comes to the border by it stays. */
 static size_t drop_fringe(struct flood *f, const uint8_t *ground)
 {
-    size_t n = 0, end = f->row * ((size_t)f->m->height + 1);
-    for (size_t at = f->row + 1; at < end; at++)
-        if (is_there(f, at) && is_exposed(f, at) && is_fringe(f, ground, at))
-            f->todo[n++] = (uint32_t)at;
-    for (size_t i = 0; i < n; i++)
-        f->map[f->todo[i]] = GONE;
+    struct plane *fringe = &f->pales; /* of no more use */
+    size_t n = 0, words = fringe->row * (size_t)fringe->height;
+    memset(fringe->at, 0, words * sizeof *fringe->at);
+    for (size_t at = 0; at < words; at++) {
+        int y = (int)(at / fringe->row);
+        size_t i = at % fringe->row;
+        for (uint64_t left = exposed_word(&f->gone, y, i); left; left &= left - 1) {
+            int bit = __builtin_ctzll(left);
+            if (is_fringe(f, ground, 64 * (int)i + bit, y))
+                fringe->at[at] |= UINT64_C(1) << bit, n++;
+        }
+    }
+    for (size_t at = 0; at < words; at++)
+        f->gone.at[at] |= fringe->at[at];
     return n;
 }
 
 static int cut(struct image *m, struct flood *f, const struct matte_options *o,
                struct matte_report *r, struct err *e)
 {
-    size_t n = pixels(m);
-    f->row = (size_t)m->width + 2;
-    f->map = malloc(f->row * ((size_t)m->height + 2));
-    f->todo = malloc(n * sizeof *f->todo);
-    if (!f->map || !f->todo)
+    bool good = !plane_new(&f->ground, m->width, m->height) &&
+                !plane_new(&f->pales, m->width, m->height) &&
+                !plane_new(&f->gone, m->width, m->height);
+    if (good)
+        r->share = (double)run_flood(f, o->holes) / (double)pixels(m);
+    if (!good || f->runs.failed || f->speck.failed)
         return err_set(e, "out of memory for the matte of %dx%d pixels", m->width, m->height);
-    r->share = (double)run_flood(f, o->holes) / (double)n;
     r->found = r->share <= MOST;
     if (r->found && !o->keep_fringe)
         r->fringe = drop_fringe(f, r->rgb);
@@ -383,8 +477,13 @@ int matte_cut(struct image *m, const struct matte_options *o, struct matte_repor
     struct flood f = {.m = m, .color = oklab_squeeze_dark(color)};
     f.limit = r->tolerance * r->tolerance;
     f.pale = r->tolerance < SPECK ? SPECK * SPECK : f.limit;
+    if (pixels(m) >= LARGE)
+        find_cube(&f, r->rgb);
     int rc = cut(m, &f, o, r, e);
-    free(f.map);
-    free(f.todo);
+    plane_free(&f.ground);
+    plane_free(&f.pales);
+    plane_free(&f.gone);
+    runs_free(&f.runs);
+    runs_free(&f.speck);
     return rc;
 }

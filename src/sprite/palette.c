@@ -260,22 +260,14 @@ static struct image *gather(const struct image *const *images, int count)
 int palette_of_images(const struct image *const *images, int count, int colors, struct palette *p,
                       struct err *e)
 {
-    struct quantize_report q;
-    struct image *all = gather(images, count);
+    struct image *all = count > 1 ? gather(images, count) : NULL;
     *p = (struct palette){.n = 0};
-    if (!all)
+    if (count > 1 && !all)
         return err_set(e, "the images have too many pixels together, or no memory is left");
-    if (quantize_image(all, colors, &q, e)) {
-        image_free(all);
-        return -1;
-    }
-    struct reader r = {NULL, 0, "the images", p, e};
-    int rc = 0;
-    for (size_t i = 0; i < pixels(all) && !rc; i++)
-        rc = all->rgba[4 * i + 3] ? add(&r, all->rgba + 4 * i) : 0;
+    int n = quantize_palette(all ? all : images[0], colors, p->rgb, e);
     image_free(all);
-    p->n = p->n > 0 ? p->n : 1;
-    return rc;
+    p->n = n > 0 ? n : 1;
+    return n < 0 ? -1 : 0;
 }
 
 /* ---- hues ---- */

@@ -7,14 +7,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sprite/few.h"
 #include "sprite/oklab.h"
 
 enum {
-    SWATCHES = 2048,      /* different colours that are looked at; more are put in bins */
-    SLOTS = 2 * SWATCHES, /* of the hash table */
-    SPLITS = 128,         /* groups before merging, where fewer are wanted */
-    ROUNDS = 8,           /* of k-means */
-    FEW = 256,            /* colours that are counted in a small table */
+    SWATCHES = 2048, /* different colours that are looked at; more are put in bins */
+    KEY_BITS = 18,
+    SLOTS = 1 << KEY_BITS,
+    HASHED = 2 * SWATCHES, /* slots that are used by hash */
+    SPLITS = 128,          /* groups before merging, where fewer are wanted */
+    ROUNDS = 8,            /* of k-means */
 };
 
 /* Distances in Oklab. */
@@ -26,17 +28,18 @@ static const float ERROR = 0.025f; /* the error that own choice allows */
 /* A colour of the image, or a bin of near ones. */
 struct swatch {
     struct oklab lab;
-    float weight; /* pixels */
-    uint32_t key; /* its colour without the bits that bins ignore */
-    int group;
+    float weight;     /* pixels */
+    uint32_t key;     /* its colour without the bits that bins ignore */
+    int group, order; /* order: of its first pixel */
 };
 
-/* The image's colours: swatches, found through a hash table. */
+/* The image's colours: swatches, found through a table. */
 struct swatches {
     int n, shift; /* low bits that are ignored */
     struct swatch at[SWATCHES];
-    uint64_t sum[SWATCHES][4]; /* red, green, blue, pixels */
-    int16_t slot[SLOTS];       /* swatch + 1; 0 is empty */
+    /* Of the bits that are ignored: red and green, blue and pixels, two to a word. */
+    uint64_t sum[SWATCHES][2];
+    int16_t slot[SLOTS]; /* swatch + 1; 0 is empty. By a hash while keys are longer than KEY_BITS */
 };
 
 struct group {
@@ -56,47 +59,66 @@ struct groups {
 
 static uint32_t key_of(const uint8_t *p, int shift)
 {
-    return (uint32_t)(p[0] >> shift) << 16 | (uint32_t)(p[1] >> shift) << 8 | p[2] >> shift;
+    int bits = 8 - shift;
+    return (uint32_t)(p[0] >> shift) << 2 * bits | (uint32_t)(p[1] >> shift) << bits |
+           p[2] >> shift;
 }
 
 /* The slot where a key is, or the empty one where it goes. */
-static int16_t *find_slot(struct swatches *s, uint32_t key)
+static inline int16_t *find_slot(struct swatches *s, uint32_t key)
 {
+    if (3 * (8 - s->shift) <= KEY_BITS)
+        return &s->slot[key];
     uint32_t i = (key * 2654435761u) >> 20;
     while (s->slot[i] && s->at[s->slot[i] - 1].key != key)
-        i = (i + 1) % SLOTS;
+        i = (i + 1) % HASHED;
     return &s->slot[i];
+}
+
+static void clear_slots(struct swatches *s)
+{
+    int bits = 3 * (8 - s->shift);
+    memset(s->slot, 0, (bits <= KEY_BITS ? (size_t)1 << bits : HASHED) * sizeof *s->slot);
 }
 
 static bool gather(struct swatches *s, const struct image *m, int shift)
 {
     size_t n = (size_t)m->width * (size_t)m->height;
-    memset(s->slot, 0, sizeof s->slot);
-    memset(s->sum, 0, sizeof s->sum);
+    const uint8_t low = (uint8_t)((1 << shift) - 1);
     s->n = 0;
     s->shift = shift;
-    uint32_t last = UINT32_MAX;
-    uint64_t *sum = NULL;
+    clear_slots(s);
+    memset(s->sum, 0, sizeof s->sum);
     for (const uint8_t *p = m->rgba, *end = p + 4 * n; p < end; p += 4) {
         if (!p[3])
             continue;
         uint32_t key = key_of(p, shift);
-        if (key != last) {
-            int16_t *slot = find_slot(s, key);
-            if (!*slot && s->n == SWATCHES)
+        int16_t *slot = find_slot(s, key);
+        if (!*slot) {
+            if (s->n == SWATCHES)
                 return false;
-            if (!*slot) {
-                s->at[s->n].key = key;
-                *slot = (int16_t)++s->n;
-            }
-            sum = s->sum[*slot - 1];
-            last = key;
+            s->at[s->n].key = key;
+            s->at[s->n].order = s->n;
+            *slot = (int16_t)++s->n;
         }
-        for (int c = 0; c < 3; c++)
-            sum[c] += p[c];
-        sum[3]++;
+        uint64_t *sum = s->sum[*slot - 1];
+        sum[0] += (uint64_t)(p[0] & low) | (uint64_t)(p[1] & low) << 32;
+        sum[1] += (uint64_t)(p[2] & low) | UINT64_C(1) << 32;
     }
     return true;
+}
+
+/* The mean of a swatch's pixels, and how many they are. */
+static uint64_t mean_of(const struct swatches *s, int i, uint8_t mean[3])
+{
+    int bits = 8 - s->shift;
+    const uint64_t *sum = s->sum[i], n = sum[1] >> 32;
+    const uint64_t low[3] = {sum[0] & UINT32_MAX, sum[0] >> 32, sum[1] & UINT32_MAX};
+    for (int c = 0; c < 3; c++) {
+        uint64_t high = (s->at[i].key >> (2 - c) * bits & ((1u << bits) - 1)) << s->shift;
+        mean[c] = (uint8_t)((high * n + low[c] + n / 2) / n);
+    }
+    return n;
 }
 
 /* As exactly as there is room for: with more than SWATCHES colours, low bits are ignored. */
@@ -107,10 +129,8 @@ static void gather_all(struct swatches *s, const struct image *m)
         shift++; /* 5 bits ignored leave 512 colours, so this ends */
     for (int i = 0; i < s->n; i++) {
         uint8_t mean[3];
-        for (int c = 0; c < 3; c++)
-            mean[c] = (uint8_t)((s->sum[i][c] + s->sum[i][3] / 2) / s->sum[i][3]);
+        s->at[i].weight = (float)mean_of(s, i, mean);
         s->at[i].lab = oklab_from_srgb(mean);
-        s->at[i].weight = (float)s->sum[i][3];
         s->at[i].group = 0;
     }
 }
@@ -386,21 +406,13 @@ static void choose_groups(struct groups *g, struct swatch *s, int n, int colors)
 /* Puts every visible pixel's group in its place. */
 static void paint(struct image *m, struct swatches *s, uint8_t rgb[][3])
 {
-    memset(s->slot, 0, sizeof s->slot); /* splitting changed the order */
+    clear_slots(s); /* splitting changed the order */
     for (int i = 0; i < s->n; i++)
         *find_slot(s, s->at[i].key) = (int16_t)(i + 1);
     size_t n = (size_t)m->width * (size_t)m->height;
-    uint32_t last = UINT32_MAX;
-    const uint8_t *color = NULL;
-    for (uint8_t *p = m->rgba, *end = p + 4 * n; p < end; p += 4) {
-        if (!p[3])
-            continue;
-        uint32_t key = key_of(p, s->shift);
-        if (key != last)
-            color = rgb[s->at[*find_slot(s, key) - 1].group];
-        last = key;
-        memcpy(p, color, 3);
-    }
+    for (uint8_t *p = m->rgba, *end = p + 4 * n; p < end; p += 4)
+        if (p[3])
+            memcpy(p, rgb[s->at[*find_slot(s, key_of(p, s->shift)) - 1].group], 3);
 }
 
 /* The groups' colours as bytes. Returns how many different ones they are. */
@@ -438,25 +450,54 @@ int quantize_image(struct image *m, int colors, struct quantize_report *r, struc
     return r->before < 0 ? err_set(e, "out of memory for the palette") : 0;
 }
 
-/* By a small table, without looking at what came before (dithered pixels alternate); -1: more than
- * FEW. */
-static int count_few(const struct image *m)
+/* The swatches' own colours, or their groups', as bytes by the order of their first pixels. */
+static int in_order(const struct swatches *s, uint8_t (*rgb)[3], uint8_t to[QUANTIZE_MAX][3])
 {
-    enum { FEW_SLOTS = 1024 };
-    uint32_t slot[FEW_SLOTS] = {0}; /* keys + 1 */
-    int count = 0;
-    size_t n = (size_t)m->width * (size_t)m->height;
-    for (const uint8_t *p = m->rgba, *end = p + 4 * n; p < end; p += 4) {
-        uint32_t key = key_of(p, 0) + 1, at = (key * 2654435761u) >> 22;
-        if (!p[3])
-            continue;
-        while (slot[at] && slot[at] != key)
-            at = (at + 1) % FEW_SLOTS;
-        if (!slot[at] && ++count > FEW)
-            return -1;
-        slot[at] = key;
+    int order[SWATCHES], count = 0;
+    for (int i = 0; i < s->n; i++)
+        order[s->at[i].order] = i;
+    for (int i = 0; i < s->n; i++) {
+        const struct swatch *w = &s->at[order[i]];
+        const uint8_t own[3] = {(uint8_t)(w->key >> 16), (uint8_t)(w->key >> 8), (uint8_t)w->key};
+        const uint8_t *from = rgb ? rgb[w->group] : own;
+        int k = 0;
+        while (k < count && memcmp(to[k], from, 3) != 0)
+            k++;
+        if (k == count)
+            memcpy(to[count++], from, 3);
     }
     return count;
+}
+
+int quantize_palette(const struct image *m, int colors, uint8_t rgb[QUANTIZE_MAX][3], struct err *e)
+{
+    struct swatches *s = malloc(sizeof *s);
+    if (!s)
+        return err_set(e, "out of memory for the palette");
+    gather_all(s, m);
+    bool settled = is_settled(s, colors);
+    uint8_t chosen[QUANTIZE_MAX][3];
+    if (!settled) {
+        struct groups g;
+        choose_groups(&g, s->at, s->n, colors);
+        to_bytes(&g, chosen);
+    }
+    int n = in_order(s, settled ? NULL : chosen, rgb);
+    free(s);
+    return n;
+}
+
+/* -1: more than FEW_MOST. */
+static int count_few(const struct image *m)
+{
+    struct few few;
+    size_t n = (size_t)m->width * (size_t)m->height;
+    few_init(&few);
+    few_number(&few, 0); /* what is hidden */
+    for (const uint8_t *p = m->rgba, *end = p + 4 * n; p < end; p += 4)
+        if (few_number(&few, p[3] ? few_value(p) | 255 : 0) == FEW_MOST)
+            return -1;
+    return few.count - 1;
 }
 
 /* By a bit for each colour there is: fast where there are many pixels. */

@@ -26,6 +26,10 @@ struct quantize_report {
  * -1 only without memory. */
 int quantize_image(struct image *, int colors, struct quantize_report *, struct err *);
 
+/* The colours that quantize_image would leave, without painting them: in the order of their first
+ * pixels. Returns how many; 0 without a visible pixel, -1 without memory. */
+int quantize_palette(const struct image *, int colors, uint8_t rgb[QUANTIZE_MAX][3], struct err *);
+
 /* Different colours of visible pixels, alpha not counted; -1 without memory. */
 int quantize_count(const struct image *);
 
