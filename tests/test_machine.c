@@ -82,7 +82,10 @@ static void values_and_differences(void **state)
     char text[200];
     put("/proc/cpuinfo", "processor\t: 0\nmodel name\t: Some \033CPU 9\ncpu MHz\t\t: 2500.5\n");
     put("/proc/stat", "cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 2 3 4\n");
-    put("/proc/meminfo", "MemTotal:       1000 kB\nMemFree: 5 kB\nMemAvailable:    600 kB\n");
+    put("/proc/meminfo", "MemTotal:       1000 kB\nMemFree: 5 kB\nMemAvailable:    600 kB\n"
+                         "SwapTotal: 70 kB\nSwapFree: 60 kB\n");
+    put("/proc/self/status", "Name:\tspritty\nVmHWM:\t  99 kB\nRssAnon:\t 20 kB\nRssFile:\t 7 kB\n"
+                             "RssShmem:\t 1 kB\nVmSwap:\t 3 kB\n");
     put("/proc/self/statm", "9000 3 2 1 0 4 0\n");
     snprintf(text, sizeof text, own, 5, 5);
     put("/proc/self/stat", text);
@@ -96,6 +99,12 @@ static void values_and_differences(void **state)
     assert_true(m.mhz == 2500.5 && m.celsius == 45.25);
     assert_int_equal(m.memory_total, 1000 << 10);
     assert_int_equal(m.memory_free, 600 << 10);
+    assert_int_equal(m.swap_total, 70 << 10);
+    assert_int_equal(m.swap_free, 60 << 10);
+    assert_int_equal(m.own_peak, 99 << 10);
+    assert_int_equal(m.own_anonymous, 20 << 10);
+    assert_int_equal(m.own_mapped, 8 << 10);
+    assert_int_equal(m.own_swapped, 3 << 10);
     assert_int_equal(m.own_bytes, 3 * sysconf(_SC_PAGESIZE));
     assert_true(isnan(m.load) && isnan(m.own_load) && isnan(m.watts)); /* since when? */
 
@@ -125,6 +134,7 @@ static void nonsense(void **state)
         "/proc/cpuinfo",
         "/proc/stat",
         "/proc/meminfo",
+        "/proc/self/status",
         "/proc/self/statm",
         "/proc/self/stat",
         "/sys/class/powercap/intel-rapl:0/energy_uj",

@@ -20,7 +20,8 @@ static const struct command commands[] = {
     {"batch", "FILE.jsonl", "many jobs from a file (JSON lines or CSV; - is stdin)", 1, 1,
      cmd_batch},
     {"bench", "[SAVED.json]", "measure speed, or show a saved result", 0, 1, cmd_bench},
-    {"profile", "", "time and bytes by layer", 0, 0, NULL},
+    {"profile", "[PROMPT]", "where a run's time and memory go, by layer and operation", 0, 1,
+     cmd_profile},
     {"import", "FILE", "a ComfyUI or A1111 picture, workflow or text as a preset", 1, 1,
      cmd_import},
     {"pull", "[NAME]", "download a model; without a name, list them", 0, 1, cmd_pull},
@@ -41,15 +42,16 @@ enum {
     SHEET = 32,
     BATCH = 64,
     BENCH = 128,
+    PROFILE = 256,
     IMPORT = 512,
     PULL = 1024,
     WORKER = 2048,
     EXPORT = 4096,
     TILE = 1 << 13,
     VARIANTS = 1 << 14,
-    JOB = GEN | PLAN | BATCH | BENCH | IMPORT | VARIANTS,
+    JOB = GEN | PLAN | BATCH | BENCH | PROFILE | IMPORT | VARIANTS,
     FINISHED = GEN | FINISH | BATCH | IMPORT | VARIANTS,
-    ALL = 63 | BATCH | BENCH | IMPORT | PULL | WORKER | EXPORT | TILE | VARIANTS
+    ALL = 63 | BATCH | BENCH | PROFILE | IMPORT | PULL | WORKER | EXPORT | TILE | VARIANTS
 };
 
 #define SETTING(letter, name, arg, commands)                                                       \
@@ -86,7 +88,7 @@ static const struct option_row table[] = {
     {'p', "preset", "NAME", NULL, offsetof(struct cli, preset), JOB | FINISH,
      "a preset of config.ini"},
     SETTING('n', "negative", "TEXT", JOB),
-    SETTING('s', "seed", "N", GEN | BATCH | IMPORT | VARIANTS),
+    SETTING('s', "seed", "N", GEN | BATCH | PROFILE | IMPORT | VARIANTS),
     SETTING(0, "steps", "N", JOB),
     SETTING(0, "max-steps", "N", JOB),
     SETTING(0, "cfg", "X", JOB),
@@ -177,14 +179,16 @@ static const struct option_row table[] = {
      "what became of each job, a JSON line each (beside the jobs)"},
     {0, "shard", "i/n", NULL, offsetof(struct cli, shard), BATCH,
      "the i-th of n parts of the jobs; in a Slurm array that is the task's"},
-    {0, "save", "NAME", NULL, offsetof(struct cli, save), IMPORT | BENCH,
-     "import: as a preset into your config.ini; bench: into this file"},
+    {0, "save", "NAME", NULL, offsetof(struct cli, save), IMPORT | BENCH | PROFILE,
+     "import: a preset in your config.ini; bench, profile: a file"},
     BENCHING("mode", "baseline|optimized|compare|ablation|all", mode,
              "every optimisation off, on, both, each alone, or all (compare)"),
     BENCHING("batches", "LIST", batches, "how many at once, in turn (1,4,8,16)"),
     BENCHING("repeats", "N", repeats, "measured runs of each case (5)"),
-    BENCHING("warmup", "N", warmup, "short runs before them (1)"),
-    BENCHING("compare", "FILE", compare, "with a saved result; exit status 1: slower"),
+    {0, "warmup", "N", NULL, offsetof(struct cli, bench.warmup), BENCH | PROFILE,
+     "short runs before them (1)"},
+    {0, "compare", "FILE", NULL, offsetof(struct cli, bench.compare), BENCH | PROFILE,
+     "with a saved result; bench: exit status 1 is slower"},
     BENCHING("plots", "DIR", plots, "bars, ablation, scaling, memory as PNGs into this folder"),
     SWITCH(0, "across", bench.across, BENCH,
            "compare with another machine's result, judging nothing"),
@@ -193,10 +197,14 @@ static const struct option_row table[] = {
     WORKING("lease", "S", lease, "so long may a worker be silent before its job is another's (15)"),
     WORKING("jobs", "N", jobs, "ends after so many"),
     WORKING("idle", "S", idle, "ends after so long without a job"),
+    {0, "show", "time|memory|all", NULL, offsetof(struct cli, profile.show), PROFILE,
+     "which tables (time, and with --save or --compare memory)"},
+    {0, "trace", "FILE", NULL, offsetof(struct cli, profile.trace), PROFILE,
+     "every call, as Chrome trace JSON: Perfetto opens it"},
     SWITCH(0, "command", command_line, IMPORT, "the spritty gen command that does the same"),
     SWITCH(0, "run", run, IMPORT, "make the picture at once"),
     SWITCH(0, "checksums", checksums, DOCTOR, "read models of any size against their checksums"),
-    {0, "measure", "auto|never|again", NULL, offsetof(struct cli, measure), PLAN,
+    {0, "measure", "auto|never|again", NULL, offsetof(struct cli, measure), PLAN | PROFILE,
      "this machine's speed: once (auto), not, or anew"},
     SWITCH(0, "json", json, ALL, "one JSON object on stdout"),
     SWITCH('q', "quiet", quiet, ALL, "nothing on stderr but errors"),
@@ -370,17 +378,10 @@ int cli_parse(struct cli *c, int argc, char **argv, struct err *e)
 void cli_free(struct cli *c)
 {
     settings_free(&c->flags);
-    free(c->preset);
-    free(c->save);
-    free(c->show_diff);
-    free(c->repeat);
-    free(c->measure);
-    free(c->variants);
-    free(c->results);
-    free(c->shard);
     for (int i = 0; i < OPTIONS; i++)
-        if ((table[i].commands == SHEET || table[i].commands == BENCH ||
-             table[i].commands == WORKER) &&
-            table[i].arg && !table[i].key)
-            free(*(char **)((char *)c + table[i].at));
+        if (table[i].arg && !table[i].key) {
+            char **at = (char **)((char *)c + table[i].at);
+            free(*at);
+            *at = NULL; /* two rows may be one field */
+        }
 }

@@ -33,6 +33,11 @@ struct cli_worker {
     char *queue, *room, *lease, *jobs, *idle;
 };
 
+/* Options of `spritty profile` that no other command has. */
+struct cli_profile {
+    char *show, *trace;
+};
+
 struct cli {
     const struct command *command; /* NULL when none was named */
     const char **args;             /* what stands beside the options, after the command */
@@ -42,10 +47,11 @@ struct cli {
     struct cli_sheet sheet;
     struct cli_bench bench;
     struct cli_worker worker;
+    struct cli_profile profile;
     bool command_line, run; /* spritty import */
     char *repeat, *variants, *results, *shard;
     bool checksums; /* spritty doctor */
-    char *measure;  /* spritty plan */
+    char *measure;  /* spritty plan and profile */
     bool json, quiet, help, version, man, completion;
 };
 
@@ -74,6 +80,7 @@ int cli_main(int argc, char **argv);
 
 int cmd_gen(struct cli *);
 int cmd_plan(struct cli *);
+int cmd_profile(struct cli *);
 int cmd_info(struct cli *);
 int cmd_doctor(struct cli *);
 int cmd_bench(struct cli *);

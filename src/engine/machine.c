@@ -122,6 +122,13 @@ static void read_memory(struct machine *m, const char *root)
     slurp(root, "/proc/meminfo", text, sizeof text);
     m->memory_total = kilobytes_of(text, "MemTotal");
     m->memory_free = kilobytes_of(text, "MemAvailable");
+    m->swap_total = kilobytes_of(text, "SwapTotal");
+    m->swap_free = kilobytes_of(text, "SwapFree");
+    slurp(root, "/proc/self/status", text, sizeof text);
+    m->own_peak = kilobytes_of(text, "VmHWM");
+    m->own_anonymous = kilobytes_of(text, "RssAnon");
+    m->own_mapped = kilobytes_of(text, "RssFile") + kilobytes_of(text, "RssShmem");
+    m->own_swapped = kilobytes_of(text, "VmSwap");
     slurp(root, "/proc/self/statm", text, sizeof text);
     if (sscanf(text, "%*u %llu", &pages) != 1 || pages > SIZE_MAX >> 20)
         pages = 0;
@@ -228,6 +235,16 @@ static void read_identity(struct machine *m, const char *root)
     const char *mhz = value_of(text, "cpu MHz");
     if (mhz && strtod(mhz, NULL) > 0)
         m->mhz = strtod(mhz, NULL);
+}
+
+void machine_reset_peak(void)
+{
+    int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t n = write(fd, "5", 1); /* a refusal is harmless */
+    (void)n;
+    close(fd);
 }
 
 void machine_read_at(struct machine *m, const char *root)

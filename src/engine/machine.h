@@ -17,14 +17,22 @@ struct machine {
     double celsius;                   /* of the CPU */
     double mhz;                       /* mean of the cores */
     size_t memory_total, memory_free; /* free: what could be had without swapping */
-    size_t own_bytes;                 /* resident */
-    char name[64];                    /* "AMD EPYC 9R14" */
+    size_t swap_total, swap_free;
+    size_t own_bytes;     /* resident */
+    size_t own_peak;      /* at most so far */
+    size_t own_anonymous; /* of own_bytes: what it made itself; */
+    size_t own_mapped;    /* and files, which the system may take back */
+    size_t own_swapped;   /* not resident */
+    char name[64];        /* "AMD EPYC 9R14" */
     int cores;
     struct {
         uint64_t busy, all, own, microjoules;
         double at_ms;
     } last; /* private */
 };
+
+/* own_peak from now on, where the system can (Linux 4.0); else it stays the process's. */
+void machine_reset_peak(void);
 
 /* Zero the struct before the first call. */
 void machine_read(struct machine *);

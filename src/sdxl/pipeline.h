@@ -172,8 +172,8 @@ void gen_result_free(struct gen_result *);
 int pipeline_profile(const struct pipeline *, struct op_profile *, int max);
 /* All of that run, until the next; NULL: there was none. */
 const struct profile_book *pipeline_book(const struct pipeline *);
-/* A shape of that book by its number; without calls. */
-struct op_profile pipeline_shape(const struct pipeline *, int shape);
+/* Its shapes by number, without their calls: PROFILE_SHAPES + 1 of them. Only after such a run. */
+void pipeline_shapes(const struct pipeline *, struct op_profile *out);
 
 /* What the last run's forecast has in memory at its peak, stage by stage: known before the run's
  * first stage, without a profile. NULL: nothing was run. Until the next run. */

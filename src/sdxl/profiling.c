@@ -30,9 +30,10 @@ const struct profile_book *pipeline_book(const struct pipeline *p)
     return p->profile ? ops_profile_book(p->profile) : NULL;
 }
 
-struct op_profile pipeline_shape(const struct pipeline *p, int shape)
+void pipeline_shapes(const struct pipeline *p, struct op_profile *out)
 {
-    return ops_profile_shape(p->profile, shape);
+    for (int i = 0; i <= PROFILE_SHAPES; i++)
+        out[i] = ops_profile_shape(p->profile, i);
 }
 
 const struct profile_book *pipeline_forecast_book(const struct pipeline *p)

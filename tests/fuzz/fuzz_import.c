@@ -1,11 +1,12 @@
 /* Any bytes as each of the texts that are imported: the first byte chooses the parser. What comes
  * out is settings that print, as presets that config files can hold. And as files of jobs, whose
- * jobs read back from their canonical text. */
+ * jobs read back from their canonical text; and as snapshots of memory. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "engine/job_text.h"
+#include "engine/memory_map.h"
 #include "import/a1111.h"
 #include "import/comfy_export.h"
 #include "import/comfy_nodes.h"
@@ -105,6 +106,25 @@ static void check_jobs(const char *name, char *text, size_t size)
     job_reader_close(r);
 }
 
+/* What a snapshot of memory says prints, and differs from itself in nothing. */
+static void check_snapshot(const char *text, size_t size)
+{
+    static struct memory_map m;
+    static struct memory_difference d[2 * MEMORY_ITEMS];
+    struct err e = {""};
+    if (memory_parse(text, size, "fuzz", &m, &e)) {
+        check(*e.text != '\0');
+        return;
+    }
+    int n = memory_compare(&m, &m, d);
+    check(n == m.count);
+    for (int i = 0; i < n; i++) {
+        check(d[i].before == d[i].now);
+        for (const char *p = d[i].name; *p; p++)
+            check((unsigned char)*p >= ' ');
+    }
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct recipe r = {.count = 0};
@@ -116,6 +136,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(text != NULL);
     memcpy(text, data + 1, size - 1);
     text[size - 1] = '\0';
+    if (data[0] == 'M') {
+        check_snapshot(text, size - 1);
+        free(text);
+        return 0;
+    }
     if (data[0] % 8 >= 6 && size > 1) {
         check_jobs(data[0] % 8 == 6 ? "fuzz" : "fuzz.csv", text, size - 1);
         free(text);

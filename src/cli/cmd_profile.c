@@ -1,0 +1,247 @@
+/*
+ * spritty profile: one run, every operation timed, everything in memory named.
+ *
+ * What takes its time once is done before: the machine's limits are measured (or kept from the last
+ * time), the model is loaded, and a short run warms caches up. Files that are to be compared with
+ * or written are looked at first of all.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/fileio.h"
+#include "cli/options.h"
+#include "cli/profile_print.h"
+#include "cli/progress.h"
+#include "engine/job.h"
+#include "engine/machine.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal)
+{
+    (void)signal;
+    interrupted = 1;
+}
+
+static void catch_interrupts(void)
+{
+    struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
+    sigemptyset(&a.sa_mask);
+    sigaction(SIGINT, &a, NULL);
+    sigaction(SIGTERM, &a, NULL);
+}
+
+static bool on_step(void *user, const struct gen_progress *g)
+{
+    progress_event(user, g);
+    return !interrupted;
+}
+
+static bool go_on(void *user)
+{
+    (void)user;
+    return !interrupted;
+}
+
+struct profiling {
+    struct cli *cli;
+    struct job job;
+    struct pipeline *pipeline;
+    struct progress progress;
+    struct gen_hooks hooks;
+    struct ceilings limits;
+    struct rates rates;
+    struct op_profile shape[PROFILE_SHAPES + 1];
+    struct profile_report report;
+    struct memory_map memory, before; /* before: what --compare names */
+    bool times, memories;
+    int warmups;
+};
+
+/* ---- what was asked for ---- */
+
+static int read_options(struct profiling *p, struct err *e)
+{
+    const struct cli *c = p->cli;
+    const char *show = c->profile.show, *warmup = c->bench.warmup;
+    bool kept = c->save || c->bench.compare;
+    char *end = NULL;
+    if (show && strcmp(show, "time") && strcmp(show, "memory") && strcmp(show, "all"))
+        return err_set(e, "--show: '%.40s' is neither time, memory nor all", show);
+    p->times = !show || strcmp(show, "memory") != 0;
+    p->memories = show ? strcmp(show, "time") != 0 : kept;
+    p->warmups = warmup ? (int)strtol(warmup, &end, 10) : 1;
+    if (warmup && (end == warmup || *end || p->warmups < 0 || p->warmups > 100))
+        return err_set(e, "--warmup: '%.40s' is no number from 0 to 100", warmup);
+    if (c->bench.compare && memory_load(c->bench.compare, &p->before, e) < 0)
+        return -1;
+    if ((c->save && file_check_target(c->save, e)) ||
+        (c->profile.trace && file_check_target(c->profile.trace, e)))
+        return -1;
+    return 0;
+}
+
+/* As `spritty plan` finds them. */
+static int find_limits(struct profiling *p, struct err *e)
+{
+    const char *said = p->cli->measure ? p->cli->measure : "auto";
+    bool again = !strcmp(said, "again"), never = !strcmp(said, "never");
+    const struct pipeline_options *o = &p->job.options;
+    struct rates *r = &p->rates;
+    if (!again && !never && strcmp(said, "auto") != 0)
+        return err_set(e, "--measure: '%.40s' is neither auto, never nor again", said);
+    int rc = again ? 1 : pipeline_rates(o, RATES_KEPT, r, NULL, NULL, e);
+    if (rc == 1 && !never) {
+        if (!p->cli->quiet)
+            fprintf(stderr, "spritty: measuring this machine; this is done once\n");
+        rc = pipeline_rates(o, again ? RATES_ANEW : RATES_NEEDED, r, go_on, NULL, e);
+    }
+    if (rc == 0)
+        p->limits = (struct ceilings){rates_gemm_flops(r), rates_conv_flops(r),
+                                      rates_attention_flops(r), rates_memory_bytes(r)};
+    return rc < 0 ? -1 : 0;
+}
+
+/* ---- the runs ---- */
+
+static int run_once(struct profiling *p, const struct gen_params *g, struct err *e)
+{
+    struct gen_result r;
+    int rc = pipeline_run(p->pipeline, g, &p->hooks, &r, e);
+    progress_finish(&p->progress);
+    for (int i = 0; g->profile && i < r.notes.count && !p->cli->quiet; i++)
+        fprintf(stderr, "spritty: note: %s\n", r.notes.line[i]);
+    gen_result_free(&r);
+    return rc;
+}
+
+/* One step is enough: each shape comes up in it. */
+static int warm_up(struct profiling *p, struct err *e)
+{
+    struct gen_params g = p->job.params;
+    g.steps = 1;
+    g.hires_steps = g.hires_width > 0 ? 1 : 0;
+    for (int i = 0; i < p->warmups; i++)
+        if (run_once(p, &g, e) < 0)
+            return -1;
+    return 0;
+}
+
+static void describe(const struct profiling *p, char *out, size_t size)
+{
+    const struct gen_params *g = &p->job.params;
+    snprintf(out, size, "%.100s, %dx%d, %d steps of %s, cfg %g, batch %d, %s %s", p->job.model_name,
+             g->width, g->height, g->steps, sampler_name(g->sampler), (double)g->cfg, g->batch,
+             pipeline_device(p->pipeline), pipeline_precision(p->pipeline));
+    text_sanitize(out);
+}
+
+static int measure(struct profiling *p, struct err *e)
+{
+    struct gen_params g = p->job.params;
+    g.profile = p->cli->profile.trace ? PROFILE_TRACE : PROFILE_CALLS;
+    if (warm_up(p, e) < 0 || run_once(p, &g, e) < 0)
+        return -1;
+    const struct profile_book *b = pipeline_book(p->pipeline);
+    pipeline_shapes(p->pipeline, p->shape);
+    if (profile_report_make(b, p->shape, &p->limits, &p->report) < 0)
+        return err_set(e, "out of memory");
+    memory_of_model(&p->memory, p->pipeline, b, 3);
+    memory_of_ops(&p->memory, b, p->shape);
+    memory_of_machine(&p->memory, b);
+    describe(p, p->memory.job, sizeof p->memory.job);
+    return 0;
+}
+
+/* ---- what becomes of it ---- */
+
+static int write_trace(struct profiling *p, struct err *e)
+{
+    const struct profile_book *b = pipeline_book(p->pipeline);
+    size_t weights = memory_sum(&p->memory, MEMORY_WEIGHTS);
+    char *text = profile_trace_json(b, p->shape, p->memory.job, weights);
+    if (!text)
+        return err_set(e, "out of memory for the trace");
+    int rc = file_write_atomic(p->cli->profile.trace, text, strlen(text), e);
+    free(text);
+    if (rc == 0 && b->dropped > 0 && !p->cli->quiet)
+        fprintf(stderr, "spritty: note: the trace lacks its last %d events; take fewer steps\n",
+                b->dropped);
+    return rc;
+}
+
+static int report_json(struct profiling *p, struct err *e)
+{
+    struct jsonw w = {0};
+    jsonw_open(&w, NULL, '{');
+    json_times(&w, &p->report, &p->limits);
+    jsonw_open(&w, "memory", '{');
+    memory_json(&w, &p->memory);
+    if (p->cli->bench.compare)
+        json_difference(&w, &p->before, &p->memory);
+    jsonw_close(&w, '}');
+    jsonw_close(&w, '}');
+    char *text = jsonw_take(&w);
+    if (!text)
+        return err_set(e, "out of memory");
+    puts(text);
+    free(text);
+    return 0;
+}
+
+static void report(struct profiling *p)
+{
+    printf("%s\n", p->memory.job);
+    if (p->times)
+        print_times(&p->report, &p->limits);
+    if (p->memories) {
+        print_memory(&p->memory);
+        print_tensors(pipeline_book(p->pipeline));
+    }
+    if (p->cli->bench.compare)
+        print_difference(&p->before, &p->memory);
+}
+
+static int profile(struct profiling *p, struct err *e)
+{
+    const struct cli *c = p->cli;
+    if (job_prepare(&p->job, &c->flags, c->preset, c->nargs ? c->args[0] : "", e) < 0 ||
+        find_limits(p, e) < 0)
+        return -1;
+    machine_reset_peak(); /* measuring is no part of the run */
+    p->hooks = (struct gen_hooks){.user = &p->progress, .step = on_step};
+    p->job.options.hooks = &p->hooks;
+    p->pipeline = pipeline_open(p->job.model, &p->job.options, e);
+    if (!p->pipeline || measure(p, e) < 0 || (c->profile.trace && write_trace(p, e) < 0) ||
+        (c->save && memory_save(c->save, &p->memory, e) < 0))
+        return -1;
+    if (c->json)
+        return report_json(p, e);
+    report(p);
+    return 0;
+}
+
+int cmd_profile(struct cli *cli)
+{
+    struct err e = {""};
+    struct profiling *p = calloc(1, sizeof *p);
+    if (!p) {
+        err_set(&e, "out of memory");
+        return cli_fail(EXIT_FAILED, &e);
+    }
+    p->cli = cli;
+    catch_interrupts();
+    progress_init(&p->progress, stderr, cli->quiet);
+    int rc = read_options(p, &e);
+    if (rc == 0)
+        rc = profile(p, &e);
+    if (rc < 0 && interrupted)
+        err_set(&e, "cancelled");
+    profile_report_free(&p->report);
+    if (p->pipeline)
+        pipeline_close(p->pipeline);
+    job_free(&p->job);
+    free(p);
+    return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
+}
