@@ -106,24 +106,55 @@ static int write_temporary(int dir, char name[32], const void *data, size_t size
     return rc;
 }
 
+/* A file that has no name before it is whole, so that a kill leaves nothing behind. For names that
+ * are not there yet, where the file system knows such files. 1: not here. */
+static int write_unnamed(int dir, const char *name, const void *data, size_t size)
+{
+    char link[40];
+    int fd = openat(dir, ".", O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return 1;
+    int rc = write_all(fd, data, size) || fsync(fd) ? -1 : 0, error = errno;
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    if (rc == 0 && linkat(AT_FDCWD, link, dir, name, AT_SYMLINK_FOLLOW))
+        rc = 1;
+    close(fd);
+    errno = error;
+    return rc;
+}
+
+/* The same through a temporary name, over whatever has the name. */
+static int write_renamed(int dir, const char *name, const void *data, size_t size)
+{
+    char temporary[32];
+    if (write_temporary(dir, temporary, data, size))
+        return -1;
+    if (!renameat(dir, temporary, dir, name))
+        return 0;
+    int error = errno;
+    unlinkat(dir, temporary, 0);
+    errno = error;
+    return -1;
+}
+
 int file_write_atomic(const char *path, const void *data, size_t size, struct err *e)
 {
-    char target[PATH_MAX], name[32];
+    char target[PATH_MAX];
     struct stat st;
     if (file_check_target(path, e))
         return -1;
     resolve(path, target);
-    if (!stat(target, &st) && !S_ISREG(st.st_mode))
+    bool there = !stat(target, &st);
+    if (there && !S_ISREG(st.st_mode))
         return write_special(target, data, size, e);
     int dir = open_folder(target);
     if (dir < 0)
         return err_set(e, "cannot write %s: %s", path, file_reason(errno));
-    const char *slash = strrchr(target, '/');
-    int rc = write_temporary(dir, name, data, size), error = errno;
-    if (!rc && renameat(dir, name, dir, slash ? slash + 1 : target)) {
-        rc = -1, error = errno;
-        unlinkat(dir, name, 0);
-    }
+    const char *slash = strrchr(target, '/'), *name = slash ? slash + 1 : target;
+    int rc = there ? 1 : write_unnamed(dir, name, data, size);
+    if (rc == 1)
+        rc = write_renamed(dir, name, data, size);
+    int error = errno;
     /* The name is in the folder only once the folder is on the disk. Some file systems cannot. */
     if (!rc && fsync(dir) && errno != EINVAL && errno != EROFS)
         rc = -1, error = errno;

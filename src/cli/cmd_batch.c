@@ -251,6 +251,13 @@ static int print_json(const struct run *r, bool complete)
     jsonw_u64(&w, "failed", (uint64_t)s->failed);
     jsonw_real(&w, "seconds", s->seconds, 3);
     jsonw_real(&w, "per_second", s->seconds > 0 ? (double)s->done / s->seconds : 0, 3);
+    jsonw_open(&w, "ms", '{');
+    jsonw_u64(&w, "devices", (uint64_t)s->devices);
+    jsonw_real(&w, "load", s->load_ms, 1);
+    jsonw_real(&w, "run", s->run_ms, 1);
+    jsonw_real(&w, "finish", s->finish_ms, 1);
+    jsonw_real(&w, "feed", s->feed_ms, 1);
+    jsonw_close(&w, '}');
     jsonw_u64(&w, "bytes", s->bytes);
     jsonw_string(&w, "folder", r->folder);
     jsonw_string(&w, "results", r->results);

@@ -149,6 +149,11 @@ static void show(struct ledger *l, bool last)
     double pace = s->done > 0 ? s->seconds / (double)s->done : 0;
     s->left = open < 0 || pace <= 0 ? -1 : (double)open * pace;
     machine_read(&m);
+    pthread_mutex_lock(&l->batch->lock);
+    s->devices = l->batch->devices;
+    s->load_ms = l->batch->load_ms, s->run_ms = l->batch->run_ms;
+    s->finish_ms = l->batch->finish_ms, s->feed_ms = l->batch->feed_ms;
+    pthread_mutex_unlock(&l->batch->lock);
     s->bytes = m.own_bytes;
     if (o->progress)
         o->progress(o->user, s);

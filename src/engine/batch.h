@@ -27,6 +27,10 @@ struct batch_state {
     double seconds, per_minute; /* sprites of the last half minute */
     double left;                /* seconds, or a negative number: not known */
     size_t bytes;               /* of the process */
+    int devices;
+    /* Milliseconds in all: opening models and running batches, all devices together; making and
+     * writing sprites, reading and settling jobs, beside them. */
+    double load_ms, run_ms, finish_ms, feed_ms;
 };
 
 struct batch_options {

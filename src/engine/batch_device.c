@@ -264,8 +264,16 @@ static int run_once(struct device *d, struct unit *const *u, int n, struct gen_r
     g.batch = n * each;
     if (n > 1)
         g.seeds = seeds, g.seed_count = n;
-    return need_model(d, &u[0]->job, &hooks, e) ? -1
-                                                : pipeline_run(d->pipeline, &g, &hooks, out, e);
+    double began = clock_ms();
+    int rc = need_model(d, &u[0]->job, &hooks, e);
+    double opened = clock_ms();
+    if (rc == 0)
+        rc = pipeline_run(d->pipeline, &g, &hooks, out, e);
+    pthread_mutex_lock(&d->batch->lock);
+    d->batch->load_ms += opened - began;
+    d->batch->run_ms += clock_ms() - opened;
+    pthread_mutex_unlock(&d->batch->lock);
+    return rc;
 }
 
 /* The unit's own of what a run made. */

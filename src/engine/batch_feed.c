@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/fileio.h"
 #include "base/paths.h"
 #include "engine/batch_priv.h"
@@ -148,15 +149,19 @@ static int prepare(struct batch *b, struct unit *u, struct err *e)
     return find_kind(u, e) || name_files(b, u, e) ? -1 : 0;
 }
 
-/* 1: a unit, 0: no more, -1: no more can be read. */
-static int next_unit(struct batch *b, struct unit **out, struct err *e)
+/* 1: a unit, 0: no more, -1: no more can be read. ms: what it took, once there was something. */
+static int next_unit(struct batch *b, struct unit **out, struct err *e, double *ms)
 {
     struct unit *u = calloc(1, sizeof *u);
     if (!u)
         return err_set(e, "out of memory");
+    double began = clock_ms();
     int rc = batch_jobs_next(b->jobs, &u->in, e);
+    if (b->piped) /* the waiting is not ours */
+        began = clock_ms();
     if (rc == 1 && prepare(b, u, e))
         rc = -1;
+    *ms = clock_ms() - began;
     if (rc == 0 || rc == -2) {
         free(u);
         return rc ? -1 : 0;
@@ -172,6 +177,7 @@ void *batch_feed(void *arg)
     struct batch *b = arg;
     struct unit *u = NULL;
     struct err e = {""};
+    double ms = 0;
     int rc = 1;
     pthread_mutex_lock(&b->lock);
     while (!b->stop && rc == 1) {
@@ -181,8 +187,9 @@ void *batch_feed(void *arg)
         }
         b->reading = true;
         pthread_mutex_unlock(&b->lock);
-        rc = next_unit(b, &u, &e);
+        rc = next_unit(b, &u, &e, &ms);
         pthread_mutex_lock(&b->lock);
+        b->feed_ms += ms;
         b->reading = false;
         if (rc == 1)
             queue_put(u->has_error ? &b->done : &b->pending, u);

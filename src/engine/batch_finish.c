@@ -47,7 +47,8 @@ static bool disk_is_gone(const struct err *e)
     return false;
 }
 
-static void finish(struct unit *u)
+/* Returns the milliseconds that it took. */
+static double finish(struct unit *u)
 {
     struct err e = {""};
     double began = clock_ms();
@@ -61,9 +62,11 @@ static void finish(struct unit *u)
     free(images);
     if (rc)
         unit_fail(u, &e);
-    u->ms += clock_ms() - began;
     free(u->result.rgb); /* its notes are told */
     u->result.rgb = NULL;
+    double ms = clock_ms() - began;
+    u->ms += ms;
+    return ms;
 }
 
 void *batch_finish(void *arg)
@@ -80,8 +83,9 @@ void *batch_finish(void *arg)
         }
         b->finishing++;
         pthread_mutex_unlock(&b->lock);
-        finish(u);
+        double ms = finish(u);
         pthread_mutex_lock(&b->lock);
+        b->finish_ms += ms;
         b->finishing--;
         u->device->outstanding--;
         queue_put(&b->done, u);

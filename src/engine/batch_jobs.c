@@ -88,9 +88,12 @@ static int name_new(struct batch_jobs *b, struct batch_job *j, long *times, long
     return 0;
 }
 
-static int refuse_twin(const struct batch_job *j, long twin, struct err *e)
+/* Its id is another's: this one has none. */
+static int refuse_twin(const struct batch_jobs *b, struct batch_job *j, long twin, struct err *e)
 {
-    return err_set(e, "line %ld: id '%s' is that of line %ld", j->line, j->id, twin);
+    err_set(e, "%s:%ld: id '%s' is that of line %ld", b->o.path, j->line, j->id, twin);
+    j->id[0] = '\0';
+    return -1;
 }
 
 /* The reader's next one of this shard. As job_reader_next. */
@@ -209,7 +212,7 @@ static int read_all(struct batch_jobs *b, void (*tell)(void *, const char *), vo
         struct err why = *e;
         long twin = 0, times = 0;
         bool wrong = rc == -1 || complete(b, &j, &why) || name_new(b, &j, &times, &twin, &why) ||
-                     (twin && refuse_twin(&j, twin, &why));
+                     (twin && refuse_twin(b, &j, twin, &why));
         if (wrong && tell)
             tell(user, why.text);
         int failed = wrong ? note_wrong(b, e) : note_job(b, &j, times, e);
@@ -274,7 +277,7 @@ static int next_piped(struct batch_jobs *b, struct batch_job *j, struct err *e)
         if (rc == 1 && (complete(b, j, e) || name_new(b, j, &times, &twin, e)))
             rc = -1;
         if (rc == 1 && twin)
-            rc = refuse_twin(j, twin, e);
+            rc = refuse_twin(b, j, twin, e);
         bool again = rc == 1 && results_has(b->o.results, j->identity);
         if (again || rc == -1)
             job_text_free(&j->text);
@@ -302,7 +305,7 @@ static int next_listed(struct batch_jobs *b, struct batch_job *j, struct err *e)
     if (rc == 1)
         name(j, n->times);
     if (rc == 1 && n->twin)
-        rc = refuse_twin(j, n->twin, e);
+        rc = refuse_twin(b, j, n->twin, e);
     else if (rc == 1 && idset_key(j->identity).a != n->mark)
         rc = err_set(e, "line %ld was changed while the file was read; run it again", n->line);
     if (rc == -1)

@@ -64,7 +64,8 @@ struct batch {
     bool stop;
     bool ended; /* nothing more comes into computed */
     int computing, finishing, at_once;
-    struct err fatal; /* text: why it stops */
+    struct err fatal;                           /* text: why it stops */
+    double load_ms, run_ms, finish_ms, feed_ms; /* batch.h */
 
     struct batch_jobs *jobs; /* the feeder's, once it runs */
     struct config config;
