@@ -20,10 +20,10 @@ struct weight {
                * a norm's gamma: f32 */
     float *b; /* bias or beta: f32, or NULL */
     /* for the libraries: the bias in the act type where that is not f32; sums of a 3x3
-     * convolution's taps for a doubled input (gpu_fold), or NULL until they are wanted. Not in
-     * `bytes`. */
+     * convolution's taps for a doubled input (gpu_fold), or NULL until they are wanted. */
     void *b_act, *folded;
-    size_t bytes;
+    size_t bytes;              /* of w and b */
+    size_t more, folded_bytes; /* of what is there besides; of `folded`, for the backend to book */
 };
 
 /* Each returns 0, an error code for device_error, or NOT_TAKEN; a member may be NULL, which is the
@@ -37,6 +37,8 @@ struct gpu_library {
                   const struct conv_args *, void *stream);
     int (*attention)(void *state, struct tensor *y, const struct tensor *q, const struct tensor *k,
                      const struct tensor *v, int heads, float scale, bool causal, void *stream);
+    void (*tune)(void *state, const struct tuning *);
+    size_t (*held)(void *state); /* device memory of its own */
     void (*close)(void *state);
 };
 
@@ -64,6 +66,7 @@ struct gpu {
     uint64_t mark; /* the recording's: what lay where when it began */
     struct cost before;
     int recordings, replays;
+    struct tuning tuning;
     /* activations: the arena only keeps the books, at addresses that mean nothing */
     void *slab;
     size_t slab_bytes;

@@ -194,6 +194,7 @@ static char *folded(const struct weight *w, enum dtype type, void *stream, int *
     *rc = device_alloc(&own->folded, bytes, stream);
     if (*rc == 0)
         *rc = gpu_fold(w->folded, w->w, type, w->s.out, w->s.in, stream);
+    own->folded_bytes = w->folded ? bytes : 0;
     return *rc == 0 ? w->folded : NULL;
 }
 
@@ -325,6 +326,6 @@ int library_conv2d(struct library *l, struct tensor *y, const struct tensor *x,
         return convolve(l, &c, stream);
     bool plain = !a->chan_add && !a->residual && a->act == ACT_NONE && a->pad == PAD_ZERO;
     bool whole = y->h == 2 * x->h && y->w == 2 * x->w && a->pad_before == 1 && a->pad_after == 1;
-    int rc = plain && whole ? upsampled(l, &c, w, x, stream) : NOT_TAKEN;
+    int rc = plain && whole && l->options.fold ? upsampled(l, &c, w, x, stream) : NOT_TAKEN;
     return rc == NOT_TAKEN ? bordered(l, &c, x, a, stream) : rc;
 }

@@ -46,8 +46,10 @@ static int open_library(struct gpu_library *l, const struct cuda_options *o, con
     if (o->plain || !gpu_library_open)
         return 0;
     cache_path(cache, sizeof cache);
-    struct gpu_library_options options = {.autotune = o->measure ? AUTOTUNE_MEASURE
-                                                                 : AUTOTUNE_HEURISTIC,
+    static const enum autotune ways[] = {[TUNE_MEASURE] = AUTOTUNE_MEASURE,
+                                         [TUNE_HEURISTIC] = AUTOTUNE_HEURISTIC,
+                                         [TUNE_NOTHING] = AUTOTUNE_OFF};
+    struct gpu_library_options options = {.autotune = ways[o->autotune],
                                           .tf32 = o->tf32,
                                           .cache = *cache ? cache : NULL,
                                           .device = device};

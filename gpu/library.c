@@ -211,6 +211,19 @@ static int attention(void *state, struct tensor *y, const struct tensor *q, cons
                    library_attention(state, y, q, k, v, heads, scale, causal, stream));
 }
 
+static void tune(void *state, const struct tuning *t)
+{
+    struct library *l = state;
+    l->options.sliced = t->attention == ATTENTION_SLICED;
+    l->options.fold = t->fold != TUNE_OFF;
+}
+
+static size_t held(void *state)
+{
+    const struct library *l = state;
+    return l->workspace ? l->options.workspace : 0;
+}
+
 static void drop_plan(struct plan *p)
 {
     if (p->product.op)
@@ -275,6 +288,7 @@ int gpu_library_open(struct gpu_library *to, const struct gpu_library_options *o
     if (!l)
         return err_set(err, "no memory for the GPU's libraries");
     l->options = *options;
+    l->options.fold = true;
     if (l->options.workspace == 0)
         l->options.workspace = LIBRARY_WORKSPACE;
     l->options.workspace &= ~(size_t)511; /* halves stay aligned */
@@ -289,7 +303,7 @@ int gpu_library_open(struct gpu_library *to, const struct gpu_library_options *o
     if (options->cache && options->autotune != AUTOTUNE_OFF)
         l->cache = strdup(options->cache);
     choices_read(&l->choices, l->cache);
-    *to = (struct gpu_library){l, linear, conv2d, attention, close_all};
+    *to = (struct gpu_library){l, linear, conv2d, attention, tune, held, close_all};
     return 0;
 }
 

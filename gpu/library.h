@@ -23,6 +23,7 @@ enum autotune {
 
 struct gpu_library_options {
     enum autotune autotune;
+    bool sliced, fold;  /* attention by products alone; doubling convolutions by parts */
     bool tf32;          /* f32 products may round their inputs to 10 bits */
     size_t workspace;   /* most bytes of scratch; 0: LIBRARY_WORKSPACE */
     const char *cache;  /* file that keeps what was chosen; NULL: nothing is kept. Read at open,
@@ -30,7 +31,7 @@ struct gpu_library_options {
     const char *device; /* its name, which the file's lines go by; NULL: "a GPU" */
 };
 
-enum { LIBRARY_WORKSPACE = 320 << 20 };
+enum { LIBRARY_WORKSPACE = GPU_WORKSPACE };
 
 /* Who did the calls. Indexed by enum library_call. */
 enum library_call { LIBRARY_LINEAR, LIBRARY_CONV, LIBRARY_ATTENTION, LIBRARY_CALLS };

@@ -225,6 +225,17 @@ static void geglu(struct ops *o, struct tensor *y, const struct tensor *x, const
     release(o, &both);
 }
 
+/* The library has made a weight's folded taps. */
+static void book_folded(struct gpu *g, const struct weight *w)
+{
+    struct weight *own = (struct weight *)w; /* we made it */
+    if (own->folded_bytes == 0)
+        return;
+    own->more += own->folded_bytes;
+    g->weight_bytes += own->folded_bytes;
+    own->folded_bytes = 0;
+}
+
 static void conv2d(struct ops *o, struct tensor *y, const struct tensor *x, const struct weight *w,
                    const struct conv_args *a)
 {
@@ -237,6 +248,7 @@ static void conv2d(struct ops *o, struct tensor *y, const struct tensor *x, cons
     if (rc == NOT_TAKEN)
         rc = gpu_conv2d(y, x, w->w, w->b, w->s.k, a, g->stream);
     done(g, rc, "conv2d", cost_conv(y, x, w->s.k * w->s.k, w->bytes, a));
+    book_folded(g, w);
 }
 
 static void group_norm(struct ops *o, struct tensor *y, const struct tensor *x,
@@ -276,7 +288,7 @@ static void attention(struct ops *o, struct tensor *y, const struct tensor *q,
         return;
     check_attention(y, q, k, v, heads, causal);
     int rc = NOT_TAKEN;
-    if (l->attention)
+    if (l->attention && g->tuning.attention != ATTENTION_TILED)
         rc = l->attention(l->state, y, q, k, v, heads, scale, causal, g->stream);
     if (rc == NOT_TAKEN)
         rc = gpu_attention(y, q, k, v, heads, scale, causal, g->stream);
@@ -350,6 +362,14 @@ static void match_std(struct ops *o, struct tensor *y, const struct tensor *like
 /* -- the backend --------------------------------------------------------------------------------
  */
 
+static void tune(struct ops *o, const struct tuning *t)
+{
+    struct gpu *g = gpu_of(o);
+    g->tuning = *t;
+    if (g->library.tune)
+        g->library.tune(g->library.state, t);
+}
+
 static int sync_all(struct ops *o, struct err *err)
 {
     struct gpu *g = gpu_of(o);
@@ -362,7 +382,9 @@ static int sync_all(struct ops *o, struct err *err)
 
 static size_t device_now(const struct gpu *g)
 {
+    const struct gpu_library *l = &g->library;
     size_t now = g->weight_bytes + g->slab_bytes + g->scratch_bytes + g->raw_bytes;
+    now += l->held ? l->held(l->state) : 0;
     return g->slab ? now : now + arena_now(&g->arena);
 }
 
@@ -435,6 +457,7 @@ static const struct ops gpu_table = {
     .free_recording = gpu_free_recording,
     .blend = blend,
     .match_std = match_std,
+    .tune = tune,
     .sync = sync_all,
     .stats = stats,
     .close = close_all,

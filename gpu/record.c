@@ -28,6 +28,7 @@ static uint64_t mark_of(const struct gpu *g)
     h = add(h, (uintptr_t)g->slab);
     h = add(h, (uintptr_t)g->scratch);
     h = add(h, g->weights);
+    h = add(h, (uint64_t)(g->tuning.attention << 2 | g->tuning.fold));
     for (int i = 0; i < g->strays; i++)
         h = add(h, (uintptr_t)g->stray[i].data);
     return h;

@@ -95,8 +95,8 @@ static bool for_flash(const struct library *l, const struct sdpa_call *c)
     const struct sdpa_shape *s = &c->shape;
     int align = align_of(align_of(align_of(align_of(16, c->q), c->k), c->v), c->y);
     int64_t rows = s->ld_q | s->ld_k | s->ld_v | s->ld_y;
-    return l->has_dnn && s->type != DT_F32 && s->d % 8 == 0 && s->d <= 128 && align == 16 &&
-           rows % 8 == 0;
+    return l->has_dnn && !l->options.sliced && s->type != DT_F32 && s->d % 8 == 0 && s->d <= 128 &&
+           align == 16 && rows % 8 == 0;
 }
 
 /* -- products -----------------------------------------------------------------------------------

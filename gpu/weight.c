@@ -39,7 +39,8 @@ static struct weight *new_weight(struct gpu *g, struct weight_shape s, enum dtyp
         drop(g, w);
         return NULL;
     }
-    g->weight_bytes += w->bytes;
+    w->more = w->b_act ? (size_t)s.out * dtype_size(type) : 0;
+    g->weight_bytes += w->bytes + w->more;
     g->weights++;
     return w;
 }
@@ -121,7 +122,7 @@ void gpu_free_weight(struct ops *o, struct weight *w)
 {
     if (!w)
         return;
-    gpu_of(o)->weight_bytes -= w->bytes;
+    gpu_of(o)->weight_bytes -= w->bytes + w->more;
     gpu_of(o)->weights++;
     drop(gpu_of(o), w);
 }

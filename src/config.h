@@ -30,6 +30,8 @@ struct settings {
     double cfg, cfg_rescale, cfg_start, cfg_end, denoise, mask_blur, hires, hires_denoise;
     double refiner_switch, aesthetic, negative_aesthetic;
     char *empty_negative, *styles;
+    char *attention, *autotune, *tf32, *fold, *hoist, *graph, *vae_slicing, *vae_tiling;
+    int vae_tile;
     int clip_skip, wildcard_seed;
     uint64_t seed;
     bool random_seed, raw, dynamic;
@@ -62,6 +64,7 @@ enum settings_group {
     GROUP_TEXT,  /* how the prompt is read */
     GROUP_FINISH,
     GROUP_MACHINE,
+    GROUP_TUNING, /* each optimisation as a switch: ops/tuning.h */
     GROUPS
 };
 

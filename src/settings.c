@@ -33,7 +33,7 @@ static const char *from_list(const char *const *list, int count, int i)
 
 CHOICES(device_choice, "auto", "cpu", "cuda", "ref")
 CHOICES(precision_choice, "auto", "fp32", "bf16", "fp16", "fp8")
-CHOICES(memory_choice, "auto", "speed", "balanced", "constrained")
+CHOICES(tf32_choice, "off", "on")
 CHOICES(fit_choice, "crop", "stretch", "pad")
 CHOICES(background_choice, "cut", "keep")
 
@@ -135,13 +135,32 @@ static const struct settings_key table[] = {
      "device", PICK_NONE},
     {"precision", KEY_CHOICE, AT(precision), 0, 0, precision_choice, "number format", GROUP_MACHINE,
      "precision", PICK_NONE},
-    {"memory", KEY_CHOICE, AT(memory), 0, 0, memory_choice, "trade memory for speed", GROUP_MACHINE,
+    {"memory", KEY_CHOICE, AT(memory), 0, 0, memory_name, "trade memory for speed", GROUP_MACHINE,
      "memory", PICK_NONE},
     {"threads", KEY_INT, AT(threads), 0, 1024, NULL, "CPU threads; 0 is one a core", GROUP_MACHINE,
      "threads", PICK_NONE},
     {"max-steps", KEY_INT, AT(max_steps), 0, MAX_STEPS, NULL,
      "never more steps than these, whatever is asked; 0: any", GROUP_MACHINE, "most steps",
      PICK_NONE},
+    {"attention", KEY_CHOICE, AT(attention), 0, 0, attention_name,
+     "scores in the cache, in whole rows, or in memory", GROUP_TUNING, "attention", PICK_NONE},
+    {"vae-slicing", KEY_CHOICE, AT(vae_slicing), 0, 0, switch_name,
+     "decode the pictures of a batch one by one", GROUP_TUNING, "vae slicing", PICK_NONE},
+    {"vae-tiling", KEY_CHOICE, AT(vae_tiling), 0, 0, switch_name,
+     "decode large pictures in tiles; auto: as memory says", GROUP_TUNING, "vae tiling", PICK_NONE},
+    {"vae-tile", KEY_INT, AT(vae_tile), 0, 8192, NULL,
+     "pixels of a tile's side, 128 or more; 0: as memory says", GROUP_TUNING, "vae tile",
+     PICK_NONE},
+    {"fold", KEY_CHOICE, AT(fold), 0, 0, switch_name,
+     "doubling and convolution as one, in 4/9 of the work", GROUP_TUNING, "fold", PICK_NONE},
+    {"hoist", KEY_CHOICE, AT(hoist), 0, 0, switch_name, "what all steps share is computed once",
+     GROUP_TUNING, "hoist", PICK_NONE},
+    {"graph", KEY_CHOICE, AT(graph), 0, 0, switch_name, "GPU: a step is recorded once and replayed",
+     GROUP_TUNING, "graph", PICK_NONE},
+    {"autotune", KEY_CHOICE, AT(autotune), 0, 0, autotune_name,
+     "GPU: algorithms by trying, by rule, or the first", GROUP_TUNING, "autotune", PICK_NONE},
+    {"tf32", KEY_CHOICE, AT(tf32), 0, 0, tf32_choice,
+     "GPU: fp32 multiplies with 10 bits, much faster", GROUP_TUNING, "tf32", PICK_NONE},
     {"raw", KEY_FLAG, AT(raw), 0, 0, NULL, "the decoded image, unfinished", GROUP_FINISH, "raw",
      PICK_NONE},
     {"cell", KEY_TEXT, AT(cell), 0, 0, NULL,
@@ -193,9 +212,16 @@ _Static_assert((int)KEYS <= (int)SETTINGS_MAX, "settings.said has room for each 
 const char *settings_group_title(enum settings_group group)
 {
     static const char *const titles[GROUPS] = {
-        [GROUP_NONE] = "",       [GROUP_PICTURE] = "Picture",      [GROUP_NOISE] = "Seed and noise",
-        [GROUP_MODEL] = "Model", [GROUP_IMAGE] = "Image to image", [GROUP_GUIDANCE] = "Guidance",
-        [GROUP_TEXT] = "Text",   [GROUP_FINISH] = "Finishing",     [GROUP_MACHINE] = "Machine",
+        [GROUP_NONE] = "",
+        [GROUP_PICTURE] = "Picture",
+        [GROUP_NOISE] = "Seed and noise",
+        [GROUP_MODEL] = "Model",
+        [GROUP_IMAGE] = "Image to image",
+        [GROUP_GUIDANCE] = "Guidance",
+        [GROUP_TEXT] = "Text",
+        [GROUP_FINISH] = "Finishing",
+        [GROUP_MACHINE] = "Machine",
+        [GROUP_TUNING] = "Speed and memory",
     };
     return titles[group];
 }

@@ -77,13 +77,15 @@ static void attend(const struct shape *s, const float *q, const float *k, const 
     free(score);
 }
 
-static double attention_error(enum attention_kernel kernel, enum dtype type, const struct shape *s)
+static double attention_error(enum attention_kernel kernel, enum dtype type, int way,
+                              const struct shape *s)
 {
     int c = s->heads * s->d;
     int64_t nq = (int64_t)s->n * s->queries * c, nk = (int64_t)s->n * s->keys * c;
     float *q = aligned((size_t)nq * 4), *k = aligned((size_t)nk * 4), *v = aligned((size_t)nk * 4);
     struct cpu cpu = {cpu_features(), 2};
     struct cpu_attention a = {.kernel = kernel,
+                              .way = way,
                               .type = type,
                               .n = s->n,
                               .heads = s->heads,
@@ -139,15 +141,19 @@ static void test_attention(void **state)
             continue;
         }
         bool bf16 = kernel >= ATTENTION_AVX512_BF16;
-        double worst = 0;
-        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-            worst = fmax(worst, attention_error(kernel, bf16 ? DT_BF16 : DT_F32, &shapes[i]));
         double bound = bf16 ? 4e-3 : 2e-6;
-        printf("attention, %-14s %.2g (bound %.2g)\n", cpu_attention_name(kernel), worst, bound);
-        assert_true(worst <= bound);
+        for (int way = ATTENTION_FLASH; way <= ATTENTION_SLICED; way++) {
+            double worst = 0;
+            for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+                worst = fmax(worst,
+                             attention_error(kernel, bf16 ? DT_BF16 : DT_F32, way, &shapes[i]));
+            printf("attention, %-14s %-6s %.2g (bound %.2g)\n", cpu_attention_name(kernel),
+                   attention_name(way), worst, bound);
+            assert_true(worst <= bound);
+        }
         /* f32 arithmetic on bf16 activations is what a CPU without bf16 would do. */
         if (!bf16)
-            assert_true(attention_error(kernel, DT_BF16, &shapes[1]) <= 2.5e-3);
+            assert_true(attention_error(kernel, DT_BF16, ATTENTION_AUTO, &shapes[1]) <= 2.5e-3);
     }
 }
 

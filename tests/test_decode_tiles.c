@@ -122,7 +122,7 @@ static struct plan_result plan(int memory, int side)
                            .width = side,
                            .height = side,
                            .batch = 1,
-                           .memory = memory};
+                           .tuning.memory = memory};
     if (pipeline_plan(MODEL, &opt, &g, &r, &e) < 0)
         fail_msg("%s", e.text);
     notes_free(&r.notes);

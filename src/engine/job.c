@@ -24,6 +24,15 @@ static const char *const fallback[][2] = {
     {"precision", "auto"},
     {"memory", "auto"},
     {"threads", "0"},
+    {"attention", "auto"},
+    {"vae-slicing", "auto"},
+    {"vae-tiling", "auto"},
+    {"vae-tile", "0"},
+    {"fold", "auto"},
+    {"hoist", "auto"},
+    {"graph", "auto"},
+    {"autotune", "measure"},
+    {"tf32", "off"},
     {"compat", "comfyui"},
     {"rng", "auto"},
     {"denoise", "0.75"},
@@ -236,6 +245,22 @@ static int need_seed(struct settings *s, struct err *e)
     return chosen ? 0 : settings_draw_seed(s, e);
 }
 
+static struct tuning tuning_of(const struct settings *s)
+{
+    return (struct tuning){
+        .memory = memory_by_name(s->memory),
+        .attention = attention_by_name(s->attention),
+        .autotune = autotune_by_name(s->autotune),
+        .tf32 = !strcmp(s->tf32, "on"),
+        .fold = switch_by_name(s->fold),
+        .hoist = switch_by_name(s->hoist),
+        .graph = switch_by_name(s->graph),
+        .vae_slicing = switch_by_name(s->vae_slicing),
+        .vae_tiling = switch_by_name(s->vae_tiling),
+        .vae_tile = s->vae_tile,
+    };
+}
+
 static void point(struct job *j)
 {
     const struct settings *s = &j->settings;
@@ -258,7 +283,6 @@ static void point(struct job *j)
         .sigmas = s->sigmas,
         .compat = compat_by_name(s->compat),
         .rng = rng_by_name(s->rng),
-        .memory = memory_by_name(s->memory),
         .loras = j->loras->use,
         .lora_count = j->loras->count,
     };
@@ -270,6 +294,7 @@ static void point(struct job *j)
         .loras = j->loras->use,
         .lora_count = j->loras->count,
     };
+    j->params.tuning = j->options.tuning = tuning_of(s);
     inputs_point(&j->inputs, s, &j->params, &j->options);
 }
 

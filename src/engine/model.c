@@ -1,6 +1,7 @@
 /*
  * The engine's open model. It stays open until a job names another one, or the same with another
- * device, precision, vocabulary, VAE, refiner or number of threads.
+ * device, precision, vocabulary, VAE, refiner, number of threads, or way of choosing a GPU's
+ * algorithms.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,9 +14,9 @@ static char *key_of(const struct job *j)
 {
     const struct pipeline_options *o = &j->options;
     char *key = NULL;
-    int n = asprintf(&key, "%s\n%s\n%s\n%s\n%s\n%s\n%d", j->model, o->device, o->precision,
+    int n = asprintf(&key, "%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d", j->model, o->device, o->precision,
                      o->tokenizer ? o->tokenizer : "", o->vae ? o->vae : "",
-                     o->refiner ? o->refiner : "", o->threads);
+                     o->refiner ? o->refiner : "", o->threads, o->tuning.autotune, o->tuning.tf32);
     return n < 0 ? NULL : key;
 }
 

@@ -13,6 +13,9 @@
  *   values [n, heads, blocks][d / 32][elements of KEYS][32]   32 channels side by side
  * Sizes that are no multiple are filled up with zeros.
  *
+ * Where scores are wanted in whole rows (enum attention_way), the same products and the same
+ * softmax run one after the other over all keys.
+ *
  * A row's result does not depend on how rows are shared out, so neither does it on the threads.
  */
 #include "ops/cpu_attention.h"
@@ -31,9 +34,10 @@
 #endif
 
 enum {
-    KEYS = 256,     /* keys a block: scores and weights of a kernel's rows fit the first cache */
-    STRIP = 32,     /* columns of one inner product */
-    MOST_ROWS = 192 /* queries a piece: what of them is kept fits the second cache */
+    KEYS = 256,      /* keys a block: scores and weights of a kernel's rows fit the first cache */
+    STRIP = 32,      /* columns of one inner product */
+    MOST_ROWS = 192, /* queries a piece: what of them is kept fits the second cache */
+    SLICE_BYTES = 64 << 20 /* of scores in a slice, or one head's */
 };
 
 typedef void product_fn(float *c, int64_t ld_c, const void *a, int64_t ld_a, const void *b,
@@ -416,14 +420,19 @@ struct job {
     int64_t piece_rows, pieces; /* queries a piece, pieces a head */
     char *keys, *values, *own;
     size_t own_bytes;
+    /* Not for flash: scores have whole rows. */
+    int64_t width;      /* values a row */
+    int64_t heads;      /* sliced: heads a slice; */
+    int64_t first_head; /* of the slice that runs; */
+    float *slice, *sum; /* its scores [heads, pieces, piece_rows, width], and the rows' sums */
 };
 
 /* What a thread works in. */
 struct own {
     char *staged;         /* [KEYS or piece_rows, d] of the kernel's type: rows as they come */
     float *sums;          /* [piece_rows, d] */
-    float *scores;        /* [kernel rows, KEYS] */
-    char *weights;        /* [kernel rows, KEYS] of the kernel's type */
+    float *scores;        /* [kernel rows, KEYS], tiled: of all keys */
+    char *weights;        /* [kernel rows, KEYS] of the kernel's type; tiled: none */
     float *maximum, *sum; /* [piece_rows] */
 };
 
@@ -481,6 +490,12 @@ static void pack_values(const struct job *j, void *to, const void *staged)
         }
 }
 
+/* Scores of a row that a thread keeps. */
+static int64_t scores_of(const struct job *j)
+{
+    return j->a->way == ATTENTION_TILED ? j->width : j->a->way == ATTENTION_SLICED ? 0 : KEYS;
+}
+
 static struct own own_of(const struct job *j, int thread)
 {
     size_t value = dtype_size(j->kernel->type);
@@ -489,8 +504,9 @@ static struct own own_of(const struct job *j, int thread)
     o.staged = j->own + (size_t)thread * j->own_bytes;
     o.sums = (float *)(o.staged + round_up(staged * (int64_t)value, 64));
     o.scores = o.sums + j->piece_rows * j->d;
-    o.weights = (char *)(o.scores + j->kernel->rows * KEYS);
-    o.maximum = (float *)(o.weights + (size_t)(j->kernel->rows * KEYS) * value);
+    o.weights = (char *)(o.scores + j->kernel->rows * scores_of(j));
+    int64_t weights = j->a->way <= ATTENTION_FLASH ? j->kernel->rows * KEYS : 0;
+    o.maximum = (float *)(o.weights + (size_t)weights * value);
     o.sum = o.maximum + j->piece_rows;
     return o;
 }
@@ -559,6 +575,17 @@ static void attend_step(const struct job *j, const struct own *own, const struct
                    !s->first);
 }
 
+static void store_rows(const struct job *j, const struct own *own, int64_t head, int64_t first,
+                       int64_t count)
+{
+    const struct cpu_attention *a = j->a;
+    int64_t image = head / a->heads, at = head % a->heads;
+    size_t value = dtype_size(a->type);
+    char *y = (char *)a->y + (size_t)((image * a->queries + first) * a->y_ld + at * a->d) * value;
+    for (int64_t r = 0; r < count; r++, y += (size_t)a->y_ld * value)
+        store_row[j->isa](y, a->type, own->sums + r * j->d, 1.0f / own->sum[r], a->d);
+}
+
 static void attend_piece(void *context, int64_t index, int thread)
 {
     const struct job *j = context;
@@ -586,12 +613,138 @@ static void attend_piece(void *context, int64_t index, int thread)
     }
     if (j->kernel->product == product_amx)
         tiles_end(&before);
-    int64_t image = head / a->heads, at = head % a->heads;
-    size_t value = dtype_size(a->type);
-    char *y = (char *)a->y + (size_t)((image * a->queries + first) * a->y_ld + at * a->d) * value;
-    for (int64_t r = 0; r < count; r++, y += (size_t)a->y_ld * value)
-        store_row[j->isa](y, a->type, own.sums + r * j->d, 1.0f / own.sum[r], a->d);
+    store_rows(j, &own, head, first, count);
 }
+
+/* -- the other ways: whole rows of scores, in three passes over them ---------------------- */
+
+/* scores[rows, width] = q k^T */
+static void score(const struct job *j, float *scores, const char *q, int64_t rows, int64_t head)
+{
+    size_t strip = (size_t)(j->elements * STRIP) * 4;
+    for (int64_t col = 0; col < j->width; col += STRIP) {
+        const char *block = j->keys + (size_t)(head * j->blocks + col / KEYS) * j->block_bytes;
+        j->kernel->product(scores + col, j->width, q, j->elements,
+                           block + (size_t)(col % KEYS / STRIP) * strip, j->elements, (int)rows,
+                           false);
+    }
+}
+
+/* Scores become weights, in their place. */
+static void weigh_whole(const struct job *j, float *scores, int64_t rows, int64_t query, float *sum)
+{
+    const struct cpu_attention *a = j->a;
+    for (int64_t r = 0; r < rows; r++, scores += j->width) {
+        int64_t seen = a->causal && query + r < a->keys ? query + r + 1 : a->keys;
+        float maximum = -INFINITY, factor;
+        sum[r] = 0;
+        j->kernel->weigh(scores, scores, (int)j->width, (int)seen, a->scale * 1.44269504f, &maximum,
+                         &sum[r], &factor);
+    }
+}
+
+/* sums[rows, d] = weights v */
+static void sum_values(const struct job *j, float *sums, const float *weights, int64_t rows,
+                       int64_t head)
+{
+    int per = j->kernel->type == DT_F32 ? 1 : 2;
+    size_t strip = (size_t)(KEYS / per * STRIP) * 4;
+    for (int64_t b = 0; b < j->blocks; b++) {
+        const char *block = j->values + (size_t)(head * j->blocks + b) * j->block_bytes;
+        int64_t width = smaller(KEYS, j->width - b * KEYS);
+        for (int64_t c = 0; c < j->d; c += STRIP)
+            j->kernel->product(sums + c, j->d, weights + b * KEYS / per, j->width,
+                               block + (size_t)(c / STRIP) * strip, width / per, (int)rows, b > 0);
+    }
+}
+
+static void tiled_piece(void *context, int64_t index, int thread)
+{
+    const struct job *j = context;
+    struct own own = own_of(j, thread);
+    int64_t head = index / j->pieces, first = index % j->pieces * j->piece_rows;
+    int64_t count = smaller(j->piece_rows, j->a->queries - first), step = j->kernel->rows;
+    int64_t rows = round_up(count, step);
+    struct tile_config before;
+    stage(j, own.staged, j->a->q, j->a->queries, j->a->q_ld, head, first, count, rows);
+    if (j->kernel->product == product_amx)
+        tiles_begin(&before);
+    for (int64_t r = 0; r < rows; r += step) {
+        score(j, own.scores, own.staged + (size_t)(r * j->d) * dtype_size(j->kernel->type), step,
+              head);
+        weigh_whole(j, own.scores, step, first + r, own.sum + r);
+        sum_values(j, own.sums + r * j->d, own.scores, step, head);
+    }
+    if (j->kernel->product == product_amx)
+        tiles_end(&before);
+    store_rows(j, &own, head, first, count);
+}
+
+/* A piece of the slice that runs: its head, first query, scores. */
+struct sliced {
+    int64_t head, first, count, rows;
+    float *scores, *sum;
+};
+
+static struct sliced slice_piece(const struct job *j, int64_t index)
+{
+    struct sliced s = {.head = j->first_head + index / j->pieces,
+                       .first = index % j->pieces * j->piece_rows};
+    s.count = smaller(j->piece_rows, j->a->queries - s.first);
+    s.rows = round_up(s.count, j->kernel->rows);
+    s.scores = j->slice + index * j->piece_rows * j->width;
+    s.sum = j->sum + index * j->piece_rows;
+    return s;
+}
+
+static void sliced_scores(void *context, int64_t index, int thread)
+{
+    const struct job *j = context;
+    struct own own = own_of(j, thread);
+    struct sliced s = slice_piece(j, index);
+    struct tile_config before;
+    stage(j, own.staged, j->a->q, j->a->queries, j->a->q_ld, s.head, s.first, s.count, s.rows);
+    if (j->kernel->product == product_amx)
+        tiles_begin(&before);
+    score(j, s.scores, own.staged, s.rows, s.head);
+    if (j->kernel->product == product_amx)
+        tiles_end(&before);
+}
+
+static void sliced_weights(void *context, int64_t index, int thread)
+{
+    const struct job *j = context;
+    struct sliced s = slice_piece(j, index);
+    (void)thread;
+    weigh_whole(j, s.scores, s.rows, s.first, s.sum);
+}
+
+static void sliced_values(void *context, int64_t index, int thread)
+{
+    const struct job *j = context;
+    struct own own = own_of(j, thread);
+    struct sliced s = slice_piece(j, index);
+    struct tile_config before;
+    if (j->kernel->product == product_amx)
+        tiles_begin(&before);
+    sum_values(j, own.sums, s.scores, s.rows, s.head);
+    if (j->kernel->product == product_amx)
+        tiles_end(&before);
+    own.sum = s.sum;
+    store_rows(j, &own, s.head, s.first, s.count);
+}
+
+static void attend_sliced(struct job *j, int threads, int64_t heads)
+{
+    for (j->first_head = 0; j->first_head < heads; j->first_head += j->heads) {
+        int64_t pieces = smaller(j->heads, heads - j->first_head) * j->pieces;
+        parallel_for(threads, pieces, sliced_scores, j);
+        parallel_for(threads, pieces, sliced_weights, j);
+        parallel_for(threads, pieces, sliced_values, j);
+    }
+}
+
+/* -- sizes -------------------------------------------------------------------------------- */
 
 static struct job plan(const struct cpu *cpu, const struct cpu_attention *a)
 {
@@ -610,18 +763,28 @@ static struct job plan(const struct cpu *cpu, const struct cpu_attention *a)
     j.piece_rows = times * rows;
     j.pieces = (a->queries + j.piece_rows - 1) / j.piece_rows;
     int64_t staged = (j.piece_rows > KEYS ? j.piece_rows : KEYS) * j.d;
-    j.own_bytes = (size_t)round_up(round_up(staged * (int64_t)value, 64) +
-                                       j.piece_rows * (j.d + 2) * 4 +
-                                       rows * KEYS * (4 + (int64_t)value),
-                                   64);
+    j.width = round_up(a->keys, STRIP);
+    int64_t kept = rows * scores_of(&j) * 4;
+    if (a->way <= ATTENTION_FLASH)
+        kept += rows * KEYS * (int64_t)value; /* their weights */
+    j.own_bytes = (size_t)round_up(
+        round_up(staged * (int64_t)value, 64) + j.piece_rows * (j.d + 2) * 4 + kept, 64);
+    int64_t fit = SLICE_BYTES / (j.pieces * j.piece_rows * j.width * 4);
+    j.heads = fit < 1 ? 1 : smaller(fit, heads);
     return j;
+}
+
+static size_t slice_bytes(const struct job *j)
+{
+    int64_t rows = j->heads * j->pieces * j->piece_rows;
+    return j->a->way == ATTENTION_SLICED ? (size_t)round_up(rows * (j->width + 1) * 4, 64) : 0;
 }
 
 size_t cpu_attention_scratch(const struct cpu *cpu, const struct cpu_attention *a)
 {
     struct job j = plan(cpu, a);
     return 2 * (size_t)(a->n * a->heads * j.blocks) * j.block_bytes +
-           (size_t)cpu->threads * j.own_bytes;
+           (size_t)cpu->threads * j.own_bytes + slice_bytes(&j);
 }
 
 void cpu_attention(const struct cpu *cpu, const struct cpu_attention *a, void *scratch)
@@ -631,6 +794,12 @@ void cpu_attention(const struct cpu *cpu, const struct cpu_attention *a, void *s
     j.keys = scratch;
     j.values = j.keys + (size_t)(heads * j.blocks) * j.block_bytes;
     j.own = j.values + (size_t)(heads * j.blocks) * j.block_bytes;
+    j.slice = (float *)(j.own + (size_t)cpu->threads * j.own_bytes);
+    j.sum = j.slice + j.heads * j.pieces * j.piece_rows * j.width;
     parallel_for(cpu->threads, heads * j.blocks, pack_piece, &j);
-    parallel_for(cpu->threads, heads * j.pieces, attend_piece, &j);
+    if (a->way == ATTENTION_SLICED)
+        attend_sliced(&j, cpu->threads, heads);
+    else
+        parallel_for(cpu->threads, heads * j.pieces,
+                     a->way == ATTENTION_TILED ? tiled_piece : attend_piece, &j);
 }

@@ -1,11 +1,12 @@
 /*
  * Attention of the CPU backend: one fused kernel, softmax(scale q k^T) v, whose memory does not
- * grow with queries times keys.
+ * grow with queries times keys; and, to compare with, the ways that it takes the place of.
  */
 #ifndef SPRITTY_CPU_ATTENTION_H
 #define SPRITTY_CPU_ATTENTION_H
 
 #include "ops/cpu_elem.h"
+#include "ops/tuning.h"
 
 /* What multiplies matrices. All give the same result up to rounding; ATTENTION_TILES_EMULATED is
  * the AMX code with its tile instructions done in plain C, for machines that have none. */
@@ -27,6 +28,7 @@ enum attention_kernel cpu_attention_best(enum dtype, const struct cpu_features *
 
 struct cpu_attention {
     enum attention_kernel kernel;
+    int way;         /* enum attention_way; auto is flash */
     enum dtype type; /* of q, k, v and y: DT_F32 or DT_BF16 */
     int n, heads, d;
     int64_t queries, keys;

@@ -30,6 +30,8 @@ struct cpu_ops {
     struct ops ops; /* first: a struct ops * of ours is a struct cpu_ops * */
     struct cpu cpu;
     enum attention_kernel attention;
+    int way;   /* enum attention_way */
+    bool fold; /* doubling convolutions by parts */
     struct dnn *dnn;
     struct err err;
     bool failed;

@@ -57,12 +57,13 @@ static inline size_t cpu_conv_bias_bytes(const struct tensor *y, const struct co
 }
 
 /* A doubling and 3x3 convolution that is done as four 2x2 ones (cpu_upsample.h): the plain case,
- * which is every one in SDXL. */
+ * which is every one in SDXL. fold: where it is wanted. */
 static inline bool cpu_conv_by_parts(const struct tensor *y, const struct tensor *x, int k,
-                                     const struct conv_args *a)
+                                     const struct conv_args *a, bool fold)
 {
-    return a->upsample && k == 3 && a->pad == PAD_ZERO && a->pad_before == 1 && a->pad_after == 1 &&
-           !a->residual && y->h == 2 * x->h && y->w == 2 * x->w && y->dtype == x->dtype;
+    return fold && a->upsample && k == 3 && a->pad == PAD_ZERO && a->pad_before == 1 &&
+           a->pad_after == 1 && !a->residual && y->h == 2 * x->h && y->w == 2 * x->w &&
+           y->dtype == x->dtype;
 }
 
 /* Rows of the input at once there: what they make of one part stays in cache. */
@@ -75,10 +76,10 @@ static inline int cpu_upsample_rows(int h, int w, int out, enum dtype type)
 /* Such a band, or the input spelled out, with its padding and doubled, where oneDNN cannot read it
  * as it is. */
 static inline size_t cpu_conv_room_bytes(const struct tensor *y, const struct tensor *x, int k,
-                                         const struct conv_args *a)
+                                         const struct conv_args *a, bool fold)
 {
     int pad = a->pad_before + a->pad_after;
-    if (cpu_conv_by_parts(y, x, k, a))
+    if (cpu_conv_by_parts(y, x, k, a, fold))
         return (size_t)cpu_upsample_rows(x->h, x->w, y->c, x->dtype) * (size_t)x->w * (size_t)y->c *
                dtype_size(x->dtype);
     if (!a->upsample && (a->pad == PAD_ZERO || pad == 0))
@@ -90,9 +91,9 @@ static inline size_t cpu_conv_room_bytes(const struct tensor *y, const struct te
 
 /* Multiply-adds an output value for each input channel. */
 static inline int cpu_conv_taps(const struct tensor *y, const struct tensor *x, int k,
-                                const struct conv_args *a)
+                                const struct conv_args *a, bool fold)
 {
-    return cpu_conv_by_parts(y, x, k, a) ? 4 : k * k;
+    return cpu_conv_by_parts(y, x, k, a, fold) ? 4 : k * k;
 }
 
 #endif

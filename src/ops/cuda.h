@@ -26,8 +26,7 @@ struct cuda_info {
 struct cuda_options {
     enum dtype act; /* fp16, bf16, f32 */
     int index;      /* device */
-    bool measure;   /* the libraries' algorithms are chosen by measuring, else as they propose; what
-                     * was chosen is kept in the user's cache folder */
+    int autotune;   /* enum autotune_way; what was chosen is kept in the user's cache folder */
     bool tf32;      /* f32 products may round their inputs to 10 bits */
     bool plain;     /* our own kernels alone: slow, for tests */
 };
@@ -49,7 +48,7 @@ struct cuda_abi {
 };
 
 #define CUDA_ABI                                                                                   \
-    ((struct cuda_abi){2, sizeof(struct ops), sizeof(struct tensor), sizeof(struct param),         \
+    ((struct cuda_abi){3, sizeof(struct ops), sizeof(struct tensor), sizeof(struct param),         \
                        sizeof(struct conv_args), sizeof(struct ops_stats),                         \
                        sizeof(struct cuda_info), sizeof(struct cuda_options), sizeof(struct err)})
 

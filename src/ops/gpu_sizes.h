@@ -17,6 +17,9 @@ enum {
     GROUP_NORM_MOMENTS = 8 /* bytes */
 };
 
+/* The libraries' scratch, and what lies between two of their calls: taken once. */
+enum { GPU_WORKSPACE = 320 << 20 };
+
 static inline size_t gpu_group_norm_bytes(int images, int groups)
 {
     size_t each = (size_t)images * (size_t)groups;

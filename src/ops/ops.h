@@ -27,6 +27,7 @@
 
 #include "base/err.h"
 #include "ops/tensor.h"
+#include "ops/tuning.h"
 
 /* A parameter as a checkpoint has it: row-major, mapped memory, not to be written to. Layouts are
  * PyTorch's: linear [out, in], convolution [out, in, kh, kw], norms and biases [c], tables [rows,
@@ -188,6 +189,10 @@ struct ops {
      * one of many alike in a loop (a step), which are counted together. */
     void (*enter)(struct ops *, const char *name, int index, bool turn);
     void (*leave)(struct ops *);
+
+    /* How calls are computed from here on where there is more than one way: attention, fold, graph;
+     * what a backend has only one way for it leaves. Between runs only. */
+    void (*tune)(struct ops *, const struct tuning *);
 
     /* First error since the last sync, or 0. Waits until all that was asked for is done. */
     int (*sync)(struct ops *, struct err *);

@@ -323,7 +323,7 @@ static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     /* A bias for each image, where something is added to its channels. */
     int together = a->chan_add ? 1 : x->n;
     size_t bias_bytes = cpu_conv_bias_bytes(y, a);
-    size_t room_bytes = cpu_conv_room_bytes(y, x, w->s.k, a);
+    size_t room_bytes = cpu_conv_room_bytes(y, x, w->s.k, a, c->fold);
     char *room = bias_bytes + room_bytes ? scratch(c, bias_bytes + room_bytes) : NULL;
     for (int first = 0; first < x->n && !c->failed; first += together) {
         const float *bias = w->bias;
@@ -332,12 +332,13 @@ static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
                              a->chan_add->dtype, y->c);
             bias = (const float *)room;
         }
-        if (cpu_conv_by_parts(y, x, w->s.k, a))
+        if (cpu_conv_by_parts(y, x, w->s.k, a, c->fold))
             upsample(c, y, x, w, a, bias, first, together, room + bias_bytes);
         else
             convolve(c, y, x, w, a, bias, first, together, room_bytes ? room + bias_bytes : NULL);
     }
-    count(c, cost_conv(y, x, cpu_conv_taps(y, x, w->s.k, a), cost_weight_bytes(&w->s, o->act), a));
+    int taps = cpu_conv_taps(y, x, w->s.k, a, c->fold);
+    count(c, cost_conv(y, x, taps, cost_weight_bytes(&w->s, o->act), a));
 }
 
 /* -- norms, attention, the rest ----------------------------------------------------------------
@@ -389,6 +390,7 @@ static void cpu_attention_op(struct ops *o, struct tensor *y, const struct tenso
         return;
     check_attention(y, q, k, v, heads, causal);
     struct cpu_attention a = {.kernel = c->attention,
+                              .way = c->way,
                               .type = q->dtype,
                               .n = q->n,
                               .heads = heads,
@@ -488,6 +490,12 @@ static void cpu_match_std_op(struct ops *o, struct tensor *y, const struct tenso
 /* -- the backend -------------------------------------------------------------------------------
  */
 
+static void cpu_tune(struct ops *o, const struct tuning *t)
+{
+    cpu_of(o)->way = t->attention;
+    cpu_of(o)->fold = t->fold != TUNE_OFF;
+}
+
 static int cpu_sync(struct ops *o, struct err *err)
 {
     struct cpu_ops *c = cpu_of(o);
@@ -545,6 +553,7 @@ static const struct ops cpu_table = {
     .combine = cpu_combine_op,
     .blend = cpu_blend_op,
     .match_std = cpu_match_std_op,
+    .tune = cpu_tune,
     .sync = cpu_sync,
     .stats = cpu_stats,
     .close = cpu_close,
@@ -573,6 +582,7 @@ struct ops *ops_cpu_open(enum dtype act, int threads, struct err *err)
     c->cpu.features = features;
     c->cpu.threads = threads > 0 ? threads : parallel_cores();
     c->attention = cpu_attention_best(act, &features);
+    c->fold = true;
     parallel_set_threads(c->cpu.threads);
     c->dnn = dnn_open(act, err);
     if (!c->dnn) {

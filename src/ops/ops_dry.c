@@ -29,7 +29,8 @@ enum { SEEN = 4096 }; /* a power of 2: sizes of calls that are told apart */
 struct weight {
     struct weight_shape s;
     size_t bytes;
-    size_t parts_bytes; /* of what the CPU backend makes besides at first need */
+    size_t parts_bytes; /* of what the backend makes besides, at first need or at once */
+    bool in_parts;
 };
 
 struct dry {
@@ -38,6 +39,7 @@ struct dry {
     struct cpu cpu;                  /* like_cpu: this machine, */
     enum attention_kernel attention; /* and what it multiplies by */
     size_t scratch;                  /* the largest call's so far */
+    struct tuning tuning;
     struct err err;
     bool failed;
     struct cost cost;
@@ -156,7 +158,9 @@ static struct weight *hold(struct ops *o, struct weight_shape s)
     }
     w->s = s;
     w->bytes = cost_weight_bytes(&s, d->like_cpu || d->like_cuda ? o->act : DT_F32);
-    hold_bytes(d, w->bytes);
+    if (d->like_cuda && s.has_bias && o->act != DT_F32 && s.kind != WEIGHT_NORM)
+        w->parts_bytes = (size_t)s.out * dtype_size(o->act); /* the bias for the libraries */
+    hold_bytes(d, w->bytes + w->parts_bytes);
     return w;
 }
 
@@ -267,15 +271,17 @@ static void dry_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
                cost_linear(y, x, w->s.out, w->bytes, NULL), w);
 }
 
-/* The four 2x2 kernels that the CPU backend makes of a 3x3 one when it first doubles with it, and
- * keeps. */
+/* The four 2x2 kernels that a backend makes of a 3x3 one when it first doubles with it, and keeps.
+ */
 static void hold_parts(struct dry *d, const struct weight *w)
 {
     struct weight *own = (struct weight *)w; /* we made it; to callers its values are constant */
-    if (own->parts_bytes)
+    size_t bytes = (size_t)w->s.in * (size_t)w->s.out * 16 * dtype_size(d->ops.act);
+    if (own->in_parts)
         return;
-    own->parts_bytes = (size_t)w->s.in * (size_t)w->s.out * 16 * dtype_size(d->ops.act);
-    hold_bytes(d, own->parts_bytes);
+    own->in_parts = true;
+    own->parts_bytes += bytes;
+    hold_bytes(d, bytes);
 }
 
 static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
@@ -285,11 +291,13 @@ static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     if (d->failed)
         return;
     check_conv(y, x, &w->s, a);
-    if (d->like_cpu && cpu_conv_by_parts(y, x, w->s.k, a))
+    bool fold = d->tuning.fold != TUNE_OFF;
+    bool parts = cpu_conv_by_parts(y, x, w->s.k, a, fold); /* on GPUs for these as well */
+    if ((d->like_cpu || d->like_cuda) && parts)
         hold_parts(d, w);
     if (d->like_cpu)
-        scratch(d, cpu_conv_bias_bytes(y, a) + cpu_conv_room_bytes(y, x, w->s.k, a));
-    int taps = d->like_cpu ? cpu_conv_taps(y, x, w->s.k, a) : w->s.k * w->s.k;
+        scratch(d, cpu_conv_bias_bytes(y, a) + cpu_conv_room_bytes(y, x, w->s.k, a, fold));
+    int taps = d->like_cpu ? cpu_conv_taps(y, x, w->s.k, a, fold) : w->s.k * w->s.k;
     enum rate_kind kind = a->upsample ? RATE_CONV_DOUBLED : w->s.k == 1 ? RATE_CONV1 : RATE_CONV3;
     count_call(d, kind, tensor_rows(y), x->c, y->c, cost_conv(y, x, taps, w->bytes, a), w);
 }
@@ -329,6 +337,7 @@ static void dry_attention(struct ops *o, struct tensor *y, const struct tensor *
         return;
     check_attention(y, q, k, v, heads, causal);
     struct cpu_attention a = {.kernel = d->attention,
+                              .way = d->tuning.attention,
                               .type = q->dtype,
                               .n = q->n,
                               .heads = heads,
@@ -514,6 +523,11 @@ int ops_dry_stages(struct ops *o, struct dry_stage *stages, int max)
 /* -- the backend --------------------------------------------------------------------------------
  */
 
+static void dry_tune(struct ops *o, const struct tuning *t)
+{
+    dry_of(o)->tuning = *t;
+}
+
 static int dry_sync(struct ops *o, struct err *err)
 {
     struct dry *d = dry_of(o);
@@ -573,6 +587,7 @@ static const struct ops dry_table = {
     .combine = dry_combine,
     .blend = dry_blend,
     .match_std = dry_match_std,
+    .tune = dry_tune,
     .sync = dry_sync,
     .stats = dry_stats,
     .close = dry_close,

@@ -215,6 +215,12 @@ static void pass_swap_weights(struct ops *o, struct weight *a, struct weight *b)
     in->swap_weights(in, a, b);
 }
 
+static void pass_tune(struct ops *o, const struct tuning *t)
+{
+    struct ops *in = profile_of(o)->inner;
+    in->tune(in, t);
+}
+
 static struct tensor profile_alloc_as(struct ops *o, enum dtype dtype, int n, int h, int w, int c)
 {
     struct profile *p = profile_of(o);
@@ -328,6 +334,7 @@ static const struct ops calls = {
     .match_std = profile_match_std,
     .enter = profile_enter,
     .leave = profile_leave,
+    .tune = pass_tune,
     .sync = profile_sync,
     .stats = pass_stats,
     .close = profile_close,

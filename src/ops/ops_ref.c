@@ -324,6 +324,12 @@ static void ref_attention(struct ops *o, struct tensor *y, const struct tensor *
 /* -- the backend --------------------------------------------------------------------------------
  */
 
+/* There is one way here. */
+static void ref_tune(struct ops *o, const struct tuning *t)
+{
+    (void)o, (void)t;
+}
+
 static int ref_sync(struct ops *o, struct err *err)
 {
     struct ref *r = ref_of(o);
@@ -381,6 +387,7 @@ static const struct ops ref_table = {
     .combine = ref_combine,
     .blend = ref_blend,
     .match_std = ref_match_std,
+    .tune = ref_tune,
     .sync = ref_sync,
     .stats = ref_stats,
     .close = ref_close,

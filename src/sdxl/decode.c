@@ -1,5 +1,5 @@
-/* Latents to bytes. One image after the other: the decoder's widest layers are what takes the most
- * memory of all. */
+/* Latents to bytes. One image after the other, unless the batch is wanted as one: the decoder's
+ * widest layers are what takes the most memory of all. */
 #include "sdxl/pipeline_priv.h"
 
 #include <stdlib.h>
@@ -23,25 +23,34 @@ static void paste(const struct gen_params *g, uint8_t *rgb)
     }
 }
 
+int decode_together(const struct gen_params *g, int width, int height)
+{
+    bool sliced = g->tuning.vae_slicing != TUNE_OFF;
+    return sliced || decode_is_tiled(&g->tuning, g->tiling, width, height) ? 1 : g->batch;
+}
+
 int decode_all(struct run *r, const struct tensor *latents, int w, int h)
 {
-    int rc = 0;
+    int rc = 0, together = decode_together(r->params, w, h);
     size_t count = (size_t)w * (size_t)h * 3, bad = 0;
     bool same_size = w == r->params->width && h == r->params->height;
-    float *pixels = malloc(count * sizeof *pixels);
+    float *pixels = malloc(count * (size_t)together * sizeof *pixels);
     r->out->rgb = malloc(count * (size_t)latents->n);
     if (!pixels || !r->out->rgb)
         rc = err_set(r->err, "out of memory for the image of %dx%d", w, h);
     for (int i = 0; i < latents->n && rc == 0; i++) {
-        struct tensor one = tensor_images(*latents, i, 1);
+        const float *own = pixels + (size_t)(i % together) * count;
         uint8_t *rgb = r->out->rgb + (size_t)i * count;
-        ops_turn(r->p->ops, "image", i);
-        rc = decode_image(r->p, &one, w, h, pixels, &r->out->notes, r->err);
-        ops_leave(r->p->ops);
+        struct tensor some = tensor_images(*latents, i - i % together, together);
+        if (i % together == 0) {
+            ops_turn(r->p->ops, "image", i);
+            rc = decode_image(r->p, &some, w, h, pixels, &r->out->notes, r->err);
+            ops_leave(r->p->ops);
+        }
         if (rc == 0)
-            bad += count_bad(pixels, count);
+            bad += count_bad(own, count);
         if (rc == 0)
-            to_bytes(pixels, count, rgb);
+            to_bytes(own, count, rgb);
         if (rc == 0 && r->params->mask && same_size)
             paste(r->params, rgb);
         if (rc == 0 && !run_tell(r, "decode", i + 1, latents->n, 0))

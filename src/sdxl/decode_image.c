@@ -26,7 +26,7 @@ size_t count_bad(const float *values, size_t count)
 static int decode_on(struct ops *o, const struct vae *v, const struct tensor *latent, int width,
                      int height, float *pixels, struct err *e)
 {
-    struct tensor image = o->alloc_as(o, DT_F32, 1, height, width, 3);
+    struct tensor image = o->alloc_as(o, DT_F32, latent->n, height, width, 3);
     vae_decode(v, o, latent, &image);
     o->download(o, pixels, &image);
     o->release(o, &image);
@@ -72,7 +72,7 @@ static int decode_wide(struct pipeline *p, const struct tensor *latent, int widt
     from->download(from, host, latent);
     int rc = from->sync(from, e);
     if (rc == 0) {
-        struct tensor own = to->alloc_as(to, DT_F32, 1, latent->h, latent->w, latent->c);
+        struct tensor own = to->alloc_as(to, DT_F32, latent->n, latent->h, latent->w, latent->c);
         to->upload(to, &own, host);
         p->wide->vae.pad = p->vae.pad;
         rc = decode_on(to, &p->wide->vae, &own, width, height, pixels, e);
@@ -85,7 +85,7 @@ static int decode_wide(struct pipeline *p, const struct tensor *latent, int widt
 int decode_whole(struct pipeline *p, const struct tensor *latent, int width, int height,
                  float *pixels, struct notes *notes, struct err *e)
 {
-    size_t count = (size_t)width * (size_t)height * 3;
+    size_t count = (size_t)latent->n * (size_t)width * (size_t)height * 3;
     if (p->wide)
         return decode_wide(p, latent, width, height, pixels, e);
     if (decode_on(p->ops, &p->vae, latent, width, height, pixels, e) < 0)

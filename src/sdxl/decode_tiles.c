@@ -27,9 +27,19 @@ struct tiles {
     struct err *err;
 };
 
-int memory_tile(int memory)
+int decode_tile_side(const struct tuning *t)
 {
-    return memory == MEMORY_BALANCED ? 1024 : memory == MEMORY_CONSTRAINED ? 512 : 0;
+    int own = t->memory == MEMORY_BALANCED ? 1024 : t->memory == MEMORY_CONSTRAINED ? 512 : 0;
+    if (t->vae_tiling == TUNE_OFF)
+        return 0;
+    return t->vae_tile > 0 ? t->vae_tile : own == 0 && t->vae_tiling == TUNE_ON ? 1024 : own;
+}
+
+bool decode_is_tiled(const struct tuning *t, unsigned pad, int width, int height)
+{
+    int side = decode_tile_side(t);
+    return side > 0 && ((width > side && !(pad & PAD_CIRCULAR_X)) ||
+                        (height > side && !(pad & PAD_CIRCULAR_Y)));
 }
 
 /* Neighbours share a quarter of their size, or more. */

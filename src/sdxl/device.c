@@ -70,7 +70,10 @@ struct ops *device_open(const struct pipeline_options *opt, bool dry, struct err
     if (dry)
         return ops_dry_open(device >= 0 ? "cuda" : device == CPU ? "cpu" : "ref", act, e);
     if (device >= 0)
-        return ops_cuda_open(&(struct cuda_options){.act = act, .index = device, .measure = true},
+        return ops_cuda_open(&(struct cuda_options){.act = act,
+                                                    .index = device,
+                                                    .autotune = opt->tuning.autotune,
+                                                    .tf32 = opt->tuning.tf32},
                              e);
     return device == CPU ? ops_cpu_open(act, opt->threads, e) : ops_ref_open(act, e);
 }

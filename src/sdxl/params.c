@@ -29,8 +29,6 @@ static int check_size(const struct model_config *m, const struct gen_params *g, 
 static const char *const CONTENTS[] = {"original", "grey", "noise", "nothing", NULL};
 static const char *const TILINGS[] = {"off", "x", "y", "xy", NULL};
 
-static const char *const MEMORIES[] = {"auto", "speed", "balanced", "constrained", NULL};
-
 static int find(const char *const *list, const char *name)
 {
     for (int i = 0; list[i]; i++)
@@ -47,16 +45,6 @@ const char *content_name(int i)
 int content_by_name(const char *name)
 {
     return find(CONTENTS, name);
-}
-
-const char *memory_name(int i)
-{
-    return i >= 0 && i <= MEMORY_CONSTRAINED ? MEMORIES[i] : NULL;
-}
-
-int memory_by_name(const char *name)
-{
-    return find(MEMORIES, name);
 }
 
 const char *tiling_name(int i)
@@ -158,7 +146,9 @@ int gen_params_check(const struct model_config *m, const struct gen_params *g, s
         return err_set(e, "no such scheduler");
     if (!compat_name(g->compat) || !rng_name(g->rng))
         return err_set(e, "no such compat or rng");
-    if (!memory_name(g->memory))
+    if (g->tuning.vae_tile != 0 && g->tuning.vae_tile < 128)
+        return err_set(e, "vae-tile %d: a tile has 128 pixels or more", g->tuning.vae_tile);
+    if (!memory_name(g->tuning.memory))
         return err_set(e, "no such memory mode");
     if (!empty_negative_name(g->empty_negative))
         return err_set(e, "no such empty_negative");

@@ -15,6 +15,7 @@
 
 #include "ops/profile.h"
 #include "ops/rates.h"
+#include "ops/tuning.h"
 #include "sdxl/conditioning.h"
 #include "sdxl/lora.h"
 #include "sdxl/sampler.h"
@@ -49,6 +50,7 @@ struct pipeline_options {
     const char *vae;       /* folder or file in place of the model's own; NULL: none */
     const char *refiner;   /* model for the last steps (refiner_switch); NULL: none */
     int threads;           /* 0: all cores */
+    struct tuning tuning;  /* autotune and tf32; the rest is each run's */
     bool drawn;            /* random weights for the folder's configs: checkpoint_open_drawn */
     const struct gen_hooks *hooks; /* for "load"; may be NULL */
     const struct rates *rates;     /* of the device, for pipeline_plan's times; NULL: none */
@@ -74,12 +76,6 @@ int content_by_name(const char *name);
 const char *upscale_name(int i); /* NULL past the end */
 int upscale_by_name(const char *name);
 
-/* What of speed is given for memory: tiles of 1024 or of 512 pixels when larger pictures are
- * decoded. */
-enum memory_mode { MEMORY_AUTO, MEMORY_SPEED, MEMORY_BALANCED, MEMORY_CONSTRAINED };
-const char *memory_name(int i); /* NULL past the end */
-int memory_by_name(const char *name);
-
 const char *tiling_name(int i); /* "off", "x", "y", "xy": i is enum pad bits */
 int tiling_by_name(const char *name);
 
@@ -104,7 +100,7 @@ struct gen_params {
     const char *sigmas;     /* a list in place of steps and scheduler; NULL or "": none */
     int compat, rng;        /* compat_by_name, rng_by_name */
     unsigned tiling;        /* enum pad bits */
-    int memory;             /* enum memory_mode; auto is speed */
+    struct tuning tuning;   /* its autotune and tf32 are pipeline_options' */
 
     /* guidance */
     float cfg_rescale;         /* 0: none */

@@ -157,18 +157,23 @@ int hires_enlarge(struct run *, struct tensor *x);
 /* ---- decode.c ---- */
 
 /* latents -> out->rgb; what the mask keeps is the image's own bytes. */
+/* How many pictures of the batch are decoded as one. */
+int decode_together(const struct gen_params *, int width, int height);
 int decode_all(struct run *, const struct tensor *latents, int width, int height);
 
 /* ---- open.c ---- */
 
-/* latent [1, h, w, c] -> width x height x 3 on the host, -1 to 1: at once
- * (decode_image.c); in tiles where p->tile says so and there is more than one (decode_tiles.c). */
+/* latents [n, h, w, c] -> n x width x height x 3 on the host, -1 to 1: at once
+ * (decode_image.c); one, in tiles where p->tile says so and there is more than one
+ * (decode_tiles.c). */
 int decode_whole(struct pipeline *, const struct tensor *latent, int width, int height,
                  float *pixels, struct notes *, struct err *);
 int decode_image(struct pipeline *, const struct tensor *latent, int width, int height,
                  float *pixels, struct notes *, struct err *);
-/* The side of a tile in pixels for a memory mode; 0: pictures are decoded whole. */
-int memory_tile(int memory);
+/* The side of a tile in pixels; 0: pictures are decoded whole. */
+int decode_tile_side(const struct tuning *);
+/* Whether a picture of that size is in more than one tile; pad: enum pad bits. */
+bool decode_is_tiled(const struct tuning *, unsigned pad, int width, int height);
 /* How many are infinite or no numbers. */
 size_t count_bad(const float *values, size_t count);
 void wide_free(struct wide *); /* NULL: nothing */

@@ -23,9 +23,10 @@ static size_t picture_bytes(const struct gen_params *g)
 {
     size_t w = (size_t)(g->hires_width > 0 ? g->hires_width : g->width);
     size_t h = (size_t)(g->hires_width > 0 ? g->hires_height : g->height);
-    size_t side = (size_t)memory_tile(g->memory);
-    size_t all = w * h * 3 * (sizeof(float) + (size_t)g->batch);
-    if (side == 0 || (w <= side && h <= side))
+    size_t side = (size_t)decode_tile_side(&g->tuning);
+    size_t together = (size_t)decode_together(g, (int)w, (int)h);
+    size_t all = w * h * 3 * (together * sizeof(float) + (size_t)g->batch);
+    if (!decode_is_tiled(&g->tuning, g->tiling, (int)w, (int)h))
         return all;
     size_t tile_w = w < side ? w : side, tile_h = h < side ? h : side;
     return all + tile_h * (w + tile_w) * 3 * sizeof(float);

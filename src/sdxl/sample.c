@@ -318,6 +318,8 @@ static int prepare(struct pass *p)
                              .n = t->cond.n,
                              .skip = skip,
                              .pad = g->tiling,
+                             .each_step = g->tuning.hoist == TUNE_OFF,
+                             .no_graph = g->tuning.graph == TUNE_OFF,
                              .pooled = t->states.pooled,
                              .sizes = sizes,
                              .size_conditions = p->model->config->size_conditions,

@@ -321,7 +321,7 @@ int unet_prepare(const struct unet *u, struct ops *o, const struct unet_inputs *
                  struct unet_run *run, struct err *e)
 {
     assert(in->text->n == 1 && in->text->c == u->config.context && in->steps > 0 && in->n > 0);
-    *run = (struct unet_run){.n = in->n, .pad = in->pad};
+    *run = (struct unet_run){.n = in->n, .pad = in->pad, .no_graph = in->no_graph || in->each_step};
     size_t rows = (size_t)in->steps * (size_t)run->n;
     float *host = malloc(rows * (size_t)u->config.time_dim * sizeof *host);
     run->time = calloc((size_t)u->resnets, sizeof *run->time);
@@ -335,9 +335,15 @@ int unet_prepare(const struct unet *u, struct ops *o, const struct unet_inputs *
     struct tensor emb = ops_alloc(o, (int)rows, 1, 1, u->config.time_dim);
     o->upload(o, &emb, host);
     free(host);
+    if (in->each_step) {
+        run->emb = emb;
+        run->text = ops_alloc_like(o, in->text, in->text->c);
+        o->copy(o, &run->text, in->text);
+        return 0;
+    }
     project_all(u, o, &emb, in->text, run);
     o->release(o, &emb);
-    if (o->record_begin)
+    if (o->record_begin && !run->no_graph)
         join_times(o, in->steps, run);
     return 0;
 }
@@ -348,6 +354,8 @@ void unet_finish(struct ops *o, struct unet_run *run)
         o->release(o, &run->time[i]);
     for (int i = 0; i < run->kvs; i++)
         o->release(o, &run->kv[i]);
+    o->release(o, &run->text);
+    o->release(o, &run->emb);
     o->release(o, &run->times_now);
     o->release(o, &run->times_by_step);
     free(run->time);
@@ -371,9 +379,15 @@ struct walk { /* where in the run's tables the step has come to, and the skips t
 };
 
 /* [n - skip, 1, 1, channels] for the next res block. */
-static struct tensor time_of(struct walk *w, int channels)
+static struct tensor time_of(struct walk *w, const struct resnet *r)
 {
-    int n = w->run->n, at = w->time_at, skip = w->run->skip[w->step];
+    int n = w->run->n, at = w->time_at, skip = w->run->skip[w->step], channels = r->out;
+    if (w->run->emb.c) {
+        struct tensor emb = tensor_images(w->run->emb, w->step * n + skip, n - skip);
+        struct tensor t = ops_alloc_like(w->ops, &emb, channels);
+        w->ops->linear(w->ops, &t, &emb, r->time, ACT_NONE, NULL);
+        return t;
+    }
     if (!w->run->times_now.c)
         return tensor_images(w->run->time[w->time++], w->step * n + skip, n - skip);
     struct tensor t = tensor_channels(w->run->times_now, at + skip * channels,
@@ -389,12 +403,14 @@ static struct tensor run_res(struct walk *w, const struct resnet *r, int at, str
                              bool keep)
 {
     const struct unet_config *c = &w->unet->config;
-    struct tensor time = time_of(w, r->out);
+    struct tensor time = time_of(w, r);
     struct resnet_spec spec = {
         .groups = c->norm_groups, .eps = c->norm_eps, .pad = w->run->pad, .out = w->ops->stream};
     ops_enter(w->ops, "res", at);
     struct tensor y = resnet_run(r, w->ops, x, keep, &time, spec);
     ops_leave(w->ops);
+    if (w->run->emb.c)
+        w->ops->release(w->ops, &time);
     return y;
 }
 
@@ -404,10 +420,15 @@ static void run_attn(struct walk *w, const struct transformer *t, int at, struct
         return;
     const struct unet_run *run = w->run;
     struct text_map map = {run->span + (size_t)w->step * (size_t)run->n, run->spans[w->step]};
+    struct tensor *kv = run->text.c ? run->kv : run->kv + w->kv;
     ops_enter(w->ops, "attn", at);
-    transformer_run(t, w->ops, x, run->kv + w->kv, map, w->unet->config.norm_groups);
+    if (run->text.c) /* run->kv has room for all blocks' */
+        transformer_text(t, w->ops, &run->text, kv);
+    transformer_run(t, w->ops, x, kv, map, w->unet->config.norm_groups);
+    for (int i = 0; run->text.c && i < t->depth; i++)
+        w->ops->release(w->ops, &kv[i]);
     ops_leave(w->ops);
-    w->kv += t->depth;
+    w->kv += run->text.c ? 0 : t->depth;
 }
 
 static void push(struct walk *w, struct tensor x)
@@ -551,7 +572,8 @@ void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, 
         struct tensor row = tensor_images(run->times_by_step, step, 1), now = run->times_now;
         o->copy(o, &now, &row);
     }
-    if (u->recorded && o->record_begin) { /* a profile around the backend has none */
+    if (u->recorded && o->record_begin &&
+        !run->no_graph) { /* a profile around the backend has none */
         key = key_of(run, step, x, y);
         way = unet_replay(u->recorded, o, &key);
     }

@@ -53,6 +53,9 @@ struct unet_inputs {
     const int *skip;  /* host: steps of them: so many images at the front of the step's n are left
                        * out, as where guidance pauses; NULL: none */
     unsigned pad;     /* enum pad bits */
+    bool each_step;   /* text keys and values and the time embedding's projections not once before
+                       * the steps, but in each */
+    bool no_graph;    /* steps are not recorded */
     const int *reads; /* host: steps x n: the text that image i reads; images of one text that
                        * stand together, and texts in order, take the fewest calls. NULL: n /
                        * texts images each, at every step */
@@ -61,7 +64,9 @@ struct unet_inputs {
 struct unet_run {
     int n; /* images in a step, unless it skips some */
     unsigned pad;
-    struct tensor *time; /* one a res block: [steps * n, 1, 1, channels] */
+    bool no_graph;
+    struct tensor emb, text; /* where each step makes its own of them; else NULL data */
+    struct tensor *time;     /* one a res block: [steps * n, 1, 1, channels] */
     /* Over a backend with recordings instead all of a step in one row, [steps, 1, 1, n * channels
      * of all res blocks], and the row of the step that runs: a recording reads that. */
     struct tensor times_by_step, times_now;
