@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "engine/memory_map.h"
 #include "sprite/png.h"
 #include "store/store.h"
 
@@ -185,7 +186,7 @@ static enum job_state state_of(struct store *s, int64_t id)
 static void one_job_from_end_to_end(void **state)
 {
     (void)state;
-    static const char letters[] = "LRBSKPIXDFC"; /* by kind */
+    static const char letters[] = "LRBSKPIXMDFC"; /* by kind */
     struct engine *x = start_engine();
     struct store *s = open_store();
     char order[100] = "", stages[200] = "";
@@ -248,6 +249,10 @@ static void one_job_from_end_to_end(void **state)
             assert_true(v->profile[0].ms >= v->profile[v->profile_rows - 1].ms);
             assert_true(v->profile[0].calls > 0);
             break;
+        case EVENT_MEMORY:
+            assert_true(memory_of(v->memory, MEMORY_WEIGHTS, "unet") > 0);
+            assert_true(memory_sum(v->memory, MEMORY_PEAK) > 0);
+            break;
         case EVENT_DONE:
             assert_int_equal(v->steps, 4);
             for (int i = 0; i < 4; i++)
@@ -260,7 +265,7 @@ static void one_job_from_end_to_end(void **state)
         }
         event_free(v);
     }
-    assert_string_equal(order, "BSLRSPKPKPKPKSIXD");
+    assert_string_equal(order, "BSLRSMSPKPKPKPKSIXD");
     assert_string_equal(stages, "load text sample decode finish save ");
     assert_int_equal(steps, 4);
     assert_int_equal(previews, 4);

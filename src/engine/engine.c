@@ -52,6 +52,7 @@ void event_free(struct event *v)
     token_counter_release(v->tokens);
     free(v->step_ms);
     free(v->profile);
+    free(v->memory);
     free(v->text);
     free(v);
 }

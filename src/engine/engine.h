@@ -12,7 +12,7 @@
  * loses nothing. Cancelling is a flag that is read between two steps.
  *
  * This header knows nothing of networks or curses; the UI includes it and no other part of the
- * engine but tokens.h and machine.h.
+ * engine but tokens.h, machine.h and memory_map.h.
  */
 #ifndef SPRITTY_ENGINE_H
 #define SPRITTY_ENGINE_H
@@ -27,6 +27,7 @@
 #include "sprite/image.h"
 
 struct engine;
+struct memory_map;
 
 enum command_kind {
     COMMAND_OPEN, /* open the model of `settings`, so that the first job need not wait */
@@ -56,6 +57,7 @@ enum event_kind {
     EVENT_PREVIEW,   /* what step k sees: image */
     EVENT_SPRITE,    /* one finished sprite is on disk and in the store: sprite, text is its path */
     EVENT_PROFILE,   /* the slowest operations: profile */
+    EVENT_MEMORY,    /* what the job will have in memory at its peak, by the forecast: memory */
     EVENT_DONE,      /* times and bytes of the whole job */
     EVENT_FAILED,    /* text says why */
     EVENT_CANCELLED, /* nothing of the job was kept but finished sprites */
@@ -101,6 +103,7 @@ struct event {
     struct token_counter *tokens; /* EVENT_READY: of the model; hold with token_counter_hold */
     struct profile_row *profile;  /* EVENT_PROFILE: `profile_rows` of them, slowest first */
     int profile_rows;
+    struct memory_map *memory; /* EVENT_MEMORY: weights, peak and stages (memory_map.h) */
 };
 
 void event_free(struct event *);

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "engine/engine_priv.h"
+#include "engine/memory_map.h"
 #include "engine/save.h"
 
 struct work {
@@ -63,11 +64,26 @@ static void tell_step(struct work *w, const struct gen_progress *p)
     emit(w->engine, v);
 }
 
+static void tell_memory(struct work *w)
+{
+    const struct pipeline *p = w->engine->model.pipeline;
+    struct event *v = event_new(EVENT_MEMORY, w->id);
+    if (!v || !(v->memory = calloc(1, sizeof *v->memory))) {
+        event_free(v);
+        return;
+    }
+    memory_of_model(v->memory, p, pipeline_forecast_book(p), 2);
+    emit(w->engine, v);
+}
+
 static bool on_step(void *user, const struct gen_progress *p)
 {
     struct work *w = user;
-    if (strcmp(w->stage, p->stage) != 0)
+    if (strcmp(w->stage, p->stage) != 0) {
         enter(w, p->stage, p->steps);
+        if (!strcmp(p->stage, "text")) /* the run's first: now there is a forecast */
+            tell_memory(w);
+    }
     if (p->step > 0 && stage_samples(p->stage))
         tell_step(w, p);
     return !is_stopped(w);

@@ -87,6 +87,13 @@ static void take_profile(struct live *l, const struct event *ev)
     mine->profile_rows = 0;
 }
 
+static void take_memory(struct live *l, const struct event *ev)
+{
+    free(l->memory);
+    l->memory = ev->memory;
+    ((struct event *)(uintptr_t)ev)->memory = NULL;
+}
+
 static void remember_split(struct live *l, const struct event *ev)
 {
     l->split.load = ev->times.load;
@@ -155,6 +162,9 @@ void live_event(struct live *l, const struct event *ev)
     case EVENT_SPRITE:
         remember_sprite(l, ev);
         break;
+    case EVENT_MEMORY:
+        take_memory(l, ev);
+        break;
     case EVENT_PROFILE:
         take_profile(l, ev);
         break;
@@ -221,5 +231,6 @@ void live_free(struct live *l)
     image_free(l->last.raw);
     free(l->last.path);
     free(l->profile);
+    free(l->memory);
     token_counter_release(l->tokens);
 }

@@ -7,8 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/gpu_meters.h"
-#include "ui/ui.h"
+#include "ui/monitor.h"
 
 enum { COLUMNS = 512 };
 
@@ -286,6 +285,22 @@ static void monitor_quit(struct ui *ui)
     ui->monitor = NULL;
 }
 
+/* Over time, and what it is made of: side by side, or where that is narrow one over the other. */
+static void draw_memories(struct ui *ui, struct rect r)
+{
+    struct monitor *m = ui->monitor;
+    const struct gpu_meters *gpu = m->watch == GPU_READ ? &m->gpu : NULL;
+    if (r.w >= 64) {
+        int parts = r.w / 2;
+        draw_memory(ui, (struct rect){r.y, r.x, r.h, r.w - parts});
+        draw_composition(ui, (struct rect){r.y, r.x + r.w - parts, r.h, parts}, gpu);
+        return;
+    }
+    int rows = min_int(composition_rows(ui, gpu), (r.h + 1) / 2);
+    draw_memory(ui, (struct rect){r.y, r.x, r.h - rows, r.w});
+    draw_composition(ui, (struct rect){r.y + r.h - rows, r.x, rows, r.w}, gpu);
+}
+
 static void monitor_draw(struct ui *ui, struct rect r)
 {
     int right = r.w >= 100 ? r.w * 2 / 5 : r.w / 2, left = r.w - right;
@@ -294,7 +309,7 @@ static void monitor_draw(struct ui *ui, struct rect r)
     ui->monitor->watch = gpu_meters_latest(&ui->monitor->gpu);
     int machine = 2 + MACHINE_ROWS + (ui->monitor->watch != GPU_NONE ? GPU_ROWS : 0);
     draw_steps(ui, (struct rect){r.y, r.x, upper, left});
-    draw_memory(ui, (struct rect){r.y + upper, r.x, lower, left});
+    draw_memories(ui, (struct rect){r.y + upper, r.x, lower, left});
     struct rect side = {r.y, r.x + left, stages, right};
     if (r.h >= 32) {
         draw_stages(ui, side);

@@ -100,7 +100,8 @@ struct live {
     struct machine machine;
     struct profile_row *profile;
     int profile_rows;
-    bool profiling; /* the next jobs are to be timed by operation */
+    bool profiling;            /* the next jobs are to be timed by operation */
+    struct memory_map *memory; /* what the last job has at its peak; NULL: there was none */
 };
 
 void live_event(struct live *, const struct event *); /* takes image and profile over */
