@@ -330,6 +330,8 @@ $(NVML_SO): tests/fake_nvml/fake_nvml.c src/engine/nvml_abi.h Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
 	$(Q)$(CC) -std=c17 -O1 $(WARN) -fPIC -shared -Isrc -o $@ $<
+$(BUILD)/test_ranges: gpu/ranges.c
+$(BUILD)/test_ranges: EXTRA = gpu/ranges.c $(CUDA_FLAGS)
 $(BUILD)/test_gpu_meters: $(NVML_SO)
 $(BUILD)/test_gpu_meters: EXTRA = -DFAKE_NVML='"$(NVML_SO)"' $(CUDA_FLAGS)
 

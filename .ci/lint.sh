@@ -28,6 +28,7 @@ cuda.*|gpu/
 cudnn.*|gpu/|tests/gpu_shim/fake/
 cublas.*|gpu/|tests/gpu_shim/fake/
 nvml|tests/test_gpu_meters\.c
+nvtx3/.*|gpu/|tests/test_ranges\.c
 '
 echo "$homes" | while IFS='|' read -r header home; do
     [ -n "$header" ] || continue

@@ -112,6 +112,9 @@ struct weight *gpu_pack_table(struct ops *, const struct param *w);
 void gpu_free_weight(struct ops *, struct weight *);
 void gpu_swap_weights(struct ops *, struct weight *a, struct weight *b);
 
+/* Modules as NVTX ranges (ranges.c), where the toolkit has NVTX. */
+void gpu_range_on(struct ops *);
+
 /* The backend on device `index`, in f32, fp16 or bf16. Takes the library over, also when it fails;
  * NULL: none. NULL with the reason in err. */
 struct ops *gpu_open(enum dtype act, int index, const struct gpu_library *, struct err *);

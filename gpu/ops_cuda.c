@@ -473,6 +473,8 @@ static int open_parts(struct gpu *g)
     return rc;
 }
 
+#pragma weak gpu_range_on /* left out of builds that run without CUDA */
+
 struct ops *gpu_open(enum dtype act, int index, const struct gpu_library *library, struct err *err)
 {
     struct gpu *g = calloc(1, sizeof *g);
@@ -488,6 +490,8 @@ struct ops *gpu_open(enum dtype act, int index, const struct gpu_library *librar
     g->ops = gpu_table;
     g->ops.act = act;
     g->ops.stream = act == DT_F16 ? DT_F16 : DT_F32;
+    if (gpu_range_on)
+        gpu_range_on(&g->ops);
     g->stray = stray;
     if (library)
         g->library = *library;

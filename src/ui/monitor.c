@@ -291,7 +291,7 @@ static void draw_memories(struct ui *ui, struct rect r)
     struct monitor *m = ui->monitor;
     const struct gpu_meters *gpu = m->watch == GPU_READ ? &m->gpu : NULL;
     if (r.w >= 64) {
-        int parts = r.w / 2;
+        int parts = r.w * 3 / 5;
         draw_memory(ui, (struct rect){r.y, r.x, r.h, r.w - parts});
         draw_composition(ui, (struct rect){r.y, r.x + r.w - parts, r.h, parts}, gpu);
         return;

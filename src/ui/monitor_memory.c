@@ -1,8 +1,7 @@
 /*
  * The monitor's panel of what is in memory when most is: a bar cut in parts, the parts by name, the
- * largest first, and what the process, the system and the device have. Networks and activations are
- * told by the colour: the first part of a kind is a full tone, and as there are more parts than
- * tones, the list has the bar's order.
+ * largest first, and what the process, the system and the device have. Networks, activations and
+ * what the arena costs besides are told by the colour; the list has the bar's order.
  */
 #include <math.h>
 #include <stdio.h>
@@ -15,7 +14,7 @@
 enum { PARTS = 24 };
 
 struct part {
-    const char *name, *kind;
+    const char *name;
     double bytes;
     enum role role;
 };
@@ -32,9 +31,6 @@ static struct part part_of(const struct memory_item *i)
     bool own = !strcmp(i->name, "scratch") || !strcmp(i->name, "holes") ||
                !strcmp(i->name, "within calls");
     return (struct part){.name = i->name,
-                         .kind = weights ? "weights"
-                                 : own   ? "arena"
-                                         : "activations",
                          .bytes = (double)i->bytes,
                          .role = weights ? ROLE_GRAPH_A
                                  : own   ? ROLE_DIM
@@ -61,7 +57,7 @@ static int parts_of(const struct memory_map *m, struct part out[PARTS], double *
             rest += all[i].bytes;
     }
     if (rest > 0)
-        out[kept++] = (struct part){"others", "", rest, ROLE_GRAPH_C};
+        out[kept++] = (struct part){"others", rest, ROLE_GRAPH_C};
     return kept;
 }
 
@@ -86,6 +82,8 @@ static void draw_machine_rows(struct ui *ui, struct rect in, int y, const struct
     text_bytes((double)m->own_mapped, b, sizeof b);
     text_bytes((double)m->own_peak, c, sizeof c);
     snprintf(text, sizeof text, "%s, peak %s, %s of files", a, c, b);
+    if ((int)strlen(text) > in.w - 11)
+        snprintf(text, sizeof text, "%s, peak %s", a, c);
     pair(ui, in, y++, "process", text);
     text_bytes((double)m->memory_free, a, sizeof a);
     text_bytes((double)m->memory_total, b, sizeof b);
@@ -113,7 +111,7 @@ int composition_rows(const struct ui *ui, const struct gpu_meters *gpu)
     struct part part[PARTS];
     double sum;
     int n = ui->live.memory ? parts_of(ui->live.memory, part, &sum) : 0;
-    return 2 + 1 + n + machine_rows(ui, gpu);
+    return 2 + 2 + n + machine_rows(ui, gpu);
 }
 
 static void draw_part(struct ui *ui, struct rect in, int y, const struct part *p, double sum)
@@ -122,11 +120,33 @@ static void draw_part(struct ui *ui, struct rect in, int y, const struct part *p
     int name = in.w - 2 - 2 - 9 - 6;
     text_bytes(p->bytes, size, sizeof size);
     draw_text(ui->screen, y, in.x + 1, 1, p->role, screen_utf8(ui->screen) ? "■" : "#");
-    int used = draw_text(ui->screen, y, in.x + 3, name, ROLE_TEXT, p->name);
-    if (name - used > (int)strlen(p->kind))
-        draw_text(ui->screen, y, in.x + 4 + used, name - used - 1, ROLE_DIM, p->kind);
+    draw_text(ui->screen, y, in.x + 3, name, ROLE_TEXT, p->name);
     draw_right(ui->screen, y, in.x + in.w - 1 - 6 - 9, 9, ROLE_STRONG, size);
     draw_printf(ui->screen, y, in.x + in.w - 6, 5, ROLE_DIM, "%3.0f%%", 100 * p->bytes / sum);
+}
+
+/* What the colours mean, with what they come to. */
+static void draw_legend(struct ui *ui, struct rect in, int y, const struct part *part, int n)
+{
+    static const struct {
+        enum role role;
+        const char *name;
+    } kinds[] = {{ROLE_GRAPH_A, "weights"}, {ROLE_GRAPH_B, "activations"}, {ROLE_DIM, "arena"}};
+    int x = in.x + 1;
+    for (int k = 0; k < 3; k++) {
+        double sum = 0;
+        char size[32], text[64];
+        for (int i = 0; i < n; i++)
+            sum += part[i].role == kinds[k].role ? part[i].bytes : 0;
+        text_bytes(sum, size, sizeof size);
+        snprintf(text, sizeof text, "%s %s", kinds[k].name, size);
+        if (sum <= 0)
+            continue;
+        if (x + 2 + (int)strlen(text) > in.x + in.w - 1)
+            return;
+        draw_text(ui->screen, y, x, 1, kinds[k].role, screen_utf8(ui->screen) ? "■" : "#");
+        x += 3 + draw_text(ui->screen, y, x + 2, in.x + in.w - 3 - x, ROLE_DIM, text);
+    }
 }
 
 static void draw_parts(struct ui *ui, struct rect in, int rows)
@@ -140,9 +160,11 @@ static void draw_parts(struct ui *ui, struct rect in, int rows)
     if (n == 0 || rows < 1)
         return;
     graph_split(ui->screen, in.y, in.x + 1, in.w - 2, bytes, n, roles);
-    int shown = n < rows - 1 ? n : rows - 1;
+    int head = rows > 4 ? 2 : 1, shown = n < rows - head ? n : rows - head;
+    if (head == 2)
+        draw_legend(ui, in, in.y + 1, part, n);
     for (int i = 0; i < shown; i++)
-        draw_part(ui, in, in.y + 1 + i, &part[i], sum);
+        draw_part(ui, in, in.y + head + i, &part[i], sum);
 }
 
 void draw_composition(struct ui *ui, struct rect r, const struct gpu_meters *gpu)
@@ -158,7 +180,7 @@ void draw_composition(struct ui *ui, struct rect r, const struct gpu_meters *gpu
     }
     struct rect in = draw_box(ui->screen, r, title, false);
     int below = machine_rows(ui, gpu);
-    if (in.h < below + 2) /* low terminals go without */
+    if (in.h < below + 4) /* low terminals go without */
         below = 0;
     if (sum > 0)
         draw_parts(ui, in, in.h - below);
