@@ -145,14 +145,15 @@ static void multiply(struct cpu_ops *c, const struct weight *w, const float *bia
     }
 }
 
-/* Rows that one product is made of. Over few rows oneDNN splits its sums otherwise than over many
- * (seen at 16 an image, not at 64), so small pictures are multiplied one by one: then the last bits
- * of a picture do not depend on how many are made with it. */
+/* Rows that one product is made of. oneDNN splits its sums otherwise where there are few rows, and
+ * those behind the last whole block otherwise than the others; so small pictures and those of odd
+ * sizes are multiplied one by one: then the last bits of a picture do not depend on how many are
+ * made with it, nor on which place it has among them. */
 static int64_t rows_at_once(const struct tensor *x)
 {
-    enum { FEW = 64 };
+    enum { FEW = 256, BLOCK = 64 };
     int64_t tokens = tensor_tokens(x);
-    return tokens <= FEW ? tokens : tensor_rows(x);
+    return tokens <= FEW || tokens % BLOCK ? tokens : tensor_rows(x);
 }
 
 static void cpu_linear(struct ops *o, struct tensor *y, const struct tensor *x,

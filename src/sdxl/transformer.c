@@ -1,6 +1,8 @@
 /* Reference: diffusers' Transformer2DModel and BasicTransformerBlock (layer_norm, geglu). */
 #include "sdxl/transformer.h"
 
+#include <assert.h>
+
 #include <math.h>
 #include <stdlib.h>
 
@@ -59,12 +61,23 @@ void transformer_free(struct transformer *t, struct ops *o)
     *t = (struct transformer){0};
 }
 
-void transformer_text(const struct transformer *t, struct ops *o, const struct tensor *text,
-                      struct tensor *kv)
+/* [1, tokens, 1, c] as chunks. */
+static struct tensor in_chunks(struct tensor t, int chunk)
 {
+    assert(t.n == 1 && t.w == 1 && t.h % chunk == 0);
+    t.n = t.h / chunk;
+    t.h = chunk;
+    return t;
+}
+
+void transformer_text(const struct transformer *t, struct ops *o, const struct tensor *text,
+                      int chunk, struct tensor *kv)
+{
+    struct tensor from = in_chunks(*text, chunk);
     for (int i = 0; i < t->depth; i++) {
         kv[i] = ops_alloc_like(o, text, 2 * t->channels);
-        o->linear(o, &kv[i], text, t->block[i].kv2, ACT_NONE, NULL);
+        struct tensor to = in_chunks(kv[i], chunk);
+        o->linear(o, &to, &from, t->block[i].kv2, ACT_NONE, NULL);
     }
 }
 

@@ -47,7 +47,7 @@ void transformer_free(struct transformer *, struct ops *);
 /* Keys and values of each block from the text states [1, tokens, 1, context]; kv[depth] are
  * allocated here and the caller's to release. */
 void transformer_text(const struct transformer *, struct ops *, const struct tensor *text,
-                      struct tensor *kv);
+                      int chunk, struct tensor *kv);
 
 /* x [n, h, w, channels] is changed in place. */
 void transformer_run(const struct transformer *, struct ops *, struct tensor *x,

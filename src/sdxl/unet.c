@@ -252,7 +252,7 @@ static void project_text(struct ops *o, const struct transformer *t, const struc
                          struct unet_run *run)
 {
     ops_enter(o, "text", -1);
-    transformer_text(t, o, text, run->kv + run->kvs);
+    transformer_text(t, o, text, run->chunk, run->kv + run->kvs);
     ops_leave(o);
     run->kvs += t->depth;
 }
@@ -279,6 +279,20 @@ static void project_all(const struct unet *u, struct ops *o, const struct tensor
 static int text_length(const struct unet_inputs *in, int text)
 {
     return in->tokens ? in->tokens[text] : (int)tensor_tokens(in->text) / in->texts;
+}
+
+/* What all texts are multiples of in length. A backend may multiply chunk by chunk, and then what
+ * comes out for a text does not depend on the others. */
+static int common_chunk(const struct unet_inputs *in)
+{
+    int chunk = text_length(in, 0);
+    for (int i = 1; i < in->texts; i++)
+        for (int rest = text_length(in, i); rest;) {
+            int next = chunk % rest;
+            chunk = rest;
+            rest = next;
+        }
+    return chunk;
 }
 
 /* The images of one step as spans; returns how many. */
@@ -322,6 +336,7 @@ int unet_prepare(const struct unet *u, struct ops *o, const struct unet_inputs *
 {
     assert(in->text->n == 1 && in->text->c == u->config.context && in->steps > 0 && in->n > 0);
     *run = (struct unet_run){.n = in->n, .pad = in->pad, .no_graph = in->no_graph || in->each_step};
+    run->chunk = common_chunk(in);
     size_t rows = (size_t)in->steps * (size_t)run->n;
     float *host = malloc(rows * (size_t)u->config.time_dim * sizeof *host);
     run->time = calloc((size_t)u->resnets, sizeof *run->time);
@@ -423,7 +438,7 @@ static void run_attn(struct walk *w, const struct transformer *t, int at, struct
     struct tensor *kv = run->text.c ? run->kv : run->kv + w->kv;
     ops_enter(w->ops, "attn", at);
     if (run->text.c) /* run->kv has room for all blocks' */
-        transformer_text(t, w->ops, &run->text, kv);
+        transformer_text(t, w->ops, &run->text, run->chunk, kv);
     transformer_run(t, w->ops, x, kv, map, w->unet->config.norm_groups);
     for (int i = 0; run->text.c && i < t->depth; i++)
         w->ops->release(w->ops, &kv[i]);

@@ -72,6 +72,7 @@ struct unet_run {
     struct tensor times_by_step, times_now;
     struct tensor *kv; /* one a transformer block: [1, sum of tokens, 1, 2 channels] */
     int times, kvs;
+    int chunk;              /* what the lengths of all texts are multiples of */
     struct text_span *span; /* up to n a step, steps x n */
     int *spans, *skip;      /* steps: how many spans each has; how many images it leaves out */
 };

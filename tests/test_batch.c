@@ -1,0 +1,422 @@
+/*
+ * A batch: its pictures are those that each job alone would have, what was stopped goes on without
+ * loss or repetition, and what is wrong with one job costs no other.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/fileio.h"
+#include "engine/batch.h"
+#include "engine/idset.h"
+#include "sprite/png.h"
+
+static char folder[] = "/tmp/spritty-batch-XXXXXX";
+static char jobs[200], results[200], out[200];
+
+static int set_up(void **state)
+{
+    (void)state;
+    if (!mkdtemp(folder))
+        return -1;
+    setenv("XDG_CONFIG_HOME", folder, 1);
+    setenv("XDG_DATA_HOME", folder, 1);
+    snprintf(jobs, sizeof jobs, "%s/jobs.jsonl", folder);
+    snprintf(results, sizeof results, "%s/results.jsonl", folder);
+    snprintf(out, sizeof out, "%s/out", folder);
+    struct err e;
+    return file_make_folders(out, &e);
+}
+
+static int tear_down(void **state)
+{
+    char command[100];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf %s", folder);
+    return system(command);
+}
+
+static int clear(void **state)
+{
+    char command[300];
+    (void)state;
+    snprintf(command, sizeof command, "rm -rf %s/* && mkdir %s", folder, out);
+    return system(command);
+}
+
+static void put(const char *path, const char *text)
+{
+    struct err e = {""};
+    if (file_write_atomic(path, text, strlen(text), &e))
+        fail_msg("%s", e.text);
+}
+
+static char *get(const char *path)
+{
+    struct err e = {""};
+    size_t size;
+    char *text = file_read(path, 1 << 24, &size, &e);
+    if (!text)
+        fail_msg("%s", e.text);
+    return text;
+}
+
+static int count(const char *text, const char *what)
+{
+    int n = 0;
+    for (; (text = strstr(text, what)); text++)
+        n++;
+    return n;
+}
+
+/* ---- jobs without a model ---- */
+
+static char told[2000];
+
+static void tell(void *user, const char *why)
+{
+    (void)user;
+    strncat(told, why, sizeof told - strlen(told) - 2);
+    strcat(told, "\n");
+}
+
+/* What is to be made, "id@line" each; wrong ones "!line". */
+static void list(int shard, int shards, char text[2000])
+{
+    struct err e = {""};
+    struct settings flags = {0};
+    assert_int_equal(settings_set(&flags, "steps", "1", &e), 0);
+    struct results *r = results_open(results, out, &e);
+    assert_non_null(r);
+    struct batch_jobs_options o = {jobs, &flags, "pixel", shard, shards, r};
+    told[0] = text[0] = '\0';
+    struct batch_jobs *b = batch_jobs_open(&o, tell, NULL, &e);
+    if (!b)
+        fail_msg("%s", e.text);
+    struct batch_job j;
+    for (int rc; (rc = batch_jobs_next(b, &j, &e)) != 0;) {
+        size_t n = strlen(text);
+        assert_int_not_equal(rc, -2);
+        snprintf(text + n, 2000 - n, rc == 1 ? "%s%s@%ld" : "%s!%s%ld", n ? " " : "",
+                 rc == 1 ? j.id : "", j.line);
+        if (rc == 1) {
+            assert_string_equal(j.text.preset, "pixel");
+            assert_true(settings_has(&j.text.settings, "steps"));
+            job_text_free(&j.text);
+        }
+    }
+    batch_jobs_close(b);
+    results_close(r);
+    settings_free(&flags);
+}
+
+static void order_and_shards(void **state)
+{
+    char text[2000];
+    (void)state;
+    put(jobs, "{\"id\":\"a\",\"prompt\":\"x\"}\n"
+              "{\"id\":\"b\",\"prompt\":\"x\",\"model\":\"other\"}\n"
+              "{\"id\":\"c\",\"prompt\":\"y\",\"cfg\":2}\n"
+              "{\"prompt\":1}\n"
+              "{\"id\":\"d\",\"prompt\":\"z\",\"model\":\"other\"}\n"
+              "{\"id\":\"a\",\"prompt\":\"x\"}\n"
+              "{\"id\":\"e\",\"prompt\":\"w\",\"negative\":\"v\",\"seed\":4,\"colors\":\"8\"}\n");
+    list(0, 0, text); /* by model, then by what goes together */
+    assert_string_equal(text, "a@1 e@7 c@3 b@2 d@5 !4 !6");
+    assert_non_null(strstr(told, "jobs.jsonl:4: prompt cannot be that number"));
+    assert_non_null(strstr(told, "jobs.jsonl:6: id 'a' is that of line 1"));
+    list(1, 3, text);
+    assert_string_equal(text, "a@1 e@7 !4");
+    list(2, 3, text);
+    assert_string_equal(text, "b@2 d@5");
+    list(3, 3, text);
+    assert_string_equal(text, "c@3 a@6"); /* it cannot know of the first a */
+    /* Jobs that read the same are several, each with a name of its own that stays. */
+    put(jobs, "{\"prompt\":\"x\"}\n{\"prompt\":\"x\"}\n");
+    list(0, 0, text);
+    char again[2000];
+    list(0, 0, again);
+    assert_string_equal(text, again);
+    assert_int_equal(strlen(text), 16 + 2 + 1 + 16 + 2 + 2);
+    assert_memory_equal(text, text + 19, 16);
+    assert_string_equal(text + 35, "-2@2");
+}
+
+static void add(struct results *r, const char *id, const char *job, char *file, const char *why)
+{
+    struct err e = {""};
+    static char sha[1][65] = {"00"};
+    struct result l = {.id = id, .job = job, .line = 1, .error = why, .sha256 = sha};
+    l.files = &file;
+    l.count = 1;
+    if (results_add(r, &l, &e))
+        fail_msg("%s", e.text);
+}
+
+static void lines_of_results(void **state)
+{
+    struct err e = {""};
+    char there[300], gone[300], *text;
+    char a[65], b[65], c[65];
+    (void)state;
+    memset(a, 'a', 64), memset(b, 'b', 64), memset(c, 'c', 64);
+    a[64] = b[64] = c[64] = '\0';
+    snprintf(there, sizeof there, "%s/there.png", out);
+    snprintf(gone, sizeof gone, "%s/gone.png", out);
+    put(there, "x");
+    struct results *r = results_open(results, out, &e);
+    assert_non_null(r);
+    assert_null(results_open(results, out, &e)); /* one process at a time */
+    assert_non_null(strstr(e.text, "another spritty batch is writing"));
+    assert_int_equal(results_start(r, &e), 0);
+    add(r, "a", a, there, NULL);
+    add(r, "b", b, gone, NULL);
+    add(r, "c", c, NULL, "why \"not\"\n");
+    results_close(r);
+    text = get(results);
+    assert_int_equal(count(text, "\n"), 3);
+    assert_non_null(strstr(text, "\"error\": \"why \\\"not\\\"\\n\""));
+    free(text);
+
+    /* A cut line, a failure and a line without its file go; the job is done, and may be changed. */
+    FILE *f = fopen(results, "a");
+    fputs("{\"id\": \"d\", \"stat", f);
+    fclose(f);
+    r = results_open(results, out, &e);
+    assert_non_null(r);
+    assert_true(results_has(r, a) && !results_has(r, b) && !results_has(r, c));
+    assert_int_equal(results_start(r, &e), 0);
+    assert_null(results_open(results, out, &e)); /* the new file is locked as well */
+    add(r, "b", b, there, NULL);
+    results_close(r);
+    text = get(results);
+    assert_int_equal(count(text, "\n"), 2);
+    assert_int_equal(count(text, "\"status\": \"done\""), 2);
+    free(text);
+    r = results_open(results, out, &e);
+    results_forget(r, "a");
+    assert_true(!results_has(r, a) && results_has(r, b));
+    assert_int_equal(results_start(r, &e), 0);
+    results_close(r);
+    put(results, "[1]\n");
+    assert_null(results_open(results, out, &e));
+    assert_non_null(strstr(e.text, "results.jsonl:1: no line of results"));
+}
+
+static void sets(void **state)
+{
+    struct idset s = {0};
+    char text[20];
+    bool added;
+    (void)state;
+    for (int round = 0; round < 2; round++)
+        for (int i = 0; i < 5000; i++) {
+            snprintf(text, sizeof text, "%d", i);
+            long *v = idset_put(&s, idset_key(text), i, &added);
+            assert_true(v && *v == i && added == (round == 0));
+        }
+    assert_null(idset_find(&s, idset_key("x")));
+    idset_free(&s);
+}
+
+/* ---- with one ---- */
+
+struct seen {
+    atomic_bool stop;
+    long stop_after; /* jobs; 0: never */
+    char failures[4000];
+};
+
+static void on_failure(void *user, const char *id, long line, const char *why)
+{
+    struct seen *s = user;
+    size_t n = strlen(s->failures);
+    snprintf(s->failures + n, sizeof s->failures - n, "%ld %s: %s\n", line, id, why);
+}
+
+static void on_progress(void *user, const struct batch_state *b)
+{
+    struct seen *s = user;
+    if (s->stop_after && b->done + b->failed >= s->stop_after)
+        atomic_store(&s->stop, true);
+}
+
+static struct batch_state run(struct seen *s, int at_once)
+{
+    static const char *const values[][2] = {
+        {"model", "tests/golden/small_a"}, {"size", "64"}, {"steps", "2"}, {"raw", "yes"}};
+    struct settings flags = {0};
+    struct err e = {""};
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(settings_set(&flags, values[i][0], values[i][1], &e), 0);
+    struct batch_options o = {.path = jobs,
+                              .folder = out,
+                              .results = results,
+                              .flags = &flags,
+                              .devices = "cpu",
+                              .threads = 2,
+                              .at_once = at_once,
+                              .stop = &s->stop,
+                              .user = s,
+                              .failed = on_failure,
+                              .progress = on_progress};
+    struct batch_state b;
+    if (batch_run(&o, &b, &e))
+        fail_msg("%s", e.text);
+    settings_free(&flags);
+    return b;
+}
+
+/* A file of jobs that go together in fives, with each kind of noise. */
+static int many_jobs(void)
+{
+    static const char *const kinds[] = {
+        "\"sampler\":\"euler\"", "\"sampler\":\"dpmpp_2m_sde\"",
+        "\"sampler\":\"euler_ancestral\",\"compat\":\"a1111\"",
+        "\"sampler\":\"euler_ancestral\",\"compat\":\"diffusers\",\"batch\":2"};
+    char text[4000] = "";
+    for (int i = 0; i < 20; i++) {
+        size_t n = strlen(text);
+        snprintf(text + n, sizeof text - n,
+                 "{\"id\":\"s%02d\",\"prompt\":\"a (cat:1.2) %d\",\"negative\":\"dog\",\"seed\":%d,"
+                 "%s}\n",
+                 i, i % 3, 100 + i, kinds[i % 4]);
+    }
+    put(jobs, text);
+    return 20;
+}
+
+static void save_pixels(const char *name, struct png_file *f)
+{
+    struct err e = {""};
+    char path[300];
+    snprintf(path, sizeof path, "%s/%s", out, name);
+    if (png_load(path, true, f, &e))
+        fail_msg("%s", e.text);
+}
+
+/* Every picture of five at once is, byte for byte, the one of its job alone. */
+static void pictures_do_not_depend_on_their_company(void **state)
+{
+    struct seen s = {.stop_after = 0};
+    struct png_file one[25], other;
+    char name[30];
+    int n = many_jobs(), k = 0, differ = 0;
+    for (int at_once = 1; at_once <= 16; at_once += 15) {
+        struct batch_state b = run(&s, at_once);
+        assert_int_equal(b.done, n);
+        assert_int_equal(b.failed, 0);
+        k = 0;
+        for (int i = 0; i < n; i++)
+            for (int image = 0; image < (i % 4 == 3 ? 2 : 1); image++, k++) {
+                snprintf(name, sizeof name, i % 4 == 3 ? "s%02d-%d.png" : "s%02d.png", i, image);
+                save_pixels(name, at_once == 1 ? &one[k] : &other);
+                if (at_once == 1)
+                    continue;
+                int before = differ;
+                size_t size = (size_t)other.width * (size_t)other.height * 4;
+                for (size_t p = 0; p < size; p++)
+                    differ += one[k].rgba[p] != other.rgba[p];
+                if (differ != before)
+                    print_message("%s: %d\n", name, differ - before);
+                png_file_free(&other);
+                png_file_free(&one[k]);
+            }
+        clear(state);
+        many_jobs();
+    }
+    print_message("%d pictures, %d bytes differ\n", k, differ);
+    assert_int_equal(k, 25);
+    assert_int_equal(differ, 0);
+}
+
+static void what_was_stopped_goes_on(void **state)
+{
+    struct seen s = {.stop_after = 3};
+    int n = many_jobs();
+    char id[30];
+    (void)state;
+    struct batch_state b = run(&s, 4);
+    assert_true(b.done >= 3 && b.done < n);
+    char *text = get(results);
+    assert_int_equal(count(text, "\n"), b.done);
+    free(text);
+    struct seen again = {.stop_after = 0};
+    struct batch_state c = run(&again, 4);
+    assert_int_equal(c.already, b.done);
+    assert_int_equal(c.done, n - b.done);
+    text = get(results);
+    assert_int_equal(count(text, "\n"), n);
+    for (int i = 0; i < n; i++) {
+        snprintf(id, sizeof id, "\"id\": \"s%02d\"", i);
+        assert_int_equal(count(text, id), 1);
+    }
+    free(text);
+    struct batch_state d = run(&again, 4);
+    assert_true(d.already == n && d.done == 0 && d.load_ms == 0);
+}
+
+/* Mistakes of every kind among jobs that are right; a picture over the limit, though it is there.
+ */
+static void one_job_costs_no_other(void **state)
+{
+    struct seen s = {.stop_after = 0};
+    char large[300], text[1000];
+    (void)state;
+    snprintf(large, sizeof large, "%s/large.png", folder);
+    put(large, "x");
+    assert_int_equal(truncate(large, (64 << 20) + 1), 0);
+    snprintf(text, sizeof text, "%s",
+             "{\"id\":\"a\",\"prompt\":\"x\"}\n"
+             "{\"id\":\"b\",\"prompt\":\"x\",\"image\":\"large.png\"}\n"
+             "{\"id\":\"c\",\"prompt\":\"x\",\"image\":\"none.png\"}\n"
+             "{\"id\":\"d\",\"prompt\":\"x\",\"size\":72}\n"
+             "{\"id\":\"e\",\"prompt\":\"x\",\"preset\":\"none\"}\n"
+             "{\"id\":\"f\",\"prompt\":\"y\",\"output\":\"a.png\"}\n"
+             "{\"id\":\"g\",\"prompt\":\"y\",\"output\":\"sub/g\"}\n"
+             "{\"id\":\"h\",\"prompt\":\"y\",\"steps\":\"many\"}\n"
+             "{\"id\":\"i\",\"prompt\":\"y\",\"model\":\"no/model\"}\n"
+             "{\"id\":\"j\",\"prompt\":\"y\",\"device\":\"cuda:7\"}\n");
+    put(jobs, text);
+    struct batch_state b = run(&s, 0);
+    print_message("%s", s.failures);
+    static const char *const why[] = {"2 b: image ",
+                                      "has 64 MiB",
+                                      "3 c: cannot read",
+                                      "5 e: there is no preset 'none'",
+                                      "6 f: the job of line 1 writes ",
+                                      "8 : ",
+                                      "jobs.jsonl:8: steps: 'many'",
+                                      "9 i: there is no model"};
+    for (size_t i = 0; i < sizeof why / sizeof *why; i++)
+        if (!strstr(s.failures, why[i]))
+            fail_msg("no '%s'", why[i]);
+    assert_int_equal(b.done + b.failed, 10);
+    assert_int_equal(b.failed, count(s.failures, "\n"));
+    snprintf(text, sizeof text, "%s/sub/g", out);
+    assert_int_equal(access(text, F_OK), 0);
+    char *all = get(results);
+    assert_int_equal(count(all, "\n"), 10);
+    assert_int_equal(count(all, "\"status\": \"failed\""), b.failed);
+    free(all);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(order_and_shards, clear),
+        cmocka_unit_test_setup(lines_of_results, clear),
+        cmocka_unit_test(sets),
+        cmocka_unit_test_setup(pictures_do_not_depend_on_their_company, clear),
+        cmocka_unit_test_setup(what_was_stopped_goes_on, clear),
+        cmocka_unit_test_setup(one_job_costs_no_other, clear),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
