@@ -49,6 +49,11 @@ int device_memory(int index, size_t *bytes_free, size_t *bytes_total)
     return cudaMemGetInfo(bytes_free, bytes_total) == cudaSuccess ? 0 : -1;
 }
 
+bool device_is_full(int code)
+{
+    return code == cudaErrorMemoryAllocation;
+}
+
 const char *device_error(int code)
 {
     return cudaGetErrorString((cudaError_t)code);

@@ -32,6 +32,7 @@ int device_memory(int index, size_t *bytes_free, size_t *bytes_total);
 
 /* Never NULL. */
 const char *device_error(int code);
+bool device_is_full(int code); /* the error says that there is no memory */
 
 int stream_open(void **stream);
 void stream_close(void *stream); /* NULL: nothing */

@@ -22,6 +22,7 @@ bool gpu_ok(struct gpu *g, int rc, const char *what)
 {
     if (rc != 0 && !g->failed) {
         err_set(&g->err, "CUDA, %s: %s", what, device_error(rc));
+        err_blame(&g->err, device_is_full(rc) ? ERR_UNFIT : ERR_DEVICE);
         g->failed = true;
     }
     return rc == 0;
@@ -100,6 +101,7 @@ static struct tensor alloc_as(struct ops *o, enum dtype dtype, int n, int h, int
     }
     if (!t.data && !g->failed) {
         err_set(&g->err, "no memory on the GPU: activations; ask for a smaller image or batch");
+        err_blame(&g->err, ERR_UNFIT);
         g->failed = true;
     }
     return t;
@@ -377,7 +379,7 @@ static int sync_all(struct ops *o, struct err *err)
     if (!g->failed)
         return 0;
     g->failed = false;
-    return err_set(err, "%s", g->err.text);
+    return err_pass(err, &g->err);
 }
 
 static size_t device_now(const struct gpu *g)

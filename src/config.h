@@ -21,8 +21,8 @@ enum { SETTINGS_MAX = 128 };
 
 struct settings {
     bool said[SETTINGS_MAX]; /* has the key of row i a value? */
-    char *model, *tokenizer, *lora, *prompt, *negative, *sampler, *scheduler, *device, *precision,
-        *memory;
+    char *model, *tokenizer, *lora, *prompt, *negative, *sampler, *scheduler, *device, *policy,
+        *precision, *memory;
     char *sigmas, *compat, *rng, *output;
     char *image, *mask, *mask_content, *fit, *backdrop, *hires_upscale, *refiner, *tiling, *vae;
     int steps, max_steps, batch, threads, width, height;

@@ -11,6 +11,7 @@
 
 #include "base/suggest.h"
 #include "config.h"
+#include "devices.h"
 #include "sdxl/pipeline.h"
 #include "sdxl/conditioning.h"
 #include "sdxl/sampler.h"
@@ -31,7 +32,8 @@ static const char *from_list(const char *const *list, int count, int i)
         return from_list(list, (int)(sizeof list / sizeof *list), i);                              \
     }
 
-CHOICES(device_choice, "auto", "cpu", "cuda", "ref")
+CHOICES(device_choice, "auto", "cpu", "cpu*2", "cuda", "cuda:all", "ref")
+CHOICES(policy_choice, "least_busy", "round_robin", "random")
 CHOICES(precision_choice, "auto", "fp32", "bf16", "fp16", "fp8")
 CHOICES(tf32_choice, "off", "on")
 CHOICES(fit_choice, "crop", "stretch", "pad")
@@ -131,14 +133,16 @@ static const struct settings_key table[] = {
      GROUP_GUIDANCE, "told crop", PICK_NONE},
     {"target-size", KEY_SIZE, AT(target_size), 1, 16384, NULL,
      "size after the crop, that the model is told", GROUP_GUIDANCE, "told target", PICK_NONE},
-    {"device", KEY_CHOICE, AT(device), 0, 0, device_choice, "what computes", GROUP_MACHINE,
-     "device", PICK_NONE},
+    {"device", KEY_CHOICE, AT(device), 0, 0, device_choice,
+     "what computes; several with commas, cpu*2, cuda:all", GROUP_MACHINE, "device", PICK_NONE},
     {"precision", KEY_CHOICE, AT(precision), 0, 0, precision_choice, "number format", GROUP_MACHINE,
      "precision", PICK_NONE},
     {"memory", KEY_CHOICE, AT(memory), 0, 0, memory_name, "trade memory for speed", GROUP_MACHINE,
      "memory", PICK_NONE},
     {"threads", KEY_INT, AT(threads), 0, 1024, NULL, "CPU threads; 0 is one a core", GROUP_MACHINE,
      "threads", PICK_NONE},
+    {"policy", KEY_CHOICE, AT(policy), 0, 0, policy_choice, "which of several devices gets a job",
+     GROUP_MACHINE, "policy", PICK_NONE},
     {"max-steps", KEY_INT, AT(max_steps), 0, MAX_STEPS, NULL,
      "never more steps than these, whatever is asked; 0: any", GROUP_MACHINE, "most steps",
      PICK_NONE},
@@ -270,12 +274,8 @@ static int put_text(char **to, const char *value, struct err *e)
     return 0;
 }
 
-/* "cuda:1" names a device as well. */
 static bool is_choice(const struct settings_key *k, const char *value)
 {
-    size_t digits = !strncmp(value, "cuda:", 5) ? strspn(value + 5, "0123456789") : 0;
-    if (k->choice == device_choice && digits > 0 && digits < 4 && !value[5 + digits])
-        return true;
     for (int i = 0; k->choice(i); i++)
         if (!strcmp(k->choice(i), value))
             return true;
@@ -290,6 +290,9 @@ static int set_choice(char **to, const struct settings_key *k, const char *value
         value = sampler_name(sampler_by_name(value));
     if (k->choice == schedule_name && schedule_by_name(value) >= 0)
         value = schedule_name(schedule_by_name(value));
+    struct device_item devices[DEVICES_MAX]; /* its choices are but examples */
+    if (k->choice == device_choice)
+        return devices_parse(value, devices, e) < 0 ? -1 : put_text(to, value, e);
     if (is_choice(k, value))
         return put_text(to, value, e);
     for (int i = 0; k->choice(i); i++) {

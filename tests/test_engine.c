@@ -186,7 +186,7 @@ static enum job_state state_of(struct store *s, int64_t id)
 static void one_job_from_end_to_end(void **state)
 {
     (void)state;
-    static const char letters[] = "LRBSKPIXMDFC"; /* by kind */
+    static const char letters[] = "LRBSKPIXMADFC"; /* by kind */
     struct engine *x = start_engine();
     struct store *s = open_store();
     char order[100] = "", stages[200] = "";

@@ -59,8 +59,9 @@ static void trim_partial(char *s, size_t cap, size_t wanted)
 
 static void format_into(struct err *e, const char *fmt, va_list ap)
 {
-    int n = vsnprintf(e->text, sizeof e->text, fmt, ap);
-    trim_partial(e->text, sizeof e->text, n < 0 ? 0 : (size_t)n);
+    size_t room = sizeof e->text - 1;
+    int n = vsnprintf(e->text, room, fmt, ap);
+    trim_partial(e->text, room, n < 0 ? 0 : (size_t)n);
     text_sanitize(e->text);
 }
 
@@ -71,7 +72,22 @@ int err_set(struct err *e, const char *fmt, ...)
         va_start(ap, fmt);
         format_into(e, fmt, ap);
         va_end(ap);
+        err_blame(e, ERR_PLAIN);
     }
+    return -1;
+}
+
+int err_blame(struct err *e, enum err_kind kind)
+{
+    if (e)
+        e->text[sizeof e->text - 1] = (char)kind;
+    return -1;
+}
+
+int err_pass(struct err *e, const struct err *from)
+{
+    if (e)
+        *e = *from;
     return -1;
 }
 
@@ -84,6 +100,7 @@ int err_prefix(struct err *e, const char *fmt, ...)
         format_into(&prefix, fmt, ap);
         va_end(ap);
         err_set(e, "%.200s: %.300s", prefix.text, old.text);
+        err_blame(e, err_kind(&old));
     }
     return -1;
 }

@@ -9,14 +9,32 @@
 #ifndef SPRITTY_ERR_H
 #define SPRITTY_ERR_H
 
+/* Whose fault it is, for who has several devices to choose from. */
+enum err_kind {
+    ERR_PLAIN,  /* what was asked for cannot be done */
+    ERR_UNFIT,  /* not by this device: no room for it, or not in this precision */
+    ERR_DEVICE, /* this device does not work */
+};
+
+/* {""} is no error. The last byte, which no text reaches, is the kind. */
 struct err {
     char text[512];
 };
 
-/* Formats the text (cut at 511 bytes on a UTF-8 boundary, control characters become '?').
+/* Formats the text (cut at 510 bytes on a UTF-8 boundary, control characters become '?').
  * A text that is already there is overwritten. `e` may be NULL. Always returns -1, so that `return
  * err_set(...)` works. */
 int err_set(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whose fault the text is; err_set's are plain. */
+static inline enum err_kind err_kind(const struct err *e)
+{
+    return (enum err_kind)e->text[sizeof e->text - 1];
+}
+/* Returns -1. */
+int err_blame(struct err *e, enum err_kind kind);
+/* The same error once more. Returns -1. */
+int err_pass(struct err *e, const struct err *from);
 
 /* Puts "prefix: " in front of the text, for context that the callee does not know. Returns -1. */
 int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -31,6 +31,10 @@ void command_free(struct command *c)
         return;
     free(c->words);
     free(c->preset);
+    for (int i = 0; i < c->file_count; i++)
+        free(c->files[i]);
+    free(c->files);
+    event_free(c->end);
     settings_free(&c->settings);
     free(c);
 }
@@ -50,6 +54,7 @@ void event_free(struct event *v)
     image_free(v->image);
     image_free(v->raw);
     token_counter_release(v->tokens);
+    command_free(v->again);
     free(v->step_ms);
     free(v->profile);
     free(v->memory);
@@ -123,12 +128,17 @@ static void forget_cancelled(struct engine *x, int64_t job)
 
 /* ---- the thread ---- */
 
-static void obey(struct engine *x, const struct command *c)
+static void obey(struct engine *x, struct command *c)
 {
+    bool given = false;
     if (c->kind == COMMAND_OPEN)
         work_open(x, c);
     else if (c->kind == COMMAND_RUN)
-        work_run(x, c);
+        given = work_run(x, c);
+    else if (c->kind == COMMAND_END)
+        work_end(x, c);
+    if (!given)
+        command_free(c);
 }
 
 static void *engine_main(void *user)
@@ -143,7 +153,6 @@ static void *engine_main(void *user)
             continue;
         }
         obey(x, c);
-        command_free(c);
     }
     model_close(x);
     store_close(x->store);
@@ -185,7 +194,14 @@ static void engine_free(struct engine *x)
     ring_free(x->events, drop_event);
     free(x->store_path);
     free(x->folder);
+    free(x->device);
     free(x);
+}
+
+static bool copy(char **to, const char *text)
+{
+    *to = text ? strdup(text) : NULL;
+    return *to || !text;
 }
 
 struct engine *engine_start(const struct engine_options *o, struct err *e)
@@ -197,10 +213,12 @@ struct engine *engine_start(const struct engine_options *o, struct err *e)
     }
     x->threads = o->threads;
     x->nice = o->nice;
-    x->store_path = strdup(o->store);
-    x->folder = strdup(o->folder);
+    x->gives_back = o->gives_back;
+    x->fault = o->fault;
+    x->fault_user = o->fault_user;
     x->farewell = command_new(COMMAND_QUIT);
-    if (!x->store_path || !x->folder || !x->farewell)
+    if (!copy(&x->store_path, o->store) || !copy(&x->folder, o->folder) ||
+        !copy(&x->device, o->device) || !x->farewell)
         err_set(e, "out of memory");
     else if ((x->commands = ring_new(COMMANDS, e)) && (x->events = ring_new(EVENTS, e))) {
         int rc = start_thread(x);

@@ -32,18 +32,26 @@ struct memory_map;
 enum command_kind {
     COMMAND_OPEN, /* open the model of `settings`, so that the first job need not wait */
     COMMAND_RUN,  /* make job `job` */
+    COMMAND_END,  /* the pool's: the job ended as `end` says; write its row, then send that event */
     COMMAND_QUIT, /* ends the thread at once, whatever waits; what runs is queued again */
 };
 
+struct event;
+
 struct command {
     enum command_kind kind;
-    int64_t job;              /* the row in the store */
+    int64_t job;              /* the row in the store; without a store, a number of the caller's */
     char *words, *preset;     /* the prompt as typed; a preset's name or NULL */
     struct settings settings; /* what the user said: goes over the preset's values */
     bool profile;             /* time every operation (EVENT_PROFILE follows) */
+    char **files;             /* where sprite i of the batch goes; NULL: to the engine's folder */
+    int file_count;
+    int first, count;  /* images of the batch that are to be made; count 0: all */
+    bool part;         /* of a job that others share: its end is not the row's */
+    struct event *end; /* COMMAND_END */
 };
 
-/* All fields zero but kind; texts are copied by the caller into malloc'd memory. */
+/* All fields zero but kind; texts and `files` are the caller's malloc'd copies, given away. */
 struct command *command_new(enum command_kind);
 void command_free(struct command *);
 
@@ -58,6 +66,8 @@ enum event_kind {
     EVENT_SPRITE,    /* one finished sprite is on disk and in the store: sprite, text is its path */
     EVENT_PROFILE,   /* the slowest operations: profile */
     EVENT_MEMORY,    /* what the job will have in memory at its peak, by the forecast: memory */
+    EVENT_ASIDE,     /* the pool's: a device does not work or could not do the job, which goes to
+                      * another one; text says which and why */
     EVENT_DONE,      /* times and bytes of the whole job */
     EVENT_FAILED,    /* text says why */
     EVENT_CANCELLED, /* nothing of the job was kept but finished sprites */
@@ -82,7 +92,8 @@ struct profile_row {
 struct event {
     enum event_kind kind;
     int64_t job;
-    double at_ms; /* monotonic clock, when it happened */
+    double at_ms;     /* monotonic clock, when it happened */
+    int device_index; /* in a pool: which of its devices; -1: none, the pool itself */
     char stage[12];
     int step, steps;
     double ms;
@@ -96,24 +107,34 @@ struct event {
     int cell;            /* ... and how many of its pixels the model makes one of, or 0 */
     struct {
         double load, text, sample, decode, finish, save, total;
-    } times;         /* EVENT_DONE, milliseconds */
-    double *step_ms; /* EVENT_DONE: `steps` of them */
-    char *text;      /* or NULL; safe to print. EVENT_DONE: notes for the user, a line each */
+        double lora, encode, refine, hires; /* of which text has encode, sample the others */
+    } times;                                /* EVENT_DONE, milliseconds */
+    double *step_ms;                        /* EVENT_DONE: `steps` of them */
+    char *text; /* or NULL; safe to print. EVENT_DONE: notes for the user, a line each */
     char device[16], precision[8];
     struct token_counter *tokens; /* EVENT_READY: of the model; hold with token_counter_hold */
     struct profile_row *profile;  /* EVENT_PROFILE: `profile_rows` of them, slowest first */
     int profile_rows;
-    struct memory_map *memory; /* EVENT_MEMORY: weights, peak and stages (memory_map.h) */
+    struct memory_map *memory;     /* EVENT_MEMORY: weights, peak and stages (memory_map.h) */
+    enum err_kind kind_of_failure; /* EVENT_FAILED */
+    struct command *again; /* EVENT_FAILED: the command back, for another device (gives_back) */
 };
 
 void event_free(struct event *);
 
 struct engine_options {
-    const char *store;  /* path of the database; the thread opens it for itself */
-    const char *folder; /* where finished sprites go; exists */
-    int threads;        /* 0: all cores */
-    int nice;           /* added to the priority value of the engine's threads, so that the
-                         * terminal's thread is served first */
+    const char *store;  /* path of the database; the thread opens it for itself. NULL: there is no
+                         * database, jobs have no rows and EVENT_SPRITE says 0 */
+    const char *folder; /* where finished sprites go; exists. NULL: commands say `files` */
+    const char *device; /* what computes, whatever the jobs say; NULL: what they say */
+    bool gives_back;    /* a job that failed by the device's fault is not failed: its row is queued
+                         * again and its command is in the event */
+    /* Tests: asked at each step of each stage; nonzero, with err, is a failure of the device. */
+    int (*fault)(void *user, const struct command *, const char *stage, int step, struct err *);
+    void *fault_user;
+    int threads; /* 0: all cores */
+    int nice;    /* added to the priority value of the engine's threads, so that the
+                  * terminal's thread is served first */
 };
 
 /* Starts the thread. Strings are copied. NULL and err on failure. */

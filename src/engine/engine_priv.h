@@ -26,7 +26,10 @@ struct open_model {
 struct engine {
     struct ring *commands, *events;
     pthread_t thread;
-    char *store_path, *folder;
+    char *store_path, *folder, *device; /* or NULL */
+    bool gives_back;
+    int (*fault)(void *user, const struct command *, const char *stage, int step, struct err *);
+    void *fault_user;
     int threads, nice;
     struct command *farewell; /* made at the start, so that stopping needs no memory */
     atomic_bool quit, finish_previews;
@@ -62,7 +65,9 @@ void model_close(struct engine *);
 
 /* ---- work.c ---- */
 
-void work_open(struct engine *, const struct command *);
-void work_run(struct engine *, const struct command *);
+void work_open(struct engine *, struct command *);
+/* True: the command has gone back with an event, and is not to be freed. */
+bool work_run(struct engine *, struct command *);
+void work_end(struct engine *, struct command *);
 
 #endif

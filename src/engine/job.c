@@ -21,6 +21,7 @@ static const char *const fallback[][2] = {
     {"sampler", "euler"},
     {"scheduler", "normal"},
     {"device", "auto"},
+    {"policy", "least_busy"},
     {"precision", "auto"},
     {"memory", "auto"},
     {"threads", "0"},

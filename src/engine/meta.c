@@ -110,7 +110,7 @@ void meta_model_hash(const char *model, char out[11])
     struct sha256 h;
     struct stat st;
     char path[PATH_MAX + 64], hex[65];
-    static char block[1 << 16];
+    char block[1 << 14];
     FILE *f = NULL;
     out[0] = '\0';
     for (int i = 0; i < 3 && !f; i++) {

@@ -18,7 +18,7 @@
 
 struct work {
     struct engine *engine;
-    const struct command *command;
+    struct command *command;
     int64_t id;
     struct job job;
     struct gen_hooks hooks;
@@ -27,14 +27,17 @@ struct work {
     struct job_times times;
     double began;
     char stage[12];
-    bool loads;     /* this job opens its model */
-    char *settings; /* of the command, as the database has them */
+    bool loads;       /* this job opens its model */
+    char *settings;   /* of the command, as the database has them */
+    struct err fault; /* of the device, by a test's will; "" none */
 };
 
 /* ---- progress ---- */
 
 static bool is_stopped(struct work *w)
 {
+    if (*w->fault.text)
+        return false;
     return atomic_load(&w->engine->quit) || is_cancelled(w->engine, w->id);
 }
 
@@ -86,6 +89,9 @@ static bool on_step(void *user, const struct gen_progress *p)
     }
     if (p->step > 0 && stage_samples(p->stage))
         tell_step(w, p);
+    struct engine *x = w->engine;
+    if (x->fault && x->fault(x->fault_user, w->command, p->stage, p->step, &w->fault))
+        return false;
     return !is_stopped(w);
 }
 
@@ -174,7 +180,7 @@ static int64_t row_of(struct work *w, const char *path)
     struct store_sprite *list = NULL;
     struct err e;
     int64_t id = 0;
-    int n = store_job_sprites(w->engine->store, w->id, &list, &e);
+    int n = w->engine->store ? store_job_sprites(w->engine->store, w->id, &list, &e) : 0;
     for (int i = 0; i < n && !id; i++)
         if (!strcmp(list[i].path, path))
             id = list[i].id;
@@ -183,10 +189,11 @@ static int64_t row_of(struct work *w, const char *path)
     return id;
 }
 
-static int add_row(struct work *w, int index, char *path, int64_t *id, struct err *e)
+static int add_row(struct work *w, int i, char *path, int64_t *id, struct err *e)
 {
     const struct gen_params *g = &w->job.params;
-    const struct image *image = w->images[index];
+    const struct image *image = w->images[i];
+    int index = g->first + i;
     struct store_sprite s = {
         .job = w->id,
         .index = index,
@@ -211,34 +218,46 @@ static int add_row(struct work *w, int index, char *path, int64_t *id, struct er
         .tags = "",
     };
     *id = row_of(w, path);
-    if (*id == 0 && store_add_sprite(w->engine->store, &s, e) < 0)
+    if (*id == 0 && w->engine->store && store_add_sprite(w->engine->store, &s, e) < 0)
         return err_prefix(e, "the sprite is in %s, but the database does not take it", path);
     *id = *id ? *id : s.id;
     return 0;
 }
 
-/* File, row, event: in this order. */
-static int save_one(struct work *w, int index, struct err *e)
+/* Where a sprite of the batch goes (malloc'd). */
+static char *path_of(const struct work *w, int index)
 {
+    const struct command *c = w->command;
+    char *path = NULL;
+    if (index < c->file_count)
+        return strdup(c->files[index]);
+    int n = asprintf(&path, "%s/sprite-%" PRId64 "-%d-%" PRIu64 ".png",
+                     w->engine->folder ? w->engine->folder : ".", w->id, index, w->job.params.seed);
+    return n < 0 ? NULL : path;
+}
+
+/* File, row, event: in this order. i: among those that this run made. */
+static int save_one(struct work *w, int i, struct err *e)
+{
+    int index = w->job.params.first + i;
     const struct origin origin = {&w->job, w->engine->model.pipeline, &w->result,
                                   w->engine->model.hash, index};
-    char *path = NULL;
+    char *path = path_of(w, index);
     int64_t row = 0;
-    if (asprintf(&path, "%s/sprite-%" PRId64 "-%d-%" PRIu64 ".png", w->engine->folder, w->id, index,
-                 w->job.params.seed) < 0)
+    if (!path)
         return err_set(e, "out of memory");
-    int rc = sprite_save(path, w->images[index], &origin, e);
+    int rc = sprite_save(path, w->images[i], &origin, e);
     if (rc == 0)
-        rc = add_row(w, index, path, &row, e);
+        rc = add_row(w, i, path, &row, e);
     struct event *v = rc == 0 ? event_of_job(w, EVENT_SPRITE) : NULL;
     if (v) {
         v->sprite = row;
         v->index = index;
-        v->width = w->images[index]->width;
-        v->height = w->images[index]->height;
-        v->image = w->images[index];
-        w->images[index] = NULL;
-        v->raw = w->job.finishing.wanted ? sprite_raw(&w->result, index) : NULL;
+        v->width = w->images[i]->width;
+        v->height = w->images[i]->height;
+        v->image = w->images[i];
+        w->images[i] = NULL;
+        v->raw = w->job.finishing.wanted ? sprite_raw(&w->result, i) : NULL;
         v->cell = w->job.cell;
         v->text = safe_text(path);
         emit(w->engine, v);
@@ -286,6 +305,8 @@ static void tell_profile(struct work *w)
 
 static int finish_row(struct work *w, struct err *e)
 {
+    if (!w->engine->store || w->command->part)
+        return 0;
     const struct gen_times *ms = &w->result.ms;
     struct store_job row = {
         .id = w->id,
@@ -330,6 +351,10 @@ static void tell_done(struct work *w)
     v->times.finish = w->times.finish;
     v->times.save = w->times.save;
     v->times.total = w->times.total;
+    v->times.lora = r->ms.lora;
+    v->times.encode = r->ms.encode;
+    v->times.refine = r->ms.refine;
+    v->times.hires = r->ms.hires;
     v->text = notes_text(w);
     v->step = v->steps = r->ms.nsteps;
     v->ms = mean_step(&r->ms);
@@ -341,36 +366,45 @@ static void tell_done(struct work *w)
     emit(w->engine, v);
 }
 
-static void tell_failed(struct work *w, const char *why)
+/* Returns whether the command went with it. */
+static bool tell_failed(struct work *w, const struct err *why, bool give_back)
 {
     struct event *v = event_new(EVENT_FAILED, w->id);
-    if (v)
-        v->text = safe_text(why);
+    if (!v)
+        return false;
+    v->text = safe_text(why->text);
+    v->kind_of_failure = err_kind(why);
+    v->again = give_back ? w->command : NULL;
     emit(w->engine, v);
+    return give_back;
 }
 
 /* why: NULL when it was cancelled, or the engine quits. The row is told as far as the database
- * lets us; the event is sent in any case. */
-static void end_early(struct work *w, const char *why)
+ * lets us; the event is sent in any case. True: the command went with it. */
+static bool end_early(struct work *w, const struct err *why)
 {
     struct engine *x = w->engine;
-    enum job_state state = why ? JOB_FAILED : is_cancelled(x, w->id) ? JOB_CANCELLED : JOB_QUEUED;
+    bool give_back = why && x->gives_back && err_kind(why) != ERR_PLAIN;
+    enum job_state state = give_back                ? JOB_QUEUED
+                           : why                    ? JOB_FAILED
+                           : is_cancelled(x, w->id) ? JOB_CANCELLED
+                                                    : JOB_QUEUED;
     struct err e;
-    if (x->store)
-        store_set_job_state(x->store, w->id, state, why, &e);
+    if (x->store && (!w->command->part || state == JOB_QUEUED))
+        store_set_job_state(x->store, w->id, state, give_back || !why ? NULL : why->text, &e);
     if (why)
-        tell_failed(w, why);
-    else
-        emit(x, event_new(EVENT_CANCELLED, w->id));
+        return tell_failed(w, why, give_back);
+    emit(x, event_new(EVENT_CANCELLED, w->id));
+    return false;
 }
 
 /* ---- commands ---- */
 
 static int need_store(struct engine *x, struct err *e)
 {
-    if (!x->store)
+    if (!x->store && x->store_path)
         x->store = store_open(x->store_path, e);
-    return x->store ? 0 : -1;
+    return x->store || !x->store_path ? 0 : -1;
 }
 
 static int prepare(struct work *w, struct err *e)
@@ -380,8 +414,18 @@ static int prepare(struct work *w, struct err *e)
         return -1;
     if (w->job.options.threads == 0)
         w->job.options.threads = w->engine->threads;
+    if (w->engine->device)
+        w->job.options.device = w->engine->device;
     w->job.params.profile = c->profile ? PROFILE_CALLS : 0;
+    w->job.params.first = c->first;
+    w->job.params.count = c->count;
     return 0;
+}
+
+static int set_running(struct work *w, struct err *e)
+{
+    struct store *s = w->engine->store;
+    return s ? store_set_job_state(s, w->id, JOB_RUNNING, NULL, e) : 0;
 }
 
 static int need_model(struct work *w, struct err *e)
@@ -395,8 +439,7 @@ static int need_model(struct work *w, struct err *e)
 
 static int run(struct work *w, struct err *e)
 {
-    if (need_store(w->engine, e) < 0 ||
-        store_set_job_state(w->engine->store, w->id, JOB_RUNNING, NULL, e) < 0 || prepare(w, e) < 0)
+    if (need_store(w->engine, e) < 0 || set_running(w, e) < 0 || prepare(w, e) < 0)
         return -1;
     if (!(w->settings = settings_to_text(&w->command->settings)))
         return err_set(e, "out of memory");
@@ -419,35 +462,71 @@ static void work_free(struct work *w)
     job_free(&w->job);
 }
 
-static struct work work_on(struct engine *x, const struct command *c)
+static struct work work_on(struct engine *x, struct command *c)
 {
     return (struct work){.engine = x, .command = c, .id = c->job, .began = clock_ms()};
 }
 
-void work_run(struct engine *x, const struct command *c)
+bool work_run(struct engine *x, struct command *c)
 {
     struct work w = work_on(x, c);
     struct err e = {""};
+    bool given = false;
+    enum err_kind kind = ERR_PLAIN;
     w.hooks = (struct gen_hooks){.user = &w, .step = on_step, .preview = on_preview};
     if (is_stopped(&w)) {
         need_store(x, &e);
-        end_early(&w, NULL);
+        end_early(&w, NULL); /* which gives back failures alone */
     } else if (run(&w, &e) == 0) {
         if (c->profile)
             tell_profile(&w);
         tell_done(&w);
     } else {
-        end_early(&w, is_stopped(&w) ? NULL : e.text);
+        const struct err *why = *w.fault.text ? &w.fault : &e;
+        kind = err_kind(why);
+        given = end_early(&w, is_stopped(&w) ? NULL : why);
     }
     work_free(&w);
+    if (given && kind == ERR_DEVICE) /* it is not used any more: its memory is for others */
+        model_close(x);
+    return given;
 }
 
-void work_open(struct engine *x, const struct command *c)
+/* A job that several had a part in ended so. */
+void work_end(struct engine *x, struct command *c)
+{
+    struct event *v = c->end;
+    struct err e = {""};
+    c->end = NULL;
+    if (need_store(x, &e) < 0 || !x->store) {
+        emit(x, v);
+        return;
+    }
+    if (v->kind == EVENT_DONE)
+        store_finish_job(x->store,
+                         &(struct store_job){.id = v->job,
+                                             .ms_total = v->times.total,
+                                             .ms_load = v->times.load,
+                                             .ms_text = v->times.text,
+                                             .ms_sample = v->times.sample,
+                                             .ms_decode = v->times.decode,
+                                             .ms_finish = v->times.finish,
+                                             .ms_save = v->times.save,
+                                             .ms_step = v->ms,
+                                             .bytes_peak = v->bytes_peak},
+                         &e);
+    else
+        store_set_job_state(x->store, v->job, v->kind == EVENT_FAILED ? JOB_FAILED : JOB_CANCELLED,
+                            v->text, &e);
+    emit(x, v);
+}
+
+void work_open(struct engine *x, struct command *c)
 {
     struct work w = work_on(x, c);
     struct err e = {""};
     w.hooks = (struct gen_hooks){.user = &w, .step = on_step};
     if ((prepare(&w, &e) < 0 || need_model(&w, &e) < 0) && !is_stopped(&w))
-        tell_failed(&w, e.text);
+        tell_failed(&w, &e, false);
     work_free(&w);
 }

@@ -30,6 +30,7 @@ void cpu_fail(struct cpu_ops *c, const char *what)
 {
     if (!c->failed)
         err_set(&c->err, "no memory: %s; ask for a smaller image or batch", what);
+    err_blame(&c->err, ERR_UNFIT);
     c->failed = true;
 }
 
@@ -38,6 +39,7 @@ void cpu_keep(struct cpu_ops *c, int result, const struct err *e)
 {
     if (result != 0 && !c->failed) {
         c->err = *e;
+        err_blame(&c->err, ERR_UNFIT);
         c->failed = true;
     }
 }
@@ -503,7 +505,7 @@ static int cpu_sync(struct ops *o, struct err *err)
     if (!c->failed)
         return 0;
     c->failed = false;
-    return err_set(err, "%s", c->err.text);
+    return err_pass(err, &c->err);
 }
 
 static void cpu_stats(struct ops *o, struct ops_stats *s)

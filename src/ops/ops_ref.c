@@ -336,7 +336,7 @@ static int ref_sync(struct ops *o, struct err *err)
     if (!r->failed)
         return 0;
     r->failed = false;
-    return err_set(err, "%s", r->err.text);
+    return err_pass(err, &r->err);
 }
 
 static void ref_stats(struct ops *o, struct ops_stats *s)

@@ -45,6 +45,7 @@ static inline void fail(struct ref *r, const char *what)
 {
     if (!r->failed)
         err_set(&r->err, "no memory: %s; ask for a smaller image or batch", what);
+    err_blame(&r->err, ERR_UNFIT);
     r->failed = true;
 }
 

@@ -26,7 +26,7 @@ static void paste(const struct gen_params *g, uint8_t *rgb)
 int decode_together(const struct gen_params *g, int width, int height)
 {
     bool sliced = g->tuning.vae_slicing != TUNE_OFF;
-    return sliced || decode_is_tiled(&g->tuning, g->tiling, width, height) ? 1 : g->batch;
+    return sliced || decode_is_tiled(&g->tuning, g->tiling, width, height) ? 1 : gen_images(g);
 }
 
 int decode_all(struct run *r, const struct tensor *latents, int w, int h)

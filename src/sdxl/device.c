@@ -65,17 +65,20 @@ struct ops *device_open(const struct pipeline_options *opt, bool dry, struct err
         return NULL;
     if (device == AUTO)
         return open_auto(opt, dry, e);
-    if (choose_precision(opt->precision, device >= 0, &act, e) < 0)
+    if (choose_precision(opt->precision, device >= 0, &act, e) < 0) {
+        err_blame(e, ERR_UNFIT);
         return NULL;
+    }
     if (dry)
         return ops_dry_open(device >= 0 ? "cuda" : device == CPU ? "cpu" : "ref", act, e);
-    if (device >= 0)
-        return ops_cuda_open(&(struct cuda_options){.act = act,
-                                                    .index = device,
-                                                    .autotune = opt->tuning.autotune,
-                                                    .tf32 = opt->tuning.tf32},
-                             e);
-    return device == CPU ? ops_cpu_open(act, opt->threads, e) : ops_ref_open(act, e);
+    struct cuda_options gpu = {
+        .act = act, .index = device, .autotune = opt->tuning.autotune, .tf32 = opt->tuning.tf32};
+    struct ops *o = device >= 0     ? ops_cuda_open(&gpu, e)
+                    : device == CPU ? ops_cpu_open(act, opt->threads, e)
+                                    : ops_ref_open(act, e);
+    if (!o)
+        err_blame(e, ERR_DEVICE);
+    return o;
 }
 
 struct ops *pipeline_open_bf16(const struct pipeline *p, struct err *e)

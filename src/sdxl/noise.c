@@ -71,6 +71,7 @@ static struct noise *open_parts(const struct noise_setup *s, struct err *e)
         z->setup = *s;
     one.parts = 0;
     one.n = s->n / s->parts;
+    one.first = one.images = 0;
     for (int i = 0; ok && i < s->parts; i++) {
         one.seed = s->seeds[i];
         ok = (z->part[i] = noise_open(&one, e)) != NULL;
@@ -97,12 +98,14 @@ struct noise *noise_open(const struct noise_setup *s, struct err *e)
     size_t total = (size_t)s->n * (size_t)s->c * (size_t)s->h * (size_t)s->w;
     struct noise *z = calloc(1, sizeof *z + (size_t)rows * sizeof *z->normals);
     assert(s->n > 0 && s->c > 0 && s->h > 0 && s->w > 0);
-    if (!z || !(z->row = malloc(total * sizeof *z->row))) {
+    if (!z || !(z->row = calloc(total, sizeof *z->row))) {
         free(z);
         err_set(e, "out of memory for the noise of %d pictures", s->n);
         return NULL;
     }
     z->setup = *s;
+    if (s->images == 0)
+        z->setup.images = s->n;
     z->rows = rows;
     z->size = total / (size_t)rows;
     z->gpu = on_gpu(s, false);
@@ -126,24 +129,33 @@ void noise_close(struct noise *z)
     free(z);
 }
 
-/* The first n images of the row from [n, c, h, w] to [n, h, w, c]. */
-static void turn(const struct noise *z, int n, float *nhwc)
+/* n images of the row, from `first` on, from [n, c, h, w] to [n, h, w, c]. */
+static void turn(const struct noise *z, int first, int n, float *nhwc)
 {
     size_t area = (size_t)z->setup.h * (size_t)z->setup.w, channels = (size_t)z->setup.c;
-    const float *in = z->row;
+    const float *in = z->row + (size_t)first * channels * area;
     for (int i = 0; i < n; i++, nhwc += area * channels)
         for (size_t k = 0; k < channels; k++, in += area)
             for (size_t p = 0; p < area; p++)
                 nhwc[p * channels + k] = in[p];
 }
 
+/* Whether any wanted image has its noise from this row. */
+static bool row_is_wanted(const struct noise *z, int row)
+{
+    const struct noise_setup *s = &z->setup;
+    return z->rows == 1 || (row >= s->first && row < s->first + s->images);
+}
+
 static void draw(struct noise *z, float *nhwc)
 {
     for (int i = 0; i < z->rows; i++) {
+        if (!row_is_wanted(z, i))
+            continue;
         normals_part(&z->normals[i], z->row + (size_t)i * z->size, z->size);
         normals_end(&z->normals[i]);
     }
-    turn(z, z->setup.n, nhwc);
+    turn(z, z->setup.first, z->setup.images, nhwc);
 }
 
 static void seed_all(struct noise *z)
@@ -161,7 +173,7 @@ void noise_extra(struct noise *z, float *hwc)
     normals_part(&z->normals[0], z->row,
                  (size_t)z->setup.c * (size_t)z->setup.h * (size_t)z->setup.w);
     normals_end(&z->normals[0]);
-    turn(z, 1, hwc);
+    turn(z, 0, 1, hwc);
 }
 
 void noise_first(struct noise *z, float *nhwc)
@@ -205,6 +217,8 @@ void noise_between(struct noise *z, double from, double to, float *nhwc)
     float low = (float)fmin(from, to), high = (float)fmax(from, to);
     float root = sqrtf(high - low), sign = from < to ? 1 : -1;
     for (int i = 0; i < z->rows; i++) {
+        if (!row_is_wanted(z, i))
+            continue;
         struct brownian_tree t = {.low = (float)s->sigma_low,
                                   .high = (float)s->sigma_high,
                                   .seed = s->seed + (uint64_t)i,
@@ -214,7 +228,7 @@ void noise_between(struct noise *z, double from, double to, float *nhwc)
     }
     for (size_t i = 0; i < z->size * (size_t)z->rows; i++)
         z->row[i] = z->row[i] * sign / root;
-    turn(z, z->setup.n, nhwc);
+    turn(z, s->first, s->images, nhwc);
 }
 
 double noise_scale(enum compat compat, double sigma, double highest)

@@ -42,7 +42,8 @@ struct noise_setup {
     uint64_t seed;
     const uint64_t *seeds; /* in its place: one for each of `parts` parts of as many pictures,  */
     int parts;             /* drawn as if each was alone; 0: one part, from `seed` */
-    int n, c, h, w;        /* of the latents */
+    int n, c, h, w;        /* of the latents: of the whole batch */
+    int first, images;     /* those of the batch that are wanted; images 0: all. Not of parts */
     bool brownian;         /* whether noise_between will be asked for */
     int threads;           /* for trees; 0: all cores */
     double sigma_low, sigma_high; /* the lowest over 0 and the highest of the run */
@@ -54,7 +55,7 @@ struct noise;
 struct noise *noise_open(const struct noise_setup *, struct err *);
 void noise_close(struct noise *);
 
-/* Into n * h * w * c floats. noise_first is to be called once, before the others. */
+/* Into images * h * w * c floats. noise_first is to be called once, before the others. */
 void noise_first(struct noise *, float *nhwc);
 /* One picture's, h * w * c floats, from the first generator: what diffusers draws for an encoded
  * image, before or after noise_first. Not of several parts. */

@@ -138,6 +138,11 @@ int gen_params_check(const struct model_config *m, const struct gen_params *g, s
         return err_set(e, "%d seeds for %d pictures", g->seed_count, g->batch);
     if (g->seed_count > 1 && g->image && g->compat == COMPAT_DIFFUSERS)
         return err_set(e, "compat diffusers draws an image's latent from its seed: one at a time");
+    if (g->first < 0 || g->count < 0 || g->first > g->batch - gen_images(g))
+        return err_set(e, "images %d to %d of a batch of %d: there are no such", g->first,
+                       g->first + gen_images(g) - 1, g->batch);
+    if (g->seed_count > 0 && gen_images(g) != g->batch)
+        return err_set(e, "images of a batch that has seeds of its own: all of it or nothing");
     if (!isfinite(g->cfg) || g->cfg < 0 || g->cfg > 100)
         return err_set(e, "cfg %g: must be between 0 and 100", (double)g->cfg);
     if (!sampler_name(g->sampler))

@@ -175,7 +175,7 @@ int pipeline_generate(struct run *r)
     r->p->vae.pad = g->tiling;
     r->p->tile = decode_tile_side(&g->tuning);
     o->tune(o, &g->tuning);
-    struct tensor x = o->alloc_as(o, DT_F32, g->batch, g->height / f, g->width / f, z);
+    struct tensor x = o->alloc_as(o, DT_F32, gen_images(g), g->height / f, g->width / f, z);
     int rc = begin(r, &x) < 0 ? -1 : run_stages(r, &x);
     leave(r);
     for (int i = 0; i < PASSES; i++)

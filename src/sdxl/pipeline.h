@@ -96,6 +96,9 @@ struct gen_params {
     int steps;
     float cfg; /* 1: no guidance, one UNet pass a step */
     int width, height, batch;
+    int first,
+        count; /* which images of the batch this run makes: from `first` on; count 0: all. Each
+                * is what it is in the whole batch: it has the prompt and noise of its place */
     int sampler, scheduler; /* sampler_by_name, schedule_by_name */
     const char *sigmas;     /* a list in place of steps and scheduler; NULL or "": none */
     int compat, rng;        /* compat_by_name, rng_by_name */
@@ -128,6 +131,11 @@ struct gen_params {
     int profile; /* enum profile_what: PROFILE_CALLS times every operation, PROFILE_TRACE keeps them
                   * all; 0: neither */
 };
+
+static inline int gen_images(const struct gen_params *g)
+{
+    return g->count > 0 ? g->count : g->batch;
+}
 
 struct gen_times { /* milliseconds */
     double load, lora, text, encode, sample, refine, hires,

@@ -25,7 +25,7 @@ static size_t picture_bytes(const struct gen_params *g)
     size_t h = (size_t)(g->hires_width > 0 ? g->hires_height : g->height);
     size_t side = (size_t)decode_tile_side(&g->tuning);
     size_t together = (size_t)decode_together(g, (int)w, (int)h);
-    size_t all = w * h * 3 * (together * sizeof(float) + (size_t)g->batch);
+    size_t all = w * h * 3 * (together * sizeof(float) + (size_t)gen_images(g));
     if (!decode_is_tiled(&g->tuning, g->tiling, (int)w, (int)h))
         return all;
     size_t tile_w = w < side ? w : side, tile_h = h < side ? h : side;
@@ -180,6 +180,7 @@ int pipeline_reserve(struct pipeline *p, const struct gen_params *g, struct err 
     if (run_dry(p->shadow, g, &plan, e) < 0)
         return -1;
     if (p->ops->reserve(p->ops, plan.bytes_activations, e) < 0)
-        return err_prefix(e, "%dx%d, %d at a time", g->width, g->height, g->batch);
+        return err_prefix(e, "%dx%d, %d at a time", g->width, g->height, gen_images(g)),
+               err_blame(e, ERR_UNFIT);
     return 0;
 }

@@ -7,10 +7,10 @@
 
 /* The same prompt for all images, or one for each. */
 static const char *const *for_each(const char *const *each, const char *same, const char **list,
-                                   int images)
+                                   const struct gen_params *g)
 {
-    for (int i = 0; i < images; i++)
-        list[i] = each ? each[i] : same ? same : "";
+    for (int i = 0; i < gen_images(g); i++)
+        list[i] = each ? each[g->first + i] : same ? same : "";
     return list;
 }
 
@@ -18,7 +18,7 @@ static void note_ignored(struct run *r, const char *const *prompts, const char *
 {
     const struct gen_params *g = r->params;
     enum prompt_syntax syntax = (enum prompt_syntax)g->compat;
-    for (int i = 0; i < g->batch; i++)
+    for (int i = 0; i < gen_images(g); i++)
         for (int k = 0; k < 2; k++) {
             const char *what = prompt_ignored_syntax(syntax, k ? negatives[i] : prompts[i]);
             if (what)
@@ -36,9 +36,9 @@ int readings_plan(struct run *r)
     int steps = base->steps + refiner->steps, calls = base->calls + refiner->calls;
     const char *prompts[MAX_BATCH], *negatives[MAX_BATCH];
     struct conditioning_request q = {
-        .prompts = for_each(g->prompts, g->prompt, prompts, g->batch),
-        .negatives = for_each(g->negatives, g->negative, negatives, g->batch),
-        .images = g->batch,
+        .prompts = for_each(g->prompts, g->prompt, prompts, g),
+        .negatives = for_each(g->negatives, g->negative, negatives, g),
+        .images = gen_images(g),
         .guided = g->cfg != 1.0f || sampler_needs_uncond(g->sampler),
         .zeros = conditioning_zeros((enum empty_negative)g->empty_negative, (enum compat)g->compat,
                                     r->p->config->zeros_for_empty_prompt),

@@ -307,7 +307,7 @@ static int prepare(struct pass *p)
     int skip[MAX_CALLS];
     for (int i = 0; i < p->calls; i++) {
         times[i] = (float)timestep_at(&p->model->levels, (double)p->call_sigma[i], rule);
-        skip[i] = t->cond.guided && !asks_both(p, i) ? g->batch : 0;
+        skip[i] = t->cond.guided && !asks_both(p, i) ? gen_images(g) : 0;
     }
     float *sizes = malloc((size_t)t->states.texts * 6 * sizeof *sizes);
     if (!sizes)

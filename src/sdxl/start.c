@@ -37,7 +37,9 @@ int run_take(struct run *r, const struct pass *p, const struct tensor *x)
                             .seed = g->seed,
                             .seeds = g->seeds,
                             .parts = g->seed_count,
-                            .n = x->n,
+                            .n = g->batch,
+                            .first = g->first,
+                            .images = x->n,
                             .c = x->c,
                             .h = x->h,
                             .w = x->w,
@@ -46,8 +48,7 @@ int run_take(struct run *r, const struct pass *p, const struct tensor *x)
     levels_of(r, p, &s.sigma_low, &s.sigma_high);
     r->host = calloc((size_t)tensor_count(x), sizeof *r->host);
     if (!r->host)
-        return err_set(r->err, "out of memory for %d images of %dx%d", g->batch, p->width,
-                       p->height);
+        return err_set(r->err, "out of memory for %d images of %dx%d", x->n, p->width, p->height);
     want_previews(r, x->w, x->h);
     return (r->noise = noise_open(&s, r->err)) ? 0 : -1;
 }

@@ -165,6 +165,8 @@ void live_event(struct live *l, const struct event *ev)
     case EVENT_MEMORY:
         take_memory(l, ev);
         break;
+    case EVENT_ASIDE: /* said on the status line */
+        break;
     case EVENT_PROFILE:
         take_profile(l, ev);
         break;

@@ -31,6 +31,11 @@ int device_memory(int index, size_t *bytes_free, size_t *bytes_total)
     return index == 0 ? 0 : -1;
 }
 
+bool device_is_full(int code)
+{
+    return code == OUT_OF_MEMORY;
+}
+
 const char *device_error(int code)
 {
     return code == SHIM_FAILED ? shim_error() : code == OUT_OF_MEMORY ? "out of memory" : "invalid";
