@@ -248,6 +248,8 @@ static void on_progress(void *user, const struct batch_state *b)
         atomic_store(&s->stop, true);
 }
 
+static const char *devices = "cpu";
+
 static struct batch_state run(struct seen *s, int at_once)
 {
     static const char *const values[][2] = {
@@ -260,8 +262,8 @@ static struct batch_state run(struct seen *s, int at_once)
                               .folder = out,
                               .results = results,
                               .flags = &flags,
-                              .devices = "cpu",
-                              .threads = 2,
+                              .devices = devices,
+                              .threads = 1,
                               .at_once = at_once,
                               .stop = &s->stop,
                               .user = s,
@@ -363,6 +365,22 @@ static void what_was_stopped_goes_on(void **state)
     assert_true(d.already == n && d.done == 0 && d.load_ms == 0);
 }
 
+/* Each takes what it can; together they have all, once. */
+static void devices_share_the_work(void **state)
+{
+    struct seen s = {.stop_after = 0};
+    int n = many_jobs();
+    (void)state;
+    devices = "cpu,cpu";
+    struct batch_state b = run(&s, 2);
+    devices = "cpu";
+    assert_int_equal(b.devices, 2);
+    assert_int_equal(b.done, n);
+    char *text = get(results);
+    assert_int_equal(count(text, "\n"), n);
+    free(text);
+}
+
 /* Mistakes of every kind among jobs that are right; a picture over the limit, though it is there.
  */
 static void one_job_costs_no_other(void **state)
@@ -416,6 +434,7 @@ int main(void)
         cmocka_unit_test(sets),
         cmocka_unit_test_setup(pictures_do_not_depend_on_their_company, clear),
         cmocka_unit_test_setup(what_was_stopped_goes_on, clear),
+        cmocka_unit_test_setup(devices_share_the_work, clear),
         cmocka_unit_test_setup(one_job_costs_no_other, clear),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
