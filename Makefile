@@ -239,12 +239,14 @@ bench: $(BENCHES) ## build the benches and run each
 	@for b in $(BENCHES); do echo "== $$b"; $$b || exit 1; done
 
 FUZZ_SECONDS ?= 60
+FUZZ_MODEL_SECONDS ?= $(FUZZ_SECONDS)
 fuzzers: $(FUZZERS)
 fuzz: ## each fuzzer for FUZZ_SECONDS=60, one a core (needs clang)
 	@$(MAKE) --no-print-directory fuzzers BUILD=build/fuzz CC=clang OPT=-O1 OPENMP= \
 	    CFLAGS="-g -Wno-pass-failed" \
 	    SAN=address,undefined,fuzzer-no-link
-	@printf '%s\n' $(FUZZERS) | xargs -P $$(nproc) -I {} sh tests/fuzz.sh {} $(FUZZ_SECONDS)
+	@printf '%s\n' $(FUZZERS) | xargs -P $$(nproc) -I {} sh tests/fuzz.sh {} $(FUZZ_SECONDS) \
+	    $(FUZZ_MODEL_SECONDS)
 
 docs: $(BUILD)/spritty ## docs/commands.md, from what --help says
 	@sh .ci/commands.sh $(BUILD)/spritty >docs/commands.md.new && mv docs/commands.md.new docs/commands.md
