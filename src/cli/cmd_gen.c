@@ -12,6 +12,7 @@
 #include "base/fileio.h"
 #include "cli/options.h"
 #include "cli/progress.h"
+#include "engine/forecast.h"
 #include "engine/save.h"
 
 static volatile sig_atomic_t interrupted;
@@ -158,7 +159,7 @@ static int generate(struct gen *g, struct err *e)
 {
     struct gen_hooks hooks = {.user = &g->progress, .step = on_step};
     if (job_prepare(&g->job, &g->cli->flags, g->cli->preset, g->cli->args[0], e) ||
-        name_files(g, e))
+        name_files(g, e) || job_admit(&g->job, 0, e))
         return -1;
     g->job.options.hooks = &hooks;
     tell_notes(g, &g->job.prompts.notes);

@@ -4,6 +4,7 @@
 
 #include "base/jsonw.h"
 #include "cli/options.h"
+#include "engine/forecast.h"
 #include "engine/job.h"
 
 /* null where this machine's rates are not known */
@@ -15,7 +16,25 @@ static void put_ms(struct jsonw *w, double ms, bool known)
         jsonw_string(w, "ms", NULL);
 }
 
-static int plan_json(const struct plan_result *r, struct err *e)
+static void put_modes(struct jsonw *w, const struct forecast *f)
+{
+    jsonw_open(w, "modes", '[');
+    for (int i = 0; i < f->modes; i++) {
+        jsonw_open(w, NULL, '{');
+        jsonw_string(w, "name", f->mode[i].name);
+        jsonw_u64(w, "peak", f->mode[i].peak);
+        put_ms(w, f->mode[i].ms, f->mode[i].ms > 0);
+        jsonw_bool(w, "fits", f->mode[i].fits);
+        jsonw_close(w, '}');
+    }
+    jsonw_close(w, ']');
+    jsonw_string(w, "mode", f->mode[f->taken].name);
+    jsonw_u64(w, "room", f->room);
+    jsonw_bool(w, "fits", f->mode[f->taken].fits);
+    jsonw_string(w, "advice", *f->advice ? f->advice : NULL);
+}
+
+static int plan_json(const struct forecast *f, const struct plan_result *r, struct err *e)
 {
     struct jsonw w = {0};
     jsonw_open(&w, NULL, '{');
@@ -36,6 +55,7 @@ static int plan_json(const struct plan_result *r, struct err *e)
     }
     jsonw_close(&w, ']');
     put_ms(&w, r->ms, r->ms > 0);
+    put_modes(&w, f);
     jsonw_close(&w, '}');
     char *text = jsonw_take(&w);
     if (!text)
@@ -57,7 +77,22 @@ static void put_seconds(double ms, bool known)
     putchar('\n');
 }
 
-static void plan_table(const struct job *j, const struct plan_result *r)
+static void mode_table(const struct forecast *f, bool timed)
+{
+    printf("  %-16s %12s %12s %12s\n", "memory mode", "", "peak MB", timed ? "s" : "");
+    for (int i = 0; i < f->modes; i++) {
+        const struct forecast_mode *m = &f->mode[i];
+        printf("%c %-16s %12s %12.1f", i == f->taken ? '>' : ' ', m->name,
+               m->fits ? "" : "does not fit", mb(m->peak));
+        put_seconds(m->ms, timed);
+    }
+    if (f->room > 0)
+        printf("  %-16s %12s %12.1f\n", f->gpu ? "free on the GPU" : "free", "", mb(f->room));
+    if (*f->advice)
+        printf("\n  %s\n", f->advice);
+}
+
+static void plan_table(const struct job *j, const struct forecast *f, const struct plan_result *r)
 {
     const struct gen_params *g = &j->params;
     printf("%s, %dx%d, %d steps of %s, cfg %g, batch %d\n\n", j->model_name, g->width, g->height,
@@ -71,9 +106,9 @@ static void plan_table(const struct job *j, const struct plan_result *r)
     printf("  %-16s %12.2f %12s", "all", r->flops / 1e9, "");
     put_seconds(r->ms, r->ms > 0);
     putchar('\n');
-    printf("  %-16s %12s %12.1f\n", "weights", "", mb(r->bytes_weights));
-    printf("  %-16s %12s %12.1f\n", "activations", "", mb(r->bytes_activations));
-    printf("  %-16s %12s %12.1f\n", "peak", "", mb(r->bytes_peak));
+    printf("  weights %.1f MB, activations %.1f MB\n\n", mb(r->bytes_weights),
+           mb(r->bytes_activations));
+    mode_table(f, r->ms > 0);
 }
 
 /* Of this machine, from the cache or measured, which is said. 1: not known. */
@@ -93,21 +128,27 @@ static int find_rates(const struct cli *cli, const struct job *j, struct rates *
 }
 
 /* Memory is forecast first: measuring would be in it. */
-static int forecast(const struct cli *cli, struct job *j, struct plan_result *out, struct err *e)
+static int forecast(const struct cli *cli, struct job *j, struct forecast *f, struct plan_result *r,
+                    struct err *e)
 {
     static struct rates rates;
-    struct plan_result timed = {0};
-    if (pipeline_plan(j->model, &j->options, &j->params, out, e) < 0)
+    struct forecast timed;
+    struct plan_result plan = {0};
+    int said = memory_by_name(j->settings.memory);
+    if (forecast_job(j, 0, NULL, true, f, r, e) < 0)
         return -1;
     int rc = find_rates(cli, j, &rates, e);
     if (rc != 0)
         return rc < 0 ? -1 : 0;
-    j->options.rates = &rates;
-    rc = pipeline_plan(j->model, &j->options, &j->params, &timed, e);
-    notes_free(&timed.notes);
-    for (int i = 0; i < out->nstages; i++)
-        out->stage[i].ms = timed.stage[i].ms;
-    out->ms = timed.ms;
+    job_set_memory(j, f->taken + MEMORY_SPEED);
+    rc = forecast_job(j, 0, &rates, true, &timed, &plan, e);
+    notes_free(&plan.notes);
+    job_set_memory(j, said);
+    for (int i = 0; i < r->nstages; i++)
+        r->stage[i].ms = plan.stage[i].ms;
+    for (int i = 0; i < f->modes; i++)
+        f->mode[i].ms = timed.mode[i].ms;
+    r->ms = plan.ms;
     return rc;
 }
 
@@ -115,14 +156,15 @@ int cmd_plan(struct cli *cli)
 {
     struct job j;
     struct plan_result r = {0};
+    struct forecast f;
     struct err e = {""};
     int rc = job_prepare(&j, &cli->flags, cli->preset, cli->nargs ? cli->args[0] : "", &e);
     if (!rc)
-        rc = forecast(cli, &j, &r, &e);
+        rc = forecast(cli, &j, &f, &r, &e);
     if (!rc && cli->json)
-        rc = plan_json(&r, &e);
+        rc = plan_json(&f, &r, &e);
     else if (!rc)
-        plan_table(&j, &r);
+        plan_table(&j, &f, &r);
     for (int i = 0; i < r.notes.count && !cli->quiet; i++)
         fprintf(stderr, "spritty: note: %s\n", r.notes.line[i]);
     notes_free(&r.notes);

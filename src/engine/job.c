@@ -367,6 +367,18 @@ int job_prepare_with(struct job *j, const struct config *config, const struct se
     return 0;
 }
 
+void job_set_memory(struct job *j, int mode)
+{
+    bool profile = j->params.profile;
+    int threads = j->options.threads;
+    const struct gen_hooks *hooks = j->options.hooks;
+    settings_set(&j->settings, "memory", memory_name(mode), NULL);
+    point(j);
+    j->params.profile = profile; /* which are not settings' */
+    j->options.threads = threads;
+    j->options.hooks = hooks;
+}
+
 void job_free(struct job *j)
 {
     settings_free(&j->settings);

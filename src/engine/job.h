@@ -41,6 +41,9 @@ int job_prepare(struct job *, const struct settings *flags, const char *preset, 
 /* The same, with config files that were read already. */
 int job_prepare_with(struct job *, const struct config *, const struct settings *flags,
                      const char *preset, const char *prompt, struct err *);
+/* enum memory_mode in the place of what was said; what else its settings say goes to the job's
+ * parameters again. */
+void job_set_memory(struct job *, int mode);
 void job_free(struct job *);
 
 /* A path, or the name of a model in ~/.local/share/spritty/models or among the shipped ones. */

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "engine/engine_priv.h"
 #include "engine/memory_map.h"
+#include "engine/forecast.h"
 #include "engine/save.h"
 
 struct work {
@@ -430,6 +431,11 @@ static int set_running(struct work *w, struct err *e)
 
 static int need_model(struct work *w, struct err *e)
 {
+    size_t weights = 0, activations = 0;
+    if (w->engine->model.pipeline)
+        pipeline_memory(w->engine->model.pipeline, &weights, &activations);
+    if (job_admit(&w->job, weights + activations, e) < 0)
+        return -1;
     if (model_is_open(w->engine, &w->job))
         return 0;
     w->loads = true;

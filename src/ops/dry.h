@@ -27,6 +27,14 @@ struct rates;
  * memory that is touched for the first time. The table must stay. Dry backends only. */
 void ops_dry_price(struct ops *, const struct rates *);
 
+/* Whether what it is like has memory of its own. */
+bool ops_dry_on_gpu(const struct ops *);
+
+/* What is called from now on counts `times` times more: one turn of a loop stands for all. Returns
+ * what to end it with. Nothing on other backends. */
+double ops_dry_repeat(struct ops *, double times);
+void ops_dry_resume(struct ops *, double was);
+
 /* Starts the stage. Nothing on other backends, so a caller need not know which one it has. */
 void ops_dry_stage(struct ops *, const char *name);
 

@@ -24,6 +24,7 @@
 #include "ops/gpu_sizes.h"
 #include "ops/rates.h"
 
+enum { DRY_DOWNLOAD = 1 << 20 };
 enum { SEEN = 4096 }; /* a power of 2: sizes of calls that are told apart */
 
 struct weight {
@@ -44,7 +45,7 @@ struct dry {
     bool failed;
     struct cost cost;
     size_t weight_bytes;
-    double ms;
+    double ms, times;          /* times: how often each call counts */
     const struct rates *rates; /* NULL: calls have no price */
     size_t touched;            /* bytes of the arena that were paid for */
     struct {
@@ -66,6 +67,8 @@ static struct dry *dry_of(struct ops *o)
 
 static void count(struct dry *d, struct cost cost)
 {
+    cost.flops *= d->times;
+    cost.bytes *= d->times;
     d->cost.flops += cost.flops;
     d->cost.bytes += cost.bytes;
     d->table[d->stage].flops += cost.flops;
@@ -77,8 +80,14 @@ static void count(struct dry *d, struct cost cost)
 
 static void spend(struct dry *d, double ms)
 {
+    ms *= d->times;
     d->ms += ms;
     d->table[d->stage].ms += ms;
+}
+
+static void spend_once(struct dry *d, double ms)
+{
+    spend(d, ms / d->times);
 }
 
 /* Whether a call of these sizes was not made before. */
@@ -110,7 +119,8 @@ static void count_call(struct dry *d, enum rate_kind kind, int64_t a, int64_t b,
     spend(d, rates_ms(d->rates, &call));
     if (!w || !is_first(d, &call)) /* libraries have products and convolutions */
         return;
-    spend(d, d->rates->first_ms + (d->seen_count == 1 ? d->rates->start_ms : 0));
+    double once = d->rates->first_ms + (d->seen_count == 1 ? d->rates->start_ms : 0);
+    spend_once(d, once);
 }
 
 static void count_moved(struct dry *d, enum rate_kind kind, struct cost cost)
@@ -144,8 +154,8 @@ static void hold_bytes(struct dry *d, size_t bytes)
     d->weight_bytes += bytes;
     stage->weights = stage->weights > d->weight_bytes ? stage->weights : d->weight_bytes;
     if (d->rates)
-        spend(d, (double)bytes / (d->rates->load_bytes_ms > 0 ? d->rates->load_bytes_ms
-                                                              : d->rates->pack_bytes_ms));
+        spend_once(d, (double)bytes / (d->rates->load_bytes_ms > 0 ? d->rates->load_bytes_ms
+                                                                   : d->rates->pack_bytes_ms));
 }
 
 static struct weight *hold(struct ops *o, struct weight_shape s)
@@ -236,8 +246,9 @@ static void dry_upload(struct ops *o, struct tensor *dst, const float *src)
 
 static void dry_download(struct ops *o, float *dst, const struct tensor *src)
 {
+    size_t some = (size_t)tensor_count(src); /* of pictures of any size, so many are defined */
     (void)o;
-    memset(dst, 0, (size_t)tensor_count(src) * sizeof *dst);
+    memset(dst, 0, (some < DRY_DOWNLOAD ? some : DRY_DOWNLOAD) * sizeof *dst);
 }
 
 /* -- calls --------------------------------------------------------------------------------------
@@ -468,7 +479,7 @@ static void close_lap(struct dry *d)
     struct dry_stage *s = &d->table[d->stage];
     s->peak = s->peak > peak ? s->peak : peak;
     if (d->rates && s->peak > d->touched) { /* memory that no stage before had */
-        spend(d, (double)(s->peak - d->touched) / d->rates->touch_bytes_ms);
+        spend_once(d, (double)(s->peak - d->touched) / d->rates->touch_bytes_ms);
         d->touched = s->peak;
     }
 }
@@ -503,6 +514,25 @@ void ops_dry_price(struct ops *o, const struct rates *r)
 {
     assert(is_dry(o));
     dry_of(o)->rates = r;
+}
+
+double ops_dry_repeat(struct ops *o, double times)
+{
+    double was = is_dry(o) ? dry_of(o)->times : 1;
+    if (is_dry(o))
+        dry_of(o)->times *= times;
+    return was;
+}
+
+void ops_dry_resume(struct ops *o, double was)
+{
+    if (is_dry(o))
+        dry_of(o)->times = was;
+}
+
+bool ops_dry_on_gpu(const struct ops *o)
+{
+    return is_dry(o) && ((const struct dry *)o)->like_cuda;
 }
 
 int ops_dry_stages(struct ops *o, struct dry_stage *stages, int max)
@@ -620,6 +650,7 @@ struct ops *ops_dry_open(const char *like, enum dtype act, struct err *err)
     d->cpu = (struct cpu){cpu_features(), parallel_cores()};
     d->attention = cpu_attention_best(act, &d->cpu.features);
     name_stage(&d->table[0], "setup");
+    d->times = 1;
     d->stages = 1;
     return &d->ops;
 }

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "ops/dry.h"
+
 /* -1..1 to 0..255. */
 static void to_bytes(const float *in, size_t count, uint8_t *out)
 {
@@ -38,7 +40,9 @@ int decode_all(struct run *r, const struct tensor *latents, int w, int h)
     r->out->rgb = malloc(count * (size_t)latents->n);
     if (!pixels || !r->out->rgb)
         rc = err_set(r->err, "out of memory for the image of %dx%d", w, h);
-    for (int i = 0; i < latents->n && rc == 0; i++) {
+    int turns = r->p->stage ? together : latents->n; /* the forecast: one turn stands for all */
+    double was = ops_dry_repeat(r->p->ops, (double)latents->n / turns);
+    for (int i = 0; i < turns && rc == 0; i++) {
         const float *own = pixels + (size_t)(i % together) * count;
         uint8_t *rgb = r->out->rgb + (size_t)i * count;
         struct tensor some = tensor_images(*latents, i - i % together, together);
@@ -47,6 +51,8 @@ int decode_all(struct run *r, const struct tensor *latents, int w, int h)
             rc = decode_image(r->p, &some, w, h, pixels, &r->out->notes, r->err);
             ops_leave(r->p->ops);
         }
+        if (r->p->stage) /* the forecast has no pixels */
+            continue;
         if (rc == 0)
             bad += count_bad(own, count);
         if (rc == 0)
@@ -56,6 +62,7 @@ int decode_all(struct run *r, const struct tensor *latents, int w, int h)
         if (rc == 0 && !run_tell(r, "decode", i + 1, latents->n, 0))
             rc = -1;
     }
+    ops_dry_resume(r->p->ops, was);
     free(pixels);
     if (rc == 0 && bad)
         rc = err_set(r->err,

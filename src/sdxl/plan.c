@@ -102,7 +102,11 @@ int pipeline_plan(const char *model, const struct pipeline_options *opt, const s
     if (rc == 0) {
         copy_stages(p->ops, out);
         size_t more = out->bytes_activations > merge ? out->bytes_activations : merge;
-        out->bytes_peak = now + RUNTIME_BYTES + out->bytes_weights + more + picture_bytes(g);
+        out->gpu = ops_dry_on_gpu(p->ops);
+        out->bytes_before = out->gpu ? 0 : now;
+        out->bytes_peak = out->bytes_before + out->bytes_weights + more;
+        if (!out->gpu)
+            out->bytes_peak += RUNTIME_BYTES + picture_bytes(g);
     }
     pipeline_close(p);
     return rc;

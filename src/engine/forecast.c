@@ -1,0 +1,196 @@
+/* See forecast.h. */
+#include "engine/forecast.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/job.h"
+#include "engine/machine.h"
+#include "ops/cuda.h"
+
+void forecast_bytes(size_t bytes, char out[16])
+{
+    double mb = (double)bytes / 1e6;
+    if (mb >= 1e3)
+        snprintf(out, 16, "%.1f GB", mb / 1e3);
+    else
+        snprintf(out, 16, "%.0f MB", mb);
+}
+
+/* ---- what there is ---- */
+
+/* A GPU's own memory; else what the system would give without swapping, and what we hold. */
+static size_t room_for(const struct job *j, bool gpu)
+{
+    struct machine m = {0};
+    size_t bytes_free, total;
+    if (gpu) {
+        const char *colon = strchr(j->options.device, ':');
+        return ops_cuda_memory(colon ? atoi(colon + 1) : 0, &bytes_free, &total) < 0 ? 0
+                                                                                     : bytes_free;
+    }
+    machine_read(&m);
+    return m.memory_free > 0 ? m.memory_free + m.own_bytes : 0;
+}
+
+/* ---- modes ---- */
+
+int forecast_choose(const struct forecast_mode *mode, int modes, int said)
+{
+    if (said >= 0)
+        return said;
+    for (int i = 0; i < modes; i++)
+        if (mode[i].fits)
+            return i;
+    return modes - 1;
+}
+
+/* The index of the mode that the job names; -1: auto. */
+static int said_mode(const struct job *j)
+{
+    int said = memory_by_name(j->settings.memory);
+    return said == MEMORY_AUTO ? -1 : said - MEMORY_SPEED;
+}
+
+/* One mode's numbers. */
+static int plan_mode(struct job *j, int mode, size_t held, const struct rates *rates,
+                     struct forecast *f, struct plan_result *plan, struct err *e)
+{
+    struct forecast_mode *m = &f->mode[mode];
+    struct pipeline_options options;
+    job_set_memory(j, MEMORY_SPEED + mode);
+    options = j->options;
+    options.rates = rates;
+    if (pipeline_plan(j->model, &options, &j->params, plan, e) < 0)
+        return -1;
+    f->gpu = plan->gpu;
+    if (f->room == 0)
+        f->room = room_for(j, plan->gpu);
+    snprintf(m->name, sizeof m->name, "%s", memory_name(MEMORY_SPEED + mode));
+    if (f->before == 0) /* forecasts leave some memory behind, which is not the job's */
+        f->before = plan->bytes_before > held ? plan->bytes_before - held : 0;
+    plan->bytes_peak = plan->bytes_peak - plan->bytes_before + f->before;
+    m->peak = plan->bytes_peak;
+    m->ms = plan->ms;
+    m->fits = f->room == 0 || m->peak <= f->room;
+    return 0;
+}
+
+/* ---- advice ---- */
+
+/* Whether the job, changed, would fit in its smallest mode. */
+static bool would_fit(struct job *j, size_t held, const struct forecast *f)
+{
+    struct forecast try = {.room = f->room, .before = f->before};
+    struct plan_result plan = {0};
+    struct err ignored;
+    int rc = plan_mode(j, FORECAST_MODES - 1, held, NULL, &try, &plan, &ignored);
+    notes_free(&plan.notes);
+    return rc == 0 && try.mode[FORECAST_MODES - 1].fits;
+}
+
+/* A smaller batch, else a smaller picture, that fits, in words; the job is left as it was. */
+static void smaller(struct job *j, size_t held, const struct forecast *f, char *out, size_t size)
+{
+    struct gen_params was = j->params;
+    char memory[32] = "";
+    snprintf(out, size, "its weights alone are too much");
+    if (f->modes == FORECAST_MODES)
+        snprintf(memory, sizeof memory, " --memory %s", memory_name(MEMORY_CONSTRAINED));
+    for (int batch = was.batch / 2; batch >= 1; batch /= 2) {
+        j->settings.batch = batch;
+        if (would_fit(j, held, f)) {
+            snprintf(out, size, "--batch %d%s would fit", batch, memory);
+            j->settings.batch = was.batch;
+            return;
+        }
+    }
+    j->settings.batch = 1;
+    for (int part = 3; part >= 1 && !j->params.image && was.hires_width == 0; part--) {
+        j->settings.width = was.width * part / 4 / 64 * 64;
+        j->settings.height = was.height * part / 4 / 64 * 64;
+        if (j->settings.width < 64 || j->settings.height < 64 || !would_fit(j, held, f))
+            continue;
+        snprintf(out, size, "--size %dx%d%s%s would fit", j->settings.width, j->settings.height,
+                 was.batch > 1 ? " --batch 1" : "", memory);
+        break;
+    }
+    j->settings.batch = was.batch;
+    j->settings.width = was.width;
+    j->settings.height = was.height;
+}
+
+static void advise(struct job *j, size_t held, struct forecast *f, int said)
+{
+    const struct forecast_mode *m = &f->mode[f->taken];
+    int width = j->params.width, height = j->params.height, batch = j->params.batch;
+    char need[16], have[16], what[120];
+    forecast_bytes(m->peak, need);
+    forecast_bytes(f->room, have);
+    int fitting = f->taken + 1;
+    while (fitting < f->modes && !f->mode[fitting].fits)
+        fitting++;
+    if (said >= 0 && fitting < f->modes)
+        snprintf(what, sizeof what, "--memory %s would fit", f->mode[fitting].name);
+    else
+        smaller(j, held, f, what, sizeof what);
+    snprintf(f->advice, sizeof f->advice,
+             "%dx%d, %d at a time, needs %s of %s%s in the memory mode %s, and %s are free; %s",
+             width, height, batch, need, f->gpu ? "the GPU's memory" : "memory",
+             said < 0 ? " even" : "", m->name, have, what);
+}
+
+/* ---- the whole ---- */
+
+int forecast_job(struct job *j, size_t held, const struct rates *rates, bool all,
+                 struct forecast *f, struct plan_result *plan, struct err *e)
+{
+    struct plan_result of[FORECAST_MODES] = {0};
+    int said = said_mode(j), rc = 0;
+    *f = (struct forecast){0};
+    for (int i = 0; i < FORECAST_MODES && rc == 0; i++) {
+        bool needed = all || (said >= 0 ? i == said || (i > said && !f->mode[said].fits)
+                                        : i == 0 || !f->mode[i - 1].fits);
+        if (needed)
+            rc = plan_mode(j, i, held, rates, f, &of[i], e);
+        f->modes = needed ? i + 1 : f->modes;
+    }
+    f->taken = rc == 0 ? forecast_choose(f->mode, f->modes, said) : 0;
+    if (rc == 0 && !f->mode[f->taken].fits)
+        advise(j, held, f, said);
+    job_set_memory(j, MEMORY_SPEED + f->taken);
+    f->load_ms = of[f->taken].nstages > 0 ? of[f->taken].stage[0].ms : 0;
+    if (rc == 0 && plan) {
+        *plan = of[f->taken];
+        of[f->taken].notes = (struct notes){0};
+    }
+    for (int i = 0; i < FORECAST_MODES; i++)
+        notes_free(&of[i].notes);
+    return rc;
+}
+
+int engine_forecast(const struct settings *said, const char *preset, const char *words, size_t held,
+                    struct forecast *f, struct err *e)
+{
+    struct job j;
+    struct rates *rates = calloc(1, sizeof *rates);
+    struct err ignored;
+    int rc = rates ? job_prepare(&j, said, preset, words, e) : err_set(e, "out of memory");
+    if (rates && rc == 0) {
+        bool known = pipeline_rates(&j.options, RATES_KEPT, rates, NULL, NULL, &ignored) == 0;
+        rc = forecast_job(&j, held, known ? rates : NULL, true, f, NULL, e);
+    }
+    if (rates)
+        job_free(&j);
+    free(rates);
+    return rc;
+}
+
+int job_admit(struct job *j, size_t held, struct err *e)
+{
+    struct forecast f;
+    if (forecast_job(j, held, NULL, false, &f, NULL, e) < 0)
+        return -1;
+    return f.mode[f.taken].fits ? 0 : err_set(e, "%s", f.advice);
+}

@@ -1,0 +1,127 @@
+/* What a job will take in each memory mode, which is chosen, and how one that cannot fit is
+ * refused: on the embedded model, from its tables alone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine/forecast.h"
+#include "engine/job.h"
+
+static void test_choice(void **state)
+{
+    (void)state;
+    struct forecast_mode m[3] = {
+        {"speed", 30, 1, false}, {"balanced", 20, 2, true}, {"", 10, 3, true}};
+    assert_int_equal(forecast_choose(m, 3, -1), 1); /* the fastest that fits */
+    assert_int_equal(forecast_choose(m, 3, 0), 0);  /* what was said, fits or not */
+    assert_int_equal(forecast_choose(m, 3, 2), 2);
+    m[0].fits = true;
+    assert_int_equal(forecast_choose(m, 1, -1), 0);
+    m[0].fits = m[1].fits = m[2].fits = false;
+    assert_int_equal(forecast_choose(m, 3, -1), 2); /* the smallest is refused */
+}
+
+static void test_words(void **state)
+{
+    (void)state;
+    char text[16];
+    forecast_bytes(0, text);
+    assert_string_equal(text, "0 MB");
+    forecast_bytes(88149000, text);
+    assert_string_equal(text, "88 MB");
+    forecast_bytes(13370000000, text);
+    assert_string_equal(text, "13.4 GB");
+    forecast_bytes((size_t)-1, text);
+    assert_string_equal(text, "18446744073.7 G"); /* cut, not written past */
+}
+
+static void say(struct settings *s, const char *key, const char *value)
+{
+    struct err e = {""};
+    if (settings_set(s, key, value, &e))
+        fail_msg("%s", e.text);
+}
+
+static struct forecast ask(const char *size, const char *batch, const char *memory)
+{
+    struct settings said = {0};
+    struct forecast f;
+    struct err e = {""};
+    say(&said, "device", "cpu");
+    say(&said, "model", "models/tiny");
+    say(&said, "size", size);
+    say(&said, "batch", batch);
+    say(&said, "memory", memory);
+    say(&said, "steps", "2");
+    if (engine_forecast(&said, NULL, "a slime", 0, &f, &e))
+        fail_msg("%s", e.text);
+    settings_free(&said);
+    return f;
+}
+
+static void test_fits(void **state)
+{
+    (void)state;
+    struct forecast f = ask("128x128", "1", "auto"), held;
+    assert_int_equal(f.modes, FORECAST_MODES);
+    assert_string_equal(f.mode[0].name, "speed");
+    assert_string_equal(f.mode[2].name, "constrained");
+    assert_int_equal(f.taken, 0);
+    assert_true(f.mode[0].fits && f.room > f.mode[0].peak && !*f.advice && !f.gpu);
+    assert_true(f.mode[2].peak <= f.mode[0].peak);
+    f = ask("128x128", "1", "constrained");
+    assert_int_equal(f.taken, 2);
+    struct forecast large = ask("1024x1024", "1", "speed");
+    assert_true(large.mode[0].peak > f.mode[0].peak && large.mode[2].peak < large.mode[0].peak);
+    /* An open model's place is taken, not added to. */
+    struct settings said = {0};
+    struct err e = {""};
+    say(&said, "device", "cpu");
+    say(&said, "model", "models/tiny");
+    assert_int_equal(engine_forecast(&said, NULL, "a slime", 4096, &held, &e), 0);
+    assert_true(held.before > 0 && held.before < held.mode[0].peak);
+    settings_free(&said);
+}
+
+/* Sixty-four pictures that no machine holds at once; what is proposed would fit. */
+static void test_refused(void **state)
+{
+    (void)state;
+    struct settings flags = {0};
+    struct err e = {""};
+    struct job j;
+    say(&flags, "device", "cpu");
+    say(&flags, "model", "models/tiny");
+    say(&flags, "size", "8192x8192");
+    say(&flags, "batch", "64");
+    say(&flags, "steps", "1");
+    assert_int_equal(job_prepare(&j, &flags, NULL, "a slime", &e), 0);
+    int rc = job_admit(&j, 0, &e);
+    printf("%s\n", e.text);
+    if (rc == 0) {
+        printf("this machine has room for it\n");
+    } else {
+        assert_non_null(strstr(e.text, "8192x8192, 64 at a time, needs "));
+        assert_non_null(strstr(e.text, " would fit"));
+        assert_int_equal(j.settings.batch, 64);
+        assert_int_equal(j.params.batch, 64);
+        assert_int_equal(j.params.width, 8192);
+    }
+    job_free(&j);
+    settings_free(&flags);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_choice),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
