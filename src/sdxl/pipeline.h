@@ -200,7 +200,7 @@ struct plan_result {
     double flops;
     size_t bytes_peak, bytes_weights,
         bytes_activations; /* peak: of the process, with its libraries; on a GPU of its memory */
-    size_t bytes_before; /* of peak: what the process had before the forecast; none on a GPU */
+    size_t bytes_before;   /* of peak: what the process had before the forecast; none on a GPU */
     bool gpu;
     int nstages;
     struct plan_stage {
