@@ -10,19 +10,28 @@ static bool is_number(const char *s, size_t n)
     return n > 0 && n < 4 && strspn(s, "0123456789") >= n;
 }
 
+bool device_is_queue(const char *name)
+{
+    return !strncmp(name, "redis://", 8) || !strncmp(name, "rediss://", 9) ||
+           !strncmp(name, "unix://", 7);
+}
+
 static bool is_device(const char *name)
 {
     static const char *const names[] = {"auto", "cpu", "cuda", "ref", "cuda:all"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(name, names[i]))
             return true;
+    if (device_is_queue(name))
+        return true;
     return !strncmp(name, "cuda:", 5) && is_number(name + 5, strlen(name + 5));
 }
 
 /* "cpu*2" of n characters. */
 static int parse_item(const char *text, size_t n, struct device_item *item, struct err *e)
 {
-    const char *star = memchr(text, '*', n);
+    bool url = memmem(text, n, "://", 3) != NULL;
+    const char *star = url ? NULL : memchr(text, '*', n);
     size_t length = star ? (size_t)(star - text) : n, digits = star ? n - length - 1 : 0;
     item->count = 1;
     if (length >= sizeof item->name)
@@ -37,7 +46,8 @@ static int parse_item(const char *text, size_t n, struct device_item *item, stru
     if (!is_device(item->name) || item->count < 1 || item->count > DEVICES_MAX || twice)
         return err_set(e,
                        "there is no device '%.60s'; there are: auto, cpu, cuda, cuda:N, cuda:all, "
-                       "ref, cpu*N for N engines on the CPU, and lists of them with commas",
+                       "ref, cpu*N for N engines on the CPU, redis://HOST, and lists of them with "
+                       "commas",
                        n < 60 && star ? text : item->name);
     return 0;
 }

@@ -5,6 +5,8 @@
  *     cpu   cuda   cuda:1   ref
  *     cpu*2           two engines on the CPU, each with half of the cores
  *     cuda:all        every GPU that can be seen
+ *     redis://host    the workers of a queue (queue/url.h has all that may be said; rediss://,
+ *                     unix:///path)
  *     cuda:0,cpu      any of them, with commas
  *
  * This is the syntax alone; which GPUs there are is asked by the engine's pool.
@@ -16,7 +18,7 @@
 
 #include "base/err.h"
 
-enum { DEVICES_MAX = 32, DEVICE_NAME = 64 };
+enum { DEVICES_MAX = 32, DEVICE_NAME = 400 };
 
 struct device_item {
     char name[DEVICE_NAME]; /* as a job says it: "cpu", "cuda:1", "cuda:all" */
@@ -27,5 +29,7 @@ struct device_item {
 int devices_parse(const char *text, struct device_item item[DEVICES_MAX], struct err *);
 /* Is it more than one name? */
 bool devices_many(const char *text);
+/* Does the name begin as a queue's URL does? */
+bool device_is_queue(const char *name);
 
 #endif

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#include "base/secret.h"
 #include "base/suggest.h"
 #include "config.h"
 #include "devices.h"
@@ -134,7 +135,7 @@ static const struct settings_key table[] = {
     {"target-size", KEY_SIZE, AT(target_size), 1, 16384, NULL,
      "size after the crop, that the model is told", GROUP_GUIDANCE, "told target", PICK_NONE},
     {"device", KEY_CHOICE, AT(device), 0, 0, device_choice,
-     "what computes; several with commas, cpu*2, cuda:all", GROUP_MACHINE, "device", PICK_NONE},
+     "what computes; a list, cpu*2, cuda:all, redis://HOST", GROUP_MACHINE, "device", PICK_NONE},
     {"precision", KEY_CHOICE, AT(precision), 0, 0, precision_choice, "number format", GROUP_MACHINE,
      "precision", PICK_NONE},
     {"memory", KEY_CHOICE, AT(memory), 0, 0, memory_name, "trade memory for speed", GROUP_MACHINE,
@@ -274,6 +275,17 @@ static int put_text(char **to, const char *value, struct err *e)
     return 0;
 }
 
+/* Passwords in a queue's URL stay out of all that settings are written to. */
+static int put_devices(char **to, const char *value, struct err *e)
+{
+    char *without = secret_strip(value);
+    if (!without)
+        return err_set(e, "out of memory, or too many passwords");
+    free(*to);
+    *to = without;
+    return 0;
+}
+
 static bool is_choice(const struct settings_key *k, const char *value)
 {
     for (int i = 0; k->choice(i); i++)
@@ -292,7 +304,7 @@ static int set_choice(char **to, const struct settings_key *k, const char *value
         value = schedule_name(schedule_by_name(value));
     struct device_item devices[DEVICES_MAX]; /* its choices are but examples */
     if (k->choice == device_choice)
-        return devices_parse(value, devices, e) < 0 ? -1 : put_text(to, value, e);
+        return devices_parse(value, devices, e) < 0 ? -1 : put_devices(to, value, e);
     if (is_choice(k, value))
         return put_text(to, value, e);
     for (int i = 0; k->choice(i); i++) {

@@ -17,6 +17,7 @@
 #include "base/jsonw.h"
 #include "cli/options.h"
 #include "engine/batch.h"
+#include "queue/device.h"
 
 enum { SHOWN_FAILURES = 20 };
 
@@ -319,6 +320,7 @@ int cmd_batch(struct cli *cli)
                                   .folder = r->folder,
                                   .results = r->results,
                                   .stop = &stop,
+                                  .open = queue_device_open,
                                   .user = r,
                                   .tell = tell,
                                   .failed = failed,

@@ -10,10 +10,12 @@
 
 #include "base/clock.h"
 #include "base/fileio.h"
+#include "cli/gen_queue.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "engine/forecast.h"
 #include "engine/save.h"
+#include "queue/url.h"
 
 static volatile sig_atomic_t interrupted;
 
@@ -30,6 +32,11 @@ static void catch_interrupts(void)
     sigemptyset(&a.sa_mask);
     sigaction(SIGINT, &a, NULL);
     sigaction(SIGTERM, &a, NULL);
+}
+
+static bool is_interrupted(void)
+{
+    return interrupted;
 }
 
 static bool on_step(void *user, const struct gen_progress *g)
@@ -163,6 +170,8 @@ static int generate(struct gen *g, struct err *e)
         return -1;
     g->job.options.hooks = &hooks;
     tell_notes(g, &g->job.prompts.notes);
+    if (queue_url_is(g->job.settings.device))
+        return gen_through_queue(g->cli, &g->job, g->files, &g->progress, is_interrupted, e);
     g->pipeline = pipeline_open(g->job.model, &g->job.options, e);
     int rc = g->pipeline ? pipeline_run(g->pipeline, &g->job.params, &hooks, &g->result, e) : -1;
     progress_finish(&g->progress);

@@ -16,12 +16,12 @@
 #include "queue/queue.h"
 #include "queue/worker.h"
 
-static volatile sig_atomic_t stop;
+static atomic_int stop;
 
 static void on_signal(int signal)
 {
     (void)signal;
-    stop = stop + 1;
+    atomic_fetch_add(&stop, 1);
 }
 
 static void catch_signals(void)
@@ -105,7 +105,7 @@ static int read_options(struct worker_options *o, const struct cli *cli, struct 
 
 /* ---- the command ---- */
 
-static int report(const struct cli *cli, const struct worker_count *c, double seconds)
+static int report(const struct cli *cli, struct worker_count *c, double seconds)
 {
     struct jsonw w = {0};
     if (!cli->json) {
@@ -113,7 +113,8 @@ static int report(const struct cli *cli, const struct worker_count *c, double se
             fprintf(stderr,
                     "spritty: %ld jobs done, %ld failed, %ld given up, %ld cancelled, %ld went to "
                     "others, in %.1f s\n",
-                    c->done, c->failed, c->buried, c->cancelled, c->lost, seconds);
+                    atomic_load(&c->done), atomic_load(&c->failed), atomic_load(&c->buried),
+                    atomic_load(&c->cancelled), atomic_load(&c->lost), seconds);
         return 0;
     }
     jsonw_open(&w, NULL, '{');

@@ -133,7 +133,7 @@ static const struct option_row table[] = {
     SETTING('m', "model", "PATH-or-NAME", JOB | INFO | DOCTOR | WORKER),
     SETTING(0, "lora", "NAME:X", JOB),
     SETTING(0, "tokenizer", "DIR", JOB),
-    SETTING('d', "device", "auto|cpu|cuda|cuda:N|LIST", JOB | WORKER),
+    SETTING('d', "device", "auto|cpu|cuda|cuda:N|redis://HOST|LIST", JOB | WORKER),
     SETTING(0, "policy", "least_busy|round_robin|random", JOB),
     SETTING(0, "precision", "auto|fp32|bf16|fp16|fp8", JOB),
     SETTING(0, "memory", "auto|speed|balanced|constrained", JOB),

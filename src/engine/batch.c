@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "engine/batch_priv.h"
 #include "engine/machine.h"
+#include "engine/pool.h"
 
 /* ---- units and queues ---- */
 
@@ -234,7 +235,8 @@ static int start_threads(struct batch *b, struct err *e)
     struct sigaction a = {.sa_handler = nothing};
     sigaction(SIGUSR1, &a, NULL);
     for (int i = 0; i < b->devices; i++) {
-        if (start_thread(&b->device[i].thread, batch_compute, &b->device[i], e))
+        void *(*run)(void *) = b->device[i].ops ? batch_far : batch_compute;
+        if (start_thread(&b->device[i].thread, run, &b->device[i], e))
             return -1;
         b->device[i].started = true;
     }
@@ -282,6 +284,15 @@ static void end_threads(struct batch *b)
 
 /* ---- devices ---- */
 
+/* Of another kind, where the name is of one. */
+static int open_far(const struct batch *b, struct device *d, struct err *e)
+{
+    e->text[0] = '\0';
+    if (b->o->open)
+        d->ops = b->o->open(b->o->user, d->name, &d->self, e);
+    return d->ops || !*e->text ? 0 : -1;
+}
+
 /* "cpu,cuda:1". Those on the CPU share the cores. */
 static int name_devices(struct batch *b, struct err *e)
 {
@@ -302,6 +313,10 @@ static int name_devices(struct batch *b, struct err *e)
         struct device *to = &b->device[b->devices++];
         to->batch = b;
         snprintf(to->name, sizeof to->name, "%s", name);
+        if (open_far(b, to, e)) {
+            free(copy);
+            return -1;
+        }
     }
     if (!copy)
         return err_set(e, "out of memory");
@@ -334,6 +349,9 @@ static int open_all(struct batch *b, struct ledger *l, struct err *e)
 
 static void close_all(struct batch *b, struct ledger *l)
 {
+    for (int i = 0; i < b->devices; i++)
+        if (b->device[i].ops && b->device[i].self) /* its thread never ran */
+            b->device[i].ops->stop(b->device[i].self);
     drop_all(&b->pending);
     drop_all(&b->computed);
     drop_all(&b->done);

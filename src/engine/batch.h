@@ -33,6 +33,8 @@ struct batch_state {
     double load_ms, run_ms, finish_ms, feed_ms;
 };
 
+struct device_ops;
+
 struct batch_options {
     const char *path, *folder, *results; /* the folder exists */
     const struct settings *flags;        /* for what jobs do not say; without batch and device */
@@ -42,6 +44,9 @@ struct batch_options {
     int at_once;         /* pictures of a batch at most; 0: as memory and speed have it */
     int shard, shards;   /* 0: all */
     atomic_bool *stop;   /* between two steps; what is done is written. May be NULL */
+
+    /* Devices of other kinds, as pool_options has them (pool.h). May be NULL. */
+    const struct device_ops *(*open)(void *user, const char *name, void **self, struct err *);
 
     void *user; /* of what follows, all called from batch_run's thread, may be NULL */
     void (*tell)(void *user, const char *note);

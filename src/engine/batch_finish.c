@@ -10,8 +10,7 @@
 #include "engine/batch_priv.h"
 #include "engine/save.h"
 
-/* Of the file as it is on the disk. */
-static int hash_file(const char *path, char out[65], struct err *e)
+int batch_hash_file(const char *path, char out[65], struct err *e)
 {
     enum { MOST = 1 << 30 };
     struct sha256 h;
@@ -31,7 +30,7 @@ static int save_all(struct unit *u, struct image *const *images, struct err *e)
     for (int i = 0; i < u->result.count; i++) {
         const struct origin origin = {&u->job, u->device->pipeline, &u->result, u->device->hash, i};
         if (sprite_save(u->files[i], images[i], &origin, e) ||
-            hash_file(u->files[i], u->sha256[i], e))
+            batch_hash_file(u->files[i], u->sha256[i], e))
             return -1;
     }
     return 0;

@@ -1,10 +1,12 @@
 /* What the files of a batch share. batch.c: threads, queues, the caller's loop. batch_feed.c: jobs
- * to what can run. batch_device.c: batches. batch_finish.c: pictures to files. */
+ * to what can run. batch_device.c: batches. batch_far.c: devices of other
+ * kinds. batch_finish.c: pictures to files. */
 #ifndef SPRITTY_BATCH_PRIV_H
 #define SPRITTY_BATCH_PRIV_H
 
 #include <pthread.h>
 
+#include "devices.h"
 #include "engine/batch.h"
 #include "engine/idset.h"
 #include "engine/job.h"
@@ -40,7 +42,9 @@ struct device {
     struct batch *batch;
     pthread_t thread;
     bool started;
-    char name[64];
+    char name[DEVICE_NAME];
+    const struct device_ops *ops; /* of a device of another kind, and its self; else NULL */
+    void *self;
     int threads;
     char *key; /* of the open model */
     struct pipeline *pipeline;
@@ -93,10 +97,14 @@ bool batch_stops(struct batch *);
 /* How many units may wait for a device. */
 int batch_room(const struct batch *);
 
+/* SHA-256 of a file as it is on the disk. */
+int batch_hash_file(const char *path, char out[65], struct err *);
+
 /* ---- the threads ---- */
 
 void *batch_feed(void *batch);
 void *batch_compute(void *device);
+void *batch_far(void *device);
 void *batch_finish(void *batch);
 
 #endif

@@ -175,7 +175,8 @@ static double units_left(const struct pool_member *m)
             share = 1 - (double)m->now.step / m->now.steps;
         units += share * t->units * t->count;
     }
-    return units;
+    int lanes = m->ops && m->ops->lanes ? m->ops->lanes(m->self) : 1;
+    return units / (lanes > 1 ? lanes : 1);
 }
 
 /* How each device stands towards a task of `images`. Where no rate is known, a unit counts as a
@@ -297,7 +298,7 @@ void pool_feed(struct pool *p)
         struct pool_member *m = &p->member[i];
         if (!m->tasks && !m->now.aside && p->o.policy == POLICY_LEAST_BUSY)
             take_over(p, i);
-        give(m, 1);
+        give(m, m->ops ? device_depth(m->ops, m->self) : 1);
     }
     int depth = unsent(p) >= PLENTY * p->count ? POOL_DEPTH : 1;
     for (int i = 0; i < p->count && depth > 1; i++)

@@ -38,8 +38,17 @@ struct device_ops {
     void (*finish_previews)(void *self, bool); /* may be NULL */
     void (*quit)(void *self);                  /* asks it to end what it does; does not wait */
     void (*stop)(void *self);                  /* waits, and frees it */
-    bool whole;                                /* takes no parts of batches */
+    /* How many jobs it makes at a time, as far as it knows now; NULL: one. Such a device gets more
+     * than that (device_depth), and ends them in any order. */
+    int (*lanes)(void *self);
+    bool whole; /* takes no parts of batches */
 };
+
+/* How many jobs one that makes several at a time should have. */
+static inline int device_depth(const struct device_ops *o, void *self)
+{
+    return o->lanes ? 8 + 4 * o->lanes(self) : 1;
+}
 
 /* Who gets a job. */
 enum pool_policy {

@@ -316,11 +316,14 @@ static void take_rate(struct pool_member *m, const struct pool_task *t, const st
         m->load_ms = v->times.load;
 }
 
-/* The device's first task is over. */
-static struct pool_task *take_task(struct pool_member *m)
+/* A task is over: the first that the device has of that job. */
+static struct pool_task *take_task(struct pool_member *m, int64_t job)
 {
-    struct pool_task *t = m->tasks;
-    m->tasks = t->next;
+    struct pool_task **at = &m->tasks;
+    for (int i = 1; i < m->sent && (*at)->job->id != job; i++)
+        at = &(*at)->next;
+    struct pool_task *t = *at;
+    *at = t->next;
     m->sent--;
     m->now.job = 0;
     m->now.step = m->now.steps = 0;
@@ -331,7 +334,7 @@ static struct pool_task *take_task(struct pool_member *m)
 static struct event *took_done(struct pool *p, int device, struct event *v)
 {
     struct pool_member *m = &p->member[device];
-    struct pool_task *t = take_task(m);
+    struct pool_task *t = take_task(m, v->job);
     struct pool_job *j = t->job;
     m->now.done++;
     take_rate(m, t, v);
@@ -349,7 +352,7 @@ static struct event *took_done(struct pool *p, int device, struct event *v)
 
 static struct event *took_cancelled(struct pool *p, int device, struct event *v)
 {
-    struct pool_task *t = take_task(&p->member[device]);
+    struct pool_task *t = take_task(&p->member[device], v->job);
     struct pool_job *j = t->job;
     pool_task_free(t);
     if (!j->split) {
@@ -390,7 +393,7 @@ static bool leave_done(struct pool_task *t)
 static void took_back(struct pool *p, int device, struct event *v)
 {
     struct pool_member *m = &p->member[device];
-    struct pool_task *t = take_task(m);
+    struct pool_task *t = take_task(m, v->job);
     struct pool_job *j = t->job;
     bool aside = v->kind_of_failure == ERR_DEVICE;
     const char *why = v->text ? v->text : "it failed";
@@ -419,7 +422,7 @@ static struct event *took_failed(struct pool *p, int device, struct event *v)
         event_free(v);
         return NULL;
     }
-    struct pool_task *t = take_task(&p->member[device]);
+    struct pool_task *t = take_task(&p->member[device], v->job);
     struct pool_job *j = t->job;
     if (!j->split) {
         pool_task_free(t);

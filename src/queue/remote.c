@@ -175,7 +175,7 @@ static void connected(struct remote *r)
         if (f->state == FLIGHT_FREE)
             continue;
         if (r->denied && r->generation == 0)
-            remote_fail(r, f, e.text); /* it never let us in */
+            remote_refused(r, f, e.text); /* it never let us in */
         else
             remote_waits(r, f, e.text);
     }
@@ -193,7 +193,7 @@ static void turn(struct remote *r)
     remote_cancels(r);
     remote_push(r);
     if (r->flights && clock_ms() >= r->sync_at) {
-        r->sync_at = clock_ms() + SYNC_MS;
+        r->sync_at = clock_ms() + r->sync_ms;
         remote_sync(r);
         if (strcmp(r->heard, "0-0") != 0)
             trim(r);
@@ -291,6 +291,7 @@ struct remote *remote_start(const struct remote_options *o, struct err *e)
         err_set(e, "out of memory");
         return NULL;
     }
+    r->sync_ms = o->sync_ms > 0 ? o->sync_ms : SYNC_MS;
     if (queue_url_parse(&r->url, o->url, e) == 0) {
         bool ready = copy(&r->store_path, o->store) && copy(&r->folder, o->folder) &&
                      (r->talk = link_new(&r->url, TIMEOUT_MS)) &&
@@ -309,6 +310,12 @@ struct remote *remote_start(const struct remote_options *o, struct err *e)
     link_free(r->listen);
     free_remote(r);
     return NULL;
+}
+
+int remote_workers(const struct remote *r)
+{
+    int n = atomic_load(&r->workers);
+    return n > 1 ? n : 1;
 }
 
 void remote_quit(struct remote *r)

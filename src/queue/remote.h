@@ -21,6 +21,7 @@ struct remote_options {
     const char *url;    /* of the queue */
     const char *store;  /* as the engine's; NULL: jobs have no rows */
     const char *folder; /* where sprites go; NULL: commands say files */
+    int sync_ms;        /* how often the queue is asked what is done, beside its events; 0: 5000 */
 };
 
 /* Starts the thread; strings are copied. NULL and err: the URL is wrong, no memory. That the server
@@ -34,6 +35,8 @@ bool remote_send(struct remote *, struct command *);
 struct event *remote_next(struct remote *);
 int remote_fd(const struct remote *);
 void remote_cancel(struct remote *, int64_t job);
+/* How many workers the queue has, as last heard; at least 1. */
+int remote_workers(const struct remote *);
 void remote_quit(struct remote *); /* asks for the end, does not wait */
 
 #endif

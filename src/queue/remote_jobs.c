@@ -31,21 +31,33 @@ static int set_row(struct remote *r, int64_t job, enum job_state state, const ch
     return r->store ? store_set_job_state(r->store, job, state, why, e) : 0;
 }
 
-static void tell_end(struct remote *r, int64_t job, const char *why)
+static void tell_end(struct remote *r, int64_t job, const char *why, enum err_kind kind)
 {
     struct event *v = remote_event(why ? EVENT_FAILED : EVENT_CANCELLED, job);
     if (v && why && (v->text = strdup(why)))
         text_sanitize(v->text);
+    if (v)
+        v->kind_of_failure = kind;
     remote_emit(r, v);
 }
 
-void remote_fail(struct remote *r, struct flight *f, const char *why)
+static void end_flight(struct remote *r, struct flight *f, const char *why, enum err_kind kind)
 {
     struct err e;
     int64_t job = f->command->job;
     set_row(r, job, why ? JOB_FAILED : JOB_CANCELLED, why, &e);
     remote_free_flight(r, f);
-    tell_end(r, job, why);
+    tell_end(r, job, why, kind);
+}
+
+void remote_fail(struct remote *r, struct flight *f, const char *why)
+{
+    end_flight(r, f, why, ERR_PLAIN);
+}
+
+void remote_refused(struct remote *r, struct flight *f, const char *why)
+{
+    end_flight(r, f, why, ERR_DEVICE);
 }
 
 void remote_waits(struct remote *r, struct flight *f, const char *why)
@@ -382,6 +394,20 @@ static void know(struct remote *r, struct flight *f, const struct reply *state)
         f->state = FLIGHT_NEW; /* the server lost it: a restart, a flush */
 }
 
+static void count_workers(struct remote *r)
+{
+    struct args a = {0};
+    struct reply *reply;
+    struct err e;
+    char key[60];
+    snprintf(key, sizeof key, "%sworkers", link_prefix(r->talk));
+    args_text(&a, "ZCARD");
+    args_text(&a, key);
+    if (link_call(r->talk, &a, 0, &reply, &e) == LINK_OK)
+        atomic_store(&r->workers, (int)reply_number(reply));
+    reply_free(reply);
+}
+
 /* Events may be lost (a stream that was trimmed, a server that lost its last second), states are
  * not. */
 void remote_sync(struct remote *r)
@@ -392,6 +418,7 @@ void remote_sync(struct remote *r)
     struct reply *reply;
     struct err e;
     int n = 0;
+    count_workers(r);
     for (int i = 0; i < REMOTE_JOBS; i++)
         if (r->flight[i].state == FLIGHT_WAITING) {
             of[n] = &r->flight[i];
@@ -418,6 +445,6 @@ void remote_land(struct remote *r)
         int64_t job = f->command->job;
         set_row(r, job, JOB_QUEUED, NULL, &e);
         remote_free_flight(r, f);
-        tell_end(r, job, NULL);
+        tell_end(r, job, NULL, ERR_PLAIN);
     }
 }

@@ -36,6 +36,7 @@ struct remote {
     struct ring *commands, *events;
     pthread_t thread;
     atomic_bool quit;
+    atomic_int workers;
     _Atomic int64_t cancelled[CANCELS]; /* 0: a free place */
     atomic_uint next_cancelled;
     struct queue_url url;
@@ -49,7 +50,7 @@ struct remote {
     char events_key[120];
     struct packer packer;
     struct flight flight[REMOTE_JOBS];
-    int flights, generation;
+    int flights, generation, sync_ms;
     double sync_at, memory_at;
     bool is_full; /* the server has little memory left */
 };
@@ -67,10 +68,12 @@ void remote_push(struct remote *);                   /* sends what is to be sent
 void remote_fetch(struct remote *);                  /* gets what is there to be had */
 void remote_hear(struct remote *, const struct reply *);
 void remote_cancels(struct remote *);
-void remote_sync(struct remote *); /* asks after all that waits */
+void remote_sync(struct remote *); /* asks after all that waits, and who is there */
 void remote_land(struct remote *); /* the end: rows queued again */
 /* Ends a flight: row, event. why NULL: cancelled. */
 void remote_fail(struct remote *, struct flight *, const char *why);
+/* The same of a queue that does not let us in: the device's failure, not the job's. */
+void remote_refused(struct remote *, struct flight *, const char *why);
 void remote_free_flight(struct remote *, struct flight *);
 /* Tells once that a job has to wait, and why. */
 void remote_waits(struct remote *, struct flight *, const char *why);

@@ -74,10 +74,12 @@ static int read_about(struct saving *s, struct err *e)
 
 static char *path_of(const struct saving *s, int index)
 {
+    const struct command *c = s->flight->command;
     char *path = NULL;
+    if (index < c->file_count)
+        return strdup(c->files[index]);
     int n = asprintf(&path, "%s/sprite-%" PRId64 "-%d-%" PRIu64 ".png",
-                     s->remote->folder ? s->remote->folder : ".", s->flight->command->job, index,
-                     s->seed);
+                     s->remote->folder ? s->remote->folder : ".", c->job, index, s->seed);
     return n < 0 ? NULL : path;
 }
 

@@ -18,7 +18,7 @@ enum { TIMEOUT_MS = 5000, BLOCK_MS = 1000, BEAT_MS = 5000, BEAT_SECONDS = 30 };
 
 bool worker_stops(const struct queue_worker *w, int how)
 {
-    return w->o->stop && *w->o->stop >= how;
+    return w->o->stop && atomic_load(w->o->stop) >= how;
 }
 
 void worker_say(const struct queue_worker *w, const char *fmt, ...)
@@ -220,6 +220,7 @@ static enum link_result wait_for_one(struct queue_worker *w, struct reply **take
     struct args a = {0};
     struct reply *r;
     char id[QUEUE_ID_MAX + 1];
+    int block = w->lease_ms / 4 < BLOCK_MS ? w->lease_ms / 4 : BLOCK_MS;
     *taken = NULL;
     for (int i = 0; i < 3; i++)
         args_text(&a, words[i]);
@@ -227,12 +228,12 @@ static enum link_result wait_for_one(struct queue_worker *w, struct reply **take
     args_text(&a, "COUNT");
     args_number(&a, 1);
     args_text(&a, "BLOCK");
-    args_number(&a, BLOCK_MS);
+    args_number(&a, block);
     args_text(&a, "STREAMS");
     put_streams(w, &a);
     for (int i = 0; i < w->streams && a.n < ARGS_MAX; i++)
         args_text(&a, ">");
-    enum link_result rc = link_call(w->link, &a, BLOCK_MS, &r, e);
+    enum link_result rc = link_call(w->link, &a, block, &r, e);
     for (int i = 0; rc == LINK_OK && i < reply_count(r); i++) {
         const struct reply *of = reply_at(r, i), *first = reply_at(reply_at(of, 1), 0);
         const char *stream = reply_text(reply_at(of, 0), NULL);
@@ -341,7 +342,6 @@ int queue_work(const struct worker_options *o, struct worker_count *count, struc
     struct queue_worker *w = calloc(1, sizeof *w);
     if (!w)
         return err_set(e, "out of memory");
-    *count = (struct worker_count){0};
     w->o = o;
     w->count = count;
     w->lease_ms = o->lease_ms ? o->lease_ms : QUEUE_LEASE_MS;

@@ -9,7 +9,7 @@
 #ifndef SPRITTY_QUEUE_WORKER_H
 #define SPRITTY_QUEUE_WORKER_H
 
-#include <signal.h>
+#include <stdatomic.h>
 
 #include "queue/stock.h"
 #include "queue/url.h"
@@ -24,17 +24,17 @@ struct worker_options {
     int max_jobs;              /* ends after so many; 0: never */
     int max_idle_ms;           /* ends when there was nothing to do for so long; 0: never */
     /* 1: end after the job that runs; more: now, and give it back. */
-    volatile sig_atomic_t *stop;
+    atomic_int *stop;
     void (*say)(void *user, const char *line); /* what happens, a line each; may be NULL */
     void *user;
 };
 
 struct worker_count {
-    long done, failed, lost, cancelled, buried;
+    atomic_long done, failed, lost, cancelled, buried; /* any thread may look */
 };
 
-/* Works until it is stopped. -1 with err: the server refuses us, or this machine fails job after
- * job. A server that is away is waited for, but for the first time. */
+/* Works until it is stopped; the caller zeroes the counts. -1 with err: the server refuses us, or
+ * this machine fails job after job. A server that is away is waited for, but for the first time. */
 int queue_work(const struct worker_options *, struct worker_count *, struct err *);
 
 #endif

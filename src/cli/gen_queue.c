@@ -1,0 +1,103 @@
+/* See gen_queue.h. */
+#include "cli/gen_queue.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/jsonw.h"
+#include "queue/once.h"
+#include "sprite/image_file.h"
+#include "sprite/png.h"
+
+struct going {
+    const struct cli *cli;
+    struct progress *progress;
+    bool (*stop)(void);
+    double total, finish, save; /* milliseconds */
+};
+
+static bool on_step(void *user, const struct gen_progress *p)
+{
+    struct going *g = user;
+    progress_event(g->progress, p);
+    return !g->stop();
+}
+
+static void on_note(void *user, const char *text)
+{
+    struct going *g = user;
+    if (g->cli->quiet)
+        return;
+    progress_finish(g->progress);
+    fprintf(stderr, "spritty: note: %s\n", text);
+}
+
+/* The first picture's own story, behind the names of all, with the times that no picture knows. */
+static int report_json(const struct going *g, const struct png_file *png, char *const *files,
+                       int count, struct err *e)
+{
+    struct jsonw w = {0};
+    const char *chunk = png_find_text(png, "spritty");
+    jsonw_open(&w, NULL, '{');
+    jsonw_open(&w, "files", '[');
+    for (int i = 0; i < count; i++)
+        jsonw_string(&w, NULL, files[i]);
+    jsonw_close(&w, ']');
+    jsonw_close(&w, '}');
+    char *text = jsonw_take(&w);
+    const char *ms = chunk ? strstr(chunk, "\"ms\": {") : NULL,
+               *at = ms ? strchr(ms, '{') + 1 : NULL;
+    if (!text || !at || *chunk != '{') {
+        free(text);
+        return err_set(e, "%s: the worker's picture does not tell how it was made", files[0]);
+    }
+    text[strlen(text) - 1] = '\0';
+    printf("%s, %.*s\"total\": %.2f, \"finish\": %.2f, \"save\": %.2f, %s\n", text,
+           (int)(at - chunk - 1), chunk + 1, g->total, g->finish, g->save, at);
+    free(text);
+    return 0;
+}
+
+static int report(const struct going *g, const struct job *j, char *const *files, struct err *e)
+{
+    struct png_file png;
+    if (png_load(files[0], true, &png, e))
+        return -1;
+    const struct image first = {png.width, png.height, png.rgba};
+    if (!g->cli->quiet) {
+        progress_picture(g->progress, &first);
+        fprintf(stderr, "%dx%d  %d colours  seed %llu  %.2f s\n", first.width, first.height,
+                image_colors(&first), (unsigned long long)j->params.seed, g->total / 1e3);
+    }
+    int rc = g->cli->json ? report_json(g, &png, files, j->params.batch, e) : 0;
+    for (int i = 0; !g->cli->json && i < j->params.batch; i++) {
+        char *name = strdup(files[i]);
+        if (name) {
+            text_sanitize(name);
+            puts(name);
+        }
+        free(name);
+    }
+    png_file_free(&png);
+    return rc;
+}
+
+int gen_through_queue(const struct cli *cli, const struct job *j, char *const *files,
+                      struct progress *progress, bool (*stop)(void), struct err *e)
+{
+    struct going g = {.cli = cli, .progress = progress, .stop = stop};
+    struct once o = {.url = j->settings.device,
+                     .settings = &j->settings, /* all layers, with the seed that was drawn */
+                     .words = cli->args[0],
+                     .files = files,
+                     .count = j->params.batch,
+                     .step = on_step,
+                     .note = on_note,
+                     .user = &g};
+    double start = clock_ms();
+    int rc = queue_once(&o, &g.finish, &g.save, e);
+    g.total = clock_ms() - start;
+    progress_finish(progress);
+    return rc ? -1 : report(&g, j, files, e);
+}
