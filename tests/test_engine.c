@@ -186,7 +186,7 @@ static enum job_state state_of(struct store *s, int64_t id)
 static void one_job_from_end_to_end(void **state)
 {
     (void)state;
-    static const char letters[] = "LRBSKPIXMADFC"; /* by kind */
+    static const char letters[] = "LRWBSKPIXMADFC"; /* by kind */
     struct engine *x = start_engine();
     struct store *s = open_store();
     char order[100] = "", stages[200] = "";
@@ -392,6 +392,88 @@ static void a_failure_is_told(void **state)
 }
 
 /* A thousand steps and previews for a ring of 256: they are dropped, the rest arrives. */
+static struct command *open_command(bool warm)
+{
+    struct command *c = command_new(COMMAND_OPEN);
+    c->warm = warm;
+    say(&c->settings, "model", MODEL);
+    say(&c->settings, "size", "64x64");
+    say(&c->settings, "steps", "4");
+    return c;
+}
+
+/* The events of a warm-up, up to its last; which stage that one tells. */
+static void warm_until_end(struct engine *x, char stage[12], int *parts)
+{
+    int last = -1;
+    *parts = 0;
+    for (bool over = false; !over;) {
+        struct event *v = next(x);
+        if (v->kind == EVENT_WARM) {
+            assert_true(v->job == 0 && v->step >= last && v->step <= v->steps);
+            last = v->step;
+            over = v->step == v->steps;
+            *parts += 1;
+            memcpy(stage, v->stage, 12);
+        } else {
+            assert_true(v->kind == EVENT_LOADING || v->kind == EVENT_READY ||
+                        v->kind == EVENT_STAGE);
+        }
+        event_free(v);
+    }
+}
+
+/* Without a job it goes through; nothing of it is kept, and a job afterwards makes what it makes
+ * without. */
+static void warms_up(void **state)
+{
+    (void)state;
+    char stage[12];
+    int parts;
+    struct engine *x = start_engine();
+    assert_true(engine_send(x, open_command(true)));
+    warm_until_end(x, stage, &parts);
+    assert_string_equal(stage, "warm");
+    assert_int_equal(parts, 5); /* text, sample, decode, finish, its end */
+    assert_int_equal(count_files(".png", false), 0);
+    struct store *s = open_store();
+    int64_t id = send_job(x, s, "2");
+    for (bool over = false; !over;) {
+        struct event *v = next(x);
+        assert_true(v->kind != EVENT_FAILED && v->kind != EVENT_LOADING && v->kind != EVENT_WARM);
+        over = v->kind == EVENT_DONE;
+        assert_true(!over || (v->job == id && v->steps == 2));
+        event_free(v);
+    }
+    assert_int_equal(count_files(".png", false), 1);
+    store_close(s);
+    engine_stop(x);
+}
+
+/* A command that waits stops it before it begins or within a call; the job is not harmed, and an
+ * end of the engine does not wait for it either. */
+static void warming_gives_way(void **state)
+{
+    (void)state;
+    struct engine *x = start_engine();
+    struct store *s = open_store();
+    int64_t id = add_job(s);
+    assert_true(engine_send(x, open_command(true)));
+    assert_true(engine_send(x, job_command(id, "2")));
+    for (bool over = false; !over;) {
+        struct event *v = next(x);
+        assert_true(v->kind != EVENT_FAILED);
+        assert_true(v->kind != EVENT_WARM || v->step < v->steps || !*v->stage);
+        over = v->kind == EVENT_DONE;
+        event_free(v);
+    }
+    struct command *large = open_command(true);
+    say(&large->settings, "batch", "16"); /* long, were it not stopped */
+    assert_true(engine_send(x, large));
+    engine_stop(x);
+    store_close(s);
+}
+
 static void a_full_ring_drops_previews(void **state)
 {
     (void)state;
@@ -519,6 +601,8 @@ int main(void)
         cmocka_unit_test_teardown(cancelled_between_steps, clean_up),
         cmocka_unit_test_teardown(cancelled_while_waiting, clean_up),
         cmocka_unit_test_teardown(a_failure_is_told, clean_up),
+        cmocka_unit_test_teardown(warms_up, clean_up),
+        cmocka_unit_test_teardown(warming_gives_way, clean_up),
         cmocka_unit_test_teardown(a_full_ring_drops_previews, clean_up),
         cmocka_unit_test_teardown(stopped_while_running, clean_up),
         cmocka_unit_test_teardown(no_database, clean_up),

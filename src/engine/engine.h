@@ -49,6 +49,8 @@ struct command {
     int first, count;  /* images of the batch that are to be made; count 0: all */
     bool part;         /* of a job that others share: its end is not the row's */
     struct event *end; /* COMMAND_END */
+    bool warm; /* COMMAND_OPEN: then run the settings once, briefly (EVENT_WARM follow), so that the
+                * first job is as fast as the tenth; gives way to any other command at once */
 };
 
 /* All fields zero but kind; texts and `files` are the caller's malloc'd copies, given away. */
@@ -58,6 +60,8 @@ void command_free(struct command *);
 enum event_kind {
     EVENT_LOADING,   /* a model is being opened; text: its name */
     EVENT_READY,     /* it is open: text is its name; device, precision, tokens, bytes_weights */
+    EVENT_WARM,      /* the open model warms up: part step of steps begins, stage; step == steps: it
+                      * has ended, stage is "warm", or "" when it gave way */
     EVENT_STARTED,   /* job begins: steps, seed, width, height, batch as they were settled */
     EVENT_STAGE,     /* stage begins: "load", "text", "encode", "sample", "refine", "hires",
                       * "decode", "finish", "save" */

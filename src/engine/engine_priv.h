@@ -63,6 +63,11 @@ int model_open(struct engine *, const struct job *, const struct gen_hooks *, in
                struct err *);
 void model_close(struct engine *);
 
+/* ---- warmup.c ---- */
+
+/* A short run of the job over the open model, which is its own. */
+void engine_warm_up(struct engine *, const struct job *);
+
 /* ---- work.c ---- */
 
 void work_open(struct engine *, struct command *);

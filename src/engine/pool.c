@@ -376,6 +376,7 @@ static void open_everywhere(struct pool *p, struct command *c)
         struct err e;
         if (copy != c && copy) {
             copy->preset = c->preset ? strdup(c->preset) : NULL;
+            copy->warm = c->warm;
             if (settings_fill(&copy->settings, &c->settings, &e)) {
                 command_free(copy);
                 copy = NULL;

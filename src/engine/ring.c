@@ -106,6 +106,11 @@ void *ring_pop(struct ring *r)
     return item;
 }
 
+bool ring_waits(struct ring *r)
+{
+    return !is_empty(r);
+}
+
 int ring_fd(const struct ring *r)
 {
     return r->fd;

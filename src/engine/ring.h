@@ -31,6 +31,8 @@ void *ring_pop(struct ring *);
  * NULL: nothing is missed. */
 int ring_fd(const struct ring *);
 void ring_clear(struct ring *);
+/* The consumer's: is there anything to pop? */
+bool ring_waits(struct ring *);
 /* Clears and sleeps until something is there, at most `ms` milliseconds (-1: forever). */
 void ring_wait(struct ring *, int ms);
 

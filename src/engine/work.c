@@ -534,5 +534,7 @@ void work_open(struct engine *x, struct command *c)
     w.hooks = (struct gen_hooks){.user = &w, .step = on_step};
     if ((prepare(&w, &e) < 0 || need_model(&w, &e) < 0) && !is_stopped(&w))
         tell_failed(&w, &e, false);
+    else if (c->warm && !is_stopped(&w))
+        engine_warm_up(x, &w.job);
     work_free(&w);
 }

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/stop.h"
+
 /* ---- progress ---- */
 
 bool run_tell(struct run *r, const char *stage, int step, int steps, double ms)
@@ -200,9 +202,16 @@ int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct ge
         rc = pipeline_need_encoder(p, g, e);
     if (rc == 0)
         rc = pipeline_reserve(p, g, e);
+    bool stops = rc == 0 && hooks && hooks->stop && !p->ops->record_begin;
+    if (stops)
+        ops_stop_arm(p->ops, hooks->stop, hooks->user);
     if (rc == 0)
         rc = g->profile ? pipeline_generate_profiled(&r, (enum profile_what)g->profile)
                         : pipeline_generate(&r);
+    if (stops && ops_stop_disarm(p->ops)) {
+        out->cancelled = true;
+        rc = err_set(e, "cancelled");
+    }
     if (rc == 0) {
         struct ops_stats s;
         size_t now;

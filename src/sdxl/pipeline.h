@@ -33,6 +33,9 @@ struct gen_progress {
 struct gen_hooks {
     void *user;
     bool (*step)(void *user, const struct gen_progress *); /* false cancels; NULL: no one asks */
+    /* Asked within steps as well, before each heavy call; true cancels. On a GPU, whose steps are
+     * short, between them alone. May be NULL. */
+    bool (*stop)(void *user);
     /* After step `step`: the first image as the model now sees it without its noise, one pixel or
      * more a latent, 3 bytes each (preview.h). NULL: not asked for. */
     void (*preview)(void *user, int step, const uint8_t *rgb, int width, int height);
@@ -130,6 +133,8 @@ struct gen_params {
     int lora_count;
     int profile; /* enum profile_what: PROFILE_CALLS times every operation, PROFILE_TRACE keeps them
                   * all; 0: neither */
+    bool warm;   /* to warm up: of each pass as few steps as meet everything for the first time;
+                  * the picture means nothing */
 };
 
 static inline int gen_images(const struct gen_params *g)

@@ -330,6 +330,12 @@ static int prepare(struct pass *p)
     return rc;
 }
 
+/* A recording is made at the second step, and the third replays it. */
+static int warm_steps(const struct ops *o)
+{
+    return o->record_begin ? 3 : 1;
+}
+
 int pass_run(struct pass *p, struct tensor *x)
 {
     struct ops *o = p->r->p->ops;
@@ -339,6 +345,8 @@ int pass_run(struct pass *p, struct tensor *x)
         return -1;
     struct sampler_run s = pass_sampler(p);
     s.denoise = denoise;
+    if (p->r->params->warm && s.steps > warm_steps(o))
+        s.steps = warm_steps(o);
     s.noise = noise;
     s.stepped = stepped;
     p->x = x;

@@ -26,6 +26,7 @@ static void ready(struct live *l, const struct event *ev)
 static void started(struct live *l, const struct event *ev)
 {
     l->trouble[0] = '\0';
+    l->warming = false;
     l->job = ev->job;
     l->step = 0;
     l->steps = ev->steps;
@@ -145,6 +146,11 @@ void live_event(struct live *l, const struct event *ev)
     case EVENT_READY:
         ready(l, ev);
         break;
+    case EVENT_WARM:
+        l->warming = ev->step < ev->steps;
+        l->warm_part = ev->step;
+        l->warm_parts = ev->steps;
+        break;
     case EVENT_STARTED:
         started(l, ev);
         break;
@@ -175,7 +181,7 @@ void live_event(struct live *l, const struct event *ev)
         ended(l, ev);
         break;
     case EVENT_FAILED:
-        l->loading = false;
+        l->loading = l->warming = false;
         copy_text(l->trouble, sizeof l->trouble, ev->text);
         ended(l, ev);
         break;

@@ -50,6 +50,9 @@ static void progress_idle(struct ui *ui, struct rect in)
     }
     if (l->loading && !pulls) {
         snprintf(text, sizeof text, "loading %.60s", l->model);
+    } else if (l->warming && l->ready && !pulls) {
+        snprintf(text, sizeof text, "warming up");
+        share = l->warm_parts > 0 ? (double)l->warm_part / l->warm_parts : 0;
     } else if (l->split.job && !pulls) {
         text_ms(l->split.total, ms, sizeof ms);
         text_ms(l->job_step_ms, step, sizeof step);

@@ -524,6 +524,8 @@ static int start_engine(struct ui *ui, const char *path, struct err *e)
     if (!ui->engine)
         return -1;
     struct command *c = command_new(COMMAND_OPEN);
+    if (c)
+        c->warm = ui->live.warming = true;
     if (!c || settings_fill(&c->settings, studio_settings(ui), e) || !engine_send(ui->engine, c)) {
         command_free(c);
         return err_set(e, "out of memory");

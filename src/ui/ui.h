@@ -67,6 +67,8 @@ struct sample { /* once a second */
 struct live {
     char model[64], device[16], precision[8]; /* of the open model */
     bool loading, ready;
+    bool warming; /* from the start on, until the engine has warmed up: warm_part of warm_parts */
+    int warm_part, warm_parts;
     char trouble[240]; /* why the last job or the opening of the model failed; "" since then */
     size_t bytes_weights, bytes_activations, bytes_now, bytes_peak;
     struct token_counter *tokens;
