@@ -13,9 +13,10 @@
 
 /* What a picture or a sequence that was cut off left open ends first (ST). The cursor goes to the
  * last line for terminals that have no other screen. */
-static const char leave_bytes[] = "\033\\\033[?2026l\033[0m\033(B\017\033[r"
-                                  "\033[?1006l\033[?1002l\033[?1000l\033[?1004l\033[?2004l"
-                                  "\033[?1l\033>\033[999;1H\033[?1049l\033[0m\033[?25h";
+static const char leave_bytes[] =
+    "\033\\\033[?2026l\033[0m\033(B\017\033[r"
+    "\033[?1036;1039r\033[?1006l\033[?1002l\033[?1000l\033[?1004l\033[?2004l"
+    "\033[?1l\033>\033[999;1H\033[?1049l\033[0m\033[?25h";
 
 void term_write(int fd, const char *bytes)
 {

@@ -17,7 +17,10 @@
 #include "term/guard.h"
 
 static const char enter_bytes[] = "\033[?1049h\033[?1l\033>\033[?2004h\033[?1004h"
-                                  "\033[?1000h\033[?1002h\033[?1006h";
+                                  "\033[?1000h\033[?1002h\033[?1006h"
+                                  /* xterm: Alt with a key is ESC and the key, not an accented
+                                     letter; what was so before is kept. */
+                                  "\033[?1036;1039s\033[?1036;1039h";
 
 static const int crashes[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
 enum { CRASHES = sizeof crashes / sizeof *crashes, ANSWERS_MS = 150 };
