@@ -161,7 +161,8 @@ static void draw_picture(struct ui *ui, int i, struct rect in)
             draw_image(ui->screen, in, SLOT + (unsigned)i, t.image, t.serial, true, false);
         text = t.broken ? "its file is gone" : "";
     } else if (j->id == l->job && l->preview) {
-        draw_image(ui->screen, in, SLOT + (unsigned)i, l->preview, l->preview_serial, false, true);
+        draw_image(ui->screen, in, SLOT + (unsigned)i, l->preview, l->preview_serial,
+                   ui->finish_previews, true);
         return;
     }
     int w = text_columns(text, strlen(text));

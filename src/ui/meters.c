@@ -157,7 +157,8 @@ void preview_draw(struct ui *ui, struct rect r)
         return;
     }
     if (l->job && l->preview) {
-        draw_image(ui->screen, in, SLOT_PREVIEW, l->preview, l->preview_serial, false, true);
+        draw_image(ui->screen, in, SLOT_PREVIEW, l->preview, l->preview_serial, ui->finish_previews,
+                   true);
         return;
     }
     if (st->shown_count == 0) {
