@@ -110,6 +110,7 @@ struct weight *gpu_pack_conv(struct ops *, const struct param *w, const struct p
 struct weight *gpu_pack_norm(struct ops *, const struct param *gamma, const struct param *beta);
 struct weight *gpu_pack_table(struct ops *, const struct param *w);
 void gpu_free_weight(struct ops *, struct weight *);
+struct weight *gpu_no_weight(struct ops *);
 void gpu_swap_weights(struct ops *, struct weight *a, struct weight *b);
 
 /* Modules as NVTX ranges (ranges.c), where the toolkit has NVTX. */

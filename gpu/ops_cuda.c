@@ -185,6 +185,17 @@ static void download(struct ops *o, float *dst, const struct tensor *src)
 /* -- the networks' calls ------------------------------------------------------------------------
  */
 
+/* Whether a call can be made: nothing has failed, and its weight is there. */
+static bool ready(struct gpu *g, const struct weight *w)
+{
+    struct err e = {""};
+    if (!g->failed && g->ops.want && g->ops.want(g->ops.want_user, w, &e) < 0) {
+        g->err = e;
+        g->failed = true;
+    }
+    return !g->failed;
+}
+
 /* Closes a call: its error, what it cost. */
 static void done(struct gpu *g, int rc, const char *what, struct cost cost)
 {
@@ -205,7 +216,7 @@ static void linear(struct ops *o, struct tensor *y, const struct tensor *x, cons
                    enum act act, const struct tensor *residual)
 {
     struct gpu *g = gpu_of(o);
-    if (g->failed)
+    if (!ready(g, w))
         return;
     check_linear(y, x, &w->s, false, residual);
     done(g, multiply(g, y, x, w, act, residual), "linear",
@@ -215,7 +226,7 @@ static void linear(struct ops *o, struct tensor *y, const struct tensor *x, cons
 static void geglu(struct ops *o, struct tensor *y, const struct tensor *x, const struct weight *w)
 {
     struct gpu *g = gpu_of(o);
-    if (g->failed)
+    if (!ready(g, w))
         return;
     check_linear(y, x, &w->s, true, NULL);
     struct tensor both = ops_alloc_like(o, x, w->s.out);
@@ -243,7 +254,7 @@ static void conv2d(struct ops *o, struct tensor *y, const struct tensor *x, cons
 {
     struct gpu *g = gpu_of(o);
     const struct gpu_library *l = &g->library;
-    if (g->failed)
+    if (!ready(g, w))
         return;
     check_conv(y, x, &w->s, a);
     int rc = l->conv2d ? l->conv2d(l->state, y, x, w, a, g->stream) : NOT_TAKEN;
@@ -257,7 +268,7 @@ static void group_norm(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, int groups, float eps, bool silu)
 {
     struct gpu *g = gpu_of(o);
-    if (g->failed)
+    if (!ready(g, w))
         return;
     check_norm(y, x, &w->s, groups);
     size_t bytes = gpu_group_norm_scratch(x, groups), held = g->scratch_bytes;
@@ -273,7 +284,7 @@ static void layer_norm(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, float eps)
 {
     struct gpu *g = gpu_of(o);
-    if (g->failed)
+    if (!ready(g, w))
         return;
     check_norm(y, x, &w->s, 1);
     done(g, gpu_layer_norm(y, x, w->w, w->b, eps, g->stream), "layer_norm",
@@ -311,7 +322,7 @@ static void embedding(struct ops *o, struct tensor *y, const int32_t *ids,
 {
     struct gpu *g = gpu_of(o);
     size_t bytes = (size_t)tensor_rows(y) * sizeof *ids;
-    if (g->failed)
+    if (!ready(g, table) || !ready(g, positions))
         return;
     check_embedding(y, ids, &table->s, &positions->s);
     void *on_device = gpu_grow(g, &g->raw, &g->raw_bytes, bytes);
@@ -437,6 +448,7 @@ static const struct ops gpu_table = {
     .pack_norm = gpu_pack_norm,
     .pack_table = gpu_pack_table,
     .free_weight = gpu_free_weight,
+    .no_weight = gpu_no_weight,
     .swap_weights = gpu_swap_weights,
     .alloc_as = alloc_as,
     .release = release,

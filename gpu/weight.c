@@ -127,6 +127,14 @@ void gpu_free_weight(struct ops *o, struct weight *w)
     drop(gpu_of(o), w);
 }
 
+struct weight *gpu_no_weight(struct ops *o)
+{
+    struct weight *w = calloc(1, sizeof *w);
+    if (!w)
+        gpu_ok(gpu_of(o), 2, "weights"); /* cudaErrorMemoryAllocation */
+    return w;
+}
+
 void gpu_swap_weights(struct ops *o, struct weight *a, struct weight *b)
 {
     struct weight was = *a;

@@ -31,6 +31,7 @@ struct settings {
     double refiner_switch, aesthetic, negative_aesthetic;
     char *empty_negative, *styles;
     char *attention, *autotune, *tf32, *fold, *hoist, *graph, *vae_slicing, *vae_tiling;
+    char *offload, *stream, *memory_limit;
     int vae_tile;
     int clip_skip, wildcard_seed;
     uint64_t seed;

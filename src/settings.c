@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <sys/random.h>
 
+#include "base/meminfo.h"
 #include "base/secret.h"
 #include "base/suggest.h"
 #include "config.h"
@@ -156,6 +157,12 @@ static const struct settings_key table[] = {
     {"vae-tile", KEY_INT, AT(vae_tile), 0, 8192, NULL,
      "pixels of a tile's side, 128 or more; 0: as memory says", GROUP_TUNING, "vae tile",
      PICK_NONE},
+    {"offload", KEY_CHOICE, AT(offload), 0, 0, switch_name,
+     "text encoders leave memory after reading", GROUP_TUNING, "offload", PICK_NONE},
+    {"stream", KEY_CHOICE, AT(stream), 0, 0, switch_name,
+     "weights come for each call and leave again: slow", GROUP_TUNING, "stream", PICK_NONE},
+    {"memory-limit", KEY_TEXT, AT(memory_limit), 0, 0, NULL,
+     "most that may be held: 6GB, 75%; none: what is free", GROUP_TUNING, "limit", PICK_NONE},
     {"fold", KEY_CHOICE, AT(fold), 0, 0, switch_name,
      "doubling and convolution as one, in 4/9 of the work", GROUP_TUNING, "fold", PICK_NONE},
     {"hoist", KEY_CHOICE, AT(hoist), 0, 0, switch_name, "what all steps share is computed once",
@@ -376,6 +383,14 @@ static int set_flag(bool *to, const char *value, struct err *e)
     return err_set(e, "'%.60s' is neither yes nor no", value);
 }
 
+/* A limit that is none is told where it is written. */
+static int check_limit(const struct settings_key *k, const char *value, struct err *e)
+{
+    size_t bytes;
+    double percent;
+    return strcmp(k->name, "memory-limit") ? 0 : memory_limit_read(value, &bytes, &percent, e);
+}
+
 static int set_key(struct settings *s, int i, const char *value, struct err *e)
 {
     const struct settings_key *k = &table[i];
@@ -385,7 +400,8 @@ static int set_key(struct settings *s, int i, const char *value, struct err *e)
         return err_set(e, "%s has no value", k->name);
     switch (k->type) {
     case KEY_TEXT:
-        rc = finish_check(k->name, value, e) ? -1 : put_text(to, value, e);
+        rc = finish_check(k->name, value, e) || check_limit(k, value, e) ? -1
+                                                                         : put_text(to, value, e);
         break;
     case KEY_CHOICE:
         rc = set_choice(to, k, value, e);

@@ -76,6 +76,15 @@ void mapfile_drop(const struct mapfile *m, const void *from, size_t size)
         madvise((void *)first, last - first, MADV_DONTNEED); /* advice: a refusal costs nothing */
 }
 
+void mapfile_soon(const struct mapfile *m, const void *from, size_t size)
+{
+    uintptr_t base = (uintptr_t)m->data, start = (uintptr_t)from;
+    if (!m->data || start < base || start - base > m->size || size > m->size - (start - base))
+        return;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = start / page * page;
+    madvise((void *)first, start + size - first, MADV_WILLNEED);
+}
+
 bool file_exists(const char *path)
 {
     struct stat st;

@@ -26,6 +26,9 @@ void mapfile_close(struct mapfile *); /* a zeroed struct is fine */
  * the range go; a range that is not in this map is left alone. The contents stay readable. */
 void mapfile_drop(const struct mapfile *, const void *from, size_t size);
 
+/* Tells the kernel that it will be read soon: it begins to, in the background. */
+void mapfile_soon(const struct mapfile *, const void *from, size_t size);
+
 bool file_exists(const char *path);   /* a regular file (or a link to one) */
 bool folder_exists(const char *path); /* a folder (or a link to one) */
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/meminfo.h"
 #include "engine/job.h"
-#include "engine/machine.h"
 #include "ops/cuda.h"
 
 void forecast_bytes(size_t bytes, char out[16])
@@ -20,18 +20,30 @@ void forecast_bytes(size_t bytes, char out[16])
 
 /* ---- what there is ---- */
 
-/* A GPU's own memory; else what the system would give without swapping, and what we hold. */
+static size_t lower(size_t a, size_t b)
+{
+    return b > 0 && b < a ? b : a;
+}
+
+/* A GPU's own memory; else what the system and a container would give without swapping, and what we
+ * hold; no more than the job's limit. */
 static size_t room_for(const struct job *j, bool gpu)
 {
-    struct machine m = {0};
+    const struct tuning *t = &j->params.tuning;
+    struct meminfo m;
     size_t bytes_free, total;
     if (gpu) {
         const char *colon = strchr(j->options.device, ':');
-        return ops_cuda_memory(colon ? atoi(colon + 1) : 0, &bytes_free, &total) < 0 ? 0
-                                                                                     : bytes_free;
+        if (ops_cuda_memory(colon ? atoi(colon + 1) : 0, &bytes_free, &total) < 0)
+            return t->limit;
+        return lower(bytes_free, t->limit_percent > 0
+                                     ? (size_t)((double)total * t->limit_percent / 100)
+                                     : t->limit);
     }
-    machine_read(&m);
-    return m.memory_free > 0 ? m.memory_free + m.own_bytes : 0;
+    meminfo_read(&m, "");
+    size_t limit = t->limit_percent > 0 ? (size_t)((double)m.total * t->limit_percent / 100)
+                                        : t->limit;
+    return m.available > 0 ? meminfo_soft(&m, limit) : limit;
 }
 
 /* ---- modes ---- */

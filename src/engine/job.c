@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "base/meminfo.h"
 #include "base/paths.h"
 #include "pull/pull.h"
 #include "sdxl/checkpoint.h"
@@ -29,6 +30,9 @@ static const char *const fallback[][2] = {
     {"vae-slicing", "auto"},
     {"vae-tiling", "auto"},
     {"vae-tile", "0"},
+    {"offload", "auto"},
+    {"stream", "auto"},
+    {"memory-limit", ""},
     {"fold", "auto"},
     {"hoist", "auto"},
     {"graph", "auto"},
@@ -248,7 +252,7 @@ static int need_seed(struct settings *s, struct err *e)
 
 static struct tuning tuning_of(const struct settings *s)
 {
-    return (struct tuning){
+    struct tuning t = {
         .memory = memory_by_name(s->memory),
         .attention = attention_by_name(s->attention),
         .autotune = autotune_by_name(s->autotune),
@@ -259,7 +263,12 @@ static struct tuning tuning_of(const struct settings *s)
         .vae_slicing = switch_by_name(s->vae_slicing),
         .vae_tiling = switch_by_name(s->vae_tiling),
         .vae_tile = s->vae_tile,
+        .offload = switch_by_name(s->offload),
+        .stream = switch_by_name(s->stream),
     };
+    struct err checked; /* when it was set */
+    memory_limit_read(s->memory_limit, &t.limit, &t.limit_percent, &checked);
+    return t;
 }
 
 static void point(struct job *j)

@@ -62,6 +62,7 @@ struct weight *cpu_pack_conv(struct ops *, const struct param *w, const struct p
 struct weight *cpu_pack_norm(struct ops *, const struct param *gamma, const struct param *beta);
 struct weight *cpu_pack_table(struct ops *, const struct param *w);
 void cpu_free_weight(struct ops *, struct weight *);
+struct weight *cpu_no_weight(struct ops *);
 void cpu_swap_weights(struct ops *, struct weight *a, struct weight *b);
 
 /* The weights of a doubling and 3x3 convolution's four parts, made at the first call. NULL after a

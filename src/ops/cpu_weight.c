@@ -27,6 +27,14 @@ void cpu_free_weight(struct ops *o, struct weight *w)
     free(w);
 }
 
+struct weight *cpu_no_weight(struct ops *o)
+{
+    struct weight *w = calloc(1, sizeof *w);
+    if (!w)
+        cpu_fail(cpu_of(o), "weights");
+    return w;
+}
+
 void cpu_swap_weights(struct ops *o, struct weight *a, struct weight *b)
 {
     struct weight was = *a;

@@ -35,6 +35,13 @@ bool ops_dry_on_gpu(const struct ops *);
 double ops_dry_repeat(struct ops *, double times);
 void ops_dry_resume(struct ops *, double was);
 
+/* What follows is a run of its own: how far its activations and scratch reach, and the most that
+ * they and the weights held at that time, with one on its way, took together. unloaded: weights
+ * come within it, so that what they took before is not counted. Dry backends only. */
+void ops_dry_begin(struct ops *, bool unloaded);
+size_t ops_dry_reach(struct ops *);
+size_t ops_dry_most(struct ops *);
+
 /* Starts the stage. Nothing on other backends, so a caller need not know which one it has. */
 void ops_dry_stage(struct ops *, const char *name);
 

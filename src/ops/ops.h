@@ -103,8 +103,12 @@ struct ops {
     /* [rows, c], for embedding. */
     struct weight *(*pack_table)(struct ops *, const struct param *w);
     void (*free_weight)(struct ops *, struct weight *); /* NULL: nothing */
+    /* A weight without values, to swap with: what it is swapped with has none then, and is wanted
+     * (below) when a call needs it. NULL without memory. */
+    struct weight *(*no_weight)(struct ops *);
     /* What a was, b is then, and the reverse. Both came from the same pack call with the same
-     * sizes; the pointers that networks hold stay good. Between steps only. */
+     * sizes, or one is of no_weight; the pointers that networks hold stay good. Between steps, and
+     * within `want`. */
     void (*swap_weights)(struct ops *, struct weight *a, struct weight *b);
 
     /* -- memory -- */
@@ -193,6 +197,11 @@ struct ops {
     /* How calls are computed from here on where there is more than one way: attention, fold, graph;
      * what a backend has only one way for it leaves. Between runs only. */
     void (*tune)(struct ops *, const struct tuning *);
+
+    /* Asked by each call of its weights before it uses them: who set it may bring their values now.
+     * -1 with err, and the call is not made. NULL: all weights have values. */
+    int (*want)(void *user, const struct weight *, struct err *);
+    void *want_user;
 
     /* First error since the last sync, or 0. Waits until all that was asked for is done. */
     int (*sync)(struct ops *, struct err *);

@@ -75,6 +75,15 @@ static void count(struct cpu_ops *c, struct cost cost)
     c->cost.bytes += cost.bytes;
 }
 
+/* Whether a call can be made: nothing has failed, and its weight is there. */
+static bool ready(struct cpu_ops *c, const struct weight *w)
+{
+    struct err e = {""};
+    if (!c->failed && c->ops.want)
+        cpu_keep(c, c->ops.want(c->ops.want_user, w, &e), &e);
+    return !c->failed;
+}
+
 /* -- memory ------------------------------------------------------------------------------------
  */
 
@@ -162,7 +171,7 @@ static void cpu_linear(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, enum act act, const struct tensor *residual)
 {
     struct cpu_ops *c = cpu_of(o);
-    if (c->failed)
+    if (!ready(c, w))
         return;
     check_linear(y, x, &w->s, false, residual);
     place(c, y, residual);
@@ -185,7 +194,7 @@ static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
                       const struct weight *w)
 {
     struct cpu_ops *c = cpu_of(o);
-    if (c->failed)
+    if (!ready(c, w))
         return;
     check_linear(y, x, &w->s, true, NULL);
     int64_t width = cpu_geglu_width(w->s.in, w->s.out), half = width / 2;
@@ -319,7 +328,7 @@ static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, const struct conv_args *a)
 {
     struct cpu_ops *c = cpu_of(o);
-    if (c->failed)
+    if (!ready(c, w))
         return;
     check_conv(y, x, &w->s, a);
     place(c, y, a->residual);
@@ -351,7 +360,7 @@ static void cpu_group_norm_op(struct ops *o, struct tensor *y, const struct tens
                               const struct weight *w, int groups, float eps, bool silu)
 {
     struct cpu_ops *c = cpu_of(o);
-    if (c->failed)
+    if (!ready(c, w))
         return;
     check_norm(y, x, &w->s, groups);
     struct cpu_group_norm g = {.n = x->n,
@@ -376,7 +385,7 @@ static void cpu_layer_norm_op(struct ops *o, struct tensor *y, const struct tens
                               const struct weight *w, float eps)
 {
     struct cpu_ops *c = cpu_of(o);
-    if (c->failed)
+    if (!ready(c, w))
         return;
     check_norm(y, x, &w->s, 1);
     cpu_layer_norm(&c->cpu, y->data, y->dtype, x->data, x->dtype, tensor_rows(x), x->c, w->gamma,
@@ -435,7 +444,7 @@ static void cpu_embedding(struct ops *o, struct tensor *y, const int32_t *ids,
                           const struct weight *table, const struct weight *positions)
 {
     struct cpu_ops *c = cpu_of(o);
-    if (c->failed)
+    if (!ready(c, table) || !ready(c, positions))
         return;
     check_embedding(y, ids, &table->s, &positions->s);
     cpu_embed(&c->cpu, y->data, y->dtype, ids, table->table, positions->table, tensor_rows(y),
@@ -538,6 +547,7 @@ static const struct ops cpu_table = {
     .pack_norm = cpu_pack_norm,
     .pack_table = cpu_pack_table,
     .free_weight = cpu_free_weight,
+    .no_weight = cpu_no_weight,
     .swap_weights = cpu_swap_weights,
     .alloc_as = cpu_alloc_as,
     .release = cpu_release,

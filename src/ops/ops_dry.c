@@ -37,9 +37,10 @@ struct weight {
 struct dry {
     struct ops ops; /* first: a struct ops * of ours is a struct dry * */
     bool like_cpu, like_cuda;
-    struct cpu cpu;                  /* like_cpu: this machine, */
-    enum attention_kernel attention; /* and what it multiplies by */
-    size_t scratch;                  /* the largest call's so far */
+    struct cpu cpu;                           /* like_cpu: this machine, */
+    enum attention_kernel attention;          /* and what it multiplies by */
+    size_t scratch;                           /* the largest call's so far */
+    size_t call_scratch, reach, staged, most; /* since ops_dry_begin */
     struct tuning tuning;
     struct err err;
     bool failed;
@@ -132,10 +133,24 @@ static void count_moved(struct dry *d, enum rate_kind kind, struct cost cost)
     spend(d, rates_ms(d->rates, &call));
 }
 
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Weights come and go; pages of the arena and of scratch that were touched stay. */
+static void look(struct dry *d)
+{
+    d->reach = larger(d->reach, d->arena.top);
+    d->most = larger(d->most, d->weight_bytes + d->staged + d->reach + d->call_scratch);
+}
+
 /* The CPU backend's scratch grows to `bytes`. */
 static void scratch(struct dry *d, size_t bytes)
 {
-    d->scratch = d->scratch > bytes ? d->scratch : bytes;
+    d->scratch = larger(d->scratch, bytes);
+    d->call_scratch = larger(d->call_scratch, bytes);
+    look(d);
 }
 
 static void fail(struct dry *d, const char *what)
@@ -152,6 +167,7 @@ static void hold_bytes(struct dry *d, size_t bytes)
 {
     struct dry_stage *stage = &d->table[d->stage];
     d->weight_bytes += bytes;
+    look(d);
     stage->weights = stage->weights > d->weight_bytes ? stage->weights : d->weight_bytes;
     if (d->rates)
         spend_once(d, (double)bytes / (d->rates->load_bytes_ms > 0 ? d->rates->load_bytes_ms
@@ -170,6 +186,8 @@ static struct weight *hold(struct ops *o, struct weight_shape s)
     w->bytes = cost_weight_bytes(&s, d->like_cpu || d->like_cuda ? o->act : DT_F32);
     if (d->like_cuda && s.has_bias && o->act != DT_F32 && s.kind != WEIGHT_NORM)
         w->parts_bytes = (size_t)s.out * dtype_size(o->act); /* the bias for the libraries */
+    if (d->like_cpu)                                         /* on its way into its layout */
+        d->staged = larger(d->staged, w->bytes);
     hold_bytes(d, w->bytes + w->parts_bytes);
     return w;
 }
@@ -203,6 +221,14 @@ static void dry_free_weight(struct ops *o, struct weight *w)
     free(w);
 }
 
+static struct weight *dry_no_weight(struct ops *o)
+{
+    struct weight *w = calloc(1, sizeof *w);
+    if (!w)
+        fail(dry_of(o), "weights");
+    return w;
+}
+
 static void dry_swap_weights(struct ops *o, struct weight *a, struct weight *b)
 {
     struct weight was = *a;
@@ -223,6 +249,7 @@ static struct tensor dry_alloc_as(struct ops *o, enum dtype dtype, int n, int h,
         t.data = arena_alloc(&d->arena, bytes);
     if (!t.data)
         fail(d, "activations");
+    look(d);
     return t;
 }
 
@@ -251,6 +278,17 @@ static void dry_download(struct ops *o, float *dst, const struct tensor *src)
     memset(dst, 0, (some < DRY_DOWNLOAD ? some : DRY_DOWNLOAD) * sizeof *dst);
 }
 
+/* Whether a call can be made: nothing has failed, and its weight is there. */
+static bool ready(struct dry *d, const struct weight *w)
+{
+    struct err e = {""};
+    if (!d->failed && d->ops.want && d->ops.want(d->ops.want_user, w, &e) < 0) {
+        d->err = e;
+        d->failed = true;
+    }
+    return !d->failed;
+}
+
 /* -- calls --------------------------------------------------------------------------------------
  */
 
@@ -258,7 +296,7 @@ static void dry_linear(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, enum act act, const struct tensor *residual)
 {
     (void)act;
-    if (dry_of(o)->failed)
+    if (!ready(dry_of(o), w))
         return;
     check_linear(y, x, &w->s, false, residual);
     count_call(dry_of(o), RATE_LINEAR, tensor_rows(x), x->c, w->s.out,
@@ -269,7 +307,7 @@ static void dry_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
                       const struct weight *w)
 {
     struct dry *d = dry_of(o);
-    if (d->failed)
+    if (!ready(dry_of(o), w))
         return;
     check_linear(y, x, &w->s, true, NULL);
     if (d->like_cpu)
@@ -299,7 +337,7 @@ static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, const struct conv_args *a)
 {
     struct dry *d = dry_of(o);
-    if (d->failed)
+    if (!ready(dry_of(o), w))
         return;
     check_conv(y, x, &w->s, a);
     bool fold = d->tuning.fold != TUNE_OFF;
@@ -318,7 +356,7 @@ static void dry_group_norm(struct ops *o, struct tensor *y, const struct tensor 
 {
     (void)eps, (void)silu;
     struct dry *d = dry_of(o);
-    if (d->failed)
+    if (!ready(dry_of(o), w))
         return;
     check_norm(y, x, &w->s, groups);
     struct cpu_group_norm g = {.n = x->n, .groups = groups, .rows = tensor_tokens(x), .c = x->c};
@@ -333,7 +371,7 @@ static void dry_layer_norm(struct ops *o, struct tensor *y, const struct tensor 
                            const struct weight *w, float eps)
 {
     (void)eps;
-    if (dry_of(o)->failed)
+    if (!ready(dry_of(o), w))
         return;
     check_norm(y, x, &w->s, 1);
     count_moved(dry_of(o), RATE_LAYER_NORM, cost_move(y, x, NULL, w->bytes));
@@ -379,7 +417,7 @@ static void dry_concat(struct ops *o, struct tensor *y, const struct tensor *a,
 static void dry_embedding(struct ops *o, struct tensor *y, const int32_t *ids,
                           const struct weight *table, const struct weight *positions)
 {
-    if (dry_of(o)->failed)
+    if (!ready(dry_of(o), table) || !ready(dry_of(o), positions))
         return;
     check_embedding(y, ids, &table->s, &positions->s);
     count_moved(dry_of(o), RATE_MOVE, cost_embedding(y, table->bytes / (size_t)table->s.in));
@@ -550,6 +588,26 @@ int ops_dry_stages(struct ops *o, struct dry_stage *stages, int max)
     return n;
 }
 
+void ops_dry_begin(struct ops *o, bool unloaded)
+{
+    struct dry *d = dry_of(o);
+    if (unloaded) {
+        d->ms -= d->table[0].ms;
+        d->table[0].ms = 0;
+    }
+    d->reach = d->call_scratch = d->staged = d->most = 0;
+}
+
+size_t ops_dry_reach(struct ops *o)
+{
+    return dry_of(o)->reach + dry_of(o)->call_scratch;
+}
+
+size_t ops_dry_most(struct ops *o)
+{
+    return dry_of(o)->most;
+}
+
 /* -- the backend --------------------------------------------------------------------------------
  */
 
@@ -599,6 +657,7 @@ static const struct ops dry_table = {
     .pack_norm = dry_pack_norm,
     .pack_table = dry_pack_table,
     .free_weight = dry_free_weight,
+    .no_weight = dry_no_weight,
     .swap_weights = dry_swap_weights,
     .alloc_as = dry_alloc_as,
     .release = dry_release,

@@ -209,6 +209,12 @@ static void pass_free_weight(struct ops *o, struct weight *w)
     in->free_weight(in, w);
 }
 
+static struct weight *pass_no_weight(struct ops *o)
+{
+    struct ops *in = profile_of(o)->inner;
+    return in->no_weight(in);
+}
+
 static void pass_swap_weights(struct ops *o, struct weight *a, struct weight *b)
 {
     struct ops *in = profile_of(o)->inner;
@@ -314,6 +320,7 @@ static const struct ops calls = {
     .pack_norm = pass_pack_norm,
     .pack_table = pass_pack_table,
     .free_weight = pass_free_weight,
+    .no_weight = pass_no_weight,
     .swap_weights = pass_swap_weights,
     .alloc_as = profile_alloc_as,
     .release = profile_release,

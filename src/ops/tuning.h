@@ -14,7 +14,7 @@
 #include "base/err.h"
 
 /* What of speed is given for memory: presets over the switches below. */
-enum memory_mode { MEMORY_AUTO, MEMORY_SPEED, MEMORY_BALANCED, MEMORY_CONSTRAINED };
+enum memory_mode { MEMORY_AUTO, MEMORY_SPEED, MEMORY_BALANCED, MEMORY_CONSTRAINED, MEMORY_MODES };
 
 enum tune_switch { TUNE_AUTO, TUNE_ON, TUNE_OFF }; /* auto: as the memory mode has it, or on */
 
@@ -38,13 +38,27 @@ struct tuning {
     int autotune;  /* enum autotune_way; when the backend is opened */
     bool tf32;     /* on GPUs f32 products may round their inputs to 10 bits; when it is opened */
     /* enum tune_switch */
-    int fold;        /* a doubling and 3x3 convolution as four 2x2 ones */
-    int hoist;       /* text keys and values and time embeddings once a run, not once a step */
-    int graph;       /* on GPUs a step is recorded and replayed */
-    int vae_slicing; /* the pictures of a batch are decoded one after the other */
-    int vae_tiling;  /* large pictures are decoded in tiles */
-    int vae_tile;    /* pixels of their side; 0: the mode's */
+    int fold;             /* a doubling and 3x3 convolution as four 2x2 ones */
+    int hoist;            /* text keys and values and time embeddings once a run, not once a step */
+    int graph;            /* on GPUs a step is recorded and replayed */
+    int vae_slicing;      /* the pictures of a batch are decoded one after the other */
+    int vae_tiling;       /* large pictures are decoded in tiles */
+    int vae_tile;         /* pixels of their side; 0: the mode's */
+    int offload;          /* text encoders leave memory once the prompt is read */
+    int stream;           /* weights of the UNet come for each call and leave again */
+    size_t limit;         /* bytes that may be held: of the process, on a GPU of its memory; */
+    double limit_percent; /* or so much of what there is. 0: what is free */
 };
+
+static inline bool tuning_streams(const struct tuning *t)
+{
+    return t->stream == TUNE_ON || (t->stream == TUNE_AUTO && t->memory == MEMORY_CONSTRAINED);
+}
+
+static inline bool tuning_offloads(const struct tuning *t)
+{
+    return t->offload == TUNE_ON || (t->offload == TUNE_AUTO && t->memory >= MEMORY_BALANCED);
+}
 
 const char *memory_name(int i); /* NULL past the end */
 int memory_by_name(const char *name);

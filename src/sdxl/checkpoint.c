@@ -359,15 +359,24 @@ bool checkpoint_has(const struct checkpoint *c, enum part part, const char *name
     return look_up(c, part, name, &key) != NULL;
 }
 
-void checkpoint_drop(const struct checkpoint *c, const struct param *p)
+static size_t param_bytes(const struct param *p)
 {
-    if (!p->data)
-        return;
     size_t bytes = dtype_size(p->dtype);
     for (int i = 0; i < p->rank; i++)
         bytes *= (size_t)p->dim[i]; /* no overflow: it lies in the map */
-    for (int i = 0; i < PART_COUNT; i++)
-        weight_files_drop(&c->files[i], p->data, bytes);
+    return bytes;
+}
+
+void checkpoint_drop(const struct checkpoint *c, const struct param *p)
+{
+    for (int i = 0; p->data && i < PART_COUNT; i++)
+        weight_files_drop(&c->files[i], p->data, param_bytes(p));
+}
+
+void checkpoint_soon(const struct checkpoint *c, const struct param *p)
+{
+    for (int i = 0; p->data && i < PART_COUNT; i++)
+        weight_files_soon(&c->files[i], p->data, param_bytes(p));
 }
 
 /* -- listing -- */

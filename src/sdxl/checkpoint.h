@@ -53,6 +53,8 @@ bool checkpoint_has(const struct checkpoint *, enum part, const char *name);
 /* Tells the kernel that the pages under this param will not be read again soon, so that packed
  * weights do not stand in memory twice. */
 void checkpoint_drop(const struct checkpoint *, const struct param *);
+/* That they will be. */
+void checkpoint_soon(const struct checkpoint *, const struct param *);
 
 /* For `spritty info`: what the files hold. Returns the count of tensors; bytes and parameters by
  * part. */

@@ -244,7 +244,15 @@ static struct weight *load(struct loader *l, struct slot s)
     s.writes = l->writes;
     s.stream = l->stream;
     l->writes = STREAM_NOT;
-    s.weight = pack(l, &s, l->slots ? l->slots->count : -1);
+    s.gone = l->later && l->slots && s.kind != SLOT_NORM;
+    if (s.gone) { /* but what is wrong with the file is told now */
+        struct sources found;
+        s.weight = find_sources(l, &s, &found) ? l->ops->no_weight(l->ops) : NULL;
+        if (!s.weight)
+            l->failed = true;
+    } else {
+        s.weight = pack(l, &s, l->slots ? l->slots->count : -1);
+    }
     if (s.weight && l->slots && !note_slot(l->slots, &s)) {
         err_set(l->err, "out of memory while loading weights");
         fail(l);
@@ -262,7 +270,38 @@ int loader_repack(struct loader *l, int index)
         return -1;
     l->ops->swap_weights(l->ops, s->weight, fresh);
     l->ops->free_weight(l->ops, fresh);
+    s->gone = false;
     return 0;
+}
+
+int slot_drop(struct slot *s, struct ops *o)
+{
+    struct weight *none = s->gone || s->kind == SLOT_NORM ? NULL : o->no_weight(o);
+    if (!none)
+        return s->gone || s->kind == SLOT_NORM ? 0 : -1;
+    o->swap_weights(o, s->weight, none);
+    o->free_weight(o, none);
+    s->gone = true;
+    return 0;
+}
+
+size_t slot_bytes(const struct slot *s, enum dtype act)
+{
+    size_t values = (size_t)s->count * (size_t)s->out * (size_t)s->in * (size_t)(s->k * s->k);
+    return values * dtype_size(s->kind == SLOT_NORM ? DT_F32 : act);
+}
+
+void loader_soon(const struct loader *l, int index)
+{
+    struct sources p;
+    struct err ignored;
+    struct loader quiet = *l;
+    quiet.err = &ignored;
+    const struct slot *s = &l->slots->at[index];
+    quiet.part = s->part;
+    if (find_sources(&quiet, s, &p))
+        for (int i = 0; i < s->count; i++)
+            checkpoint_soon(l->checkpoint, &p.w[i]);
 }
 
 /* -- what networks ask for -- */

@@ -30,6 +30,7 @@ struct slot {
     int out, in, k;              /* of each source; a norm is [out], a table [out = rows, in] */
     struct weight *weight;
     uint64_t state; /* what was merged into it; 0: it is as the checkpoint has it */
+    bool gone;      /* the weight has no values now: loader_repack brings them */
 };
 
 /* All weights of a model in the order of their loading, which is always the same. */
@@ -54,6 +55,7 @@ struct loader {
     /* What adds to the residual stream is multiplied by this, a power of two; 0 is 1. See vae.h. */
     float stream;
     enum stream_writer writes; /* the next layer */
+    bool later;                /* the weights get no values yet, but for norms */
     /* Called after each packed weight, for progress; may be NULL. */
     void (*packed)(void *user);
     void *user;
@@ -87,6 +89,12 @@ struct weight *load_table(struct loader *, struct name, int rows, int c);
 /* Packs slot number `index` of l->slots again, from the checkpoint and through l->patch. The
  * pointers that networks hold stay good. -1: it is as it was. */
 int loader_repack(struct loader *, int index);
+/* The weight's values leave; norms stay. -1: no memory. */
+int slot_drop(struct slot *, struct ops *);
+/* About what it holds when its values are there. */
+size_t slot_bytes(const struct slot *, enum dtype act);
+/* Where its values lie in the file will be read soon. */
+void loader_soon(const struct loader *, int index);
 void slots_free(struct slots *); /* not the weights */
 
 #endif

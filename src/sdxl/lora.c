@@ -336,7 +336,7 @@ int lora_set_pending(const struct lora_set *s, const struct slots *slots)
 {
     int n = 0;
     for (int i = 0; i < slots->count; i++)
-        n += slots->at[i].state != wanted(s, &slots->at[i], i);
+        n += !slots->at[i].gone && slots->at[i].state != wanted(s, &slots->at[i], i);
     return n;
 }
 
@@ -367,7 +367,7 @@ int lora_set_apply(struct lora_set *s, struct loader *l)
     for (int i = 0; i < l->slots->count && rc == 0; i++) {
         struct slot *slot = &l->slots->at[i];
         uint64_t was = slot->state;
-        if (was == wanted(s, slot, i))
+        if (slot->gone || was == wanted(s, slot, i)) /* what is gone comes back with them */
             continue;
         l->part = slot->part;
         if ((rc = loader_repack(l, i)) < 0)

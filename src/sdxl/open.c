@@ -175,6 +175,7 @@ int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err 
                        .packed = packed_one,
                        .user = &progress,
                        .slots = &p->slots,
+                       .later = p->later,
                        .patch = p->loras ? lora_set_patch : NULL,
                        .patch_user = p->loras};
     const struct model_config *m = p->config;
@@ -194,8 +195,12 @@ int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err 
     if (unet_load(&p->unet, &l, &m->unet) < 0 || progress.cancelled)
         goto out;
     pipeline_note_network(p, "unet", l.part, &held);
+    if (p->ops->no_weight &&
+        !(p->residency = residency_new(&l, p->refines ? p->refines->residency : NULL, e)))
+        return -1;
     l.part = PART_VAE;
     l.slots = NULL; /* no LoRA changes it */
+    l.later = false;
     l.patch = NULL;
     l.checkpoint = p->vae_from;
     if (p->vae_from && vae_load_decoder(&p->vae, &l) == 0)
@@ -223,6 +228,8 @@ int pipeline_need_encoder(struct pipeline *p, const struct gen_params *g, struct
 
 void pipeline_unload(struct pipeline *p)
 {
+    residency_free(p->residency);
+    p->residency = NULL;
     for (int i = 0; i < 2; i++)
         clip_free(&p->text.clip[i], p->ops);
     unet_free(&p->unet, p->ops);
@@ -289,6 +296,8 @@ static int open_refiner(struct pipeline *p, const struct pipeline_options *opt, 
         return err_set(e, "out of memory");
     p->refiner->ops = p->ops;
     p->refiner->threads = p->threads;
+    p->refiner->refines = p;
+    p->refiner->later = p->later;
     if (open_model(p->refiner, opt->refiner, opt, p, e) < 0 ||
         share_tokenizers(p->refiner, p, e) < 0)
         return -1;
@@ -316,6 +325,7 @@ struct pipeline *pipeline_open_as(const char *model, const struct pipeline_optio
         goto fail;
     if (!dry && choose_loras(p, opt, e) < 0)
         goto fail;
+    p->later = !dry && mode_loads_later(p, opt, e);
     if (pipeline_load(p, opt->hooks, e) < 0)
         goto fail;
     if (p->loras)

@@ -60,7 +60,8 @@ static int sample(struct run *r, struct tensor *x)
 static int refine(struct run *r, struct tensor *x)
 {
     struct pass *p = &r->pass[PASS_REFINER];
-    int rc = p->steps > 0 ? pass_run(p, x) : 0;
+    int rc = p->steps > 0 ? weights_sample(r, r->p->refiner) : 0;
+    rc = rc == 0 && p->steps > 0 ? pass_run(p, x) : rc;
     masked_free(r->p->ops, &p->masked);
     return rc;
 }
@@ -112,7 +113,8 @@ static int run_stages(struct run *r, struct tensor *x)
     double t = clock_ms();
 
     /* 1. prompts -> text states */
-    if (!enter(r, "text", 0) || readings_encode(r) < 0)
+    if (!enter(r, "text", 0) || weights_begin(r) < 0 || readings_encode(r) < 0 ||
+        weights_read(r) < 0)
         return -1;
     ms->text = lap(&t);
 
@@ -124,7 +126,7 @@ static int run_stages(struct run *r, struct tensor *x)
     }
 
     /* 3. noise -> latents, the first way down */
-    if (!enter(r, "sample", p[PASS_BASE].steps) || sample(r, x) != 0)
+    if (!enter(r, "sample", p[PASS_BASE].steps) || weights_sample(r, r->p) < 0 || sample(r, x) != 0)
         return -1;
     ms->sample = lap(&t);
 
@@ -137,7 +139,8 @@ static int run_stages(struct run *r, struct tensor *x)
 
     /* 5. once more, larger */
     if (r->params->hires_width > 0) {
-        if (!enter(r, "hires", p[PASS_HIRES].steps) || sample_again(r, x) != 0)
+        if (!enter(r, "hires", p[PASS_HIRES].steps) || weights_sample(r, r->p) < 0 ||
+            sample_again(r, x) != 0)
             return -1;
         ms->hires = lap(&t);
     }
@@ -190,6 +193,29 @@ int pipeline_generate(struct run *r)
     return rc;
 }
 
+/* One mode's try, with the arena that its forecast wants. */
+static int attempt(struct run *r, const struct plan_result *plan)
+{
+    struct pipeline *p = r->p;
+    const struct gen_params *g = r->params;
+    if (pipeline_need_encoder(p, g, r->err) < 0)
+        return -1;
+    if (p->ops->reserve(p->ops, plan->bytes_activations, r->err) < 0)
+        return err_prefix(r->err, "%dx%d, %d at a time", g->width, g->height, gen_images(g)),
+               err_blame(r->err, ERR_UNFIT);
+    const struct gen_hooks *hooks = r->hooks;
+    bool stops = hooks && hooks->stop && !p->ops->record_begin;
+    if (stops)
+        ops_stop_arm(p->ops, hooks->stop, hooks->user);
+    int rc = g->profile ? pipeline_generate_profiled(r, (enum profile_what)g->profile)
+                        : pipeline_generate(r);
+    if (stops && ops_stop_disarm(p->ops)) {
+        r->out->cancelled = true;
+        rc = err_set(r->err, "cancelled");
+    }
+    return rc;
+}
+
 int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct gen_hooks *hooks,
                  struct gen_result *out, struct err *e)
 {
@@ -199,19 +225,9 @@ int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct ge
         return -1;
     int rc = pipeline_use_loras(p, g, hooks, out, e);
     if (rc == 0)
-        rc = pipeline_need_encoder(p, g, e);
-    if (rc == 0)
-        rc = pipeline_reserve(p, g, e);
-    bool stops = rc == 0 && hooks && hooks->stop && !p->ops->record_begin;
-    if (stops)
-        ops_stop_arm(p->ops, hooks->stop, hooks->user);
-    if (rc == 0)
-        rc = g->profile ? pipeline_generate_profiled(&r, (enum profile_what)g->profile)
-                        : pipeline_generate(&r);
-    if (stops && ops_stop_disarm(p->ops)) {
-        out->cancelled = true;
-        rc = err_set(e, "cancelled");
-    }
+        rc = pipeline_run_in_mode(&r, attempt);
+    if (p->loras)
+        lora_set_rest(p->loras);
     if (rc == 0) {
         struct ops_stats s;
         size_t now;

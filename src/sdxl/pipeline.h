@@ -156,6 +156,7 @@ struct gen_result {
     size_t bytes_peak; /* the process's resident peak so far; on a GPU ours of its memory */
     size_t bytes_weights, bytes_activations;
     bool cancelled;
+    int memory; /* enum memory_mode: the one that it ran in */
     int tokens[2];
     struct notes notes; /* what of the prompts was not honoured; filled by a failed run too */
 };
@@ -214,8 +215,9 @@ struct plan_result {
         size_t bytes; /* arena peak within the stage, over the weights */
         double ms;    /* predicted */
     } stage[MAX_PLAN_STAGES];
-    double ms; /* predicted, from opening the model to the last pixel; 0, and the stages' too, when
-                * options name no rates */
+    int memory; /* enum memory_mode: asked for, or the first that fits what is free */
+    double ms;  /* predicted, from opening the model to the last pixel; 0, and the stages' too, when
+                 * options name no rates */
     struct notes notes; /* about the run's LoRAs; notes_free them after either outcome */
 };
 

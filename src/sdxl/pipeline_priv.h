@@ -20,6 +20,7 @@
 #include "sdxl/noise.h"
 #include "sdxl/pipeline.h"
 #include "sdxl/preview.h"
+#include "sdxl/residency.h"
 #include "sdxl/text.h"
 #include "sdxl/unet.h"
 #include "sdxl/vae.h"
@@ -35,8 +36,12 @@ struct pipeline {
     struct vae vae;
     bool has_encoder; /* the VAE's first half is loaded, which not every run needs */
     struct noise_levels levels;
-    struct slots slots; /* of text encoders and UNet */
+    struct slots slots;          /* of text encoders and UNet */
+    struct residency *residency; /* which of them have values; NULL: all */
+    size_t room;                 /* bytes for weights and activations in this run; 0: not known */
     struct lora_set *loras;
+    struct pipeline *refines; /* a refiner's model; NULL: none */
+    bool later;               /* weights come when they are needed */
     struct pipeline *refiner; /* over the same ops, without a VAE; NULL: none */
     struct pipeline *shadow;  /* the same over the dry backend, made by the first run */
     struct ops *profile;      /* around ops, made by the first run that asks for it */
@@ -115,6 +120,26 @@ int pipeline_generate_profiled(struct run *, enum profile_what);
 /* The weights that were packed since *since (bytes of them, brought up to date) are this network's.
  */
 void pipeline_note_network(struct pipeline *, const char *name, enum part, size_t *since);
+
+/* ---- modes.c ---- */
+
+/* The weights for the run's mode: as it begins, once its prompts are read, before `model` samples.
+ */
+int weights_begin(struct run *);
+int weights_read(struct run *);
+int weights_sample(struct run *, const struct pipeline *model);
+/* As they are when a model was just opened for a run of that tuning. */
+int weights_fresh(struct pipeline *, const struct tuning *, struct err *);
+/* attempt, in the mode that the run asks for or that fits, and in the next ones while memory ends.
+ */
+int pipeline_run_in_mode(struct run *, int (*attempt)(struct run *, const struct plan_result *));
+/* Whether weights are better packed when they are needed. */
+bool mode_loads_later(struct pipeline *, const struct pipeline_options *, struct err *);
+/* The mode for a run: asked for, or auto's; -1: none may be. peak: bytes in each mode. */
+int mode_choose(int asked, const size_t peak[MEMORY_MODES], size_t hard, size_t soft);
+bool err_is_memory(const struct err *);
+/* Bytes that a process may hold now, ever, and what this one does. */
+size_t mode_free(bool gpu, const struct tuning *, size_t *hard, size_t *own);
 
 /* ---- reading.c ---- */
 
@@ -207,8 +232,9 @@ void pipeline_shadow_free(struct pipeline *);
 
 /* ---- plan.c ---- */
 
-/* Sizes the arena for the run by its forecast. */
-int pipeline_reserve(struct pipeline *, const struct gen_params *, struct err *);
+/* The run's forecast over a dry pipeline, beside `own` bytes that the process holds already. */
+int pipeline_forecast(struct pipeline *dry, const struct gen_params *, size_t own,
+                      struct plan_result *, struct err *);
 
 /* Of the device that has memory of its own, else of the process: now and at most. */
 void pipeline_bytes(const struct pipeline *, size_t *now, size_t *peak);

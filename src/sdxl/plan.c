@@ -2,8 +2,8 @@
  * The forecast: the pipeline itself, run over the dry backend.
  *
  * Peak memory is what a process holds before it opens a model, plus the weights as they will be
- * packed, plus the arena's reach. The run asks the same forecast for its arena (pipeline_reserve),
- * so the two cannot disagree.
+ * packed, plus the arena's reach. A run asks the same forecast for its mode and its arena
+ * (modes.c), so the two cannot disagree.
  */
 #include "sdxl/pipeline_priv.h"
 
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "ops/dry.h"
+#include "ops/gpu_sizes.h"
 
 /* oneDNN's pages and threads and the kernels that it compiles, the vocabularies, the PNG on its way
  * out: what runs of models/tiny in bf16 and f32, at two sizes and with a batch, took over
@@ -40,15 +41,30 @@ static int run_dry(struct pipeline *p, const struct gen_params *g, struct plan_r
     struct ops_stats s;
     p->stage = ops_dry_stage;
     p->counts = p->ops;
-    int rc = pipeline_need_encoder(p, g, e) < 0 ? -1
-                                                : pipeline_generate_profiled(&r, PROFILE_PEAKS);
+    int rc = pipeline_need_encoder(p, g, e) < 0 || weights_fresh(p, &g->tuning, e) < 0 ? -1 : 0;
+    ops_dry_begin(p->ops, tuning_offloads(&g->tuning) || tuning_streams(&g->tuning));
+    rc = rc ? rc : pipeline_generate_profiled(&r, PROFILE_PEAKS);
     gen_result_free(&ignored);
     if (rc < 0)
         return -1;
     p->ops->stats(p->ops, &s);
     out->flops = s.flops;
     out->bytes_weights = s.weight_bytes;
-    out->bytes_activations = s.arena_peak;
+    out->bytes_activations = ops_dry_reach(p->ops);
+    return 0;
+}
+
+int pipeline_forecast(struct pipeline *p, const struct gen_params *g, size_t own,
+                      struct plan_result *out, struct err *e)
+{
+    *out = (struct plan_result){.memory = g->tuning.memory};
+    if (run_dry(p, g, out, e) < 0)
+        return -1;
+    size_t most = ops_dry_most(p->ops);
+    out->gpu = ops_dry_on_gpu(p->ops);
+    out->bytes_before = out->gpu ? 0 : own;
+    out->bytes_peak = out->gpu ? most + GPU_WORKSPACE
+                               : own + RUNTIME_BYTES + most + picture_bytes(g);
     return 0;
 }
 
@@ -84,32 +100,51 @@ static int lora_bytes(struct pipeline *p, const struct pipeline_options *opt,
     return rc;
 }
 
-int pipeline_plan(const char *model, const struct pipeline_options *opt, const struct gen_params *g,
-                  struct plan_result *out, struct err *e)
+/* One mode's forecast, over a dry model of its own. */
+static int plan_mode(const char *model, const struct pipeline_options *opt,
+                     const struct gen_params *g, int mode, size_t own, struct plan_result *out,
+                     struct err *e)
 {
-    size_t now, peak;
-    *out = (struct plan_result){0};
-    process_memory(&now, &peak);
+    struct gen_params as = *g;
+    struct notes notes = {0};
+    size_t merge = 0;
+    as.tuning.memory = mode;
     struct pipeline *p = pipeline_open_as(model, opt, true, e);
     if (!p)
         return -1;
     int rc = gen_params_check(p->config, g, e);
-    size_t merge = 0;
     if (rc == 0)
-        rc = lora_bytes(p, opt, g, &merge, &out->notes, e);
+        rc = lora_bytes(p, opt, g, &merge, &notes, e);
     if (rc == 0)
-        rc = run_dry(p, g, out, e);
+        rc = pipeline_forecast(p, &as, own, out, e);
     if (rc == 0) {
         copy_stages(p->ops, out);
-        size_t more = out->bytes_activations > merge ? out->bytes_activations : merge;
-        out->gpu = ops_dry_on_gpu(p->ops);
-        out->bytes_before = out->gpu ? 0 : now;
-        out->bytes_peak = out->bytes_before + out->bytes_weights + more;
-        if (!out->gpu)
-            out->bytes_peak += RUNTIME_BYTES + picture_bytes(g);
+        if (tuning_streams(&as.tuning))
+            out->bytes_peak += merge;
+        else if (merge > out->bytes_activations)
+            out->bytes_peak += merge - out->bytes_activations;
     }
+    out->notes = notes;
     pipeline_close(p);
     return rc;
+}
+
+int pipeline_plan(const char *model, const struct pipeline_options *opt, const struct gen_params *g,
+                  struct plan_result *out, struct err *e)
+{
+    size_t own, most;
+    int asked = g->tuning.memory, m = asked == MEMORY_AUTO ? MEMORY_SPEED : asked;
+    process_memory(&own, &most);
+    for (*out = (struct plan_result){0}; m < MEMORY_MODES; m++) {
+        size_t hard, held;
+        notes_free(&out->notes);
+        if (plan_mode(model, opt, g, m, own, out, e) < 0)
+            return -1;
+        if (asked != MEMORY_AUTO ||
+            out->bytes_peak <= mode_free(out->gpu, &g->tuning, &hard, &held))
+            break;
+    }
+    return 0;
 }
 
 int pipeline_match_lora(const char *model, const struct lora_file *f, struct lora_report *r,
@@ -142,7 +177,8 @@ static void shadow_drop(struct pipeline *s, bool owns_ops)
 
 /* The open model once more, over the dry backend o, or a new one; what it shares with p stays
  * p's. */
-static struct pipeline *shadow_of(const struct pipeline *p, struct ops *o, struct err *e)
+static struct pipeline *shadow_of(const struct pipeline *p, struct ops *o, struct pipeline *base,
+                                  struct err *e)
 {
     struct pipeline *s = calloc(1, sizeof *s);
     if (!s) {
@@ -155,6 +191,7 @@ static struct pipeline *shadow_of(const struct pipeline *p, struct ops *o, struc
     s->vae_config = p->vae_config;
     s->levels = p->levels;
     memcpy(s->text.tokenizer, p->text.tokenizer, sizeof s->text.tokenizer);
+    s->refines = base;
     s->ops = o ? o : ops_dry_open(p->ops->name, p->ops->act, e);
     if (!s->ops || pipeline_load(s, NULL, e) < 0) {
         shadow_drop(s, !o);
@@ -170,21 +207,8 @@ void pipeline_shadow_free(struct pipeline *s)
 
 int pipeline_need_shadow(struct pipeline *p, struct err *e)
 {
-    if (!p->shadow && !(p->shadow = shadow_of(p, NULL, e)))
+    if (!p->shadow && !(p->shadow = shadow_of(p, NULL, NULL, e)))
         return -1;
     struct pipeline *s = p->shadow; /* which may be older than the refiner */
-    return !p->refiner || s->refiner || (s->refiner = shadow_of(p->refiner, s->ops, e)) ? 0 : -1;
-}
-
-int pipeline_reserve(struct pipeline *p, const struct gen_params *g, struct err *e)
-{
-    struct plan_result plan = {0};
-    if (pipeline_need_shadow(p, e) < 0)
-        return -1;
-    if (run_dry(p->shadow, g, &plan, e) < 0)
-        return -1;
-    if (p->ops->reserve(p->ops, plan.bytes_activations, e) < 0)
-        return err_prefix(e, "%dx%d, %d at a time", g->width, g->height, gen_images(g)),
-               err_blame(e, ERR_UNFIT);
-    return 0;
+    return !p->refiner || s->refiner || (s->refiner = shadow_of(p->refiner, s->ops, s, e)) ? 0 : -1;
 }

@@ -342,3 +342,8 @@ void safetensors_drop(const struct safetensors *st, const void *from, size_t siz
 {
     mapfile_drop(&st->map, from, size);
 }
+
+void safetensors_soon(const struct safetensors *st, const void *from, size_t size)
+{
+    mapfile_soon(&st->map, from, size);
+}

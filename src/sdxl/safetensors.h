@@ -54,6 +54,7 @@ int safetensors_prefix(const struct safetensors *, const char *prefix, int *firs
 const char *safetensors_metadata(const struct safetensors *, const char *key);
 const char *safetensors_path(const struct safetensors *);
 /* Lets go of the pages under a range of the data (mapfile_drop). */
+void safetensors_soon(const struct safetensors *, const void *from, size_t size);
 void safetensors_drop(const struct safetensors *, const void *from, size_t size);
 
 #endif

@@ -319,7 +319,7 @@ static int prepare(struct pass *p)
                              .skip = skip,
                              .pad = g->tiling,
                              .each_step = g->tuning.hoist == TUNE_OFF,
-                             .no_graph = g->tuning.graph == TUNE_OFF,
+                             .no_graph = g->tuning.graph == TUNE_OFF || tuning_streams(&g->tuning),
                              .pooled = t->states.pooled,
                              .sizes = sizes,
                              .size_conditions = p->model->config->size_conditions,

@@ -79,6 +79,12 @@ void weight_files_drop(const struct weight_files *w, const void *from, size_t si
         safetensors_drop(w->file[i], from, size);
 }
 
+void weight_files_soon(const struct weight_files *w, const void *from, size_t size)
+{
+    for (int i = 0; i < w->files; i++)
+        safetensors_soon(w->file[i], from, size);
+}
+
 /* -- shards -- */
 
 static bool ends_with(const char *s, const char *end)

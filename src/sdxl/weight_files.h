@@ -31,6 +31,7 @@ void weight_files_close(struct weight_files *);
 
 const struct st_tensor *weight_files_find(const struct weight_files *, const char *name);
 /* Whichever file holds that range. */
+void weight_files_soon(const struct weight_files *, const void *from, size_t size);
 void weight_files_drop(const struct weight_files *, const void *from, size_t size);
 
 /* The distinct shard names of an index, checked. Returns how many, -1 and err when it is broken. */
