@@ -37,7 +37,7 @@ compare() {
 
 compare
 compare --precision fp32
-compare --batch 4
+compare --batch 4 --memory balanced --vae-slicing off
 compare --size 256x256
 compare --hires 2 --steps 4
 compare --size 768x768 --steps 1 --memory constrained
