@@ -154,6 +154,23 @@ json_is_one_object() {
 check json_is_one_object json_is_one_object
 
 # Measured, saved, drawn, compared; slower is 1, another machine is refused unless it is asked for.
+profile_measures_and_compares() {
+    "$spritty" profile $gen --measure never --trace t.json --save s.json --show all -q >out
+    for word in ' unet\.' group_norm 'limits are not known' 'weights, packed' holes available; do
+        grep -q -e "$word" out || return 1
+    done
+    head -c 60 t.json | grep -q '{"displayTimeUnit": "ms"'
+    "$spritty" profile $gen --warmup 0 --measure never --compare s.json -q | grep -q difference
+    "$spritty" profile $gen --warmup 0 --measure never --compare s.json --json -q >out
+    [ "$(wc -l <out)" = 1 ]
+    grep -q '"same_job": true' out
+    refuses 1 'no memory snapshot' "$spritty" profile --compare t.json
+    refuses 1 'neither time, memory nor all' "$spritty" profile --show best
+    refuses 1 'no number from 0' "$spritty" profile --warmup -1
+    refuses 1 'nowhere' "$spritty" profile --trace nowhere/t.json
+}
+check profile_measures_and_compares profile_measures_and_compares
+
 bench_measures_and_compares() {
     "$spritty" bench $gen --mode compare --batches 1,2 --repeats 1 --save b.json --plots plots -q >out
     grep -q '^baseline, batch 2 ' out

@@ -32,12 +32,6 @@ static void catch_interrupts(void)
     sigaction(SIGTERM, &a, NULL);
 }
 
-static bool on_step(void *user, const struct gen_progress *g)
-{
-    progress_event(user, g);
-    return !interrupted;
-}
-
 static bool go_on(void *user)
 {
     (void)user;
@@ -55,9 +49,16 @@ struct profiling {
     struct op_profile shape[PROFILE_SHAPES + 1];
     struct profile_report report;
     struct memory_map memory, before; /* before: what --compare names */
-    bool times, memories;
+    bool times, memories, glance;     /* glance: end after the first step */
     int warmups;
 };
+
+static bool on_step(void *user, const struct gen_progress *g)
+{
+    struct profiling *p = user;
+    progress_event(&p->progress, g);
+    return !interrupted && !(p->glance && g->step > 0);
+}
 
 /* ---- what was asked for ---- */
 
@@ -109,6 +110,8 @@ static int run_once(struct profiling *p, const struct gen_params *g, struct err 
 {
     struct gen_result r;
     int rc = pipeline_run(p->pipeline, g, &p->hooks, &r, e);
+    if (rc < 0 && p->glance && r.cancelled && !interrupted)
+        rc = 0;
     progress_finish(&p->progress);
     for (int i = 0; g->profile && i < r.notes.count && !p->cli->quiet; i++)
         fprintf(stderr, "spritty: note: %s\n", r.notes.line[i]);
@@ -116,15 +119,20 @@ static int run_once(struct profiling *p, const struct gen_params *g, struct err 
     return rc;
 }
 
-/* One step is enough: each shape comes up in it. */
+/* Each set of sizes once: those that depend on the number of steps come up before the first one,
+ * all others in a run of one. */
 static int warm_up(struct profiling *p, struct err *e)
 {
-    struct gen_params g = p->job.params;
-    g.steps = 1;
-    g.hires_steps = g.hires_width > 0 ? 1 : 0;
-    for (int i = 0; i < p->warmups; i++)
-        if (run_once(p, &g, e) < 0)
+    struct gen_params all = p->job.params, one = all;
+    one.steps = 1;
+    one.hires_steps = one.hires_width > 0 ? 1 : 0;
+    for (int i = 0; i < p->warmups; i++) {
+        p->glance = all.steps > 1;
+        int rc = p->glance ? run_once(p, &all, e) : 0;
+        p->glance = false;
+        if (rc < 0 || run_once(p, &one, e) < 0)
             return -1;
+    }
     return 0;
 }
 
@@ -210,7 +218,7 @@ static int profile(struct profiling *p, struct err *e)
         find_limits(p, e) < 0)
         return -1;
     machine_reset_peak(); /* measuring is no part of the run */
-    p->hooks = (struct gen_hooks){.user = &p->progress, .step = on_step};
+    p->hooks = (struct gen_hooks){.user = p, .step = on_step};
     p->job.options.hooks = &p->hooks;
     p->pipeline = pipeline_open(p->job.model, &p->job.options, e);
     if (!p->pipeline || measure(p, e) < 0 || (c->profile.trace && write_trace(p, e) < 0) ||

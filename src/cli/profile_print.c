@@ -63,7 +63,7 @@ void print_times(const struct profile_report *r, const struct ceilings *c)
     put_table("by kind of operation", &r->kind, LINES, r);
     put_table("by operation and sizes", &r->shape, LINES, r);
     if (r->worst.count > 0)
-        put_table("worst offenders, by time over the limit", &r->worst, WORST, r);
+        put_table("worst offenders, by time lost", &r->worst, WORST, r);
 }
 
 static void json_line(struct jsonw *w, const struct profile_line *l)
