@@ -72,11 +72,12 @@ static void legend(struct ui *ui, int y, int *x, int end, enum role role, const 
 {
     char text[80], size[32];
     text_bytes(bytes, size, sizeof size);
-    snprintf(text, sizeof text, "%s %s", name, size);
+    snprintf(text, sizeof text, isnan(bytes) ? "%s" : "%s %s", name, size);
     if (*x + 3 + (int)strlen(text) > end)
         return;
     draw_text(ui->screen, y, *x, 1, role, screen_utf8(ui->screen) ? "■" : "#");
-    *x += 2 + draw_text(ui->screen, y, *x + 2, end - *x - 2, ROLE_TEXT, text) + 2;
+    *x += 2 + draw_text(ui->screen, y, *x + 2, end - *x - 2, ROLE_TEXT, text);
+    *x += isnan(bytes) ? 1 : 2;
 }
 
 static void draw_memory(struct ui *ui, struct rect r)
@@ -99,10 +100,14 @@ static void draw_memory(struct ui *ui, struct rect r)
         top = fmax(top, own);
     }
     const struct sample *last = &l->sample[(l->samples_seen - 1) % LIVE_SAMPLES];
-    legend(ui, in.y, &x, in.x + in.w, ROLE_GRAPH_A, "model", v[n - 1]);
-    legend(ui, in.y, &x, in.x + in.w, ROLE_GRAPH_B, "activations", v[2 * n - 1]);
-    legend(ui, in.y, &x, in.x + in.w, ROLE_GRAPH_C, "program", v[3 * n - 1]);
-    legend(ui, in.y, &x, in.x + in.w, ROLE_DIM, "free", (double)last->free);
+    bool brief = in.w < 78; /* names alone */
+    if (brief)
+        x = in.x + 1;
+    legend(ui, in.y, &x, in.x + in.w, ROLE_GRAPH_A, "model", brief ? NAN : v[n - 1]);
+    legend(ui, in.y, &x, in.x + in.w, ROLE_GRAPH_B, "activations", brief ? NAN : v[2 * n - 1]);
+    legend(ui, in.y, &x, in.x + in.w, ROLE_GRAPH_C, "program", brief ? NAN : v[3 * n - 1]);
+    if (!brief)
+        legend(ui, in.y, &x, in.x + in.w, ROLE_DIM, "free", (double)last->free);
     double axis = graph_top(top);
     text_bytes(axis, text, sizeof text);
     draw_right(ui->screen, in.y + 1, in.x, 7, ROLE_DIM, text);
@@ -291,7 +296,7 @@ static void draw_memories(struct ui *ui, struct rect r)
     struct monitor *m = ui->monitor;
     const struct gpu_meters *gpu = m->watch == GPU_READ ? &m->gpu : NULL;
     if (r.w >= 64) {
-        int parts = r.w * 3 / 5;
+        int parts = r.w / 2;
         draw_memory(ui, (struct rect){r.y, r.x, r.h, r.w - parts});
         draw_composition(ui, (struct rect){r.y, r.x + r.w - parts, r.h, parts}, gpu);
         return;

@@ -131,7 +131,7 @@ static void draw_legend(struct ui *ui, struct rect in, int y, const struct part 
     static const struct {
         enum role role;
         const char *name;
-    } kinds[] = {{ROLE_GRAPH_A, "weights"}, {ROLE_GRAPH_B, "activations"}, {ROLE_DIM, "arena"}};
+    } kinds[] = {{ROLE_GRAPH_A, "weights"}, {ROLE_GRAPH_B, "tensors"}, {ROLE_DIM, "arena"}};
     int x = in.x + 1;
     for (int k = 0; k < 3; k++) {
         double sum = 0;
