@@ -16,6 +16,10 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/fileio.h"
+#include "engine/batch.h"
+#include "engine/pool.h"
+#include "queue/device.h"
 #include "queue/queue.h"
 #include "queue/remote.h"
 #include "queue/worker.h"
@@ -699,6 +703,81 @@ static void refused(void **state)
     store_close(s);
 }
 
+static void tell_failure(void *user, const char *id, long line, const char *why)
+{
+    (void)user;
+    print_message("line %ld, %s: %s\n", line, id, why);
+}
+
+/* As one of a pool's devices, jobs end in any order; as a batch's it makes the files that jobs
+ * name, and the same batch once more has nothing to do. */
+static void a_device_like_others(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct err e = {""};
+    struct queue_rows rows = {database, folder};
+    struct pool_options o = {.store = database,
+                             .folder = folder,
+                             .devices = server.url,
+                             .open = queue_device_open_rows,
+                             .user = &rows};
+    struct pool *p = pool_start(&o, &e);
+    if (!p)
+        fail_msg("%s", e.text);
+    static const char *const steps[] = {"40", "1", "1", "2", "1"};
+    for (int i = 0; i < 5; i++)
+        assert_true(pool_send(p, job(s, steps[i])));
+    hire(0);
+    hire(1);
+    for (int done = 0; done < 5;) {
+        struct pollfd fd = {.fd = pool_fd(p), .events = POLLIN};
+        struct event *v = pool_next(p);
+        if (v && v->kind == EVENT_FAILED)
+            fail_msg("%s", v->text);
+        done += v && v->kind == EVENT_DONE;
+        if (!v && poll(&fd, 1, PATIENCE_MS) != 1)
+            fail_msg("nothing happens");
+        event_free(v);
+    }
+    pool_stop(p);
+    store_close(s);
+
+    char path[100], results[100], out[100], file[120], text[400];
+    snprintf(path, sizeof path, "%s/jobs.jsonl", folder);
+    snprintf(results, sizeof results, "%s/results.jsonl", folder);
+    snprintf(out, sizeof out, "%s/out", folder);
+    int n = snprintf(text, sizeof text,
+                     "{\"id\": \"a\", \"prompt\": \"a\", \"steps\": 1, \"batch\": 2}\n"
+                     "{\"id\": \"b\", \"prompt\": \"b\", \"steps\": 1}\n");
+    assert_int_equal(file_write_atomic(path, text, (size_t)n, &e), 0);
+    assert_int_equal(mkdir(out, 0700), 0);
+    struct settings flags = {0};
+    set(&flags, "model", MODEL);
+    set(&flags, "size", "64x64");
+    struct batch_options b = {.path = path,
+                              .folder = out,
+                              .results = results,
+                              .flags = &flags,
+                              .devices = server.url,
+                              .open = queue_device_open,
+                              .failed = tell_failure};
+    for (int again = 0; again < 2; again++) {
+        struct batch_state state = {0};
+        if (batch_run(&b, &state, &e))
+            fail_msg("%s", e.text);
+        assert_int_equal(state.failed, 0);
+        assert_int_equal(state.done, again ? 0 : 2);
+        assert_int_equal(state.already, again ? 2 : 0);
+    }
+    settings_free(&flags);
+    static const char *const names[] = {"a-0.png", "a-1.png", "b.png"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(file, sizeof file, "%s/%s", out, names[i]);
+        assert_int_equal(access(file, R_OK), 0);
+    }
+}
+
 /* By TLS, as a user who may do what the documentation says; and not without the right CA. */
 static int free_port(void)
 {
@@ -772,6 +851,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(cancelled, begin, end),
         cmocka_unit_test_setup_teardown(sent_again_after_a_restart, begin, end),
         cmocka_unit_test_setup_teardown(refused, begin, end),
+        cmocka_unit_test_setup_teardown(a_device_like_others, begin, end),
     };
     const struct CMUnitTest patient[] = {
         cmocka_unit_test_setup_teardown(server_forgets, begin, end),
