@@ -12,7 +12,9 @@
 #include "base/fileio.h"
 #include "cli/gen_queue.h"
 #include "cli/options.h"
+#include "cli/gen_devices.h"
 #include "cli/progress.h"
+#include "devices.h"
 #include "engine/forecast.h"
 #include "engine/save.h"
 #include "queue/url.h"
@@ -56,6 +58,7 @@ struct gen {
     double began;
     char **files;
     char hash[11];
+    char precision[8]; /* on several devices: of one of them */
 };
 
 /* slime.png, or slime-0.png, slime-1.png ... of a batch. */
@@ -124,7 +127,10 @@ static int report_json(struct gen *g, struct err *e)
     for (int i = 0; i < g->result.count; i++)
         jsonw_string(&w, NULL, g->files[i]);
     jsonw_close(&w, ']');
-    meta_json(&w, &g->job, g->pipeline, &g->result, &g->times);
+    if (g->pipeline)
+        meta_json(&w, &g->job, g->pipeline, &g->result, &g->times);
+    else
+        meta_json_on(&w, &g->job, g->job.settings.device, g->precision, &g->result, &g->times);
     jsonw_close(&w, '}');
     char *text = jsonw_take(&w);
     if (!text)
@@ -162,6 +168,29 @@ static void tell_notes(const struct gen *g, const struct notes *n)
         fprintf(stderr, "spritty: note: %s\n", n->line[i]);
 }
 
+/* The engines write their pictures themselves. */
+static int on_devices(struct gen *g, struct err *e)
+{
+    struct gen_devices d = {.job = &g->job,
+                            .flags = &g->cli->flags,
+                            .words = g->cli->args[0],
+                            .preset = g->cli->preset,
+                            .files = g->files,
+                            .progress = &g->progress,
+                            .is_interrupted = is_interrupted,
+                            .result = &g->result,
+                            .times = &g->times};
+    g->sprites = calloc((size_t)g->job.params.batch, sizeof(*g->sprites));
+    if (!g->sprites)
+        return err_set(e, "out of memory for the sprites");
+    d.sprites = g->sprites;
+    if (gen_on_devices(&d, e))
+        return -1;
+    memcpy(g->precision, d.precision, sizeof g->precision);
+    g->times.total = clock_ms() - g->began;
+    return report(g, e);
+}
+
 static int generate(struct gen *g, struct err *e)
 {
     struct gen_hooks hooks = {.user = &g->progress, .step = on_step};
@@ -172,6 +201,8 @@ static int generate(struct gen *g, struct err *e)
     tell_notes(g, &g->job.prompts.notes);
     if (queue_url_is(g->job.settings.device))
         return gen_through_queue(g->cli, &g->job, g->files, &g->progress, is_interrupted, e);
+    if (devices_many(g->job.settings.device))
+        return on_devices(g, e);
     g->pipeline = pipeline_open(g->job.model, &g->job.options, e);
     int rc = g->pipeline ? pipeline_run(g->pipeline, &g->job.params, &hooks, &g->result, e) : -1;
     progress_finish(&g->progress);
@@ -188,7 +219,7 @@ int cmd_gen(struct cli *cli)
     catch_interrupts();
     progress_init(&g.progress, stderr, cli->quiet);
     int rc = generate(&g, &e);
-    for (int i = 0; g.sprites && i < g.result.count; i++)
+    for (int i = 0; g.sprites && i < g.job.params.batch; i++)
         image_free(g.sprites[i]);
     free(g.sprites);
     gen_result_free(&g.result);

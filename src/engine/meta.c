@@ -177,7 +177,8 @@ static void put_prompts(struct jsonw *w, const struct job *j, int index)
         jsonw_string(w, "empty-negative", s->empty_negative);
 }
 
-static void put_params(struct jsonw *w, const struct job *j, const struct pipeline *p, int index)
+static void put_params(struct jsonw *w, const struct job *j, const char *device,
+                       const char *precision, int index)
 {
     const struct gen_params *g = &j->params;
     char size[32];
@@ -197,8 +198,8 @@ static void put_params(struct jsonw *w, const struct job *j, const struct pipeli
     put_loras(w, j->loras);
     meta_more_json(w, &j->settings);
     jsonw_string(w, "model", j->model_name);
-    jsonw_string(w, "device", pipeline_device(p));
-    jsonw_string(w, "precision", pipeline_precision(p));
+    jsonw_string(w, "device", device);
+    jsonw_string(w, "precision", precision);
     jsonw_close(w, '}');
 }
 
@@ -261,11 +262,11 @@ static void put_notes(struct jsonw *w, const struct notes *n)
         jsonw_string(w, NULL, n->line[i]);
 }
 
-static void put_all(struct jsonw *w, const struct job *j, const struct pipeline *p,
+static void put_all(struct jsonw *w, const struct job *j, const char *device, const char *precision,
                     const struct gen_result *r, const struct job_times *t, int index)
 {
     jsonw_u64(w, "seed", j->params.seed);
-    put_params(w, j, p, index);
+    put_params(w, j, device, precision, index);
     put_finishing(w, j);
     put_times(w, r, t);
     put_bytes(w, r);
@@ -280,7 +281,13 @@ static void put_all(struct jsonw *w, const struct job *j, const struct pipeline 
 void meta_json(struct jsonw *w, const struct job *j, const struct pipeline *p,
                const struct gen_result *r, const struct job_times *t)
 {
-    put_all(w, j, p, r, t, -1);
+    meta_json_on(w, j, pipeline_device(p), pipeline_precision(p), r, t);
+}
+
+void meta_json_on(struct jsonw *w, const struct job *j, const char *device, const char *precision,
+                  const struct gen_result *r, const struct job_times *t)
+{
+    put_all(w, j, device, precision, r, t, -1);
 }
 
 char *meta_chunk(const struct job *j, const struct pipeline *p, const struct gen_result *r,
@@ -290,7 +297,7 @@ char *meta_chunk(const struct job *j, const struct pipeline *p, const struct gen
     jsonw_open(&w, NULL, '{');
     jsonw_string(&w, "version", SPRITTY_VERSION);
     jsonw_u64(&w, "index", (uint64_t)index);
-    put_all(&w, j, p, r, NULL, index);
+    put_all(&w, j, pipeline_device(p), pipeline_precision(p), r, NULL, index);
     jsonw_close(&w, '}');
     return jsonw_take(&w);
 }

@@ -375,6 +375,7 @@ static void open_everywhere(struct pool *p, struct command *c)
         struct command *copy = i + 1 < p->count ? command_new(COMMAND_OPEN) : c;
         struct err e;
         if (copy != c && copy) {
+            copy->warm = c->warm;
             copy->preset = c->preset ? strdup(c->preset) : NULL;
             copy->warm = c->warm;
             if (settings_fill(&copy->settings, &c->settings, &e)) {

@@ -147,7 +147,7 @@ static void draw_picture(struct ui *ui, int i, struct rect in)
     const struct live *l = &ui->live;
     const char *text = j->state == JOB_FAILED      ? "failed"
                        : j->state == JOB_CANCELLED ? "cancelled"
-                       : j->id == ui->queue.sent   ? "sampling"
+                       : queue_has_sent(ui, j->id) ? "sampling"
                                                    : "waiting";
     work_out_difference(ui, i);
     if (c->show_difference && cell->difference) {
@@ -181,9 +181,12 @@ static void draw_figures(struct ui *ui, int i, struct rect at)
         return;
     }
     if (j->state != JOB_DONE) {
-        if (j->id == ui->live.job && ui->live.steps > 0)
-            draw_printf(ui->screen, at.y, at.x, at.w, ROLE_DIM, "step %d of %d", ui->live.step,
-                        ui->live.steps);
+        const struct pool_device *d = queue_device(ui, j->id);
+        if (d && d->steps > 0 && ui->devices > 1)
+            draw_printf(ui->screen, at.y, at.x, at.w, ROLE_DIM, "step %d of %d on %s", d->step,
+                        d->steps, d->name);
+        else if (d && d->steps > 0)
+            draw_printf(ui->screen, at.y, at.x, at.w, ROLE_DIM, "step %d of %d", d->step, d->steps);
         return;
     }
     text_ms(j->ms_total, total, sizeof total);

@@ -41,7 +41,7 @@ static const char *mark_of(const struct ui *ui, const struct store_job *j, enum 
         [JOB_DONE] = {"✓", "+", ROLE_GOOD},     [JOB_FAILED] = {"✗", "x", ROLE_BAD},
         [JOB_CANCELLED] = {"–", "-", ROLE_DIM},
     };
-    enum job_state state = j->id == ui->queue.sent ? JOB_RUNNING : j->state;
+    enum job_state state = queue_has_sent(ui, j->id) ? JOB_RUNNING : j->state;
     *role = marks[state].role;
     return screen_utf8(ui->screen) ? marks[state].utf8 : marks[state].ascii;
 }
@@ -49,11 +49,11 @@ static const char *mark_of(const struct ui *ui, const struct store_job *j, enum 
 /* What stands at the right end: "7/20", "0.41 s", "waiting", why it failed. */
 static void state_text(const struct ui *ui, const struct store_job *j, char *out, size_t size)
 {
-    const struct live *l = &ui->live;
-    if (j->id == l->job && l->steps > 0 && stage_samples(l->stage))
-        snprintf(out, size, "%d/%d", l->step, l->steps);
-    else if (j->id == ui->queue.sent)
-        snprintf(out, size, "%s", l->job == j->id ? l->stage : "starting");
+    const struct pool_device *d = queue_device(ui, j->id);
+    if (d && d->steps > 0 && stage_samples(d->stage))
+        snprintf(out, size, "%d/%d", d->step, d->steps);
+    else if (queue_has_sent(ui, j->id))
+        snprintf(out, size, "%s", d && *d->stage ? d->stage : "starting");
     else if (j->state == JOB_QUEUED || j->state == JOB_RUNNING)
         snprintf(out, size, "waiting");
     else if (j->state == JOB_DONE)

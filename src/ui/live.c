@@ -133,8 +133,25 @@ static void remember_bytes(struct live *l, const struct event *ev)
         l->bytes_activations = ev->bytes_activations;
 }
 
+/* Of several devices one is shown; when its job has ended, the next that tells something. */
+static bool is_shown(struct live *l, const struct event *ev)
+{
+    bool running = ev->kind == EVENT_STARTED || ev->kind == EVENT_STAGE || ev->kind == EVENT_STEP ||
+                   ev->kind == EVENT_PREVIEW || ev->kind == EVENT_MEMORY;
+    if (!running || ev->device_index == l->shown)
+        return true;
+    if (l->job)
+        return false;
+    l->shown = ev->device_index;
+    if (ev->kind != EVENT_STARTED && ev->job)
+        started(l, ev);
+    return true;
+}
+
 void live_event(struct live *l, const struct event *ev)
 {
+    if (!is_shown(l, ev))
+        return;
     remember_bytes(l, ev);
     switch (ev->kind) {
     case EVENT_LOADING:

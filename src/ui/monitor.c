@@ -308,6 +308,11 @@ static void draw_memories(struct ui *ui, struct rect r)
 
 static void monitor_draw(struct ui *ui, struct rect r)
 {
+    int devices = devices_box_rows(ui, r.h);
+    if (devices)
+        devices_box_draw(ui, (struct rect){r.y, r.x, devices, r.w});
+    r.y += devices;
+    r.h -= devices;
     int right = r.w >= 100 ? r.w * 2 / 5 : r.w / 2, left = r.w - right;
     int upper = r.h / 2, lower = r.h - upper;
     int stages = r.h >= 32 ? 9 : upper;

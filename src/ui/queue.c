@@ -1,8 +1,8 @@
 /*
  * Jobs between the studio, the store and the engine; see ui.h.
  *
- * The store's rows are the queue; what is kept here is a copy. The engine has one job at a time, so
- * that all others can still be moved and taken back.
+ * The store's rows are the queue; what is kept here is a copy. The pool has as many jobs as it has
+ * idle devices for, so that all others can still be moved and taken back.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,18 +63,53 @@ static struct command *command_for(const struct store_job *j, bool profile, stru
     return NULL;
 }
 
+bool queue_has_sent(const struct ui *ui, int64_t job)
+{
+    for (int i = 0; i < ui->queue.sent_count; i++)
+        if (ui->queue.sent[i] == job)
+            return true;
+    return false;
+}
+
+const struct pool_device *queue_device(const struct ui *ui, int64_t job)
+{
+    for (int i = 0; i < ui->devices && job; i++)
+        if (ui->device[i].job == job)
+            return &ui->device[i];
+    return NULL;
+}
+
+static void forget_sent(struct queue *q, int64_t job)
+{
+    for (int i = 0; i < q->sent_count; i++)
+        if (q->sent[i] == job)
+            memmove(&q->sent[i], &q->sent[i + 1],
+                    (size_t)(--q->sent_count - i) * sizeof q->sent[0]);
+}
+
+static const struct store_job *next_to_send(const struct ui *ui)
+{
+    const struct queue *q = &ui->queue;
+    bool room = q->sent_count == 0 || (q->sent_count < DEVICES_MAX && pool_idle(ui->pool) > 0);
+    for (int i = 0; room && i < q->count; i++)
+        if (!queue_has_sent(ui, q->job[i].id))
+            return &q->job[i];
+    return NULL;
+}
+
 void queue_pump(struct ui *ui)
 {
     struct queue *q = &ui->queue;
-    while (!q->sent && q->count > 0 && ui->engine) {
+    const struct store_job *j;
+    while (ui->pool && (j = next_to_send(ui))) {
         struct err e = {""};
-        int64_t id = q->job[0].id;
-        struct command *c = command_for(&q->job[0], ui->live.profiling, &e);
-        if (c && engine_send(ui->engine, c)) {
-            q->sent = id;
-            return;
+        int64_t id = j->id;
+        struct command *c = command_for(j, ui->live.profiling, &e);
+        if (c && pool_send(ui->pool, c)) {
+            q->sent[q->sent_count++] = id;
+            continue;
         }
-        if (c) { /* full: cannot be, with one job at a time; try again at the next event */
+        if (c) { /* no memory: try again at the next event */
             command_free(c);
             return;
         }
@@ -92,6 +127,9 @@ void queue_event(struct ui *ui, const struct event *ev)
     case EVENT_FAILED:
         ui_say(ui, ROLE_BAD, "%s", ev->text ? ev->text : "failed");
         break;
+    case EVENT_ASIDE:
+        ui_say(ui, ROLE_WARN, "%s", ev->text ? ev->text : "a device failed");
+        return;
     case EVENT_CANCELLED:
         ui_say(ui, ROLE_DIM, "cancelled");
         break;
@@ -103,8 +141,8 @@ void queue_event(struct ui *ui, const struct event *ev)
     default:
         return;
     }
-    if (ev->job && ev->job == q->sent)
-        q->sent = 0;
+    if (ev->job)
+        forget_sent(q, ev->job);
     queue_reload(ui);
     queue_pump(ui);
 }
@@ -179,8 +217,8 @@ int64_t queue_again(struct ui *ui, const struct store_job *j)
 void queue_cancel(struct ui *ui, int64_t job)
 {
     struct err e = {""};
-    if (job == ui->queue.sent) {
-        engine_cancel(ui->engine, job);
+    if (queue_has_sent(ui, job)) {
+        pool_cancel(ui->pool, job);
         ui_say(ui, ROLE_DIM, "cancelling after this step");
         return;
     }
@@ -194,8 +232,8 @@ void queue_cancel_all(struct ui *ui)
     struct err e = {""};
     for (int i = 0; i < ui->queue.count; i++) {
         int64_t id = ui->queue.job[i].id;
-        if (id == ui->queue.sent)
-            engine_cancel(ui->engine, id);
+        if (queue_has_sent(ui, id))
+            pool_cancel(ui->pool, id);
         else if (store_set_job_state(ui->store, id, JOB_CANCELLED, NULL, &e))
             complain(ui, &e);
     }
@@ -210,7 +248,9 @@ void queue_move(struct ui *ui, int64_t job, int by)
     for (int i = 0; i < q->count; i++)
         if (q->job[i].id == job)
             at = i;
-    int to = at + by, first = q->count > 0 && q->job[0].id == q->sent ? 1 : 0;
+    int to = at + by, first = 0; /* those that were sent stay where they are */
+    while (first < q->count && queue_has_sent(ui, q->job[first].id))
+        first++;
     if (at < first || to < first || to >= q->count)
         return;
     int before = by < 0 ? to : to + 1;

@@ -364,7 +364,7 @@ static bool studio_act(struct ui *ui, enum action a)
         break;
     case ACT_PREVIEW_FINISHED:
         ui->finish_previews = !ui->finish_previews;
-        engine_finish_previews(ui->engine, ui->finish_previews);
+        pool_finish_previews(ui->pool, ui->finish_previews);
         ui_say(ui, ROLE_TEXT,
                ui->finish_previews ? "previews are finished as sprites will be"
                                    : "previews are what the sampler sees");

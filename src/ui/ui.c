@@ -96,14 +96,16 @@ static void quit_now(struct ui *ui, void *user)
 static void ask_to_quit(struct ui *ui)
 {
     char question[120];
-    int waiting = ui->queue.count - (ui->queue.sent ? 1 : 0);
-    if (!ui->queue.sent && !waiting) {
+    int running = ui->queue.sent_count, waiting = ui->queue.count - running;
+    if (!running && !waiting) {
         ui->quit = true;
         return;
     }
     snprintf(question, sizeof question, "%s%s%.0d%s. Quit? They will go on next time.",
-             ui->queue.sent ? "A job is running" : "", ui->queue.sent && waiting ? ", " : "",
-             waiting, waiting ? " waiting" : "");
+             running > 1 ? "Jobs are running"
+             : running   ? "A job is running"
+                         : "",
+             running && waiting ? ", " : "", waiting, waiting ? " waiting" : "");
     dialog_ask(ui, question, quit_now, NULL);
 }
 
@@ -145,8 +147,8 @@ static void global_act(struct ui *ui, enum action a)
         ui_view(ui, (enum view)(a - ACT_STUDIO));
         break;
     case ACT_CANCEL:
-        if (ui->queue.sent)
-            queue_cancel(ui, ui->queue.sent);
+        if (ui->queue.sent_count)
+            queue_cancel(ui, ui->live.job ? ui->live.job : ui->queue.sent[0]);
         else
             ui_say(ui, ROLE_DIM, "nothing is running; Ctrl-Q quits");
         break;
@@ -338,14 +340,28 @@ static void say_notes(struct ui *ui, const struct event *ev)
         ui_say(ui, ROLE_WARN, "%.*s%s", (int)first, ev->text, ev->text[first] ? ", and more" : "");
 }
 
+/* Each device has its model. */
+static void sum_memory(struct ui *ui)
+{
+    size_t weights = 0, activations = 0;
+    for (int i = 0; i < ui->devices; i++) {
+        weights += ui->device[i].bytes_weights;
+        activations += ui->device[i].bytes_activations;
+    }
+    if (ui->devices > 1)
+        ui->live.bytes_weights = weights, ui->live.bytes_activations = activations;
+}
+
 static void take_events(struct ui *ui)
 {
     struct event *ev;
-    while (ui->engine && (ev = engine_next(ui->engine))) {
+    while (ui->pool && (ev = pool_next(ui->pool))) {
+        ui->devices = pool_devices(ui->pool, ui->device, DEVICES_MAX);
         for (int i = 0; i < VIEWS; i++)
             if (ui_views[i]->event)
                 ui_views[i]->event(ui, ev);
         live_event(&ui->live, ev);
+        sum_memory(ui);
         queue_event(ui, ev);
         say_notes(ui, ev);
         event_free(ev);
@@ -361,6 +377,7 @@ static void take_time(struct ui *ui)
     double last = l->samples_seen ? l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].at_ms : -1e9;
     if (ui->now_ms - last >= SAMPLE_MS) {
         live_sample(&ui->live, ui->now_ms);
+        ui->devices = ui->pool ? pool_devices(ui->pool, ui->device, DEVICES_MAX) : 0;
         if (ui->view == VIEW_MONITOR || l->job || l->loading)
             ui_dirty(ui);
     }
@@ -425,7 +442,7 @@ static int loop(struct ui *ui)
             {.fd = ui->tty.in, .events = POLLIN},
             {.fd = tty_signal_fd(&ui->tty), .events = POLLIN},
             {.fd = out_waiting(&ui->out) ? ui->tty.out : -1, .events = POLLOUT},
-            {.fd = ui->engine ? engine_fd(ui->engine) : -1, .events = POLLIN},
+            {.fd = ui->pool ? pool_fd(ui->pool) : -1, .events = POLLIN},
             {.fd = ui->worker ? worker_fd(ui->worker) : -1, .events = POLLIN},
         };
         int timeout = may_draw(ui) ? 0 : wait_ms(ui);
@@ -519,14 +536,14 @@ static void choose_theme(struct ui *ui)
 
 static int start_engine(struct ui *ui, const char *path, struct err *e)
 {
-    struct engine_options o = {.store = path, .folder = ui->folder, .nice = ENGINE_NICE};
-    ui->engine = engine_start(&o, e);
-    if (!ui->engine)
+    struct pool_options o = {.store = path, .folder = ui->folder, .nice = ENGINE_NICE};
+    ui->pool = pool_start(&o, e);
+    if (!ui->pool)
         return -1;
     struct command *c = command_new(COMMAND_OPEN);
     if (c)
         c->warm = ui->live.warming = true;
-    if (!c || settings_fill(&c->settings, studio_settings(ui), e) || !engine_send(ui->engine, c)) {
+    if (!c || settings_fill(&c->settings, studio_settings(ui), e) || !pool_send(ui->pool, c)) {
         command_free(c);
         return err_set(e, "out of memory");
     }
@@ -570,9 +587,9 @@ static int start(struct ui *ui, const struct settings *said, const char *preset,
 static void leave(struct ui *ui, int status)
 {
     fflush(NULL);
-    if (ui->live.job || ui->live.loading || ui->queue.sent || pulls_running(ui))
+    if (ui->live.job || ui->live.loading || ui->queue.sent_count || pulls_running(ui))
         _exit(status);
-    engine_stop(ui->engine);
+    pool_stop(ui->pool);
     worker_free(ui->worker, errand_drop);
     pulls_free(ui);
     for (int i = 0; i < VIEWS; i++)

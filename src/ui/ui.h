@@ -18,6 +18,7 @@
 #include "config.h"
 #include "engine/engine.h"
 #include "engine/machine.h"
+#include "engine/pool.h"
 #include "store/store.h"
 #include "term/input.h"
 #include "term/out.h"
@@ -73,7 +74,8 @@ struct live {
     size_t bytes_weights, bytes_activations, bytes_now, bytes_peak;
     struct token_counter *tokens;
 
-    int64_t job; /* the one that runs, or 0 */
+    int64_t job; /* the one that runs, or 0; of several the one that is shown */
+    int shown;   /* the device whose work that is */
     char stage[12];
     int step, steps, width, height, batch;
     uint64_t seed;
@@ -121,7 +123,8 @@ struct queue {
     int count;
     struct store_job *past; /* the newest that ended */
     int past_count;
-    int64_t sent; /* the job that the engine has, or 0 */
+    int64_t sent[DEVICES_MAX]; /* the jobs that the pool has, the oldest first */
+    int sent_count;
 };
 
 /* What a new job is made of. Strings are copied. */
@@ -140,7 +143,10 @@ void queue_cancel_all(struct ui *);
 void queue_move(struct ui *, int64_t job, int by); /* -1 up, 1 down */
 int64_t queue_again(struct ui *, const struct store_job *);
 void queue_reload(struct ui *); /* from the store */
-void queue_pump(struct ui *);   /* sends the next job if the engine has none */
+void queue_pump(struct ui *);   /* sends jobs while a device is idle */
+bool queue_has_sent(const struct ui *, int64_t job);
+/* The device that works on the job, or NULL. */
+const struct pool_device *queue_device(const struct ui *, int64_t job);
 void queue_event(struct ui *, const struct event *);
 
 /* ---- dialog.c ---- */
@@ -213,7 +219,9 @@ struct ui {
     struct theme theme;
     struct config config;
     struct store *store;
-    struct engine *engine;
+    struct pool *pool;
+    struct pool_device device[DEVICES_MAX]; /* as they stood last */
+    int devices;
     struct worker *worker; /* for what would hold up the loop; NULL: it does so */
     char folder[4096];     /* finished sprites */
 
