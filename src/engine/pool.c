@@ -567,6 +567,8 @@ int pool_devices(struct pool *p, struct pool_device *list, int max)
             tasks++;
         list[i] = m->now;
         list[i].waiting = tasks > 0 ? tasks - 1 : 0;
+        if (tasks > 0 && !list[i].job) /* it has not begun on it yet */
+            list[i].job = m->tasks->job->id;
         double own = known_or(m->ms_per_unit, rate);
         list[i].left_ms = own > 0 || tasks == 0 ? units_left(m) * own : (double)NAN;
     }
