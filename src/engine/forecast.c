@@ -204,5 +204,8 @@ int job_admit(struct job *j, size_t held, struct err *e)
     struct forecast f;
     if (forecast_job(j, held, NULL, false, &f, NULL, e) < 0)
         return -1;
-    return f.mode[f.taken].fits ? 0 : err_set(e, "%s", f.advice);
+    if (f.mode[f.taken].fits)
+        return 0;
+    err_set(e, "%s", f.advice);
+    return err_blame(e, ERR_UNFIT); /* another device may have the room */
 }

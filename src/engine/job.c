@@ -378,14 +378,16 @@ int job_prepare_with(struct job *j, const struct config *config, const struct se
 
 void job_set_memory(struct job *j, int mode)
 {
-    bool profile = j->params.profile;
-    int threads = j->options.threads;
-    const struct gen_hooks *hooks = j->options.hooks;
+    const struct gen_params was = j->params;
+    const struct pipeline_options had = j->options;
     settings_set(&j->settings, "memory", memory_name(mode), NULL);
     point(j);
-    j->params.profile = profile; /* which are not settings' */
-    j->options.threads = threads;
-    j->options.hooks = hooks;
+    j->params.profile = was.profile; /* which are not settings' */
+    j->params.first = was.first;
+    j->params.count = was.count;
+    j->options.device = had.device;
+    j->options.threads = had.threads;
+    j->options.hooks = had.hooks;
 }
 
 void job_free(struct job *j)
