@@ -199,11 +199,25 @@ int engine_forecast(const struct settings *said, const char *preset, const char 
     return rc;
 }
 
+/* That auto took another mode than the fastest, and why. */
+static void note_mode(struct job *j, const struct forecast *f)
+{
+    char fast[16], taken[16], have[16];
+    forecast_bytes(f->mode[0].peak, fast);
+    forecast_bytes(f->mode[f->taken].peak, taken);
+    forecast_bytes(f->room, have);
+    notes_add(&j->prompts.notes, "memory mode %s, which takes %s: %s are free, and speed takes %s",
+              f->mode[f->taken].name, taken, have, fast);
+}
+
 int job_admit(struct job *j, size_t held, struct err *e)
 {
     struct forecast f;
+    bool chosen = said_mode(j) < 0;
     if (forecast_job(j, held, NULL, false, &f, NULL, e) < 0)
         return -1;
+    if (chosen && f.taken > 0 && f.mode[f.taken].fits)
+        note_mode(j, &f);
     if (f.mode[f.taken].fits)
         return 0;
     err_set(e, "%s", f.advice);
