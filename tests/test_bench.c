@@ -340,7 +340,7 @@ static void report_reads_well(void **state)
                                       "optimized, batch 1: 2.00 times as fast as baseline",
                                       "baseline, batch 4",
                                       "149.70", /* 4 sprites in 1.6 s */
-                                      "hoisting                         +20.0%",
+                                      "hoisting                    +20.0%",
                                       "vae slicing"};
     for (size_t i = 0; i < sizeof has / sizeof *has; i++)
         if (!strstr(text, has[i]))

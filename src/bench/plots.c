@@ -41,8 +41,8 @@ static const struct bench_case *first_of(const struct bench_result *r, enum benc
 
 static struct image *plot_bars(const struct bench_result *r, const char *subtitle)
 {
-    static const char *const names[] = {"whole sprite", "text", "all steps", "decoding",
-                                        "finishing"};
+    static const char *const names[] = {"whole sprite", "text",      "all steps",
+                                        "decoding",     "finishing", "CPU time"};
     double y[2][BENCH_METRICS], low[2][BENCH_METRICS], high[2][BENCH_METRICS];
     char label[80] = "milliseconds";
     struct chart c = {.title = "Time of a sprite by stage",

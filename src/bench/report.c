@@ -61,16 +61,17 @@ static void report_machine(FILE *f, const struct bench_result *r)
 
 static void report_case(FILE *f, const struct bench_case *c)
 {
-    char name[80], total[24], step[24], decode[24], peak[24];
+    char name[80], total[24], cpu[24], step[24], decode[24], peak[24];
     struct bench_stats s = bench_case_stats(c, BENCH_TOTAL);
     bench_case_name(c, name, sizeof name);
     time_text(s.median, total, sizeof total);
+    time_text(bench_case_stats(c, BENCH_CPU).median, cpu, sizeof cpu);
     time_text(bench_case_stats(c, BENCH_STEP).median, step, sizeof step);
     time_text(bench_case_stats(c, BENCH_DECODE).median, decode, sizeof decode);
     bytes_text((double)c->peak, peak, sizeof peak);
-    fprintf(f, "%-34s %4d %11s %5.1f%% %11s %11s %8.2f %9s\n", name, c->runs, total,
-            s.median > 0 ? 100 * s.spread / s.median : 0, step, decode, bench_sprites_a_minute(c),
-            peak);
+    fprintf(f, "%-27s %4d %10s %5.1f%% %10s %10s %10s %8.2f %8s\n", name, c->runs, total,
+            s.median > 0 ? 100 * s.spread / s.median : 0, cpu, step, decode,
+            bench_sprites_a_minute(c), peak);
 }
 
 /* How much less time, for the batches that both groups have. */
@@ -95,15 +96,14 @@ static void report_gain(FILE *f, const struct bench_result *r)
 /* ---- ablation ---- */
 
 /* "+12.3%" of the second over the first, with what the noise says. */
-static void more_text(const struct bench_case *less, const struct bench_case *more, char *out,
-                      size_t size)
+static void more_text(const struct bench_case *less, const struct bench_case *more,
+                      enum bench_metric m, char *out, size_t size)
 {
     if (!less || !more) {
         snprintf(out, size, "-");
         return;
     }
-    struct bench_stats a = bench_case_stats(less, BENCH_TOTAL);
-    struct bench_stats b = bench_case_stats(more, BENCH_TOTAL);
+    struct bench_stats a = bench_case_stats(less, m), b = bench_case_stats(more, m);
     snprintf(out, size, "%+.1f%%%s", 100 * (b.median / a.median - 1),
              bench_verdict(&a, &b) == BENCH_SAME ? " ~" : "");
 }
@@ -117,38 +117,46 @@ static void memory_text(const struct bench_case *less, const struct bench_case *
         snprintf(out, size, "%+.1f%%", 100 * ((double)more->peak / (double)less->peak - 1));
 }
 
+/* without: the case in which it is off; on: the one that differs by it alone. */
+static void report_pair(FILE *f, const struct bench_case *on, const struct bench_case *without)
+{
+    char time[32], cpu[32], memory[32];
+    more_text(on, without, BENCH_TOTAL, time, sizeof time);
+    more_text(on, without, BENCH_CPU, cpu, sizeof cpu);
+    memory_text(on, without, memory, sizeof memory);
+    fprintf(f, " %11s %11s %10s", time, cpu, memory);
+}
+
 static void report_ablation(FILE *f, const struct bench_result *r)
 {
     bool any = false;
     for (int i = 0; i < r->count; i++) {
         const struct bench_case *c = &r->cases[i];
-        char time[2][32], memory[2][32];
         if (c->group != BENCH_WITHOUT && c->group != BENCH_WITH)
             continue;
         if (!any)
-            fprintf(f, "\n%-24s %14s %14s %14s %14s\n%-24s %14s %14s %14s %14s\n", "each alone",
-                    "off, of all on", "peak", "off, of none on", "peak", "", "time", "", "time",
-                    "");
+            fprintf(f, "\n%-22s %-35s  %-34s\n%-22s %11s %11s %10s %11s %11s %10s\n",
+                    "without it, more:", "  all others on", "  all others off", "", "time",
+                    "cpu time", "peak", "time", "cpu time", "peak");
         any = true;
         const struct bench_case *all = bench_find(r, BENCH_OPTIMIZED, "", c->batch);
         const struct bench_case *none = bench_find(r, BENCH_BASELINE, "", c->batch);
         const struct bench_case *only = bench_find(r, BENCH_ONLY, c->item, c->batch);
         bool saves = c->group == BENCH_WITH;
-        more_text(saves ? c : all, saves ? all : c, time[0], sizeof time[0]);
-        memory_text(saves ? c : all, saves ? all : c, memory[0], sizeof memory[0]);
-        more_text(only, none, time[1], sizeof time[1]);
-        memory_text(only, none, memory[1], sizeof memory[1]);
-        fprintf(f, "%-24s %14s %14s %14s %14s\n", c->item, time[0], memory[0], time[1], memory[1]);
+        fprintf(f, "%-22s", c->item);
+        report_pair(f, saves ? c : all, saves ? all : c);
+        report_pair(f, only, none);
+        fputc('\n', f);
     }
     if (any)
-        fprintf(f, "Times and peaks without it, compared with it on; ~ is within the noise.\n");
+        fprintf(f, "~ is within the noise.\n");
 }
 
 void bench_report(FILE *f, const struct bench_result *r)
 {
     report_machine(f, r);
-    fprintf(f, "%-34s %4s %11s %6s %11s %11s %8s %9s\n", "case", "runs", "median", "+-", "step",
-            "decode", "a minute", "peak");
+    fprintf(f, "%-27s %4s %10s %6s %10s %10s %10s %8s %8s\n", "case", "runs", "median", "+-",
+            "cpu time", "step", "decode", "a minute", "peak");
     for (int i = 0; i < r->count; i++)
         report_case(f, &r->cases[i]);
     report_gain(f, r);

@@ -9,7 +9,8 @@
 
 const char *bench_metric_name(enum bench_metric m)
 {
-    static const char *const names[BENCH_METRICS] = {"total", "text", "step", "decode", "finish"};
+    static const char *const names[BENCH_METRICS] = {"total",  "text",   "step",
+                                                     "decode", "finish", "cpu"};
     return names[m];
 }
 

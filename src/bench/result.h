@@ -21,13 +21,15 @@ enum {
     BENCH_MAX_FILE = 16 << 20,
 };
 
-/* Milliseconds of a run; STEP is the mean of its steps. */
+/* Milliseconds of a run; STEP is the mean of its steps. CPU is the time that all cores spent on it
+ * together, which other programs hardly change. */
 enum bench_metric {
     BENCH_TOTAL,
     BENCH_TEXT,
     BENCH_STEP,
     BENCH_DECODE,
     BENCH_FINISH,
+    BENCH_CPU,
     BENCH_METRICS
 };
 const char *bench_metric_name(enum bench_metric); /* "total" */
