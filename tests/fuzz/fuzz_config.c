@@ -1,9 +1,12 @@
-/* Any bytes as each of a model folder's JSON files. What is accepted must keep model.h's promises.
+/* Any bytes as each of a model folder's JSON files, and as a saved benchmark. What is accepted must
+ * keep model.h's promises.
  */
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "bench/report.h"
 #include "sdxl/config.h"
 #include "sdxl/preview.h"
 #include "sdxl/weight_files.h"
@@ -61,6 +64,25 @@ static void parse_preview(struct json root, struct model_config *c)
     preview_free(p);
 }
 
+/* A saved result of `spritty bench`: what is read can be told. */
+static void parse_bench(const char *data, size_t size)
+{
+    struct err e = {0};
+    struct bench_result *r = bench_parse(data, size, "fuzz", &e);
+    char *text = NULL;
+    size_t n;
+    FILE *f = r ? open_memstream(&text, &n) : NULL;
+    check(r || e.text[0]);
+    if (f) {
+        check(r->count <= BENCH_MAX_CASES && r->curves <= BENCH_MAX_CURVES);
+        bench_report(f, r);
+        bench_report_change(f, r, r);
+        fclose(f);
+    }
+    free(text);
+    bench_result_free(r);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err e = {0};
@@ -78,5 +100,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parse_preview(root, &c);
     weight_files_shards(root, shards, &e);
     json_free(doc);
+    parse_bench((const char *)data, size);
     return 0;
 }
