@@ -716,12 +716,8 @@ static void a_device_like_others(void **state)
     (void)state;
     struct store *s = open_store();
     struct err e = {""};
-    struct queue_rows rows = {database, folder};
-    struct pool_options o = {.store = database,
-                             .folder = folder,
-                             .devices = server.url,
-                             .open = queue_device_open_rows,
-                             .user = &rows};
+    struct pool_options o = {.store = database, .folder = folder, .devices = server.url};
+    queue_device_register();
     struct pool *p = pool_start(&o, &e);
     if (!p)
         fail_msg("%s", e.text);

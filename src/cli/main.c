@@ -6,6 +6,7 @@
 
 #include "base/secret.h"
 #include "cli/options.h"
+#include "queue/device.h"
 #include "ui/app.h"
 #include "base/version.h"
 
@@ -62,6 +63,7 @@ int cli_main(int argc, char **argv)
     struct err e;
     /* A file that grows past `ulimit -f` is an error that write() reports, not a death. */
     signal(SIGXFSZ, SIG_IGN);
+    queue_device_register();
     int wrong = cli_parse(&c, argc, argv, &e);
     hide_passwords(argc, argv);
     int status = wrong ? cli_fail(EXIT_USAGE, &e) : run(&c);

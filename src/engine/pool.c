@@ -19,6 +19,9 @@
 
 static const double LOAD_WINDOW_MS = 4000;
 
+const struct device_ops *(*pool_open_other)(const struct pool_options *, const char *name,
+                                            void **self, struct err *);
+
 /* ---- devices ---- */
 
 /* Every engine's name, "cuda:all" spelled out. Returns how many; -1 with err. */
@@ -69,6 +72,8 @@ static int open_member(struct pool *p, struct pool_member *m, const char *name, 
     e->text[0] = '\0';
     if (p->o.open)
         m->ops = p->o.open(p->o.user, name, &m->self, e);
+    else if (pool_open_other)
+        m->ops = pool_open_other(&p->o, name, &m->self, e);
     if (!m->ops && !*e->text)
         m->ops = pool_open_engine(p, name, threads, &m->self, e);
     if (!m->ops || watch(p, m->ops->fd(m->self), e))

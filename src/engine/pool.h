@@ -73,6 +73,11 @@ struct pool_options {
     void *user; /* of open and fault (engine.h) */
 };
 
+/* Opens devices of other kinds where pool_options has no `open`; NULL: there are none. Set once,
+ * before the first pool. */
+extern const struct device_ops *(*pool_open_other)(const struct pool_options *, const char *name,
+                                                   void **self, struct err *);
+
 /* Strings are copied. NULL and err on failure: a list that is wrong, no memory, no threads. A
  * device that does not work is no failure: it is set aside when its first job fails. */
 struct pool *pool_start(const struct pool_options *, struct err *);

@@ -49,16 +49,12 @@ static const struct device_ops queue_device = {.send = send,
                                                .lanes = lanes,
                                                .whole = true};
 
-static const struct device_ops *start(const char *name, const struct queue_rows *rows, void **self,
-                                      struct err *e)
+static const struct device_ops *start(const char *name, const char *store, const char *folder,
+                                      void **self, struct err *e)
 {
-    struct remote_options o = {.url = name};
+    struct remote_options o = {.url = name, .store = store, .folder = folder};
     if (!device_is_queue(name))
         return NULL;
-    if (rows) {
-        o.store = rows->store;
-        o.folder = rows->folder;
-    }
     *self = remote_start(&o, e);
     return *self ? &queue_device : NULL;
 }
@@ -66,11 +62,16 @@ static const struct device_ops *start(const char *name, const struct queue_rows 
 const struct device_ops *queue_device_open(void *user, const char *name, void **self, struct err *e)
 {
     (void)user;
-    return start(name, NULL, self, e);
+    return start(name, NULL, NULL, self, e);
 }
 
-const struct device_ops *queue_device_open_rows(void *user, const char *name, void **self,
-                                                struct err *e)
+static const struct device_ops *open_for_pool(const struct pool_options *o, const char *name,
+                                              void **self, struct err *e)
 {
-    return start(name, user, self, e);
+    return start(name, o->store, o->folder, self, e);
+}
+
+void queue_device_register(void)
+{
+    pool_open_other = open_for_pool;
 }

@@ -10,11 +10,7 @@ struct device_ops;
  * NULL and err->text as it was. */
 const struct device_ops *queue_device_open(void *user, const char *name, void **self, struct err *);
 
-/* For jobs that are rows: user is a struct queue_rows. */
-struct queue_rows {
-    const char *store, *folder;
-};
-const struct device_ops *queue_device_open_rows(void *user, const char *name, void **self,
-                                                struct err *);
+/* From now on every pool that brings no opener of its own opens queues as well. */
+void queue_device_register(void);
 
 #endif

@@ -382,9 +382,12 @@ void remote_cancels(struct remote *r)
 
 static void know(struct remote *r, struct flight *f, const struct reply *state)
 {
+    bool ended = reply_is(state, "failed") || reply_is(state, "cancelled");
     if (f->state != FLIGHT_WAITING)
         return;
-    if (reply_is(state, "done"))
+    if (ended && !f->doubt)
+        f->doubt = true; /* the event that says why is on its way: until the next time */
+    else if (reply_is(state, "done"))
         f->state = FLIGHT_READY;
     else if (reply_is(state, "failed"))
         remote_fail(r, f, "the queue says that it failed; why was not heard");

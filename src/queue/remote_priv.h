@@ -28,6 +28,7 @@ struct flight {
     double again_at; /* NEW, READY: not before */
     int attempts;    /* results that were broken */
     bool told;       /* that it has to wait */
+    bool doubt;      /* it has ended, and its event was not heard yet */
 };
 
 enum { CANCELS = 2 * REMOTE_JOBS };
