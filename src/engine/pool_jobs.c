@@ -19,13 +19,6 @@ enum { MAX_FAULTS = 3 }; /* devices that one job may bring down */
 
 /* ---- what a job is made of ---- */
 
-struct sketch {
-    int batch;
-    double units; /* of one image */
-    uint64_t model;
-    bool splits;
-};
-
 static uint64_t mark(uint64_t h, const char *text)
 {
     for (const char *s = text ? text : ""; *s; s++)
@@ -35,7 +28,7 @@ static uint64_t mark(uint64_t h, const char *text)
 
 /* Megapixels times steps times passes: what the time grows with. A job that cannot be settled is
  * one unit; its device will say what is wrong with it. */
-static void settle(const struct command *c, struct sketch *o)
+static void settle_anew(const struct command *c, struct sketch *o)
 {
     struct settings s = {0};
     struct err e;
@@ -50,6 +43,38 @@ static void settle(const struct command *c, struct sketch *o)
         o->splits = s.batch > 1 && !s.lock; /* one palette is chosen over all images */
     }
     settings_free(&s);
+}
+
+/* All that was said but what no sketch depends on. */
+static uint64_t key_of(const struct command *c)
+{
+    static const char *const other[] = {"seed", "prompt", "negative", "output", "wildcard-seed"};
+    uint64_t key = mark(7, c->preset);
+    char value[4096];
+    for (int i = 0; settings_key(i); i++) {
+        const char *name = settings_key(i)->name;
+        bool counts = c->settings.said[i];
+        for (size_t k = 0; counts && k < sizeof other / sizeof *other; k++)
+            counts = strcmp(name, other[k]) != 0;
+        if (!counts)
+            continue;
+        settings_print(&c->settings, name, value, sizeof value);
+        key = mark(mark(key, name), value);
+    }
+    return key;
+}
+
+/* Settling reads files, so for a second it is remembered. */
+static void settle(struct pool *p, const struct command *c, struct sketch *o)
+{
+    uint64_t key = key_of(c);
+    double now = clock_ms();
+    if (p->last.at <= 0 || p->last.key != key || now - p->last.at > 1000) {
+        settle_anew(c, &p->last.sketch);
+        p->last.key = key;
+        p->last.at = now;
+    }
+    *o = p->last.sketch;
 }
 
 /* All parts need the same seed, so it is drawn before they part. */
@@ -171,7 +196,7 @@ bool pool_add(struct pool *p, struct command *c)
     struct pool_job *j = calloc(1, sizeof *j);
     if (j)
         j->id = c->job;
-    settle(c, &o);
+    settle(p, c, &o);
     struct pool_task *t = j ? task_new(j, c, &o) : NULL;
     if (!t) {
         free(j);

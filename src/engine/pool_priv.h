@@ -50,6 +50,14 @@ struct pool_member {
  * for each that none will lack one: what a device has cannot be moved any more. */
 enum { POOL_DEPTH = 2, PLENTY = 4 };
 
+/* What a job is made of, as far as the pool needs it. */
+struct sketch {
+    int batch;
+    double units; /* of one image */
+    uint64_t model;
+    bool splits;
+};
+
 struct pool {
     struct pool_options o; /* strings are the pool's */
     char *list;            /* the devices as they were said; "" none yet */
@@ -71,6 +79,11 @@ struct pool {
     int epoll, wake; /* wake: an eventfd for `own` */
     int turn, from;  /* of the policy; of pool_next */
     uint64_t random;
+    struct { /* the last job that was settled: the next is often like it */
+        uint64_t key;
+        double at; /* when; 0: none */
+        struct sketch sketch;
+    } last;
     bool finish_previews;
 };
 
