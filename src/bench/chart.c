@@ -210,7 +210,10 @@ static void draw_bar(struct image *m, const struct area *p, const struct chart_a
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
     snprintf(text, sizeof text, c->value_format, v);
 #pragma GCC diagnostic pop
-    put_text(m, tip + 6 * OVER, middle, 0, SMALL, ink, text);
+    if (v < 0)
+        put_text(m, x - 6 * OVER, middle, 1, SMALL, ink, text);
+    else
+        put_text(m, tip + 6 * OVER, middle, 0, SMALL, ink, text);
 }
 
 struct image *chart_bars(const struct chart *c)
@@ -231,7 +234,7 @@ struct image *chart_bars(const struct chart *c)
     p.left = fmin(40 * OVER + names, WIDTH / 2.0);
     range(c, &low, &high);
     double label = c->value_format ? 1.15 : 1; /* room for the number behind the longest bar */
-    struct chart_axis a = chart_axis(fmin(low, 0), fmax(high, 0) * label, 8);
+    struct chart_axis a = chart_axis(fmin(low, 0) * label, fmax(high, 0) * label, 8);
     draw_x_axis(m, &p, &a);
     for (int i = 0; i < groups; i++) {
         double y = p.top + 6 * OVER + i * pitch;
