@@ -162,7 +162,7 @@ static void multiply(struct cpu_ops *c, const struct weight *w, const float *bia
  * made with it, nor on which place it has among them. */
 static int64_t rows_at_once(const struct tensor *x)
 {
-    enum { FEW = 256, BLOCK = 64 };
+    enum { FEW = 128, BLOCK = 64 };
     int64_t tokens = tensor_tokens(x);
     return tokens <= FEW || tokens % BLOCK ? tokens : tensor_rows(x);
 }
