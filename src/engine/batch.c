@@ -298,29 +298,18 @@ static int name_devices(struct batch *b, struct err *e)
 {
     const struct settings *d = &b->config.defaults;
     const char *said = b->o->devices ? b->o->devices : settings_text(d, "device");
-    char *copy = strdup(said ? said : "auto"), *rest = copy;
+    char names[DEVICES_MAX][DEVICE_NAME];
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    for (char *name; copy && (name = strsep(&rest, ","));) {
-        struct settings probe = {0};
-        int rc = settings_set(&probe, "device", name, e);
-        settings_free(&probe);
-        if (!rc && b->devices == BATCH_DEVICES)
-            rc = err_set(e, "more than %d devices", BATCH_DEVICES);
-        if (rc) {
-            free(copy);
-            return -1;
-        }
+    int n = pool_spell_out(said ? said : "auto", names, e);
+    for (int i = 0; i < n; i++) {
         struct device *to = &b->device[b->devices++];
         to->batch = b;
-        snprintf(to->name, sizeof to->name, "%s", name);
-        if (open_far(b, to, e)) {
-            free(copy);
+        snprintf(to->name, sizeof to->name, "%.*s", DEVICE_NAME - 1, names[i]);
+        if (open_far(b, to, e))
             return -1;
-        }
     }
-    if (!copy)
-        return err_set(e, "out of memory");
-    free(copy);
+    if (n < 0)
+        return -1;
     for (int i = 0; i < b->devices; i++) {
         b->device[i].threads = b->o->threads;
         if (!b->o->threads && b->devices > 1)

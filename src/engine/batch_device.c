@@ -313,6 +313,26 @@ static void hand_over(struct device *d, struct unit *u)
     pthread_mutex_unlock(&b->lock);
 }
 
+/* A device that does not work gives its jobs back, where there are others. */
+static bool set_aside(struct device *d, struct unit *const *u, int n, const struct err *e)
+{
+    struct batch *b = d->batch;
+    int others = 0;
+    pthread_mutex_lock(&b->lock);
+    for (int i = 0; i < b->devices; i++)
+        others += &b->device[i] != d && !b->device[i].aside;
+    d->aside = others > 0;
+    for (int i = 0; i < n && d->aside; i++)
+        queue_put(&b->pending, u[i]);
+    if (d->aside) {
+        b->computing -= n;
+        notes_add(&b->notes, "%s is set aside: %s; its jobs go to the others", d->name, e->text);
+        pthread_cond_broadcast(&b->changed);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return others > 0;
+}
+
 /* What fails together is tried apart, so that no job pays for another, and more memory than there
  * is takes fewer at once from then on. */
 static void run_units(struct device *d, struct unit **u, int n)
@@ -323,6 +343,10 @@ static void run_units(struct device *d, struct unit **u, int n)
     int rc = run_once(d, u, n, &all, &e);
     double ms = (clock_ms() - began) / n;
     bool stopped = rc != 0 && batch_stops(d->batch);
+    if (rc != 0 && !stopped && err_kind(&e) == ERR_DEVICE && set_aside(d, u, n, &e)) {
+        gen_result_free(&all);
+        return;
+    }
     if (rc != 0 && n > 1 && !stopped) {
         gen_result_free(&all);
         d->most = strstr(e.text, "memory") ? n / 2 : d->most;
@@ -347,7 +371,7 @@ void *batch_compute(void *arg)
 {
     struct device *d = arg;
     struct unit *u[MAX_BATCH];
-    for (int n = 1; n > 0;) {
+    for (int n = 1; n > 0 && !d->aside;) {
         pthread_mutex_lock(&d->batch->lock);
         n = take(d, u);
         pthread_mutex_unlock(&d->batch->lock);

@@ -42,6 +42,7 @@ struct device {
     struct batch *batch;
     pthread_t thread;
     bool started;
+    bool aside; /* it does not work; under the lock */
     char name[DEVICE_NAME];
     const struct device_ops *ops; /* of a device of another kind, and its self; else NULL */
     void *self;

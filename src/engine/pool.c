@@ -24,8 +24,7 @@ const struct device_ops *(*pool_open_other)(const struct pool_options *, const c
 
 /* ---- devices ---- */
 
-/* Every engine's name, "cuda:all" spelled out. Returns how many; -1 with err. */
-static int spell_out(const char *list, char names[DEVICES_MAX][DEVICE_NAME], struct err *e)
+int pool_spell_out(const char *list, char names[DEVICES_MAX][DEVICE_NAME], struct err *e)
 {
     struct device_item item[DEVICES_MAX];
     struct cuda_info info = {.devices = 1};
@@ -121,7 +120,7 @@ static int open_members(struct pool *p, const char *list, int threads, struct er
 {
     char names[DEVICES_MAX][DEVICE_NAME];
     char *copy = strdup(list);
-    int on_cpus = 0, n = copy ? spell_out(list, names, e) : err_set(e, "out of memory");
+    int on_cpus = 0, n = copy ? pool_spell_out(list, names, e) : err_set(e, "out of memory");
     close_members(p);
     free(p->list);
     p->list = copy;

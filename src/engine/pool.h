@@ -116,6 +116,11 @@ int pool_devices(struct pool *, struct pool_device *list, int max);
 /* Devices that have nothing to do: as many jobs can be sent without one waiting for another. */
 int pool_idle(const struct pool *);
 
+/* Every device's name of a list, cpu*2 twice and cuda:all one by one. Returns how many; -1 with
+ * err.
+ */
+int pool_spell_out(const char *list, char names[DEVICES_MAX][DEVICE_NAME], struct err *);
+
 /* ---- decisions alone (pool_policy.c), for tests ---- */
 
 struct pool_load {
