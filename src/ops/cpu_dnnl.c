@@ -619,7 +619,7 @@ int dnn_conv(struct dnn *d, const struct dnn_conv *c, struct err *e)
 
 const char *ops_cpu_library(void)
 {
-    static char text[48];
+    static _Thread_local char text[48]; /* two engines may ask at once */
     const dnnl_version_t *v = dnnl_version();
     snprintf(text, sizeof text, "oneDNN %d.%d.%d", v->major, v->minor, v->patch);
     return text;
