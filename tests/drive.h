@@ -139,6 +139,7 @@ static inline void drive_exec(const struct drive_options *o)
     drive_set_env(env, "TERM=xterm-256color");
     drive_set_env(env, "LANG=C.UTF-8");
     drive_set_env(env, "OMP_WAIT_POLICY=passive");
+    drive_set_env(env, "SPRITTY_MEASURE=never");
     drive_set_env(env, "SPRITTY_NVML=/nowhere"); /* the same screens with and without a GPU */
     drive_set_env(env, "PATH=/usr/local/bin:/usr/bin:/bin");
     drive_set_env(env, "PS1=$ ");

@@ -63,6 +63,39 @@ static struct forecast ask(const char *size, const char *batch, const char *memo
     return f;
 }
 
+static double decode_flops(const char *size, const char *batch, const char *memory)
+{
+    struct settings flags = {0};
+    struct forecast f;
+    struct plan_result plan = {0};
+    struct err e = {""};
+    struct job j;
+    say(&flags, "device", "cpu");
+    say(&flags, "model", "models/tiny");
+    say(&flags, "size", size);
+    say(&flags, "batch", batch);
+    say(&flags, "memory", memory);
+    if (job_prepare(&j, &flags, NULL, "a slime", &e) ||
+        forecast_job(&j, 0, NULL, false, &f, &plan, &e))
+        fail_msg("%s", e.text);
+    assert_string_equal(plan.stage[plan.nstages - 1].name, "decode");
+    double flops = plan.stage[plan.nstages - 1].flops;
+    notes_free(&plan.notes);
+    job_free(&j);
+    settings_free(&flags);
+    return flops;
+}
+
+/* The forecast makes one picture and one tile of many alike. */
+static void test_repeated(void **state)
+{
+    (void)state;
+    assert_true(decode_flops("128x128", "6", "speed") == 6 * decode_flops("128x128", "1", "speed"));
+    double tile = decode_flops("512x512", "1", "constrained");
+    assert_true(decode_flops("896x512", "3", "constrained") ==
+                6 * tile); /* two tiles, three times */
+}
+
 static void test_fits(void **state)
 {
     (void)state;
@@ -118,9 +151,8 @@ static void test_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_fits),
+        cmocka_unit_test(test_choice),   cmocka_unit_test(test_words),
+        cmocka_unit_test(test_repeated), cmocka_unit_test(test_fits),
         cmocka_unit_test(test_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -83,6 +83,8 @@ static int plan_mode(struct job *j, int mode, size_t held, const struct rates *r
     if (f->before == 0) /* forecasts leave some memory behind, which is not the job's */
         f->before = plan->bytes_before > held ? plan->bytes_before - held : 0;
     plan->bytes_peak = plan->bytes_peak - plan->bytes_before + f->before;
+    if (held > 0) /* an open model's libraries are there */
+        plan->bytes_peak -= plan->bytes_runtime;
     m->peak = plan->bytes_peak;
     m->ms = plan->ms;
     m->fits = f->room == 0 || m->peak <= f->room;

@@ -63,6 +63,22 @@ static void finish(const struct job *j, const struct gen_result *r)
     free(images);
 }
 
+static bool still_idle(void *user)
+{
+    return !gives_way(user);
+}
+
+/* This machine's speed, once, for forecasts. */
+static void learn_speed(struct warmup *w, const struct job *j)
+{
+    const char *said = getenv("SPRITTY_MEASURE");
+    struct rates *r = said && !strcmp(said, "never") ? NULL : calloc(1, sizeof *r);
+    struct err ignored;
+    if (r && still_idle(w) && pipeline_rates(&j->options, RATES_KEPT, r, NULL, NULL, &ignored) == 1)
+        pipeline_rates(&j->options, RATES_NEEDED, r, still_idle, w, &ignored);
+    free(r);
+}
+
 void engine_warm_up(struct engine *x, const struct job *j)
 {
     struct warmup w = {.engine = x, .began = clock_ms()};
@@ -78,6 +94,7 @@ void engine_warm_up(struct engine *x, const struct job *j)
         finish(j, &result);
     }
     gen_result_free(&result);
+    learn_speed(&w, j);
     /* what cannot run is told when it is asked for */
     tell(&w, rc || w.stopped ? "" : "warm", PARTS);
 }

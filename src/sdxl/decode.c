@@ -41,7 +41,8 @@ int decode_all(struct run *r, const struct tensor *latents, int w, int h)
     if (!pixels || !r->out->rgb)
         rc = err_set(r->err, "out of memory for the image of %dx%d", w, h);
     int turns = r->p->stage ? together : latents->n; /* the forecast: one turn stands for all */
-    double was = ops_dry_repeat(r->p->ops, (double)latents->n / turns);
+    struct ops *dry = r->p->stage ? r->p->counts : r->p->ops; /* below what watches it */
+    double was = ops_dry_repeat(dry, (double)latents->n / turns);
     for (int i = 0; i < turns && rc == 0; i++) {
         const float *own = pixels + (size_t)(i % together) * count;
         uint8_t *rgb = r->out->rgb + (size_t)i * count;
@@ -62,7 +63,7 @@ int decode_all(struct run *r, const struct tensor *latents, int w, int h)
         if (rc == 0 && !run_tell(r, "decode", i + 1, latents->n, 0))
             rc = -1;
     }
-    ops_dry_resume(r->p->ops, was);
+    ops_dry_resume(dry, was);
     free(pixels);
     if (rc == 0 && bad)
         rc = err_set(r->err,

@@ -139,9 +139,9 @@ static int decode_tiled(struct tiles *t, const struct tensor *latent, float *pix
         rc = o->sync(o, t->err);
     }
     if (rc == 0 && t->p->stage) { /* the forecast: all tiles are like the first */
-        double was = ops_dry_repeat(o, (double)t->x.count * t->y.count);
+        double was = ops_dry_repeat(t->p->counts, (double)t->x.count * t->y.count);
         rc = decode_tile(t, 0, 0);
-        ops_dry_resume(o, was);
+        ops_dry_resume(t->p->counts, was);
     } else if (rc == 0) {
         rc = decode_rows(t, pixels);
     }

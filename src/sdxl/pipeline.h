@@ -206,6 +206,7 @@ struct plan_result {
     double flops;
     size_t bytes_peak, bytes_weights,
         bytes_activations; /* peak: of the process, with its libraries; on a GPU of its memory */
+    size_t bytes_runtime;  /* of peak: what libraries take while a model is open */
     size_t bytes_before;   /* of peak: what the process had before the forecast; none on a GPU */
     bool gpu;
     int nstages;

@@ -63,6 +63,7 @@ int pipeline_forecast(struct pipeline *p, const struct gen_params *g, size_t own
     size_t most = ops_dry_most(p->ops);
     out->gpu = ops_dry_on_gpu(p->ops);
     out->bytes_before = out->gpu ? 0 : own;
+    out->bytes_runtime = out->gpu ? 0 : RUNTIME_BYTES;
     out->bytes_peak = out->gpu ? most + GPU_WORKSPACE
                                : own + RUNTIME_BYTES + most + picture_bytes(g);
     return 0;

@@ -37,10 +37,17 @@ static const char *stage_title(const char *stage)
     return *stage ? stage : "starting";
 }
 
+/* What Enter would cost. */
+static bool next_job(const struct ui *ui, char *out, size_t size)
+{
+    estimate_text(ui, out, size);
+    return *out != '\0';
+}
+
 static void progress_idle(struct ui *ui, struct rect in)
 {
     const struct live *l = &ui->live;
-    char text[400], brief[60] = "", ms[32], step[32];
+    char text[400], brief[60] = "", ms[32], step[32], next[60];
     double share = 0;
     bool pulls = pulls_text(ui, text, sizeof text, &share);
     if (*l->trouble && !pulls) {
@@ -60,6 +67,13 @@ static void progress_idle(struct ui *ui, struct rect in)
         snprintf(brief, sizeof brief, "done in %s", ms);
     } else if (!pulls) {
         snprintf(text, sizeof text, "%s", l->ready ? "ready" : "starting");
+    }
+    text[sizeof text - 1 - sizeof next] = '\0';
+    if (!pulls && next_job(ui, next, sizeof next)) {
+        size_t n = strlen(text);
+        snprintf(text + n, sizeof text - n, "; %s", next);
+        if (text_columns(text, strlen(text)) > in.w - 2)
+            text[n] = '\0';
     }
     draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM,
               *brief ? that_fits(in.w - 2, text, brief) : text);

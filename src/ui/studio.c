@@ -24,6 +24,7 @@ void studio_settle(struct ui *ui)
     st->effective = now;
     snprintf(st->effective_negative, sizeof st->effective_negative, "%s",
              now.negative ? now.negative : "");
+    estimate_want(ui);
     ui_dirty(ui);
 }
 
@@ -111,6 +112,10 @@ void studio_run(struct ui *ui)
     const char *words = studio_words(ui);
     if (!*words && !strstr(words, "\n")) {
         ui_say(ui, ROLE_WARN, "write what the sprite should be, then press Enter");
+        return;
+    }
+    if (estimate_refusal(ui)) {
+        ui_say(ui, ROLE_BAD, "%s", estimate_refusal(ui));
         return;
     }
     struct order o = {.words = words, .preset = st->preset, .settings = studio_settings(ui)};
@@ -256,6 +261,7 @@ static void studio_quit(struct ui *ui)
     for (int i = 0; i < st->shown_count; i++)
         image_free(st->shown[i].image);
     free(st->draft);
+    estimate_free(st);
     for (int i = 0; i < 2; i++)
         free(st->marks[i].mark);
     free(st);
@@ -426,6 +432,9 @@ static void studio_event(struct ui *ui, const struct event *ev)
     struct studio *st = ui->studio;
     if (ev->kind == EVENT_READY)
         st->counted_any = false;
+    if (ev->kind == EVENT_READY || ev->kind == EVENT_DONE ||
+        (ev->kind == EVENT_WARM && ev->step == ev->steps))
+        estimate_renew(ui);
     if (ev->kind != EVENT_SPRITE || !ev->image)
         return;
     if (ev->job != st->shown_job) {

@@ -61,6 +61,14 @@ struct studio {
     int shown_colors;
     uint64_t shown_seed;
 
+    struct {      /* estimate.c: what the next job will take */
+        char *of; /* the settings and preset that it is of or was asked for; NULL: none */
+        bool asked, known, fits, again;
+        double ms, load_ms;
+        size_t peak, room;
+        char mode[16], advice[240];
+    } estimate;
+
     unsigned long saved_prompt, saved_negative;
     bool unsaved; /* settings or preset changed */
 };
@@ -71,6 +79,18 @@ void studio_models(struct ui *); /* reads the names of models anew */
 /* Chooses a preset by its row: 0 is none. Values of ours that it says something about go. */
 void studio_choose_preset(struct ui *, int row);
 void studio_run(struct ui *);
+
+/* ---- estimate.c ---- */
+
+/* Asks for the forecast of what is set now, beside the app, where it is not the one that is known
+ * or asked for. */
+void estimate_want(struct ui *);
+void estimate_renew(struct ui *); /* the same settings too: something else may have changed */
+/* "about 12 s, 13.4 GB"; "" where there is none of what is set now. */
+void estimate_text(const struct ui *, char *out, size_t size);
+/* Why what is set now cannot run; NULL: it can, or that is not known. */
+const char *estimate_refusal(const struct ui *);
+void estimate_free(struct studio *);
 
 /* The panels. Keys come as actions; false: not for this panel. */
 void prompt_draw(struct ui *, struct rect, bool negative);
