@@ -134,7 +134,22 @@ static void check_tags(struct json tags)
     }
 }
 
-static void check_pivots(struct json slices, struct json frames)
+/* Where frame i stands in what its sourceSize shows (grid: at the bottom in the middle of a cell),
+ * and there the middle of its feet: its lowest eighth, as draw() draws it. */
+static void assert_at_feet(const struct image *frame, int i, struct box full, int x, int y)
+{
+    int left = (full.w - frame->width) / 2, top = full.h - frame->height;
+    if (i == 4) /* empty: anywhere inside */
+        return;
+    assert_int_equal(y, top + frame->height - 1); /* draw() leaves the last row free */
+    int feet = 2 + frame->width - i; /* twice the middle of columns 2 to width - i - 1 */
+    assert_true(2 * (x - left) == feet || 2 * (x - left) == feet - 1);
+}
+
+/* Aseprite's rule (https://www.aseprite.org/docs/slices/): a key holds from its frame on; its pivot
+ * is relative to its bounds, which are in the sprite before trimming. Read so, each pivot is at
+ * the frame's feet. */
+static void check_pivots(struct json slices, struct json frames, const struct sheet_frame *drawn)
 {
     struct json slice = json_first(slices), f = json_first(frames);
     assert_int_equal(json_kind(slices), JSON_ARRAY);
@@ -152,7 +167,9 @@ static void check_pivots(struct json slices, struct json frames)
         struct json pivot = json_get(k, "pivot");
         assert_keys(pivot, "x y");
         assert_inside(bounds, full);
-        assert_true(whole(pivot, "x") <= bounds.w && whole(pivot, "y") <= bounds.h);
+        int x = whole(pivot, "x"), y = whole(pivot, "y");
+        assert_true(x <= bounds.w && y <= bounds.h);
+        assert_at_feet(drawn[i].image, i, full, bounds.x + x, bounds.y + y);
         f = json_next(f);
     }
 }
@@ -191,7 +208,7 @@ static void check(enum sheet_packing packing, bool array)
     struct json meta = json_get(root, "meta");
     check_meta(meta, sheet);
     check_tags(json_get(meta, "frameTags"));
-    check_pivots(json_get(meta, "slices"), frames);
+    check_pivots(json_get(meta, "slices"), frames, f);
     json_free(doc);
     free(text);
     image_free(sheet);
