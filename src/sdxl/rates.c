@@ -54,7 +54,8 @@ void pipeline_note_load(const struct pipeline *p, const struct pipeline_options 
     struct err ignored;
     p->ops->stats(p->ops, &s);
     double rate = (double)s.weight_bytes / p->load_ms;
-    if (opt->drawn || p->load_ms <= 0 || device_describe(opt, key, sizeof key, &ignored) < 0 ||
+    if (opt->drawn || tuning_streams(&opt->tuning) || tuning_offloads(&opt->tuning) || /* in runs */
+        p->load_ms <= 0 || device_describe(opt, key, sizeof key, &ignored) < 0 ||
         !rates_load(key, &r))
         return;
     double was = r.load_bytes_ms;
