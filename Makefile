@@ -215,9 +215,12 @@ $(BUILD)/gpu/gpu_%: tests/gpu/gpu_%.c $(LIB) Makefile
 test: setup ## set up, build, and run every test that this machine can
 	@$(MAKE) --no-print-directory check
 
+# Minutes under a sanitizer, over code that test_gpu and test_cuda_load have there as well.
+TOO_SLOW = $(BUILD)/test_gpu_networks
+
 build-tests: $(BUILD)/spritty $(TESTS)
 check: build-tests
-	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(SCRIPTS) $(TESTS)
+	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(SCRIPTS) $(filter-out $(if $(SAN),$(TOO_SLOW)),$(TESTS))
 
 asan: ## the quick tests under the address and undefined behaviour sanitizers
 	@SPRITTY_QUICK=1 ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1 \

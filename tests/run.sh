@@ -10,13 +10,13 @@
 limit=${TEST_TIMEOUT:-900}
 
 if [ "$1" = --one ]; then # FOLDER NUMBER TEST: leaves NUMBER.log and NUMBER.status in the folder
-    log=$2/$3.log
+    log=$2/$3.log start=$(date +%s)
     case $4 in
     *.sh) timeout -k 10 "$limit" sh "$4" >"$log" 2>&1 </dev/null ;;
     # shellcheck disable=SC2086 # RUNNER, an emulator, is words
     *) timeout -k 10 "$limit" $RUNNER "$4" >"$log" 2>&1 </dev/null ;;
     esac
-    echo $? >"$2/$3.new"
+    echo $? $(($(date +%s) - start)) "$4" >"$2/$3.new"
     mv "$2/$3.new" "$2/$3.status"
     exit 0
 fi
@@ -51,7 +51,7 @@ for t in "$@"; do
     n=$((n + 1)) log=$work/$n.log
     echo "== $t"
     while [ ! -f "$work/$n.status" ] && kill -0 "$crew" 2>/dev/null; do sleep 0.1; done
-    status=$(cat "$work/$n.status" || echo 1)
+    read -r status _ <"$work/$n.status" || status=1
     cat "$log"
     ok=$(count '[       OK ]') bad=$(count '[  FAILED  ]') skip=$(count '[  SKIPPED ]')
     if [ $((ok + bad + skip)) = 0 ] || { [ "$status" != 0 ] && [ "$bad" = 0 ]; }; then
@@ -61,6 +61,8 @@ for t in "$@"; do
     [ "$bad" = 0 ] || names="$names $t"
     passed=$((passed + ok)) failed=$((failed + bad)) skipped=$((skipped + skip))
 done
+echo "slowest, in seconds:" "$(cat "$work"/*.status | sort -k 2 -nr | head -n 6 |
+    sed 's/^[0-9]* \([0-9]*\) .*\/\(.*\)/\2 \1,/' | tr '\n' ' ' | sed 's/, $//')"
 [ -z "$names" ] || echo "failed:$names"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
