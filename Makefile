@@ -320,6 +320,8 @@ $(BUILD)/src/ops/cpu_%.o $(BUILD)/src/sdxl/preview.o $(BUILD)/src/sdxl/lora_prod
 
 # Nothing to vectorise in the app (and gcc 12 for aarch64 breaks down over it with -O3).
 $(BUILD)/src/ui/%.o: OPT = -O2
+# (gcc 12 for aarch64 breaks down over one of these when it vectorises.)
+$(BUILD)/src/bench/%.o: OPT = -O2 -fno-tree-vectorize
 
 # Tests need no -O3 and no vectors (and gcc 12 for aarch64 breaks down over two of them with those).
 $(TESTS): OPT = -O2 -fno-tree-vectorize

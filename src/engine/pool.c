@@ -607,8 +607,9 @@ struct pool *pool_start(const struct pool_options *o, struct err *e)
     p->random = (uint64_t)clock_ms() | 1;
     p->epoll = epoll_create1(EPOLL_CLOEXEC);
     p->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    bool copied = copy_text(&p->o.store, o->store) & copy_text(&p->o.folder, o->folder) &
-                  copy_text(&p->o.devices, o->devices);
+    bool copied = copy_text(&p->o.store, o->store); /* all of them: what is the caller's goes */
+    copied = copy_text(&p->o.folder, o->folder) && copied;
+    copied = copy_text(&p->o.devices, o->devices) && copied;
     if (!copied)
         err_set(e, "out of memory");
     else if (p->epoll < 0 || p->wake < 0)

@@ -338,7 +338,7 @@ static void deliver(struct one *o)
 
 static int read_message(struct one *o, const struct reply *fields, struct err *e)
 {
-    static struct fields f; /* large; one job at a time */
+    struct fields f;
     char want[100];
     if (fields_of(&f, fields, e) || message_read(&o->m, &f, e))
         return -1;
