@@ -133,6 +133,8 @@ static void read_memory(struct machine *m, const char *root)
     if (sscanf(text, "%*u %llu", &pages) != 1 || pages > SIZE_MAX >> 20)
         pages = 0;
     m->own_bytes = (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+    if (m->own_peak < m->own_bytes) /* the kernel's counts lag */
+        m->own_peak = m->own_bytes;
 }
 
 /* ---- sensors ---- */
