@@ -458,7 +458,7 @@ static struct tensor resample(struct walk *w, const struct weight *conv, const s
                               int h, int width, struct conv_args args)
 {
     struct ops *o = w->ops;
-    struct tensor narrow = {NULL};
+    struct tensor narrow = {0};
     ops_enter(o, "sample", -1);
     struct tensor y = o->alloc_as(o, o->stream, x->n, h, width, x->c);
     if (x->dtype != o->act) {
