@@ -107,6 +107,14 @@ refuses_usage() {
 }
 check refuses_usage refuses_usage
 
+shares_a_batch() {
+    "$spritty" gen "a green slime" $gen -s 5 --batch 3 --device 'cpu*2' -q -o many.png >out
+    [ "$(wc -l <out)" = 3 ]
+    for i in 0 1 2; do "$spritty" info "many-$i.png" | grep -q 'Seed: 5'; done
+    refuses 2 "there is no device" "$spritty" gen x $gen --device cpu,cpx
+}
+check shares_a_batch shares_a_batch
+
 makes_a_file() {
     "$spritty" gen "a green slime" $gen -s 5 -o a.png >out 2>err
     [ "$(cat out)" = a.png ]

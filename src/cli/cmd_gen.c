@@ -195,14 +195,17 @@ static int generate(struct gen *g, struct err *e)
 {
     struct gen_hooks hooks = {.user = &g->progress, .step = on_step};
     if (job_prepare(&g->job, &g->cli->flags, g->cli->preset, g->cli->args[0], e) ||
-        name_files(g, e) || job_admit(&g->job, 0, e))
+        name_files(g, e))
+        return -1;
+    const char *device = g->job.settings.device;
+    tell_notes(g, &g->job.prompts.notes);
+    if (queue_url_is(device))
+        return gen_through_queue(g->cli, &g->job, g->files, &g->progress, is_interrupted, e);
+    if (devices_many(device))
+        return on_devices(g, e); /* each admits for itself */
+    if (job_admit(&g->job, 0, e))
         return -1;
     g->job.options.hooks = &hooks;
-    tell_notes(g, &g->job.prompts.notes);
-    if (queue_url_is(g->job.settings.device))
-        return gen_through_queue(g->cli, &g->job, g->files, &g->progress, is_interrupted, e);
-    if (devices_many(g->job.settings.device))
-        return on_devices(g, e);
     g->pipeline = pipeline_open(g->job.model, &g->job.options, e);
     int rc = g->pipeline ? pipeline_run(g->pipeline, &g->job.params, &hooks, &g->result, e) : -1;
     progress_finish(&g->progress);
