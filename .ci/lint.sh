@@ -22,7 +22,7 @@ curl/curl|src/pull/|src/queue/wire\.c
 hiredis/.*|src/queue/wire\.c
 n?curses(w/.*)?|src/ui/screen\.c
 term|src/ui/screen\.c
-pthread|src/(base/(parallel|worker)|bench/|engine/|pull/|queue/)|tests/
+pthread|src/(base/(parallel|thread|worker)|bench/|engine/|pull/|queue/)|tests/
 omp|src/(base/parallel|ops/)
 cuda.*|gpu/
 cudnn.*|gpu/|tests/gpu_shim/fake/

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -11,6 +10,8 @@
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "base/thread.h"
 
 struct queue {
     struct work *first, *last;
@@ -73,16 +74,6 @@ static void *work_loop(void *arg)
 }
 
 /* Signals are for the thread that has the terminal. */
-static int start(struct worker *wk)
-{
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&wk->thread, NULL, work_loop, wk);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc;
-}
-
 struct worker *worker_new(int nice, struct err *e)
 {
     struct worker *wk = calloc(1, sizeof *wk);
@@ -94,7 +85,7 @@ struct worker *worker_new(int nice, struct err *e)
     wk->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     pthread_mutex_init(&wk->lock, NULL);
     pthread_cond_init(&wk->given, NULL);
-    int rc = wk->fd < 0 ? errno : start(wk);
+    int rc = wk->fd < 0 ? errno : thread_start(&wk->thread, 0, work_loop, wk);
     if (rc == 0)
         return wk;
     err_set(e, "cannot start a thread: %s", strerror(rc));

@@ -5,7 +5,6 @@
  * folder, what became of each job to a file of results, and the same command goes on where it was
  * stopped. In a Slurm array each task takes its share of the jobs by itself.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,28 +14,12 @@
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/jsonw.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "engine/batch.h"
 #include "queue/device.h"
 
 enum { SHOWN_FAILURES = 20 };
-
-static atomic_bool stop;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    atomic_store(&stop, true);
-}
-
-/* Once is a polite request, twice is the end. */
-static void catch_interrupts(void)
-{
-    struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
-    sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
 
 struct failure {
     char id[BATCH_ID_MAX + 1];
@@ -294,7 +277,7 @@ static void print_end(const struct run *r)
 
 static int report(struct run *r, int rc, const struct err *e)
 {
-    bool stopped = atomic_load(&stop), complete = rc == 0 && !stopped;
+    bool stopped = interrupted(), complete = rc == 0 && !stopped;
     clear_line(r);
     if (!r->cli->quiet && *r->results)
         print_end(r);
@@ -319,14 +302,14 @@ int cmd_batch(struct cli *cli)
     r->o = (struct batch_options){.path = cli->args[0],
                                   .folder = r->folder,
                                   .results = r->results,
-                                  .stop = &stop,
+                                  .stop = &interrupt_flag,
                                   .open = queue_device_open,
                                   .user = r,
                                   .tell = tell,
                                   .failed = failed,
                                   .progress = progress};
     int status = EXIT_FAILED;
-    catch_interrupts();
+    interrupts_catch();
     if (choose_shard(r, &e))
         status = cli_fail(EXIT_USAGE, &e);
     else if (take_flags(r, &e) || name_results(r, &e) || name_folder(r, &e))

@@ -4,7 +4,6 @@
  * (bench/stats.h); results of unlike machines are only compared with --across, which says so and
  * then judges nothing.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,26 +12,11 @@
 #include "bench/measure.h"
 #include "bench/plots.h"
 #include "bench/report.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "term/ask.h"
 #include "term/graphics.h"
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-static void catch_interrupts(void)
-{
-    struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
-    sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
 
 /* ---- what was asked for ---- */
 
@@ -117,7 +101,7 @@ static bool show(void *user, const char *what, double share)
     if (!cli->quiet && isatty(STDERR_FILENO) && strcmp(now, last) != 0)
         fprintf(stderr, "\r\033[K%s", now);
     memcpy(last, now, sizeof last);
-    return !interrupted;
+    return !interrupted();
 }
 
 static void warn_if_busy(const struct cli *cli)
@@ -238,7 +222,7 @@ int cmd_bench(struct cli *cli)
     struct err e = {""};
     struct bench_result *before = NULL, *r = NULL;
     int rc = -1;
-    catch_interrupts();
+    interrupts_catch();
     if (!cli->bench.compare || (before = bench_load(cli->bench.compare, &e)))
         r = cli->nargs ? bench_load(cli->args[0], &e) : measure(cli, &e);
     if (r)

@@ -4,13 +4,13 @@
  * The order is: what is cheap to find wrong first (settings, the target folder), then the model,
  * then the work. Ctrl-C is looked at between steps; nothing is written then.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "cli/gen_queue.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/gen_devices.h"
 #include "cli/progress.h"
@@ -19,32 +19,10 @@
 #include "engine/save.h"
 #include "queue/url.h"
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-/* Once is a polite request, twice is the end. */
-static void catch_interrupts(void)
-{
-    struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
-    sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
-
-static bool is_interrupted(void)
-{
-    return interrupted;
-}
-
 static bool on_step(void *user, const struct gen_progress *g)
 {
     progress_event(user, g);
-    return !interrupted;
+    return !interrupted();
 }
 
 struct gen {
@@ -177,7 +155,7 @@ static int on_devices(struct gen *g, struct err *e)
                             .preset = g->cli->preset,
                             .files = g->files,
                             .progress = &g->progress,
-                            .is_interrupted = is_interrupted,
+                            .is_interrupted = interrupted,
                             .result = &g->result,
                             .times = &g->times};
     g->sprites = calloc((size_t)g->job.params.batch, sizeof(*g->sprites));
@@ -200,7 +178,7 @@ static int generate(struct gen *g, struct err *e)
     const char *device = g->job.settings.device;
     tell_notes(g, &g->job.prompts.notes);
     if (queue_url_is(device))
-        return gen_through_queue(g->cli, &g->job, g->files, &g->progress, is_interrupted, e);
+        return gen_through_queue(g->cli, &g->job, g->files, &g->progress, interrupted, e);
     if (devices_many(device))
         return on_devices(g, e); /* each admits for itself */
     if (job_admit(&g->job, 0, e))
@@ -210,7 +188,7 @@ static int generate(struct gen *g, struct err *e)
     int rc = g->pipeline ? pipeline_run(g->pipeline, &g->job.params, &hooks, &g->result, e) : -1;
     progress_finish(&g->progress);
     tell_notes(g, &g->result.notes);
-    if (rc && interrupted)
+    if (rc && interrupted())
         return err_set(e, "cancelled; nothing was written");
     return rc || finish(g, e) || save(g, e) || report(g, e) ? -1 : 0;
 }
@@ -219,7 +197,7 @@ int cmd_gen(struct cli *cli)
 {
     struct gen g = {.cli = cli, .began = clock_ms()};
     struct err e = {""};
-    catch_interrupts();
+    interrupts_catch();
     progress_init(&g.progress, stderr, cli->quiet);
     int rc = generate(&g, &e);
     for (int i = 0; g.sprites && i < g.job.params.batch; i++)

@@ -5,37 +5,21 @@
  * time), the model is loaded, and a short run warms caches up. Files that are to be compared with
  * or written are looked at first of all.
  */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/fileio.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/profile_print.h"
 #include "cli/progress.h"
 #include "engine/job.h"
 #include "engine/machine.h"
 
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-static void catch_interrupts(void)
-{
-    struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
-    sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
-
 static bool go_on(void *user)
 {
     (void)user;
-    return !interrupted;
+    return !interrupted();
 }
 
 struct profiling {
@@ -57,7 +41,7 @@ static bool on_step(void *user, const struct gen_progress *g)
 {
     struct profiling *p = user;
     progress_event(&p->progress, g);
-    return !interrupted && !(p->glance && g->step > 0);
+    return !interrupted() && !(p->glance && g->step > 0);
 }
 
 /* ---- what was asked for ---- */
@@ -110,7 +94,7 @@ static int run_once(struct profiling *p, const struct gen_params *g, struct err 
 {
     struct gen_result r;
     int rc = pipeline_run(p->pipeline, g, &p->hooks, &r, e);
-    if (rc < 0 && p->glance && r.cancelled && !interrupted)
+    if (rc < 0 && p->glance && r.cancelled && !interrupted())
         rc = 0;
     progress_finish(&p->progress);
     for (int i = 0; g->profile && i < r.notes.count && !p->cli->quiet; i++)
@@ -239,12 +223,12 @@ int cmd_profile(struct cli *cli)
         return cli_fail(EXIT_FAILED, &e);
     }
     p->cli = cli;
-    catch_interrupts();
+    interrupts_catch();
     progress_init(&p->progress, stderr, cli->quiet);
     int rc = read_options(p, &e);
     if (rc == 0)
         rc = profile(p, &e);
-    if (rc < 0 && interrupted)
+    if (rc < 0 && interrupted())
         err_set(&e, "cancelled");
     profile_report_free(&p->report);
     if (p->pipeline)

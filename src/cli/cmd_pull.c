@@ -1,29 +1,13 @@
 /* spritty pull: downloads with a bar; without a name, what there is to download. */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/jsonw.h"
+#include "cli/interrupt.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "pull/pull.h"
-
-static volatile sig_atomic_t interrupted;
-
-static void on_interrupt(int signal)
-{
-    (void)signal;
-    interrupted = 1;
-}
-
-static void catch_interrupts(void)
-{
-    struct sigaction a = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND | SA_RESTART};
-    sigemptyset(&a.sa_mask);
-    sigaction(SIGINT, &a, NULL);
-    sigaction(SIGTERM, &a, NULL);
-}
 
 /* ---- the bar ---- */
 
@@ -98,7 +82,7 @@ static bool on_progress(void *user, const struct pull_progress *p)
     }
     v->stage = p->stage;
     snprintf(v->file, sizeof v->file, "%s", p->file);
-    return !interrupted;
+    return !interrupted();
 }
 
 /* ---- the list ---- */
@@ -182,7 +166,7 @@ int cmd_pull(struct cli *cli)
         list();
     if (cli->nargs == 0)
         return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
-    catch_interrupts();
+    interrupts_catch();
     progress_init(&v.to, stderr, cli->quiet);
     rc = pull_run(cli->args[0], &o, &r, &e);
     if (v.drawn)

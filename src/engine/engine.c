@@ -2,13 +2,13 @@
  * The engine's outside: its thread, its rings, its messages; see engine.h.
  */
 #include <assert.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/thread.h"
 #include "engine/engine_priv.h"
 
 /* Places that progress and previews leave to sprites and errors, so that a reader who looks away
@@ -160,24 +160,6 @@ static void *engine_main(void *user)
     return NULL;
 }
 
-/* Signals are the terminal's matter, but for those that a thread brings upon itself. */
-static int start_thread(struct engine *x)
-{
-    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
-    sigset_t blocked, before;
-    pthread_attr_t attr;
-    sigfillset(&blocked);
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        sigdelset(&blocked, own[i]);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    int rc = pthread_create(&x->thread, &attr, engine_main, x);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return rc;
-}
-
 static void drop_command(void *p)
 {
     command_free(p);
@@ -221,7 +203,7 @@ struct engine *engine_start(const struct engine_options *o, struct err *e)
         !copy(&x->device, o->device) || !x->farewell)
         err_set(e, "out of memory");
     else if ((x->commands = ring_new(COMMANDS, e)) && (x->events = ring_new(EVENTS, e))) {
-        int rc = start_thread(x);
+        int rc = thread_start(&x->thread, STACK_BYTES, engine_main, x);
         if (rc == 0)
             return x;
         err_set(e, "the engine's thread does not start: %s", strerror(rc));

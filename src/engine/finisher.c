@@ -2,11 +2,11 @@
 #include "engine/finisher.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/thread.h"
 #include "engine/finishing.h"
 
 struct finisher {
@@ -144,12 +144,7 @@ struct finisher *finisher_new(struct err *e)
     }
     pthread_mutex_init(&f->lock, NULL);
     pthread_cond_init(&f->wake, NULL);
-    /* Signals are the terminal's thread's. */
-    sigset_t all, before;
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int rc = pthread_create(&f->thread, NULL, run, f);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    int rc = thread_start(&f->thread, 0, run, f);
     if (rc) {
         free(f);
         err_set(e, "the system gives no thread for finishing");

@@ -1,7 +1,6 @@
 /* See remote.h. */
 #include <assert.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/paths.h"
+#include "base/thread.h"
 #include "queue/remote_priv.h"
 
 enum {
@@ -241,23 +241,6 @@ static void *remote_main(void *user)
 
 /* ---- the face ---- */
 
-static int start_thread(struct remote *r)
-{
-    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP};
-    sigset_t blocked, before;
-    pthread_attr_t attr;
-    sigfillset(&blocked);
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        sigdelset(&blocked, own[i]);
-    pthread_attr_init(&attr);
-    pthread_attr_setstacksize(&attr, STACK_BYTES);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
-    int rc = pthread_create(&r->thread, &attr, remote_main, r);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attr);
-    return rc;
-}
-
 static void drop_command(void *p)
 {
     command_free(p);
@@ -300,7 +283,7 @@ struct remote *remote_start(const struct remote_options *o, struct err *e)
         if (!ready)
             err_set(e, "out of memory");
         else if ((r->commands = ring_new(COMMANDS, e)) && (r->events = ring_new(EVENTS, e))) {
-            int rc = start_thread(r);
+            int rc = thread_start(&r->thread, STACK_BYTES, remote_main, r);
             if (rc == 0)
                 return r;
             err_set(e, "the queue's thread does not start: %s", strerror(rc));
