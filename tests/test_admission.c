@@ -10,6 +10,7 @@
 
 #include "engine/forecast.h"
 #include "engine/job.h"
+#include "engine/promise.h"
 
 static void test_choice(void **state)
 {
@@ -133,7 +134,7 @@ static void test_refused(void **state)
     say(&flags, "batch", "64");
     say(&flags, "steps", "1");
     assert_int_equal(job_prepare(&j, &flags, NULL, "a slime", &e), 0);
-    int rc = job_admit(&j, 0, &e);
+    int rc = job_admit(&j, 0, NULL, &e);
     printf("%s\n", e.text);
     if (rc == 0) {
         printf("this machine has room for it\n");
@@ -148,12 +149,80 @@ static void test_refused(void **state)
     settings_free(&flags);
 }
 
+/* ---- several engines ---- */
+
+static struct promise others;
+static int asked;
+
+static bool they_took_it(void *user)
+{
+    (void)user;
+    asked++;
+    promise_take(&others, others.bytes);
+    return false;
+}
+
+static bool enough(void *user)
+{
+    (void)user;
+    return true;
+}
+
+static void promise_all(void)
+{
+    promises_lock();
+    promise_make(&others, PROMISE_OF_SYSTEM, (size_t)1 << 60);
+    promises_unlock();
+}
+
+/* What others were promised is not free until they have taken it; then it is what it is. */
+static void test_promised(void **state)
+{
+    (void)state;
+    struct settings flags = {0};
+    struct err e = {""};
+    struct job j;
+    struct promise mine = {0};
+    struct admission by = {.promise = &mine, .stopped = they_took_it};
+    say(&flags, "device", "cpu");
+    say(&flags, "model", "models/tiny");
+    assert_int_equal(job_prepare(&j, &flags, NULL, "a slime", &e), 0);
+    promise_all();
+    if (job_admit(&j, 0, &by, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(asked, 1);
+    assert_string_equal(j.settings.memory, "speed");
+    assert_int_equal(j.prompts.notes.count, 0); /* no word of a smaller mode */
+    assert_true(mine.made && mine.left > 20000000 && mine.left < 1000000000);
+    promises_lock();
+    assert_int_equal(promises_left(PROMISE_OF_SYSTEM, NULL), mine.left);
+    assert_int_equal(promises_left(PROMISE_OF_SYSTEM, &mine), 0);
+    assert_int_equal(promises_left(0, NULL), 0); /* a GPU's is its own */
+    promises_unlock();
+    promise_take(&mine, 100);
+    assert_int_equal(mine.left, mine.bytes - 100);
+    promise_take(&mine, 50);
+    assert_int_equal(mine.left, mine.bytes - 100);
+
+    promise_all();
+    by.stopped = enough;
+    assert_int_equal(job_admit(&j, 0, &by, &e), -1);
+    assert_string_equal(e.text, "stopped");
+    assert_false(mine.made);
+    promise_end(&others);
+    promises_lock();
+    assert_int_equal(promises_left(PROMISE_OF_SYSTEM, NULL), 0);
+    promises_unlock();
+    job_free(&j);
+    settings_free(&flags);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choice),   cmocka_unit_test(test_words),
         cmocka_unit_test(test_repeated), cmocka_unit_test(test_fits),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_refused),  cmocka_unit_test(test_promised),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

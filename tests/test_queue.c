@@ -583,6 +583,29 @@ static void cut_off(void **state)
     store_close(s);
 }
 
+/* No worker has room for it now: it is left for three tries, and fails with the reason. */
+static void left_to_others(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct remote *r = start_remote();
+    struct thread_worker *w = hire(0);
+    struct command *c = job(s, "1");
+    set(&c->settings, "memory-limit", "1MB");
+    assert_true(remote_send(r, c));
+    struct event *v = await_end(r, &(int){0});
+    print_message("%s\n", v->text);
+    assert_int_equal(v->kind, EVENT_FAILED);
+    assert_non_null(strstr(v->text, "are free"));
+    event_free(v);
+    for (int i = 0; i < 3000 && w->count.failed == 0; i++)
+        usleep(10000);
+    assert_int_equal(w->count.failed, 1);
+    finishes(r, s, post(r, s, "1")); /* and it works on */
+    remote_stop(r);
+    store_close(s);
+}
+
 static void slow(void **state)
 {
     (void)state;
@@ -852,6 +875,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest patient[] = {
         cmocka_unit_test_setup_teardown(server_forgets, begin, end),
         cmocka_unit_test_setup_teardown(cut_off, begin, end),
+        cmocka_unit_test_setup_teardown(left_to_others, begin, end),
         cmocka_unit_test_setup_teardown(slow, begin, end),
         cmocka_unit_test_setup_teardown(waits_for_memory, begin, end),
         cmocka_unit_test_setup_teardown(encrypted, begin, end),

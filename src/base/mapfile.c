@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -83,6 +84,22 @@ void mapfile_soon(const struct mapfile *m, const void *from, size_t size)
         return;
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), first = start / page * page;
     madvise((void *)first, start + size - first, MADV_WILLNEED);
+}
+
+size_t mapfile_cold(const struct mapfile *m)
+{
+    enum { PAGES = 1 << 16 };
+    size_t page = (size_t)sysconf(_SC_PAGESIZE), cold = 0;
+    unsigned char *there = m->data ? malloc(PAGES) : NULL;
+    for (size_t at = 0; there && at < m->size; at += PAGES * page) {
+        size_t size = m->size - at < PAGES * page ? m->size - at : PAGES * page;
+        if (mincore((void *)(m->data + at), size, (void *)there))
+            break;
+        for (size_t i = 0; i < (size + page - 1) / page; i++)
+            cold += there[i] & 1 ? 0 : page;
+    }
+    free(there);
+    return cold < m->size ? cold : m->size;
 }
 
 bool file_exists(const char *path)

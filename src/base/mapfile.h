@@ -29,6 +29,9 @@ void mapfile_drop(const struct mapfile *, const void *from, size_t size);
 /* Tells the kernel that it will be read soon: it begins to, in the background. */
 void mapfile_soon(const struct mapfile *, const void *from, size_t size);
 
+/* How many of its bytes are not in memory, and would have to be read from the disk. */
+size_t mapfile_cold(const struct mapfile *);
+
 bool file_exists(const char *path);   /* a regular file (or a link to one) */
 bool folder_exists(const char *path); /* a folder (or a link to one) */
 

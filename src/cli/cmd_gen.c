@@ -181,7 +181,7 @@ static int generate(struct gen *g, struct err *e)
         return gen_through_queue(g->cli, &g->job, g->files, &g->progress, interrupted, e);
     if (devices_many(device))
         return on_devices(g, e); /* each admits for itself */
-    if (job_admit(&g->job, 0, e))
+    if (job_admit(&g->job, 0, NULL, e))
         return -1;
     g->job.options.hooks = &hooks;
     g->pipeline = pipeline_open(g->job.model, &g->job.options, e);

@@ -10,6 +10,7 @@
 
 #include "engine/engine.h"
 #include "engine/job.h"
+#include "engine/promise.h"
 #include "engine/ring.h"
 #include "store/store.h"
 
@@ -39,6 +40,7 @@ struct engine {
     /* the thread's own */
     struct store *store; /* NULL: not open (yet) */
     struct open_model model;
+    struct promise promise; /* of memory, for the job that runs */
 };
 
 /* ---- engine.c ---- */

@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/meminfo.h"
 #include "engine/job.h"
+#include "engine/promise.h"
 #include "ops/cuda.h"
 
 void forecast_bytes(size_t bytes, char out[16])
@@ -27,14 +29,13 @@ static size_t lower(size_t a, size_t b)
 
 /* A GPU's own memory; else what the system and a container would give without swapping, and what we
  * hold; no more than the job's limit. */
-static size_t room_for(const struct job *j, bool gpu)
+static size_t room_for(const struct job *j, int of)
 {
     const struct tuning *t = &j->params.tuning;
     struct meminfo m;
     size_t bytes_free, total;
-    if (gpu) {
-        const char *colon = strchr(j->options.device, ':');
-        if (ops_cuda_memory(colon ? atoi(colon + 1) : 0, &bytes_free, &total) < 0)
+    if (of != PROMISE_OF_SYSTEM) {
+        if (ops_cuda_memory(of, &bytes_free, &total) < 0)
             return t->limit;
         return lower(bytes_free, t->limit_percent > 0
                                      ? (size_t)((double)total * t->limit_percent / 100)
@@ -65,20 +66,42 @@ static int said_mode(const struct job *j)
     return said == MEMORY_AUTO ? -1 : said - MEMORY_SPEED;
 }
 
+/* Who asks. */
+struct asking {
+    struct job *job;
+    size_t held; /* by the models whose place it takes */
+    const struct rates *rates;
+    const struct promise *mine; /* what others were promised counts as taken; NULL: it does not */
+    int of;                     /* whose memory */
+    size_t promised;
+};
+
+/* What the job can have, others' promises apart. */
+static size_t find_room(struct asking *a, bool gpu)
+{
+    const char *colon = strchr(a->job->options.device, ':');
+    a->of = !gpu ? PROMISE_OF_SYSTEM : colon ? atoi(colon + 1) : 0;
+    a->promised = a->mine ? promises_left(a->of, a->mine) : 0;
+    size_t room = room_for(a->job, a->of);
+    return room == 0 || a->promised == 0 ? room : room > a->promised ? room - a->promised : 1;
+}
+
 /* One mode's numbers. */
-static int plan_mode(struct job *j, int mode, size_t held, const struct rates *rates,
-                     struct forecast *f, struct plan_result *plan, struct err *e)
+static int plan_mode(struct asking *a, int mode, struct forecast *f, struct plan_result *plan,
+                     struct err *e)
 {
     struct forecast_mode *m = &f->mode[mode];
+    struct job *j = a->job;
+    size_t held = a->held;
     struct pipeline_options options;
     job_set_memory(j, MEMORY_SPEED + mode);
     options = j->options;
-    options.rates = rates;
+    options.rates = a->rates;
     if (pipeline_plan(j->model, &options, &j->params, plan, e) < 0)
         return -1;
     f->gpu = plan->gpu;
     if (f->room == 0)
-        f->room = room_for(j, plan->gpu);
+        f->room = find_room(a, plan->gpu);
     snprintf(m->name, sizeof m->name, "%s", memory_name(MEMORY_SPEED + mode));
     if (f->before == 0) /* forecasts leave some memory behind, which is not the job's */
         f->before = plan->bytes_before > held ? plan->bytes_before - held : 0;
@@ -94,19 +117,22 @@ static int plan_mode(struct job *j, int mode, size_t held, const struct rates *r
 /* ---- advice ---- */
 
 /* Whether the job, changed, would fit in its smallest mode. */
-static bool would_fit(struct job *j, size_t held, const struct forecast *f)
+static bool would_fit(struct asking *a, const struct forecast *f)
 {
+    struct asking untimed = *a;
     struct forecast try = {.room = f->room, .before = f->before};
     struct plan_result plan = {0};
     struct err ignored;
-    int rc = plan_mode(j, FORECAST_MODES - 1, held, NULL, &try, &plan, &ignored);
+    untimed.rates = NULL;
+    int rc = plan_mode(&untimed, FORECAST_MODES - 1, &try, &plan, &ignored);
     notes_free(&plan.notes);
     return rc == 0 && try.mode[FORECAST_MODES - 1].fits;
 }
 
 /* A smaller batch, else a smaller picture, that fits, in words; the job is left as it was. */
-static void smaller(struct job *j, size_t held, const struct forecast *f, char *out, size_t size)
+static void smaller(struct asking *a, const struct forecast *f, char *out, size_t size)
 {
+    struct job *j = a->job;
     struct gen_params was = j->params;
     char memory[32] = "";
     snprintf(out, size, "its weights alone are too much");
@@ -114,7 +140,7 @@ static void smaller(struct job *j, size_t held, const struct forecast *f, char *
         snprintf(memory, sizeof memory, " --memory %s", memory_name(MEMORY_CONSTRAINED));
     for (int batch = was.batch / 2; batch >= 1; batch /= 2) {
         j->settings.batch = batch;
-        if (would_fit(j, held, f)) {
+        if (would_fit(a, f)) {
             snprintf(out, size, "--batch %d%s would fit", batch, memory);
             j->settings.batch = was.batch;
             return;
@@ -124,7 +150,7 @@ static void smaller(struct job *j, size_t held, const struct forecast *f, char *
     for (int part = 3; part >= 1 && !j->params.image && was.hires_width == 0; part--) {
         j->settings.width = was.width * part / 4 / 64 * 64;
         j->settings.height = was.height * part / 4 / 64 * 64;
-        if (j->settings.width < 64 || j->settings.height < 64 || !would_fit(j, held, f))
+        if (j->settings.width < 64 || j->settings.height < 64 || !would_fit(a, f))
             continue;
         snprintf(out, size, "--size %dx%d%s%s would fit", j->settings.width, j->settings.height,
                  was.batch > 1 ? " --batch 1" : "", memory);
@@ -135,8 +161,9 @@ static void smaller(struct job *j, size_t held, const struct forecast *f, char *
     j->settings.height = was.height;
 }
 
-static void advise(struct job *j, size_t held, struct forecast *f, int said)
+static void advise(struct asking *a, struct forecast *f, int said)
 {
+    const struct job *j = a->job;
     const struct forecast_mode *m = &f->mode[f->taken];
     int width = j->params.width, height = j->params.height, batch = j->params.batch;
     char need[16], have[16], what[120];
@@ -148,7 +175,7 @@ static void advise(struct job *j, size_t held, struct forecast *f, int said)
     if (said >= 0 && fitting < f->modes)
         snprintf(what, sizeof what, "--memory %s would fit", f->mode[fitting].name);
     else
-        smaller(j, held, f, what, sizeof what);
+        smaller(a, f, what, sizeof what);
     snprintf(f->advice, sizeof f->advice,
              "%dx%d, %d at a time, needs %s of %s%s in the memory mode %s, and %s are free; %s",
              width, height, batch, need, f->gpu ? "the GPU's memory" : "memory",
@@ -157,9 +184,10 @@ static void advise(struct job *j, size_t held, struct forecast *f, int said)
 
 /* ---- the whole ---- */
 
-int forecast_job(struct job *j, size_t held, const struct rates *rates, bool all,
-                 struct forecast *f, struct plan_result *plan, struct err *e)
+static int forecast(struct asking *a, bool all, struct forecast *f, struct plan_result *plan,
+                    struct err *e)
 {
+    struct job *j = a->job;
     struct plan_result of[FORECAST_MODES] = {0};
     int said = said_mode(j), rc = 0;
     *f = (struct forecast){0};
@@ -167,12 +195,12 @@ int forecast_job(struct job *j, size_t held, const struct rates *rates, bool all
         bool needed = all || (said >= 0 ? i == said || (i > said && !f->mode[said].fits)
                                         : i == 0 || !f->mode[i - 1].fits);
         if (needed)
-            rc = plan_mode(j, i, held, rates, f, &of[i], e);
+            rc = plan_mode(a, i, f, &of[i], e);
         f->modes = needed ? i + 1 : f->modes;
     }
     f->taken = rc == 0 ? forecast_choose(f->mode, f->modes, said) : 0;
     if (rc == 0 && !f->mode[f->taken].fits)
-        advise(j, held, f, said);
+        advise(a, f, said);
     job_set_memory(j, MEMORY_SPEED + f->taken);
     f->load_ms = of[f->taken].nstages > 0 ? of[f->taken].stage[0].ms : 0;
     if (rc == 0 && plan) {
@@ -182,6 +210,13 @@ int forecast_job(struct job *j, size_t held, const struct rates *rates, bool all
     for (int i = 0; i < FORECAST_MODES; i++)
         notes_free(&of[i].notes);
     return rc;
+}
+
+int forecast_job(struct job *j, size_t held, const struct rates *rates, bool all,
+                 struct forecast *f, struct plan_result *plan, struct err *e)
+{
+    struct asking a = {.job = j, .held = held, .rates = rates};
+    return forecast(&a, all, f, plan, e);
 }
 
 int engine_forecast(const struct settings *said, const char *preset, const char *words, size_t held,
@@ -212,15 +247,42 @@ static void note_mode(struct job *j, const struct forecast *f)
               f->mode[f->taken].name, taken, have, fast);
 }
 
-int job_admit(struct job *j, size_t held, struct err *e)
+/* One look, with a promise where it fits: 1. 0: it does not. */
+static int try_to_admit(struct asking *a, struct promise *mine, struct forecast *f, struct err *e)
 {
+    promises_lock();
+    int rc = forecast(a, false, f, NULL, e);
+    const struct forecast_mode *m = &f->mode[f->taken];
+    bool fits = rc == 0 && m->fits;
+    if (fits)
+        promise_make(mine, a->of, m->peak > f->before ? m->peak - f->before : 0);
+    promises_unlock();
+    return rc < 0 ? -1 : fits;
+}
+
+int job_admit(struct job *j, size_t held, const struct admission *by, struct err *e)
+{
+    struct promise unused = {0}, *mine = by ? by->promise : &unused;
+    struct asking a = {.job = j, .held = held, .mine = mine};
     struct forecast f;
     bool chosen = said_mode(j) < 0;
-    if (forecast_job(j, held, NULL, false, &f, NULL, e) < 0)
+    int rc;
+    promise_end(mine);
+    /* What others were promised may be more than they take, and what they take may be seen twice
+     * for a moment: none is refused over it. */
+    while ((rc = try_to_admit(&a, mine, &f, e)) == 0 && a.promised > 0 && by) {
+        if (by->stopped && by->stopped(by->user))
+            return err_set(e, "stopped");
+        nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+        if (chosen)
+            job_set_memory(j, MEMORY_AUTO);
+    }
+    promise_end(&unused);
+    if (rc < 0)
         return -1;
-    if (chosen && f.taken > 0 && f.mode[f.taken].fits)
+    if (chosen && f.taken > 0 && rc > 0)
         note_mode(j, &f);
-    if (f.mode[f.taken].fits)
+    if (rc > 0)
         return 0;
     err_set(e, "%s", f.advice);
     return err_blame(e, ERR_UNFIT); /* another device may have the room */

@@ -18,6 +18,7 @@
 
 struct job;
 struct plan_result;
+struct promise;
 struct rates;
 struct settings;
 
@@ -48,9 +49,17 @@ struct forecast {
 int forecast_job(struct job *, size_t held, const struct rates *, bool all, struct forecast *,
                  struct plan_result *plan, struct err *);
 
+/* Who is let in, where several engines share a memory. */
+struct admission {
+    struct promise *promise; /* made with what the job needs; promise_end after it */
+    bool (*stopped)(void *user);
+    void *user;
+};
+
 /* Before a prepared job's model is opened: chooses its memory mode, or -1 with the advice where
- * none fits. */
-int job_admit(struct job *, size_t held, struct err *);
+ * none fits. by, or NULL for the only engine: what others were promised and have not taken is not
+ * free; where that alone is in the way, waits until they have it or are done. */
+int job_admit(struct job *, size_t held, const struct admission *by, struct err *);
 
 /* The forecast of what was said over a preset, with every mode and what is known of times. */
 int engine_forecast(const struct settings *said, const char *preset, const char *words, size_t held,

@@ -80,9 +80,18 @@ static void tell_memory(struct work *w)
     emit(w->engine, v);
 }
 
+static size_t bytes_held(const struct engine *x)
+{
+    size_t weights = 0, activations = 0;
+    if (x->model.pipeline)
+        pipeline_memory(x->model.pipeline, &weights, &activations);
+    return weights + activations;
+}
+
 static bool on_step(void *user, const struct gen_progress *p)
 {
     struct work *w = user;
+    promise_take(&w->engine->promise, bytes_held(w->engine));
     if (strcmp(w->stage, p->stage) != 0) {
         enter(w, p->stage, p->steps);
         if (!strcmp(p->stage, "text")) /* the run's first: now there is a forecast */
@@ -429,12 +438,15 @@ static int set_running(struct work *w, struct err *e)
     return s ? store_set_job_state(s, w->id, JOB_RUNNING, NULL, e) : 0;
 }
 
+static bool stopped(void *work)
+{
+    return is_stopped(work);
+}
+
 static int need_model(struct work *w, struct err *e)
 {
-    size_t weights = 0, activations = 0;
-    if (w->engine->model.pipeline)
-        pipeline_memory(w->engine->model.pipeline, &weights, &activations);
-    if (job_admit(&w->job, weights + activations, e) < 0)
+    const struct admission by = {&w->engine->promise, stopped, w};
+    if (job_admit(&w->job, bytes_held(w->engine), &by, e) < 0)
         return -1;
     if (model_is_open(w->engine, &w->job))
         return 0;
@@ -460,6 +472,7 @@ static int run(struct work *w, struct err *e)
 
 static void work_free(struct work *w)
 {
+    promise_end(&w->engine->promise);
     for (int i = 0; w->images && i < w->result.count; i++)
         image_free(w->images[i]);
     free(w->images);

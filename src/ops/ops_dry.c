@@ -554,6 +554,12 @@ void ops_dry_price(struct ops *o, const struct rates *r)
     dry_of(o)->rates = r;
 }
 
+void ops_dry_wait(struct ops *o, double ms)
+{
+    assert(is_dry(o));
+    spend_once(dry_of(o), ms);
+}
+
 double ops_dry_repeat(struct ops *o, double times)
 {
     double was = is_dry(o) ? dry_of(o)->times : 1;

@@ -58,7 +58,9 @@ struct rates {
     double start_ms;       /* what the first call of all takes besides: threads, libraries */
     double first_ms;       /* what the first call of new sizes takes besides */
     double pack_bytes_ms;  /* bytes of packed weights that are made in a millisecond */
-    double load_bytes_ms;  /* the same as models were really loaded, files read; 0: not yet */
+    double load_bytes_ms;  /* the same as large models were really loaded from files that are in
+                            * memory; 0: none yet */
+    double disk_bytes_ms;  /* bytes of such files that come from the disk in one; 0: not known */
     double touch_bytes_ms; /* bytes of memory that are had for the first time in one */
     double others;         /* share of the machine that others had meanwhile, 0 to 1 */
     int times;             /* measured: the best of each point counts */

@@ -18,7 +18,8 @@
 
 enum { TELL_MS = 100, PREVIEW_MS = 300, RENEW_MS = 1000, FAILURES_MAX = 3 };
 
-enum verdict { RUNNING, DONE, FAILED, CANCELLED, LOST, GIVEN_BACK };
+/* LEFT: this machine could not, another may; the message stays under way until its lease is over. */
+enum verdict { RUNNING, DONE, FAILED, CANCELLED, LOST, GIVEN_BACK, LEFT };
 
 struct one {
     struct queue_worker *w;
@@ -27,6 +28,7 @@ struct one {
     char job[160], result[160];    /* keys */
     struct queue_message m;
     int64_t row;
+    long long tries; /* this one included */
     enum verdict verdict;
     bool began;
     double renewed_at, told_at, preview_at;
@@ -188,6 +190,12 @@ static void take_sprite(struct one *o, const struct event *v)
         unlink(v->text);
 }
 
+/* No memory for it at the moment, or a broken device: another machine's try, or a later one. */
+static enum verdict failure(const struct one *o, const struct event *v)
+{
+    return v->kind_of_failure != ERR_PLAIN && o->tries < QUEUE_TRIES ? LEFT : FAILED;
+}
+
 /* False: it was the last of the job. The event goes. */
 static bool hear(struct one *o, struct event *v)
 {
@@ -209,7 +217,9 @@ static bool hear(struct one *o, struct event *v)
     if (v->kind == EVENT_FAILED)
         snprintf(o->why, sizeof o->why, "%s", v->text ? v->text : "out of memory");
     if (o->verdict == RUNNING)
-        o->verdict = v->kind == EVENT_DONE ? DONE : v->kind == EVENT_FAILED ? FAILED : CANCELLED;
+        o->verdict = v->kind == EVENT_DONE     ? DONE
+                     : v->kind == EVENT_FAILED ? failure(o, v)
+                                               : CANCELLED;
     o->done = v;
     return false;
 }
@@ -375,6 +385,9 @@ static int judge(struct one *o, struct err *e)
         fail(o, "failed", o->why, false);
         w->failures += o->began;
         worker_say(w, "a job failed: %s", o->why);
+    } else if (o->verdict == LEFT) {
+        w->failures += o->done->kind_of_failure == ERR_DEVICE;
+        worker_say(w, "a job is left to another worker, after its lease: %s", o->why);
     } else if (o->verdict == CANCELLED) {
         fail(o, "cancelled", "", false);
     } else if (o->verdict == GIVEN_BACK) {
@@ -400,6 +413,7 @@ int worker_job(struct queue_worker *w, const struct reply *taken, struct err *e)
     o->stream = reply_text(reply_at(taken, 0), NULL);
     o->msg = reply_text(reply_at(taken, 1), NULL);
     o->id = reply_text(reply_at(taken, 2), NULL);
+    o->tries = reply_number(reply_at(taken, 4));
     o->renewed_at = clock_ms();
     snprintf(o->events, sizeof o->events, "%.150s", reply_text(reply_at(taken, 5), NULL));
     snprintf(o->job, sizeof o->job, "%sjob:%.100s", link_prefix(w->link), o->id);

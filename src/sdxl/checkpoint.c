@@ -400,6 +400,14 @@ static enum part part_of(const struct checkpoint *c, const char *name)
     return (enum part)part;
 }
 
+size_t checkpoint_cold(const struct checkpoint *c)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < PART_COUNT && !c->drawn; i++)
+        bytes += weight_files_cold(&c->files[i]);
+    return bytes;
+}
+
 void checkpoint_summary(const struct checkpoint *c, struct part_summary out[PART_COUNT])
 {
     memset(out, 0, PART_COUNT * sizeof *out);

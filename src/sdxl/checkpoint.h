@@ -66,6 +66,8 @@ void checkpoint_summary(const struct checkpoint *, struct part_summary out[PART_
 /* Names in the file that belong to no part (marker keys, foreign extras), up to max; returns how
  * many there are. */
 int checkpoint_unused(const struct checkpoint *, const char **names, int max);
+/* Bytes of its files that would have to be read from the disk now. */
+size_t checkpoint_cold(const struct checkpoint *);
 const char *checkpoint_path(const struct checkpoint *);
 bool checkpoint_is_single_file(const struct checkpoint *);
 

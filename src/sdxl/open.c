@@ -301,6 +301,7 @@ static int open_refiner(struct pipeline *p, const struct pipeline_options *opt, 
     if (open_model(p->refiner, opt->refiner, opt, p, e) < 0 ||
         share_tokenizers(p->refiner, p, e) < 0)
         return -1;
+    p->cold += checkpoint_cold(p->refiner->checkpoint);
     return pipeline_load(p->refiner, opt->hooks, e);
 }
 
@@ -326,12 +327,15 @@ struct pipeline *pipeline_open_as(const char *model, const struct pipeline_optio
     if (!dry && choose_loras(p, opt, e) < 0)
         goto fail;
     p->later = !dry && mode_loads_later(p, opt, e);
+    p->cold = pipeline_cold(p);
     if (pipeline_load(p, opt->hooks, e) < 0)
         goto fail;
     if (p->loras)
         lora_set_rest(p->loras);
     if (opt->refiner && open_refiner(p, opt, e) < 0)
         goto fail;
+    if (dry && opt->rates)
+        pipeline_price_load(p, opt->rates);
     p->load_ms = clock_ms() - began;
     return p;
 fail:

@@ -51,6 +51,7 @@ struct pipeline {
     int tile;          /* pixels: larger pictures are decoded in tiles; 0: never */
     char device[16];   /* as asked for */
     double load_ms;
+    size_t cold; /* bytes of its files that were not in memory before */
     int threads;                                   /* as asked for; 0: all cores */
     void (*stage)(struct ops *, const char *name); /* the forecast's bookkeeping, else NULL, */
     struct ops *counts;                            /* and whose it is */
@@ -221,6 +222,10 @@ int device_describe(const struct pipeline_options *, char *out, size_t size, str
 
 /* ---- rates.c ---- */
 
+/* Bytes of a model's files that are not in memory: of all but a refiner's. */
+size_t pipeline_cold(const struct pipeline *);
+/* The forecast of what they take to come from the disk. */
+void pipeline_price_load(struct pipeline *, const struct rates *);
 /* How fast a model was loaded, for the next forecast. */
 void pipeline_note_load(const struct pipeline *, const struct pipeline_options *);
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "ops/dry.h"
 #include "ops/rates_file.h"
 
 /* before: the same points measured earlier, or with times 0 none. */
@@ -19,6 +20,7 @@ static int measure(const struct pipeline_options *opt, const struct rates *befor
     if (rc == 0 && before->times > 0) {
         rates_merge(r, before);
         r->load_bytes_ms = before->load_bytes_ms;
+        r->disk_bytes_ms = before->disk_bytes_ms;
     }
     if (rc == 0)
         rates_save(r, &ignored);
@@ -44,22 +46,43 @@ int pipeline_rates(const struct pipeline_options *opt, enum rates_from from, str
     return measure(opt, &before, r, go_on, user, e);
 }
 
-/* What models take to load depends on files and caches, which nothing measures but loading one: the
- * geometric mean of the loads so far, later ones weighing more. Kept when it says something new. */
+size_t pipeline_cold(const struct pipeline *p)
+{
+    return checkpoint_cold(p->checkpoint) + (p->other_vae ? checkpoint_cold(p->other_vae) : 0);
+}
+
+void pipeline_price_load(struct pipeline *p, const struct rates *r)
+{
+    if (r->disk_bytes_ms > 0)
+        ops_dry_wait(p->ops, (double)p->cold / r->disk_bytes_ms);
+}
+
+/* Later ones weigh more. */
+static double mean_rate(double was, double now)
+{
+    return was > 0 ? sqrt(was * now) : now;
+}
+
+/* What models take to load, and disks to give them, is not measured but seen. */
 void pipeline_note_load(const struct pipeline *p, const struct pipeline_options *opt)
 {
+    enum { LARGE = 256 << 20 }; /* others' loads are mostly starts of threads and libraries */
     char key[RATE_KEY];
     struct ops_stats s;
-    struct rates r;
+    struct rates r, was;
     struct err ignored;
     p->ops->stats(p->ops, &s);
-    double rate = (double)s.weight_bytes / p->load_ms;
+    double bytes = (double)s.weight_bytes, cold = (double)p->cold;
     if (opt->drawn || tuning_streams(&opt->tuning) || tuning_offloads(&opt->tuning) || /* in runs */
-        p->load_ms <= 0 || device_describe(opt, key, sizeof key, &ignored) < 0 ||
+        p->load_ms <= 0 || bytes < LARGE || device_describe(opt, key, sizeof key, &ignored) < 0 ||
         !rates_load(key, &r))
         return;
-    double was = r.load_bytes_ms;
-    r.load_bytes_ms = was > 0 ? sqrt(was * rate) : rate;
-    if (fabs(log(r.load_bytes_ms / (was > 0 ? was : 1))) > 0.1 && rates_plausible(&r))
+    was = r;
+    double warm_ms = bytes / (r.load_bytes_ms > 0 ? r.load_bytes_ms : r.pack_bytes_ms);
+    if (cold < bytes / 100)
+        r.load_bytes_ms = mean_rate(r.load_bytes_ms, bytes / p->load_ms);
+    else if (cold > LARGE && p->load_ms > 1.1 * warm_ms)
+        r.disk_bytes_ms = mean_rate(r.disk_bytes_ms, cold / (p->load_ms - warm_ms));
+    if (memcmp(&was, &r, sizeof r) != 0 && rates_plausible(&r))
         rates_save(&r, &ignored);
 }

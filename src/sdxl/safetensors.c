@@ -338,6 +338,11 @@ const char *safetensors_path(const struct safetensors *st)
     return st->path;
 }
 
+size_t safetensors_cold(const struct safetensors *st)
+{
+    return mapfile_cold(&st->map);
+}
+
 void safetensors_drop(const struct safetensors *st, const void *from, size_t size)
 {
     mapfile_drop(&st->map, from, size);

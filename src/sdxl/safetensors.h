@@ -53,6 +53,8 @@ int safetensors_prefix(const struct safetensors *, const char *prefix, int *firs
 /* A string of the header's __metadata__, or NULL. */
 const char *safetensors_metadata(const struct safetensors *, const char *key);
 const char *safetensors_path(const struct safetensors *);
+/* How many bytes of the file are not in memory (mapfile_cold). */
+size_t safetensors_cold(const struct safetensors *);
 /* Lets go of the pages under a range of the data (mapfile_drop). */
 void safetensors_soon(const struct safetensors *, const void *from, size_t size);
 void safetensors_drop(const struct safetensors *, const void *from, size_t size);

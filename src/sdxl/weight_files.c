@@ -79,6 +79,14 @@ void weight_files_drop(const struct weight_files *w, const void *from, size_t si
         safetensors_drop(w->file[i], from, size);
 }
 
+size_t weight_files_cold(const struct weight_files *w)
+{
+    size_t bytes = 0;
+    for (int i = 0; i < w->files; i++)
+        bytes += safetensors_cold(w->file[i]);
+    return bytes;
+}
+
 void weight_files_soon(const struct weight_files *w, const void *from, size_t size)
 {
     for (int i = 0; i < w->files; i++)

@@ -30,6 +30,8 @@ int weight_files_open_folder(struct weight_files *, const char *dir, const char 
 void weight_files_close(struct weight_files *);
 
 const struct st_tensor *weight_files_find(const struct weight_files *, const char *name);
+/* Bytes of the files that are not in memory. */
+size_t weight_files_cold(const struct weight_files *);
 /* Whichever file holds that range. */
 void weight_files_soon(const struct weight_files *, const void *from, size_t size);
 void weight_files_drop(const struct weight_files *, const void *from, size_t size);
