@@ -18,7 +18,8 @@
 
 enum { TELL_MS = 100, PREVIEW_MS = 300, RENEW_MS = 1000, FAILURES_MAX = 3 };
 
-/* LEFT: this machine could not, another may; the message stays under way until its lease is over. */
+/* LEFT: this machine could not, another may; the message stays under way until its lease is over.
+ */
 enum verdict { RUNNING, DONE, FAILED, CANCELLED, LOST, GIVEN_BACK, LEFT };
 
 struct one {

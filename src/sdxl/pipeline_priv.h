@@ -52,7 +52,7 @@ struct pipeline {
     char device[16];   /* as asked for */
     double load_ms;
     size_t cold; /* bytes of its files that were not in memory before */
-    int threads;                                   /* as asked for; 0: all cores */
+    int threads; /* as asked for; 0: all cores */
     void (*stage)(struct ops *, const char *name); /* the forecast's bookkeeping, else NULL, */
     struct ops *counts;                            /* and whose it is */
 };
