@@ -173,6 +173,8 @@ static const struct settings_key table[] = {
      "GPU: algorithms by trying, by rule, or the first", GROUP_TUNING, "autotune", PICK_NONE},
     {"tf32", KEY_CHOICE, AT(tf32), 0, 0, tf32_choice,
      "GPU: fp32 multiplies with 10 bits, much faster", GROUP_TUNING, "tf32", PICK_NONE},
+    {"nhwc", KEY_CHOICE, AT(nhwc), 0, 0, switch_name,
+     "CPU: off has convolutions read planes, slower", GROUP_TUNING, "nhwc", PICK_NONE},
     {"raw", KEY_FLAG, AT(raw), 0, 0, NULL, "the decoded image, unfinished", GROUP_FINISH, "raw",
      PICK_NONE},
     {"cell", KEY_TEXT, AT(cell), 0, 0, NULL,

@@ -117,21 +117,30 @@ static void forecasts_follow_the_switches(void **state)
                                           {.attention = ATTENTION_SLICED},
                                           {.fold = TUNE_OFF},
                                           {.hoist = TUNE_OFF},
-                                          {.vae_slicing = TUNE_OFF}};
+                                          {.vae_slicing = TUNE_OFF},
+                                          {.nhwc = TUNE_OFF},
+                                          {.nhwc = TUNE_OFF, .fold = TUNE_OFF}};
     (void)state;
+    struct pipeline *first = open_tiny((struct tuning){0});
+    struct gen_result plain = run_once(first, (struct tuning){0});
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct pipeline *p = open_tiny(cases[i]);
         struct gen_result r = run_once(p, cases[i]);
         struct plan_result f = plan(cases[i]);
         double off = (double)f.bytes_activations / (double)r.bytes_activations - 1;
-        printf("case %zu: activations %zu, forecast %+.1f%%; weights %zu, %zu\n", i,
-               r.bytes_activations, 100 * off, r.bytes_weights, f.bytes_weights);
-        assert_true(fabs(off) < 0.02);
+        int most = farthest(&plain, &r);
+        printf(
+            "case %zu: activations %zu, forecast %+.1f%%; weights %zu, %zu; a byte is off by %d\n",
+            i, r.bytes_activations, 100 * off, r.bytes_weights, f.bytes_weights, most);
+        /* Over planes oneDNN has scratch of its own. */
+        assert_true(fabs(off) < (cases[i].nhwc == TUNE_OFF ? 0.05 : 0.02) && most <= 2);
         assert_true(f.bytes_weights <= r.bytes_weights &&
                     (double)f.bytes_weights > 0.98 * (double)r.bytes_weights);
         gen_result_free(&r);
         pipeline_close(p);
     }
+    gen_result_free(&plain);
+    pipeline_close(first);
 }
 
 static void names_are_read_and_written(void **state)

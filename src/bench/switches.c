@@ -15,6 +15,8 @@ static const struct bench_switch table[] = {
      "scores stay in the cache instead of going through memory"},
     {"folded upsampling", "fold", "off", "auto", false, false,
      "doubling and convolution as one, in 4/9 of the work"},
+    {"NHWC", "nhwc", "off", "auto", false, false,
+     "convolutions read the channels of a pixel side by side, as all else does"},
     {"hoisting", "hoist", "off", "auto", false, false,
      "text keys and values and time embeddings once a run"},
     {"low precision", "precision", "fp32", "auto", false, false,
@@ -23,6 +25,10 @@ static const struct bench_switch table[] = {
     {"autotuning", "autotune", "off", "measure", true, false, "algorithms chosen by trying"},
     {"vae slicing", "vae_slicing", "off", "on", false, true,
      "the pictures of a batch are decoded one by one"},
+    {"offloading", "offload", "off", "on", false, true,
+     "the text encoders leave memory once the prompt is read"},
+    {"streaming", "stream", "off", "on", false, true,
+     "the UNet's weights come for each call and leave again"},
     {"vae tiling", "vae_tiling", "off", "on", false, true, "large pictures are decoded in tiles"},
 };
 
@@ -36,6 +42,8 @@ static bool applies(const struct bench_switch *s, bool gpu, bool low_precision)
 {
     if (!strcmp(s->key, "precision"))
         return low_precision;
+    if (!strcmp(s->key, "nhwc") && gpu) /* there is no other way there */
+        return false;
     return settings_key_index(s->key) >= 0 && (gpu || !s->gpu);
 }
 
@@ -85,7 +93,7 @@ int bench_apply(const struct bench_config *c, bool gpu, struct settings *s, char
     *said = '\0';
     for (int i = 0; bench_switch(i); i++) {
         const char *value = is_on(c, i) ? table[i].on : table[i].off;
-        if (settings_key_index(table[i].key) < 0 || (table[i].gpu && !gpu))
+        if (!applies(&table[i], gpu, true))
             continue;
         if (c->group == BENCH_OPTIMIZED && !table[i].saves)
             continue; /* as it is by itself, or as the user said */

@@ -30,8 +30,9 @@ struct cpu_ops {
     struct ops ops; /* first: a struct ops * of ours is a struct cpu_ops * */
     struct cpu cpu;
     enum attention_kernel attention;
-    int way;   /* enum attention_way */
-    bool fold; /* doubling convolutions by parts */
+    int way;     /* enum attention_way */
+    bool fold;   /* doubling convolutions by parts */
+    bool planes; /* the other 3x3 ones over planes */
     struct dnn *dnn;
     struct err err;
     bool failed;

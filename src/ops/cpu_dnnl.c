@@ -40,7 +40,7 @@ struct key {
     int64_t kind, n, h, w, in, out, kh, kw; /* a matrix product has n rows */
     int64_t stride, top, left, bottom, right;
     int64_t x_ld, y_ld, y_type;
-    int64_t act, accumulate, bias;
+    int64_t act, accumulate, bias, planes;
 };
 
 enum { KIND_LINEAR, KIND_CONV };
@@ -57,6 +57,7 @@ struct dnn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
     enum dtype act;
+    bool planes;          /* what typical convolutions read */
     struct entry **table; /* open addressing, a power of two */
     size_t slots, used;
     void *scratch;
@@ -125,6 +126,11 @@ void dnn_close(struct dnn *d)
     if (d->engine != NULL)
         dnnl_engine_destroy(d->engine);
     free(d);
+}
+
+void dnn_plan_planes(struct dnn *d, bool planes)
+{
+    d->planes = planes;
 }
 
 size_t dnn_weight_bytes(const struct dnn *d)
@@ -234,11 +240,12 @@ static dnnl_status_t linear_descs(struct descs *s, const struct dnn *d, const st
     return status;
 }
 
-static dnnl_status_t image_desc(desc *out, int64_t n, int64_t c, int64_t h, int64_t w,
+static dnnl_status_t image_desc(desc *out, int64_t n, int64_t c, int64_t h, int64_t w, bool planes,
                                 dnnl_data_type_t type)
 {
-    dnnl_dims_t dims = {n, c, h, w}, strides = {h * w * c, 1, w * c, c};
-    return desc_strided(out, 4, dims, type, strides);
+    dnnl_dims_t dims = {n, c, h, w}, nhwc = {h * w * c, 1, w * c, c},
+                nchw = {h * w * c, h * w, w, 1};
+    return desc_strided(out, 4, dims, type, planes ? nchw : nhwc);
 }
 
 static int64_t out_size(int64_t size, int64_t before, int64_t after, int64_t k, int64_t stride)
@@ -251,13 +258,14 @@ static dnnl_status_t conv_descs(struct descs *s, const struct dnn *d, const stru
 {
     dnnl_dims_t w = {k->out, k->in, k->kh, k->kw}, bias = {k->out}, one = {1};
     dnnl_data_type_t type = dnnl_type(d->act);
-    dnnl_status_t status = image_desc(&s->x, k->n, k->in, k->h, k->w, type);
+    dnnl_status_t status = image_desc(&s->x, k->n, k->in, k->h, k->w, k->planes, type);
     if (status == dnnl_success)
         status = layout != NULL ? desc_copy(&s->w, layout) : desc_any(&s->w, 4, w, type);
     if (status == dnnl_success)
-        status = image_desc(
-            &s->y, k->n, k->out, out_size(k->h, k->top, k->bottom, k->kh, k->stride),
-            out_size(k->w, k->left, k->right, k->kw, k->stride), dnnl_type((enum dtype)k->y_type));
+        status = image_desc(&s->y, k->n, k->out,
+                            out_size(k->h, k->top, k->bottom, k->kh, k->stride),
+                            out_size(k->w, k->left, k->right, k->kw, k->stride), k->planes,
+                            dnnl_type((enum dtype)k->y_type));
     s->has_bias = k->bias != 0;
     if (status == dnnl_success && s->has_bias)
         status = desc_strided(&s->bias, 1, bias, dnnl_f32, one);
@@ -436,7 +444,8 @@ static struct key typical(const struct dnn *d, const struct dnn_weight *w)
                     .x_ld = w->in,
                     .y_ld = w->out,
                     .y_type = d->act,
-                    .bias = 1};
+                    .bias = 1,
+                    .planes = w->conv && d->planes};
     return k;
 }
 
@@ -612,7 +621,8 @@ int dnn_conv(struct dnn *d, const struct dnn_conv *c, struct err *e)
                     .y_type = c->y_type,
                     .act = c->act,
                     .accumulate = c->accumulate,
-                    .bias = c->bias != NULL};
+                    .bias = c->bias != NULL,
+                    .planes = c->planes};
     struct entry *at = find_entry(d, &k, c->w, e);
     return at != NULL ? execute(d, at, c->w, c->x, c->bias, c->y, e) : -1;
 }

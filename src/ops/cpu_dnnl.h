@@ -21,6 +21,10 @@ struct dnn_weight;
 struct dnn *dnn_open(enum dtype act, struct err *);
 void dnn_close(struct dnn *); /* NULL is nothing */
 
+/* Whether most convolutions will read planes: weights that are packed from now on are laid out for
+ * it. */
+void dnn_plan_planes(struct dnn *, bool planes);
+
 /* Bytes of packed weights and of oneDNN's scratchpad held now. */
 size_t dnn_weight_bytes(const struct dnn *);
 size_t dnn_scratch_bytes(const struct dnn *);
@@ -48,8 +52,8 @@ struct dnn_linear {
 };
 int dnn_linear(struct dnn *, const struct dnn_linear *, struct err *);
 
-/* NHWC, dense. Zero padding; y is [n, oh, ow, out] with oh = (h + top + bottom - kh) / stride + 1.
- * act comes before the accumulation. */
+/* NHWC, or planes (NCHW), dense. Zero padding; y is [n, oh, ow, out] with oh = (h + top + bottom -
+ * kh) / stride + 1. act comes before the accumulation. */
 struct dnn_conv {
     const struct dnn_weight *w;
     const float *bias;
@@ -59,7 +63,7 @@ struct dnn_conv {
     int n, h, w_in; /* sizes of x */
     int stride, top, left, bottom, right;
     enum act act;
-    bool accumulate;
+    bool accumulate, planes; /* planes: of both x and y */
 };
 int dnn_conv(struct dnn *, const struct dnn_conv *, struct err *);
 

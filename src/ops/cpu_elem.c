@@ -337,3 +337,55 @@ void cpu_spread_image(const struct cpu *cpu, void *y, const void *x, const struc
     j.ow = s->seen_w + s->left + s->right;
     parallel_for(cpu->threads, s->n * j.oh, spread_row, &j);
 }
+
+/* ---- planes ---- */
+
+enum { TURN = 32 }; /* rows and columns that are turned at once: both stay in the first cache */
+
+struct turn_job {
+    char *y;
+    const char *x;
+    int64_t rows, cols, blocks; /* of each matrix of x, and blocks of its rows */
+    size_t value;
+};
+
+static void turn_block(void *context, int64_t index, int thread)
+{
+    const struct turn_job *j = context;
+    (void)thread;
+    int64_t first = index % j->blocks * TURN;
+    int64_t last = first + TURN < j->rows ? first + TURN : j->rows;
+    size_t matrix = (size_t)(index / j->blocks * j->rows * j->cols) * j->value;
+    for (int64_t at = 0; at < j->cols; at += TURN) {
+        int64_t end = at + TURN < j->cols ? at + TURN : j->cols;
+        for (int64_t c = at; c < end; c++)
+            for (int64_t r = first; r < last; r++) {
+                const char *from = j->x + matrix + (size_t)(r * j->cols + c) * j->value;
+                char *to = j->y + matrix + (size_t)(c * j->rows + r) * j->value;
+                if (j->value == 4)
+                    memcpy(to, from, 4);
+                else
+                    memcpy(to, from, 2);
+            }
+    }
+}
+
+/* n matrices, each to its transpose. */
+static void turn(const struct cpu *cpu, void *y, const void *x, int64_t n, int64_t rows,
+                 int64_t cols, size_t value)
+{
+    struct turn_job j = {y, x, rows, cols, (rows + TURN - 1) / TURN, value};
+    parallel_for(cpu->threads, n * j.blocks, turn_block, &j);
+}
+
+void cpu_to_planes(const struct cpu *cpu, void *planes, const void *pixels, int64_t n,
+                   int64_t count, int64_t c, size_t value)
+{
+    turn(cpu, planes, pixels, n, count, c, value);
+}
+
+void cpu_from_planes(const struct cpu *cpu, void *pixels, const void *planes, int64_t n,
+                     int64_t count, int64_t c, size_t value)
+{
+    turn(cpu, pixels, planes, n, c, count, value);
+}

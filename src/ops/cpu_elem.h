@@ -48,6 +48,12 @@ void cpu_add_channels(const struct cpu *, float *out, const float *bias, const v
 void cpu_embed(const struct cpu *, void *y, enum dtype type, const int32_t *ids, const void *table,
                const void *positions, int64_t count, int64_t tokens, int64_t c);
 
+/* n images of `pixels` with `c` values each as c planes, and back; values of 2 or 4 bytes. */
+void cpu_to_planes(const struct cpu *, void *planes, const void *pixels, int64_t n, int64_t count,
+                   int64_t c, size_t value);
+void cpu_from_planes(const struct cpu *, void *pixels, const void *planes, int64_t n, int64_t count,
+                     int64_t c, size_t value);
+
 /* How an image is spread out for a convolution: doubled by nearest neighbour if `twice` and cut to
  * seen_h and seen_w, then padded, round in x or y where `pad` says so and with zeros elsewhere.
  * x: [n, h, w, c] dense; y: [n, seen_h + top + bottom, seen_w + left + right, c]. */

@@ -89,6 +89,31 @@ static inline size_t cpu_conv_room_bytes(const struct tensor *y, const struct te
            (size_t)(conv_in_size(x->w, y->w, k, a) + pad) * (size_t)x->c * dtype_size(x->dtype);
 }
 
+/* With nhwc off: planes of what such a 3x3 convolution reads and writes at once; `room` is what
+ * cpu_conv_room_bytes says. Multiples of 64. */
+static inline size_t cpu_planes_in_bytes(const struct tensor *x, const struct conv_args *a,
+                                         size_t room)
+{
+    size_t images = a->chan_add ? 1 : (size_t)x->n;
+    size_t bytes = images * (size_t)tensor_tokens(x) * (size_t)x->c * dtype_size(x->dtype);
+    return ((room ? room : bytes) + 63) / 64 * 64;
+}
+
+static inline size_t cpu_planes_out_bytes(const struct tensor *y, const struct conv_args *a)
+{
+    size_t images = a->chan_add ? 1 : (size_t)y->n;
+    return (images * (size_t)tensor_tokens(y) * (size_t)y->c * dtype_size(y->dtype) + 63) / 64 * 64;
+}
+
+static inline size_t cpu_conv_planes_bytes(const struct tensor *y, const struct tensor *x, int k,
+                                           const struct conv_args *a, bool fold)
+{
+    size_t room = cpu_conv_room_bytes(y, x, k, a, fold);
+    return k != 3 || cpu_conv_by_parts(y, x, k, a, fold)
+               ? 0
+               : cpu_planes_in_bytes(x, a, room) + cpu_planes_out_bytes(y, a) + 64;
+}
+
 /* Multiply-adds an output value for each input channel. */
 static inline int cpu_conv_taps(const struct tensor *y, const struct tensor *x, int k,
                                 const struct conv_args *a, bool fold)

@@ -190,9 +190,11 @@ const struct cpu_phases *cpu_phases_of(struct cpu_ops *c, const struct weight *w
     if (w->phases)
         return w->phases;
     own->phases = calloc(1, sizeof *own->phases);
+    dnn_plan_planes(c->dnn, false); /* which are read as they lie in any case */
     int result = own->phases ? cpu_phases_make(own->phases, c->dnn, w->segment[0], w->s.out,
                                                w->s.in, c->ops.act, &e)
                              : -1;
+    dnn_plan_planes(c->dnn, c->planes);
     if (result != 0) {
         cpu_keep(c, -1, &e);
         free(own->phases);

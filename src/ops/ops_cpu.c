@@ -261,9 +261,29 @@ static void spell_out(struct cpu_ops *c, void *to, const struct tensor *x, const
     cpu_spread_image(&c->cpu, to, image_at(x, first), &s);
 }
 
+/* The same call over planes: what it reads and writes is turned on the way. */
+static void convolve_planes(struct cpu_ops *c, struct dnn_conv call, const struct tensor *y,
+                            const struct tensor *x, char *planes, size_t in_bytes)
+{
+    struct err e;
+    int64_t pixels = tensor_tokens(y);
+    size_t value = dtype_size(y->dtype);
+    void *to = call.y;
+    cpu_to_planes(&c->cpu, planes, call.x, call.n, (int64_t)call.h * call.w_in, x->c,
+                  dtype_size(x->dtype));
+    call.x = planes;
+    call.y = planes + in_bytes;
+    call.planes = true;
+    if (call.accumulate)
+        cpu_to_planes(&c->cpu, call.y, to, call.n, pixels, y->c, value);
+    cpu_keep(c, dnn_conv(c->dnn, &call, &e), &e);
+    if (!c->failed)
+        cpu_from_planes(&c->cpu, to, call.y, call.n, pixels, y->c, value);
+}
+
 static void convolve(struct cpu_ops *c, const struct tensor *y, const struct tensor *x,
                      const struct weight *w, const struct conv_args *a, const float *bias,
-                     int first, int n, void *room)
+                     int first, int n, void *room, char *planes)
 {
     struct err e;
     struct dnn_conv call = {.w = w->segment[0],
@@ -287,6 +307,11 @@ static void convolve(struct cpu_ops *c, const struct tensor *y, const struct ten
         call.h = conv_in_size(x->h, y->h, w->s.k, a) + a->pad_before + a->pad_after;
         call.w_in = conv_in_size(x->w, y->w, w->s.k, a) + a->pad_before + a->pad_after;
         call.top = call.left = call.bottom = call.right = 0;
+    }
+    if (w->s.k == 3 && planes) {
+        size_t room_bytes = cpu_conv_room_bytes(y, x, w->s.k, a, c->fold);
+        convolve_planes(c, call, y, x, planes, cpu_planes_in_bytes(x, a, room_bytes));
+        return;
     }
     if (w->s.k == 3) {
         cpu_keep(c, dnn_conv(c->dnn, &call, &e), &e);
@@ -336,7 +361,11 @@ static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     int together = a->chan_add ? 1 : x->n;
     size_t bias_bytes = cpu_conv_bias_bytes(y, a);
     size_t room_bytes = cpu_conv_room_bytes(y, x, w->s.k, a, c->fold);
-    char *room = bias_bytes + room_bytes ? scratch(c, bias_bytes + room_bytes) : NULL;
+    size_t planes = c->planes ? cpu_conv_planes_bytes(y, x, w->s.k, a, c->fold) : 0;
+    size_t all = bias_bytes + room_bytes + planes;
+    char *room = all ? scratch(c, all) : NULL;
+    if (all && !room)
+        return;
     for (int first = 0; first < x->n && !c->failed; first += together) {
         const float *bias = w->bias;
         if (a->chan_add) {
@@ -347,7 +376,8 @@ static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
         if (cpu_conv_by_parts(y, x, w->s.k, a, c->fold))
             upsample(c, y, x, w, a, bias, first, together, room + bias_bytes);
         else
-            convolve(c, y, x, w, a, bias, first, together, room_bytes ? room + bias_bytes : NULL);
+            convolve(c, y, x, w, a, bias, first, together, room_bytes ? room + bias_bytes : NULL,
+                     planes ? room + (bias_bytes + room_bytes + 63) / 64 * 64 : NULL);
     }
     int taps = cpu_conv_taps(y, x, w->s.k, a, c->fold);
     count(c, cost_conv(y, x, taps, cost_weight_bytes(&w->s, o->act), a));
@@ -506,6 +536,8 @@ static void cpu_tune(struct ops *o, const struct tuning *t)
 {
     cpu_of(o)->way = t->attention;
     cpu_of(o)->fold = t->fold != TUNE_OFF;
+    cpu_of(o)->planes = t->nhwc == TUNE_OFF;
+    dnn_plan_planes(cpu_of(o)->dnn, cpu_of(o)->planes);
 }
 
 static int cpu_sync(struct ops *o, struct err *err)

@@ -344,8 +344,10 @@ static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     bool parts = cpu_conv_by_parts(y, x, w->s.k, a, fold); /* on GPUs for these as well */
     if ((d->like_cpu || d->like_cuda) && parts)
         hold_parts(d, w);
+    bool planes = d->tuning.nhwc == TUNE_OFF;
     if (d->like_cpu)
-        scratch(d, cpu_conv_bias_bytes(y, a) + cpu_conv_room_bytes(y, x, w->s.k, a, fold));
+        scratch(d, cpu_conv_bias_bytes(y, a) + cpu_conv_room_bytes(y, x, w->s.k, a, fold) +
+                       (planes ? cpu_conv_planes_bytes(y, x, w->s.k, a, fold) : 0));
     int taps = d->like_cpu ? cpu_conv_taps(y, x, w->s.k, a, fold) : w->s.k * w->s.k;
     enum rate_kind kind = a->upsample ? RATE_CONV_DOUBLED : w->s.k == 1 ? RATE_CONV1 : RATE_CONV3;
     count_call(d, kind, tensor_rows(y), x->c, y->c, cost_conv(y, x, taps, w->bytes, a), w);

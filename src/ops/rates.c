@@ -141,8 +141,8 @@ bool rates_plausible(const struct rates *r)
     bool ok = r->count > 0 && r->count <= RATE_POINTS && between(r->overhead_ms, 0, 1e3) &&
               between(r->start_ms, 0, 1e5) && between(r->first_ms, 0, 1e4) &&
               between(r->pack_bytes_ms, 1, 1e12) && between(r->load_bytes_ms, 0, 1e12) &&
-              between(r->disk_bytes_ms, 0, 1e12) &&
-              between(r->others, 0, 1) && r->times >= 1 && between(r->touch_bytes_ms, 1, 1e12);
+              between(r->disk_bytes_ms, 0, 1e12) && between(r->others, 0, 1) && r->times >= 1 &&
+              between(r->touch_bytes_ms, 1, 1e12);
     for (int i = 0; ok && i < r->count; i++) {
         ok = point_plausible(&r->point[i]);
         if (ok)

@@ -37,6 +37,8 @@ struct tuning {
     int attention; /* enum attention_way */
     int autotune;  /* enum autotune_way; when the backend is opened */
     bool tf32;     /* on GPUs f32 products may round their inputs to 10 bits; when it is opened */
+    int nhwc;      /* enum tune_switch. Off: 3x3 convolutions on the CPU read and write planes, with
+                    * a copy before and after; when it is opened */
     /* enum tune_switch */
     int fold;             /* a doubling and 3x3 convolution as four 2x2 ones */
     int hoist;            /* text keys and values and time embeddings once a run, not once a step */

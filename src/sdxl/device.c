@@ -69,6 +69,12 @@ struct ops *device_open(const struct pipeline_options *opt, bool dry, struct err
         err_blame(e, ERR_UNFIT);
         return NULL;
     }
+    bool planes = opt->tuning.nhwc == TUNE_OFF;
+    if (planes && device >= 0) {
+        err_set(e, "nhwc off is for the CPU: a GPU's kernels here read NHWC alone");
+        err_blame(e, ERR_UNFIT);
+        return NULL;
+    }
     if (dry)
         return ops_dry_open(device >= 0 ? "cuda" : device == CPU ? "cpu" : "ref", act, e);
     struct cuda_options gpu = {
@@ -78,6 +84,8 @@ struct ops *device_open(const struct pipeline_options *opt, bool dry, struct err
                                     : ops_ref_open(act, e);
     if (!o)
         err_blame(e, ERR_DEVICE);
+    else if (planes) /* before it sees weights */
+        o->tune(o, &opt->tuning);
     return o;
 }
 
@@ -114,6 +122,9 @@ int device_describe(const struct pipeline_options *opt, char *out, size_t size, 
         describe_gpu(&info, act, out, size);
     } else if (device == CPU) {
         ops_cpu_describe(act, opt->threads, out, size);
+        size_t used = strlen(out);
+        if (opt->tuning.nhwc == TUNE_OFF)
+            snprintf(out + used, size - used, ", planes");
     } else {
         return err_set(e, "the reference backend is for tests; nobody measures it");
     }
