@@ -1,5 +1,6 @@
 /* This machine and this build, as results name them. */
 #include <math.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -78,6 +79,12 @@ void bench_machine_read(struct bench_machine *m, const char *device, int threads
     read_system(m);
     if (!strncmp(device, "cuda", 4))
         read_gpu(m, device[4] == ':' ? device[5] - '0' : 0);
+}
+
+bool bench_real_time(void)
+{
+    int policy = sched_getscheduler(0);
+    return policy == SCHED_FIFO || policy == SCHED_RR;
 }
 
 double bench_load_average(void)

@@ -336,6 +336,7 @@ int bench_measure(const struct bench_options *o, struct bench_result *r, struct 
     count_runs(&b);
     strftime(r->when, sizeof r->when, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
     r->load_average[0] = bench_load_average();
+    r->real_time = bench_real_time();
     for (int round = 0; round < rounds && !rc; round++)
         for (int i = 0; i < b.configs.count && !rc; i++)
             rc = measure_config(&b, i, round, &rounds, e);

@@ -33,6 +33,7 @@ int bench_measure(const struct bench_options *, struct bench_result *, struct er
 
 /* device: "cpu", "cuda:0". threads: 0 is one a core. */
 void bench_machine_read(struct bench_machine *, const char *device, int threads);
+bool bench_real_time(void);      /* is this thread scheduled before all that are not? */
 double bench_load_average(void); /* of the last minute; NAN: not told */
 
 /* The table of optimisations, for the report: row i, or NULL. */

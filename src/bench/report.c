@@ -35,7 +35,7 @@ void bench_doubts(const struct bench_result *r, char *out, int size)
         used = (size_t)snprintf(out, (size_t)size,
                                 "other programs took up to %.0f%% of the cores during a run",
                                 100 * others);
-    if (load > 0.5 * r->machine.cores && load > 0.7 && used < (size_t)size)
+    if (!r->real_time && load > 0.5 * r->machine.cores && load > 0.7 && used < (size_t)size)
         snprintf(out + used, (size_t)size - used,
                  "%sthe load average was %.1f on %d cores before the first run", used ? "; " : "",
                  load, r->machine.cores);
@@ -54,6 +54,11 @@ static void report_machine(FILE *f, const struct bench_result *r)
             m->features, (double)m->memory / 1e9, m->system);
     fprintf(f, "spritty %s%s%s, %s; %s\n\n", m->version, *m->commit ? " " : "", m->commit,
             m->libraries, r->when);
+    if (r->real_time)
+        fprintf(
+            f,
+            "Run under a real-time priority; what else wanted the machine: load average %.1f.\n\n",
+            r->load_average[0]);
     bench_doubts(r, doubts, sizeof doubts);
     if (*doubts)
         fprintf(f, "The machine was busy, so the times are too long: %s.\n\n", doubts);

@@ -92,6 +92,7 @@ struct bench_result {
     struct bench_work work;
     char when[24];          /* "2026-11-28T22:00:00Z" */
     double load_average[2]; /* of the machine, before and after; NAN: unknown */
+    bool real_time;         /* others waited: what they ran counts, not what they wanted to run */
     int count, curves;
     struct bench_case *cases; /* BENCH_MAX_CASES of them */
     struct bench_curve curve[BENCH_MAX_CURVES];

@@ -125,6 +125,7 @@ char *bench_json(const struct bench_result *r)
     jsonw_real(&w, NULL, r->load_average[0], 2);
     jsonw_real(&w, NULL, r->load_average[1], 2);
     jsonw_close(&w, ']');
+    jsonw_bool(&w, "real_time", r->real_time);
     jsonw_open(&w, "cases", '[');
     for (int i = 0; i < r->count; i++)
         write_case(&w, &r->cases[i]);
@@ -271,7 +272,8 @@ static int read_all(struct json root, struct bench_result *r, struct err *e)
     if (json_int(root, "spritty_bench", FORMAT, FORMAT, &format, e) ||
         TEXT(root, "when", r->when) || read_machine(json_get(root, "machine"), &r->machine, e) ||
         read_work(json_get(root, "work"), &r->work, e) ||
-        read_numbers(json_get(root, "load_average"), load, 2, e) < 0)
+        read_numbers(json_get(root, "load_average"), load, 2, e) < 0 ||
+        json_bool_or(root, "real_time", false, &r->real_time, e)) /* older files have none */
         return -1;
     r->load_average[0] = load[0];
     r->load_average[1] = load[1];

@@ -108,7 +108,7 @@ static void warn_if_busy(const struct cli *cli)
 {
     double load = bench_load_average();
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (!cli->quiet && load > 0.7 && load > 0.5 * (double)cores)
+    if (!cli->quiet && !bench_real_time() && load > 0.7 && load > 0.5 * (double)cores)
         fprintf(stderr,
                 "spritty: note: the machine is busy (load %.1f on %ld cores): times will be too "
                 "long, and are noted as such\n",
