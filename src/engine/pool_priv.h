@@ -1,6 +1,7 @@
 /*
- * What the files of the pool share. pool.c: the pool and its devices. pool_jobs.c: jobs, their
- * parts, their ends. pool_device.c: an engine as a device. pool_policy.c: decisions.
+ * What the files of the pool share. pool.c: the pool and its devices. pool_commands.c: what is asked
+ * of it. pool_jobs.c: jobs, their parts, their ends. pool_device.c: an engine as a device.
+ * pool_policy.c: decisions.
  */
 #ifndef SPRITTY_POOL_PRIV_H
 #define SPRITTY_POOL_PRIV_H
@@ -89,6 +90,10 @@ struct pool {
 
 /* ---- pool.c ---- */
 
+/* Makes `list` the devices; whoever was there is idle. */
+int pool_open_members(struct pool *, const char *list, int threads, struct err *);
+/* Has any device something to do? */
+bool pool_is_busy(const struct pool *);
 /* Sends what can be sent. */
 void pool_feed(struct pool *);
 /* Sets one aside; what it was not yet given is moved. */
@@ -104,6 +109,11 @@ void pool_cut(struct pool *, struct pool_job *);
 int pool_watch_clerk(struct pool *);
 /* An event of the pool's own. */
 void pool_tell(struct pool *, struct event *);
+
+/* ---- pool_commands.c ---- */
+
+/* All is idle: the commands that waited for this. */
+void pool_release_held(struct pool *);
 
 /* ---- pool_jobs.c ---- */
 
