@@ -74,3 +74,15 @@ bool devices_many(const char *text)
 {
     return strpbrk(text, ",*") != NULL || strstr(text, ":all") != NULL;
 }
+
+bool devices_first(const char *text, char name[DEVICE_NAME])
+{
+    struct device_item item[DEVICES_MAX];
+    struct err ignored;
+    int n = text && devices_many(text) ? devices_parse(text, item, &ignored) : 0, i = 0;
+    while (i < n && device_is_queue(item[i].name))
+        i++;
+    if (i < n)
+        snprintf(name, DEVICE_NAME, "%s", strcmp(item[i].name, "cuda:all") ? item[i].name : "cuda");
+    return i < n;
+}

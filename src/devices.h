@@ -29,6 +29,9 @@ struct device_item {
 int devices_parse(const char *text, struct device_item item[DEVICES_MAX], struct err *);
 /* Is it more than one name? */
 bool devices_many(const char *text);
+/* Of such a list the first that is in this machine, "cuda" for all GPUs. False: it is one name, or
+ * none is here. */
+bool devices_first(const char *text, char name[DEVICE_NAME]);
 /* Does the name begin as a queue's URL does? */
 bool device_is_queue(const char *name);
 

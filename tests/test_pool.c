@@ -309,6 +309,13 @@ static void lists_of_devices(void **state)
     static const char *const wrong[] = {"",       "gpu",     "cpu,",    "cpu*0",        "cpu*x",
                                         "cuda:x", "cuda*2",  "cpu*33",  "cuda:1234",    "cpu*",
                                         ",",      "cpu*2*2", "cpu cpu", "cpu*16,cpu*17"};
+    char first[DEVICE_NAME];
+    assert_true(devices_first("redis://host,cuda:all,cpu", first));
+    assert_string_equal(first, "cuda");
+    assert_true(devices_first("cpu*2", first));
+    assert_string_equal(first, "cpu");
+    assert_false(devices_first("cpu", first) || devices_first("redis://a,redis://b", first));
+    assert_false(devices_first("cpu,nothing", first));
     assert_int_equal(devices_parse("cuda:0,cpu*2,cuda:all", item, &e), 3);
     assert_string_equal(item[0].name, "cuda:0");
     assert_string_equal(item[1].name, "cpu");

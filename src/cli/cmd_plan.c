@@ -1,9 +1,11 @@
 /* spritty plan: the forecast of a job by stage, from the model's tables alone. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/jsonw.h"
 #include "cli/options.h"
+#include "devices.h"
 #include "engine/forecast.h"
 #include "engine/job.h"
 
@@ -154,11 +156,17 @@ static int forecast(const struct cli *cli, struct job *j, struct forecast *f, st
 
 int cmd_plan(struct cli *cli)
 {
+    char first[DEVICE_NAME];
     struct job j;
     struct plan_result r = {0};
     struct forecast f;
     struct err e = {""};
     int rc = job_prepare(&j, &cli->flags, cli->preset, cli->nargs ? cli->args[0] : "", &e);
+    if (!rc && devices_first(j.options.device, first)) {
+        if (!cli->quiet)
+            fprintf(stderr, "spritty: note: of several devices the first is asked: %s\n", first);
+        j.options.device = first;
+    }
     if (!rc)
         rc = forecast(cli, &j, &f, &r, &e);
     if (!rc && cli->json)

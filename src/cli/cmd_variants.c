@@ -12,6 +12,7 @@
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/sheet_json.h"
+#include "engine/forecast.h"
 #include "engine/save.h"
 #include "sprite/image_file.h"
 #include "sprite/palette.h"
@@ -105,6 +106,8 @@ static int run(struct work *k, const struct settings *flags, const char *prompt,
         return -1;
     if (j->params.batch != 1)
         return err_set(e, "batch is %d: variants are of one sprite", j->params.batch);
+    if (!k->pipeline && job_admit(j, 0, NULL, e))
+        return -1;
     j->options.hooks = &hooks;
     if (!k->pipeline && !(k->pipeline = pipeline_open(j->model, &j->options, e)))
         return -1;

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/meminfo.h"
+#include "devices.h"
 #include "engine/job.h"
 #include "engine/promise.h"
 #include "ops/cuda.h"
@@ -222,11 +223,14 @@ int forecast_job(struct job *j, size_t held, const struct rates *rates, bool all
 int engine_forecast(const struct settings *said, const char *preset, const char *words, size_t held,
                     struct forecast *f, struct err *e)
 {
+    char first[DEVICE_NAME];
     struct job j;
     struct rates *rates = calloc(1, sizeof *rates);
     struct err ignored;
     int rc = rates ? job_prepare(&j, said, preset, words, e) : err_set(e, "out of memory");
     if (rates && rc == 0) {
+        if (devices_first(j.options.device, first))
+            j.options.device = first;
         bool known = pipeline_rates(&j.options, RATES_KEPT, rates, NULL, NULL, &ignored) == 0;
         rc = forecast_job(&j, held, known ? rates : NULL, true, f, NULL, e);
     }

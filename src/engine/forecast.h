@@ -61,7 +61,8 @@ struct admission {
  * free; where that alone is in the way, waits until they have it or are done. */
 int job_admit(struct job *, size_t held, const struct admission *by, struct err *);
 
-/* The forecast of what was said over a preset, with every mode and what is known of times. */
+/* The forecast of what was said over a preset, with every mode and what is known of times; of
+ * several devices, on the first. */
 int engine_forecast(const struct settings *said, const char *preset, const char *words, size_t held,
                     struct forecast *, struct err *);
 
