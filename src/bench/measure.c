@@ -204,7 +204,7 @@ static void name_run(struct measuring *b, const struct bench_config *k, int batc
 }
 
 static int measure_batch(struct measuring *b, const struct bench_config *k, int batch, int runs,
-                         bool first, struct err *e)
+                         struct err *e)
 {
     struct bench_case *c = case_of(b, k, batch);
     char said[sizeof c->settings];
@@ -228,8 +228,7 @@ static int measure_batch(struct measuring *b, const struct bench_config *k, int 
         curve->batch = batch;
         b->watch = NULL;
     }
-    if (first)
-        reset_peak();
+    reset_peak();
     for (int i = 0; i < runs && !rc && c->runs < BENCH_MAX_RUNS; i++)
         rc = measure_run(b, c, e);
     return rc;
@@ -288,7 +287,7 @@ static int measure_config(struct measuring *b, int index, int round, int *rounds
     }
     int n = batches_of(b, k, batch), runs = share_of(b->o->repeats, round, *rounds);
     for (int i = 0; i < n && !rc; i++) {
-        rc = measure_batch(b, k, batch[i], runs, round == 0, e);
+        rc = measure_batch(b, k, batch[i], runs, e);
         if (!rc && i == 0)
             case_of(b, k, batch[i])->load_ms = load_ms;
     }

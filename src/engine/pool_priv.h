@@ -1,6 +1,6 @@
 /*
- * What the files of the pool share. pool.c: the pool and its devices. pool_commands.c: what is asked
- * of it. pool_jobs.c: jobs, their parts, their ends. pool_device.c: an engine as a device.
+ * What the files of the pool share. pool.c: the pool and its devices. pool_commands.c: what is
+ * asked of it. pool_jobs.c: jobs, their parts, their ends. pool_device.c: an engine as a device.
  * pool_policy.c: decisions.
  */
 #ifndef SPRITTY_POOL_PRIV_H
