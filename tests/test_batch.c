@@ -231,8 +231,15 @@ static void sets(void **state)
 struct seen {
     atomic_bool stop;
     long stop_after; /* jobs; 0: never */
-    char failures[4000];
+    char failures[4000], notes[1000];
 };
+
+static void on_note(void *user, const char *note)
+{
+    struct seen *s = user;
+    size_t n = strlen(s->notes);
+    snprintf(s->notes + n, sizeof s->notes - n, "%s\n", note);
+}
 
 static void on_failure(void *user, const char *id, long line, const char *why)
 {
@@ -267,6 +274,7 @@ static struct batch_state run(struct seen *s, int at_once)
                               .at_once = at_once,
                               .stop = &s->stop,
                               .user = s,
+                              .tell = on_note,
                               .failed = on_failure,
                               .progress = on_progress};
     struct batch_state b;
@@ -381,6 +389,24 @@ static void devices_share_the_work(void **state)
     free(text);
 }
 
+/* A GPU that is not there costs no job. */
+static void one_device_is_broken(void **state)
+{
+    struct seen s = {.stop_after = 0};
+    int n = many_jobs();
+    (void)state;
+    devices = "cuda:9,cpu";
+    struct batch_state b = run(&s, 2);
+    devices = "cpu";
+    print_message("%s", s.notes);
+    assert_non_null(strstr(s.notes, "cuda:9 is set aside: "));
+    assert_non_null(strstr(s.notes, "its jobs go to the others"));
+    assert_true(b.done == n && b.failed == 0 && !*s.failures);
+    char *text = get(results);
+    assert_int_equal(count(text, "\"status\": \"done\""), n);
+    free(text);
+}
+
 /* Mistakes of every kind among jobs that are right; a picture over the limit, though it is there.
  */
 static void one_job_costs_no_other(void **state)
@@ -435,6 +461,7 @@ int main(void)
         cmocka_unit_test_setup(pictures_do_not_depend_on_their_company, clear),
         cmocka_unit_test_setup(what_was_stopped_goes_on, clear),
         cmocka_unit_test_setup(devices_share_the_work, clear),
+        cmocka_unit_test_setup(one_device_is_broken, clear),
         cmocka_unit_test_setup(one_job_costs_no_other, clear),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
