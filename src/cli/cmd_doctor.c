@@ -156,9 +156,34 @@ static void print_wrapped(const char *text, int indent, int columns)
     putchar('\n');
 }
 
+/* What is missing because another thing is, by its hint; NULL: it stands for itself. */
+static const struct check *follows_from(const struct checks *all, const struct check *c)
+{
+    char hint[60];
+    for (int i = 0; i < all->count && c->status == CHECK_MISSING; i++) {
+        snprintf(hint, sizeof hint, "see '%s'", all->row[i].name);
+        if (all->row[i].status == CHECK_MISSING && !strcmp(c->hint, hint))
+            return &all->row[i];
+    }
+    return NULL;
+}
+
+static void print_followers(const struct checks *all, const struct check *of, int indent)
+{
+    char text[400] = "";
+    size_t n = 0;
+    for (int i = 0; i < all->count && n < sizeof text; i++)
+        if (follows_from(all, &all->row[i]) == of)
+            n += (size_t)snprintf(text + n, sizeof text - n, "%s%s",
+                                  n ? ", " : "so missing: ", all->row[i].name);
+    if (n > 0)
+        print_wrapped(text, indent, 100);
+}
+
+/* A line each, but for what follows from another line. */
 static void print_checks(const struct checks *all)
 {
-    int wide = 0, worst[3] = {0};
+    int wide = 0, worst[3] = {0}, needed = 0;
     for (int i = 0; i < all->count; i++) {
         int n = (int)strlen(all->row[i].name);
         wide = n > wide ? n : wide;
@@ -166,12 +191,19 @@ static void print_checks(const struct checks *all)
     for (int i = 0; i < all->count; i++) {
         const struct check *c = &all->row[i];
         worst[c->status]++;
+        needed += c->status == CHECK_MISSING && c->needed;
+        if (follows_from(all, c))
+            continue;
         printf("%-*s  %-7s  %s\n", wide, c->name, check_status_name(c->status), c->value);
         if (*c->hint)
             print_wrapped(c->hint, wide + 11, 100);
+        print_followers(all, c, wide + 11);
     }
-    printf("\n%d good, %d warnings, %d missing\n", worst[CHECK_GOOD], worst[CHECK_WARNING],
+    printf("\n%d good, %d warnings, %d missing", worst[CHECK_GOOD], worst[CHECK_WARNING],
            worst[CHECK_MISSING]);
+    if (needed > 0)
+        printf(", %d of which jobs need", needed);
+    puts(worst[CHECK_MISSING] > needed && needed == 0 ? ", all of which jobs do without" : "");
 }
 
 static void ask_all(struct checks *all, const struct cli *cli)
