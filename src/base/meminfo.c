@@ -11,34 +11,15 @@
 #include <strings.h>
 #include <unistd.h>
 
-static bool slurp(const char *root, const char *path, char *text, size_t size)
-{
-    char full[4096];
-    if (snprintf(full, sizeof full, "%s%s", root, path) >= (int)sizeof full)
-        return false;
-    FILE *f = fopen(full, "r");
-    size_t n = f ? fread(text, 1, size - 1, f) : 0;
-    text[n] = '\0';
-    if (f)
-        fclose(f);
-    return n > 0;
-}
-
-static size_t kilobytes_of(const char *text, const char *key)
-{
-    const char *at = strstr(text, key);
-    unsigned long long kb = 0;
-    if (!at || sscanf(at + strlen(key), ": %llu", &kb) != 1 || kb > SIZE_MAX >> 10)
-        return 0;
-    return (size_t)kb << 10;
-}
+#include "base/proc.h"
 
 /* 0 for "max", and for what is as good as none. */
 static size_t number_in(const char *root, const char *path)
 {
     char text[64];
     unsigned long long n = 0;
-    if (!slurp(root, path, text, sizeof text) || sscanf(text, "%llu", &n) != 1 || n >= 1ull << 60)
+    if (!proc_text(root, path, text, sizeof text) || sscanf(text, "%llu", &n) != 1 ||
+        n >= 1ull << 60)
         return 0;
     return (size_t)n;
 }
@@ -59,7 +40,8 @@ static size_t used_in(const char *root, const char *dir)
     size_t used = number_in(root, path);
     snprintf(path, sizeof path, "%s/memory.stat", dir);
     unsigned long long file = 0;
-    const char *at = slurp(root, path, text, sizeof text) ? strstr(text, "\ninactive_file ") : NULL;
+    const char *at = proc_text(root, path, text, sizeof text) ? strstr(text, "\ninactive_file ")
+                                                              : NULL;
     if (at && sscanf(at, " inactive_file %llu", &file) == 1 && file < used)
         used -= (size_t)file;
     return used;
@@ -68,8 +50,8 @@ static size_t used_in(const char *root, const char *dir)
 static void read_groups(struct meminfo *m, const char *root)
 {
     char text[4096], dir[1100], path[1200];
-    const char *at = slurp(root, "/proc/self/cgroup", text, sizeof text) ? strstr(text, "0::/")
-                                                                         : NULL;
+    const char *at = proc_text(root, "/proc/self/cgroup", text, sizeof text) ? strstr(text, "0::/")
+                                                                             : NULL;
     int n = at ? (int)strcspn(at + 3, "\n") : -1;
     if (n >= 0 && n < 1000) {
         snprintf(dir, sizeof dir, "/sys/fs/cgroup%.*s", n, at + 3);
@@ -88,10 +70,10 @@ void meminfo_read(struct meminfo *m, const char *root)
     char text[4096];
     unsigned long long pages = 0;
     *m = (struct meminfo){0};
-    slurp(root, "/proc/meminfo", text, sizeof text);
-    m->total = kilobytes_of(text, "MemTotal");
-    m->available = kilobytes_of(text, "MemAvailable");
-    slurp(root, "/proc/self/statm", text, sizeof text);
+    proc_text(root, "/proc/meminfo", text, sizeof text);
+    m->total = proc_kilobytes(text, "MemTotal");
+    m->available = proc_kilobytes(text, "MemAvailable");
+    proc_text(root, "/proc/self/statm", text, sizeof text);
     if (sscanf(text, "%*u %llu", &pages) == 1 && pages < SIZE_MAX >> 20)
         m->own = (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
     read_groups(m, root);

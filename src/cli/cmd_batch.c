@@ -255,11 +255,8 @@ static int print_json(const struct run *r, bool complete)
     }
     jsonw_close(&w, ']');
     jsonw_close(&w, '}');
-    char *text = jsonw_take(&w);
-    if (text)
-        puts(text);
-    free(text);
-    return text ? 0 : -1;
+    struct err e;
+    return cli_put_json(&w, &e);
 }
 
 static void print_end(const struct run *r)

@@ -236,12 +236,7 @@ static int report(struct work *k, struct err *e)
         }
         return 0;
     }
-    char *text = jsonw_take(&k->json);
-    if (!text)
-        return err_set(e, "out of memory");
-    puts(text);
-    free(text);
-    return 0;
+    return cli_put_json(&k->json, e);
 }
 
 static int finish_all(struct work *k, struct err *e)

@@ -110,12 +110,7 @@ static int report_json(struct gen *g, struct err *e)
     else
         meta_json_on(&w, &g->job, g->job.settings.device, g->precision, &g->result, &g->times);
     jsonw_close(&w, '}');
-    char *text = jsonw_take(&w);
-    if (!text)
-        return err_set(e, "out of memory");
-    puts(text);
-    free(text);
-    return 0;
+    return cli_put_json(&w, e);
 }
 
 static int report(struct gen *g, struct err *e)

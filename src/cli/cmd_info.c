@@ -30,16 +30,6 @@ static void print_foreign(const char *text, const char *indent)
     }
 }
 
-static int print_json(struct jsonw *w, struct err *e)
-{
-    char *text = jsonw_take(w);
-    if (!text)
-        return err_set(e, "out of memory");
-    puts(text);
-    free(text);
-    return 0;
-}
-
 /* ---- PNG ---- */
 
 /* ComfyUI's texts are long JSON, of which the settings are what one wants to see. */
@@ -117,7 +107,7 @@ static int info_png(const char *path, bool json, struct err *e)
         jsonw_u64(&w, "height", (uint64_t)f.height);
         texts_json(&w, &f, path);
         jsonw_close(&w, '}');
-        rc = print_json(&w, e);
+        rc = cli_put_json(&w, e);
     } else {
         printf("PNG, %dx%d\n", f.width, f.height);
         print_texts(&f, path);
@@ -226,7 +216,7 @@ static int model_json(const struct checkpoint *c, struct err *e)
     jsonw_u64(&w, "default_size", (uint64_t)m->default_size);
     jsonw_u64(&w, "unused", (uint64_t)checkpoint_unused(c, NULL, 0));
     jsonw_close(&w, '}');
-    return print_json(&w, e);
+    return cli_put_json(&w, e);
 }
 
 /* ---- any other safetensors ---- */
@@ -289,7 +279,7 @@ static int info_weights(struct safetensors *s, bool json, struct err *e)
         return 0;
     }
     weights_json(&w, s, &m);
-    return print_json(&w, e);
+    return cli_put_json(&w, e);
 }
 
 /* A LoRA that can be read as one says more than its tensors' names. */

@@ -59,12 +59,7 @@ static int plan_json(const struct forecast *f, const struct plan_result *r, stru
     put_ms(&w, r->ms, r->ms > 0);
     put_modes(&w, f);
     jsonw_close(&w, '}');
-    char *text = jsonw_take(&w);
-    if (!text)
-        return err_set(e, "out of memory");
-    puts(text);
-    free(text);
-    return 0;
+    return cli_put_json(&w, e);
 }
 
 static double mb(size_t bytes)

@@ -174,12 +174,7 @@ static int report_json(struct profiling *p, struct err *e)
         json_difference(&w, &p->before, &p->memory);
     jsonw_close(&w, '}');
     jsonw_close(&w, '}');
-    char *text = jsonw_take(&w);
-    if (!text)
-        return err_set(e, "out of memory");
-    puts(text);
-    free(text);
-    return 0;
+    return cli_put_json(&w, e);
 }
 
 static void report(struct profiling *p)

@@ -106,12 +106,7 @@ static int list_json(struct err *e)
     }
     jsonw_close(&w, ']');
     jsonw_close(&w, '}');
-    char *text = jsonw_take(&w);
-    if (!text)
-        return err_set(e, "out of memory");
-    puts(text);
-    free(text);
-    return 0;
+    return cli_put_json(&w, e);
 }
 
 static void list(void)
@@ -145,12 +140,7 @@ static int report(const struct cli *cli, const struct pull_result *r, struct err
     jsonw_u64(&w, "fetched", (uint64_t)r->fetched);
     jsonw_bool(&w, "verified", !r->unverified);
     jsonw_close(&w, '}');
-    char *text = jsonw_take(&w);
-    if (!text)
-        return err_set(e, "out of memory");
-    puts(text);
-    free(text);
-    return 0;
+    return cli_put_json(&w, e);
 }
 
 int cmd_pull(struct cli *cli)

@@ -125,11 +125,8 @@ static int report(const struct cli *cli, struct worker_count *c, double seconds)
     jsonw_u64(&w, "lost", (uint64_t)c->lost);
     jsonw_real(&w, "seconds", seconds, 3);
     jsonw_close(&w, '}');
-    char *text = jsonw_take(&w);
-    if (text)
-        puts(text);
-    free(text);
-    return text ? 0 : -1;
+    struct err e;
+    return cli_put_json(&w, &e);
 }
 
 int cmd_worker(struct cli *cli)

@@ -10,29 +10,18 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/proc.h"
 #include "cli/doctor.h"
 #include "engine/machine.h"
 
 /* ---- facts ---- */
-
-static bool slurp(const char *root, const char *path, char *out, size_t size)
-{
-    char full[PATH_MAX];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    FILE *f = fopen(full, "re");
-    size_t n = f ? fread(out, 1, size - 1, f) : 0;
-    if (f)
-        fclose(f);
-    out[n] = '\0';
-    return n > 0;
-}
 
 /* " fpu vme ... " from the first "flags" (x86) or "Features" (ARM) line. */
 static void read_flags(struct cpu_facts *f, const char *root)
 {
     char text[16000];
     f->flags[0] = '\0';
-    if (!slurp(root, "/proc/cpuinfo", text, sizeof text))
+    if (!proc_text(root, "/proc/cpuinfo", text, sizeof text))
         return;
     char *at = strstr(text, "\nflags");
     at = at ? at : strstr(text, "\nFeatures");
@@ -49,7 +38,7 @@ static double group_limit(const char *root, const char *file, bool cpu)
 {
     char group[2048], path[PATH_MAX], text[128];
     double least = 0;
-    if (!slurp(root, "/proc/self/cgroup", group, sizeof group))
+    if (!proc_text(root, "/proc/self/cgroup", group, sizeof group))
         return 0;
     char *at = strstr(group, "0::/"); /* version 2 */
     if (!at)
@@ -59,7 +48,7 @@ static double group_limit(const char *root, const char *file, bool cpu)
     for (;;) {
         snprintf(path, sizeof path, "/sys/fs/cgroup%s/%s", at, file);
         double quota = 0, period = 1;
-        if (slurp(root, path, text, sizeof text) &&
+        if (proc_text(root, path, text, sizeof text) &&
             sscanf(text, cpu ? "%lf %lf" : "%lf", &quota, &period) >= 1 && quota > 0 &&
             period > 0 && (least == 0 || quota / period < least))
             least = quota / period;
@@ -68,15 +57,6 @@ static double group_limit(const char *root, const char *file, bool cpu)
             return least;
         *slash = '\0';
     }
-}
-
-static size_t kilobytes_of(const char *text, const char *key)
-{
-    const char *at = strstr(text, key);
-    unsigned long long kb = 0;
-    if (!at || sscanf(at + strlen(key), ": %llu", &kb) != 1 || kb > SIZE_MAX >> 10)
-        return 0;
-    return (size_t)kb << 10;
 }
 
 static int allowed_cores(void)
@@ -103,15 +83,15 @@ void facts_cpu(struct cpu_facts *f, const char *root)
     read_flags(f, root);
     f->memory = m.memory_total;
     f->available = m.memory_free;
-    slurp(root, "/proc/meminfo", text, sizeof text);
-    f->swap = kilobytes_of(text, "SwapTotal");
+    proc_text(root, "/proc/meminfo", text, sizeof text);
+    f->swap = proc_kilobytes(text, "SwapTotal");
     f->quota = group_limit(root, "cpu.max", true);
     f->memory_limit = (size_t)group_limit(root, "memory.max", false);
-    slurp(root, "/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
+    proc_text(root, "/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text);
     sscanf(text, "%*[^[][%15[a-z]", f->huge_pages);
     if (!*f->huge_pages)
         sscanf(text, "[%15[a-z]", f->huge_pages);
-    slurp(root, "/proc/loadavg", text, sizeof text);
+    proc_text(root, "/proc/loadavg", text, sizeof text);
     if (sscanf(text, "%lf", &f->load) != 1)
         f->load = -1;
 }

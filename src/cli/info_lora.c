@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/jsonw.h"
+#include "cli/options.h"
 #include "engine/loras.h"
 #include "sdxl/pipeline.h"
 
@@ -304,11 +305,7 @@ static int tell(const struct lora_file *f, const char *model, const struct match
         if (model)
             json_match(&w, &m->report, m->refused, &m->why);
         jsonw_close(&w, '}');
-        char *text = jsonw_take(&w);
-        rc = text ? 0 : err_set(e, "out of memory");
-        if (text)
-            puts(text);
-        free(text);
+        rc = cli_put_json(&w, e);
     } else {
         table(f, &tags);
         if (model)

@@ -1,9 +1,11 @@
 /* Parse, dispatch, exit status. */
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/jsonw.h"
 #include "base/secret.h"
 #include "cli/options.h"
 #include "queue/device.h"
@@ -16,6 +18,16 @@ int cli_fail(int status, const struct err *e)
     if (status == EXIT_USAGE)
         fputs("Try 'spritty --help'.\n", stderr);
     return status;
+}
+
+int cli_put_json(struct jsonw *w, struct err *e)
+{
+    char *text = jsonw_take(w);
+    if (!text)
+        return err_set(e, "out of memory");
+    puts(text);
+    free(text);
+    return 0;
 }
 
 /* What was printed has to arrive: a full disk behind stdout is a failure too. */

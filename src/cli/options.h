@@ -14,6 +14,8 @@
 #include "base/err.h"
 #include "config.h"
 
+struct jsonw;
+
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* Options of `spritty sheet` as they were said; NULL: not. cmd_sheet.c reads them. */
@@ -96,5 +98,7 @@ int cmd_worker(struct cli *);
 
 /* Prints "spritty: ..." (and where help is, for EXIT_USAGE) on stderr; returns the status. */
 int cli_fail(int status, const struct err *);
+/* Writes what was built to stdout, and frees it. -1 and err without memory. */
+int cli_put_json(struct jsonw *, struct err *);
 
 #endif

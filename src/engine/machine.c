@@ -18,31 +18,17 @@
 
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/proc.h"
 
 #define HWMON "/sys/class/hwmon"
 
 enum { MAX_SAMPLED_CORES = 8 };
 
-/* The beginning of a file as a string; "" when it cannot be read. Returns whether it could. */
-static bool slurp(const char *root, const char *path, char *out, size_t size)
-{
-    char full[PATH_MAX];
-    size_t n = 0;
-    snprintf(full, sizeof full, "%s%s", root, path);
-    int fd = open(full, O_RDONLY | O_CLOEXEC);
-    for (ssize_t got; fd >= 0 && n + 1 < size && (got = read(fd, out + n, size - 1 - n)) > 0;)
-        n += (size_t)got;
-    if (fd >= 0)
-        close(fd);
-    out[n] = '\0';
-    return n > 0;
-}
-
 /* The number that the file holds, or NAN. */
 static double number_in(const char *root, const char *path)
 {
     char text[64], *end;
-    if (!slurp(root, path, text, sizeof text))
+    if (!proc_text(root, path, text, sizeof text))
         return NAN;
     double x = strtod(text, &end);
     return end > text && isfinite(x) ? x : NAN;
@@ -55,7 +41,7 @@ static bool read_ticks(const char *root, uint64_t *busy, uint64_t *all)
 {
     char text[512];
     unsigned long long t[8] = {0};
-    if (!slurp(root, "/proc/stat", text, sizeof text) ||
+    if (!proc_text(root, "/proc/stat", text, sizeof text) ||
         sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &t[0], &t[1], &t[2], &t[3],
                &t[4], &t[5], &t[6], &t[7]) < 4)
         return false;
@@ -72,7 +58,7 @@ static bool read_own_ticks(const char *root, uint64_t *own)
 {
     char text[1024];
     unsigned long long user, system;
-    char *at = slurp(root, "/proc/self/stat", text, sizeof text) ? strrchr(text, ')') : NULL;
+    char *at = proc_text(root, "/proc/self/stat", text, sizeof text) ? strrchr(text, ')') : NULL;
     if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user,
                       &system) != 2)
         return false;
@@ -105,31 +91,21 @@ static void read_load(struct machine *m, const char *root)
 
 /* ---- memory ---- */
 
-/* "MemTotal:       16316412 kB", or 0. */
-static size_t kilobytes_of(const char *text, const char *key)
-{
-    const char *at = strstr(text, key);
-    unsigned long long kb = 0;
-    if (!at || sscanf(at + strlen(key), ": %llu", &kb) != 1 || kb > SIZE_MAX >> 10)
-        return 0;
-    return (size_t)kb << 10;
-}
-
 static void read_memory(struct machine *m, const char *root)
 {
     char text[2048];
     unsigned long long pages = 0;
-    slurp(root, "/proc/meminfo", text, sizeof text);
-    m->memory_total = kilobytes_of(text, "MemTotal");
-    m->memory_free = kilobytes_of(text, "MemAvailable");
-    m->swap_total = kilobytes_of(text, "SwapTotal");
-    m->swap_free = kilobytes_of(text, "SwapFree");
-    slurp(root, "/proc/self/status", text, sizeof text);
-    m->own_peak = kilobytes_of(text, "VmHWM");
-    m->own_anonymous = kilobytes_of(text, "RssAnon");
-    m->own_mapped = kilobytes_of(text, "RssFile") + kilobytes_of(text, "RssShmem");
-    m->own_swapped = kilobytes_of(text, "VmSwap");
-    slurp(root, "/proc/self/statm", text, sizeof text);
+    proc_text(root, "/proc/meminfo", text, sizeof text);
+    m->memory_total = proc_kilobytes(text, "MemTotal");
+    m->memory_free = proc_kilobytes(text, "MemAvailable");
+    m->swap_total = proc_kilobytes(text, "SwapTotal");
+    m->swap_free = proc_kilobytes(text, "SwapFree");
+    proc_text(root, "/proc/self/status", text, sizeof text);
+    m->own_peak = proc_kilobytes(text, "VmHWM");
+    m->own_anonymous = proc_kilobytes(text, "RssAnon");
+    m->own_mapped = proc_kilobytes(text, "RssFile") + proc_kilobytes(text, "RssShmem");
+    m->own_swapped = proc_kilobytes(text, "VmSwap");
+    proc_text(root, "/proc/self/statm", text, sizeof text);
     if (sscanf(text, "%*u %llu", &pages) != 1 || pages > SIZE_MAX >> 20)
         pages = 0;
     m->own_bytes = (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
@@ -153,7 +129,7 @@ static double celsius_of(const char *root, const char *folder)
 {
     char path[400], name[64];
     snprintf(path, sizeof path, HWMON "/%s/name", folder);
-    slurp(root, path, name, sizeof name);
+    proc_text(root, path, name, sizeof name);
     name[strcspn(name, "\n")] = '\0';
     if (!measures_cpu(name))
         return NAN;
@@ -208,18 +184,6 @@ static double mean_mhz(const char *root, int cores)
 
 /* ---- what does not change ---- */
 
-/* The value of "key : value" in /proc/cpuinfo, or NULL. Cuts the text. */
-static const char *value_of(char *text, const char *key)
-{
-    char *at = strstr(text, key);
-    at = at ? strchr(at, ':') : NULL;
-    if (!at)
-        return NULL;
-    at += 1 + strspn(at + 1, " \t");
-    at[strcspn(at, "\n")] = '\0';
-    return *at ? at : NULL;
-}
-
 /* Once: the name, the cores, and the clock where no driver will tell it again. */
 static void read_identity(struct machine *m, const char *root)
 {
@@ -229,12 +193,12 @@ static void read_identity(struct machine *m, const char *root)
     m->cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
     m->mhz = NAN;
     for (int i = 0; i < 3 && !name; i++)
-        if (slurp(root, "/proc/cpuinfo", text, sizeof text))
-            name = value_of(text, keys[i]);
+        if (proc_text(root, "/proc/cpuinfo", text, sizeof text))
+            name = proc_value(text, keys[i]);
     snprintf(m->name, sizeof m->name, "%.63s", name ? name : "CPU");
     text_sanitize(m->name);
-    slurp(root, "/proc/cpuinfo", text, sizeof text);
-    const char *mhz = value_of(text, "cpu MHz");
+    proc_text(root, "/proc/cpuinfo", text, sizeof text);
+    const char *mhz = proc_value(text, "cpu MHz");
     if (mhz && strtod(mhz, NULL) > 0)
         m->mhz = strtod(mhz, NULL);
 }

@@ -1,34 +1,17 @@
 /* The processor by name, and with what is computed on it. */
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/parallel.h"
+#include "base/proc.h"
 #include "ops/cpu_features.h"
 #include "ops/ops.h"
-
-/* The value of the first line `key : value`, cut out of the text; NULL: there is none. */
-static const char *value_of(char *text, const char *key)
-{
-    char *at = strstr(text, key);
-    at = at ? strchr(at, ':') : NULL;
-    if (!at)
-        return NULL;
-    at += 1 + strspn(at + 1, " \t");
-    at[strcspn(at, "\n")] = '\0';
-    return *at ? at : NULL;
-}
 
 void cpu_name(char *out, size_t size)
 {
     char text[4096];
-    int fd = open("/proc/cpuinfo", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    text[n > 0 ? n : 0] = '\0';
-    const char *name = value_of(text, "model name");
+    proc_text("", "/proc/cpuinfo", text, sizeof text);
+    const char *name = proc_value(text, "model name");
     snprintf(out, size, "%.80s", name ? name : "CPU");
     text_sanitize(out);
 }
