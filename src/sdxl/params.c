@@ -93,13 +93,10 @@ static int check_guidance(const struct gen_params *g, struct err *e)
                : 0;
 }
 
-static int check_image(const struct model_config *m, const struct gen_params *g, struct err *e)
+static int check_image(const struct gen_params *g, struct err *e)
 {
-    bool inpaints = m->unet.in_channels != m->vae.latent_channels;
     if (g->mask && !g->image)
         return err_set(e, "a mask needs an image: name it with --image");
-    if (inpaints && !g->mask)
-        return err_set(e, "this is an inpainting model: it needs --image and --mask");
     if (!is_share(g->denoise))
         return err_set(e, "denoise %g: must be between 0 and 1", g->denoise);
     if (!content_name(g->mask_content))
@@ -159,7 +156,7 @@ int gen_params_check(const struct model_config *m, const struct gen_params *g, s
         return err_set(e, "no such empty_negative");
     if (g->clip_skip < -MAX_LAYERS || g->clip_skip > MAX_LAYERS)
         return err_set(e, "clip_skip %d: must be between 0 and %d", g->clip_skip, MAX_LAYERS);
-    if (check_guidance(g, e) < 0 || check_image(m, g, e) < 0 || check_hires(m, g, e) < 0)
+    if (check_guidance(g, e) < 0 || check_image(g, e) < 0 || check_hires(m, g, e) < 0)
         return -1;
     float sigma[MAX_STEPS + 1];
     return g->sigmas && *g->sigmas && sigmas_parse(g->sigmas, sigma, e) < 0 ? -1 : 0;

@@ -43,7 +43,8 @@ static bool enter(struct run *r, const char *stage, int steps)
 
 static int encode_image(struct run *r, const struct tensor *x)
 {
-    return start_encode(&r->pass[PASS_BASE], x);
+    struct pass *p = &r->pass[PASS_BASE];
+    return r->params->image ? start_encode(p, x) : start_tell(p, x);
 }
 
 static int sample(struct run *r, struct tensor *x)
@@ -85,7 +86,8 @@ static int sample_again(struct run *r, struct tensor *x)
     o->upload(o, &p->masked.noise, r->host);
     start_noise(p, x);
     masked_free(o, &p->masked);
-    return pass_run(p, x);
+    p->masked = (struct masked){0};
+    return start_tell(p, x) < 0 ? -1 : pass_run(p, x);
 }
 
 static int show_latents(struct run *r, const struct tensor *x)
@@ -118,8 +120,8 @@ static int run_stages(struct run *r, struct tensor *x)
         return -1;
     ms->text = lap(&t);
 
-    /* 2. an image -> what sampling begins with and a mask keeps */
-    if (r->params->image) {
+    /* 2. an image -> what sampling begins with, a mask keeps and an inpainting model reads */
+    if (r->params->image || start_reads_more(p)) {
         if (!enter(r, "encode", 0) || encode_image(r, x) < 0)
             return -1;
         ms->encode = lap(&t);

@@ -162,6 +162,11 @@ int run_take(struct run *, const struct pass *, const struct tensor *x);
 void run_give_back(struct run *);
 /* The run's image and mask into the pass's `masked`, from the arena. */
 int start_encode(struct pass *, const struct tensor *x);
+/* For models that read mask and picture beside the latent: whether the pass's is one, and both of
+ * them for x's size into `masked`. Without a mask all of it is to be made, and the picture is grey.
+ */
+bool start_reads_more(const struct pass *);
+int start_tell(struct pass *, const struct tensor *x);
 /* One picture [1, h, w, 3] in -1..1 on the host -> its latent in the sampler's scale, on the host.
  * sampled: drawn from the VAE's distribution, as diffusers does; else its mean. */
 int start_latent(struct run *, const float *pixels, int width, int height, bool sampled,

@@ -195,7 +195,7 @@ static void keep_at(struct pass *p, double sigma, struct tensor *y)
 /* An inpainting model sees the mask itself, and diffusers then keeps nothing by hand. */
 static bool keeps(const struct pass *p)
 {
-    return p->masked.mask.data && !(is_diffusers(p) && p->masked.extra.data);
+    return p->masked.mask.data && !(is_diffusers(p) && start_reads_more(p));
 }
 
 static int denoise(void *user, int call, double sigma, const struct tensor *x,

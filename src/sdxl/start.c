@@ -103,24 +103,37 @@ int start_latent(struct run *r, const float *pixels, int width, int height, bool
 
 /* ---- masks ---- */
 
-/* The mask at the latents' size, as each tool shrinks it: 0 to 1, or one of both. */
-static int shrink_mask(const struct run *r, float *out, int w, int h)
+/* How a mask comes to the latents' size. */
+struct shrinking {
+    enum resample filter;
+    bool before, after; /* rounded to 0 or 1 before it, or after */
+};
+
+/* For the loop, which keeps by it: 0 to 1, or one of both. */
+static const struct shrinking KEEPING[] = {[COMPAT_COMFYUI] = {RESAMPLE_BILINEAR, false, false},
+                                           [COMPAT_A1111] = {RESAMPLE_CUBIC, false, true},
+                                           [COMPAT_DIFFUSERS] = {RESAMPLE_NEAREST, true, false}};
+
+/* For a model that reads it: one of both (ComfyUI: comfy/model_base.py concat_cond; A1111:
+ * modules/processing.py inpainting_image_conditioning; diffusers: prepare_mask_latents). */
+static const struct shrinking READING[] = {[COMPAT_COMFYUI] = {RESAMPLE_BILINEAR, false, true},
+                                           [COMPAT_A1111] = {RESAMPLE_NEAREST, true, false},
+                                           [COMPAT_DIFFUSERS] = {RESAMPLE_NEAREST, true, false}};
+
+static int shrink_mask(const struct run *r, const struct shrinking *s, float *out, int w, int h)
 {
     const struct gen_params *g = r->params;
-    static const enum resample how[] = {[COMPAT_COMFYUI] = RESAMPLE_BILINEAR,
-                                        [COMPAT_A1111] = RESAMPLE_CUBIC,
-                                        [COMPAT_DIFFUSERS] = RESAMPLE_NEAREST};
     size_t count = (size_t)g->width * (size_t)g->height;
     float *full = malloc(count * sizeof *full);
     if (!full)
         return err_set(r->err, "out of memory for a mask of %dx%d", g->width, g->height);
     for (size_t i = 0; i < count; i++) {
         full[i] = (float)g->mask[i] / 255;
-        if (g->compat == COMPAT_DIFFUSERS)
+        if (s->before)
             full[i] = full[i] >= 0.5f;
     }
-    int rc = resample(full, g->width, g->height, 1, out, w, h, how[g->compat], r->err);
-    for (int i = 0; i < w * h && rc == 0 && g->compat == COMPAT_A1111; i++)
+    int rc = resample(full, g->width, g->height, 1, out, w, h, s->filter, r->err);
+    for (int i = 0; i < w * h && rc == 0 && s->after; i++)
         out[i] = nearbyintf(out[i]);
     free(full);
     return rc;
@@ -157,52 +170,103 @@ static void refill(struct run *r, struct masked *m)
     o->release(o, &other);
 }
 
-/* Mask and the picture without what is masked, for a model that reads both. */
-static int fill_extra(struct pass *p, const float *mask, float *pixels, float *latent)
+/* ---- models that read mask and picture ---- */
+
+/* How many channels such a model reads beside the latent's; 0: it is none. */
+static int reads_more(const struct pass *p)
+{
+    return p->model->config->unet.in_channels - p->r->p->config->vae.latent_channels;
+}
+
+/* The latent of the picture without what is masked; of a grey one where there is no mask, and all
+ * is made anew. For that ComfyUI has four numbers instead (blank_inpaint_image_like). */
+static int told_picture(struct pass *p, float *latent, size_t count)
+{
+    struct run *r = p->r;
+    const struct gen_params *g = r->params;
+    static const float blank[4] = {0.8223f, -0.6876f, 0.6364f, 0.1380f};
+    int z = reads_more(p) - 1;
+    float *pixels = calloc((size_t)p->width * (size_t)p->height * 3, sizeof *pixels);
+    if (!pixels)
+        return err_set(r->err, "out of memory for an image of %dx%d", p->width, p->height);
+    if (g->mask)
+        to_pixels(g, true, pixels);
+    bool sampled = g->mask && g->compat == COMPAT_DIFFUSERS;
+    int rc = start_latent(r, pixels, p->width, p->height, sampled, latent);
+    if (!g->mask && g->compat == COMPAT_COMFYUI && z == 4)
+        for (size_t i = 0; i < count * 4; i++)
+            latent[i] = blank[i % 4];
+    free(pixels);
+    return rc;
+}
+
+/* Mask and picture for a pass whose model reads both: of `images` pictures, w x h latents. */
+static int tell(struct pass *p, int images, int w, int h)
 {
     struct run *r = p->r;
     struct ops *o = r->p->ops;
+    const struct gen_params *g = r->params;
     struct tensor *t = &p->masked.extra;
-    int z = t->c - 1;
-    size_t count = (size_t)tensor_tokens(t);
-    float *rows = malloc(count * (size_t)t->c * sizeof *rows);
-    if (!rows)
-        return err_set(r->err, "out of memory for a mask");
-    to_pixels(r->params, true, pixels);
-    int rc = start_latent(r, pixels, p->width, p->height, r->params->compat == COMPAT_DIFFUSERS,
-                          latent);
+    size_t count = (size_t)w * (size_t)h, c = (size_t)reads_more(p), z = c - 1;
+    *t = o->alloc_as(o, o->act, images, h, w, (int)c);
+    float *mask = malloc(count * sizeof *mask), *latent = calloc(count * z, sizeof *latent);
+    float *rows = malloc(count * c * sizeof *rows);
+    int rc = mask && latent && rows ? 0 : err_set(r->err, "out of memory for a mask");
+    for (size_t i = 0; i < count && rc == 0; i++)
+        mask[i] = 1;
+    if (rc == 0 && g->mask)
+        rc = shrink_mask(r, &READING[g->compat], mask, w, h);
+    if (rc == 0)
+        rc = told_picture(p, latent, count);
     for (size_t i = 0; i < count && rc == 0; i++) {
-        rows[i * (size_t)t->c] = mask[i];
-        memcpy(rows + i * (size_t)t->c + 1, latent + i * (size_t)z, (size_t)z * sizeof *rows);
+        rows[i * c] = mask[i];
+        memcpy(rows + i * c + 1, latent + i * z, z * sizeof *rows);
     }
     if (rc == 0)
         spread(o, t, rows);
     free(rows);
+    free(latent);
+    free(mask);
     return rc;
 }
 
+bool start_reads_more(const struct pass *p)
+{
+    return reads_more(p) > 0;
+}
+
+int start_tell(struct pass *p, const struct tensor *x)
+{
+    return reads_more(p) > 0 ? tell(p, x->n, x->h, x->w) : 0;
+}
+
+/* ---- the picture and its mask ---- */
+
 /* diffusers draws for the masked picture's latent whether it needs that or not. */
-static int encode_mask(struct pass *p, float *pixels, float *latent)
+static int encode_mask(struct pass *p, float *latent)
 {
     struct run *r = p->r;
     struct ops *o = r->p->ops;
     struct masked *m = &p->masked;
-    int z = m->keep.c, reads = p->model->config->unet.in_channels;
     float *mask = malloc((size_t)tensor_tokens(&m->mask) * sizeof *mask);
-    int rc = mask ? shrink_mask(r, mask, m->mask.w, m->mask.h)
+    int rc = mask ? shrink_mask(r, &KEEPING[r->params->compat], mask, m->mask.w, m->mask.h)
                   : err_set(r->err, "out of memory for a mask");
     if (rc == 0)
         o->upload(o, &m->mask, mask);
     if (rc == 0 && r->params->mask_content >= CONTENT_NOISE)
         refill(r, m);
-    if (rc == 0 && reads > z) {
-        m->extra = o->alloc_as(o, o->act, m->keep.n, m->keep.h, m->keep.w, reads - z);
-        rc = fill_extra(p, mask, pixels, latent);
-    } else if (rc == 0 && r->params->compat == COMPAT_DIFFUSERS && !r->p->stage) {
+    if (rc == 0 && !start_reads_more(p) && r->params->compat == COMPAT_DIFFUSERS && !r->p->stage)
         noise_extra(r->noise, latent);
-    }
     free(mask);
     return rc;
+}
+
+/* Whether the picture's latent is drawn: diffusers does not when a model that reads the picture
+ * begins with noise alone, and it would be of no use. */
+static bool is_drawn(const struct pass *p)
+{
+    const struct gen_params *g = p->r->params;
+    return g->compat == COMPAT_DIFFUSERS && !(start_reads_more(p) && g->mask && g->denoise >= 1);
 }
 
 int start_encode(struct pass *p, const struct tensor *x)
@@ -223,7 +287,7 @@ int start_encode(struct pass *p, const struct tensor *x)
                  : err_set(r->err, "out of memory for an image of %dx%d", p->width, p->height);
     if (rc == 0) {
         to_pixels(g, grey, pixels);
-        rc = start_latent(r, pixels, p->width, p->height, g->compat == COMPAT_DIFFUSERS, latent);
+        rc = start_latent(r, pixels, p->width, p->height, is_drawn(p), latent);
     }
     if (rc == 0) {
         spread(o, &m->keep, latent);
@@ -232,7 +296,9 @@ int start_encode(struct pass *p, const struct tensor *x)
         o->upload(o, &m->noise, r->host);
     }
     if (rc == 0 && g->mask)
-        rc = encode_mask(p, pixels, latent);
+        rc = encode_mask(p, latent);
+    if (rc == 0)
+        rc = start_tell(p, x);
     free(pixels);
     free(latent);
     return rc;

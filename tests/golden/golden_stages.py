@@ -3,7 +3,8 @@
 Final latents of diffusers' pipelines over small_a (EulerDiscreteScheduler on the ten integer
 timesteps 999, 888, ... 0, so that both sides see the same sigmas), and of ComfyUI's and A1111's
 masks and ComfyUI's RescaleCFG, which are restated here over Euler's rule. small_refiner is made
-here too: a folder as the SDXL refiner's, with the second text encoder alone.
+here too: a folder as the SDXL refiner's, with the second text encoder alone. An inpainting model
+(nine channels) is small_a with another first convolution, which is in the dump.
 """
 import json
 import os
@@ -61,6 +62,14 @@ def scheduler():
     return diffusers.EulerDiscreteScheduler(timestep_spacing="linspace", **BETAS)
 
 
+class Leading(diffusers.EulerDiscreteScheduler):
+    """Begins as a scheduler whose timesteps lead does: SDXL's own."""
+
+    @property
+    def init_noise_sigma(self):
+        return (self.sigmas.max() ** 2 + 1) ** 0.5
+
+
 def common(**more):
     return dict(prompt=PROMPT, negative_prompt=NEGATIVE, num_inference_steps=STEPS,
                 guidance_scale=CFG, output_type="latent",
@@ -79,6 +88,16 @@ def first_latent(side=SIZE // 8):
     noise = torch.randn(1, 4, side, side, generator=torch.Generator().manual_seed(SEED))
     top = schedule("normal", STEPS)[0]
     return noise * (top * top + 1) ** 0.5 / scheduler().init_noise_sigma
+
+
+def inpainting(parts):
+    """small_a whose UNet reads latent, mask and masked picture."""
+    config = {k: x for k, x in parts["unet"].config.items() if not k.startswith("_")}
+    unet9 = diffusers.UNet2DConditionModel(**(config | {"in_channels": 9}))
+    conv_in = torch.randn(32, 9, 3, 3, generator=torch.Generator().manual_seed(17)) / 9
+    weights = parts["unet"].state_dict() | {"conv_in.weight": conv_in.bfloat16().half().float()}
+    unet9.load_state_dict(weights)
+    return parts | {"unet": unet9.eval().requires_grad_(False)}, weights["conv_in.weight"]
 
 
 def pictures():
@@ -101,11 +120,13 @@ class Euler:
         self.states = torch.cat([un_states, states])
         ids = torch.tensor([[SIZE, SIZE, 0, 0, SIZE, SIZE]] * 2).float()
         self.added = {"text_embeds": torch.cat([un_pooled, pooled]), "time_ids": ids}
+        self.told = torch.zeros(1, 0, SIZE // 8, SIZE // 8)  # mask and picture, if it reads them
 
     def denoised(self, x, sigma):
         """Without and with the prompt."""
         t = torch.tensor(interpolated_timestep(sigma))
-        y = self.unet(torch.cat([x, x]) / (sigma * sigma + 1) ** 0.5, t, self.states,
+        shown = torch.cat([x / (sigma * sigma + 1) ** 0.5, self.told], 1)
+        y = self.unet(torch.cat([shown, shown]), t, self.states,
                       added_cond_kwargs=self.added).sample
         return (x - sigma * y).chunk(2)
 
@@ -172,5 +193,32 @@ def make_stages(out):
         # 0.6 of 10 steps: t_enc 6, so the last 7
         x = e.run(keep + noise * s[3], 3, a1111)
         tensors["mask.a1111"] = x * r + keep * (1 - r)
+
+        # an inpainting model: what diffusers makes of it, and the two loops above with what
+        # ComfyUI (InpaintModelConditioning, concat_cond) and A1111 (inpainting_image_conditioning)
+        # show it: the mask rounded after or before it is shrunk, the picture grey under it
+        nine, tensors["inpaint9.conv_in"] = inpainting(parts)
+        p = pipeline("Inpaint", nine)
+        p.scheduler = Leading.from_config(p.scheduler.config)
+        for name, strength in (("inpaint9", 0.7), ("inpaint9.full", 1.0)):
+            tensors[name] = p(**common(image=image, mask_image=mask, strength=strength,
+                                       height=SIZE, width=SIZE)).images
+        grey = pixels * (torch.from_numpy(np.array(mask)) < 128)
+        vae, factor = nine["vae"], nine["vae"].config.scaling_factor
+        grey, blank = (vae.encode(x).latent_dist.mode() * factor for x in (grey, 0 * pixels))
+        e = Euler(nine, False)
+        e.told = torch.cat([m.round(), grey], 1)
+        tensors["mask9.comfyui"] = e.run(keep + noise * s[3], 3, comfyui)
+        picked = F.interpolate(torch.from_numpy(np.array(mask)).float()[None, None] / 255,
+                               size=(8, 8))
+        e.told = torch.cat([picked, grey], 1)
+        x = e.run(keep + noise * s[3], 3, a1111)
+        tensors["mask9.a1111"] = x * r + keep * (1 - r)
+        # without a mask: all of it, over a grey picture, which ComfyUI has as four numbers
+        e.told = torch.cat([torch.ones(1, 1, 8, 8), blank], 1)
+        tensors["text9.a1111"] = e.run(noise * s[0], 0, e.guided)
+        e.told[:, 1:] = torch.tensor([0.8223, -0.6876, 0.6364, 0.1380])[None, :, None, None]
+        tensors["text9.comfyui"] = e.run(noise * (s[0] ** 2 + 1) ** 0.5, 0, e.guided)
+        e = Euler(parts, False)
         tensors["rescale.comfyui"] = e.run(noise * (s[0] ** 2 + 1) ** 0.5, 0, e.rescaled(0.7))
     save(f"{out}/stages.safetensors", tensors, seed=SEED, steps=STEPS, cfg=CFG)
