@@ -8,9 +8,9 @@
 #include <string.h>
 
 #include "import/comfy_parts.h"
+#include "import/comfy_sampler.h"
+#include "import/comfy_sigmas.h"
 #include "import/comfy_walk.h"
-
-#define SAMPLERS "KSampler|KSamplerAdvanced"
 
 /* ---- image and latent, backwards ---- */
 
@@ -71,21 +71,13 @@ static void walk_image(struct comfy_walk *w, struct comfy_input in)
     }
 }
 
-static void add_stage(struct comfy_walk *w, int node)
+static void add_stage(struct comfy_walk *w, int node, int slot)
 {
-    bool advanced = comfy_is(w, node, "KSamplerAdvanced");
-    if (w->stages == COMFY_MAX_STAGES) {
+    if (w->stages == COMFY_MAX_STAGES)
         recipe_note(w->r, "%s: more than %d samplers; this one is ignored", comfy_name(w, node),
                     COMFY_MAX_STAGES);
-        return;
-    }
-    struct comfy_stage *s = &w->stage[w->stages++];
-    *s = (struct comfy_stage){.node = node, .advanced = advanced, .up = {.node = -1}};
-    s->steps = (int)comfy_number(w, node, "steps", 20);
-    s->denoise = advanced ? 1 : comfy_number(w, node, "denoise", 1);
-    s->start = advanced ? (int)comfy_number(w, node, "start_at_step", 0) : 0;
-    s->end = advanced ? (int)comfy_number(w, node, "end_at_step", 10000) : s->steps;
-    s->end = s->end < s->steps ? s->end : s->steps;
+    else if (comfy_sampler(w, node, slot, &w->stage[w->stages]) == 0)
+        w->stages++;
 }
 
 static void empty_latent(struct comfy_walk *w, int node)
@@ -106,13 +98,27 @@ static void repeat_batch(struct comfy_walk *w, int node)
         recipe_note(w->r, "%s: a batch of a batch is ignored", comfy_name(w, node));
 }
 
+/* Image and mask for an inpainting model; the loop keeps what is outside of the mask here. */
+static void inpaint_latent(struct comfy_walk *w, int node)
+{
+    char word[16];
+    comfy_word(w, node, "noise_mask", word, sizeof word);
+    if (!strcmp(word, "no"))
+        recipe_note(w->r,
+                    "%s: without noise_mask all of the picture would change; here what is not "
+                    "masked stays",
+                    comfy_name(w, node));
+    comfy_mask(w, node, false);
+    walk_image(w, comfy_input(w->g, node, "pixels"));
+}
+
 static void walk_latent(struct comfy_walk *w, struct comfy_input in)
 {
     int slot, node;
     while ((node = comfy_follow(w, in, &slot)) >= 0) {
         const char *next = "samples";
-        if (comfy_is(w, node, SAMPLERS)) {
-            add_stage(w, node);
+        if (comfy_is_sampler(w, node)) {
+            add_stage(w, node, slot);
             next = "latent_image";
         } else if (comfy_is(w, node, "EmptyLatentImage")) {
             empty_latent(w, node);
@@ -121,6 +127,9 @@ static void walk_latent(struct comfy_walk *w, struct comfy_input in)
             if (comfy_is(w, node, "VAEEncodeForInpaint"))
                 comfy_mask(w, node, true);
             walk_image(w, comfy_input(w->g, node, "pixels"));
+            return;
+        } else if (comfy_is(w, node, "InpaintModelConditioning")) {
+            inpaint_latent(w, node);
             return;
         } else if (comfy_is(w, node, "SetLatentNoiseMask")) {
             comfy_mask(w, node, false);
@@ -138,14 +147,6 @@ static void walk_latent(struct comfy_walk *w, struct comfy_input in)
 
 /* ---- putting together ---- */
 
-static void copy_value(struct comfy_walk *w, int node, const char *input, const char *key)
-{
-    char *text = comfy_get_text(w, node, input);
-    if (text)
-        recipe_set(w->r, key, text);
-    free(text);
-}
-
 /* A denoise of which n steps are left of `total` (ComfyUI builds int(n / denoise) of them). */
 static double partial(int n, int total)
 {
@@ -157,66 +158,82 @@ static double partial(int n, int total)
     return n / (total + 0.5);
 }
 
-/* An advanced sampler that begins in the middle is a denoise; what ends early has no setting. */
-static void advanced_range(struct comfy_walk *w, const struct comfy_stage *s, bool goes_on)
+/* What is left of a schedule that is cut: as many steps, and a denoise with the same levels. */
+static void part_of(const struct comfy_levels *l, int *steps, double *denoise)
 {
-    char word[16];
-    comfy_word(w, s->node, "add_noise", word, sizeof word);
-    if (!strcmp(word, "disable"))
-        recipe_note(w->r, "%s: it begins without noise, which has no setting here",
-                    comfy_name(w, s->node));
-    comfy_word(w, s->node, "return_with_leftover_noise", word, sizeof word);
-    if (!goes_on && s->end < s->steps)
-        recipe_note(w->r, "%s: it ends at step %d of %d%s; all steps are made here",
-                    comfy_name(w, s->node), s->end, s->steps,
-                    strcmp(word, "enable") ? "" : " and leaves noise");
-    if (s->start > 0 && s->start < s->steps) {
-        recipe_setf(w->r, "steps", "%d", s->steps - s->start);
-        recipe_setf(w->r, "denoise", "%.10g", partial(s->steps - s->start, s->steps));
-    }
+    bool later = l->start > 0 && l->start < l->total;
+    *steps = later ? l->total - l->start : l->total;
+    *denoise = later ? partial(*steps, l->total) : l->denoise;
 }
 
-static void base_stage(struct comfy_walk *w, const struct comfy_stage *s, bool goes_on)
+/* The first sampler's schedule; `last` ends where it ends, itself or one that goes on from it. */
+static void put_levels(struct comfy_walk *w, const struct comfy_stage *s,
+                       const struct comfy_stage *last)
 {
-    copy_value(w, s->node, s->advanced ? "noise_seed" : "seed", "seed");
-    recipe_setf(w->r, "steps", "%d", s->steps);
-    copy_value(w, s->node, "cfg", "cfg");
-    copy_value(w, s->node, "sampler_name", "sampler");
-    copy_value(w, s->node, "scheduler", "scheduler");
-    if (s->denoise < 1)
-        recipe_setf(w->r, "denoise", "%.10g", s->denoise);
-    if (s->advanced)
-        advanced_range(w, s, goes_on);
-    if (recipe_get(w->r, "denoise") && !recipe_get(w->r, "image")) {
+    const struct comfy_levels *l = &s->levels;
+    int steps, end = last->levels.end;
+    double denoise;
+    part_of(l, &steps, &denoise);
+    if (!s->noise)
+        recipe_note(w->r, "%s: it begins without noise, which has no setting here",
+                    comfy_name(w, s->node));
+    if (l->count ? l->list[end] > 0 : end < l->total)
+        recipe_note(w->r, "%s: it ends at step %d of %d, which leaves noise; %s here",
+                    comfy_name(w, last->node), end, l->total,
+                    l->count ? "one more is made" : "all steps are made");
+    if (l->count) {
+        char *list = comfy_sigmas_text(l, l->start, end);
+        recipe_set(w->r, "sigmas", list ? list : "");
+        w->r->failed |= !list;
+        free(list);
+        return;
+    }
+    recipe_setf(w->r, "steps", "%d", steps);
+    recipe_set(w->r, "scheduler", l->scheduler);
+    if (denoise < 1)
+        recipe_setf(w->r, "denoise", "%.10g", denoise);
+    if (denoise < 1 && !recipe_get(w->r, "image")) {
         recipe_note(w->r, "%s: it denoises an empty image only in part; here it is all of it",
                     comfy_name(w, s->node));
         recipe_drop(w->r, "denoise");
     }
-    comfy_prompts(w, s->node);
-    comfy_model(w, s->node);
+}
+
+static void put_word(struct comfy_walk *w, const char *key, const char *value)
+{
+    if (*value)
+        recipe_set(w->r, key, value);
+}
+
+static void base_stage(struct comfy_walk *w, const struct comfy_stage *s,
+                       const struct comfy_stage *last)
+{
+    put_word(w, "seed", s->seed);
+    put_word(w, "cfg", s->cfg);
+    put_word(w, "sampler", s->sampler);
+    put_levels(w, s, last);
+    comfy_prompts(w, s);
+    comfy_model(w, s);
 }
 
 /* What a later sampler does differently, when this has no setting of its own. */
-static void compare(struct comfy_walk *w, int a, int b, const char *input)
+static void compare(struct comfy_walk *w, const struct comfy_stage *s, const char *what,
+                    const char *first, const char *here)
 {
-    char one[100], two[100];
-    comfy_word(w, a, input, one, sizeof one);
-    comfy_word(w, b, input, two, sizeof two);
-    if (*one && *two && strcmp(one, two) != 0)
+    if (*first && *here && strcmp(first, here) != 0)
         recipe_note(w->r, "%s: its %s is %s, and %s in the first pass, which is used for both",
-                    comfy_name(w, b), input, two, one);
+                    comfy_name(w, s->node), what, here, first);
 }
 
 static void compare_stages(struct comfy_walk *w, const struct comfy_stage *a,
                            const struct comfy_stage *b)
 {
-    static const char *const inputs[] = {"cfg", "sampler_name", "scheduler"};
-    for (int i = 0; i < 3; i++)
-        compare(w, a->node, b->node, inputs[i]);
+    compare(w, b, "cfg", a->cfg, b->cfg);
+    compare(w, b, "sampler_name", a->sampler, b->sampler);
+    compare(w, b, "scheduler", a->levels.scheduler, b->levels.scheduler);
 }
 
-static void hires(struct comfy_walk *w, const struct comfy_stage *first,
-                  const struct comfy_stage *s)
+static void put_enlarging(struct comfy_walk *w, const struct comfy_upscale *up)
 {
     static const char *const methods[][3] = {
         {"nearest-exact", "latent_nearest_exact", "nearest"},
@@ -226,29 +243,57 @@ static void hires(struct comfy_walk *w, const struct comfy_stage *first,
     };
     const char *method = NULL;
     for (int i = 0; i < 4; i++)
-        if (!strcmp(methods[i][0], s->up.method))
-            method = methods[i][s->up.pixels ? 2 : 1];
+        if (!strcmp(methods[i][0], up->method))
+            method = methods[i][up->pixels ? 2 : 1];
     if (method)
         recipe_set(w->r, "hires-upscale", method);
     else
-        recipe_note(w->r, "%s: upscale_method %s has no setting here", comfy_name(w, s->up.node),
-                    s->up.method);
-    if (s->up.width > 0 && s->up.height > 0)
-        recipe_setf(w->r, "hires-size", "%dx%d", s->up.width, s->up.height);
+        recipe_note(w->r, "%s: upscale_method %s has no setting here", comfy_name(w, up->node),
+                    up->method);
+    if (up->width > 0 && up->height > 0)
+        recipe_setf(w->r, "hires-size", "%dx%d", up->width, up->height);
     else
-        recipe_setf(w->r, "hires", "%.10g", s->up.by);
-    recipe_setf(w->r, "hires-steps", "%d", s->steps);
-    recipe_setf(w->r, "hires-denoise", "%.10g", s->denoise);
-    compare_stages(w, first, s);
-    /* One seed here, the same for both passes. */
-    compare(w, first->node, s->node, first->advanced ? "noise_seed" : "seed");
+        recipe_setf(w->r, "hires", "%.10g", up->by);
 }
 
-/* Two advanced samplers, one going on where the other stopped. */
+static void hires(struct comfy_walk *w, const struct comfy_stage *first,
+                  const struct comfy_stage *s)
+{
+    int steps;
+    double denoise;
+    part_of(&s->levels, &steps, &denoise);
+    put_enlarging(w, &s->up);
+    recipe_setf(w->r, "hires-steps", "%d", steps);
+    recipe_setf(w->r, "hires-denoise", "%.10g", denoise);
+    if (s->levels.count)
+        recipe_note(w->r,
+                    "%s: its own list of noise levels; the second pass has the first's "
+                    "scheduler here",
+                    comfy_name(w, s->node));
+    if (!s->noise || s->levels.end < s->levels.total)
+        recipe_note(w->r,
+                    "%s: it adds no noise or leaves some; the second pass begins with noise "
+                    "and takes all of it here",
+                    comfy_name(w, s->node));
+    compare_stages(w, first, s);
+    compare(w, s, "seed", first->seed, s->seed); /* one here, the same for both passes */
+}
+
+/* Two samplers over one schedule, the second where the first stopped. */
 static bool continues(const struct comfy_stage *first, const struct comfy_stage *s)
 {
-    return first->advanced && s->advanced && s->up.node < 0 && s->start == first->end &&
-           s->steps == first->steps && s->start > 0;
+    const struct comfy_levels *a = &first->levels, *b = &s->levels;
+    return first->cuts && s->cuts && s->up.node < 0 && b->start == a->end && b->start > 0 &&
+           a->total == b->total && a->count == b->count && !strcmp(a->scheduler, b->scheduler) &&
+           !memcmp(a->list, b->list, (size_t)a->count * sizeof *a->list);
+}
+
+/* Where `s` takes over, as a share of the schedule that our run has: a list begins where the first
+ * sampler does. */
+static double switch_at(const struct comfy_levels *first, const struct comfy_levels *s)
+{
+    int from = first->count ? first->start : 0, to = first->count ? s->end : first->total;
+    return (double)(s->start - from) / (to - from);
 }
 
 static void later_stages(struct comfy_walk *w)
@@ -258,10 +303,13 @@ static void later_stages(struct comfy_walk *w)
     for (int i = w->stages - 2; i >= 0; i--) {
         const struct comfy_stage *s = &w->stage[i];
         if (!refined && !enlarged && continues(first, s)) {
-            comfy_refiner(w, s->node, (double)s->start / s->steps);
+            comfy_refiner(w, s, switch_at(&first->levels, &s->levels));
+            if (s->noise)
+                recipe_note(w->r, "%s: it adds noise of its own, which has no setting here",
+                            comfy_name(w, s->node));
             compare_stages(w, first, s);
             refined = true;
-        } else if (!enlarged && s->up.node >= 0 && !s->advanced) {
+        } else if (!enlarged && s->up.node >= 0) {
             hires(w, first, s);
             enlarged = true;
         } else {
@@ -284,7 +332,7 @@ static void apply(struct comfy_walk *w)
                         comfy_name(w, first->up.node));
     }
     recipe_set(w->r, "compat", "comfyui");
-    base_stage(w, first, goes_on);
+    base_stage(w, first, goes_on ? first - 1 : first);
     later_stages(w);
     if (!comfy_is_editors(w->g)) /* the editor expands {a|b} before it sends the other form */
         recipe_literal(w->r);
@@ -373,7 +421,7 @@ int comfy_import(const char *text, size_t size, const char *name, struct recipe 
         rc = err_set(e, "out of memory");
     else if (walk_outputs(&w, &why) < 0)
         rc = err_set(e,
-                     "%s: no image in this workflow comes from a KSampler or KSamplerAdvanced "
+                     "%s: no image in this workflow comes from a sampler that is known here "
                      "(%d nodes)%s%s",
                      name, comfy_count(w.g), *why.text ? "; " : "", why.text);
     else

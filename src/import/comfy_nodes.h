@@ -4,7 +4,8 @@
  * Known classes (ComfyUI's nodes.py and comfy_extras): CheckpointLoaderSimple, LoraLoader,
  * LoraLoaderModelOnly, CLIPTextEncode, CLIPTextEncodeSDXL, CLIPTextEncodeSDXLRefiner,
  * CLIPSetLastLayer, ConditioningZeroOut, EmptyLatentImage, LoadImage, LoadImageMask, VAEEncode,
- * VAEEncodeForInpaint, SetLatentNoiseMask, GrowMask, RepeatLatentBatch, KSampler, KSamplerAdvanced,
+ * VAEEncodeForInpaint, InpaintModelConditioning, SetLatentNoiseMask, GrowMask, RepeatLatentBatch,
+ * KSampler, KSamplerAdvanced, SamplerCustom and SamplerCustomAdvanced (comfy_sampler.h),
  * LatentUpscale, LatentUpscaleBy, ImageScale, ImageScaleBy, VAEDecode, VAEDecodeTiled, VAELoader,
  * RescaleCFG, SaveImage, PreviewImage, reroutes, primitives and strings. Anything else on the way
  * is named in a note and gone through.

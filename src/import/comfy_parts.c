@@ -10,6 +10,35 @@
 #define CHECKPOINTS "CheckpointLoaderSimple|CheckpointLoader|unCLIPCheckpointLoader"
 #define LORAS       "LoraLoader|LoraLoaderModelOnly"
 
+/* ---- from a sampler to the text that it reads ---- */
+
+/* What takes conditioning and gives it: for a pair the negative one comes second. */
+static const char *conditioning_input(int slot)
+{
+    return slot == 1 ? "negative" : "positive|conditioning|conditioning_to|conditioning_1";
+}
+
+/* From a sampler's conditioning back to the node that encodes; -1 when there is none. */
+static int encoder_of(struct comfy_walk *w, const struct comfy_stage *s, bool positive, bool *zero)
+{
+    int slot, node;
+    struct comfy_input in = comfy_input(w->g, s->guider, positive ? s->positive : s->negative);
+    *zero = false;
+    while ((node = comfy_follow(w, in, &slot)) >= 0) {
+        if (comfy_is(w, node, "CLIPTextEncode|CLIPTextEncodeSDXL|CLIPTextEncodeSDXLRefiner"))
+            return node;
+        if (comfy_is(w, node, "ConditioningZeroOut")) {
+            *zero = true;
+            in = comfy_input(w->g, node, "conditioning");
+        } else if (comfy_is(w, node, "InpaintModelConditioning")) {
+            in = comfy_input(w->g, node, slot == 1 ? "negative" : "positive");
+        } else {
+            in = comfy_pass(w, node, conditioning_input(slot));
+        }
+    }
+    return -1;
+}
+
 /* ---- model ---- */
 
 static void add_lora(struct comfy_walk *w, int node)
@@ -28,10 +57,10 @@ static void add_lora(struct comfy_walk *w, int node)
 }
 
 /* Down the chain of models to the checkpoint; its node, or -1. LoRAs are added when asked for. */
-static int walk_model(struct comfy_walk *w, int sampler, bool loras)
+static int walk_model(struct comfy_walk *w, const struct comfy_stage *s, bool loras)
 {
     int slot, node;
-    struct comfy_input in = comfy_input(w->g, sampler, "model");
+    struct comfy_input in = comfy_input(w->g, s->guider, "model");
     while ((node = comfy_follow(w, in, &slot)) >= 0) {
         if (comfy_is(w, node, CHECKPOINTS))
             return node;
@@ -100,14 +129,15 @@ static void put_checkpoint(struct comfy_walk *w, int node, const char *key)
     free(file);
 }
 
-void comfy_model(struct comfy_walk *w, int sampler)
+void comfy_model(struct comfy_walk *w, const struct comfy_stage *s)
 {
-    int slot, encoder = comfy_source(w, sampler, "positive", &slot);
-    int node = walk_model(w, sampler, true);
+    bool zero;
+    int encoder = encoder_of(w, s, true, &zero);
+    int node = walk_model(w, s, true);
     if (node >= 0)
         put_checkpoint(w, node, "model");
     else
-        recipe_note(w->r, "%s: no checkpoint leads to it", comfy_name(w, sampler));
+        recipe_note(w->r, "%s: no checkpoint leads to it", comfy_name(w, s->guider));
     if (encoder >= 0)
         walk_clip(w, encoder);
     put_loras(w);
@@ -158,28 +188,6 @@ static char *sdxl_text(struct comfy_walk *w, int node, bool positive)
     return use;
 }
 
-/* From a sampler's conditioning back to the node that encodes; -1 when there is none. */
-static int encoder_of(struct comfy_walk *w, int sampler, bool positive, bool *zero)
-{
-    int slot, node;
-    struct comfy_input in = comfy_input(w->g, sampler, positive ? "positive" : "negative");
-    while ((node = comfy_follow(w, in, &slot)) >= 0) {
-        if (comfy_is(w, node, "CLIPTextEncode|CLIPTextEncodeSDXL|CLIPTextEncodeSDXLRefiner"))
-            return node;
-        if (comfy_is(w, node, "ConditioningZeroOut")) {
-            *zero = true;
-            in = comfy_input(w->g, node, "conditioning");
-        } else {
-            /* Those that take and give a pair have the negative one second. */
-            in = comfy_pass(w, node,
-                            slot == 1 ? "negative"
-                                      : "positive|conditioning|"
-                                        "conditioning_to|conditioning_1");
-        }
-    }
-    return -1;
-}
-
 static char *encoder_text(struct comfy_walk *w, int node, bool positive)
 {
     if (comfy_is(w, node, "CLIPTextEncodeSDXL"))
@@ -187,33 +195,37 @@ static char *encoder_text(struct comfy_walk *w, int node, bool positive)
     return comfy_get_text(w, node, "text");
 }
 
-static void put_prompt(struct comfy_walk *w, int sampler, bool positive)
+static void put_prompt(struct comfy_walk *w, const struct comfy_stage *s, bool positive)
 {
     bool zero = false;
     const char *key = positive ? "prompt" : "negative";
-    int node = encoder_of(w, sampler, positive, &zero);
+    if (!positive && !s->negative) {
+        recipe_set(w->r, key, "");
+        return;
+    }
+    int node = encoder_of(w, s, positive, &zero);
     char *text = node >= 0 && !zero ? encoder_text(w, node, positive) : NULL;
     if (zero && positive)
         recipe_note(w->r, "%s: its prompt is set to zero, which has no setting here",
-                    comfy_name(w, sampler));
+                    comfy_name(w, s->guider));
     if (zero && !positive)
         recipe_set(w->r, "empty-negative", "zeros");
     if (node < 0)
-        recipe_note(w->r, "%s: no text leads to its %s", comfy_name(w, sampler), key);
+        recipe_note(w->r, "%s: no text leads to its %s", comfy_name(w, s->guider), key);
     recipe_set(w->r, key, text ? text : "");
     free(text);
 }
 
-void comfy_prompts(struct comfy_walk *w, int sampler)
+void comfy_prompts(struct comfy_walk *w, const struct comfy_stage *s)
 {
-    put_prompt(w, sampler, true);
-    put_prompt(w, sampler, false);
+    put_prompt(w, s, true);
+    put_prompt(w, s, false);
 }
 
-static void put_score(struct comfy_walk *w, int sampler, bool positive)
+static void put_score(struct comfy_walk *w, const struct comfy_stage *s, bool positive)
 {
     bool zero = false;
-    int node = encoder_of(w, sampler, positive, &zero);
+    int node = positive || s->negative ? encoder_of(w, s, positive, &zero) : -1;
     if (node < 0 || zero)
         return;
     if (comfy_is(w, node, "CLIPTextEncodeSDXLRefiner"))
@@ -227,11 +239,11 @@ static void put_score(struct comfy_walk *w, int sampler, bool positive)
     free(text);
 }
 
-void comfy_refiner(struct comfy_walk *w, int sampler, double at)
+void comfy_refiner(struct comfy_walk *w, const struct comfy_stage *s, double at)
 {
     char name[256] = "";
     const char *base = recipe_get(w->r, "model");
-    int second = walk_model(w, sampler, false);
+    int second = walk_model(w, s, false);
     char *file = second >= 0 ? comfy_get_text(w, second, "ckpt_name") : NULL;
     if (file)
         recipe_file_name(w->r, file, name);
@@ -241,8 +253,8 @@ void comfy_refiner(struct comfy_walk *w, int sampler, double at)
     if (second >= 0)
         put_checkpoint(w, second, "refiner");
     recipe_setf(w->r, "refiner-switch", "%.6g", at);
-    put_score(w, sampler, true);
-    put_score(w, sampler, false);
+    put_score(w, s, true);
+    put_score(w, s, false);
 }
 
 /* ---- mask ---- */

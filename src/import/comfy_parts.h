@@ -6,9 +6,9 @@
 
 #include "import/comfy_walk.h"
 
-void comfy_prompts(struct comfy_walk *, int sampler); /* positive and negative */
-void comfy_model(struct comfy_walk *, int sampler);   /* checkpoint and LoRAs */
-void comfy_refiner(struct comfy_walk *, int sampler, double at);
+void comfy_prompts(struct comfy_walk *, const struct comfy_stage *); /* positive and negative */
+void comfy_model(struct comfy_walk *, const struct comfy_stage *);   /* checkpoint and LoRAs */
+void comfy_refiner(struct comfy_walk *, const struct comfy_stage *, double at);
 void comfy_vae(struct comfy_walk *, int decoder);
 /* Of VAEEncodeForInpaint (inpaint: its grow_mask_by and grey filling) or SetLatentNoiseMask. */
 void comfy_mask(struct comfy_walk *, int node, bool inpaint);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "import/comfy_known.h"
 #include "import/json_tame.h"
 
 /* Is `word` one of "a|b|c"? */
@@ -74,7 +75,7 @@ int comfy_source(struct comfy_walk *w, int node, const char *input, int *slot)
 
 struct comfy_input comfy_pass(struct comfy_walk *w, int node, const char *names)
 {
-    recipe_note(w->r, "%s is unknown here: what it does is ignored", comfy_name(w, node));
+    comfy_note_ignored(w, node);
     struct comfy_input first = comfy_link(w->g, node, 0);
     for (int i = 0; i < COMFY_MAX_INPUTS; i++) {
         struct comfy_input in = comfy_link(w->g, node, i);

@@ -8,7 +8,7 @@
 #include "import/comfy_graph.h"
 #include "import/recipe.h"
 
-enum { COMFY_BUDGET = 4000, COMFY_MAX_STAGES = 4, COMFY_MAX_LORAS = 32 };
+enum { COMFY_BUDGET = 4000, COMFY_MAX_STAGES = 4, COMFY_MAX_LORAS = 32, COMFY_MAX_LEVELS = 1001 };
 
 /* What happens to the image between two samplers. */
 struct comfy_upscale {
@@ -19,11 +19,24 @@ struct comfy_upscale {
     int width, height; /* 0: `by` */
 };
 
+/* Noise levels: a schedule by name, or a list; and which steps of it are taken. */
+struct comfy_levels {
+    char scheduler[64]; /* "" with a list */
+    float list[COMFY_MAX_LEVELS];
+    int count;             /* of the list; 0: a name */
+    int total, start, end; /* steps */
+    double denoise;        /* of a name: the last `total` of int(total / denoise) steps */
+};
+
+/* One sampler, of any class. */
 struct comfy_stage {
     int node;
-    bool advanced;
-    int steps, start, end;
-    double denoise;
+    bool cuts;                       /* it says from and to which step: others make all of them */
+    int guider;                      /* whose model and conditionings: itself, or a guider */
+    const char *positive, *negative; /* the names of its inputs; negative NULL: none */
+    char seed[40], cfg[40], sampler[64];
+    bool noise; /* it begins with noise of its own */
+    struct comfy_levels levels;
     struct comfy_upscale up; /* before this sampler */
 };
 

@@ -1,0 +1,99 @@
+/* See comfy_known.h. Classes: ComfyUI's nodes.py and comfy_extras, and packs that many use. */
+#include "import/comfy_known.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* By the class's name, or by how it begins ("A*"). */
+static const struct {
+    const char *type, *does;
+} KNOWN[] = {
+    {"FreeU*", "weighs the UNet's skips and backbone against each other"},
+    {"PatchModelAddDownscale", "shrinks the picture inside the UNet for the first steps"},
+    {"HyperTile", "lets the UNet attend within tiles, which is faster"},
+    {"TomePatchModel", "merges tokens, which is faster"},
+    {"PerturbedAttentionGuidance", "guides away from what the model makes without attention"},
+    {"SelfAttentionGuidance", "guides away from what the model makes of a blurred picture"},
+    {"PAG*", "guides away from what the model makes without attention"},
+    {"DynamicThresholding*", "lowers the contrast that a high cfg brings"},
+    {"DifferentialDiffusion", "lets grey parts of the mask be made anew in later steps only"},
+    {"ModelSamplingDiscrete", "says by which rule the model was trained"},
+    {"ModelSampling*", "says by which rule the model was trained, or shifts its noise levels"},
+    {"HypernetworkLoader", "changes the attention by a hypernetwork"},
+    {"IPAdapter*", "takes the look from a picture"},
+    {"unCLIPConditioning", "takes the subject from a picture"},
+    {"StyleModelApply", "takes the style from a picture"},
+    {"GLIGENTextBoxApply", "puts a text's thing into a box of the picture"},
+    {"ConditioningCombine", "mixes the answers to two prompts"},
+    {"ConditioningConcat", "reads a second prompt behind the first"},
+    {"ConditioningAverage", "mixes two prompts"},
+    {"ConditioningSetArea*", "keeps the prompt to a part of the picture"},
+    {"ConditioningSetMask", "keeps the prompt to a part of the picture"},
+    {"ConditioningSetTimestepRange", "keeps the prompt to a part of the steps"},
+    {"ImageUpscaleWithModel", "enlarges the picture with a model"},
+    {"UpscaleModelLoader", "loads a model that enlarges"},
+    {"ImageQuantize", "takes colours away: here the setting colors does"},
+    {"ImageSharpen", "sharpens the picture"},
+    {"ImageBlur", "blurs the picture"},
+    {"LatentComposite*", "puts one latent over another"},
+    {"ImageCompositeMasked", "puts one picture over another"},
+    {"PerpNegGuider", "takes from the negative prompt what the prompt itself has"},
+    {"FaceDetailer*", "paints faces anew, larger"},
+    {"UltimateSDUpscale*", "enlarges the picture and paints it anew in tiles"},
+    {"workflow>*", "is a group of nodes: in ComfyUI's editor convert it to nodes, or export the "
+                   "workflow in its API form"},
+    {"workflow/*", "is a group of nodes: in ComfyUI's editor convert it to nodes, or export the "
+                   "workflow in its API form"},
+};
+
+static const char *would(const char *type)
+{
+    for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++) {
+        size_t n = strcspn(KNOWN[i].type, "*");
+        if (KNOWN[i].type[n] ? !strncmp(type, KNOWN[i].type, n) : !strcmp(type, KNOWN[i].type))
+            return KNOWN[i].does;
+    }
+    return NULL;
+}
+
+/* A loader's file, through whatever stands between. */
+static char *file_of(struct comfy_walk *w, int node, const char *input, const char *name)
+{
+    int slot, at = comfy_source(w, node, input, &slot);
+    for (int i = 0; at >= 0 && i < 8; i++) {
+        if (comfy_input(w->g, at, name).kind == COMFY_VALUE)
+            return comfy_get_text(w, at, name);
+        at = comfy_follow(w, comfy_link(w->g, at, 0), &slot);
+    }
+    return NULL;
+}
+
+static void control_net(struct comfy_walk *w, int node)
+{
+    char *model = file_of(w, node, "control_net", "control_net_name");
+    char *image = file_of(w, node, "image", "image");
+    double from = comfy_number(w, node, "start_percent", 0);
+    double to = comfy_number(w, node, "end_percent", 1);
+    char range[48] = "";
+    if (from > 0 || to < 1)
+        snprintf(range, sizeof range, " from %.3g to %.3g of the steps", from, to);
+    recipe_note(w->r,
+                "%s is ignored: it would have held the picture to '%.80s' by the ControlNet "
+                "'%.80s', strength %.3g%s",
+                comfy_name(w, node), image ? image : "a picture", model ? model : "?",
+                comfy_number(w, node, "strength", 1), range);
+    free(model);
+    free(image);
+}
+
+void comfy_note_ignored(struct comfy_walk *w, int node)
+{
+    const char *type = comfy_class(w->g, node), *does = would(type);
+    if (!strncmp(type, "ControlNetApply", 15) || !strcmp(type, "ControlNetInpaintingAliMamaApply"))
+        control_net(w, node);
+    else if (does)
+        recipe_note(w->r, "%s is ignored: it %s", comfy_name(w, node), does);
+    else
+        recipe_note(w->r, "%s is unknown here: what it does is ignored", comfy_name(w, node));
+}
