@@ -343,6 +343,35 @@ static void test_flattened_subgraphs(void **state)
     recipe_free(&r);
 }
 
+/* The editor's form, whose values have no names. */
+static void test_editors_form(void **state)
+{
+    (void)state;
+    struct recipe r;
+    import("{\"nodes\":[{\"id\":1,\"type\":\"CheckpointLoaderSimple\",\"widgets_values\":"
+           "[\"base.safetensors\"]},"
+           "{\"id\":2,\"type\":\"CLIPTextEncode\",\"inputs\":[{\"name\":\"clip\",\"link\":1}],"
+           "\"widgets_values\":[\"a cat\"]},"
+           "{\"id\":4,\"type\":\"EmptyLatentImage\",\"widgets_values\":[64,64,1]},"
+           "{\"id\":5,\"type\":\"SamplerCustom\",\"inputs\":[{\"name\":\"model\",\"link\":2},"
+           "{\"name\":\"positive\",\"link\":3},{\"name\":\"negative\",\"link\":3},{\"name\":"
+           "\"sampler\",\"link\":4},{\"name\":\"sigmas\",\"link\":5},{\"name\":\"latent_image\","
+           "\"link\":6}],\"widgets_values\":[true,9,\"fixed\",3.5]},"
+           "{\"id\":6,\"type\":\"KSamplerSelect\",\"widgets_values\":[\"euler\"]},"
+           "{\"id\":7,\"type\":\"AlignYourStepsScheduler\",\"widgets_values\":[\"SDXL\",10,1]},"
+           "{\"id\":8,\"type\":\"VAEDecode\",\"inputs\":[{\"name\":\"samples\",\"link\":7},"
+           "{\"name\":\"vae\",\"link\":8}]},"
+           "{\"id\":9,\"type\":\"SaveImage\",\"inputs\":[{\"name\":\"images\",\"link\":9}]}],"
+           "\"links\":[[1,1,1,2,0,\"CLIP\"],[2,1,0,5,0,\"MODEL\"],[3,2,0,5,1,\"C\"],[4,6,0,5,3,"
+           "\"SAMPLER\"],[5,7,0,5,4,\"SIGMAS\"],[6,4,0,5,5,\"LATENT\"],[7,5,1,8,0,\"LATENT\"],"
+           "[8,1,2,8,1,\"VAE\"],[9,8,0,9,0,\"IMAGE\"]]}",
+           &r);
+    expect(&r, WANT({"prompt", "a cat"}, {"seed", "9"}, {"cfg", "3.5"}, {"steps", "10"},
+                    {"scheduler", "align_your_steps"}, {"sampler", "euler"}, {"size", "64x64"}));
+    expect_no_notes(&r);
+    recipe_free(&r);
+}
+
 /* What was imported, exported (as a KSampler) and imported again, is the same settings. */
 static void test_round_trip(void **state)
 {
@@ -380,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_what_has_no_setting),
         cmocka_unit_test(test_flattened_subgraphs),
         cmocka_unit_test(test_round_trip),
+        cmocka_unit_test(test_editors_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
