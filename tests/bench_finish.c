@@ -4,10 +4,12 @@
  *     bench_finish [--runs N] [--case N]
  *
  * Pictures: drawn sprites as a decoder shows them (blurred, rung, noisy), a smooth one of many
- * colours, and noise, through which no step has a short way. Dither, clean, outline and place stand
- * in the rows with "all". Processor time, best and median
- * of N runs (15). --case: only the row of that number, from 0.
+ * colours, the same as a camera would see it (noisy), and noise, through which no step has a short
+ * way. "all": every step of clean, an outline and the sprite's place as well. Processor time, best
+ * and median of N runs (15), and a checksum of the result, which changes of speed must not change.
+ * --case: only the row of that number, from 0.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,13 +53,25 @@ static struct image *sprites(int cell)
     return raw;
 }
 
-static struct image *smooth(void)
+static uint64_t xorshift(uint64_t state) /* Marsaglia's */
+{
+    state ^= state << 13, state ^= state >> 7, state ^= state << 17;
+    return state;
+}
+
+/* Each byte off by up to `grain`. */
+static struct image *smooth(int grain)
 {
     struct image *m = image_new(SIDE, SIDE);
+    uint64_t state = 88172645463325252;
     for (int i = 0; i < SIDE * SIDE; i++) {
         int x = i % SIDE, y = i / SIDE;
         const uint8_t p[4] = {(uint8_t)(x / 4), (uint8_t)(y / 4), (uint8_t)((x + y) / 2), 255};
-        memcpy(m->rgba + 4 * i, p, 4);
+        state = xorshift(state);
+        for (int c = 0; c < 4; c++) {
+            int v = p[c] + (int)((state >> 16 * c & 0xffff) % (unsigned)(2 * grain + 1)) - grain;
+            m->rgba[4 * i + c] = (uint8_t)(c == 3 || v > 255 ? 255 : v < 0 ? 0 : v);
+        }
     }
     return m;
 }
@@ -70,17 +84,27 @@ static struct image *noise(int border)
     for (int i = 0; i < SIDE * SIDE; i++) {
         int x = i % SIDE, y = i / SIDE;
         bool ground = x < border || y < border || x >= SIDE - border || y >= SIDE - border;
-        state ^= state << 13, state ^= state >> 7, state ^= state << 17; /* Marsaglia's xorshift */
+        state = xorshift(state);
         for (int c = 0; c < 4; c++)
             m->rgba[4 * i + c] = c == 3 ? 255 : ground ? 240 : (uint8_t)(state >> (16 + 8 * c));
     }
     return m;
 }
 
-static void time_one(const char *name, const struct image *m, struct finish_options o, int runs)
+static uint32_t checksum(const struct image *m) /* Fowler, Noll and Vo's */
+{
+    uint32_t sum = 2166136261u;
+    for (int i = 0; i < m->width * m->height * 4; i++)
+        sum = (sum ^ m->rgba[i]) * 16777619u;
+    return sum;
+}
+
+static void time_one(int number, const char *name, const struct image *m, struct finish_options o,
+                     int runs)
 {
     double ms[RUNS_MAX];
     struct finish_report r = {0};
+    uint32_t sum = 0;
     for (int i = 0; i < runs; i++) {
         struct image *out;
         struct err e;
@@ -90,15 +114,15 @@ static void time_one(const char *name, const struct image *m, struct finish_opti
             exit(1);
         }
         ms[i] = now_ms() - start;
+        sum = checksum(out);
         image_free(out);
     }
     qsort(ms, (size_t)runs, sizeof *ms, by_value);
-    printf(
-        "%-14s cell %2d  colours %3d  matte %d %s%s: %7d -> %3d colours  best %6.2f  median %6.2f "
-        "ms\n",
-        name, o.cell, o.colors, o.matte, o.clean ? "all, dither " : "",
-        o.clean ? dither_name((int)o.dither) : "", r.colors_before, r.colors_after, ms[0],
-        ms[runs / 2]);
+    printf("%2d  %-13s cell %2d  colours %3d%s %-6s matte %d %s: %7d -> %3d colours  best %6.2f  "
+           "median %6.2f ms  %08" PRIx32 "\n",
+           number, name, o.cell, o.palette ? o.palette->n : o.colors, o.palette ? "p" : " ",
+           dither_name((int)o.dither), o.matte, o.clean ? "all" : "   ", r.colors_before,
+           r.colors_after, ms[0], ms[runs / 2], sum);
 }
 
 struct picture_case {
@@ -122,15 +146,18 @@ int main(int argc, char **argv)
     }
     if (runs < 1 || runs > RUNS_MAX)
         return usage();
-    struct picture_case pictures[] = {{"sprites of 4", sprites(4)},
-                                      {"sprites of 8", sprites(8)},
-                                      {"smooth", smooth()},
-                                      {"noise", noise(0)},
-                                      {"noise on grey", noise(16)}};
-    struct palette nes;
+    struct picture_case pictures[] = {{"sprites of 4", sprites(4)}, {"sprites of 8", sprites(8)},
+                                      {"smooth", smooth(0)},        {"smooth, grain", smooth(6)},
+                                      {"noise", noise(0)},          {"noise on grey", noise(16)}};
+    struct palette nes, many = {.n = PALETTE_MAX};
     struct err e;
     if (palette_load("nes", &nes, &e))
         return 1;
+    for (int i = 0; i < PALETTE_MAX; i++) { /* 8 x 8 x 4 levels */
+        const uint8_t rgb[3] = {(uint8_t)((i & 7) * 36), (uint8_t)((i >> 3 & 7) * 36),
+                                (uint8_t)((i >> 6) * 85)};
+        memcpy(many.rgb[i], rgb, 3);
+    }
     const struct finish_options everything = {
         .cell = FINISH_FIND,
         .matte = true,
@@ -160,11 +187,16 @@ int main(int argc, char **argv)
         pixels,
         diffused,
         chosen,
+        {.cell = 1, .palette = &nes},
+        {.cell = 1, .palette = &nes, .dither = DITHER_BAYER4},
+        {.cell = 1, .palette = &many, .dither = DITHER_BAYER4},
+        {.cell = 1, .palette = &many, .dither = DITHER_FLOYD},
+        {.cell = 1, .colors = 16, .dither = DITHER_FLOYD, .matte = true},
     };
     for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
         for (size_t k = 0; k < sizeof options / sizeof *options; k++)
-            if (only < 0 || only == number++)
-                time_one(pictures[i].name, pictures[i].m, options[k], runs);
+            if (number++ == only || only < 0)
+                time_one(number - 1, pictures[i].name, pictures[i].m, options[k], runs);
     for (size_t i = 0; i < sizeof pictures / sizeof *pictures; i++)
         image_free(pictures[i].m);
     return 0;

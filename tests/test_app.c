@@ -384,6 +384,40 @@ static void the_gallery_finds_sprites(void **state)
     drive_wait(d, app_box_is(d, "Prompt", "ablueknight"));
 }
 
+/* The sprites of one job as frames, one after the other, as fast as is said. */
+static void a_job_plays_as_an_animation(void **state)
+{
+    (void)state;
+    struct drive *d = app_start(&(struct drive_options){
+        .rows = 40, .cols = 120, .home = app_home("[defaults]\nsteps = 2\nbatch = 3\n")});
+    app_run(d, "a red potion");
+    drive_wait_text(d, "\u2713 a red potion");
+    drive_key(d, "F4");
+    drive_wait(d, emu_whole(d->emu) == 3);
+    drive_type(d, " ");
+    drive_wait_text(d, "frame 1 of 3, 8 a second");
+    drive_wait_text(d, "frame 2 of 3");
+    drive_wait(d, emu_whole(d->emu) == 1);
+    drive_type(d, "+");
+    drive_wait_text(d, "frame . of 3, 9 a second");
+    drive_wait_text(d, "frame 3 of 3");
+    drive_type(d, " ");
+    drive_wait_text(d, "\u2500 1 of 3 \u2500");
+    drive_type(d, " "); /* the rate is kept, and Esc ends it as well */
+    drive_wait_text(d, "frame . of 3, 9 a second");
+    drive_key(d, "Esc");
+    drive_wait_text(d, "\u2500 1 of 3 \u2500");
+    drive_wait(d, emu_whole(d->emu) == 1 && emu_rests(d->emu) == 0);
+    drive_type(d, "d"); /* of two that are left */
+    drive_wait_text(d, "\u2500 1 of 2 \u2500");
+    drive_type(d, " ");
+    drive_wait_text(d, "frame . of 2");
+    drive_type(d, "d"); /* ends it as well */
+    drive_wait_text(d, "\u2500 1 of 1 \u2500");
+    drive_type(d, " ");
+    drive_wait_text(d, "nothing to play");
+}
+
 /* Finishing: two pictures, steps that change them at once, undo, and a new sprite at the end. */
 static void finishing_shows_each_step(void **state)
 {
@@ -468,6 +502,7 @@ int main(void)
         cmocka_unit_test_teardown(an_idle_app_is_silent, app_clean),
         cmocka_unit_test_teardown(two_presets_side_by_side, app_clean),
         cmocka_unit_test_teardown(the_gallery_finds_sprites, app_clean),
+        cmocka_unit_test_teardown(a_job_plays_as_an_animation, app_clean),
         cmocka_unit_test_teardown(finishing_shows_each_step, app_clean),
         cmocka_unit_test_teardown(the_other_views, app_clean),
     };

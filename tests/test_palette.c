@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <float.h>
 #include <stdio.h>
 
 #include "sprite/oklab.h"
@@ -224,6 +225,101 @@ static void dithering_keeps_the_mean(void **state)
     }
 }
 
+/* ---- against plain loops ---- */
+
+/* Every kind of picture that the searches tell apart: smooth parts, noise, hidden pixels. */
+static struct image *mixed(int w, int h)
+{
+    struct image *m = image_new(w, h);
+    uint64_t state = 88172645463325252;
+    for (int i = 0; i < w * h; i++) {
+        int x = i % w, y = i / w;
+        state ^= state << 13, state ^= state >> 7, state ^= state << 17; /* Marsaglia's xorshift */
+        const uint8_t flat[3] = {(uint8_t)(255 * x / w), (uint8_t)(255 * y / h), (uint8_t)(x + y)};
+        for (int c = 0; c < 3; c++)
+            m->rgba[4 * i + c] = x < w / 2 ? flat[c] : (uint8_t)(state >> (16 + 8 * c));
+        m->rgba[4 * i + 3] = state % 11 ? 255 : 0;
+    }
+    return m;
+}
+
+static struct palette many_colours(int n)
+{
+    struct palette p = {.n = n};
+    for (int i = 0; i < n; i++) {
+        const uint8_t rgb[3] = {(uint8_t)(i * 97 % 251), (uint8_t)(i * 61 % 253), (uint8_t)i};
+        memcpy(p.rgb[i], rgb, 3);
+    }
+    return p;
+}
+
+static int plain_nearest(const struct palette *p, struct oklab c)
+{
+    int best = 0;
+    float least = FLT_MAX;
+    for (int i = 0; i < p->n; i++) {
+        float d = oklab_distance2(c, oklab_from_srgb(p->rgb[i]));
+        if (d < least)
+            least = d, best = i;
+    }
+    return best;
+}
+
+/* Floyd and Steinberg's weights pixel by pixel; rows in turns of eight from both sides, and what is
+ * wanted kept near sRGB. */
+static void plain_floyd(struct image *m, const struct palette *p)
+{
+    int w = m->width;
+    float(*error)[3] = calloc(2 * ((size_t)w + 2), sizeof *error);
+    for (int y = 0; y < m->height; y++) {
+        int step = y / 8 % 2 ? -1 : 1;
+        float(*here)[3] = error + (y & 1) * (w + 2) + 1,
+        (*below)[3] = error + !(y & 1) * (w + 2) + 1;
+        float ahead[3] = {0};
+        memset(below - 1, 0, ((size_t)w + 2) * sizeof *below);
+        for (int i = 0, x = step < 0 ? w - 1 : 0; i < w; i++, x += step) {
+            uint8_t *at = m->rgba + 4 * (y * w + x);
+            struct oklab c = oklab_from_srgb(at);
+            float *v[3] = {&c.l, &c.a, &c.b}, e[3] = {0};
+            for (int k = 0; k < 3; k++) {
+                float least = k ? -0.45f : -0.2f, most = k ? 0.45f : 1.2f;
+                *v[k] += here[x][k] + ahead[k];
+                *v[k] = *v[k] < least ? least : *v[k] > most ? most : *v[k];
+            }
+            if (at[3]) {
+                int to = plain_nearest(p, c);
+                struct oklab q = oklab_from_srgb(p->rgb[to]);
+                e[0] = c.l - q.l, e[1] = c.a - q.a, e[2] = c.b - q.b;
+                memcpy(at, p->rgb[to], 3);
+            }
+            for (int k = 0; k < 3; k++) {
+                ahead[k] = 7.0f / 16 * e[k];
+                below[x - step][k] += 3.0f / 16 * e[k];
+                below[x][k] += 5.0f / 16 * e[k];
+                below[x + step][k] += 1.0f / 16 * e[k];
+            }
+        }
+    }
+    free(error);
+}
+
+static void eight_rows_at_once_are_as_one_after_the_other(void **state)
+{
+    (void)state;
+    static const int sizes[][2] = {{1, 1}, {1, 20}, {2, 9}, {61, 37}, {130, 16}};
+    struct palette palettes[3] = {grey, many_colours(56), many_colours(256)};
+    struct err e;
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (int k = 0; k < 3; k++) {
+            struct image *m = mixed(sizes[i][0], sizes[i][1]), *want = image_copy(m);
+            plain_floyd(want, &palettes[k]);
+            assert_int_equal(palette_apply(m, &palettes[k], DITHER_FLOYD, &e), 0);
+            assert_true(image_equal(m, want));
+            image_free(m);
+            image_free(want);
+        }
+}
+
 static void one_palette_serves_several_images(void **state)
 {
     (void)state;
@@ -278,6 +374,7 @@ int main(void)
         cmocka_unit_test(images_come_to_the_palette),
         cmocka_unit_test(what_fits_is_not_changed),
         cmocka_unit_test(dithering_keeps_the_mean),
+        cmocka_unit_test(eight_rows_at_once_are_as_one_after_the_other),
         cmocka_unit_test(one_palette_serves_several_images),
         cmocka_unit_test(swapping_there_and_back_changes_nothing),
     };

@@ -10,9 +10,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "ui/play.h"
 #include "ui/studio.h"
 
-enum { SLOT = 300, PAGE = 60, CELL_W = 22, CELL_H = 11, NAME_ROWS = 1 };
+enum { SLOT = 300, SLOT_PLAY = 299, PAGE = 60, CELL_W = 22, CELL_H = 11, NAME_ROWS = 1 };
 
 struct gallery {
     struct store_sprite *sprite; /* the page that is seen */
@@ -22,6 +23,7 @@ struct gallery {
     struct editor *query;
     int rows, cols; /* of the grid that is drawn */
     struct rect grid;
+    struct play play; /* on only while a sprite is open */
 };
 
 static void load(struct ui *ui)
@@ -218,18 +220,23 @@ static void draw_facts(struct ui *ui, const struct store_sprite *s, struct rect 
 
 static void draw_open(struct ui *ui, struct rect main)
 {
-    const struct gallery *g = ui->gallery;
+    struct gallery *g = ui->gallery;
     const struct store_sprite *s = chosen(ui);
     char title[80];
     if (!s)
         return;
     int facts = main.w >= 90 ? 42 : main.w / 2;
-    snprintf(title, sizeof title, "%d of %d%s", g->at + 1, g->total,
-             s->trashed > 0 ? "  in the trash" : "");
+    if (g->play.on)
+        play_title(&g->play, ui, title, sizeof title);
+    else
+        snprintf(title, sizeof title, "%d of %d%s", g->at + 1, g->total,
+                 s->trashed > 0 ? "  in the trash" : "");
     struct rect in = draw_box(ui->screen, (struct rect){main.y, main.x, main.h, main.w - facts},
                               title, true);
-    struct thumb t = thumb_get(ui, s->path);
-    if (t.image)
+    struct thumb t = g->play.on ? (struct thumb){0} : thumb_get(ui, s->path);
+    if (g->play.on)
+        play_draw(&g->play, ui, in, SLOT_PLAY);
+    else if (t.image)
         draw_image(ui->screen, in, SLOT, t.image, t.serial, true, false);
     else if (t.broken)
         draw_text(ui->screen, in.y + in.h / 2, in.x + 2, in.w - 4, ROLE_BAD, "its file is gone");
@@ -336,6 +343,7 @@ static void use_image(struct ui *ui)
 static void move_to(struct ui *ui, int to)
 {
     struct gallery *g = ui->gallery;
+    play_stop(&g->play);
     if (g->total > 0)
         g->at = to < 0 ? 0 : to >= g->total ? g->total - 1 : to;
 }
@@ -395,7 +403,9 @@ static bool search_act(struct ui *ui, enum action a)
 static void back(struct ui *ui)
 {
     struct gallery *g = ui->gallery;
-    if (g->open)
+    if (g->play.on)
+        play_stop(&g->play);
+    else if (g->open)
         g->open = false;
     else if (editor_len(g->query) > 0)
         editor_set(g->query, "");
@@ -421,7 +431,19 @@ static bool gallery_act(struct ui *ui, enum action a)
     case ACT_GAL_OPEN:
         g->open = s != NULL;
         return true;
+    case ACT_GAL_PLAY:
+        if (g->play.on)
+            play_stop(&g->play);
+        else if (s && play_start(&g->play, ui, s))
+            g->open = true;
+        return true;
+    case ACT_GAL_FASTER:
+    case ACT_GAL_SLOWER:
+        if (g->play.on)
+            play_faster(&g->play, ui, a == ACT_GAL_FASTER ? 1 : -1);
+        return true;
     case ACT_GAL_TRASH:
+        play_stop(&g->play);
         trash(ui);
         return true;
     case ACT_GAL_TRASHED:
@@ -514,6 +536,7 @@ static void gallery_quit(struct ui *ui)
     struct gallery *g = ui->gallery;
     if (!g)
         return;
+    play_stop(&g->play);
     store_sprites_free(g->sprite, g->count);
     editor_free(g->query);
     free(g);
