@@ -1,7 +1,10 @@
 /*
  * What exchanging LoRAs on an open model costs.
  *
- *     build/bench_lora MODEL TOKENIZER PRECISION LORA [LORA...]
+ *     build/bench_lora [MODEL TOKENIZER PRECISION LORA [LORA...]]
+ *
+ * Without arguments: a small random model of the tests with two of its LoRAs, which shows that all
+ * of it runs, and next to nothing of what it costs with SDXL (tests/full/make_lora.py makes one).
  *
  * Opens the model, then merges each LoRA alone, all of them together, and takes them out, three
  * times; prints milliseconds, the cores' seconds, and the memory that the merge takes by its own
@@ -66,12 +69,24 @@ static struct pipeline *open_model(char **argv, const struct lora_use *list, int
 
 int main(int argc, char **argv)
 {
+    static char *small[] = {"bench_lora",
+                            "tests/golden/small_b",
+                            "tests/golden/small_b",
+                            "fp32",
+                            "tests/golden/lora/kohya.safetensors",
+                            "tests/golden/lora/diffusers.safetensors"};
     struct lora_use list[MAX_LORAS];
-    int count = argc - 4 < MAX_LORAS ? argc - 4 : MAX_LORAS;
-    if (argc < 5) {
-        fprintf(stderr, "usage: %s MODEL TOKENIZER PRECISION LORA...\n", argv[0]);
+    if (argc > 1 && argc < 5) {
+        fprintf(stderr, "usage: %s [MODEL TOKENIZER PRECISION LORA...]\n", argv[0]);
         return 2;
     }
+    if (argc == 1) {
+        printf("a small random model: name SDXL, its tokenizer, fp32 or bf16 and LoRAs to see what "
+               "those take\n");
+        argv = small;
+        argc = sizeof small / sizeof *small;
+    }
+    int count = argc - 4 < MAX_LORAS ? argc - 4 : MAX_LORAS;
     for (int i = 0; i < count; i++)
         list[i] = (struct lora_use){argv[4 + i], argv[4 + i], 0.8, 0.8};
     struct pipeline *p = open_model(argv, NULL, 0);

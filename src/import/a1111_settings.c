@@ -194,6 +194,19 @@ static bool is_ours(const struct a1111 *a)
     return version && !strncmp(version, "spritty ", 8);
 }
 
+/* Which pass A1111 refined, where there are two; here it is the first. It says so only when it was
+ * not the second (hires_fix_refiner_pass in modules/shared_options.py, apply_refiner in
+ * modules/sd_samplers_common.py). */
+static void note_refined_pass(struct recipe *r, const struct a1111 *a)
+{
+    const char *said = a1111_get(a, "Hires refiner");
+    if (!a1111_get(a, "Refiner") || !has_hires(a) || is_ours(a))
+        return;
+    if (!said || strcasecmp(said, "first pass") != 0)
+        recipe_note(r, "Refiner: A1111 refined %.40s; here it is the first",
+                    said ? said : "the second pass");
+}
+
 /* A1111 passes SDXL's hidden state over whatever its clip skip says (sdxl_clip_l_skip is off). */
 static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, const char *value)
 {
@@ -221,8 +234,8 @@ static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, c
         recipe_set(r, "tiling", value);
     else if (!strcmp(key, "Clip skip") && is_ours(a))
         recipe_set(r, "clip-skip", value);
-    else if (!strcmp(key, "Clip skip"))
-        return;
+    else if (!strcmp(key, "Clip skip") || !strcmp(key, "Hires refiner"))
+        return; /* the latter: note_refined_pass */
     else if (!is_quiet(key))
         recipe_note(r, "%.60s: %.120s has no setting here", key, value);
 }
@@ -243,6 +256,7 @@ int a1111_import(const char *text, struct recipe *r, struct err *e)
             set_pair(r, &a, a.pair[i].key, a.pair[i].value);
         set_sampler(r, &a);
         set_noise(r, &a);
+        note_refined_pass(r, &a);
         const char *batch = a1111_get(&a, "Batch size");
         /* There each image has a seed of its own; elsewhere one seed makes the whole batch. */
         if (batch && strcmp(recipe_get(r, "compat"), "a1111") != 0)

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <curl/curl.h>
 
 #include "base/clock.h"
 #include "base/version.h"
+#include "pull/http_header.h"
 #include "pull/pull.h"
 
 struct transfer {
@@ -26,81 +26,11 @@ struct transfer {
 
 /* ---- headers ---- */
 
-static bool named(const char *line, const char *name, const char **value)
-{
-    size_t n = strlen(name);
-    if (strncasecmp(line, name, n) != 0 || line[n] != ':')
-        return false;
-    *value = line + n + 1 + strspn(line + n + 1, " \t");
-    return true;
-}
-
-static int64_t number(const char *s)
-{
-    char *end;
-    long long x = strtoll(s, &end, 10);
-    return end != s && x >= 0 ? x : -1;
-}
-
-/* attachment; filename="a b.safetensors"; filename*=UTF-8''a%20b.safetensors */
-static void take_disposition(struct http_answer *a, const char *value)
-{
-    char name[512];
-    const char *at = strcasestr(value, "filename=");
-    const char *star = strcasestr(value, "filename*=UTF-8''");
-    if (star)
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(star + 17, ";"), star + 17);
-    else if (at && at[9] == '"')
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(at + 10, "\""), at + 10);
-    else if (at)
-        snprintf(name, sizeof name, "%.*s", (int)strcspn(at + 9, "; "), at + 9);
-    else
-        return;
-    if (!url_file_name(name, a->file))
-        a->file[0] = '\0';
-}
-
-static void take_range(struct http_answer *a, const char *value)
-{
-    const char *slash = strchr(value, '/');
-    if (!strncasecmp(value, "bytes ", 6) && slash) {
-        a->range_from = number(value + 6);
-        a->full = number(slash + 1);
-    }
-}
-
 static size_t on_header(char *data, size_t size, size_t count, void *user)
 {
     struct transfer *t = user;
-    struct http_answer *a = t->answer;
-    char line[URL_MAX + 64];
-    const char *v;
-    size_t n = size * count, end = n;
-    while (end > 0 && (data[end - 1] == '\n' || data[end - 1] == '\r' || data[end - 1] == ' '))
-        end--;
-    if (end >= sizeof line || memchr(data, '\0', end))
-        return n; /* too long for any of those that count */
-    memcpy(line, data, end);
-    line[end] = '\0';
-    if (named(line, "Content-Length", &v))
-        a->length = number(v);
-    else if (named(line, "Content-Range", &v))
-        take_range(a, v);
-    else if (named(line, "ETag", &v))
-        snprintf(a->etag, sizeof a->etag, "%s", v);
-    else if (t->hub && named(line, "X-Linked-Etag", &v))
-        snprintf(a->linked_etag, sizeof a->linked_etag, "%s", v);
-    else if (t->hub && named(line, "X-Linked-Size", &v))
-        a->linked_size = number(v);
-    else if (named(line, "Content-Type", &v))
-        snprintf(a->type, sizeof a->type, "%s", v);
-    else if (named(line, "Content-Disposition", &v))
-        take_disposition(a, v);
-    else if (named(line, "Retry-After", &v))
-        a->retry_after = (int)number(v);
-    else if (named(line, "Location", &v))
-        snprintf(t->location, sizeof t->location, "%s", v);
-    return n;
+    http_header(t->answer, t->location, t->hub, data, size * count);
+    return size * count;
 }
 
 /* ---- body ---- */
@@ -201,14 +131,6 @@ static enum http_end verdict(CURLcode code, const struct transfer *t, const char
     return hopeless ? HTTP_REFUSED : HTTP_BROKEN;
 }
 
-static void forget(struct http_answer *a)
-{
-    a->status = 0;
-    a->length = a->range_from = a->full = -1;
-    a->retry_after = -1;
-    a->etag[0] = a->type[0] = '\0';
-}
-
 static enum http_end one(const struct http_request *r, struct transfer *t, const char *url,
                          struct err *e)
 {
@@ -217,7 +139,7 @@ static enum http_end one(const struct http_request *r, struct transfer *t, const
     t->began = t->stalled = false;
     t->since = 0;
     t->hub = r->origin && url_same_origin(url, r->origin);
-    forget(t->answer);
+    http_forget(t->answer);
     curl_easy_reset(t->curl);
     set_options(t->curl, t, url, list);
     CURLcode code = curl_easy_perform(t->curl);

@@ -19,6 +19,15 @@ static void repacked(void *user)
     x->hooks->step(x->hooks->user, &p);
 }
 
+/* LoRAs are made for the base's shapes; a refiner's are others. ComfyUI and A1111 would merge, and
+ * log what does not fit. */
+static void note_refiner(const struct pipeline *p, const struct gen_params *g, struct notes *to)
+{
+    if (p->refiner && g->lora_count > 0)
+        notes_add(to, "the LoRA%s change%s the base model alone; the refiner works without",
+                  g->lora_count > 1 ? "s" : "", g->lora_count > 1 ? "" : "s");
+}
+
 int pipeline_use_loras(struct pipeline *p, const struct gen_params *g, const struct gen_hooks *h,
                        struct gen_result *out, struct err *e)
 {
@@ -32,6 +41,7 @@ int pipeline_use_loras(struct pipeline *p, const struct gen_params *g, const str
     if (lora_set_choose(p->loras, &p->slots, g->loras, g->lora_count, e) < 0)
         return -1;
     lora_set_notes(p->loras, &out->notes);
+    note_refiner(p, g, &out->notes);
     x.all = lora_set_pending(p->loras, &p->slots);
     if (x.all == 0)
         return 0;

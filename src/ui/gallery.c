@@ -78,6 +78,12 @@ static void stars(const struct ui *ui, int rating, char *out, size_t size)
         n += (size_t)snprintf(out + n, size - n, "%s", screen_utf8(ui->screen) ? "★" : "*");
 }
 
+/* What is chosen anew for each image ({a|b}, __name__) says less than what came of it. */
+static bool is_template(const char *words)
+{
+    return strchr(words, '{') || strstr(words, "__");
+}
+
 /* ---- the grid ---- */
 
 static void draw_thumb(struct ui *ui, int i, struct rect r)
@@ -97,7 +103,8 @@ static void draw_thumb(struct ui *ui, int i, struct rect r)
     else if (t.broken)
         draw_text(ui->screen, in.y, in.x, in.w, ROLE_BAD, "its file is gone");
     stars(ui, s->rating, rating, sizeof rating);
-    one_line(s->words && *s->words ? s->words : s->prompt, words, sizeof words);
+    bool typed = s->words && *s->words && !is_template(s->words);
+    one_line(typed ? s->words : s->prompt, words, sizeof words);
     int w = text_columns(rating, strlen(rating));
     if (here)
         draw_fill(ui->screen, (struct rect){in.y + in.h - 1, in.x, 1, in.w}, ROLE_SELECT);
@@ -191,6 +198,8 @@ static void draw_facts(struct ui *ui, const struct store_sprite *s, struct rect 
     struct rect in = draw_box(ui->screen, r, "About", false);
     char text[400], a[40], b[40];
     int row = long_fact(ui, in, 0, "prompt", s->prompt, in.h / 3 > 1 ? in.h / 3 : 1);
+    if (s->words && s->prompt && strcmp(s->words, s->prompt) != 0)
+        row = long_fact(ui, in, row, "typed", s->words, in.h / 6 > 1 ? in.h / 6 : 1);
     row = long_fact(ui, in, row, "negative", s->negative, 2);
     row += row < in.h;
     snprintf(text, sizeof text, "%" PRIu64, s->seed);

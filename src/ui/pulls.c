@@ -184,8 +184,7 @@ static void draw_row(struct ui *ui, const struct pull_dialog *d, int i, struct r
     draw_on(ui->screen, at.y, x, NAME - 1, d->here[i] ? ROLE_TEXT : ROLE_STRONG, bg, p->name);
     int w = text_columns(size, strlen(size));
     draw_on(ui->screen, at.y, x + NAME + SIZE - 2 - w, w, ROLE_DIM, bg, size);
-    snprintf(text, sizeof text, "%s (%s)", p->what, p->licence);
-    draw_on(ui->screen, at.y, x + NAME + SIZE, what, ROLE_TEXT, bg, text);
+    draw_on(ui->screen, at.y, x + NAME + SIZE, what, ROLE_TEXT, bg, p->what);
     w = text_columns(state, strlen(state));
     draw_on(ui->screen, at.y, at.x + at.w - 1 - w, w, role, bg, state);
 }
@@ -204,9 +203,14 @@ static void draw(struct ui *ui, void *own, struct rect main)
     for (int i = 0; i < d->list.at.h && d->list.top + i < d->list.count; i++)
         draw_row(ui, d, d->shown[d->list.top + i], (struct rect){in.y + 2 + i, in.x, 1, in.w},
                  d->list.top + i == d->list.row);
-    if (d->list.count == 0)
+    if (d->list.count == 0) {
         draw_text(ui->screen, in.y + 2, in.x + 1, in.w - 2, ROLE_DIM,
                   "Enter loads what was typed: owner/repo/file of the Hugging Face hub, or a URL");
+    } else {
+        const struct pull_entry *p = pull_entry(d->shown[d->list.row]);
+        snprintf(text, sizeof text, "licence: %s", p->licence);
+        draw_text(ui->screen, in.y + in.h - 3, in.x + 1, in.w - 2, ROLE_TEXT, text);
+    }
     if (pulls_text(ui, text, sizeof text, &share)) {
         int half = in.w / 3;
         graph_gauge(ui->screen, in.y + in.h - 2, in.x, half - 2, share, ROLE_ACCENT);

@@ -1,6 +1,7 @@
 /* Any bytes as each of the texts that are imported: the first byte chooses the parser. What comes
  * out is settings that print, as presets that config files can hold. And as files of jobs, whose
- * jobs read back from their canonical text; and as snapshots of memory. */
+ * jobs read back from their canonical text; as snapshots of memory; and as what a server sends in
+ * front of a download. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -12,6 +13,7 @@
 #include "import/comfy_nodes.h"
 #include "import/source.h"
 #include "import/write_preset.h"
+#include "pull/http_header.h"
 #include "pull/url.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -76,6 +78,46 @@ static void check_url(const char *text)
               (url[19] == '\0' || strchr("/:?#", url[19])));
 }
 
+/* Text of a server's in which nothing may hide. */
+static void check_plain(const char *s, size_t room)
+{
+    check(memchr(s, '\0', room) != NULL);
+    for (; *s; s++)
+        check((unsigned char)*s >= ' ' || *s == '\t');
+}
+
+/* Lines as the headers of an answer, and of those behind its redirects. The first byte of each
+ * chooses whose answer it is; an empty line ends it. */
+static void check_headers(const char *text, size_t size)
+{
+    struct http_answer a = {.linked_size = -1, .url = "https://hub.example/a/b"};
+    char location[URL_MAX] = "", next[URL_MAX];
+    bool hub = true;
+    struct err e;
+    http_forget(&a);
+    for (size_t n; size > 0; text += n, size -= n) {
+        const char *line_end = memchr(text, '\n', size);
+        n = line_end ? (size_t)(line_end - text) + 1 : size;
+        http_header(&a, location, hub, text, n);
+        check(a.length >= -1 && a.range_from >= -1 && a.full >= -1 && a.linked_size >= -1);
+        check(a.retry_after >= -1 && a.retry_after <= RETRY_MOST);
+        check_plain(a.etag, sizeof a.etag);
+        check_plain(a.linked_etag, sizeof a.linked_etag);
+        check_plain(a.type, sizeof a.type);
+        check_plain(location, sizeof location);
+        check(!strpbrk(a.file, "/\\\n\033") && *a.file != '.');
+        if (n > 1 || !*location)
+            continue;
+        if (url_resolve(a.url, location, next) || url_check(next, &e))
+            return;
+        check_url(next);
+        memcpy(a.url, next, sizeof next);
+        hub = url_same_origin(a.url, "https://hub.example/");
+        location[0] = '\0';
+        http_forget(&a);
+    }
+}
+
 static void check_job(struct job_text *j)
 {
     struct job_text back;
@@ -138,6 +180,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size - 1] = '\0';
     if (data[0] == 'M') {
         check_snapshot(text, size - 1);
+        free(text);
+        return 0;
+    }
+    if (data[0] == 'H') {
+        check_headers(text, size - 1);
         free(text);
         return 0;
     }
