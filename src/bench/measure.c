@@ -1,5 +1,4 @@
 /* Runs the cases of a mode; see measure.h. */
-#include <fcntl.h>
 #include <malloc.h>
 #include <math.h>
 #include <stdlib.h>
@@ -103,17 +102,6 @@ static int warm_up(struct measuring *b, int steps, struct err *e)
     int rc = run_job(b, steps, ms, &result, e);
     gen_result_free(&result);
     return rc;
-}
-
-/* The kernel's note of this process's peak begins anew (proc(5), clear_refs). */
-static void reset_peak(void)
-{
-    int fd = open("/proc/self/clear_refs", O_WRONLY | O_CLOEXEC);
-    if (fd < 0)
-        return;
-    ssize_t n = write(fd, "5", 1);
-    (void)n; /* where that cannot be, peaks are of all cases so far */
-    close(fd);
 }
 
 static int measure_run(struct measuring *b, struct bench_case *c, struct err *e)
@@ -228,7 +216,7 @@ static int measure_batch(struct measuring *b, const struct bench_config *k, int 
         curve->batch = batch;
         b->watch = NULL;
     }
-    reset_peak();
+    machine_reset_peak(); /* where that cannot be, peaks are of all cases so far */
     for (int i = 0; i < runs && !rc && c->runs < BENCH_MAX_RUNS; i++)
         rc = measure_run(b, c, e);
     return rc;

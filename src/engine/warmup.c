@@ -4,12 +4,14 @@
  * before, by a run of the current settings with as few steps as it takes. It gives way to any
  * command at once, and to LIMIT_MS: what was met until then stays met.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "engine/engine_priv.h"
+#include "engine/machine.h"
 #include "engine/save.h"
 
 enum { LIMIT_MS = 30000, PARTS = 4 };
@@ -77,6 +79,8 @@ static void learn_speed(struct warmup *w, const struct job *j)
     if (r && still_idle(w) && pipeline_rates(&j->options, RATES_KEPT, r, NULL, NULL, &ignored) == 1)
         pipeline_rates(&j->options, RATES_NEEDED, r, still_idle, w, &ignored);
     free(r);
+    malloc_trim(0); /* measuring takes much more than most jobs */
+    machine_reset_peak();
 }
 
 void engine_warm_up(struct engine *x, const struct job *j)

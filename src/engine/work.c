@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "engine/engine_priv.h"
+#include "engine/machine.h"
 #include "engine/memory_map.h"
 #include "engine/forecast.h"
 #include "engine/save.h"
@@ -493,6 +494,7 @@ bool work_run(struct engine *x, struct command *c)
     bool given = false;
     enum err_kind kind = ERR_PLAIN;
     w.hooks = (struct gen_hooks){.user = &w, .step = on_step, .preview = on_preview};
+    machine_reset_peak(); /* a peak is this job's, or of those that run beside it */
     if (is_stopped(&w)) {
         need_store(x, &e);
         end_early(&w, NULL); /* which gives back failures alone */

@@ -21,6 +21,7 @@ enum { SLOT = 200 };
 
 struct cell {
     struct store_sprite *sprite; /* the job's first, or NULL */
+    int pictures;                /* that the job made */
     struct image *difference;    /* from the first cell's, or NULL */
     double differs;              /* share of pixels; NAN while unknown */
     uint64_t serial;             /* of what `difference` was made from */
@@ -65,6 +66,7 @@ static void load_sprite(struct ui *ui, int i)
         return;
     int64_t id = list[0].id;
     store_sprites_free(list, n);
+    ui->compare->cell[i].pictures = n;
     if (store_sprite(ui->store, id, &list, NULL) == 1)
         ui->compare->cell[i].sprite = list;
 }
@@ -193,6 +195,9 @@ static void draw_figures(struct ui *ui, int i, struct rect at)
     text_ms(j->ms_step, step, sizeof step);
     text_bytes((double)j->bytes_peak, peak, sizeof peak);
     int used = draw_text(ui->screen, at.y, at.x, at.w, ROLE_STRONG, total);
+    if (cell->pictures > 1)
+        used += draw_printf(ui->screen, at.y, at.x + used, at.w - used, ROLE_TEXT, " for %d",
+                            cell->pictures);
     snprintf(line, sizeof line, "  %s a step", step);
     draw_text(ui->screen, at.y, at.x + used, at.w - used, ROLE_TEXT, line);
     if (at.h < 2)
