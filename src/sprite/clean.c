@@ -57,6 +57,9 @@ static int merge_near(struct labels *v, int *changed, struct err *e)
         return err_set(e, "more than %d colours: reduce them before looking for near ones",
                        LABELS_FEW);
     labels_count(v, g.count);
+    int pixels[LABELS_FEW + 1];
+    uint8_t to[LABELS_FEW + 1] = {0};
+    memcpy(pixels, g.count, sizeof pixels);
     for (int i = 1; i < v->n; i++) {
         g.lab[i] = oklab_from_srgb(v->palette[i]);
         g.to[i] = i;
@@ -64,12 +67,14 @@ static int merge_near(struct labels *v, int *changed, struct err *e)
     bool merged = false;
     while (merge_nearest(&g))
         merged = true;
+    for (int i = 1; i < v->n; i++) {
+        to[i] = (uint8_t)g.to[i];
+        *changed += g.to[i] != i ? pixels[i] : 0;
+    }
     for (int y = 0; y < v->height && merged; y++) {
         uint8_t *row = (uint8_t *)v->at + y * v->row;
-        for (int x = 0; x < v->width; x++) {
-            *changed += g.to[row[x]] != row[x];
-            row[x] = (uint8_t)g.to[row[x]];
-        }
+        for (int x = 0, w = v->width; x < w; x++)
+            row[x] = to[row[x]];
     }
     return 0;
 }

@@ -12,8 +12,10 @@ enum {
     OPAQUE = 128,
     BINS = 4096, /* of the border's colours, 4 bits a channel */
     SEARCH_STEPS = 120,
-    LARGE = 1 << 16, /* pixels that are worth a look at the cube of colours around the background */
-    SPECK_MIN = 3,   /* pixels of a speck that always goes */
+    LARGE = 1 << 16, /* pixels that are worth a look at what is surely background, or not */
+    BIN_BITS = 5,    /* of a byte, for that */
+    SIDE = 1 << BIN_BITS,
+    SPECK_MIN = 3,     /* pixels of a speck that always goes */
     SPECK_SHARE = 128, /* or so much of the image: one pixel in 128 */
 };
 
@@ -33,6 +35,7 @@ struct flood {
     float limit, pale; /* squared distances */
     bool has_cube;     /* of bytes that surely are within the limit: */
     uint8_t low[3], span[3];
+    uint8_t may[SIDE * SIDE * SIDE];  /* 0: colours of this bin surely are neither */
     struct plane ground, pales, gone; /* the first two lose what was looked at */
     struct runs runs, speck;
 };
@@ -143,15 +146,6 @@ static struct oklab mean_around(const struct image *m, struct oklab color, float
 
 enum { BLOCK = 64 };
 
-/* Eight bytes of 0 or 1 as bits, the first the lowest. */
-ALWAYS_INLINE uint64_t bits_of(const uint8_t *p)
-{
-    uint64_t bits = 0;
-    for (int i = 0; i < 8; i++)
-        bits |= (uint64_t)p[i] << 8 * i;
-    return bits * UINT64_C(0x0102040810204080) >> 56;
-}
-
 /* Are a whole block's colours surely the background's? */
 ALWAYS_INLINE bool is_plain(const struct flood *f, const uint8_t *p)
 {
@@ -164,34 +158,53 @@ ALWAYS_INLINE bool is_plain(const struct flood *f, const uint8_t *p)
     return !off;
 }
 
+/* Those of a block's pixels whose colours need a look, by their places. */
+ALWAYS_INLINE int take_doubtful(const struct flood *f, const uint8_t *p, int n, uint8_t *list)
+{
+    uint16_t bin[BLOCK];
+    int count = 0;
+    for (int i = 0; i < n; i++)
+        bin[i] = (uint16_t)(p[4 * i] >> (8 - BIN_BITS) << 2 * BIN_BITS |
+                            p[4 * i + 1] >> (8 - BIN_BITS) << BIN_BITS |
+                            p[4 * i + 2] >> (8 - BIN_BITS));
+    for (int i = 0; i < n; i++) {
+        list[count] = (uint8_t)i;
+        count += f->may[bin[i]];
+    }
+    return count;
+}
+
 /* What each of a row's pixels is. */
 ALWAYS_INLINE void judge_loop(const struct flood *f, const uint8_t *p, int width, uint64_t *ground,
                               uint64_t *pales)
 {
     for (int from = 0; from < width; from += BLOCK) {
         float r[BLOCK], g[BLOCK], b[BLOCK];
-        uint8_t in[BLOCK], pale[BLOCK];
+        uint8_t list[BLOCK + 1];
+        const uint8_t *q = p + 4 * (size_t)from;
         int n = width - from < BLOCK ? width - from : BLOCK;
-        if (f->has_cube && n == BLOCK && is_plain(f, p + 4 * (size_t)from)) {
+        ground[from / BLOCK] = pales[from / BLOCK] = 0;
+        if (f->has_cube && n == BLOCK && is_plain(f, q)) {
             ground[from / BLOCK] = ~UINT64_C(0);
             continue;
         }
-        for (int i = 0; i < BLOCK; i++) {
-            const uint8_t *q = p + 4 * (i < n ? from + i : from);
-            r[i] = oklab_curve[2 * q[0]], g[i] = oklab_curve[2 * q[1]];
-            b[i] = oklab_curve[2 * q[2]];
+        int count = take_doubtful(f, q, n, list), whole = (count + 7) & ~7;
+        for (int i = 0; i < whole; i++) {
+            const uint8_t *at = q + 4 * (i < count ? list[i] : list[0]);
+            r[i] = oklab_curve[2 * at[0]], g[i] = oklab_curve[2 * at[1]];
+            b[i] = oklab_curve[2 * at[2]];
         }
-        for (int i = 0; i < BLOCK; i++) {
+        for (int i = 0; i < whole; i++) {
             struct oklab c = oklab_squeeze(oklab_convert(r[i], g[i], b[i]));
             r[i] = oklab_distance2(c, f->color);
         }
-        for (int i = 0; i < BLOCK; i++)
-            in[i] = r[i] <= f->limit, pale[i] = r[i] <= f->pale;
-        uint64_t near = 0, far = 0, inside = ~UINT64_C(0) >> (BLOCK - n);
-        for (int i = 0; i < BLOCK; i += 8)
-            near |= bits_of(in + i) << i, far |= bits_of(pale + i) << i;
-        ground[from / BLOCK] = near & inside;
-        pales[from / BLOCK] = far & ~near & inside;
+        uint64_t near = 0, far = 0;
+        for (int i = 0; i < count; i++) {
+            near |= (uint64_t)(r[i] <= f->limit) << list[i];
+            far |= (uint64_t)(r[i] <= f->pale) << list[i];
+        }
+        ground[from / BLOCK] = near;
+        pales[from / BLOCK] = far & ~near;
     }
 }
 
@@ -228,6 +241,30 @@ static void find_cube(struct flood *f, const uint8_t middle[3])
         int low = middle[c] - d, high = middle[c] + d;
         f->low[c] = (uint8_t)(low < 0 ? 0 : low);
         f->span[c] = (uint8_t)((high > 255 ? 255 : high) - f->low[c]);
+    }
+}
+
+/* Which bins of colours may be background, or pale beside it. Lightness grows with each of red,
+ * green and blue, so that of a bin lies between those of its corners; a colour that is further off
+ * by lightness alone than both limits allow is neither. */
+static void find_bins(struct flood *f)
+{
+    const float reach = sqrtf(f->pale > f->limit ? f->pale : f->limit) + 1e-4f;
+    uint8_t rgb[SIDE][3];
+    struct oklab low[SIDE], high[SIDE];
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        for (int k = 0; k < 2; k++) {
+            const int up = k ? (1 << (8 - BIN_BITS)) - 1 : 0;
+            for (int j = 0; j < SIDE; j++) {
+                const int at[3] = {i / SIDE, i % SIDE, j};
+                for (int c = 0; c < 3; c++)
+                    rgb[j][c] = (uint8_t)((at[c] << (8 - BIN_BITS)) + up);
+            }
+            oklab_from_srgb_many((const uint8_t(*)[3])rgb, SIDE, k ? high : low);
+        }
+        for (int j = 0; j < SIDE; j++)
+            f->may[i * SIDE + j] = oklab_squeeze(low[j]).l <= f->color.l + reach &&
+                                   oklab_squeeze(high[j]).l >= f->color.l - reach;
     }
 }
 
@@ -400,20 +437,21 @@ static bool is_mix(const uint8_t *p, const uint8_t *n, const uint8_t *ground)
 
 static bool is_fringe(const struct flood *f, const uint8_t *ground, int x, int y)
 {
-    const uint8_t *p = pixel_of(f, x, y);
-    bool mix = false;
-    int alike = 0;
+    const uint8_t *p = pixel_of(f, x, y), *there[8];
+    int alike = 0, n = 0;
     for (int i = 0; i < 9; i++) {
         int nx = x + i % 3 - 1, ny = y + i / 3 - 1;
         if (i == 4 || !is_there(f, nx, ny))
             continue;
-        const uint8_t *n = pixel_of(f, nx, ny);
-        bool like = is_like(p, n);
+        there[n] = pixel_of(f, nx, ny);
+        bool like = is_like(p, there[n++]);
         alike += like;
         if (alike > 1 || (like && !is_exposed(f, nx, ny)))
             return false;
-        mix = mix || is_mix(p, n, ground);
     }
+    bool mix = false;
+    for (int i = 0; i < n && !mix; i++)
+        mix = is_mix(p, there[i], ground);
     return mix;
 }
 
@@ -477,8 +515,11 @@ int matte_cut(struct image *m, const struct matte_options *o, struct matte_repor
     struct flood f = {.m = m, .color = oklab_squeeze_dark(color)};
     f.limit = r->tolerance * r->tolerance;
     f.pale = r->tolerance < SPECK ? SPECK * SPECK : f.limit;
-    if (pixels(m) >= LARGE)
+    memset(f.may, 1, sizeof f.may);
+    if (pixels(m) >= LARGE) {
         find_cube(&f, r->rgb);
+        find_bins(&f);
+    }
     int rc = cut(m, &f, o, r, e);
     plane_free(&f.ground);
     plane_free(&f.pales);

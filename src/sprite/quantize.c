@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "sprite/few.h"
+#include "sprite/nearest.h"
 #include "sprite/oklab.h"
 
 enum {
@@ -17,6 +18,7 @@ enum {
     HASHED = 2 * SWATCHES, /* slots that are used by hash */
     SPLITS = 128,          /* groups before merging, where fewer are wanted */
     ROUNDS = 8,            /* of k-means */
+    AHEAD = 16,            /* pixels whose bits are on their way while one is counted */
 };
 
 /* Distances in Oklab. */
@@ -253,25 +255,25 @@ static double settle(struct groups *g, struct swatch *s, int n)
     return error;
 }
 
-static int nearest_group(const struct groups *g, struct oklab c)
+/* The groups' means side by side, for searches. */
+static void take_means(const struct groups *g, struct colours *k)
 {
-    int best = 0;
-    float least = FLT_MAX;
-    for (int i = 0; i < g->n; i++) {
-        float d = oklab_distance2(c, g->at[i].mean);
-        if (d < least)
-            least = d, best = i;
+    k->count = g->n, k->n = (g->n + 7) / 8;
+    for (int i = 0; i < k->n * 8; i++) {
+        struct oklab c = i < g->n ? g->at[i].mean : (struct oklab){1e6f, 0, 0};
+        k->l[i / 8][i % 8] = c.l, k->a[i / 8][i % 8] = c.a, k->b[i / 8][i % 8] = c.b;
     }
-    return best;
 }
 
 static void refine(struct groups *g, struct swatch *s, int n)
 {
+    struct colours means;
     settle(g, s, n);
     for (int round = 0; round < ROUNDS; round++) {
         bool moved = false;
+        take_means(g, &means);
         for (int i = 0; i < n; i++) {
-            int to = nearest_group(g, s[i].lab);
+            int to = colours_nearest(&means, s[i].lab);
             moved |= to != s[i].group;
             s[i].group = to;
         }
@@ -506,18 +508,16 @@ static int count_by_bits(const struct image *m)
     uint64_t *seen = calloc((1 << 24) / 64, sizeof *seen);
     if (!seen)
         return -1;
-    int count = 0;
-    uint32_t last = UINT32_MAX;
     size_t n = (size_t)m->width * (size_t)m->height;
-    for (const uint8_t *p = m->rgba, *end = p + 4 * n; p < end; p += 4) {
+    int count = 0;
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *p = m->rgba + 4 * i, *next = m->rgba + 4 * (i + AHEAD < n ? i + AHEAD : i);
+        __builtin_prefetch(&seen[key_of(next, 0) >> 6], 1);
         uint32_t key = key_of(p, 0);
-        if (!p[3] || key == last)
-            continue;
-        uint64_t bit = UINT64_C(1) << (key & 63);
-        count += !(seen[key >> 6] & bit);
-        seen[key >> 6] |= bit;
-        last = key;
+        seen[key >> 6] |= (uint64_t)(p[3] > 0) << (key & 63);
     }
+    for (size_t i = 0; i < (1 << 24) / 64; i++)
+        count += __builtin_popcountll(seen[i]);
     free(seen);
     return count;
 }

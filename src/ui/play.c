@@ -119,7 +119,8 @@ void play_draw(struct play *p, struct ui *ui, struct rect r, unsigned slot)
 void play_title(const struct play *p, const struct ui *ui, char *out, size_t size)
 {
     if (p->frame[0])
-        snprintf(out, size, "frame %d of %d, %d a second", frame_now(p, ui) + 1, p->count, p->rate);
+        snprintf(out, size, "frame %d of %d, %d a second (+ -)", frame_now(p, ui) + 1, p->count,
+                 p->rate);
     else
         snprintf(out, size, "%d sprites", p->sprites);
 }

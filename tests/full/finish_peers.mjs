@@ -4,7 +4,7 @@
  *     node finish_peers.mjs CHECKOUT/browser-tool/lib < names
  *
  * For each NAME on stdin (raw RGBA behind width and height as 32-bit numbers) writes NAME.out, the same
- * way, and prints the milliseconds. What it asks of OpenCV (grey, Sobel, mean and deviation) is done
+ * way, and prints the milliseconds of processor time. What it asks of OpenCV (grey, Sobel, mean and deviation) is done
  * here by OpenCV's formulas; colours are left as they are, so image-q is not needed.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -90,7 +90,7 @@ const { processImage } = await import(pathToFileURL(process.argv[2] + '/pixel.js
 for await (const name of createInterface({ input: process.stdin })) {
     const bytes = readFileSync(name), width = bytes.readUInt32LE(0), height = bytes.readUInt32LE(4);
     const image = { width, height, data: new Uint8ClampedArray(bytes.subarray(8)) };
-    const start = performance.now();
+    const start = process.cpuUsage();
     let out = null;
     try {
         out = (await processImage({ file: { name, size: 1, image }, maxColors: 256 })).imageData;
@@ -98,7 +98,8 @@ for await (const name of createInterface({ input: process.stdin })) {
         process.stderr.write(`${name}: ${error.message}\n`);
         out = { width: 1, height: 1, data: new Uint8ClampedArray(4) };
     }
-    const ms = performance.now() - start, head = Buffer.alloc(8);
+    const used = process.cpuUsage(start), ms = (used.user + used.system) / 1000;
+    const head = Buffer.alloc(8);
     head.writeUInt32LE(out.width, 0);
     head.writeUInt32LE(out.height, 4);
     writeFileSync(name + '.out', Buffer.concat([head, Buffer.from(out.data)]));
