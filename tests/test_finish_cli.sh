@@ -162,6 +162,9 @@ odd_files() {
         refuses 1 'empty.png: not a PNG file' "$what" empty.png
         refuses 1 'huge.png: a PNG of 60000x60000 pixels' "$what" huge.png
     done
+    printf '\377\330\377\340\0\020JFIF' >photo.jpg
+    refuses 1 'photo.jpg: not a PNG file, but JPEG: save it as PNG first' finish photo.jpg
+    refuses 1 "no palette 'mine', and no such file; there are: pico-8" finish "$picture" --palette mine
     refuses 1 'more than 256 colours' finish "$picture" --palette "$picture"
     "$spritty" finish "$picture" --pixels 1x1 -q -o one.png
     "$spritty" finish one.png --dither bayer8 --palette nes --clean all --outline outer --trim -q -o a.png

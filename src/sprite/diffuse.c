@@ -254,7 +254,7 @@ static void hand_down(struct diffusion *d)
     }
 }
 
-static void put_band(const struct diffusion *d, struct image *m, int y, bool back)
+static void put_band(const struct diffusion *d, struct image *m, int y, bool back, bool *used)
 {
     for (int r = 0; r < BAND && y + r < m->height; r++) {
         uint8_t *p = m->rgba + 4 * (size_t)(y + r) * (size_t)d->width;
@@ -267,6 +267,7 @@ static void put_band(const struct diffusion *d, struct image *m, int y, bool bac
             memcpy(&old, p, 4);
             uint32_t seen = old & alpha ? UINT32_MAX : 0;
             uint32_t new = (value[to[i][r]] & seen) | (old & (alpha | ~seen));
+            used[seen ? to[i][r] : PALETTE_MAX] = true;
             memcpy(p, &new, 4);
         }
     }
@@ -310,7 +311,8 @@ static void diffusion_free(struct diffusion *d)
     free(d);
 }
 
-int diffuse_image(struct image *m, const struct palette *p, struct err *e)
+int diffuse_image(struct image *m, const struct palette *p, bool used[PALETTE_MAX + 1],
+                  struct err *e)
 {
     struct diffusion *d = calloc(1, sizeof *d);
     if (!d || !make_room(d, m->width)) {
@@ -323,7 +325,7 @@ int diffuse_image(struct image *m, const struct palette *p, struct err *e)
         hand_down(d);
         take_band(d, m, y, back);
         run_band(d);
-        put_band(d, m, y, back);
+        put_band(d, m, y, back, used);
     }
     diffusion_free(d);
     return 0;

@@ -15,7 +15,8 @@
 enum { DIFFUSE_BAND = 8 }; /* rows that are scanned the same way */
 
 /* Every visible pixel becomes a colour of the palette; hidden ones (alpha 0) are left alone and
- * errors do not cross them. -1 only without memory. */
-int diffuse_image(struct image *, const struct palette *, struct err *);
+ * errors do not cross them. used: which colours there are then; the last entry is of no meaning. -1
+ * only without memory. */
+int diffuse_image(struct image *, const struct palette *, bool used[PALETTE_MAX + 1], struct err *);
 
 #endif

@@ -31,8 +31,9 @@ struct work {
     uint32_t value[PALETTE_MAX], alpha; /* colours as words of an image, without alpha; its bits */
     int count, side;                    /* places of the matrix, and of its side */
     uint8_t matrix[64];
-    struct bin_mix *bins; /* [BINS + 1] of a large image */
-    int32_t *row;         /* the bins of a row */
+    struct bin_mix *bins;       /* [BINS + 1] of a large image */
+    int32_t *row;               /* the bins of a row */
+    bool used[PALETTE_MAX + 1]; /* colours that the image has now; the last: nothing */
     struct bin_mix own[PALETTE_MAX][BIN_COLOURS];
     struct mix cache[1 << CACHE_BITS];
 };
@@ -112,7 +113,9 @@ static void place_one(struct work *k, uint8_t *p, int x, const uint8_t *row)
 {
     const struct mix *mix = mix_of(k, p);
     bool is_second = row[x & (k->side - 1)] < mix->places;
-    memcpy(p, k->mixes.palette->rgb[is_second ? mix->second : mix->first], 3);
+    int to = is_second ? mix->second : mix->first;
+    k->used[to] = true;
+    memcpy(p, k->mixes.palette->rgb[to], 3);
 }
 
 static void place_each(struct work *k, struct image *m)
@@ -147,6 +150,7 @@ static void place_row(struct work *k, uint8_t *p, int width, const uint8_t *row)
     const uint32_t alpha = k->alpha, *value = k->value;
     const int32_t *bin = k->row;
     const int last = width - 1, side = k->side - 1;
+    bool *used = k->used;
     bins_of(p, width, k->row);
     for (int x = 0; x < width; x++, p += 4) {
         __builtin_prefetch(&bins[bin[x + AHEAD < last ? x + AHEAD : last]]);
@@ -157,7 +161,9 @@ static void place_row(struct work *k, uint8_t *p, int width, const uint8_t *row)
         uint32_t is_second = row[x & side] < m.places;
         memcpy(&old, p, 4);
         uint32_t seen = old & alpha ? UINT32_MAX : 0;
-        uint32_t new = (value[both >> 8 * is_second & 255] & seen) | (old & (alpha | ~seen));
+        uint32_t to = both >> 8 * is_second & 255;
+        uint32_t new = (value[to] & seen) | (old & (alpha | ~seen));
+        used[seen ? to : PALETTE_MAX] = true;
         memcpy(p, &new, 4);
     }
 }
@@ -201,19 +207,37 @@ static int ordered(struct work *k, struct image *m, const struct palette *p, int
     return 0;
 }
 
-int palette_apply(struct image *m, const struct palette *p, enum dither dither, struct err *e)
+static int count_used(const bool *used)
 {
-    if (dither == DITHER_FLOYD)
-        return diffuse_image(m, p, e);
+    int n = 0;
+    for (int i = 0; i < PALETTE_MAX; i++)
+        n += used[i];
+    return n;
+}
+
+int palette_apply_count(struct image *m, const struct palette *p, enum dither dither, int *used,
+                        struct err *e)
+{
     struct work *k = calloc(1, sizeof *k);
-    int rc = k ? ordered(k, m, p, (int)dither) : -1;
+    int rc = k ? 0 : err_set(e, "out of memory for the palette");
+    if (k && dither == DITHER_FLOYD)
+        rc = diffuse_image(m, p, k->used, e);
+    else if (k && ordered(k, m, p, (int)dither))
+        rc = err_set(e, "out of memory for the palette");
     if (k) {
+        *used = count_used(k->used);
         mixes_free(&k->mixes);
         free(k->bins);
         free(k->row);
     }
     free(k);
-    return rc ? err_set(e, "out of memory for the palette") : 0;
+    return rc;
+}
+
+int palette_apply(struct image *m, const struct palette *p, enum dither dither, struct err *e)
+{
+    int used;
+    return palette_apply_count(m, p, dither, &used, e);
 }
 
 int palette_swap(struct image *m, const struct palette *from, const struct palette *to,

@@ -117,7 +117,7 @@ static int bring_to_palette(struct image *m, const struct finish_options *o,
         return err_set(e, "out of memory for counting colours");
     if (!o->palette && palette_of_images(images, 1, o->colors, &own, e))
         return -1;
-    return palette_apply(m, o->palette ? o->palette : &own, o->dither, e);
+    return palette_apply_count(m, o->palette ? o->palette : &own, o->dither, &r->colors_after, e);
 }
 
 static int few_colors(struct image *m, const struct finish_options *o, struct finish_report *r,
@@ -253,7 +253,7 @@ static int dress(struct image **m, const struct finish_options *o, struct finish
     if (o->clean || o->outline) {
         if (clean_and_outline(m, o, r, e))
             return -1;
-    } else if (o->palette || o->dither || o->swap_from) {
+    } else if (o->swap_from) {
         r->colors_after = quantize_count(*m);
     }
     if (!o->place || r->colors_after < 0)

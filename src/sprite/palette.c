@@ -227,8 +227,17 @@ int palette_load(const char *name, struct palette *p, struct err *e)
         return 0;
     uint8_t *data = file_read(name, PALETTE_FILE_MAX, &size, e);
     if (!data) {
-        const char *near = strpbrk(name, "./") ? NULL : suggest(name, shipped_name, NULL);
-        return near ? err_set(e, "no palette '%.60s'; did you mean '%s'?", name, near) : -1;
+        if (strpbrk(name, "./"))
+            return -1;
+        const char *near = suggest(name, shipped_name, NULL);
+        if (near)
+            return err_set(e, "no palette '%.60s'; did you mean '%s'?", name, near);
+        char all[160] = "";
+        for (int i = 0; palette_shipped_name(i); i++) {
+            size_t n = strlen(all);
+            snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", palette_shipped_name(i));
+        }
+        return err_set(e, "no palette '%.60s', and no such file; there are: %s", name, all);
     }
     int rc = palette_parse(data, size, name, p, e);
     free(data);

@@ -43,6 +43,9 @@ int palette_of_images(const struct image *const *, int count, int colors, struct
  * that differ only in the lowest two bits of their bytes are taken for one, unless the palette has
  * one of them (not by DITHER_FLOYD). -1 only without memory. */
 int palette_apply(struct image *, const struct palette *, enum dither, struct err *);
+/* The same; *used: how many of its colours the image has then. */
+int palette_apply_count(struct image *, const struct palette *, enum dither, int *used,
+                        struct err *);
 
 /* Pixels of `from`'s colour i become colour i of `to`; others stay. -1 when `to` has fewer. */
 int palette_swap(struct image *, const struct palette *from, const struct palette *to,

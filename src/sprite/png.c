@@ -321,6 +321,23 @@ static int check_size(const uint8_t *data, size_t size, struct err *e)
                    PNG_MAX_SIDE, PNG_MAX_PIXELS / 1000000);
 }
 
+/* What people give instead, by its first bytes. */
+static int refuse(const uint8_t *data, size_t size, struct err *e)
+{
+    static const struct {
+        const char *mark, *name;
+        size_t at;
+    } others[] = {{"\xff\xd8\xff", "JPEG", 0}, {"GIF8", "GIF", 0},
+                  {"WEBP", "WebP", 8},         {"BM", "BMP", 0},
+                  {"8BPS", "Photoshop", 0},    {"\xe0\xa5", "Aseprite", 4}};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        size_t n = strlen(others[i].mark);
+        if (size >= others[i].at + n && !memcmp(data + others[i].at, others[i].mark, n))
+            return err_set(e, "not a PNG file, but %s: save it as PNG first", others[i].name);
+    }
+    return err_set(e, "not a PNG file");
+}
+
 int png_decode(const uint8_t *data, size_t size, bool want_pixels, struct png_file *out,
                struct err *e)
 {
@@ -328,7 +345,7 @@ int png_decode(const uint8_t *data, size_t size, bool want_pixels, struct png_fi
     struct reader r = {.data = data, .left = size, .want_pixels = want_pixels, .out = out};
     memset(out, 0, sizeof *out);
     if (!png_is(data, size))
-        return err_set(e, "not a PNG file");
+        return refuse(data, size, e);
     if (check_size(data, size, e))
         return -1;
     r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &why, on_error, on_warning);

@@ -502,6 +502,15 @@ static int count_few(const struct image *m)
     return few.count - 1;
 }
 
+ALWAYS_INLINE void count_bits_loop(const uint64_t *bits, size_t n, int *count)
+{
+    *count = 0;
+    for (size_t i = 0; i < n; i++)
+        *count += __builtin_popcountll(bits[i]);
+}
+
+WIDE_TWINS(count_bits, (const uint64_t *bits, size_t n, int *count), (bits, n, count))
+
 /* By a bit for each colour there is: fast where there are many pixels. */
 static int count_by_bits(const struct image *m)
 {
@@ -509,15 +518,14 @@ static int count_by_bits(const struct image *m)
     if (!seen)
         return -1;
     size_t n = (size_t)m->width * (size_t)m->height;
-    int count = 0;
+    int count;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *p = m->rgba + 4 * i, *next = m->rgba + 4 * (i + AHEAD < n ? i + AHEAD : i);
         __builtin_prefetch(&seen[key_of(next, 0) >> 6], 1);
         uint32_t key = key_of(p, 0);
         seen[key >> 6] |= (uint64_t)(p[3] > 0) << (key & 63);
     }
-    for (size_t i = 0; i < (1 << 24) / 64; i++)
-        count += __builtin_popcountll(seen[i]);
+    count_bits(seen, (1 << 24) / 64, &count);
     free(seen);
     return count;
 }
