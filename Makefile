@@ -80,7 +80,7 @@ BENCHES := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/bench_*.c)))
 CUDA    := $(sort $(wildcard gpu/*.cu))
 CUDA_C  := $(sort $(wildcard gpu/*.c))
 SHIM    := $(wildcard tests/gpu_shim/*.c tests/gpu_shim/*.cu) gpu/ops_cuda.c gpu/weight.c \
-           gpu/entry.c gpu/record.c $(CUDA)
+           gpu/entry.c gpu/turn.c gpu/looking.c $(CUDA)
 # What the shared object has of src/: its own copy, so that it needs nothing of the program.
 CUDA_SRC = src/base/err.c src/base/fileio.c src/ops/arena.c src/ops/cost.c
 CUDA_OBJ = $(CUDA:%=$(BUILD)/%.o) $(CUDA_C:%=$(BUILD)/%.o) $(CUDA_SRC:%=$(BUILD)/gpu/%.o)

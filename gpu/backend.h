@@ -16,6 +16,7 @@
 
 struct weight {
     struct weight_shape s;
+    uint64_t serial; /* of its packing: no two have the same; 0: without values */
     void *w;  /* linear [out, in], convolution [out, k, k, in], table [in, out]: the act type;
                * a norm's gamma: f32 */
     float *b; /* bias or beta: f32, or NULL */
@@ -52,6 +53,37 @@ struct stray {
     void *data, *place; /* place: its block in the arena */
 };
 
+/* A turn of a loop (turn.c). */
+enum { TURNS = 16, TURN_NUMBERS = 1024 };
+struct turn_kept {
+    uint64_t sign; /* what the turn is */
+    void *graph;   /* NULL: seen once, or refused */
+    bool refused;
+    unsigned used;
+    struct cost cost;
+};
+struct turn {
+    enum turn_way { TURN_PLAIN, TURN_NOTE, TURN_RECORD } next, now;
+    struct ops made; /* the calls, while notes stand in their place */
+    uint64_t sign;
+    float number[TURN_NUMBERS]; /* factors, in the order of the calls */
+    int count;
+    bool crowded;  /* more than there is room for: not to be kept */
+    void *numbers; /* the same on the device, for graphs */
+    struct cost before;
+    struct turn_kept kept[TURNS];
+    int kept_count;
+    unsigned clock;
+};
+
+/* What the host looks at while the device works (looking.c). */
+struct slot_seen {
+    void *done, *there, *sent; /* events: the mark; the copy; the copy is on the host */
+    void *copy, *host;
+    size_t bytes;
+    bool sends;
+};
+
 struct gpu {
     struct ops ops; /* first: a struct ops * of ours is a struct gpu * */
     struct gpu_library library;
@@ -61,11 +93,11 @@ struct gpu {
     bool failed;
     struct cost cost;
     size_t weight_bytes, device_peak;
-    unsigned weights; /* packed and freed so far: recordings hold their addresses */
-    bool recording;
-    uint64_t mark; /* the recording's: what lay where when it began */
-    struct cost before;
+    uint64_t weights; /* packed so far */
+    struct turn turn;
     int recordings, replays;
+    void *beside; /* a second stream, for what the host looks at; NULL: not yet */
+    struct slot_seen seen[OPS_SLOTS];
     struct tuning tuning;
     /* activations: the arena only keeps the books, at addresses that mean nothing */
     void *slab;
@@ -74,7 +106,7 @@ struct gpu {
     int strays;
     /* on their way between host and device */
     void *staging[STAGING], *staged[STAGING]; /* buffers, and events: the buffer is free again */
-    int turn;
+    int staged_last;
     void *raw; /* values on the device before, or after, their conversion */
     size_t raw_bytes;
     void *scratch; /* group_norm's */
@@ -97,11 +129,18 @@ void gpu_put(struct gpu *, void *to, const void *from, size_t bytes);
 /* At least `bytes` at *at, which holds *held; the old content is lost. NULL after a failure. */
 void *gpu_grow(struct gpu *, void **at, size_t *held, size_t bytes);
 
-/* The calls of these names in struct ops (record.c). */
-void gpu_record_begin(struct ops *);
-struct recording *gpu_record_end(struct ops *);
-bool gpu_replay(struct ops *, struct recording *);
-void gpu_free_recording(struct ops *, struct recording *);
+/* The calls of these names in struct ops (turn.c, looking.c). */
+void gpu_turn_begin(struct ops *);
+bool gpu_turn_end(struct ops *);
+void gpu_mark(struct ops *, int slot);
+void gpu_send(struct ops *, int slot, const struct tensor *);
+int gpu_passed(struct ops *, int slot, struct err *);
+const float *gpu_sent(struct ops *, int slot);
+
+/* Notes numbers of the turn's calls. Where a graph finds them; NULL: there are too many. */
+float *gpu_turn_numbers(struct gpu *, const float *k, int count);
+void gpu_turns_close(struct gpu *);
+void gpu_looking_close(struct gpu *); /* waits for the second stream */
 
 /* The calls of these names in struct ops (weight.c). */
 struct weight *gpu_pack_linear(struct ops *, const struct param *w, const struct param *b,

@@ -102,9 +102,33 @@ int event_wait(void *event)
     return (int)cudaEventSynchronize(event);
 }
 
+int event_passed(void *event)
+{
+    cudaError_t rc = cudaEventQuery(event);
+    if (rc == cudaErrorNotReady) {
+        cudaGetLastError(); /* or the next launch would take it for its own */
+        return EVENT_AHEAD;
+    }
+    return (int)rc;
+}
+
+int stream_after(void *stream, void *event)
+{
+    return (int)cudaStreamWaitEvent(stream, event, 0);
+}
+
+static bool captures(void *stream)
+{
+    enum cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
+    return cudaStreamIsCapturing(stream, &status) != cudaSuccess ||
+           status != cudaStreamCaptureStatusNone;
+}
+
 int device_alloc(void **p, size_t bytes, void *stream)
 {
     *p = NULL;
+    if (captures(stream))
+        return cudaErrorStreamCaptureUnsupported;
     return (int)cudaMallocAsync(p, bytes, stream);
 }
 
@@ -133,11 +157,15 @@ int device_zero(void *p, size_t bytes, void *stream)
 
 int device_put(void *to, const void *from, size_t bytes, void *stream)
 {
+    if (captures(stream))
+        return cudaErrorStreamCaptureUnsupported;
     return (int)cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream);
 }
 
 int device_get(void *to, const void *from, size_t bytes, void *stream)
 {
+    if (captures(stream))
+        return cudaErrorStreamCaptureUnsupported;
     return (int)cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream);
 }
 

@@ -44,6 +44,11 @@ int event_open(void **event);
 void event_close(void *event); /* NULL: nothing */
 int event_record(void *event, void *stream);
 int event_wait(void *event); /* the host waits; at once if it was never recorded */
+/* 0 if the stream is past it, or it was never recorded; EVENT_AHEAD if not yet. Never waits. */
+enum { EVENT_AHEAD = -1 };
+int event_passed(void *event);
+/* What is queued on the stream from now on waits, on the device, for what came before the event. */
+int stream_after(void *stream, void *event);
 
 /* From the stream-ordered allocator, 256-byte aligned, not zeroed; freeing is queued too. */
 int device_alloc(void **p, size_t bytes, void *stream);
@@ -58,8 +63,9 @@ int device_put(void *to, const void *from, size_t bytes, void *stream);
 int device_get(void *to, const void *from, size_t bytes, void *stream);
 
 /* -- graphs: what is queued on a stream between begin and end is not done but kept, and done by
- * each launch. In between, what waits, allocates or copies from or to the host is an error, which
- * ends the capture: graph_end returns it. -- */
+ * each launch. In between, what waits, allocates or copies from or to the host is refused: CUDA
+ * would keep some of these too, and each launch would allocate, or read what no longer is there. --
+ */
 
 int graph_begin(void *stream);
 int graph_end(void *stream, void **graph); /* *graph NULL after an error */

@@ -20,6 +20,10 @@
 extern "C" {
 #endif
 
+/* Not 0: our kernels are left out, which leaves the bare chain of the libraries' calls to measure.
+ * What comes out means nothing. */
+extern int gpu_bare;
+
 /* -- group_norm.cu, layer_norm.cu: gamma and beta are f32 [c]; beta may be NULL -- */
 
 /* Bytes of scratch that group_norm needs for x. The scratch must be all zeros before its first use
@@ -82,6 +86,8 @@ int gpu_combine(struct tensor *y, int count, const float *k, const struct tensor
  * values. */
 int gpu_combine_at(struct tensor *y, int count, const float *k, const struct tensor *const *x,
                    void *stream);
+/* Puts `count` numbers of the host's to the device by way of a kernel's arguments. */
+int gpu_set_numbers(void *to, const float *from, int count, void *stream);
 /* y = b + mask (a - b); mask [1 or n, h, w, 1]. */
 int gpu_blend(struct tensor *y, const struct tensor *a, const struct tensor *b,
               const struct tensor *mask, void *stream);

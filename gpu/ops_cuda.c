@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+int gpu_bare;
+
 /* -- errors and memory --------------------------------------------------------------------------
  */
 
@@ -40,8 +42,9 @@ void *gpu_grow(struct gpu *g, void **at, size_t *held, size_t bytes)
 /* The next staging buffer, once what was in it has been copied. */
 static void *staging(struct gpu *g)
 {
-    g->turn = (g->turn + 1) % STAGING;
-    return gpu_ok(g, event_wait(g->staged[g->turn]), "copying") ? g->staging[g->turn] : NULL;
+    g->staged_last = (g->staged_last + 1) % STAGING;
+    return gpu_ok(g, event_wait(g->staged[g->staged_last]), "copying") ? g->staging[g->staged_last]
+                                                                       : NULL;
 }
 
 void gpu_put(struct gpu *g, void *to, const void *from, size_t bytes)
@@ -52,8 +55,8 @@ void gpu_put(struct gpu *g, void *to, const void *from, size_t bytes)
         if (!buffer)
             return;
         memcpy(buffer, (const char *)from + at, now);
-        gpu_ok(g, device_put((char *)to + at, buffer, now, g->stream), "copying");
-        gpu_ok(g, event_record(g->staged[g->turn], g->stream), "copying");
+        if (gpu_ok(g, device_put((char *)to + at, buffer, now, g->stream), "copying"))
+            gpu_ok(g, event_record(g->staged[g->staged_last], g->stream), "copying");
     }
 }
 
@@ -349,8 +352,14 @@ static void combine(struct ops *o, struct tensor *y, int count, const float *k,
     if (g->failed)
         return;
     check_combine(y, count, x);
-    done(g, gpu_combine(y, count, k, x, g->stream), "combine",
-         cost_move(y, NULL, NULL, (size_t)count * tensor_bytes(y)));
+    int rc;
+    if (g->turn.now == TURN_RECORD) { /* a graph's factors lie on the device */
+        const float *at = gpu_turn_numbers(g, k, count);
+        rc = at ? gpu_combine_at(y, count, at, x, g->stream) : 0;
+    } else {
+        rc = gpu_combine(y, count, k, x, g->stream);
+    }
+    done(g, rc, "combine", cost_move(y, NULL, NULL, (size_t)count * tensor_bytes(y)));
 }
 
 static void blend(struct ops *o, struct tensor *y, const struct tensor *a, const struct tensor *b,
@@ -423,6 +432,10 @@ static void stats(struct ops *o, struct ops_stats *s)
 static void close_all(struct ops *o)
 {
     struct gpu *g = gpu_of(o);
+    gpu_looking_close(g);
+    if (g->stream)
+        stream_wait(g->stream); /* graphs may be running */
+    gpu_turns_close(g);
     if (g->library.close)
         g->library.close(g->library.state);
     while (g->strays > 0)
@@ -465,10 +478,12 @@ static const struct ops gpu_table = {
     .embedding = embedding,
     .copy = copy,
     .combine = combine,
-    .record_begin = gpu_record_begin,
-    .record_end = gpu_record_end,
-    .replay = gpu_replay,
-    .free_recording = gpu_free_recording,
+    .turn_begin = gpu_turn_begin,
+    .turn_end = gpu_turn_end,
+    .mark = gpu_mark,
+    .send = gpu_send,
+    .passed = gpu_passed,
+    .sent = gpu_sent,
     .blend = blend,
     .match_std = match_std,
     .tune = tune,
@@ -504,6 +519,7 @@ struct ops *gpu_open(enum dtype act, int index, const struct gpu_library *librar
     g->ops = gpu_table;
     g->ops.act = act;
     g->ops.stream = act == DT_F16 ? DT_F16 : DT_F32;
+    g->turn.next = TURN_NOTE;
     if (gpu_range_on)
         gpu_range_on(&g->ops);
     g->stray = stray;

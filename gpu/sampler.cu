@@ -64,6 +64,19 @@ __global__ void __launch_bounds__(THREADS)
     sum_at<N>(y, in, f, at);
 }
 
+enum { NUMBERS = 256 }; /* a launch: 1 kB of arguments */
+
+struct numbers {
+    float v[NUMBERS];
+};
+
+__global__ void __launch_bounds__(NUMBERS) set_numbers(float *to, numbers from, int count)
+{
+    int i = threadIdx.x;
+    if (i < count)
+        to[i] = from.v[i];
+}
+
 /* The inputs, and whether all can be read four values at once. */
 bool gather(inputs *in, const struct tensor *y, int count, const struct tensor *const *x)
 {
@@ -160,6 +173,19 @@ int gpu_combine(struct tensor *y, int count, const float *k, const struct tensor
     return launch(fits ? combine<4> : combine<1>,
                   dim3(blocks_for(values, fits ? 4 * THREADS : THREADS)), dim3(THREADS), stream,
                   (float *)y->data, in, f, values);
+}
+
+int gpu_set_numbers(void *to, const float *from, int count, void *stream)
+{
+    int rc = 0;
+    for (int at = 0; at < count && rc == 0; at += NUMBERS) {
+        numbers n = {};
+        int now = count - at < NUMBERS ? count - at : (int)NUMBERS;
+        for (int i = 0; i < now; i++)
+            n.v[i] = from[at + i];
+        rc = launch(set_numbers, dim3(1), dim3(NUMBERS), stream, (float *)to + at, n, now);
+    }
+    return rc;
 }
 
 int gpu_combine_at(struct tensor *y, int count, const float *k, const struct tensor *const *x,

@@ -25,6 +25,7 @@ static struct weight *new_weight(struct gpu *g, struct weight_shape s, enum dtyp
         return NULL;
     }
     w->s = s;
+    w->serial = ++g->weights;
     w->bytes = cost_weight_bytes(&s, type);
     size_t values = (size_t)weight_count(&s) * dtype_size(type);
     bool ok = gpu_ok(g, device_alloc(&w->w, values, g->stream), "weights");
@@ -41,7 +42,6 @@ static struct weight *new_weight(struct gpu *g, struct weight_shape s, enum dtyp
     }
     w->more = w->b_act ? (size_t)s.out * dtype_size(type) : 0;
     g->weight_bytes += w->bytes + w->more;
-    g->weights++;
     return w;
 }
 
@@ -123,7 +123,6 @@ void gpu_free_weight(struct ops *o, struct weight *w)
     if (!w)
         return;
     gpu_of(o)->weight_bytes -= w->bytes + w->more;
-    gpu_of(o)->weights++;
     drop(gpu_of(o), w);
 }
 
@@ -138,7 +137,7 @@ struct weight *gpu_no_weight(struct ops *o)
 void gpu_swap_weights(struct ops *o, struct weight *a, struct weight *b)
 {
     struct weight was = *a;
-    gpu_of(o)->weights++; /* recordings hold what was a's */
+    (void)o;
     *a = *b;
     *b = was;
 }

@@ -103,14 +103,16 @@ static void test_table_bf16(void **state)
     run_table(DT_BF16);
 }
 
-/* -- recordings ---------------------------------------------------------------------------------
+/* -- turns ----------------------------------------------------------------------------------
  */
 
 enum { WIDE = 24, LONG = 6 };
 
 struct chain { /* y = norm(x) w + b + x, twice, with something taken from the arena in between */
+    struct ops *ops;
     struct weight *norm, *linear;
-    struct tensor x, y;
+    struct tensor x, y, sum; /* sum: y in f32, times both factors */
+    float factor[2];
     int calls; /* what it must not: 1 upload, 2 download, 3 wait; else 0 */
 };
 
@@ -130,26 +132,36 @@ static void chain_run(struct ops *o, struct chain *c)
     else if (c->calls == 3)
         o->sync(o, &err);
     o->release(o, &a);
+    o->copy(o, &c->sum, &c->y);
+    o->combine(o, &c->sum, 2, c->factor, (const struct tensor *const[]){&c->sum, &c->sum});
+    o->copy(o, &c->y, &c->sum);
 }
 
-static void chain_open(struct ops *o, struct chain *c)
+static void chain_weights(struct ops *o, struct chain *c, int seed)
 {
     static float w[WIDE * WIDE], b[WIDE], gamma[WIDE];
     for (int i = 0; i < WIDE * WIDE; i++)
-        w[i] = 0.1f * (float)(i * 37 % 19 - 9);
+        w[i] = 0.1f * (float)((i + seed) * 37 % 19 - 9);
     for (int i = 0; i < WIDE; i++)
         b[i] = 0.3f * (float)(i % 5), gamma[i] = 1 + 0.1f * (float)(i % 3);
     struct param pw = {w, DT_F32, 2, {WIDE, WIDE}, false}, pb = {b, DT_F32, 1, {WIDE}, false};
     struct param pg = {gamma, DT_F32, 1, {WIDE}, false};
     c->linear = o->pack_linear(o, &pw, &pb, 1);
     c->norm = o->pack_norm(o, &pg, &pb);
+}
+
+static void chain_open(struct ops *o, struct chain *c)
+{
+    chain_weights(o, c, 0);
     c->x = ops_alloc(o, 1, LONG, 1, WIDE);
+    c->sum = o->alloc_as(o, DT_F32, 1, LONG, 1, WIDE);
     c->y = ops_alloc(o, 1, LONG, 1, WIDE);
 }
 
 static void chain_close(struct ops *o, struct chain *c)
 {
     o->release(o, &c->y);
+    o->release(o, &c->sum);
     o->release(o, &c->x);
     o->free_weight(o, c->norm);
     o->free_weight(o, c->linear);
@@ -171,91 +183,113 @@ static void chain_output(struct ops *o, struct chain *c, float out[LONG * WIDE])
         fail_msg("%s", err.text);
 }
 
-/* Replays compute what the plain calls do, from what lies in their inputs then. */
-static void test_recording(void **state)
+static void chain_calls(void *user)
+{
+    struct chain *c = user;
+    chain_run(c->ops, c);
+}
+
+static struct ops_stats stats_of(struct ops *o)
+{
+    struct ops_stats s;
+    o->stats(o, &s);
+    return s;
+}
+
+/* Made plainly at first, kept the second time and replayed from then on, from what lies in the
+ * inputs and with the turn's own factors: what the plain calls do, to the bit. */
+static void test_turns(void **state)
 {
     (void)state;
     struct err err = {""};
-    struct chain c = {0};
     float plain[LONG * WIDE], again[LONG * WIDE];
     struct ops *o = must(gpu_open(DT_F16, 0, NULL, &err), &err);
+    struct chain c = {.ops = o};
     assert_int_equal(o->reserve(o, 1 << 16, &err), 0);
     chain_open(o, &c);
-    chain_run(o, &c);
-    o->record_begin(o);
-    chain_run(o, &c);
-    struct recording *r = o->record_end(o);
-    assert_non_null(r);
-    for (int seed = 1; seed < 4; seed++) {
-        chain_input(o, &c, seed);
+    for (int turn = 0; turn < 5; turn++) {
+        c.factor[0] = 0.5f + (float)turn, c.factor[1] = 1.0f / (float)(turn + 1);
+        chain_input(o, &c, turn);
         chain_run(o, &c);
         chain_output(o, &c, plain);
-        chain_input(o, &c, seed);
-        assert_true(o->replay(o, r));
+        chain_input(o, &c, turn);
+        struct ops_stats before = stats_of(o);
+        ops_turn_of(o, chain_calls, &c);
+        struct ops_stats after = stats_of(o);
+        assert_true(after.flops - before.flops == 2.0 * 2 * LONG * WIDE * WIDE);
+        assert_int_equal(after.recordings, turn >= 1);
+        assert_int_equal(after.replays, turn);
         chain_output(o, &c, again);
         assert_memory_equal(plain, again, sizeof plain);
     }
-    struct ops_stats before, after;
-    o->stats(o, &before);
-    assert_true(o->replay(o, r)); /* costs what the calls do */
-    o->stats(o, &after);
-    assert_true(after.flops - before.flops == 2.0 * 2 * LONG * WIDE * WIDE);
-    assert_int_equal(after.replays, 4);
-    o->free_recording(o, r);
     chain_close(o, &c);
     o->close(o);
 }
 
-/* Waiting, allocating and copies to or from the host make no recording, and no error either. */
+/* Waiting, allocating and copies to or from the host are kept by no graph, and are no error. */
 static void test_unrecordable(void **state)
 {
     (void)state;
     struct err err = {""};
     float plain[LONG * WIDE], again[LONG * WIDE];
     for (int what = 0; what < 4; what++) {
-        struct chain c = {.calls = what};
         struct ops *o = must(gpu_open(DT_F16, 0, NULL, &err), &err);
+        struct chain c = {.ops = o, .factor = {1, 1}, .calls = what};
         if (what > 0) /* without memory of the arena's own, `a` is a stray */
             assert_int_equal(o->reserve(o, 1 << 16, &err), 0);
         chain_open(o, &c);
         chain_input(o, &c, 5);
         chain_run(o, &c);
         chain_output(o, &c, plain);
-        o->record_begin(o);
-        chain_run(o, &c);
-        assert_null(o->record_end(o));
-        assert_int_equal(o->sync(o, &err), 0);
-        chain_run(o, &c);
-        chain_output(o, &c, again);
-        assert_memory_equal(plain, again, sizeof plain);
+        for (int turn = 0; turn < 4; turn++) {
+            chain_input(o, &c, 5);
+            ops_turn_of(o, chain_calls, &c);
+            chain_output(o, &c, again);
+            assert_memory_equal(plain, again, sizeof plain);
+        }
+        assert_int_equal(stats_of(o).replays, 0);
         chain_close(o, &c);
         o->close(o);
     }
 }
 
-/* A recording holds addresses: it is void when they may mean something else. */
-static void test_void_recording(void **state)
+/* A graph holds addresses: where weights or memory are others, it is another turn. */
+static void test_other_turns(void **state)
 {
     (void)state;
     struct err err = {""};
-    struct chain c = {0}, other = {0};
     struct ops *o = must(gpu_open(DT_F32, 0, NULL, &err), &err);
+    struct chain c = {.ops = o, .factor = {1, 1}};
+    float plain[LONG * WIDE], again[LONG * WIDE];
     assert_int_equal(o->reserve(o, 1 << 16, &err), 0);
     chain_open(o, &c);
-    chain_run(o, &c);
-    o->record_begin(o);
-    chain_run(o, &c);
-    struct recording *r = o->record_end(o);
-    assert_true(o->replay(o, r));
+    chain_run(o, &c); /* and scratch is there */
+    for (int i = 0; i < 3; i++)
+        ops_turn_of(o, chain_calls, &c);
+    assert_int_equal(stats_of(o).replays, 2);
     struct tensor more = ops_alloc(o, 1, 1, 1, 64);
-    assert_false(o->replay(o, r)); /* `more` lies where the recording has its own */
+    ops_turn_of(o, chain_calls, &c); /* `more` lies where the graph has its own */
+    assert_int_equal(stats_of(o).replays, 2);
     o->release(o, &more);
-    assert_true(o->replay(o, r));
-    chain_open(o, &other);
-    chain_close(o, &other);
-    assert_false(o->replay(o, r)); /* weights came and went */
-    assert_int_equal(o->sync(o, &err), 0);
-    o->free_recording(o, r);
+    ops_turn_of(o, chain_calls, &c);
+    assert_int_equal(stats_of(o).replays, 3);
+    o->free_weight(o, c.linear); /* the next one may lie at the same address */
+    o->free_weight(o, c.norm);
+    chain_weights(o, &c, 3);
+    chain_input(o, &c, 1);
+    chain_run(o, &c);
+    chain_output(o, &c, plain);
+    for (int i = 0; i < 3; i++) {
+        chain_input(o, &c, 1);
+        ops_turn_of(o, chain_calls, &c);
+        chain_output(o, &c, again);
+        assert_memory_equal(plain, again, sizeof plain);
+        assert_int_equal(stats_of(o).replays, 3 + i);
+    }
+    struct tuning off = {.graph = TUNE_OFF};
+    o->tune(o, &off);
+    ops_turn_of(o, chain_calls, &c);
+    assert_int_equal(stats_of(o).replays, 5);
     chain_close(o, &c);
     o->close(o);
 }
@@ -680,8 +714,8 @@ int main(void)
         cmocka_unit_test(test_count_bad),       cmocka_unit_test(test_preview),
         cmocka_unit_test(test_scaled_copy),     cmocka_unit_test(test_table_f32),
         cmocka_unit_test(test_table_fp16),      cmocka_unit_test(test_table_bf16),
-        cmocka_unit_test(test_recording),       cmocka_unit_test(test_unrecordable),
-        cmocka_unit_test(test_void_recording),
+        cmocka_unit_test(test_turns),           cmocka_unit_test(test_unrecordable),
+        cmocka_unit_test(test_other_turns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

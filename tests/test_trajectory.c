@@ -31,6 +31,12 @@ struct trajectory {
     float *x, *denoised; /* got: [steps, size] */
 };
 
+static void before(void *user, int step)
+{
+    struct trajectory *t = user;
+    unet_turn(t->ops, &t->run, step);
+}
+
 static int denoise(void *user, int step, double s, const struct tensor *x, struct tensor *denoised,
                    struct tensor *uncond)
 {
@@ -152,6 +158,7 @@ static void run_one(struct trajectory *t, struct safetensors *st, const struct u
                             .sampler = sampler_by_name(sampler),
                             .steps = steps,
                             .sigma = t->sigma,
+                            .before = before,
                             .denoise = denoise,
                             .noise = noise,
                             .stepped = stepped,
@@ -203,6 +210,7 @@ static void run_final(struct trajectory *t, struct safetensors *st, const struct
                             .compat = compat,
                             .sigma = sigma,
                             .levels = l,
+                            .before = before,
                             .denoise = denoise,
                             .noise = noise,
                             .user = t};

@@ -1,4 +1,4 @@
-/* Milliseconds of a clock that only goes forward. */
+/* Milliseconds of a clock that only goes forward; a short rest. */
 #ifndef SPRITTY_CLOCK_H
 #define SPRITTY_CLOCK_H
 
@@ -9,6 +9,11 @@ static inline double clock_ms(void)
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
+
+static inline void clock_nap(long microseconds)
+{
+    nanosleep(&(struct timespec){.tv_nsec = microseconds * 1000}, NULL);
 }
 
 #endif

@@ -43,9 +43,6 @@ struct param {
 /* Packed parameters, made by a backend at load, in whatever form it computes best with. Opaque. */
 struct weight;
 
-/* Calls that a backend will make again. Opaque. */
-struct recording;
-
 enum act {
     ACT_NONE,
     ACT_SILU,
@@ -79,8 +76,10 @@ struct ops_stats {
     size_t arena_now;
     size_t scratch_bytes; /* of arena_peak: what kernels and libraries hold outside the arena */
     size_t device_now, device_peak; /* on a device of its own, weights, arena and all; else 0 */
-    int recordings, replays;        /* so far */
+    int recordings, replays;        /* turns that were kept, and made again, so far */
 };
+
+enum { OPS_SLOTS = 2 };
 
 struct ops {
     const char *name; /* "ref", "cpu", "dry", "cuda" */
@@ -170,21 +169,28 @@ struct ops {
      * of the image. An image without any deviation stays. */
     void (*match_std)(struct ops *, struct tensor *y, const struct tensor *like, float share);
 
-    /* -- recordings: the same calls again, at the price of one. NULL, all four, where there are
-     * none --
+    /* -- turns of a loop: the same calls again, at the price of one. NULL, both, where there is
+     * nothing to gain. Use them through ops_turn_of --
      *
-     * What is called between begin and end is recorded instead of run, and then run by each
-     * replay, with what lies in its tensors at that time. So all that changes from one replay to
-     * the next must be in tensors; numbers, shapes and addresses are recorded as they are. The
-     * calls in between may be any of the networks' calls, and alloc and release; each must have
-     * been made once before, plainly: a backend chooses its ways when it meets a shape. */
-    void (*record_begin)(struct ops *);
-    /* NULL: these calls cannot be recorded, and nothing of them was run. That is no error. */
-    struct recording *(*record_end)(struct ops *);
-    /* Exactly what was allocated when it was recorded must be allocated again. False: that is not
-     * so, or weights have come or gone; nothing was run, and it never will be again. */
-    bool (*replay)(struct ops *, struct recording *);
-    void (*free_recording)(struct ops *, struct recording *); /* NULL: nothing */
+     * The calls between begin and end are a turn. They are asked for again until end says that they
+     * are done: once to be noted, and if they are not known, once more to be made. So whoever makes
+     * them must be able to do so again, and do nothing else. A turn is known by its calls, sizes
+     * and addresses; the factors of combine alone may differ each time. What is allocated in a turn
+     * is released in it; uploads, downloads, embeddings and packing have no place in it. */
+    void (*turn_begin)(struct ops *);
+    bool (*turn_end)(struct ops *);
+
+    /* -- looking on while calls are still to be done. NULL, all, where they are done when they
+     * return. Slots count from 0 to OPS_SLOTS - 1 --
+     *
+     * mark: a place behind all calls so far. send: what the DT_F32 tensor holds now goes to the
+     * host beside the calls that follow; then mark the slot. passed, which never waits: 1 when all
+     * before the slot's mark is done, and what was sent is there; 0 not yet; -1 with the first
+     * error, as sync. sent: those values, dense, until the slot is sent again. */
+    void (*mark)(struct ops *, int slot);
+    void (*send)(struct ops *, int slot, const struct tensor *);
+    int (*passed)(struct ops *, int slot, struct err *);
+    const float *(*sent)(struct ops *, int slot);
 
     /* -- whose calls they are. NULL, both, where nobody asks; a profile does, and NVTX --
      *
@@ -237,6 +243,16 @@ static inline void ops_leave(struct ops *o)
 {
     if (o->leave)
         o->leave(o);
+}
+
+/* A turn (turn_begin): calls(user) makes its calls, as often as it takes. */
+static inline void ops_turn_of(struct ops *o, void (*calls)(void *), void *user)
+{
+    do {
+        if (o->turn_begin)
+            o->turn_begin(o);
+        calls(user);
+    } while (o->turn_end && !o->turn_end(o));
 }
 
 /* Backends. NULL with the reason in err. precision: DT_F32 or DT_BF16; auto is cpu_best_dtype(). */

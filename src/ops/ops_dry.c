@@ -49,12 +49,7 @@ struct dry {
     double ms, times;          /* times: how often each call counts */
     const struct rates *rates; /* NULL: calls have no price */
     size_t touched;            /* bytes of the arena that were paid for */
-    struct {
-        struct cost cost;
-        double ms;
-    } before; /* the recording that is made */
-    int recordings, replays;
-    int stages, stage; /* in use; the one that runs */
+    int stages, stage;         /* in use; the one that runs */
     struct dry_stage table[DRY_STAGES];
     int seen_count;
     uint64_t seen[SEEN]; /* marks of calls that had their first time; 0: free */
@@ -460,51 +455,18 @@ static void dry_match_std(struct ops *o, struct tensor *y, const struct tensor *
     count_moved(dry_of(o), RATE_MOVE, cost_move(y, y, like, 0));
 }
 
-/* -- recordings: what the calls cost ------------------------------------------------------------
+/* -- turns: each call is counted as it comes -----------------------------------------------------
  */
 
-struct recording {
-    struct cost cost;
-    double ms;
-};
-
-static void dry_record_begin(struct ops *o)
-{
-    dry_of(o)->before.cost = dry_of(o)->cost;
-    dry_of(o)->before.ms = dry_of(o)->ms;
-}
-
-static struct recording *dry_record_end(struct ops *o)
-{
-    struct dry *d = dry_of(o);
-    struct dry_stage *stage = &d->table[d->stage];
-    struct recording *r = calloc(1, sizeof *r);
-    struct cost c = {d->cost.flops - d->before.cost.flops, d->cost.bytes - d->before.cost.bytes};
-    double ms = d->ms - d->before.ms;
-    d->cost = d->before.cost;
-    stage->flops -= c.flops;
-    stage->bytes -= c.bytes;
-    spend(d, -ms);
-    if (r)
-        *r = (struct recording){c, ms};
-    d->recordings += r != NULL;
-    return r;
-}
-
-static bool dry_replay(struct ops *o, struct recording *r)
-{
-    if (!dry_of(o)->failed) {
-        count(dry_of(o), r->cost);
-        spend(dry_of(o), r->ms);
-    }
-    dry_of(o)->replays++;
-    return true;
-}
-
-static void dry_free_recording(struct ops *o, struct recording *r)
+static void dry_turn_begin(struct ops *o)
 {
     (void)o;
-    free(r);
+}
+
+static bool dry_turn_end(struct ops *o)
+{
+    (void)o;
+    return true;
 }
 
 /* -- stages -------------------------------------------------------------------------------------
@@ -643,8 +605,6 @@ static void dry_stats(struct ops *o, struct ops_stats *s)
         .arena_peak = arena_peak(&d->arena) + d->scratch,
         .arena_now = arena_now(&d->arena),
         .scratch_bytes = d->scratch,
-        .recordings = d->recordings,
-        .replays = d->replays,
     };
 }
 
@@ -709,10 +669,8 @@ struct ops *ops_dry_open(const char *like, enum dtype act, struct err *err)
     d->like_cpu = cpu;
     d->like_cuda = cuda;
     if (cuda) {
-        d->ops.record_begin = dry_record_begin;
-        d->ops.record_end = dry_record_end;
-        d->ops.replay = dry_replay;
-        d->ops.free_recording = dry_free_recording;
+        d->ops.turn_begin = dry_turn_begin;
+        d->ops.turn_end = dry_turn_end;
     }
     d->cpu = (struct cpu){cpu_features(), parallel_cores()};
     d->attention = cpu_attention_best(act, &d->cpu.features);

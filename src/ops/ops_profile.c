@@ -246,28 +246,16 @@ static void profile_release(struct ops *o, struct tensor *t)
 }
 
 /* Only of peaks: a forecast has to do as its like does. */
-static void pass_record_begin(struct ops *o)
+static void pass_turn_begin(struct ops *o)
 {
     struct ops *in = profile_of(o)->inner;
-    in->record_begin(in);
+    in->turn_begin(in);
 }
 
-static struct recording *pass_record_end(struct ops *o)
+static bool pass_turn_end(struct ops *o)
 {
     struct ops *in = profile_of(o)->inner;
-    return in->record_end(in);
-}
-
-static bool pass_replay(struct ops *o, struct recording *r)
-{
-    struct ops *in = profile_of(o)->inner;
-    return in->replay(in, r);
-}
-
-static void pass_free_recording(struct ops *o, struct recording *r)
-{
-    struct ops *in = profile_of(o)->inner;
-    in->free_recording(in, r);
+    return in->turn_end(in);
 }
 
 static void profile_enter(struct ops *o, const char *name, int index, bool turn)
@@ -374,11 +362,9 @@ struct ops *ops_profile_open(struct ops *inner, enum profile_what what, struct e
 void ops_profile_reset(struct ops *o, enum profile_what what)
 {
     struct profile *p = profile_of(o);
-    bool records = what == PROFILE_PEAKS && p->inner->record_begin;
-    o->record_begin = records ? pass_record_begin : NULL;
-    o->record_end = records ? pass_record_end : NULL;
-    o->replay = records ? pass_replay : NULL;
-    o->free_recording = records ? pass_free_recording : NULL;
+    bool turns = what == PROFILE_PEAKS && p->inner->turn_begin;
+    o->turn_begin = turns ? pass_turn_begin : NULL;
+    o->turn_end = turns ? pass_turn_end : NULL;
     keeper_reset(p->keeper, what);
 }
 

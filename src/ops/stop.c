@@ -60,7 +60,7 @@ static int stop_sync(struct ops *o, struct err *e)
 
 void ops_stop_arm(struct ops *o, bool (*ask)(void *user), void *user)
 {
-    assert(!own.armed && !o->record_begin);
+    assert(!own.armed && !o->turn_begin);
     own.plain = *o;
     own.ask = ask;
     own.user = user;

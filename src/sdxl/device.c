@@ -26,6 +26,13 @@ static int choose_device(const char *name, int *out, struct err *e)
     return 0;
 }
 
+int device_index(const char *name)
+{
+    struct err ignored;
+    int device = 0;
+    return choose_device(name, &device, &ignored) == 0 && device > 0 ? device : 0;
+}
+
 /* auto: FP16 on a GPU, on the CPU what it is fastest in. */
 static int choose_precision(const char *name, bool gpu, enum dtype *out, struct err *e)
 {

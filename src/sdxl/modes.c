@@ -86,11 +86,11 @@ static size_t limit_of(const struct tuning *t, size_t total)
     return t->limit_percent > 0 ? (size_t)((double)total * t->limit_percent / 100) : t->limit;
 }
 
-static struct room room_on_gpu(const struct ops_stats *s, const struct tuning *t)
+static struct room room_on_gpu(int index, const struct ops_stats *s, const struct tuning *t)
 {
     size_t bytes_free = 0, total = 0;
     struct room r = {SIZE_MAX, SIZE_MAX, 0};
-    if (ops_cuda_memory(0, &bytes_free, &total) == 0)
+    if (ops_cuda_memory(index, &bytes_free, &total) == 0)
         r.hard = total, r.soft = bytes_free + s->device_now;
     size_t limit = limit_of(t, total);
     if (limit > 0 && limit < r.hard)
@@ -99,15 +99,15 @@ static struct room room_on_gpu(const struct ops_stats *s, const struct tuning *t
     return r;
 }
 
-/* o: the backend that is open; NULL: none yet, on the device that `like` names. */
-static struct room room_for(struct ops *o, bool gpu, const struct tuning *t)
+/* o: the backend that is open; NULL: none yet. device: as asked for. */
+static struct room room_for(struct ops *o, bool gpu, const char *device, const struct tuning *t)
 {
     struct ops_stats s = {0};
     struct meminfo m;
     if (o)
         o->stats(o, &s);
     if (gpu)
-        return room_on_gpu(&s, t);
+        return room_on_gpu(device_index(device), &s, t);
     meminfo_read(&m, "");
     size_t limit = limit_of(t, m.total);
     size_t ours = s.weight_bytes + s.arena_peak;
@@ -174,7 +174,7 @@ static int forecast(struct pipeline *p, const struct gen_params *g, int mode, si
 static int settle_mode(struct pipeline *p, const struct gen_params *g, int *mode,
                        struct plan_result *plan, struct notes *notes, struct err *e)
 {
-    struct room room = room_for(p->ops, !strcmp(p->ops->name, "cuda"), &g->tuning);
+    struct room room = room_for(p->ops, !strcmp(p->ops->name, "cuda"), p->device, &g->tuning);
     size_t peak[MEMORY_MODES] = {0};
     int asked = *mode;
     p->room = room.soft > room.own ? room.soft - room.own : 1;
@@ -255,14 +255,14 @@ bool mode_loads_later(struct pipeline *p, const struct pipeline_options *opt, st
     if (pipeline_need_shadow(p, e) < 0)
         return false;
     p->shadow->ops->stats(p->shadow->ops, &s);
-    struct room room = room_for(p->ops, !strcmp(p->ops->name, "cuda"), t);
+    struct room room = room_for(p->ops, !strcmp(p->ops->name, "cuda"), p->device, t);
     size_t all = s.weight_bytes / 10 * (opt->refiner ? 21 : 11);
     return room.own + all > room.soft;
 }
 
-size_t mode_free(bool gpu, const struct tuning *t, size_t *hard, size_t *own)
+size_t mode_free(bool gpu, const char *device, const struct tuning *t, size_t *hard, size_t *own)
 {
-    struct room r = room_for(NULL, gpu, t);
+    struct room r = room_for(NULL, gpu, device, t);
     *hard = r.hard;
     *own = r.own;
     return r.soft;

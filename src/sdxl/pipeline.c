@@ -206,7 +206,7 @@ static int attempt(struct run *r, const struct plan_result *plan)
         return err_prefix(r->err, "%dx%d, %d at a time", g->width, g->height, gen_images(g)),
                err_blame(r->err, ERR_UNFIT);
     const struct gen_hooks *hooks = r->hooks;
-    bool stops = hooks && hooks->stop && !p->ops->record_begin;
+    bool stops = hooks && hooks->stop && !p->ops->turn_begin;
     if (stops)
         ops_stop_arm(p->ops, hooks->stop, hooks->user);
     int rc = g->profile ? pipeline_generate_profiled(r, (enum profile_what)g->profile)

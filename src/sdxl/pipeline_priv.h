@@ -139,8 +139,8 @@ bool mode_loads_later(struct pipeline *, const struct pipeline_options *, struct
 /* The mode for a run: asked for, or auto's; -1: none may be. peak: bytes in each mode. */
 int mode_choose(int asked, const size_t peak[MEMORY_MODES], size_t hard, size_t soft);
 bool err_is_memory(const struct err *);
-/* Bytes that a process may hold now, ever, and what this one does. */
-size_t mode_free(bool gpu, const struct tuning *, size_t *hard, size_t *own);
+/* Bytes that may be held now, ever, and what is: by a process, or on the GPU that was asked for. */
+size_t mode_free(bool gpu, const char *device, const struct tuning *, size_t *hard, size_t *own);
 
 /* ---- reading.c ---- */
 
@@ -221,6 +221,8 @@ void pipeline_unload(struct pipeline *);
 
 /* The backend that options name, or the dry one in its likeness. */
 struct ops *device_open(const struct pipeline_options *, bool dry, struct err *);
+/* Number of the GPU that a device's name stands for: of "cuda:2" 2, else 0. */
+int device_index(const char *name);
 /* What its speed depends on, without opening it: "AMD EPYC, AVX2, 2 threads, oneDNN 2.6.3, fp32".
  */
 int device_describe(const struct pipeline_options *, char *out, size_t size, struct err *);

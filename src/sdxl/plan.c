@@ -142,7 +142,7 @@ int pipeline_plan(const char *model, const struct pipeline_options *opt, const s
         if (plan_mode(model, opt, g, m, own, out, e) < 0)
             return -1;
         if (asked != MEMORY_AUTO ||
-            out->bytes_peak <= mode_free(out->gpu, &g->tuning, &hard, &held))
+            out->bytes_peak <= mode_free(out->gpu, opt->device, &g->tuning, &hard, &held))
             break;
     }
     return 0;

@@ -11,6 +11,9 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+enum { NAP_US = 50 }; /* between two looks at a device: a step takes a millisecond or more */
 
 static double lap(double *since)
 {
@@ -215,7 +218,13 @@ static int denoise(void *user, int call, double sigma, const struct tensor *x,
     }
     if (keeps(p) && !is_diffusers(p))
         o->blend(o, denoised, denoised, &p->masked.keep, &p->masked.mask);
-    return o->sync(o, p->r->err);
+    return 0;
+}
+
+static void before(void *user, int call)
+{
+    struct pass *p = user;
+    unet_turn(p->r->p->ops, &p->unet_run, call);
 }
 
 /* ---- the loop's other questions ---- */
@@ -232,27 +241,61 @@ static void noise(void *user, double from, double to, struct tensor *noise)
     r->p->ops->upload(r->p->ops, noise, r->host);
 }
 
-static void show(struct run *r, int step, const struct tensor *denoised)
+/* ---- looking on ----
+ *
+ * A device that works by itself is kept one step ahead: when a step is queued, the one before it is
+ * waited for and told, so that it always has work, progress is true, and a cancelled run stops
+ * after the step that runs. */
+
+static void show(struct run *r, int step, const float *latent)
 {
-    struct ops *o = r->p->ops;
-    struct tensor one = tensor_images(*denoised, 0, 1);
-    o->download(o, r->seen->latent, &one);
+    size_t count = (size_t)r->seen->latent_width * (size_t)r->seen->latent_height;
+    if (latent != r->seen->latent)
+        memcpy(r->seen->latent, latent,
+               count * (size_t)r->p->config->vae.latent_channels * sizeof *latent);
     preview_show(r->seen);
     r->hooks->preview(r->hooks->user, step, r->seen->rgb, r->seen->width, r->seen->height);
+}
+
+/* Step `step` is done. 1: someone cancels. */
+static int tell(struct pass *p, int step, const float *latent)
+{
+    struct run *r = p->r;
+    double ms = lap(&p->began);
+    r->out->ms.steps[r->out->ms.nsteps++] = ms;
+    if (latent)
+        show(r, step + 1, latent);
+    return run_tell(r, p->stage, step + 1, p->steps, ms) ? 0 : 1;
+}
+
+/* Until a step that was marked is done. */
+static int tell_when_done(struct pass *p, int step)
+{
+    struct ops *o = p->r->p->ops;
+    int slot = step % OPS_SLOTS, rc;
+    while ((rc = o->passed(o, slot, p->r->err)) == 0)
+        clock_nap(NAP_US);
+    return rc < 0 ? -1 : tell(p, step, p->r->seen ? o->sent(o, slot) : NULL);
 }
 
 static int stepped(void *user, int step, const struct tensor *x, const struct tensor *denoised)
 {
     struct pass *p = user;
     struct run *r = p->r;
+    struct ops *o = r->p->ops;
+    struct tensor one = tensor_images(*denoised, 0, 1);
     (void)x;
     if (keeps(p) && is_diffusers(p))
         keep_at(p, (double)p->sigma[step + 1], p->x);
-    double ms = lap(&p->began);
-    r->out->ms.steps[r->out->ms.nsteps++] = ms;
+    if (o->mark) {
+        if (r->seen)
+            o->send(o, step % OPS_SLOTS, &one);
+        o->mark(o, step % OPS_SLOTS);
+        return step > 0 ? tell_when_done(p, step - 1) : 0;
+    }
     if (r->seen)
-        show(r, step + 1, denoised);
-    return run_tell(r, p->stage, step + 1, p->steps, ms) ? 0 : 1;
+        o->download(o, r->seen->latent, &one);
+    return o->sync(o, r->err) < 0 ? -1 : tell(p, step, r->seen ? r->seen->latent : NULL);
 }
 
 /* ---- a pass ---- */
@@ -330,10 +373,10 @@ static int prepare(struct pass *p)
     return rc;
 }
 
-/* A recording is made at the second step, and the third replays it. */
+/* What a step is once those before it are there is met at the second, and kept at the third. */
 static int warm_steps(const struct ops *o)
 {
-    return o->record_begin ? 3 : 1;
+    return o->turn_begin ? 3 : 1;
 }
 
 int pass_run(struct pass *p, struct tensor *x)
@@ -344,6 +387,7 @@ int pass_run(struct pass *p, struct tensor *x)
     if (prepare(p) < 0)
         return -1;
     struct sampler_run s = pass_sampler(p);
+    s.before = before;
     s.denoise = denoise;
     if (p->r->params->warm && s.steps > warm_steps(o))
         s.steps = warm_steps(o);
@@ -352,6 +396,8 @@ int pass_run(struct pass *p, struct tensor *x)
     p->x = x;
     p->began = clock_ms();
     int rc = sampler_run(&s, x);
+    if (rc == 0 && o->mark)
+        rc = tell_when_done(p, s.steps - 1);
     unet_finish(o, &p->unet_run);
     if (rc == 0 && keeps(p) && p->r->params->compat == COMPAT_A1111)
         o->blend(o, x, x, &p->masked.keep, &p->masked.mask);

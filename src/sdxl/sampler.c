@@ -10,11 +10,12 @@
 
 enum { SUM = 4 }; /* terms of ops->combine */
 
-/* The tensors of one run. */
+/* The tensors of one run. What the model saw moves on by copies and not by pointers, which costs
+ * next to nothing and makes the turns of the loop alike (ops.h). */
 struct bank {
     struct tensor held, uncond, noise;
-    struct tensor d[HISTORY]; /* in no order: slot() */
-    int now, history;
+    struct tensor d[HISTORY]; /* now, one call before, ... */
+    int history;
 };
 
 const char *sampler_name(int i)
@@ -89,12 +90,6 @@ int sampler_calls(const struct sampler_run *r, float *sigma, int *step)
 
 /* ---- a step ---- */
 
-/* What the model saw `ago` calls before. */
-static struct tensor *slot(struct bank *b, int ago)
-{
-    return &b->d[(b->now + b->history - ago) % b->history];
-}
-
 struct sum {
     float k[3 + HISTORY + 1];
     const struct tensor *in[3 + HISTORY + 1];
@@ -118,7 +113,7 @@ static void apply(struct ops *o, const struct mix *m, const struct tensor *x, st
     term(&s, m->x, x);
     term(&s, m->held, &b->held);
     for (int i = 0; i < b->history; i++)
-        term(&s, m->d[i], slot(b, i));
+        term(&s, m->d[i], &b->d[i]);
     term(&s, m->uncond, &b->uncond);
     term(&s, m->noise, &b->noise);
     int done = s.n < SUM ? s.n : SUM;
@@ -142,33 +137,63 @@ static void draw(const struct sampler_run *r, const struct mix *m, const struct 
         r->noise(r->user, from, to, &b->noise);
 }
 
-/* From x at sigma[i] to x at sigma[i + 1]; *calls counts the model's. */
+/* One call of the model and what comes of it. */
+struct call {
+    const struct sampler_run *run;
+    const struct sampler *sampler;
+    struct bank *bank;
+    struct tensor *x;
+    const struct tensor *seen; /* what the model looks at */
+    double sigma;              /* of that */
+    int number;
+    struct move move;
+    int rc;
+};
+
+static void shift(struct ops *o, const struct sampler *s, struct bank *b)
+{
+    for (int i = b->history - 1; i > 0; i--)
+        o->copy(o, &b->d[i], i == 1 && s->keeps_held ? &b->held : &b->d[i - 1]);
+}
+
+static void make_call(void *user)
+{
+    struct call *c = user;
+    const struct sampler_run *r = c->run;
+    struct bank *b = c->bank;
+    if (c->number > 0)
+        shift(r->ops, c->sampler, b);
+    c->rc = r->denoise(r->user, c->number, c->sigma, c->seen, &b->d[0],
+                       c->sampler->uncond ? &b->uncond : NULL);
+    if (c->rc)
+        return;
+    if (c->move.holds)
+        apply(r->ops, &c->move.held, c->x, b, &b->held);
+    if (c->move.again == 0)
+        apply(r->ops, &c->move.x, c->x, b, c->x);
+}
+
+/* From x at sigma[i] to x at sigma[i + 1]; *calls counts the model's. A rule says beforehand what
+ * will become of the answer, so its noise is drawn first. */
 static int step(const struct sampler_run *r, const struct sampler *s, struct at at,
                 struct tensor *x, struct bank *b, int *calls)
 {
-    const struct tensor *seen = x;
-    double sigma = r->sigma[at.i];
-    for (;;) {
-        b->now = (b->now + 1) % b->history;
-        int rc = r->denoise(r->user, (*calls)++, sigma, seen, slot(b, 0),
-                            s->uncond ? &b->uncond : NULL);
-        if (rc)
-            return rc;
-        struct move m = s->rule(at);
-        double to = m.again > 0 ? m.again : r->sigma[at.i + 1];
-        if (m.holds) {
-            draw(r, &m.held, &m, r->sigma[at.i], to, b);
-            apply(r->ops, &m.held, x, b, &b->held);
-        }
-        if (m.again > 0) {
-            at.call++;
-            sigma = to;
-            seen = &b->held;
-            continue;
-        }
-        draw(r, &m.x, &m, r->sigma[at.i], to, b);
-        apply(r->ops, &m.x, x, b, x);
-        return 0;
+    struct call c = {r, s, b, x, x, r->sigma[at.i], 0, s->rule(at), 0};
+    for (;; at.call++, c.move = s->rule(at)) {
+        bool again = c.move.again > 0;
+        double to = again ? c.move.again : r->sigma[at.i + 1];
+        if (c.move.holds)
+            draw(r, &c.move.held, &c.move, r->sigma[at.i], to, b);
+        if (!again)
+            draw(r, &c.move.x, &c.move, r->sigma[at.i], to, b);
+        c.number = (*calls)++;
+        if (r->before)
+            r->before(r->user, c.number);
+        ops_turn_of(r->ops, make_call, &c);
+        if (c.rc || !again)
+            return c.rc;
+        c.sigma = to;
+        c.seen = &b->held;
     }
 }
 
@@ -207,13 +232,8 @@ int sampler_run(const struct sampler_run *r, struct tensor *x)
         ops_turn(r->ops, "step", i);
         rc = step(r, s, start_of(r, i), x, &b, &calls);
         if (rc == 0 && r->stepped)
-            rc = r->stepped(r->user, i, x, slot(&b, 0));
+            rc = r->stepped(r->user, i, x, &b.d[0]);
         ops_leave(r->ops);
-        if (s->keeps_held) {
-            struct tensor seen = *slot(&b, 0);
-            *slot(&b, 0) = b.held;
-            b.held = seen;
-        }
     }
     bank_close(r->ops, &b);
     return rc;

@@ -14,9 +14,12 @@
 
 enum { MAX_CALLS = 2 * MAX_STEPS }; /* of the model in a run */
 
+/* Before each call of the model, once: what the call reads comes to its place. */
+typedef void (*before_fn)(void *user, int call);
 /* denoised = what x [n, h, w, c] DT_F32 at sigma would be without its noise; call counts from 0
  * over the whole run (sampler_calls lists their sigmas). uncond: the same without the prompt, for
- * samplers that need it, else NULL. Nonzero stops the loop. */
+ * samplers that need it, else NULL. Nonzero stops the loop. May be asked for the same call more
+ * than once (ops.h, turns). */
 typedef int (*denoise_fn)(void *user, int call, double sigma, const struct tensor *x,
                           struct tensor *denoised, struct tensor *uncond);
 /* Unit noise into a DT_F32 tensor of x's size, for the way down from one sigma to another: what a
@@ -32,6 +35,7 @@ struct sampler_run {
     enum compat compat;
     const float *sigma;                /* steps + 1 */
     const struct noise_levels *levels; /* for tcd, which looks up timesteps */
+    before_fn before;                  /* may be NULL */
     denoise_fn denoise;
     noise_fn noise;
     stepped_fn stepped;

@@ -5,8 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sdxl/unet_record.h"
-
 /* ---- loading ---- */
 
 static struct transformer_spec spec(const struct unet_config *c, int level, int depth)
@@ -99,7 +97,6 @@ int unet_load(struct unet *u, struct loader *l, const struct unet_config *c)
     u->norm_out = load_norm(l, name_of("conv_norm_out"), c->channels[0]);
     u->conv_out = load_conv(l, name_of("conv_out"), c->out_channels, c->channels[0], 3);
     count_blocks(u);
-    u->recorded = unet_recordings_new(l->ops);
     return l->failed ? -1 : 0;
 }
 
@@ -125,7 +122,6 @@ void unet_free(struct unet *u, struct ops *o)
     resnet_free(&u->mid[0], o);
     resnet_free(&u->mid[1], o);
     transformer_free(&u->mid_attn, o);
-    unet_recordings_free(u->recorded, o);
     memset(u, 0, sizeof *u);
 }
 
@@ -358,7 +354,7 @@ int unet_prepare(const struct unet *u, struct ops *o, const struct unet_inputs *
     }
     project_all(u, o, &emb, in->text, run);
     o->release(o, &emb);
-    if (o->record_begin && !run->no_graph)
+    if (o->turn_begin && !run->no_graph)
         join_times(o, in->steps, run);
     return 0;
 }
@@ -554,50 +550,19 @@ static void walk_step(const struct unet *u, struct ops *o, const struct unet_run
     ops_leave(o);
 }
 
-static uint64_t mix(uint64_t h, uint64_t value)
+void unet_turn(struct ops *o, const struct unet_run *run, int step)
 {
-    return (h ^ value) * 0x100000001b3u; /* FNV-1a, by words */
-}
-
-static struct unet_step_key key_of(const struct unet_run *run, int step, const struct tensor *x,
-                                   const struct tensor *y)
-{
-    struct unet_step_key k = {.n = x->n, .h = x->h, .w = x->w, .spans = run->spans[step]};
-    uint64_t h = mix(mix(0xcbf29ce484222325u, (uintptr_t)x->data), (uintptr_t)y->data);
-    for (int i = 0; i < run->kvs; i++)
-        h = mix(h, (uintptr_t)run->kv[i].data);
-    for (int i = 0; i < k.spans; i++) {
-        const struct text_span *s = &run->span[step * run->n + i];
-        h = mix(mix(mix(mix(mix(h, (uint64_t)s->image), (uint64_t)s->images), (uint64_t)s->token),
-                    (uint64_t)s->tokens),
-                (uint64_t)s->texts);
-    }
-    h = mix(mix(h, (uint64_t)run->skip[step]), run->pad);
-    k.addresses = mix(h, (uintptr_t)run->times_now.data);
-    return k;
+    struct tensor row, now = run->times_now;
+    if (!now.c)
+        return;
+    row = tensor_images(run->times_by_step, step, 1);
+    o->copy(o, &now, &row);
 }
 
 void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, int step,
                const struct tensor *x, struct tensor *y)
 {
-    enum unet_way way = UNET_PLAIN;
     ops_enter(o, "unet", -1);
-    struct unet_step_key key = {0};
-    if (run->times_now.c) {
-        struct tensor row = tensor_images(run->times_by_step, step, 1), now = run->times_now;
-        o->copy(o, &now, &row);
-    }
-    if (u->recorded && o->record_begin &&
-        !run->no_graph) { /* a profile around the backend has none */
-        key = key_of(run, step, x, y);
-        way = unet_replay(u->recorded, o, &key);
-    }
-    if (way == UNET_RECORD) {
-        o->record_begin(o);
-        walk_step(u, o, run, step, x, y);
-        way = unet_recorded(u->recorded, o, &key) ? UNET_DONE : UNET_PLAIN;
-    }
-    if (way == UNET_PLAIN)
-        walk_step(u, o, run, step, x, y);
+    walk_step(u, o, run, step, x, y);
     ops_leave(o);
 }

@@ -30,8 +30,7 @@ struct unet {
     struct resnet mid[2];
     struct transformer mid_attn;
     struct weight *norm_out, *conv_out;
-    int resnets, blocks;              /* in all, transformer blocks */
-    struct unet_recordings *recorded; /* NULL: the backend has no recordings */
+    int resnets, blocks; /* in all, transformer blocks */
 };
 
 int unet_load(struct unet *, struct loader *, const struct unet_config *);
@@ -55,7 +54,7 @@ struct unet_inputs {
     unsigned pad;     /* enum pad bits */
     bool each_step;   /* text keys and values and the time embedding's projections not once before
                        * the steps, but in each */
-    bool no_graph;    /* steps are not recorded */
+    bool no_graph;    /* steps are not kept as turns (ops.h) */
     const int *reads; /* host: steps x n: the text that image i reads; images of one text that
                        * stand together, and texts in order, take the fewest calls. NULL: n /
                        * texts images each, at every step */
@@ -67,8 +66,8 @@ struct unet_run {
     bool no_graph;
     struct tensor emb, text; /* where each step makes its own of them; else NULL data */
     struct tensor *time;     /* one a res block: [steps * n, 1, 1, channels] */
-    /* Over a backend with recordings instead all of a step in one row, [steps, 1, 1, n * channels
-     * of all res blocks], and the row of the step that runs: a recording reads that. */
+    /* Over a backend with turns instead all of a step in one row, [steps, 1, 1, n * channels of all
+     * res blocks], and the row of the step that runs: each turn reads the same place. */
     struct tensor times_by_step, times_now;
     struct tensor *kv; /* one a transformer block: [1, sum of tokens, 1, 2 channels] */
     int times, kvs;
@@ -81,6 +80,9 @@ struct unet_run {
 int unet_prepare(const struct unet *, struct ops *, const struct unet_inputs *, struct unet_run *,
                  struct err *);
 void unet_finish(struct ops *, struct unet_run *);
+
+/* Before each step, outside of its turn (ops.h): what the step reads comes to its place. */
+void unet_turn(struct ops *, const struct unet_run *, int step);
 
 /* x [n - the step's skip, h, w, in_channels] in the ops' type -> y [n, h, w, out_channels]. Any h
  * and w: odd sizes are rounded up going down. */
