@@ -80,7 +80,7 @@ BENCHES := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/bench_*.c)))
 CUDA    := $(sort $(wildcard gpu/*.cu))
 CUDA_C  := $(sort $(wildcard gpu/*.c))
 SHIM    := $(wildcard tests/gpu_shim/*.c tests/gpu_shim/*.cu) gpu/ops_cuda.c gpu/weight.c \
-           gpu/entry.c gpu/turn.c gpu/looking.c $(CUDA)
+           gpu/entry.c gpu/turn.c gpu/looking.c gpu/window.c $(CUDA)
 # What the shared object has of src/: its own copy, so that it needs nothing of the program.
 CUDA_SRC = src/base/err.c src/base/fileio.c src/ops/arena.c src/ops/cost.c
 CUDA_OBJ = $(CUDA:%=$(BUILD)/%.o) $(CUDA_C:%=$(BUILD)/%.o) $(CUDA_SRC:%=$(BUILD)/gpu/%.o)
@@ -191,11 +191,11 @@ GPU_OBJECT  = $(if $(VIA),$(GPU_BUILD)/shim/libspritty_cuda.so,$(GPU_BUILD)/libs
 GPU_TESTS   = gpu_device gpu_ops gpu_networks gpu_trajectory gpu_model
 GPU_RUN     = SPRITTY_CUDA=$(CURDIR)/$(GPU_OBJECT) SLOWNESS=$(if $(VIA),30,1)
 gpu-test: ## the CUDA backend on this machine's GPU against ref; a report in docs/results
-	@$(GPU_MAKE) $(GPU_OBJECT) $(GPU_TESTS:%=$(GPU_BUILD)/gpu/%)
+	+@$(GPU_MAKE) $(GPU_OBJECT) $(GPU_TESTS:%=$(GPU_BUILD)/gpu/%)
 	@$(GPU_RUN) sh tests/gpu/test.sh $(GPU_BUILD)
 
 gpu-bench: ## SDXL's full shapes on this machine's GPU, PyTorch beside it; results in docs/results
-	@$(GPU_MAKE) $(GPU_OBJECT) $(GPU_BUILD)/gpu/gpu_device $(GPU_BUILD)/gpu/gpu_bench
+	+@$(GPU_MAKE) $(GPU_OBJECT) $(GPU_BUILD)/gpu/gpu_device $(GPU_BUILD)/gpu/gpu_bench
 	@$(GPU_RUN) sh tests/gpu/bench.sh $(GPU_BUILD)
 
 COMPILE_GPU_TEST = $(COMPILE) -Itests -MF $@.d -o $@

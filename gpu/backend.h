@@ -23,6 +23,9 @@ struct weight {
     /* for the libraries: the bias in the act type where that is not f32; sums of a 3x3
      * convolution's taps for a doubled input (gpu_fold), or NULL until they are wanted. */
     void *b_act, *folded;
+    void *host;                /* pinned: the values, for those that come and go (window.c) */
+    size_t away;               /* their bytes, once they have left; 0: w is the weight's own */
+    int berth;                 /* 1 + its place in the window; 0: none, and w is NULL */
     size_t bytes;              /* of w and b */
     size_t more, folded_bytes; /* of what is there besides; of `folded`, for the backend to book */
 };
@@ -84,6 +87,24 @@ struct slot_seen {
     bool sends;
 };
 
+/* Where weights come to that live in pinned memory (window.c). */
+enum { BERTHS = 128 };
+struct berth {
+    struct weight *w; /* NULL: gone */
+    size_t at, bytes;
+    void *arrived, *done; /* events: the values are there; the calls that used them are done */
+    bool used, is_done;   /* by a call; and the event is recorded */
+};
+struct window {
+    void *data, *stream;
+    void *left;  /* event: what was copied to the host is there */
+    size_t room; /* 0: GPU_WINDOW, when it is opened */
+    size_t head; /* where the next one goes */
+    struct berth berth[BERTHS];
+    int first, count;
+    struct weight *current; /* which the call that is being made reads */
+};
+
 struct gpu {
     struct ops ops; /* first: a struct ops * of ours is a struct gpu * */
     struct gpu_library library;
@@ -98,6 +119,7 @@ struct gpu {
     int recordings, replays;
     void *beside; /* a second stream, for what the host looks at; NULL: not yet */
     struct slot_seen seen[OPS_SLOTS];
+    struct window window;
     struct tuning tuning;
     /* activations: the arena only keeps the books, at addresses that mean nothing */
     void *slab;
@@ -136,6 +158,14 @@ void gpu_mark(struct ops *, int slot);
 void gpu_send(struct ops *, int slot, const struct tensor *);
 int gpu_passed(struct ops *, int slot, struct err *);
 const float *gpu_sent(struct ops *, int slot);
+
+/* The calls of these names in struct ops (window.c). */
+bool gpu_park(struct ops *, struct weight *);
+bool gpu_unpark(struct ops *, struct weight *, bool soon);
+/* Before a weight is freed, after two were swapped, at the end. */
+void gpu_window_forget(struct gpu *, struct weight *);
+void gpu_window_swapped(struct gpu *, struct weight *, struct weight *);
+void gpu_window_close(struct gpu *);
 
 /* Notes numbers of the turn's calls. Where a graph finds them; NULL: there are too many. */
 float *gpu_turn_numbers(struct gpu *, const float *k, int count);

@@ -160,6 +160,9 @@ static int make(struct library *l, struct plan *p, const void *call, void *strea
     int chosen = 0;
     c.plan = p;
     cublasStatus_t rc = describe(&p->product, s, l->options.tf32);
+    if (rc == CUBLAS_STATUS_SUCCESS && s->bias) /* heuristics may look at where it lies */
+        rc = set(p->product.op, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &c.data.bias,
+                 sizeof c.data.bias);
     if (rc != CUBLAS_STATUS_SUCCESS)
         return refused(l, rc, "describing");
     rc = propose(&c);

@@ -4,7 +4,8 @@
  * A 1x1 convolution is a product. Of the others there are two ways: the convolution with its bias
  * alone, which ready-made kernels of cuDNN do, with our own epilogue behind it; and all of it, with
  * per-channel add and residual, as one graph, for which cuDNN compiles a kernel when the plan is
- * made (some 0.4 s each, in every process). Measuring decides; without it the first is taken.
+ * made (some 0.4 s each, in every process). Measuring decides, for outputs that are large enough
+ * for the difference to show; without it the first is taken.
  *
  * A 3x3 convolution of an image doubled by nearest neighbour is four 2x2 convolutions of the image
  * as it is, one for each place in a 2x2 cell of the output: taps that fall on the same pixel are
@@ -133,7 +134,8 @@ static int make(struct library *l, struct plan *p, const void *call, void *strea
     c.l = l;
     if (splits(&c))
         collect(l, &c, SPLIT); /* first, so taken where nothing is measured: no kernel to compile */
-    collect(l, &c, WHOLE);
+    if (c.count == 0 || tensor_bytes(&c.y) >= l->options.fuse_from)
+        collect(l, &c, WHOLE);
     if (c.count == 0)
         return NOT_TAKEN;
     /* What is tried writes elsewhere: y may be the residual, and is needed once more. */

@@ -67,6 +67,11 @@ int stream_open(void **stream)
     return (int)rc;
 }
 
+int stream_open_beside(void **stream)
+{
+    return stream_open(stream);
+}
+
 void stream_close(void *stream)
 {
     if (stream)

@@ -35,7 +35,8 @@ const char *device_error(int code);
 bool device_is_full(int code); /* the error says that there is no memory */
 
 int stream_open(void **stream);
-void stream_close(void *stream); /* NULL: nothing */
+int stream_open_beside(void **stream); /* for copies alone, beside another's calls */
+void stream_close(void *stream);       /* NULL: nothing */
 /* Waits until all that was queued is done; says what of it went wrong. */
 int stream_wait(void *stream);
 

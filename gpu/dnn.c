@@ -258,8 +258,23 @@ void dnn_drop(dnn_desc d)
         cudnnBackendDestroyDescriptor(d);
 }
 
-/* Does the engine of a proposal keep to what we ask of results? */
-static bool acceptable(dnn_desc proposal, unsigned refuse)
+/* Is a kernel compiled when its plan is made? */
+static bool is_compiled(dnn_desc engine)
+{
+    cudnnBackendBehaviorNote_t note[CUDNN_BEHAVIOR_NOTE_TYPE_COUNT];
+    int64_t notes = 0;
+    if (cudnnBackendGetAttribute(engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
+                                 CUDNN_BEHAVIOR_NOTE_TYPE_COUNT, &notes,
+                                 note) != CUDNN_STATUS_SUCCESS)
+        return false;
+    for (int64_t i = 0; i < notes && i < CUDNN_BEHAVIOR_NOTE_TYPE_COUNT; i++)
+        if (note[i] == CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION)
+            return true;
+    return false;
+}
+
+/* Does the engine of a proposal keep to what we ask of results, and to what we will wait for? */
+static bool acceptable(dnn_desc proposal, unsigned refuse, int *compiled)
 {
     cudnnBackendNumericalNote_t note[CUDNN_NUMERICAL_NOTE_TYPE_COUNT];
     dnn_desc engine = NULL;
@@ -291,6 +306,8 @@ static bool acceptable(dnn_desc proposal, unsigned refuse)
         default:
             break;
         }
+    if (fine && is_compiled(engine))
+        fine = ++*compiled <= DNN_MOST_COMPILED;
     dnn_drop(engine);
     return fine;
 }
@@ -306,7 +323,7 @@ static int empty(dnn_desc *to, int max)
 }
 
 static int ask(struct dnn_graph *g, const struct dnn *d, cudnnBackendHeurMode_t mode,
-               unsigned refuse, dnn_desc *to, int max)
+               unsigned refuse, int *compiled, dnn_desc *to, int max)
 {
     dnn_desc heuristics = make(g, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, "heuristics");
     set_desc(g, heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, g->graph);
@@ -326,7 +343,7 @@ static int ask(struct dnn_graph *g, const struct dnn *d, cudnnBackendHeurMode_t 
               "heuristics"))
         got = 0;
     for (int i = 0; i < asked; i++)
-        if (i < got && acceptable(to[i], refuse))
+        if (i < got && acceptable(to[i], refuse, compiled))
             to[kept++] = to[i];
         else
             dnn_drop(to[i]);
@@ -336,10 +353,10 @@ static int ask(struct dnn_graph *g, const struct dnn *d, cudnnBackendHeurMode_t 
 int dnn_proposals(struct dnn_graph *g, const struct dnn *d, unsigned refuse, dnn_desc *to, int max)
 {
     static const cudnnBackendHeurMode_t modes[] = {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK};
-    int count = 0;
+    int count = 0, compiled = 0;
     for (int i = 0; i < 2 && count < max; i++) {
         bool failed = g->failed;
-        count += ask(g, d, modes[i], refuse, to + count, max - count);
+        count += ask(g, d, modes[i], refuse, &compiled, to + count, max - count);
         g->failed = failed; /* one mode without an answer is none yet; its reason is kept */
     }
     return count;

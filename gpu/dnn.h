@@ -78,6 +78,9 @@ enum dnn_refuse {
     DNN_NO_TENSOR_CORES = 1, /* f32 stays f32 */
 };
 
+/* So many of the proposals may be such that cuDNN compiles a kernel for their plan (0.4 s each). */
+enum { DNN_MOST_COMPILED = 2 };
+
 /* The proposals, best first, those that were refused left out. Returns how many, at most `max`;
  * each to be destroyed with dnn_drop. Engines whose results change from run to run, or that lose
  * more digits than the types do, are never proposed. */

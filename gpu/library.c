@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPEATS = 5 };
+enum { REPEATS = 5, KEEP_EVERY = 16 }; /* of choices that were made: who is killed loses few */
 
 /* -- the workspace ------------------------------------------------------------------------------
  */
@@ -175,9 +175,12 @@ int library_choose(struct library *l, const struct plan_key *key, int count, pro
     if (*chosen < 0)
         return NOT_TAKEN;
     l->stats.measured += l->options.autotune == AUTOTUNE_MEASURE;
-    if (l->options.autotune != AUTOTUNE_OFF)
-        choices_put(&l->choices, l->where,
-                    l->options.autotune == AUTOTUNE_MEASURE ? measured : text, *chosen);
+    if (l->options.autotune == AUTOTUNE_OFF)
+        return 0;
+    choices_put(&l->choices, l->where, l->options.autotune == AUTOTUNE_MEASURE ? measured : text,
+                *chosen);
+    if (++l->chosen % KEEP_EVERY == 0)
+        choices_write(&l->choices, l->cache, NULL); /* a hint: its loss is no failure */
     return 0;
 }
 

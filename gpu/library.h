@@ -23,9 +23,11 @@ enum autotune {
 
 struct gpu_library_options {
     enum autotune autotune;
-    bool sliced, fold;  /* attention by products alone; doubling convolutions by parts */
-    bool tf32;          /* f32 products may round their inputs to 10 bits */
-    size_t workspace;   /* most bytes of scratch; 0: LIBRARY_WORKSPACE */
+    bool sliced, fold; /* attention by products alone; doubling convolutions by parts */
+    size_t fuse_from; /* bytes of output from which on a convolution is tried with all that is added
+                       * to it in one graph, a kernel that cuDNN compiles for some 0.4 s */
+    bool tf32;        /* f32 products may round their inputs to 10 bits */
+    size_t workspace; /* most bytes of scratch; 0: LIBRARY_WORKSPACE */
     const char *cache;  /* file that keeps what was chosen; NULL: nothing is kept. Read at open,
                          * written at close when there is news; a broken one is as good as none. */
     const char *device; /* its name, which the file's lines go by; NULL: "a GPU" */

@@ -50,6 +50,7 @@ struct library {
     char where[160];
     struct gpu_library_stats stats;
     struct choices choices;
+    unsigned chosen; /* so far, by trying */
     cublasLtHandle_t blas;
     struct dnn dnn;
     bool has_dnn;

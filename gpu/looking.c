@@ -22,7 +22,7 @@ static bool ready(struct gpu *g, struct slot_seen *s)
 {
     int rc = open_slot(s);
     if (rc == 0 && !g->beside)
-        rc = stream_open(&g->beside);
+        rc = stream_open_beside(&g->beside);
     return gpu_ok(g, rc, "looking on");
 }
 

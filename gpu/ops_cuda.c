@@ -407,6 +407,7 @@ static size_t device_now(const struct gpu *g)
     const struct gpu_library *l = &g->library;
     size_t now = g->weight_bytes + g->slab_bytes + g->scratch_bytes + g->raw_bytes;
     now += l->held ? l->held(l->state) : 0;
+    now += g->window.data ? g->window.room : 0;
     return g->slab ? now : now + arena_now(&g->arena);
 }
 
@@ -436,6 +437,7 @@ static void close_all(struct ops *o)
     if (g->stream)
         stream_wait(g->stream); /* graphs may be running */
     gpu_turns_close(g);
+    gpu_window_close(g);
     if (g->library.close)
         g->library.close(g->library.state);
     while (g->strays > 0)
@@ -478,6 +480,8 @@ static const struct ops gpu_table = {
     .embedding = embedding,
     .copy = copy,
     .combine = combine,
+    .park = gpu_park,
+    .unpark = gpu_unpark,
     .turn_begin = gpu_turn_begin,
     .turn_end = gpu_turn_end,
     .mark = gpu_mark,

@@ -253,7 +253,8 @@ void gpu_turn_begin(struct ops *o)
     if (t->next != TURN_NOTE || g->failed || u->graph == TUNE_OFF || u->hoist == TUNE_OFF ||
         tuning_streams(u))
         return;
-    if (t->numbers || gpu_ok(g, device_alloc(&t->numbers, sizeof t->number, g->stream), "numbers")) {
+    if (t->numbers ||
+        gpu_ok(g, device_alloc(&t->numbers, sizeof t->number, g->stream), "numbers")) {
         t->now = TURN_NOTE;
         t->sign = 0xcbf29ce484222325u;
         listen(g);

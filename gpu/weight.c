@@ -9,6 +9,7 @@
 
 static void drop(struct gpu *g, struct weight *w)
 {
+    gpu_window_forget(g, w);
     device_free(w->w, g->stream);
     device_free(w->b, g->stream);
     device_free(w->b_act, g->stream);
@@ -122,7 +123,7 @@ void gpu_free_weight(struct ops *o, struct weight *w)
 {
     if (!w)
         return;
-    gpu_of(o)->weight_bytes -= w->bytes + w->more;
+    gpu_of(o)->weight_bytes -= w->bytes + w->more - w->away;
     drop(gpu_of(o), w);
 }
 
@@ -137,7 +138,7 @@ struct weight *gpu_no_weight(struct ops *o)
 void gpu_swap_weights(struct ops *o, struct weight *a, struct weight *b)
 {
     struct weight was = *a;
-    (void)o;
     *a = *b;
     *b = was;
+    gpu_window_swapped(gpu_of(o), a, b);
 }

@@ -139,20 +139,25 @@ static void test_pipeline(void **state)
     assert_non_null(strstr(e.text, "precision fp16 does not run on the CPU"));
 }
 
+static struct gen_params params_of(int steps, bool profile)
+{
+    return (struct gen_params){.prompt = "a red potion",
+                               .seed = 5,
+                               .steps = steps,
+                               .cfg = 1,
+                               .width = 64,
+                               .height = 64,
+                               .batch = 1,
+                               .sampler = sampler_by_name("dpmpp_2m"),
+                               .scheduler = schedule_by_name("normal"),
+                               .profile = profile};
+}
+
 static struct gen_result make(struct pipeline *p, int steps, bool profile)
 {
     struct err e = {""};
     struct gen_result r;
-    struct gen_params g = {.prompt = "a red potion",
-                           .seed = 5,
-                           .steps = steps,
-                           .cfg = 1,
-                           .width = 64,
-                           .height = 64,
-                           .batch = 1,
-                           .sampler = sampler_by_name("dpmpp_2m"),
-                           .scheduler = schedule_by_name("normal"),
-                           .profile = profile};
+    struct gen_params g = params_of(steps, profile);
     if (pipeline_run(p, &g, NULL, &r, &e) != 0)
         fail_msg("%s", e.text);
     return r;
@@ -183,6 +188,32 @@ static void test_replays(void **state)
     gen_result_free(&plain);
     gen_result_free(&first);
     gen_result_free(&again);
+    pipeline_close(p);
+}
+
+/* Weights that come weight by weight, from the file and then from pinned memory, and previews,
+ * change no pixel; each preview is that of its step. */
+static void test_streams(void **state)
+{
+    (void)state;
+    needs_shim();
+    struct err e = {""};
+    struct pipeline_options opt = {.device = "cuda"};
+    struct pipeline *p = pipeline_open("tests/golden/small_a", &opt, &e);
+    struct gen_result plain = make(p, 3, false), streamed;
+    size_t bytes = (size_t)plain.width * (size_t)plain.height * 3;
+    struct gen_params g = params_of(3, false);
+    g.tuning.stream = TUNE_ON;
+    for (int i = 0; i < 2; i++) {
+        if (pipeline_run(p, &g, NULL, &streamed, &e) != 0)
+            fail_msg("%s", e.text);
+        assert_memory_equal(plain.rgb, streamed.rgb, bytes);
+        gen_result_free(&streamed);
+    }
+    struct ops_stats s;
+    p->ops->stats(p->ops, &s);
+    assert_true(s.weight_bytes < plain.bytes_weights / 2); /* the rest is on the host */
+    gen_result_free(&plain);
     pipeline_close(p);
 }
 
@@ -253,7 +284,8 @@ int main(void)
         cmocka_unit_test(test_reasons),     cmocka_unit_test(test_fallback),
         cmocka_unit_test(test_other_build), cmocka_unit_test(test_opens),
         cmocka_unit_test(test_pipeline),    cmocka_unit_test(test_replays),
-        cmocka_unit_test(test_bf16_retry),  cmocka_unit_test(test_forecast),
+        cmocka_unit_test(test_streams),     cmocka_unit_test(test_bf16_retry),
+        cmocka_unit_test(test_forecast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -294,6 +294,93 @@ static void test_other_turns(void **state)
     o->close(o);
 }
 
+/* -- streams beside: the shim does what is queued there as late as it may ------------------------
+ */
+
+/* What is sent is what it was when it was sent, whatever becomes of the tensor. */
+static void test_looking_on(void **state)
+{
+    (void)state;
+    enum { SENDS = 5, COUNT = 6 };
+    struct err err = {""};
+    struct ops *o = must(gpu_open(DT_F16, 0, NULL, &err), &err);
+    struct tensor t = o->alloc_as(o, DT_F32, 1, 1, COUNT, 1);
+    for (int i = 0; i <= SENDS; i++) {
+        float v[COUNT];
+        int slot = i % OPS_SLOTS, before = (i + OPS_SLOTS - 1) % OPS_SLOTS;
+        for (int k = 0; k < COUNT; k++)
+            v[k] = (float)(10 * i + k);
+        if (i < SENDS) {
+            o->upload(o, &t, v);
+            o->send(o, slot, &t);
+            o->mark(o, slot);
+        }
+        if (i == 0)
+            continue;
+        int looks = 1, rc;
+        while ((rc = o->passed(o, before, &err)) == 0)
+            looks++;
+        assert_int_equal(rc, 1);
+        assert_true(looks > 1); /* it is not waited for in there */
+        for (int k = 0; k < COUNT; k++)
+            assert_true(o->sent(o, before)[k] == (float)(10 * (i - 1) + k));
+    }
+    o->release(o, &t);
+    o->close(o);
+}
+
+/* Weights that come and go through a window with room for three of six: what the products give is
+ * what they gave before, in the order that was foreseen, against it, and when two are swapped. */
+static void test_window(void **state)
+{
+    (void)state;
+    enum { WEIGHTS = 6 };
+    static const int order[] = {0, 1, 2, 3, 4, 5, 0, 1, 2, 3, 4, 5, 3, 3, 0, 5, 4, 1, 2, 0};
+    struct err err = {""};
+    float plain[WEIGHTS][LONG * WIDE], again[LONG * WIDE];
+    struct ops *o = must(gpu_open(DT_F16, 0, NULL, &err), &err);
+    struct chain c[WEIGHTS] = {0};
+    struct tensor x = ops_alloc(o, 1, LONG, 1, WIDE);
+    gpu_of(o)->window.room = 4096;
+    for (int i = 0; i < WEIGHTS; i++) {
+        chain_weights(o, &c[i], i);
+        c[i].x = x, c[i].y = ops_alloc(o, 1, LONG, 1, WIDE);
+        chain_input(o, &c[i], 2);
+        o->linear(o, &c[i].y, &x, c[i].linear, ACT_NONE, NULL);
+        chain_output(o, &c[i], plain[i]);
+    }
+    size_t held = stats_of(o).weight_bytes;
+    for (int i = 0; i < WEIGHTS; i++) {
+        assert_false(o->park(o, c[i].norm));
+        assert_true(o->park(o, c[i].linear));
+    }
+    assert_int_equal(held - stats_of(o).weight_bytes, WEIGHTS * WIDE * WIDE * 2);
+    int steps = sizeof order / sizeof *order;
+    for (int k = 0; k < steps; k++) {
+        int i = order[k];
+        if (k == 8) { /* pointers stay, contents change places */
+            o->swap_weights(o, c[1].linear, c[4].linear);
+            struct weight *was = c[1].linear;
+            c[1].linear = c[4].linear, c[4].linear = was;
+        }
+        assert_true(o->unpark(o, c[i].linear, false));
+        for (int ahead = 1; ahead < 4 && k + ahead < 9; ahead++)
+            if (!o->unpark(o, c[order[k + ahead]].linear, true))
+                break;
+        o->linear(o, &c[i].y, &x, c[i].linear, ACT_NONE, NULL);
+        chain_output(o, &c[i], again);
+        assert_memory_equal(plain[i], again, sizeof again);
+    }
+    for (int i = 0; i < WEIGHTS; i++) {
+        o->release(o, &c[i].y);
+        o->free_weight(o, c[i].norm);
+        o->free_weight(o, c[i].linear);
+    }
+    assert_int_equal(stats_of(o).weight_bytes, 0);
+    o->release(o, &x);
+    o->close(o);
+}
+
 /* -- memory -------------------------------------------------------------------------------------
  */
 
@@ -715,7 +802,8 @@ int main(void)
         cmocka_unit_test(test_scaled_copy),     cmocka_unit_test(test_table_f32),
         cmocka_unit_test(test_table_fp16),      cmocka_unit_test(test_table_bf16),
         cmocka_unit_test(test_turns),           cmocka_unit_test(test_unrecordable),
-        cmocka_unit_test(test_other_turns),
+        cmocka_unit_test(test_other_turns),     cmocka_unit_test(test_looking_on),
+        cmocka_unit_test(test_window),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

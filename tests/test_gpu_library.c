@@ -358,7 +358,6 @@ static void test_capture(void **state)
                      NOT_TAKEN);
     assert_int_equal(graph_end(stream, &graph), 0);
     graph_close(graph);
-    stream_close(stream);
     assert_int_equal(stats_of(&x).plans, 1);
     o->release(o, &fewer);
     o->release(o, &few);
@@ -366,6 +365,7 @@ static void test_capture(void **state)
     o->release(o, &in);
     o->free_weight(o, w);
     o->close(o);
+    stream_close(stream); /* which the library waits for */
 }
 
 /* -- parts --------------------------------------------------------------------------------------

@@ -179,3 +179,18 @@ int ops_cuda_memory(int index, size_t *bytes_free, size_t *bytes_total)
     const struct cuda_face *f = atomic_load(&face);
     return f ? f->memory(index, bytes_free, bytes_total) : -1;
 }
+
+void ops_cuda_bare(struct ops *o, bool on)
+{
+    const struct cuda_face *f = atomic_load(&face);
+    if (f)
+        f->bare(o, on);
+}
+
+void ops_cuda_account(struct ops *o, char *out, size_t size)
+{
+    const struct cuda_face *f = atomic_load(&face);
+    out[0] = '\0';
+    if (f)
+        f->account(o, out, size);
+}

@@ -20,6 +20,10 @@ enum {
 /* The libraries' scratch, and what lies between two of their calls: taken once. */
 enum { GPU_WORKSPACE = 320 << 20 };
 
+/* Where the UNet's weights come to that live in pinned memory: at most half of it is one weight's
+ * (the largest of SDXL takes 118 MB in f32). */
+enum { GPU_WINDOW = 256 << 20 };
+
 static inline size_t gpu_group_norm_bytes(int images, int groups)
 {
     size_t each = (size_t)images * (size_t)groups;

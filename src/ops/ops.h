@@ -110,6 +110,15 @@ struct ops {
      * within `want`. */
     void (*swap_weights)(struct ops *, struct weight *a, struct weight *b);
 
+    /* -- weights that live in the host's memory. NULL, both, where there is no other --
+     *
+     * park: values leave for pinned host memory, packed as they are; false: they stay (no memory,
+     * no gain). unpark: they are there for the next call, or with `soon` are on their way, beside
+     * the calls that run; several at once have room, of which the first to come are the first to
+     * go. False: no room just now; or not parked. */
+    bool (*park)(struct ops *, struct weight *);
+    bool (*unpark)(struct ops *, struct weight *, bool soon);
+
     /* -- memory -- */
 
     struct tensor (*alloc_as)(struct ops *, enum dtype, int n, int h, int w, int c);

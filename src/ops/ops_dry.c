@@ -9,57 +9,18 @@
  * Tensors and weights have addresses, but none that may be looked through: parameters are read by
  * their shape alone.
  */
-#include "ops/dry.h"
+#include "ops/dry_priv.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/arena.h"
 #include "ops/check.h"
 #include "base/parallel.h"
-#include "ops/cost.h"
-#include "ops/cpu_attention.h"
 #include "ops/cpu_norm.h"
 #include "ops/cpu_sizes.h"
 #include "ops/gpu_sizes.h"
-#include "ops/rates.h"
 
 enum { DRY_DOWNLOAD = 1 << 20 };
-enum { SEEN = 4096 }; /* a power of 2: sizes of calls that are told apart */
-
-struct weight {
-    struct weight_shape s;
-    size_t bytes;
-    size_t parts_bytes; /* of what the backend makes besides, at first need or at once */
-    bool in_parts;
-};
-
-struct dry {
-    struct ops ops; /* first: a struct ops * of ours is a struct dry * */
-    bool like_cpu, like_cuda;
-    struct cpu cpu;                           /* like_cpu: this machine, */
-    enum attention_kernel attention;          /* and what it multiplies by */
-    size_t scratch;                           /* the largest call's so far */
-    size_t call_scratch, reach, staged, most; /* since ops_dry_begin */
-    struct tuning tuning;
-    struct err err;
-    bool failed;
-    struct cost cost;
-    size_t weight_bytes;
-    double ms, times;          /* times: how often each call counts */
-    const struct rates *rates; /* NULL: calls have no price */
-    size_t touched;            /* bytes of the arena that were paid for */
-    int stages, stage;         /* in use; the one that runs */
-    struct dry_stage table[DRY_STAGES];
-    int seen_count;
-    uint64_t seen[SEEN]; /* marks of calls that had their first time; 0: free */
-    struct arena arena;
-};
-
-static struct dry *dry_of(struct ops *o)
-{
-    return (struct dry *)o;
-}
 
 static void count(struct dry *d, struct cost cost)
 {
@@ -73,18 +34,6 @@ static void count(struct dry *d, struct cost cost)
 
 /* -- time ---------------------------------------------------------------------------------------
  */
-
-static void spend(struct dry *d, double ms)
-{
-    ms *= d->times;
-    d->ms += ms;
-    d->table[d->stage].ms += ms;
-}
-
-static void spend_once(struct dry *d, double ms)
-{
-    spend(d, ms / d->times);
-}
 
 /* Whether a call of these sizes was not made before. */
 static bool is_first(struct dry *d, const struct rate_call *c)
@@ -469,115 +418,6 @@ static bool dry_turn_end(struct ops *o)
     return true;
 }
 
-/* -- stages -------------------------------------------------------------------------------------
- */
-
-static bool is_dry(const struct ops *o);
-
-/* Books the arena's reach, and the scratch, which stays, to the stage that runs. */
-static void close_lap(struct dry *d)
-{
-    size_t peak = arena_lap(&d->arena) + d->scratch;
-    struct dry_stage *s = &d->table[d->stage];
-    s->peak = s->peak > peak ? s->peak : peak;
-    if (d->rates && s->peak > d->touched) { /* memory that no stage before had */
-        spend_once(d, (double)(s->peak - d->touched) / d->rates->touch_bytes_ms);
-        d->touched = s->peak;
-    }
-}
-
-static void name_stage(struct dry_stage *s, const char *name)
-{
-    memset(s, 0, sizeof *s);
-    strncpy(s->name, name, sizeof s->name - 1);
-}
-
-void ops_dry_stage(struct ops *o, const char *name)
-{
-    if (!is_dry(o))
-        return;
-    struct dry *d = dry_of(o);
-    struct dry_stage fresh;
-    name_stage(&fresh, name);
-    fresh.weights = d->weight_bytes;
-    close_lap(d);
-    int i = 0;
-    while (i < d->stages && strcmp(d->table[i].name, fresh.name) != 0)
-        i++;
-    assert(i < DRY_STAGES && "more stages than DRY_STAGES");
-    if (i == d->stages)
-        d->table[d->stages++] = fresh;
-    else if (d->table[i].weights < fresh.weights)
-        d->table[i].weights = fresh.weights;
-    d->stage = i;
-}
-
-void ops_dry_price(struct ops *o, const struct rates *r)
-{
-    assert(is_dry(o));
-    dry_of(o)->rates = r;
-}
-
-void ops_dry_wait(struct ops *o, double ms)
-{
-    assert(is_dry(o));
-    spend_once(dry_of(o), ms);
-}
-
-double ops_dry_repeat(struct ops *o, double times)
-{
-    double was = is_dry(o) ? dry_of(o)->times : 1;
-    if (is_dry(o))
-        dry_of(o)->times *= times;
-    return was;
-}
-
-void ops_dry_resume(struct ops *o, double was)
-{
-    if (is_dry(o))
-        dry_of(o)->times = was;
-}
-
-bool ops_dry_on_gpu(const struct ops *o)
-{
-    return is_dry(o) && ((const struct dry *)o)->like_cuda;
-}
-
-int ops_dry_stages(struct ops *o, struct dry_stage *stages, int max)
-{
-    if (!is_dry(o))
-        return 0;
-    struct dry *d = dry_of(o);
-    close_lap(d);
-    int n = 0;
-    for (int i = 0; i < d->stages && n < max; i++) {
-        const struct dry_stage *s = &d->table[i];
-        if (i > 0 || s->bytes > 0 || s->peak > 0 || s->weights > 0)
-            stages[n++] = *s;
-    }
-    return n;
-}
-
-void ops_dry_begin(struct ops *o, bool unloaded)
-{
-    struct dry *d = dry_of(o);
-    if (unloaded) {
-        d->ms -= d->table[0].ms;
-        d->table[0].ms = 0;
-    }
-    d->reach = d->call_scratch = d->staged = d->most = 0;
-}
-
-size_t ops_dry_reach(struct ops *o)
-{
-    return dry_of(o)->reach + dry_of(o)->call_scratch;
-}
-
-size_t ops_dry_most(struct ops *o)
-{
-    return dry_of(o)->most;
-}
-
 /* -- the backend --------------------------------------------------------------------------------
  */
 
@@ -608,14 +448,9 @@ static void dry_stats(struct ops *o, struct ops_stats *s)
     };
 }
 
-static void dry_close(struct ops *o)
+void dry_close(struct ops *o)
 {
     free(o);
-}
-
-static bool is_dry(const struct ops *o)
-{
-    return o->close == dry_close;
 }
 
 static const struct ops dry_table = {
@@ -674,7 +509,7 @@ struct ops *ops_dry_open(const char *like, enum dtype act, struct err *err)
     }
     d->cpu = (struct cpu){cpu_features(), parallel_cores()};
     d->attention = cpu_attention_best(act, &d->cpu.features);
-    name_stage(&d->table[0], "setup");
+    dry_name_stage(&d->table[0], "setup");
     d->times = 1;
     d->stages = 1;
     return &d->ops;

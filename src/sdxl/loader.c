@@ -270,7 +270,7 @@ int loader_repack(struct loader *l, int index)
         return -1;
     l->ops->swap_weights(l->ops, s->weight, fresh);
     l->ops->free_weight(l->ops, fresh);
-    s->gone = false;
+    s->gone = s->parked = false;
     return 0;
 }
 

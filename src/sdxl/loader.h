@@ -30,7 +30,8 @@ struct slot {
     int out, in, k;              /* of each source; a norm is [out], a table [out = rows, in] */
     struct weight *weight;
     uint64_t state; /* what was merged into it; 0: it is as the checkpoint has it */
-    bool gone;      /* the weight has no values now: loader_repack brings them */
+    bool gone;      /* the weight has no values now: loader_repack brings them, */
+    bool parked;    /* or ops->unpark, as they were packed last */
 };
 
 /* All weights of a model in the order of their loading, which is always the same. */

@@ -332,11 +332,15 @@ int lora_set_patch(void *set, int index, struct slot *slot, struct param *w, str
 
 /* ---- all slots ---- */
 
-int lora_set_pending(const struct lora_set *s, const struct slots *slots)
+int lora_set_pending(const struct lora_set *s, struct slots *slots)
 {
     int n = 0;
-    for (int i = 0; i < slots->count; i++)
-        n += !slots->at[i].gone && slots->at[i].state != wanted(s, &slots->at[i], i);
+    for (int i = 0; i < slots->count; i++) {
+        struct slot *slot = &slots->at[i];
+        bool other = slot->state != wanted(s, slot, i);
+        n += !slot->gone && other;
+        slot->parked = slot->parked && !other;
+    }
     return n;
 }
 

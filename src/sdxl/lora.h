@@ -55,7 +55,7 @@ int lora_set_patch(void *set, int index, struct slot *, struct param *w, struct 
                    struct err *);
 
 /* How many slots are not as the choice wants them. */
-int lora_set_pending(const struct lora_set *, const struct slots *);
+int lora_set_pending(const struct lora_set *, struct slots *);
 /* Packs those again. l->slots are the set's; its patch is set here. -1 with l->err: the rest is as
  * it was, and pending. */
 int lora_set_apply(struct lora_set *, struct loader *);

@@ -61,10 +61,11 @@ int pipeline_forecast(struct pipeline *p, const struct gen_params *g, size_t own
     if (run_dry(p, g, out, e) < 0)
         return -1;
     size_t most = ops_dry_most(p->ops);
+    size_t window = tuning_streams(&g->tuning) ? GPU_WINDOW : 0;
     out->gpu = ops_dry_on_gpu(p->ops);
     out->bytes_before = out->gpu ? 0 : own;
     out->bytes_runtime = out->gpu ? 0 : RUNTIME_BYTES;
-    out->bytes_peak = out->gpu ? most + GPU_WORKSPACE
+    out->bytes_peak = out->gpu ? most + GPU_WORKSPACE + window
                                : own + RUNTIME_BYTES + most + picture_bytes(g);
     return 0;
 }

@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { AHEAD = 4 }; /* slots whose file pages are asked for beforehand */
+#include "base/meminfo.h"
+
+enum {
+    AHEAD = 4,        /* slots whose file pages are asked for beforehand */
+    PARKED_AHEAD = 32 /* and which come from pinned memory beforehand, where there is room */
+};
 
 struct place { /* a weight's slot, in an open table by the weight's address */
     const struct weight *weight;
@@ -18,7 +23,10 @@ struct residency {
     struct place *table;
     size_t mask;
     bool streams;
-    int last; /* the streamed slot that is there; -1: none */
+    bool parks; /* what streams has a copy in pinned memory, and comes from there */
+    int last;   /* the slot that came from the file and is there; -1: none */
+    int before; /* the streamed slot that was wanted last; -1: none */
+    int *next;  /* of each slot: which one was wanted after it, the last time; -1: not known */
 };
 
 static size_t place_of(const struct residency *r, const struct weight *w)
@@ -34,6 +42,36 @@ static bool is_of(const struct slot *s, int parts)
     return parts & (s->part == PART_UNET ? KEEP_UNET : KEEP_TEXT);
 }
 
+/* The slot that came from the file goes: to pinned memory where that is to be had. */
+static int leave_last(struct residency *r, struct err *e)
+{
+    struct slot *s = r->last >= 0 ? &r->loader.slots->at[r->last] : NULL;
+    struct ops *o = r->loader.ops;
+    r->last = -1;
+    if (s && r->parks && !s->gone && o->park(o, s->weight))
+        s->gone = s->parked = true;
+    return s && slot_drop(s, o) < 0 ? err_set(e, "out of memory") : 0;
+}
+
+static void note_order(struct residency *r, int index)
+{
+    if (r->before >= 0)
+        r->next[r->before] = index;
+    r->before = index;
+}
+
+/* Those that will be wanted next, as the order was the last time, until there is no more room. */
+static void come_next(struct residency *r, int index)
+{
+    const struct slot *all = r->loader.slots->at;
+    struct ops *o = r->loader.ops;
+    for (int i = r->next[index], n = 0; i >= 0 && i != index && n < PARKED_AHEAD; n++) {
+        if (!all[i].parked || !o->unpark(o, all[i].weight, true))
+            return;
+        i = r->next[i];
+    }
+}
+
 /* A slot that gets a value may have to go again at once. */
 static int fetch(struct residency *r, int index, struct err *e)
 {
@@ -44,9 +82,13 @@ static int fetch(struct residency *r, int index, struct err *e)
     l.failed = false;
     if (!r->streams || all[index].part != PART_UNET)
         return loader_repack(&l, index);
-    if (r->last >= 0 && slot_drop(&all[r->last], l.ops) < 0)
-        return err_set(e, "out of memory");
-    r->last = -1;
+    if (leave_last(r, e) < 0)
+        return -1;
+    note_order(r, index);
+    if (all[index].parked && l.ops->unpark(l.ops, all[index].weight, false)) {
+        come_next(r, index);
+        return 0;
+    }
     if (loader_repack(&l, index) < 0)
         return -1;
     r->last = index;
@@ -71,9 +113,13 @@ struct residency *residency_new(const struct loader *l, struct residency *with, 
     size_t room = 64;
     while (room < 2 * (size_t)l->slots->count)
         room *= 2;
-    if (r)
+    if (r) {
         r->table = calloc(room, sizeof *r->table);
-    if (!r || !r->table) {
+        r->next = calloc((size_t)l->slots->count + 1, sizeof *r->next);
+    }
+    if (!r || !r->table || !r->next) {
+        if (r)
+            free(r->table), free(r->next);
         free(r);
         err_set(e, "out of memory");
         return NULL;
@@ -84,8 +130,9 @@ struct residency *residency_new(const struct loader *l, struct residency *with, 
     r->loader.err = NULL;
     r->with = with;
     r->mask = room - 1;
-    r->last = -1;
+    r->last = r->before = -1;
     for (int i = 0; i < l->slots->count; i++) {
+        r->next[i] = -1;
         struct place *p = &r->table[place_of(r, l->slots->at[i].weight)];
         *p = (struct place){l->slots->at[i].weight, i};
     }
@@ -101,14 +148,29 @@ void residency_free(struct residency *r)
         r->loader.ops->want_user = r->with;
     }
     if (r)
-        free(r->table);
+        free(r->table), free(r->next);
     free(r);
+}
+
+/* Has pinned memory been taken already? */
+static bool parks(const struct residency *r)
+{
+    const struct slots *all = r->loader.slots;
+    for (int i = 0; i < all->count; i++)
+        if (all->at[i].parked)
+            return true;
+    return false;
 }
 
 void residency_stream(struct residency *r, bool on)
 {
+    struct meminfo m;
+    meminfo_read(&m, "");
     r->streams = on;
-    r->last = -1;
+    r->parks = on && r->loader.ops->park &&
+               (parks(r) || m.available == 0 ||
+                residency_bytes(r, KEEP_UNET) < m.available / 5 * 4);
+    r->last = r->before = -1;
 }
 
 int residency_drop(struct residency *r, int parts, struct err *e)

@@ -7,3 +7,8 @@ struct ops *ops_cpu_open(enum dtype act, int threads, struct err *err)
     err_set(err, "this build has no CPU backend");
     return NULL;
 }
+
+const char *ops_cpu_library(void)
+{
+    return "no oneDNN";
+}

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/cuda.h"
 #include "sdxl/pipeline_priv.h"
 
 enum { MAX_TIMES = 64, MAX_ROWS = 40 };
@@ -59,12 +60,47 @@ static void print_profile(const struct pipeline *p)
     printf("]");
 }
 
+/* Enough was seen: not decoded, as nothing that comes of bare calls is a picture. */
+static bool until_sampled(void *user, const struct gen_progress *p)
+{
+    (void)user;
+    return p->steps == 0 || p->step < p->steps || strcmp(p->stage, "sample") != 0;
+}
+
+/* Of a pipeline that has run: who made the calls; then the steps of as many runs again with our own
+ * kernels left out. What is left, in graphs as before, over the same memory and with the same
+ * algorithms, is the bare chain of cuBLASLt's and cuDNN's calls. */
+static int print_bare(struct pipeline *p, const struct gen_params *g, int runs, double ours)
+{
+    static double step[MAX_TIMES * 64];
+    const struct gen_hooks hooks = {.step = until_sampled};
+    struct err e = {""};
+    char text[1024];
+    int steps = 0, rc = 0;
+    ops_cuda_account(p->ops, text, sizeof text);
+    printf(", %s", text);
+    ops_cuda_bare(p->ops, true);
+    for (int i = -2; i < runs && rc == 0; i++) { /* two that make and keep the graphs */
+        struct gen_result r;
+        if (pipeline_run(p, g, &hooks, &r, &e) != 0 && !r.cancelled)
+            rc = printf(", \"bare_error\": \"%s\"", e.text);
+        for (int k = 1; i >= 0 && k < r.ms.nsteps && steps < MAX_TIMES * 64; k++)
+            step[steps++] = r.ms.steps[k];
+        gen_result_free(&r);
+    }
+    ops_cuda_bare(p->ops, false);
+    double bare = median(step, steps);
+    printf(", \"bare_step_ms\": %.3f, \"step_over_bare\": %.3f", bare, bare > 0 ? ours / bare : 0);
+    return rc;
+}
+
 /* One image or batch, timed from the prompt to the pixels. */
 static int measure(const struct bench *part)
 {
     struct err e = {""};
-    double total[MAX_TIMES], decode[MAX_TIMES], text[MAX_TIMES], step[MAX_TIMES * 64];
-    int steps = 0, done = 0;
+    static double total[MAX_TIMES], decode[MAX_TIMES], text[MAX_TIMES], step[MAX_TIMES * 64];
+    double first = 0;
+    int steps = 0, done = 0, rc = 0;
     size_t peak = 0;
     struct ops_stats s;
     struct pipeline *p = open_part(part, &e);
@@ -88,6 +124,8 @@ static int measure(const struct bench *part)
             pipeline_close(p);
             return stop(part, e.text);
         }
+        if (i < 0)
+            first = clock_ms() - began;
         if (i >= 0 && done < MAX_TIMES) {
             total[done] = clock_ms() - began;
             decode[done] = r.ms.decode;
@@ -100,19 +138,22 @@ static int measure(const struct bench *part)
     }
     p->ops->stats(p->ops, &s);
     printf("{\"part\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\", \"side\": %d, "
-           "\"batch\": %d, \"steps\": %d, \"runs\": %d, \"load_ms\": %.1f, \"text_ms\": %.2f, "
+           "\"batch\": %d, \"steps\": %d, \"runs\": %d, \"load_ms\": %.1f, \"first_ms\": %.1f, "
+           "\"text_ms\": %.2f, "
            "\"step_ms\": %.3f, \"decode_ms\": %.2f, \"total_ms\": %.2f, \"per_second\": %.3f, "
            "\"bytes_peak\": %zu, \"bytes_weights\": %zu, \"bytes_activations\": %zu, \"replays\": "
            "%d",
            part->name, pipeline_device(p), pipeline_precision(p), part->side, part->batch,
-           part->steps, done, p->load_ms, median(text, done), median(step, steps),
+           part->steps, done, p->load_ms, first, median(text, done), median(step, steps),
            median(decode, done), median(total, done), 1e3 * part->batch / median(total, done), peak,
            s.weight_bytes, s.arena_peak, s.replays);
     if (part->profile)
         print_profile(p);
+    else if (!strcmp(p->ops->name, "cuda"))
+        rc = print_bare(p, &g, part->runs, median(step, steps));
     printf("}\n");
     pipeline_close(p);
-    return 0;
+    return rc != 0;
 }
 
 /* What the forecast says of the same run, without a GPU. */

@@ -10,7 +10,12 @@ static int run_table(struct ops *ref, enum dtype act, bool plain)
                                             {"own f32", "own fp16", "own bf16"}};
     const char *name = names[plain][act];
     struct err err = {""};
-    struct ops *tested = ops_cuda_open(&(struct cuda_options){.act = act, .plain = plain}, &err);
+    /* all ways in fp16, where measuring compiles some; the others as they come first */
+    const struct cuda_options options = {.act = act,
+                                         .plain = plain,
+                                         .autotune = act == DT_F16 ? TUNE_MEASURE : TUNE_NOTHING,
+                                         .fuse_all = act == DT_F16};
+    struct ops *tested = ops_cuda_open(&options, &err);
     if (!tested) {
         printf("%s: %s\n", name, err.text);
         result_line("ops", name, "open", NAN, 0, false, err.text);
@@ -31,7 +36,9 @@ static int run_table(struct ops *ref, enum dtype act, bool plain)
             printf("%s: %s: %.2g (bound %.2g): %s\n", name, check, r.error, r.bound, r.why);
         failed += r.why[0] != '\0';
     }
-    printf("%s: %d of %d cases failed\n", name, failed, (int)OP_CASES);
+    char who[1024];
+    ops_cuda_account(tested, who, sizeof who);
+    printf("%s: %d of %d cases failed; %s\n", name, failed, (int)OP_CASES, who);
     tested->close(tested);
     return failed;
 }

@@ -1,6 +1,8 @@
 /*
  * gpu/device.h over the host's memory, for kernels that run through the shim. All is done at once,
- * so streams and events are nothing. Memory is allocated to the byte and full of NaNs: the address
+ * but for what is queued on a stream beside: that is done as late as it may be, when somebody waits
+ * for it (the host, or another stream for an event). So values are not there, or are other ones,
+ * where a wait was forgotten. Memory is allocated to the byte and full of NaNs: the address
  * sanitizer sees what is read or written beyond it, tests what was read before it was written.
  */
 #include "../../gpu/device.h"
@@ -13,7 +15,33 @@
 
 enum { OUT_OF_MEMORY = 2 }; /* cudaErrorMemoryAllocation */
 
-static int anything;
+enum { LATE = 64 };
+
+/* A stream, and what is still to be done on it: copies number first to count - 1. */
+struct stream {
+    bool beside;
+    struct copy {
+        void *to;
+        const void *from;
+        size_t bytes;
+    } late[LATE];
+    unsigned first, count;
+};
+
+/* A place in a stream: behind its copies up to `count`. */
+struct event {
+    struct stream *stream; /* NULL: never recorded */
+    unsigned count;
+    bool looked; /* the host has asked once, and was told to wait */
+};
+
+static void catch_up(struct stream *s, unsigned count)
+{
+    for (; s->first != count && s->first != s->count; s->first++) {
+        const struct copy *c = &s->late[s->first % LATE];
+        memcpy(c->to, c->from, c->bytes);
+    }
+}
 
 int device_open(int index, struct device_info *info, struct err *err)
 {
@@ -43,54 +71,84 @@ const char *device_error(int code)
 
 int stream_open(void **stream)
 {
-    *stream = &anything;
-    return 0;
+    *stream = calloc(1, sizeof(struct stream));
+    return *stream ? 0 : OUT_OF_MEMORY;
+}
+
+int stream_open_beside(void **stream)
+{
+    int rc = stream_open(stream);
+    if (rc == 0)
+        ((struct stream *)*stream)->beside = true;
+    return rc;
 }
 
 void stream_close(void *stream)
 {
-    (void)stream;
+    free(stream);
 }
 
 int stream_wait(void *stream)
 {
-    (void)stream;
-    return shim_capturing() ? shim_spoil("waiting for the stream") : 0;
+    struct stream *s = stream;
+    if (shim_capturing())
+        return shim_spoil("waiting for the stream");
+    catch_up(s, s->count);
+    return 0;
 }
 
 int event_open(void **event)
 {
-    *event = &anything;
-    return 0;
+    *event = calloc(1, sizeof(struct event));
+    return *event ? 0 : OUT_OF_MEMORY;
 }
 
 void event_close(void *event)
 {
-    (void)event;
+    free(event);
 }
 
 int event_record(void *event, void *stream)
 {
-    (void)event, (void)stream;
-    return shim_capturing() ? shim_spoil("an event that the host waits for") : 0;
+    struct stream *s = stream;
+    if (shim_capturing())
+        return shim_spoil("an event that the host waits for");
+    *(struct event *)event = (struct event){s, s->count, false};
+    return 0;
+}
+
+static void wait_for(struct event *e)
+{
+    if (e->stream && (int)(e->count - e->stream->first) > 0)
+        catch_up(e->stream, e->count);
 }
 
 int event_wait(void *event)
 {
-    (void)event;
-    return shim_capturing() ? shim_spoil("waiting for an event") : 0;
+    if (shim_capturing())
+        return shim_spoil("waiting for an event");
+    wait_for(event);
+    return 0;
 }
 
 int event_passed(void *event)
 {
-    (void)event;
+    struct event *e = event;
+    bool ahead = e->stream && !e->looked;
+    e->looked = true;
+    if (ahead)
+        return EVENT_AHEAD;
+    wait_for(e);
     return 0;
 }
 
 int stream_after(void *stream, void *event)
 {
-    (void)stream, (void)event;
-    return shim_capturing() ? shim_spoil("waiting for another stream") : 0;
+    (void)stream;
+    if (shim_capturing())
+        return shim_spoil("waiting for another stream");
+    wait_for(event);
+    return 0;
 }
 
 int device_alloc(void **p, size_t bytes, void *stream)
@@ -144,10 +202,16 @@ int device_zero(void *p, size_t bytes, void *stream)
 
 int device_put(void *to, const void *from, size_t bytes, void *stream)
 {
-    (void)stream;
+    struct stream *s = stream;
     if (shim_capturing())
         return shim_spoil("a copy from or to the host");
-    memcpy(to, from, bytes);
+    if (!s->beside) {
+        memcpy(to, from, bytes);
+        return 0;
+    }
+    if (s->count - s->first == LATE)
+        catch_up(s, s->first + 1);
+    s->late[s->count++ % LATE] = (struct copy){to, from, bytes};
     return 0;
 }
 

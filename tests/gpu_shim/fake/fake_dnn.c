@@ -383,6 +383,8 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const from,
         *got = 1;
     } else if (name == CUDNN_ATTR_ENGINE_NUMERICAL_NOTE && type == CUDNN_TYPE_NUMERICAL_NOTE) {
         notes(d, got, to);
+    } else if (name == CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE && type == CUDNN_TYPE_BEHAVIOR_NOTE) {
+        *got = 0; /* nothing is compiled here */
     } else if (name == CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE && type == CUDNN_TYPE_INT64) {
         int e = fake_desc(d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->engine;
         *(int64_t *)to = e == GREEDY ? INT64_C(1) << 40 : SCRATCH;
