@@ -4,6 +4,8 @@
  */
 #include "app.h"
 
+#include "sprite/image_file.h"
+
 static void to_settings(struct drive *d)
 {
     for (int i = 0; i < 3; i++)
@@ -84,6 +86,58 @@ static void choices_in_a_list(void **state)
     drive_wait_text(d, "steps +3, cfg");
 }
 
+/* Drawn over the picture that was just set: a rectangle, one row of it kept, the edge moved and
+ * moved back by an undo; the file is what was drawn, and the setting. */
+static void draw_a_mask(struct drive *d)
+{
+    char path[PATH_MAX];
+    struct image image;
+    struct png_file file;
+    struct err e = {""};
+    int white = 0;
+    drive_type(d, "/mask");
+    drive_key(d, "Enter");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "draw it over the picture");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "sprite-1[^ ]* 32x32, at 16,16, 0% masked");
+    drive_wait(d, app_one_image(d));
+    drive_key(d, "Enter");
+    drive_wait_text(d, "nothing is masked");
+    drive_type(d, " ");
+    for (int i = 0; i < 3; i++)
+        drive_key(d, "Right");
+    drive_key(d, "Down");
+    drive_wait_text(d, "at 19,17, 0% masked; now the other corner");
+    drive_type(d, " ");
+    drive_wait_text(d, "1% masked"); /* 8 of 1024 */
+    drive_type(d, "+");
+    drive_wait_text(d, "2% masked");
+    drive_type(d, "u");
+    drive_wait_text(d, "1% masked");
+    drive_type(d, "x"); /* the point under the cursor */
+    drive_type(d, "i");
+    drive_wait_text(d, "99% masked");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u2022 mask +[^ ]*sprite-1[^ ]*-mask-1.png");
+    drive_wait(d, app_one_image(d));
+    snprintf(path, sizeof path, "%s/.local/share/spritty/masks", d->home);
+    DIR *folder = opendir(path);
+    assert_non_null(folder);
+    for (struct dirent *f; (f = readdir(folder));)
+        if (strstr(f->d_name, "-mask-1.png"))
+            snprintf(path, sizeof path, "%s/.local/share/spritty/masks/%s", d->home, f->d_name);
+    closedir(folder);
+    if (image_load(path, &image, &file, &e))
+        fail_msg("%s", e.text);
+    for (int i = 0; i < 32 * 32; i++)
+        white += image.rgba[4 * i] == 255;
+    assert_int_equal(white, 32 * 32 - 7);
+    assert_int_equal(image.rgba[4 * (16 * 32 + 16)], 0);
+    assert_int_equal(image.rgba[4 * (17 * 32 + 19)], 255);
+    png_file_free(&file);
+}
+
 /* A picture that was made becomes the one to start from: found by words, by a path that Tab
  * completes, by a pasted path, from the gallery. */
 static void a_file_is_picked(void **state)
@@ -127,6 +181,7 @@ static void a_file_is_picked(void **state)
     drive_type(d, "i");
     drive_wait_text(d, "\u2022 image +[^ ]*sprite-1[^ ]*png");
     drive_check(d, emu_rests(d->emu) == 0 && d->emu->erased == 0);
+    draw_a_mask(d);
 }
 
 static void with_the_mouse(void **state)

@@ -27,6 +27,7 @@ static const unsigned scenes[] = {
     CTX_GLOBAL | CTX_MONITOR,
     CTX_GLOBAL | CTX_FINISH,
     CTX_GLOBAL | CTX_DIALOG,
+    CTX_GLOBAL | CTX_DIALOG | CTX_MASK,
     CTX_GLOBAL | CTX_DIALOG | CTX_TEXT,
     CTX_GLOBAL | CTX_HELP,
 };

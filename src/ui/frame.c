@@ -99,6 +99,10 @@ static const struct {
     enum action actions[8];
     const char *words[8];
 } hints[] = {
+    {CTX_MASK,
+     {ACT_MASK_CORNER, ACT_MASK_KEEP, ACT_MASK_INVERT, ACT_MASK_GROW, ACT_MASK_SHRINK,
+      ACT_MASK_UNDO, ACT_ACCEPT, ACT_BACK},
+     {"corner", "keep", "invert", "grow", "shrink", "undo", "use it", "close"}},
     {CTX_DIALOG, {ACT_ACCEPT, ACT_BACK}, {"accept", "close"}},
     {CTX_HELP, {ACT_BACK, ACT_PAGE_DOWN}, {"close", "more"}},
     {CTX_PROMPT,

@@ -141,7 +141,7 @@ unsigned keys_section(int i)
 {
     static const unsigned order[] = {CTX_GLOBAL,  CTX_STUDIO,   CTX_PROMPT, CTX_TEXT,
                                      CTX_PRESETS, CTX_SETTINGS, CTX_QUEUE,  CTX_COMPARE,
-                                     CTX_GALLERY, CTX_FINISH,   CTX_MONITOR};
+                                     CTX_GALLERY, CTX_FINISH,   CTX_MASK,   CTX_MONITOR};
     return i >= 0 && i < (int)(sizeof order / sizeof *order) ? order[i] : 0;
 }
 
@@ -181,6 +181,8 @@ const char *context_title(enum context context)
         return "Help";
     case CTX_FINISH:
         return "Finish";
+    case CTX_MASK:
+        return "Mask";
     }
     return "";
 }

@@ -31,6 +31,7 @@ enum context {
     CTX_DIALOG = 2048,
     CTX_HELP = 4096,
     CTX_FINISH = 8192,
+    CTX_MASK = 16384, /* a mask is drawn */
 };
 
 /* action, contexts, first key, second key or "", what it does ("" hides a row from help) */
@@ -133,6 +134,14 @@ enum context {
     X(FIN_SAVE, CTX_FINISH, "s", "", "save as a new sprite")                                       \
     X(FIN_PRESET, CTX_FINISH, "p", "", "save the steps as a preset")                               \
     X(FIN_USE, CTX_FINISH, "a", "", "finish the next sprites so")                                  \
+    X(MASK_CORNER, CTX_MASK, "Space", "", "a corner; at the second, what is between is masked")    \
+    X(MASK_KEEP, CTX_MASK, "x", "Delete", "from the corner to here it is kept, or this point")     \
+    X(MASK_INVERT, CTX_MASK, "i", "", "what is masked is kept, and the other way round")           \
+    X(MASK_GROW, CTX_MASK, "+", "", "the mask grows by a pixel")                                   \
+    X(MASK_SHRINK, CTX_MASK, "-", "", "it shrinks by a pixel")                                     \
+    X(MASK_FAR_LEFT, CTX_MASK, "S-Left", "H", "far left")                                          \
+    X(MASK_FAR_RIGHT, CTX_MASK, "S-Right", "L", "far right")                                       \
+    X(MASK_UNDO, CTX_MASK, "u", "C-_", "undo")                                                     \
     X(MON_PROFILE, CTX_MONITOR, "p", "", "time every operation of the next jobs, on or off")       \
     X(UP, CTX_LISTS, "Up", "k", "up")                                                              \
     X(DOWN, CTX_LISTS, "Down", "j", "down")                                                        \
@@ -147,10 +156,11 @@ enum context {
 
 #define CTX_LISTS                                                                                  \
     (CTX_PRESETS | CTX_SETTINGS | CTX_QUEUE | CTX_COMPARE | CTX_GALLERY | CTX_SPRITE |             \
-     CTX_MONITOR | CTX_DIALOG | CTX_HELP | CTX_FINISH)
-#define CTX_GRIDS (CTX_COMPARE | CTX_GALLERY | CTX_SPRITE)
+     CTX_MONITOR | CTX_DIALOG | CTX_HELP | CTX_FINISH | CTX_MASK)
+#define CTX_GRIDS (CTX_COMPARE | CTX_GALLERY | CTX_SPRITE | CTX_MASK)
 #define CTX_PAGES                                                                                  \
-    (CTX_SETTINGS | CTX_QUEUE | CTX_GALLERY | CTX_SPRITE | CTX_MONITOR | CTX_DIALOG | CTX_HELP)
+    (CTX_SETTINGS | CTX_QUEUE | CTX_GALLERY | CTX_SPRITE | CTX_MONITOR | CTX_DIALOG | CTX_HELP |   \
+     CTX_MASK)
 
 enum action {
     ACT_NOTHING,

@@ -13,6 +13,9 @@ void pick_file(struct ui *, const char *title, enum file_kind, const char *typed
 /* Several LoRAs with their strengths: a list (prompt/lora_list.h) as the setting `key`. */
 void pick_loras(struct ui *, const char *key, const char *now);
 
+/* The setting `mask`, drawn over the picture of `image`. */
+void pick_mask(struct ui *);
+
 /* Styles of styles.csv as the setting `styles`. */
 void pick_styles(struct ui *);
 

@@ -73,6 +73,15 @@ static void pick_named(struct ui *ui, const struct settings_key *k, const char *
     dialog_list(ui, title, rows, count, at, named_picked, (void *)(uintptr_t)k);
 }
 
+static void mask_way(struct ui *ui, int index, void *user)
+{
+    const struct settings_key *k = user;
+    if (index == 0)
+        pick_mask(ui);
+    else
+        pick_file(ui, k->label, FILE_IMAGE, "", file_picked, user);
+}
+
 bool setting_pick(struct ui *ui, const struct settings_key *k, const char *now, const char *typed)
 {
     static const enum file_kind kinds[] = {
@@ -81,6 +90,11 @@ bool setting_pick(struct ui *ui, const struct settings_key *k, const char *now, 
     snprintf(title, sizeof title, "%s: %.60s", k->label, k->help);
     if (k->type == KEY_CHOICE && !*typed) {
         choose(ui, k, title, now);
+        return true;
+    }
+    if (!strcmp(k->name, "mask") && !*typed) {
+        static const char *const ways[] = {"draw it over the picture ...", "a file ..."};
+        dialog_list(ui, title, ways, 2, 0, mask_way, (void *)(uintptr_t)k);
         return true;
     }
     switch (k->pick) {
