@@ -112,18 +112,6 @@ static int loras(struct writer *x, char **plain, struct err *e)
     return n < 0 ? -1 : 0;
 }
 
-static void clip_skip(struct writer *x)
-{
-    int from = x->clip, slot = x->clip_slot;
-    if (!settings_has(x->s, "clip-skip") || x->s->clip_skip == 0)
-        return;
-    x->clip = open_node(x, "CLIPSetLastLayer");
-    x->clip_slot = 0;
-    put_link(x, "clip", from, slot);
-    jsonw_real(&x->w, "stop_at_clip_layer", -abs(x->s->clip_skip), 0);
-    close_node(x);
-}
-
 static int encode(struct writer *x, const char *text, bool positive)
 {
     const struct settings *s = x->s;
@@ -384,7 +372,6 @@ static int model(struct writer *x, char **prompt, struct err *e)
     x->vae_slot = 2;
     if (loras(x, prompt, e))
         return -1;
-    clip_skip(x);
     if (settings_has(s, "cfg-rescale") && s->cfg_rescale > 0) {
         int from = x->model;
         x->model = open_node(x, "RescaleCFG");

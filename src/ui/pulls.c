@@ -208,7 +208,7 @@ static void draw(struct ui *ui, void *own, struct rect main)
                   "Enter loads what was typed: owner/repo/file of the Hugging Face hub, or a URL");
     } else {
         const struct pull_entry *p = pull_entry(d->shown[d->list.row]);
-        snprintf(text, sizeof text, "licence: %s", p->licence);
+        snprintf(text, sizeof text, "%s. Licence: %s", p->what, p->licence);
         draw_text(ui->screen, in.y + in.h - 3, in.x + 1, in.w - 2, ROLE_TEXT, text);
     }
     if (pulls_text(ui, text, sizeof text, &share)) {
@@ -217,7 +217,7 @@ static void draw(struct ui *ui, void *own, struct rect main)
         draw_text(ui->screen, in.y + in.h - 2, in.x + half, in.w - half, ROLE_TEXT, text);
     } else {
         draw_text(ui->screen, in.y + in.h - 2, in.x, in.w, ROLE_DIM,
-                  "find by words, or type owner/repo/file of the Hugging Face hub, or a URL");
+                  "words find; owner/repo/file of the Hugging Face hub or a URL loads that");
     }
     dialog_hints(ui, in, hints, 6);
 }
