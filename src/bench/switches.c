@@ -15,6 +15,7 @@ static const struct bench_switch table[] = {
      "scores stay in the cache instead of going through memory"},
     {"folded upsampling", "fold", "off", "auto", false, false,
      "doubling and convolution as one, in 4/9 of the work"},
+    {"Winograd", "winograd", "off", "on", false, false, "fp32 convolutions in 16 products for 36"},
     {"NHWC", "nhwc", "off", "auto", false, false,
      "convolutions read the channels of a pixel side by side, as all else does"},
     {"hoisting", "hoist", "off", "auto", false, false,
@@ -42,7 +43,8 @@ static bool applies(const struct bench_switch *s, bool gpu, bool low_precision)
 {
     if (!strcmp(s->key, "precision"))
         return low_precision;
-    if (!strcmp(s->key, "nhwc") && gpu) /* there is no other way there */
+    if ((!strcmp(s->key, "nhwc") || !strcmp(s->key, "winograd")) &&
+        gpu) /* there is no other way there */
         return false;
     return settings_key_index(s->key) >= 0 && (gpu || !s->gpu);
 }

@@ -13,6 +13,7 @@
 #include "ops/cpu_elem.h"
 #include "ops/cpu_sizes.h"
 #include "ops/cpu_upsample.h"
+#include "ops/cpu_winograd.h"
 #include "ops/ops.h"
 
 struct weight {
@@ -20,6 +21,7 @@ struct weight {
     int segments;
     struct dnn_weight *segment[CPU_SEGMENTS]; /* linear: along the outputs; convolution: one */
     struct cpu_phases *phases;                /* of a 3x3 convolution that followed a doubling */
+    struct cpu_filters *filters;              /* of one that was done by Winograd's */
     float *bias;                              /* or beta [out], or NULL */
     float *gamma;                             /* norm [out] */
     void *table;                              /* [in, out] of the act type */
@@ -30,8 +32,9 @@ struct cpu_ops {
     struct ops ops; /* first: a struct ops * of ours is a struct cpu_ops * */
     struct cpu cpu;
     enum attention_kernel attention;
-    int way;     /* enum attention_way */
-    bool fold;   /* doubling convolutions by parts */
+    int way;   /* enum attention_way */
+    bool fold; /* doubling convolutions by parts */
+    bool winograd;
     bool planes; /* the other 3x3 ones over planes */
     struct dnn *dnn;
     struct err err;
@@ -69,5 +72,7 @@ void cpu_swap_weights(struct ops *, struct weight *a, struct weight *b);
 /* The weights of a doubling and 3x3 convolution's four parts, made at the first call. NULL after a
  * failure. */
 const struct cpu_phases *cpu_phases_of(struct cpu_ops *, const struct weight *);
+/* The same of the filters of cpu_winograd.h. */
+const struct cpu_filters *cpu_filters_of(struct cpu_ops *, const struct weight *);
 
 #endif

@@ -12,7 +12,10 @@ enum {
     CPU_SEGMENT_OUT = 1280,            /* most outputs of one */
     CPU_WIDE = 2 * CPU_SEGMENT_OUT,    /* from here on a linear has segments */
     CPU_GEGLU_BYTES = 6 * 1024 * 1024, /* of scratch at once: what the caches keep */
-    CPU_BAND_BYTES = 2 * 1024 * 1024
+    CPU_BAND_BYTES = 2 * 1024 * 1024,
+    CPU_WINOGRAD_PIXELS = 1024,
+    CPU_WINOGRAD_FILTERS = 640 * 960,
+    CPU_WINOGRAD_BYTES = 8 * 1024 * 1024
 };
 
 /* In how many equal segments along its outputs a linear is kept: an even number for what looks like
@@ -64,6 +67,32 @@ static inline bool cpu_conv_by_parts(const struct tensor *y, const struct tensor
     return fold && a->upsample && k == 3 && a->pad == PAD_ZERO && a->pad_before == 1 &&
            a->pad_after == 1 && !a->residual && y->h == 2 * x->h && y->w == 2 * x->w &&
            y->dtype == x->dtype;
+}
+
+/* A 3x3 convolution that is done in 16 products for four pixels (cpu_winograd.h), where `on`: of
+ * f32, even sizes and enough pixels, and where the filters' own room, 16/9 of what they are, is
+ * small beside what they save. */
+static inline bool cpu_conv_winograd(const struct tensor *y, const struct tensor *x, int k,
+                                     const struct conv_args *a, bool on)
+{
+    return on && k == 3 && a->stride == 1 && !a->upsample && a->pad == PAD_ZERO &&
+           a->pad_before == 1 && a->pad_after == 1 && a->act == ACT_NONE && x->dtype == DT_F32 &&
+           y->dtype == DT_F32 && y->h % 2 == 0 && y->w % 2 == 0 && x->c >= 64 && y->c >= 64 &&
+           tensor_tokens(y) >= CPU_WINOGRAD_PIXELS && (int64_t)x->c * y->c <= CPU_WINOGRAD_FILTERS;
+}
+
+/* Tiles of 2x2 pixels at once there, of `all` of an image. */
+static inline int64_t cpu_winograd_tiles(int64_t all, int64_t in, int64_t out)
+{
+    int64_t tiles = CPU_WINOGRAD_BYTES / (16 * (in + out) * (int64_t)sizeof(float));
+    tiles = tiles < 64 ? 64 : tiles / 16 * 16;
+    return tiles < all ? tiles : all;
+}
+
+static inline size_t cpu_winograd_bytes(const struct tensor *y, const struct tensor *x)
+{
+    int64_t tiles = cpu_winograd_tiles(tensor_tokens(y) / 4, x->c, y->c);
+    return (size_t)((16 * tiles + 1) * (x->c + y->c)) * sizeof(float);
 }
 
 /* Rows of the input at once there: what they make of one part stays in cache. */

@@ -19,6 +19,9 @@ void cpu_free_weight(struct ops *o, struct weight *w)
         dnn_free_weight(c->dnn, w->segment[i]);
     if (w->phases)
         cpu_phases_free(w->phases, c->dnn);
+    if (w->filters)
+        cpu_filters_free(w->filters, c->dnn);
+    free(w->filters);
     free(w->phases);
     c->weight_bytes -= w->bytes;
     free(w->bias);
@@ -201,4 +204,20 @@ const struct cpu_phases *cpu_phases_of(struct cpu_ops *c, const struct weight *w
         own->phases = NULL;
     }
     return w->phases;
+}
+
+const struct cpu_filters *cpu_filters_of(struct cpu_ops *c, const struct weight *w)
+{
+    struct weight *own = (struct weight *)w;
+    struct err e = {"no memory: weights"};
+    if (w->filters)
+        return w->filters;
+    own->filters = calloc(1, sizeof *own->filters);
+    if (!own->filters ||
+        cpu_filters_make(own->filters, c->dnn, w->segment[0], w->s.out, w->s.in, &e) != 0) {
+        cpu_keep(c, -1, &e);
+        free(own->filters);
+        own->filters = NULL;
+    }
+    return w->filters;
 }

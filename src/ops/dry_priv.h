@@ -15,7 +15,7 @@ struct weight {
     struct weight_shape s;
     size_t bytes;
     size_t parts_bytes; /* of what the backend makes besides, at first need or at once */
-    bool in_parts;
+    bool in_parts, in_filters;
 };
 
 struct dry {

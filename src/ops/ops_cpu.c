@@ -349,6 +349,25 @@ static void upsample(struct cpu_ops *c, const struct tensor *y, const struct ten
         cpu_keep(c, cpu_upsample(&c->cpu, c->dnn, &u, room, &e), &e);
 }
 
+static void by_winograd(struct cpu_ops *c, const struct tensor *y, const struct tensor *x,
+                        const struct weight *w, bool accumulate, const float *bias, int first,
+                        int n, void *room)
+{
+    struct err e;
+    struct cpu_winograd call = {.filters = cpu_filters_of(c, w),
+                                .bias = bias,
+                                .x = image_at(x, first),
+                                .y = image_at(y, first),
+                                .n = n,
+                                .h = y->h,
+                                .w = y->w,
+                                .in = x->c,
+                                .out = y->c,
+                                .accumulate = accumulate};
+    if (!c->failed)
+        cpu_keep(c, cpu_winograd(&c->cpu, c->dnn, &call, room, &e), &e);
+}
+
 static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, const struct conv_args *a)
 {
@@ -360,7 +379,9 @@ static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     /* A bias for each image, where something is added to its channels. */
     int together = a->chan_add ? 1 : x->n;
     size_t bias_bytes = cpu_conv_bias_bytes(y, a);
-    size_t room_bytes = cpu_conv_room_bytes(y, x, w->s.k, a, c->fold);
+    bool winograd = cpu_conv_winograd(y, x, w->s.k, a, c->winograd);
+    size_t room_bytes = winograd ? cpu_winograd_bytes(y, x)
+                                 : cpu_conv_room_bytes(y, x, w->s.k, a, c->fold);
     size_t planes = c->planes ? cpu_conv_planes_bytes(y, x, w->s.k, a, c->fold) : 0;
     size_t all = bias_bytes + room_bytes + planes;
     char *room = all ? scratch(c, all) : NULL;
@@ -375,11 +396,13 @@ static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
         }
         if (cpu_conv_by_parts(y, x, w->s.k, a, c->fold))
             upsample(c, y, x, w, a, bias, first, together, room + bias_bytes);
+        else if (winograd)
+            by_winograd(c, y, x, w, a->residual != NULL, bias, first, together, room + bias_bytes);
         else
             convolve(c, y, x, w, a, bias, first, together, room_bytes ? room + bias_bytes : NULL,
                      planes ? room + (bias_bytes + room_bytes + 63) / 64 * 64 : NULL);
     }
-    int taps = cpu_conv_taps(y, x, w->s.k, a, c->fold);
+    int taps = winograd ? 4 : cpu_conv_taps(y, x, w->s.k, a, c->fold);
     count(c, cost_conv(y, x, taps, cost_weight_bytes(&w->s, o->act), a));
 }
 
@@ -537,6 +560,7 @@ static void cpu_tune(struct ops *o, const struct tuning *t)
     cpu_of(o)->way = t->attention;
     cpu_of(o)->fold = t->fold != TUNE_OFF;
     cpu_of(o)->planes = t->nhwc == TUNE_OFF;
+    cpu_of(o)->winograd = o->act == DT_F32 && !cpu_of(o)->planes && tuning_winograd(t);
     dnn_plan_planes(cpu_of(o)->dnn, cpu_of(o)->planes);
 }
 
@@ -628,6 +652,7 @@ struct ops *ops_cpu_open(enum dtype act, int threads, struct err *err)
     c->cpu.threads = threads > 0 ? threads : parallel_cores();
     c->attention = cpu_attention_best(act, &features);
     c->fold = true;
+    c->winograd = act == DT_F32;
     parallel_set_threads(c->cpu.threads);
     c->dnn = dnn_open(act, err);
     if (!c->dnn) {

@@ -18,6 +18,7 @@
 #include "base/parallel.h"
 #include "ops/cpu_norm.h"
 #include "ops/cpu_sizes.h"
+#include "ops/cpu_winograd.h"
 #include "ops/gpu_sizes.h"
 
 enum { DRY_DOWNLOAD = 1 << 20 };
@@ -277,6 +278,17 @@ static void hold_parts(struct dry *d, const struct weight *w)
     hold_bytes(d, bytes);
 }
 
+static void hold_filters(struct dry *d, const struct weight *w)
+{
+    struct weight *own = (struct weight *)w;
+    size_t bytes = (size_t)w->s.in * (size_t)w->s.out * WINOGRAD_PARTS * dtype_size(d->ops.act);
+    if (own->in_filters)
+        return;
+    own->in_filters = true;
+    own->parts_bytes += bytes;
+    hold_bytes(d, bytes);
+}
+
 static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, const struct conv_args *a)
 {
@@ -289,10 +301,15 @@ static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     if ((d->like_cpu || d->like_cuda) && parts)
         hold_parts(d, w);
     bool planes = d->tuning.nhwc == TUNE_OFF;
-    if (d->like_cpu)
+    bool winograd = d->like_cpu && o->act == DT_F32 && !planes &&
+                    cpu_conv_winograd(y, x, w->s.k, a, tuning_winograd(&d->tuning));
+    if (winograd) {
+        hold_filters(d, w);
+        scratch(d, cpu_conv_bias_bytes(y, a) + cpu_winograd_bytes(y, x));
+    } else if (d->like_cpu)
         scratch(d, cpu_conv_bias_bytes(y, a) + cpu_conv_room_bytes(y, x, w->s.k, a, fold) +
                        (planes ? cpu_conv_planes_bytes(y, x, w->s.k, a, fold) : 0));
-    int taps = d->like_cpu ? cpu_conv_taps(y, x, w->s.k, a, fold) : w->s.k * w->s.k;
+    int taps = winograd ? 4 : d->like_cpu ? cpu_conv_taps(y, x, w->s.k, a, fold) : w->s.k * w->s.k;
     enum rate_kind kind = a->upsample ? RATE_CONV_DOUBLED : w->s.k == 1 ? RATE_CONV1 : RATE_CONV3;
     count_call(d, kind, tensor_rows(y), x->c, y->c, cost_conv(y, x, taps, w->bytes, a), w);
 }
