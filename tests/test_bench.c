@@ -524,7 +524,8 @@ static void modes(void **state)
                       : g == BENCH_BASELINE ? false
                       : k == all.at[i].item ? g == BENCH_ONLY
                                             : g != BENCH_ONLY;
-            assert_true(value || g == BENCH_OPTIMIZED || !strcmp(w->key, "nhwc"));
+            assert_true(value || g == BENCH_OPTIMIZED || !strcmp(w->key, "nhwc") ||
+                        !strcmp(w->key, "winograd"));
             if (value) /* else as it is by itself, or the CPU's alone */
                 assert_string_equal(value, on ? w->on : w->off);
         }

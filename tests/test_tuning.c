@@ -118,6 +118,7 @@ static void forecasts_follow_the_switches(void **state)
                                           {.fold = TUNE_OFF},
                                           {.hoist = TUNE_OFF},
                                           {.vae_slicing = TUNE_OFF},
+                                          {.winograd = TUNE_OFF},
                                           {.nhwc = TUNE_OFF},
                                           {.nhwc = TUNE_OFF, .fold = TUNE_OFF}};
     (void)state;

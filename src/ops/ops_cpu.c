@@ -560,7 +560,7 @@ static void cpu_tune(struct ops *o, const struct tuning *t)
     cpu_of(o)->way = t->attention;
     cpu_of(o)->fold = t->fold != TUNE_OFF;
     cpu_of(o)->planes = t->nhwc == TUNE_OFF;
-    cpu_of(o)->winograd = o->act == DT_F32 && !cpu_of(o)->planes && tuning_winograd(t);
+    cpu_of(o)->winograd = o->act == DT_F32 && !cpu_of(o)->planes && t->winograd != TUNE_OFF;
     dnn_plan_planes(cpu_of(o)->dnn, cpu_of(o)->planes);
 }
 

@@ -41,7 +41,7 @@ struct tuning {
                     * a copy before and after; when it is opened */
     /* enum tune_switch */
     int fold;             /* a doubling and 3x3 convolution as four 2x2 ones */
-    int winograd;         /* 3x3 convolutions of f32 on the CPU in 16 products for 36 */
+    int winograd;         /* large 3x3 convolutions of f32 on the CPU in 16 products for 36 */
     int hoist;            /* text keys and values and time embeddings once a run, not once a step */
     int graph;            /* on GPUs a step is recorded and replayed */
     int vae_slicing;      /* the pictures of a batch are decoded one after the other */
@@ -56,13 +56,6 @@ struct tuning {
 static inline bool tuning_streams(const struct tuning *t)
 {
     return t->stream == TUNE_ON || (t->stream == TUNE_AUTO && t->memory == MEMORY_CONSTRAINED);
-}
-
-/* Its filters take room of their own, and would be made anew where weights come and go. */
-static inline bool tuning_winograd(const struct tuning *t)
-{
-    return t->winograd == TUNE_ON ||
-           (t->winograd == TUNE_AUTO && t->memory <= MEMORY_SPEED && !tuning_streams(t));
 }
 
 static inline bool tuning_offloads(const struct tuning *t)

@@ -91,7 +91,7 @@ struct ops *device_open(const struct pipeline_options *opt, bool dry, struct err
                                     : ops_ref_open(act, e);
     if (!o)
         err_blame(e, ERR_DEVICE);
-    else if (planes) /* before it sees weights */
+    else if (device == CPU) /* before it sees weights */
         o->tune(o, &opt->tuning);
     return o;
 }
@@ -132,6 +132,8 @@ int device_describe(const struct pipeline_options *opt, char *out, size_t size, 
         size_t used = strlen(out);
         if (opt->tuning.nhwc == TUNE_OFF)
             snprintf(out + used, size - used, ", planes");
+        else if (opt->tuning.winograd == TUNE_OFF)
+            snprintf(out + used, size - used, ", 36 products");
     } else {
         return err_set(e, "the reference backend is for tests; nobody measures it");
     }
