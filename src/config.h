@@ -30,7 +30,8 @@ struct settings {
     double cfg, cfg_rescale, cfg_start, cfg_end, denoise, mask_blur, hires, hires_denoise;
     double refiner_switch, aesthetic, negative_aesthetic;
     char *empty_negative, *styles;
-    char *attention, *autotune, *tf32, *nhwc, *winograd, *fold, *hoist, *graph, *vae_slicing, *vae_tiling;
+    char *attention, *autotune, *tf32, *nhwc, *winograd, *fold, *hoist, *graph, *vae_slicing,
+        *vae_tiling;
     char *offload, *stream, *memory_limit;
     int vae_tile;
     int clip_skip, wildcard_seed;
