@@ -219,6 +219,8 @@ static void unhonoured_is_named(void **state)
         {"Variation seed: 5", "Variation seed: 5 has no setting"},
         {"Denoising strength: 0.5", "it was made from a picture"},
         {"Model: old.ckpt", "old.ckpt is a pickle"},
+        {"Refiner: r, Hires upscale: 2", "Refiner: A1111 refined the second pass; here it is the"},
+        {"Refiner: r, Hires upscale: 2, Hires refiner: both passes", "A1111 refined both passes;"},
         {"ControlNet 0: \"a, b\"", "ControlNet 0: a, b has no setting here"},
         {"Odd: \x1b[31mred", "Odd: ?[31mred has no setting"},
     };
@@ -237,6 +239,13 @@ static void unhonoured_is_named(void **state)
     }
     struct recipe r = {.count = 0};
     struct err e;
+    const char
+        *same = "x\nSteps: 9, Seed: 3, CFG scale: 4, RNG: CPU, Refiner: r, Hires upscale: 2, "
+                "Hires refiner: first pass, Sampler: Euler, Schedule type: Karras";
+    assert_int_equal(a1111_import(same, &r, &e), 0); /* as it is here */
+    if (r.notes)
+        fail_msg("%s", r.note[0]);
+    recipe_free(&r);
     assert_int_equal(a1111_import("just words", &r, &e), 0);
     assert_string_equal(recipe_get(&r, "prompt"), "just words");
     assert_non_null(strstr(r.note[0], "there is no line of settings"));
