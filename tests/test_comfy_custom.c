@@ -274,7 +274,8 @@ static void test_what_has_no_setting(void **state)
                        NODE("g", "CFGGuider",
                             "\"cfg\":6,\"model\":[\"f\",0],\"positive\":[\"c\",0],"
                             "\"negative\":[\"c\",1]")
-                           NODE("f", "PerturbedAttentionGuidance", "\"model\":[\"1\",0]")
+                           NODE("f", "PerturbedAttentionGuidance", "\"model\":[\"sub\",0]") NODE(
+                               "sub", "958f4d94-38a9-4ed2-9e09-2de399857e0c", "\"model\":[\"1\",0]")
                                NODE("c", "ControlNetApplyAdvanced",
                                     "\"positive\":[\"2\",0],\"negative\":[\"3\",0],\"control_net\":"
                                     "[\"u\",0],\"image\":[\"i\",0],\"strength\":0.8,"
@@ -291,7 +292,8 @@ static void test_what_has_no_setting(void **state)
                 "node c (ControlNetApplyAdvanced) is ignored: it would have held the picture to "
                 "'pose.png' by the ControlNet 'union.safetensors', strength 0.8 from 0 to 0.5");
     expect_note(&r, "node f (PerturbedAttentionGuidance) is ignored: it guides away");
-    assert_int_equal(r.notes, 2);
+    expect_note(&r, "is ignored: it is a subgraph: in ComfyUI's editor unpack it");
+    assert_int_equal(r.notes, 3);
     recipe_free(&r);
     /* An inpainting model's conditioning: its image, its mask, both texts through it. */
     import("{" COMMON NODE("5", "KSampler",

@@ -47,8 +47,18 @@ static const struct {
                    "workflow in its API form"},
 };
 
+/* The editor's form calls a subgraph by the id of its definition. */
+static bool is_uuid(const char *type)
+{
+    return strlen(type) == 36 && strspn(type, "0123456789abcdefABCDEF-") == 36 && type[8] == '-' &&
+           type[13] == '-' && type[18] == '-' && type[23] == '-';
+}
+
 static const char *would(const char *type)
 {
+    if (is_uuid(type))
+        return "is a subgraph: in ComfyUI's editor unpack it, or export the workflow in its API "
+               "form";
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++) {
         size_t n = strcspn(KNOWN[i].type, "*");
         if (KNOWN[i].type[n] ? !strncmp(type, KNOWN[i].type, n) : !strcmp(type, KNOWN[i].type))
