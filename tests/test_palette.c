@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "sprite/oklab.h"
@@ -320,6 +321,59 @@ static void eight_rows_at_once_are_as_one_after_the_other(void **state)
         }
 }
 
+/* What ordered dithering makes of a pixel of a large image: of the colour in the middle of its bin,
+ * or of its own where the palette has one of the bin's. */
+static int plain_mix(const struct palette *p, const uint8_t *pixel, int place, int count)
+{
+    uint8_t rgb[3] = {pixel[0], pixel[1], pixel[2]};
+    bool own = false;
+    for (int i = 0; i < p->n; i++)
+        own |= p->rgb[i][0] >> 2 == rgb[0] >> 2 && p->rgb[i][1] >> 2 == rgb[1] >> 2 &&
+               p->rgb[i][2] >> 2 == rgb[2] >> 2;
+    for (int c = 0; c < 3 && !own; c++)
+        rgb[c] = (uint8_t)((rgb[c] & 0xfc) | 2);
+    struct oklab c = oklab_from_srgb(rgb);
+    int first = plain_nearest(p, c), second = first;
+    struct oklab f = oklab_from_srgb(p->rgb[first]);
+    float least = 0, share = 0;
+    for (int i = 0; i < p->n; i++) {
+        struct oklab q = oklab_from_srgb(p->rgb[i]), v = {q.l - f.l, q.a - f.a, q.b - f.b};
+        float length = v.l * v.l + v.a * v.a + v.b * v.b, grain = 4 * 0.05f * length;
+        float along = v.l * (c.l - f.l) + v.a * (c.a - f.a) + v.b * (c.b - f.b);
+        float t = length > 0 ? along * (1 / length) : 0;
+        t = t < 0 ? 0 : t > 0.5f ? 0.5f : t;
+        float cost = t * (grain - 2 * along + t * (length - grain));
+        if (cost < least)
+            least = cost, share = t, second = i;
+    }
+    return place < (int)ceilf(share * (float)count - 0.5f) ? second : first;
+}
+
+static void bins_are_mixed_as_one_by_one(void **state)
+{
+    (void)state;
+    static const int matrix[4][4] = {
+        {0, 8, 2, 10}, {12, 4, 14, 6}, {3, 11, 1, 9}, {15, 7, 13, 5}}; /* Bayer's */
+    struct palette palettes[2] = {many_colours(56), many_colours(256)};
+    struct image *before = mixed(512, 512);
+    struct err e;
+    for (int k = 0; k < 2; k++) {
+        struct image *m = image_copy(before);
+        int used;
+        assert_int_equal(palette_apply_count(m, &palettes[k], DITHER_BAYER4, &used, &e), 0);
+        assert_in_range(used, 2, palettes[k].n);
+        for (int i = 0; i < 512 * 512; i += 101) {
+            const uint8_t *from = before->rgba + 4 * i, *to = m->rgba + 4 * i;
+            int x = i % 512, y = i / 512;
+            int want = plain_mix(&palettes[k], from, matrix[y & 3][x & 3], 16);
+            assert_memory_equal(to, from[3] ? palettes[k].rgb[want] : from, 3);
+            assert_int_equal(to[3], from[3]);
+        }
+        image_free(m);
+    }
+    image_free(before);
+}
+
 static void one_palette_serves_several_images(void **state)
 {
     (void)state;
@@ -375,6 +429,7 @@ int main(void)
         cmocka_unit_test(what_fits_is_not_changed),
         cmocka_unit_test(dithering_keeps_the_mean),
         cmocka_unit_test(eight_rows_at_once_are_as_one_after_the_other),
+        cmocka_unit_test(bins_are_mixed_as_one_by_one),
         cmocka_unit_test(one_palette_serves_several_images),
         cmocka_unit_test(swapping_there_and_back_changes_nothing),
     };
