@@ -41,10 +41,11 @@ static int stop(const struct bench *part, const char *why)
 static struct pipeline *open_part(const struct bench *part, struct err *e)
 {
     const char *device = getenv("BENCH_DEVICE");
-    const char *model = getenv("BENCH_MODEL") ? getenv("BENCH_MODEL") : "tests/full/sdxl";
+    const char *other = getenv("BENCH_MODEL"), *model = other ? other : "tests/full/sdxl";
     struct pipeline_options opt = {.device = device ? device : "cuda",
-                                   .drawn = !part->tiny,
-                                   .tokenizer = part->tiny ? NULL : "models/tiny/tokenizer"};
+                                   .drawn = !part->tiny && !other,
+                                   .tokenizer = part->tiny || other ? NULL
+                                                                    : "models/tiny/tokenizer"};
     return pipeline_open(part->tiny ? "models/tiny" : model, &opt, e);
 }
 
