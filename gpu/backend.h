@@ -61,6 +61,7 @@ enum { TURNS = 16, TURN_NUMBERS = 1024 };
 struct turn_kept {
     uint64_t sign; /* what the turn is */
     void *graph;   /* NULL: seen once, or refused */
+    void *scratch; /* that the graph's calls use */
     bool refused;
     unsigned used;
     struct cost cost;

@@ -195,6 +195,14 @@ static struct turn_kept *find(struct turn *t)
     return NULL;
 }
 
+static void drop_graph(struct gpu *g, struct turn_kept *k)
+{
+    if (k->graph) /* it may be running */
+        gpu_ok(g, stream_wait(g->stream), "computing");
+    graph_close(k->graph);
+    k->graph = NULL;
+}
+
 /* The oldest makes room. */
 static struct turn_kept *keep(struct gpu *g)
 {
@@ -206,9 +214,7 @@ static struct turn_kept *keep(struct gpu *g)
         for (int i = 1; i < TURNS; i++)
             if (t->kept[i].used < k->used)
                 k = &t->kept[i];
-        if (k->graph) /* it may be running */
-            gpu_ok(g, stream_wait(g->stream), "computing");
-        graph_close(k->graph);
+        drop_graph(g, k);
     }
     *k = (struct turn_kept){.sign = t->sign};
     return k;
@@ -266,12 +272,13 @@ static bool noted(struct gpu *g)
 {
     struct turn *t = &g->turn;
     g->ops = t->made;
-    mix(g, (uintptr_t)g->scratch);
     mix(g, (uint64_t)(g->tuning.attention << 8 | g->tuning.fold << 4 | gpu_bare));
     struct turn_kept *k = find(t);
     t->next = k && !k->refused && !t->crowded ? TURN_RECORD : TURN_PLAIN;
     k = k ? k : keep(g);
     k->used = ++t->clock;
+    if (k->graph && k->scratch != g->scratch) /* which has grown for another turn */
+        drop_graph(g, k);
     if (k->graph) {
         t->next = TURN_NOTE;
         return launch(g, k);
@@ -291,6 +298,7 @@ static bool recorded(struct gpu *g)
         k->cost.bytes = g->cost.bytes - t->before.bytes;
         g->cost = t->before;
         g->recordings++;
+        k->scratch = g->scratch;
         t->next = TURN_NOTE;
         return launch(g, k);
     }
