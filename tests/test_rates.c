@@ -180,8 +180,8 @@ static void test_hostile(void **state)
 {
     (void)state;
     static const char *const swaps[][2] = {
-        {"\"version\": 3", "\"version\": 0"},
-        {"\"version\": 3", "\"version\": \"1\""},
+        {"\"version\": 4", "\"version\": 0"},
+        {"\"version\": 4", "\"version\": \"1\""},
         {"\"key\": \"a machine\"", "\"key\": 7"},
         {"\"kind\": \"linear\"", "\"kind\": \"\\u0007\""},
         {"\"kind\": \"move\"", "\"kind\": \"linear\""}, /* one kind has none then, twice */
@@ -250,6 +250,14 @@ static void test_dry(void **state)
     near(s[1].ms, one + 10 + 3, 1e-6);          /* the start, and the first of its sizes */
     near(s[2].ms, 3 * one + moved / 1e5, 1e-6); /* neither again */
     near(s[3].ms, flops / 2 / 1e6 + weights / 1e5 + 3, 1e-6); /* other sizes */
+    r.pace = 1.5, r.stream_pace = 2;                          /* runs took more */
+    double before = ops_dry_ms(o);
+    o->linear(o, &to, &half, packed, ACT_NONE, NULL);
+    near(ops_dry_ms(o) - before, 1.5 * (flops / 2 / 1e6 + weights / 1e5), 1e-6);
+    o->tune(o, &(struct tuning){.stream = TUNE_ON});
+    before = ops_dry_ms(o);
+    o->linear(o, &to, &half, packed, ACT_NONE, NULL);
+    near(ops_dry_ms(o) - before, 2 * (flops / 2 / 1e6 + weights / 1e5), 1e-6);
     o->free_weight(o, packed);
     o->release(o, &x);
     o->release(o, &y);

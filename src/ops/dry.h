@@ -27,6 +27,9 @@ struct rates;
  * memory that is touched for the first time. The table must stay. Dry backends only. */
 void ops_dry_price(struct ops *, const struct rates *);
 
+/* Milliseconds of all calls so far, where they have a price. */
+double ops_dry_ms(struct ops *);
+
 /* Time that passes besides, once, in the stage that it is at: files that are read. */
 void ops_dry_wait(struct ops *, double ms);
 

@@ -52,6 +52,13 @@ void ops_dry_price(struct ops *o, const struct rates *r)
     dry_of(o)->rates = r;
 }
 
+double ops_dry_ms(struct ops *o)
+{
+    assert(is_dry(o));
+    close_lap(dry_of(o));
+    return dry_of(o)->ms;
+}
+
 void ops_dry_wait(struct ops *o, double ms)
 {
     assert(is_dry(o));

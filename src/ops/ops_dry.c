@@ -54,6 +54,12 @@ static bool is_first(struct dry *d, const struct rate_call *c)
     return first;
 }
 
+static double price(const struct dry *d, const struct rate_call *c)
+{
+    double pace = tuning_streams(&d->tuning) ? d->rates->stream_pace : d->rates->pace;
+    return rates_ms(d->rates, c) * (pace > 0 ? pace : 1);
+}
+
 static void count_call(struct dry *d, enum rate_kind kind, int64_t a, int64_t b, int64_t c,
                        struct cost cost, const struct weight *w)
 {
@@ -62,7 +68,7 @@ static void count_call(struct dry *d, enum rate_kind kind, int64_t a, int64_t b,
         return;
     struct rate_call call = {
         kind, {(double)a, (double)b, (double)c}, cost.flops, cost.bytes, w ? (double)w->bytes : 0};
-    spend(d, rates_ms(d->rates, &call));
+    spend(d, price(d, &call));
     if (!w || !is_first(d, &call)) /* libraries have products and convolutions */
         return;
     double once = d->rates->first_ms + (d->seen_count == 1 ? d->rates->start_ms : 0);
@@ -75,7 +81,7 @@ static void count_moved(struct dry *d, enum rate_kind kind, struct cost cost)
     if (!d->rates)
         return;
     struct rate_call call = {kind, {cost.bytes, 1, 1}, 0, cost.bytes, 0};
-    spend(d, rates_ms(d->rates, &call));
+    spend(d, price(d, &call));
 }
 
 static size_t larger(size_t a, size_t b)

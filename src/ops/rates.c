@@ -77,7 +77,8 @@ double rates_ms(const struct rates *r, const struct rate_call *c)
 {
     double rate = rate_at(r, c), memory = rates_memory_bytes(r) / 1e3;
     double ms = r->overhead_ms + (rate > 0 ? work_of(c) / rate : 0);
-    return memory > 0 ? ms + c->cold / memory : ms;
+    ms += memory > 0 ? c->cold / memory : 0;
+    return ms;
 }
 
 /* ---- ceilings ---- */
@@ -141,8 +142,9 @@ bool rates_plausible(const struct rates *r)
     bool ok = r->count > 0 && r->count <= RATE_POINTS && between(r->overhead_ms, 0, 1e3) &&
               between(r->start_ms, 0, 1e5) && between(r->first_ms, 0, 1e4) &&
               between(r->pack_bytes_ms, 1, 1e12) && between(r->load_bytes_ms, 0, 1e12) &&
-              between(r->disk_bytes_ms, 0, 1e12) && between(r->others, 0, 1) && r->times >= 1 &&
-              between(r->touch_bytes_ms, 1, 1e12);
+              between(r->disk_bytes_ms, 0, 1e12) && (r->pace == 0 || between(r->pace, 0.1, 10)) &&
+              (r->stream_pace == 0 || between(r->stream_pace, 0.1, 10)) &&
+              between(r->others, 0, 1) && r->times >= 1 && between(r->touch_bytes_ms, 1, 1e12);
     for (int i = 0; ok && i < r->count; i++) {
         ok = point_plausible(&r->point[i]);
         if (ok)

@@ -61,6 +61,8 @@ struct rates {
     double load_bytes_ms;  /* the same as large models were really loaded from files that are in
                             * memory; 0: none yet */
     double disk_bytes_ms;  /* bytes of such files that come from the disk in one; 0: not known */
+    double pace;           /* what runs took over what the points said; 0: none yet */
+    double stream_pace;    /* the same where weights are streamed */
     double touch_bytes_ms; /* bytes of memory that are had for the first time in one */
     double others;         /* share of the machine that others had meanwhile, 0 to 1 */
     int times;             /* measured: the best of each point counts */

@@ -11,7 +11,7 @@
 #include "base/paths.h"
 
 /* Of what is measured and how: an older file is measured again. */
-enum { VERSION = 3, MOST_BYTES = 1 << 18 };
+enum { VERSION = 4, MOST_BYTES = 1 << 18 };
 
 /* ---- to text ---- */
 
@@ -42,6 +42,8 @@ char *rates_write(const struct rates *r)
     jsonw_real(&w, "touch_bytes_ms", r->touch_bytes_ms, 0);
     jsonw_real(&w, "load_bytes_ms", r->load_bytes_ms, 0);
     jsonw_real(&w, "disk_bytes_ms", r->disk_bytes_ms, 0);
+    jsonw_real(&w, "pace", r->pace, 3);
+    jsonw_real(&w, "stream_pace", r->stream_pace, 3);
     jsonw_real(&w, "others", r->others, 3);
     jsonw_u64(&w, "times", (uint64_t)r->times);
     jsonw_open(&w, "points", '[');
@@ -88,6 +90,8 @@ static int read_all(struct json root, struct rates *r, struct err *e)
         json_double(root, "first_ms", 0, 1e4, &r->first_ms, e) ||
         json_double(root, "load_bytes_ms", 0, 1e12, &r->load_bytes_ms, e) ||
         json_double(root, "disk_bytes_ms", 0, 1e12, &r->disk_bytes_ms, e) ||
+        json_double(root, "pace", 0, 10, &r->pace, e) ||
+        json_double(root, "stream_pace", 0, 10, &r->stream_pace, e) ||
         json_double(root, "others", 0, 1, &r->others, e) ||
         json_int(root, "times", 1, 1000, &r->times, e) ||
         json_double(root, "pack_bytes_ms", 1, 1e12, &r->pack_bytes_ms, e) ||

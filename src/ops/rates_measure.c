@@ -356,7 +356,7 @@ int rates_measure(struct ops *o, struct rates *r, bool (*go_on)(void *), void *u
 {
     struct measure m = {.o = o, .r = r, .err = e};
     r->count = 0;
-    r->overhead_ms = r->load_bytes_ms = r->disk_bytes_ms = 0;
+    r->overhead_ms = r->load_bytes_ms = r->disk_bytes_ms = r->pace = r->stream_pace = 0;
     double busy, all, own;
     bool known = read_use(&busy, &all, &own);
     if (o->reserve(o, (size_t)256 << 20, e) < 0)

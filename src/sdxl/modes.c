@@ -14,6 +14,7 @@
 
 #include "base/meminfo.h"
 #include "ops/cuda.h"
+#include "ops/dry.h"
 
 /* ---- what is there ---- */
 
@@ -167,7 +168,14 @@ static int forecast(struct pipeline *p, const struct gen_params *g, int mode, si
 {
     struct gen_params as = *g;
     as.tuning.memory = mode;
-    return pipeline_need_shadow(p, e) < 0 ? -1 : pipeline_forecast(p->shadow, &as, own, plan, e);
+    if (pipeline_need_shadow(p, e) < 0)
+        return -1;
+    if (p->rates)
+        ops_dry_price(p->shadow->ops, p->rates);
+    double before = ops_dry_ms(p->shadow->ops);
+    int rc = pipeline_forecast(p->shadow, &as, own, plan, e);
+    plan->ms = rc == 0 ? ops_dry_ms(p->shadow->ops) - before : 0;
+    return rc;
 }
 
 /* From `mode` on; or, with auto, the one that fits. Its forecast in *plan. */
@@ -227,6 +235,7 @@ int pipeline_run_in_mode(struct run *r, int (*attempt)(struct run *, const struc
     for (;;) {
         rc = settle_mode(r->p, asked, &mode, &plan, &r->out->notes, r->err);
         own.tuning.memory = mode;
+        r->foretold = plan.ms;
         if (rc == 0)
             rc = attempt(r, &plan);
         if (rc == 0 || mode < 0 || r->out->cancelled || mode >= MEMORY_CONSTRAINED ||

@@ -349,8 +349,10 @@ struct pipeline *pipeline_open(const char *model, const struct pipeline_options 
     if (!opt)
         opt = &none;
     struct pipeline *p = pipeline_open_as(model, opt, false, e);
-    if (p)
+    if (p) {
         pipeline_note_load(p, opt);
+        pipeline_take_rates(p, opt);
+    }
     return p;
 }
 
@@ -381,6 +383,7 @@ void pipeline_close(struct pipeline *p)
         p->ops->close(p->ops);
     }
     release_files(p);
+    free(p->rates);
     free(p);
 }
 

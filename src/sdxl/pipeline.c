@@ -230,6 +230,8 @@ int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct ge
         rc = pipeline_run_in_mode(&r, attempt);
     if (p->loras)
         lora_set_rest(p->loras);
+    if (rc == 0)
+        pipeline_note_run(&r);
     if (rc == 0) {
         struct ops_stats s;
         size_t now;

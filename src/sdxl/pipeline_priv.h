@@ -51,8 +51,10 @@ struct pipeline {
     int tile;          /* pixels: larger pictures are decoded in tiles; 0: never */
     char device[16];   /* as asked for */
     double load_ms;
-    size_t cold; /* bytes of its files that were not in memory before */
-    int threads; /* as asked for; 0: all cores */
+    struct rates *rates; /* of its device, where they are known; what runs take is learnt there */
+    double learnt_at;    /* when that was kept last, clock_ms; 0: not yet */
+    size_t cold;         /* bytes of its files that were not in memory before */
+    int threads;         /* as asked for; 0: all cores */
     void (*stage)(struct ops *, const char *name); /* the forecast's bookkeeping, else NULL, */
     struct ops *counts;                            /* and whose it is */
 };
@@ -106,6 +108,7 @@ struct run {
     float *host;          /* one picture's worth of latents, on its way */
     struct preview *seen; /* NULL: no one looks */
     bool in_stage;        /* its scope (ops_enter) is open */
+    double foretold;      /* milliseconds; 0: rates are not known */
 };
 
 /* ---- pipeline.c ---- */
@@ -233,6 +236,10 @@ int device_describe(const struct pipeline_options *, char *out, size_t size, str
 size_t pipeline_cold(const struct pipeline *);
 /* The forecast of what they take to come from the disk. */
 void pipeline_price_load(struct pipeline *, const struct rates *);
+/* The rates that are kept of its device into p->rates; where there are none, NULL. */
+void pipeline_take_rates(struct pipeline *, const struct pipeline_options *);
+/* What a run took beside its forecast, for the next one. */
+void pipeline_note_run(const struct run *);
 /* How fast a model was loaded, for the next forecast. */
 void pipeline_note_load(const struct pipeline *, const struct pipeline_options *);
 

@@ -2,8 +2,10 @@
 #include "sdxl/pipeline_priv.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "ops/dry.h"
 #include "ops/rates_file.h"
 
@@ -21,6 +23,8 @@ static int measure(const struct pipeline_options *opt, const struct rates *befor
         rates_merge(r, before);
         r->load_bytes_ms = before->load_bytes_ms;
         r->disk_bytes_ms = before->disk_bytes_ms;
+        r->pace = before->pace;
+        r->stream_pace = before->stream_pace;
     }
     if (rc == 0)
         rates_save(r, &ignored);
@@ -66,7 +70,7 @@ static double mean_rate(double was, double now)
 /* What models take to load, and disks to give them, is not measured but seen. */
 void pipeline_note_load(const struct pipeline *p, const struct pipeline_options *opt)
 {
-    enum { LARGE = 256 << 20 }; /* others' loads are mostly starts of threads and libraries */
+    enum { LARGE = 256 << 20 }; /* of others files, threads and libraries are a part */
     char key[RATE_KEY];
     struct ops_stats s;
     struct rates r, was;
@@ -74,15 +78,61 @@ void pipeline_note_load(const struct pipeline *p, const struct pipeline_options 
     p->ops->stats(p->ops, &s);
     double bytes = (double)s.weight_bytes, cold = (double)p->cold;
     if (opt->drawn || tuning_streams(&opt->tuning) || tuning_offloads(&opt->tuning) || /* in runs */
-        p->load_ms <= 0 || bytes < LARGE || device_describe(opt, key, sizeof key, &ignored) < 0 ||
+        p->load_ms <= 0 || device_describe(opt, key, sizeof key, &ignored) < 0 ||
         !rates_load(key, &r))
         return;
     was = r;
     double warm_ms = bytes / (r.load_bytes_ms > 0 ? r.load_bytes_ms : r.pack_bytes_ms);
-    if (cold < bytes / 100)
+    if (bytes < LARGE)
+        r.pack_bytes_ms = mean_rate(r.pack_bytes_ms, bytes / p->load_ms);
+    else if (cold < bytes / 100)
         r.load_bytes_ms = mean_rate(r.load_bytes_ms, bytes / p->load_ms);
     else if (cold > LARGE && p->load_ms > 1.1 * warm_ms)
         r.disk_bytes_ms = mean_rate(r.disk_bytes_ms, cold / (p->load_ms - warm_ms));
-    if (memcmp(&was, &r, sizeof r) != 0 && rates_plausible(&r))
+    bool new = fabs(log(r.pack_bytes_ms / was.pack_bytes_ms)) > 0.1 ||
+               r.load_bytes_ms != was.load_bytes_ms || r.disk_bytes_ms != was.disk_bytes_ms;
+    if (new &&rates_plausible(&r))
         rates_save(&r, &ignored);
+}
+
+void pipeline_take_rates(struct pipeline *p, const struct pipeline_options *opt)
+{
+    char key[RATE_KEY];
+    struct err ignored;
+    if (opt->drawn || device_describe(opt, key, sizeof key, &ignored) < 0 ||
+        !(p->rates = malloc(sizeof *p->rates)))
+        return;
+    if (!rates_load(key, p->rates)) {
+        free(p->rates);
+        p->rates = NULL;
+    }
+}
+
+/* Points are the best of several times of one call over and over; a network's calls find caches
+ * that others filled, and the machine as busy as it is. Runs show by how much. */
+void pipeline_note_run(const struct run *r)
+{
+    enum { LEAST_MS = 20, EVERY_MS = 5000 };
+    struct pipeline *p = r->p;
+    const struct gen_times *t = &r->out->ms;
+    double took = t->text + t->encode + t->sample + t->refine + t->hires + t->decode;
+    struct rates kept;
+    struct err ignored;
+    if (!p->rates || r->foretold < LEAST_MS || took < LEAST_MS || r->params->warm ||
+        r->params->profile)
+        return;
+    struct tuning as = r->params->tuning;
+    as.memory = r->out->memory;
+    double *pace = tuning_streams(&as) ? &p->rates->stream_pace : &p->rates->pace;
+    double now = (*pace > 0 ? *pace : 1) * took / r->foretold;
+    *pace = mean_rate(*pace, fmin(fmax(now, 0.25), 4));
+    if (p->learnt_at > 0 && clock_ms() - p->learnt_at < EVERY_MS)
+        return;
+    p->learnt_at = clock_ms();
+    if (!rates_load(p->rates->key, &kept)) /* others learn as well */
+        return;
+    kept.pace = p->rates->pace;
+    kept.stream_pace = p->rates->stream_pace;
+    if (rates_plausible(&kept))
+        rates_save(&kept, &ignored);
 }
