@@ -15,8 +15,8 @@
 
 /* oneDNN's pages and threads and the kernels that it compiles, the vocabularies, the PNG on its way
  * out: what runs of models/tiny in bf16 and f32, at two sizes and with a batch, took over
- * everything else (17 to 20 MB; tests/test_forecast.sh). */
-static const size_t RUNTIME_BYTES = (size_t)18 << 20;
+ * everything else (17 to 20 MB at two steps, up to 30 at twenty; tests/test_forecast.sh). */
+static const size_t RUNTIME_BYTES = (size_t)20 << 20;
 
 /* The pictures on the host while the last is decoded: floats, bytes, and where there are tiles one
  * and a row of them. */
