@@ -216,7 +216,7 @@ test: setup ## set up, build, and run every test that this machine can
 	@$(MAKE) --no-print-directory check
 
 # Minutes under a sanitizer, over code that test_gpu and test_cuda_load have there as well.
-TOO_SLOW = $(BUILD)/test_gpu_networks
+TOO_SLOW = $(BUILD)/test_gpu_networks $(BUILD)/test_gpu_library
 
 build-tests: $(BUILD)/spritty $(TESTS)
 check: build-tests

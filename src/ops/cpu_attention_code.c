@@ -287,15 +287,17 @@ static void tile_product(struct tile *sum, const struct tile *a, const struct ti
 #undef TARGET
 
 const struct attention_code attention_codes[ATTENTION_KERNELS] = {
-    [ATTENTION_PORTABLE] = {"portable", DT_F32, ISA_PORTABLE, 48, product_portable, weigh_portable},
-    [ATTENTION_AVX2] = {"avx2", DT_F32, ISA_AVX2, 48, product_avx2, weigh_avx2},
-    [ATTENTION_AVX512] = {"avx512", DT_F32, ISA_AVX512, 48, product_avx512, weigh_avx512},
+    [ATTENTION_PORTABLE] = {"portable", DT_F32, ISA_PORTABLE, 48, product_portable, weigh_portable,
+                            NULL, NULL},
+    [ATTENTION_AVX2] = {"avx2", DT_F32, ISA_AVX2, 48, product_avx2, weigh_avx2, NULL, NULL},
+    [ATTENTION_AVX512] = {"avx512", DT_F32, ISA_AVX512, 48, product_avx512, weigh_avx512, NULL,
+                          NULL},
     [ATTENTION_AVX512_BF16] = {"avx512_bf16", DT_BF16, ISA_AVX512, 48, product_avx512_bf16,
-                               weigh_avx512_bf16},
+                               weigh_avx512_bf16, NULL, NULL},
     [ATTENTION_AMX] = {"amx", DT_BF16, ISA_AVX512, 32, product_amx, weigh_avx512_bf16, tiles_begin,
                        tiles_end},
     [ATTENTION_TILES_EMULATED] = {"tiles_emulated", DT_BF16, ISA_PORTABLE, 32,
-                                  product_tiles_emulated, weigh_portable_bf16},
+                                  product_tiles_emulated, weigh_portable_bf16, NULL, NULL},
 };
 
 const char *cpu_attention_name(enum attention_kernel k)
