@@ -285,14 +285,14 @@ static struct batch_state run(struct seen *s, int at_once)
 }
 
 /* A file of jobs that go together in fives, with each kind of noise. */
-static int many_jobs(void)
+static int many_jobs(int count)
 {
     static const char *const kinds[] = {
         "\"sampler\":\"euler\"", "\"sampler\":\"dpmpp_2m_sde\"",
         "\"sampler\":\"euler_ancestral\",\"compat\":\"a1111\"",
         "\"sampler\":\"euler_ancestral\",\"compat\":\"diffusers\",\"batch\":2"};
     char text[4000] = "";
-    for (int i = 0; i < 20; i++) {
+    for (int i = 0; i < count; i++) {
         size_t n = strlen(text);
         snprintf(text + n, sizeof text - n,
                  "{\"id\":\"s%02d\",\"prompt\":\"a (cat:1.2) %d\",\"negative\":\"dog\",\"seed\":%d,"
@@ -300,7 +300,7 @@ static int many_jobs(void)
                  i, i % 3, 100 + i, kinds[i % 4]);
     }
     put(jobs, text);
-    return 20;
+    return count;
 }
 
 static void save_pixels(const char *name, struct png_file *f)
@@ -340,7 +340,7 @@ static void pictures_do_not_depend_on_their_company(void **state)
                 png_file_free(&one[k]);
             }
         clear(state);
-        many_jobs();
+        many_jobs(20);
     }
     print_message("%d pictures, %d bytes differ\n", k, differ);
     assert_int_equal(k, 25);
@@ -350,7 +350,7 @@ static void pictures_do_not_depend_on_their_company(void **state)
 static void what_was_stopped_goes_on(void **state)
 {
     struct seen s = {.stop_after = 3};
-    int n = many_jobs();
+    int n = many_jobs(20);
     char id[30];
     (void)state;
     struct batch_state b = run(&s, 4);
@@ -377,7 +377,7 @@ static void what_was_stopped_goes_on(void **state)
 static void devices_share_the_work(void **state)
 {
     struct seen s = {.stop_after = 0};
-    int n = many_jobs();
+    int n = many_jobs(20);
     (void)state;
     devices = "cpu,cpu";
     struct batch_state b = run(&s, 2);
@@ -393,7 +393,7 @@ static void devices_share_the_work(void **state)
 static void one_device_is_broken(void **state)
 {
     struct seen s = {.stop_after = 0};
-    int n = many_jobs();
+    int n = many_jobs(6);
     (void)state;
     devices = "cuda:9,cpu";
     struct batch_state b = run(&s, 2);
