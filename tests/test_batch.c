@@ -318,7 +318,7 @@ static void pictures_do_not_depend_on_their_company(void **state)
     struct seen s = {.stop_after = 0};
     struct png_file one[25], other;
     char name[30];
-    int n = many_jobs(), k = 0, differ = 0;
+    int n = many_jobs(20), k = 0, differ = 0;
     for (int at_once = 1; at_once <= 16; at_once += 15) {
         struct batch_state b = run(&s, at_once);
         assert_int_equal(b.done, n);
