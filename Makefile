@@ -215,8 +215,8 @@ $(BUILD)/gpu/gpu_%: tests/gpu/gpu_%.c $(LIB) Makefile
 test: setup ## set up, build, and run every test that this machine can
 	@$(MAKE) --no-print-directory check
 
-# Minutes under a sanitizer, over code that test_gpu and test_cuda_load have there as well.
-TOO_SLOW = $(BUILD)/test_gpu_networks $(BUILD)/test_gpu_library
+# A minute and more each under a sanitizer, over code that test_gpu has there as well.
+TOO_SLOW = $(BUILD)/test_gpu_networks $(BUILD)/test_gpu_library $(BUILD)/test_cuda_load
 
 build-tests: $(BUILD)/spritty $(TESTS)
 check: build-tests
@@ -225,16 +225,16 @@ check: build-tests
 asan: ## the quick tests under the address and undefined behaviour sanitizers
 	@SPRITTY_QUICK=1 ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1 \
 	    UBSAN_OPTIONS=print_stacktrace=1 LSAN_OPTIONS=suppressions=$(CURDIR)/tests/lsan.supp \
-	    $(MAKE) --no-print-directory check BUILD=build/asan SAN=address,undefined OPT=-O1
+	    $(MAKE) --no-print-directory check BUILD=build/asan SAN=address,undefined OPT=-O1 CFLAGS=-g1
 
 tsan: ## the quick tests under the thread sanitizer
 	@SPRITTY_QUICK=1 \
 	    TSAN_OPTIONS=ignore_noninstrumented_modules=1:suppressions=$(CURDIR)/tests/tsan.supp \
-	    $(MAKE) --no-print-directory check BUILD=build/tsan SAN=thread OPT=-O1 OPENMP=
+	    $(MAKE) --no-print-directory check BUILD=build/tsan SAN=thread OPT=-O1 CFLAGS=-g1 OPENMP=
 
 THREADED = test_worker test_ring test_engine test_pool_engines test_finisher test_store test_tokens test_queue test_batch
 tsan-threads: ## the tests of what threads share, under the thread sanitizer
-	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread OPT=-O1 OPENMP= run-threaded
+	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread OPT=-O1 CFLAGS=-g1 OPENMP= run-threaded
 run-threaded: $(THREADED:%=$(BUILD)/%)
 	@SPRITTY_QUICK=1 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp sh tests/run.sh $^
 
@@ -246,7 +246,7 @@ FUZZ_MODEL_SECONDS ?= $(FUZZ_SECONDS)
 fuzzers: $(FUZZERS)
 fuzz: ## each fuzzer for FUZZ_SECONDS=60, one a core (needs clang)
 	@$(MAKE) --no-print-directory fuzzers BUILD=build/fuzz CC=clang OPT=-O1 OPENMP= \
-	    CFLAGS="-g -Wno-pass-failed" \
+	    CFLAGS="-g1 -Wno-pass-failed" \
 	    SAN=address,undefined,fuzzer-no-link
 	@printf '%s\n' $(FUZZERS) | xargs -P $$(nproc) -I {} sh tests/fuzz.sh {} $(FUZZ_SECONDS) \
 	    $(FUZZ_MODEL_SECONDS)
