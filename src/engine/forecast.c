@@ -82,7 +82,9 @@ static size_t find_room(struct asking *a, bool gpu)
 {
     const char *colon = strchr(a->job->options.device, ':');
     a->of = !gpu ? PROMISE_OF_SYSTEM : colon ? atoi(colon + 1) : 0;
+    promises_lock();
     a->promised = a->mine ? promises_left(a->of, a->mine) : 0;
+    promises_unlock();
     size_t room = room_for(a->job, a->of);
     return room == 0 || a->promised == 0 ? room : room > a->promised ? room - a->promised : 1;
 }
@@ -251,13 +253,17 @@ static void note_mode(struct job *j, const struct forecast *f)
               f->mode[f->taken].name, taken, have, fast);
 }
 
-/* One look, with a promise where it fits: 1. 0: it does not. */
+/* One look, with a promise where it fits: 1. 0: it does not. Others run on while it looks: what
+ * they were promised meanwhile is seen at the end. */
 static int try_to_admit(struct asking *a, struct promise *mine, struct forecast *f, struct err *e)
 {
-    promises_lock();
     int rc = forecast(a, false, f, NULL, e);
     const struct forecast_mode *m = &f->mode[f->taken];
-    bool fits = rc == 0 && m->fits;
+    promises_lock();
+    size_t before = a->promised, now = promises_left(a->of, mine);
+    size_t more = now > before && f->room > 0 ? now - before : 0;
+    bool fits = rc == 0 && m->fits && (more == 0 || (more < f->room && m->peak <= f->room - more));
+    a->promised = now;
     if (fits)
         promise_make(mine, a->of, m->peak > f->before ? m->peak - f->before : 0);
     promises_unlock();

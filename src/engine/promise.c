@@ -30,8 +30,10 @@ size_t promises_left(int of, const struct promise *mine)
 {
     size_t bytes = 0;
     for (const struct promise *p = first; p; p = p->next)
-        if (p != mine && p->of == of)
-            bytes = p->left < (size_t)-1 - bytes ? bytes + p->left : (size_t)-1;
+        if (p != mine && p->of == of) {
+            size_t left = p->left;
+            bytes = left < (size_t)-1 - bytes ? bytes + left : (size_t)-1;
+        }
     return bytes;
 }
 
@@ -44,11 +46,9 @@ void promise_make(struct promise *mine, int of, size_t bytes)
 
 void promise_take(struct promise *mine, size_t taken)
 {
-    promises_lock();
     size_t left = taken < mine->bytes ? mine->bytes - taken : 0;
     if (mine->made && left < mine->left)
         mine->left = left;
-    promises_unlock();
 }
 
 void promise_end(struct promise *mine)

@@ -19,8 +19,8 @@ struct promise { /* zeros: none is made */
     struct promise *next;
     bool made;
     int of;
-    size_t bytes; /* granted */
-    size_t left;  /* of them, not taken yet */
+    size_t bytes;        /* granted */
+    _Atomic size_t left; /* of them, not taken yet */
 };
 
 /* Between the two nobody else makes one: what is free is looked up and granted at once. */
@@ -31,7 +31,8 @@ void promises_unlock(void);
 size_t promises_left(int of, const struct promise *mine);
 void promise_make(struct promise *mine, int of, size_t bytes);
 
-/* Without it: that so much of it is taken (never unlearnt), and that the job has ended. */
+/* Without it: that so much of it is taken (never unlearnt; does not wait, it is told every step),
+ * and that the job has ended. */
 void promise_take(struct promise *mine, size_t taken);
 void promise_end(struct promise *mine);
 

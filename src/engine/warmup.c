@@ -79,6 +79,7 @@ static void learn_speed(struct warmup *w, const struct job *j)
     if (r && still_idle(w) && pipeline_rates(&j->options, RATES_KEPT, r, NULL, NULL, &ignored) == 1)
         pipeline_rates(&j->options, RATES_NEEDED, r, still_idle, w, &ignored);
     free(r);
+    pipeline_take_rates(w->engine->model.pipeline, &j->options);
     malloc_trim(0); /* measuring takes much more than most jobs */
     machine_reset_peak();
 }

@@ -230,6 +230,10 @@ int pipeline_plan(const char *model, const struct pipeline_options *, const stru
  * measured anew. */
 enum rates_from { RATES_KEPT, RATES_NEEDED, RATES_ANEW };
 
+/* Takes what is kept of its device for an open model that was opened before it was known: what its
+ * runs take is learnt from then on. */
+void pipeline_take_rates(struct pipeline *, const struct pipeline_options *);
+
 /* The rates of the device, precision and threads that options name. Measuring opens a backend,
  * takes a second or two of all of it, and asks go_on (or NULL) in between; false ends it. 0; 1
  * when there are none (RATES_KEPT); -1 with err. That they cannot be kept is no error. Any thread,

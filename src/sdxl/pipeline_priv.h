@@ -236,8 +236,6 @@ int device_describe(const struct pipeline_options *, char *out, size_t size, str
 size_t pipeline_cold(const struct pipeline *);
 /* The forecast of what they take to come from the disk. */
 void pipeline_price_load(struct pipeline *, const struct rates *);
-/* The rates that are kept of its device into p->rates; where there are none, NULL. */
-void pipeline_take_rates(struct pipeline *, const struct pipeline_options *);
 /* What a run took beside its forecast, for the next one. */
 void pipeline_note_run(const struct run *);
 /* How fast a model was loaded, for the next forecast. */

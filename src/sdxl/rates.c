@@ -99,7 +99,7 @@ void pipeline_take_rates(struct pipeline *p, const struct pipeline_options *opt)
 {
     char key[RATE_KEY];
     struct err ignored;
-    if (opt->drawn || device_describe(opt, key, sizeof key, &ignored) < 0 ||
+    if (p->rates || opt->drawn || device_describe(opt, key, sizeof key, &ignored) < 0 ||
         !(p->rates = malloc(sizeof *p->rates)))
         return;
     if (!rates_load(key, p->rates)) {
