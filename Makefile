@@ -317,6 +317,8 @@ $(BUILD)/tests/bare/%.o: tests/bare/%.c Makefile
 
 # CPU kernels may fuse a * b + c where the level that they are compiled for can.
 $(BUILD)/src/ops/cpu_%.o $(BUILD)/src/sdxl/preview.o $(BUILD)/src/sdxl/lora_product.o: FUSE = -ffp-contract=fast
+# Also under sanitizers, whose tests spend nine tenths of their time there.
+$(BUILD)/src/ops/cpu_%.o: override OPT = -O3
 
 # Nothing to vectorise in the app (and gcc 12 for aarch64 breaks down over it with -O3).
 $(BUILD)/src/ui/%.o: OPT = -O2

@@ -65,6 +65,11 @@ static void test_same_seed_same_bytes(void **state)
     for (int i = 0; i < 2; i++) {
         struct pipeline *p = open_at(MODEL, precision[i], 1);
         struct gen_params g = params();
+        if (i && strcmp(pipeline_precision(p), precision[0]) == 0) {
+            printf("  auto is %s here: seen\n", precision[0]);
+            pipeline_close(p);
+            break;
+        }
         struct pipeline *other = open_at(MODEL, precision[i], 2);
         for (g.sampler = 0; sampler_name(g.sampler); g.sampler++) {
             struct gen_result a = run(p, &g), b = run(p, &g), c = run(other, &g);
