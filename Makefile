@@ -218,9 +218,13 @@ test: setup ## set up, build, and run every test that this machine can
 # A minute and more each under a sanitizer, over code that test_gpu has there as well.
 TOO_SLOW = $(BUILD)/test_gpu_networks $(BUILD)/test_gpu_library $(BUILD)/test_cuda_load
 
+# Started first, so that the others run beside it.
+SLOWEST = $(BUILD)/test_gpu_networks
+
 build-tests: $(BUILD)/spritty $(TESTS)
 check: build-tests
-	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(SCRIPTS) $(filter-out $(if $(SAN),$(TOO_SLOW)),$(TESTS))
+	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(if $(SAN),,$(SLOWEST)) $(SCRIPTS) \
+	    $(filter-out $(if $(SAN),$(TOO_SLOW),$(SLOWEST)),$(TESTS))
 
 asan: ## the quick tests under the address and undefined behaviour sanitizers
 	@SPRITTY_QUICK=1 ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1 \
