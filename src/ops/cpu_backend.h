@@ -1,6 +1,6 @@
 /*
- * What the CPU backend's calls (ops_cpu.c) and its weights (cpu_weight.c) share. For these two
- * alone.
+ * What the CPU backend's calls (ops_cpu.c, cpu_conv.c) and its weights (cpu_weight.c) share. For
+ * these alone.
  */
 #ifndef SPRITTY_CPU_BACKEND_H
 #define SPRITTY_CPU_BACKEND_H
@@ -59,7 +59,24 @@ void cpu_keep(struct cpu_ops *, int result, const struct err *e);
 /* Room for `bytes` at *at, which holds *held so far; what was there is lost. */
 bool cpu_grow(void **at, size_t *held, size_t bytes);
 
+/* Scratch until the end of the call; NULL after a failure. */
+void *cpu_scratch(struct cpu_ops *, size_t bytes);
+
+/* Adds to the call's cost; says whether a call can be made: nothing has failed, and its weight is
+ * there. */
+void cpu_count(struct cpu_ops *, struct cost);
+bool cpu_ready(struct cpu_ops *, const struct weight *);
+
+/* What is added onto an output is put there first. */
+void cpu_place(const struct cpu_ops *, const struct tensor *y, const struct tensor *residual);
+
+/* Some rows through all segments of a weight, with a bias [out] or NULL. */
+void cpu_multiply(struct cpu_ops *, const struct weight *, const float *bias,
+                  const struct dnn_linear *rows);
+
 /* The calls of the same names in struct ops. */
+void cpu_conv2d(struct ops *, struct tensor *y, const struct tensor *x, const struct weight *,
+                const struct conv_args *);
 struct weight *cpu_pack_linear(struct ops *, const struct param *w, const struct param *b,
                                int count);
 struct weight *cpu_pack_conv(struct ops *, const struct param *w, const struct param *b);

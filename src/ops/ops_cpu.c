@@ -7,10 +7,8 @@
  * What oneDNN lacks is arranged around it, so that it only ever sees plain cases:
  *  - geglu's weights are kept in segments along their outputs, and matching segments of both halves
  *    are computed for some rows at a time: the product, twice as wide as the result, never exists.
- *  - a residual is put into the output first and summed onto; the per-channel add of a convolution
- *    goes into a bias of its own for each image.
- *  - circular padding (and a doubled input, unless it can be done by parts) is spelled out in
- *    scratch.
+ *  - a residual is put into the output first and summed onto.
+ *  - convolutions: cpu_conv.c.
  *
  * Scratch is one block that grows to what the largest call needs and stays: after the first step
  * nothing is allocated.
@@ -61,22 +59,20 @@ bool cpu_grow(void **at, size_t *held, size_t bytes)
     return *at != NULL;
 }
 
-/* Scratch until the end of the call; NULL after a failure. */
-static void *scratch(struct cpu_ops *c, size_t bytes)
+void *cpu_scratch(struct cpu_ops *c, size_t bytes)
 {
     if (!cpu_grow(&c->scratch, &c->scratch_bytes, bytes))
         cpu_fail(c, "scratch");
     return c->scratch;
 }
 
-static void count(struct cpu_ops *c, struct cost cost)
+void cpu_count(struct cpu_ops *c, struct cost cost)
 {
     c->cost.flops += cost.flops;
     c->cost.bytes += cost.bytes;
 }
 
-/* Whether a call can be made: nothing has failed, and its weight is there. */
-static bool ready(struct cpu_ops *c, const struct weight *w)
+bool cpu_ready(struct cpu_ops *c, const struct weight *w)
 {
     struct err e = {""};
     if (!c->failed && c->ops.want)
@@ -133,17 +129,15 @@ static void cpu_download(struct ops *o, float *dst, const struct tensor *src)
 /* -- linear and geglu --------------------------------------------------------------------------
  */
 
-/* What is added onto an output is put there first. */
-static void place(const struct cpu_ops *c, const struct tensor *y, const struct tensor *residual)
+void cpu_place(const struct cpu_ops *c, const struct tensor *y, const struct tensor *residual)
 {
     if (residual && residual->data != y->data)
         cpu_convert_rows(&c->cpu, y->data, y->dtype, y->ld, residual->data, residual->dtype,
                          residual->ld, tensor_rows(y), y->c);
 }
 
-/* Some rows through all segments, with a bias [out] or NULL. */
-static void multiply(struct cpu_ops *c, const struct weight *w, const float *bias,
-                     const struct dnn_linear *rows)
+void cpu_multiply(struct cpu_ops *c, const struct weight *w, const float *bias,
+                  const struct dnn_linear *rows)
 {
     struct err e;
     int64_t out = w->s.out / w->segments;
@@ -171,10 +165,10 @@ static void cpu_linear(struct ops *o, struct tensor *y, const struct tensor *x,
                        const struct weight *w, enum act act, const struct tensor *residual)
 {
     struct cpu_ops *c = cpu_of(o);
-    if (!ready(c, w))
+    if (!cpu_ready(c, w))
         return;
     check_linear(y, x, &w->s, false, residual);
-    place(c, y, residual);
+    cpu_place(c, y, residual);
     int64_t rows = tensor_rows(x), step = rows_at_once(x);
     for (int64_t r = 0; r < rows; r += step) {
         struct dnn_linear call = {.x = (char *)x->data + (size_t)(r * x->c) * dtype_size(x->dtype),
@@ -185,16 +179,16 @@ static void cpu_linear(struct ops *o, struct tensor *y, const struct tensor *x,
                                   .y_ld = y->c,
                                   .act = act,
                                   .accumulate = residual != NULL};
-        multiply(c, w, w->bias, &call);
+        cpu_multiply(c, w, w->bias, &call);
     }
-    count(c, cost_linear(y, x, w->s.out, cost_weight_bytes(&w->s, o->act), residual));
+    cpu_count(c, cost_linear(y, x, w->s.out, cost_weight_bytes(&w->s, o->act), residual));
 }
 
 static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
                       const struct weight *w)
 {
     struct cpu_ops *c = cpu_of(o);
-    if (!ready(c, w))
+    if (!cpu_ready(c, w))
         return;
     check_linear(y, x, &w->s, true, NULL);
     int64_t width = cpu_geglu_width(w->s.in, w->s.out), half = width / 2;
@@ -204,7 +198,7 @@ static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
     /* Two segments are two dense blocks: oneDNN's fast kernels take no output with gaps, and the
      * slow ones would want the weights a second time, in another layout. */
     int64_t ld = w->segments == 1 ? width : half;
-    float *both = scratch(c, cpu_geglu_scratch(rows, w->s.in, w->s.out));
+    float *both = cpu_scratch(c, cpu_geglu_scratch(rows, w->s.in, w->s.out));
     float *gate = both ? both + (w->segments == 1 ? half : most * half) : NULL;
     struct err e;
     for (int64_t r = 0; r < rows && !c->failed; r += step)
@@ -230,180 +224,7 @@ static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
                 cpu_gate(&c->cpu, (char *)y->data + (size_t)(r * y->c + part * half) * value,
                          y->dtype, y->c, both, gate, ld, now, half);
         }
-    count(c, cost_linear(y, x, w->s.out, cost_weight_bytes(&w->s, o->act), NULL));
-}
-
-/* -- convolution -------------------------------------------------------------------------------
- */
-
-static void *image_at(const struct tensor *t, int image)
-{
-    size_t bytes = (size_t)(tensor_tokens(t) * t->ld) * dtype_size(t->dtype);
-    return (char *)t->data + (size_t)image * bytes;
-}
-
-/* Images [first, first + n) of x, spelled out so that y is a convolution of it without padding. */
-static void spell_out(struct cpu_ops *c, void *to, const struct tensor *x, const struct tensor *y,
-                      int k, const struct conv_args *a, int first, int n)
-{
-    struct cpu_spread s = {.n = n,
-                           .h = x->h,
-                           .w = x->w,
-                           .seen_h = conv_in_size(x->h, y->h, k, a),
-                           .seen_w = conv_in_size(x->w, y->w, k, a),
-                           .top = a->pad_before,
-                           .left = a->pad_before,
-                           .bottom = a->pad_after,
-                           .right = a->pad_after,
-                           .pad = a->pad,
-                           .twice = a->upsample,
-                           .pixel_bytes = (size_t)x->c * dtype_size(x->dtype)};
-    cpu_spread_image(&c->cpu, to, image_at(x, first), &s);
-}
-
-/* The same call over planes: what it reads and writes is turned on the way. */
-static void convolve_planes(struct cpu_ops *c, struct dnn_conv call, const struct tensor *y,
-                            const struct tensor *x, char *planes, size_t in_bytes)
-{
-    struct err e;
-    int64_t pixels = tensor_tokens(y);
-    size_t value = dtype_size(y->dtype);
-    void *to = call.y;
-    cpu_to_planes(&c->cpu, planes, call.x, call.n, (int64_t)call.h * call.w_in, x->c,
-                  dtype_size(x->dtype));
-    call.x = planes;
-    call.y = planes + in_bytes;
-    call.planes = true;
-    if (call.accumulate)
-        cpu_to_planes(&c->cpu, call.y, to, call.n, pixels, y->c, value);
-    cpu_keep(c, dnn_conv(c->dnn, &call, &e), &e);
-    if (!c->failed)
-        cpu_from_planes(&c->cpu, to, call.y, call.n, pixels, y->c, value);
-}
-
-static void convolve(struct cpu_ops *c, const struct tensor *y, const struct tensor *x,
-                     const struct weight *w, const struct conv_args *a, const float *bias,
-                     int first, int n, void *room, char *planes)
-{
-    struct err e;
-    struct dnn_conv call = {.w = w->segment[0],
-                            .bias = bias,
-                            .x = image_at(x, first),
-                            .y = image_at(y, first),
-                            .y_type = y->dtype,
-                            .n = n,
-                            .h = x->h,
-                            .w_in = x->w,
-                            .stride = a->stride,
-                            .top = a->pad_before,
-                            .left = a->pad_before,
-                            .bottom = a->pad_after,
-                            .right = a->pad_after,
-                            .act = a->act,
-                            .accumulate = a->residual != NULL};
-    if (room) {
-        spell_out(c, room, x, y, w->s.k, a, first, n);
-        call.x = room;
-        call.h = conv_in_size(x->h, y->h, w->s.k, a) + a->pad_before + a->pad_after;
-        call.w_in = conv_in_size(x->w, y->w, w->s.k, a) + a->pad_before + a->pad_after;
-        call.top = call.left = call.bottom = call.right = 0;
-    }
-    if (w->s.k == 3 && planes) {
-        size_t room_bytes = cpu_conv_room_bytes(y, x, w->s.k, a, c->fold);
-        convolve_planes(c, call, y, x, planes, cpu_planes_in_bytes(x, a, room_bytes));
-        return;
-    }
-    if (w->s.k == 3) {
-        cpu_keep(c, dnn_conv(c->dnn, &call, &e), &e);
-        return;
-    }
-    assert(a->stride == 1);
-    struct dnn_linear rows = {.x = call.x,
-                              .y = call.y,
-                              .y_type = y->dtype,
-                              .rows = n * tensor_tokens(y),
-                              .x_ld = x->c,
-                              .y_ld = y->c,
-                              .act = a->act,
-                              .accumulate = call.accumulate};
-    multiply(c, w, bias, &rows);
-}
-
-static void upsample(struct cpu_ops *c, const struct tensor *y, const struct tensor *x,
-                     const struct weight *w, const struct conv_args *a, const float *bias,
-                     int first, int n, void *room)
-{
-    struct err e;
-    struct cpu_upsample u = {.phases = cpu_phases_of(c, w),
-                             .bias = bias,
-                             .x = image_at(x, first),
-                             .y = image_at(y, first),
-                             .type = x->dtype,
-                             .n = n,
-                             .h = x->h,
-                             .w = x->w,
-                             .in = x->c,
-                             .out = y->c,
-                             .act = a->act};
-    if (!c->failed)
-        cpu_keep(c, cpu_upsample(&c->cpu, c->dnn, &u, room, &e), &e);
-}
-
-static void by_winograd(struct cpu_ops *c, const struct tensor *y, const struct tensor *x,
-                        const struct weight *w, bool accumulate, const float *bias, int first,
-                        int n, void *room)
-{
-    struct err e;
-    struct cpu_winograd call = {.filters = cpu_filters_of(c, w),
-                                .bias = bias,
-                                .x = image_at(x, first),
-                                .y = image_at(y, first),
-                                .n = n,
-                                .h = y->h,
-                                .w = y->w,
-                                .in = x->c,
-                                .out = y->c,
-                                .accumulate = accumulate};
-    if (!c->failed)
-        cpu_keep(c, cpu_winograd(&c->cpu, c->dnn, &call, room, &e), &e);
-}
-
-static void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
-                       const struct weight *w, const struct conv_args *a)
-{
-    struct cpu_ops *c = cpu_of(o);
-    if (!ready(c, w))
-        return;
-    check_conv(y, x, &w->s, a);
-    place(c, y, a->residual);
-    /* A bias for each image, where something is added to its channels. */
-    int together = a->chan_add ? 1 : x->n;
-    size_t bias_bytes = cpu_conv_bias_bytes(y, a);
-    bool winograd = cpu_conv_winograd(y, x, w->s.k, a, c->winograd);
-    size_t room_bytes = winograd ? cpu_winograd_bytes(y, x)
-                                 : cpu_conv_room_bytes(y, x, w->s.k, a, c->fold);
-    size_t planes = c->planes ? cpu_conv_planes_bytes(y, x, w->s.k, a, c->fold) : 0;
-    size_t all = bias_bytes + room_bytes + planes;
-    char *room = all ? scratch(c, all) : NULL;
-    if (all && !room)
-        return;
-    for (int first = 0; first < x->n && !c->failed; first += together) {
-        const float *bias = w->bias;
-        if (a->chan_add) {
-            cpu_add_channels(&c->cpu, (float *)room, w->bias, image_at(a->chan_add, first),
-                             a->chan_add->dtype, y->c);
-            bias = (const float *)room;
-        }
-        if (cpu_conv_by_parts(y, x, w->s.k, a, c->fold))
-            upsample(c, y, x, w, a, bias, first, together, room + bias_bytes);
-        else if (winograd)
-            by_winograd(c, y, x, w, a->residual != NULL, bias, first, together, room + bias_bytes);
-        else
-            convolve(c, y, x, w, a, bias, first, together, room_bytes ? room + bias_bytes : NULL,
-                     planes ? room + (bias_bytes + room_bytes + 63) / 64 * 64 : NULL);
-    }
-    int taps = winograd ? 4 : cpu_conv_taps(y, x, w->s.k, a, c->fold);
-    count(c, cost_conv(y, x, taps, cost_weight_bytes(&w->s, o->act), a));
+    cpu_count(c, cost_linear(y, x, w->s.out, cost_weight_bytes(&w->s, o->act), NULL));
 }
 
 /* -- norms, attention, the rest ----------------------------------------------------------------
@@ -413,7 +234,7 @@ static void cpu_group_norm_op(struct ops *o, struct tensor *y, const struct tens
                               const struct weight *w, int groups, float eps, bool silu)
 {
     struct cpu_ops *c = cpu_of(o);
-    if (!ready(c, w))
+    if (!cpu_ready(c, w))
         return;
     check_norm(y, x, &w->s, groups);
     struct cpu_group_norm g = {.n = x->n,
@@ -428,22 +249,22 @@ static void cpu_group_norm_op(struct ops *o, struct tensor *y, const struct tens
                                .beta = w->bias,
                                .eps = eps,
                                .silu = silu};
-    void *room = scratch(c, cpu_group_norm_scratch(&c->cpu, &g));
+    void *room = cpu_scratch(c, cpu_group_norm_scratch(&c->cpu, &g));
     if (room)
         cpu_group_norm(&c->cpu, &g, room);
-    count(c, cost_move(y, x, NULL, w->bytes));
+    cpu_count(c, cost_move(y, x, NULL, w->bytes));
 }
 
 static void cpu_layer_norm_op(struct ops *o, struct tensor *y, const struct tensor *x,
                               const struct weight *w, float eps)
 {
     struct cpu_ops *c = cpu_of(o);
-    if (!ready(c, w))
+    if (!cpu_ready(c, w))
         return;
     check_norm(y, x, &w->s, 1);
     cpu_layer_norm(&c->cpu, y->data, y->dtype, x->data, x->dtype, tensor_rows(x), x->c, w->gamma,
                    w->bias, eps);
-    count(c, cost_move(y, x, NULL, w->bytes));
+    cpu_count(c, cost_move(y, x, NULL, w->bytes));
 }
 
 static void cpu_attention_op(struct ops *o, struct tensor *y, const struct tensor *q,
@@ -472,10 +293,10 @@ static void cpu_attention_op(struct ops *o, struct tensor *y, const struct tenso
                               .y_ld = y->ld,
                               .scale = scale,
                               .causal = causal};
-    void *room = scratch(c, cpu_attention_scratch(&c->cpu, &a));
+    void *room = cpu_scratch(c, cpu_attention_scratch(&c->cpu, &a));
     if (room)
         cpu_attention(&c->cpu, &a, room);
-    count(c, cost_attention(y, q, k, v, causal));
+    cpu_count(c, cost_attention(y, q, k, v, causal));
 }
 
 static void cpu_concat(struct ops *o, struct tensor *y, const struct tensor *a,
@@ -490,19 +311,19 @@ static void cpu_concat(struct ops *o, struct tensor *y, const struct tensor *a,
                      a->c);
     cpu_convert_rows(&c->cpu, (char *)y->data + (size_t)a->c * value, y->dtype, y->c, b->data,
                      b->dtype, b->c, tensor_rows(y), b->c);
-    count(c, cost_move(y, a, b, 0));
+    cpu_count(c, cost_move(y, a, b, 0));
 }
 
 static void cpu_embedding(struct ops *o, struct tensor *y, const int32_t *ids,
                           const struct weight *table, const struct weight *positions)
 {
     struct cpu_ops *c = cpu_of(o);
-    if (!ready(c, table) || !ready(c, positions))
+    if (!cpu_ready(c, table) || !cpu_ready(c, positions))
         return;
     check_embedding(y, ids, &table->s, &positions->s);
     cpu_embed(&c->cpu, y->data, y->dtype, ids, table->table, positions->table, tensor_rows(y),
               tensor_tokens(y), y->c);
-    count(c, cost_embedding(y, table->bytes / (size_t)table->s.in));
+    cpu_count(c, cost_embedding(y, table->bytes / (size_t)table->s.in));
 }
 
 static void cpu_copy(struct ops *o, struct tensor *y, const struct tensor *x)
@@ -513,7 +334,7 @@ static void cpu_copy(struct ops *o, struct tensor *y, const struct tensor *x)
     check_copy(y, x);
     cpu_convert_rows(&c->cpu, y->data, y->dtype, y->ld, x->data, x->dtype, x->ld, tensor_rows(y),
                      y->c);
-    count(c, cost_move(y, x, NULL, 0));
+    cpu_count(c, cost_move(y, x, NULL, 0));
 }
 
 static void cpu_combine_op(struct ops *o, struct tensor *y, int terms, const float *k,
@@ -527,7 +348,7 @@ static void cpu_combine_op(struct ops *o, struct tensor *y, int terms, const flo
     for (int i = 0; i < terms; i++)
         values[i] = x[i]->data;
     cpu_combine(&c->cpu, y->data, terms, k, values, tensor_count(y));
-    count(c, cost_move(y, NULL, NULL, (size_t)terms * tensor_bytes(y)));
+    cpu_count(c, cost_move(y, NULL, NULL, (size_t)terms * tensor_bytes(y)));
 }
 
 static void cpu_blend_op(struct ops *o, struct tensor *y, const struct tensor *a,
@@ -538,7 +359,7 @@ static void cpu_blend_op(struct ops *o, struct tensor *y, const struct tensor *a
         return;
     check_blend(y, a, b, mask);
     cpu_blend(y, a, b, mask);
-    count(c, cost_move(y, a, b, tensor_bytes(mask)));
+    cpu_count(c, cost_move(y, a, b, tensor_bytes(mask)));
 }
 
 static void cpu_match_std_op(struct ops *o, struct tensor *y, const struct tensor *like,
@@ -549,7 +370,7 @@ static void cpu_match_std_op(struct ops *o, struct tensor *y, const struct tenso
         return;
     check_match_std(y, like, share);
     cpu_match_std(y, like, share);
-    count(c, cost_move(y, y, like, 0));
+    cpu_count(c, cost_move(y, y, like, 0));
 }
 
 /* -- the backend -------------------------------------------------------------------------------
