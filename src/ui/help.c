@@ -1,4 +1,4 @@
-/* The help page: the table of keys, context by context. */
+/* The help page: the table of keys, context by context, those that are in force first. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,62 +24,121 @@ void help_close(struct ui *ui)
     ui_dirty(ui);
 }
 
-enum { LINES = 400, COLUMN = 62, KEYS_WIDTH = 20 };
+enum { LINES = 400, COLUMN = 62, KEYS_WIDTH = 21 };
 
-/* The page as lines: a context's title, or a row of the table, or (both NULL) a gap. */
+/* The page as lines: a context's title; a row of the table with a line of what it does; more of
+ * that; or a gap (all NULL). */
 struct line {
     const char *title;
     const struct key_row *row;
+    const char *text;
+    int bytes;
 };
 
-/* Rows of one context (0: those that move) under their title, and a gap. Returns the new count. */
-static int put_context(struct line *lines, int n, unsigned context)
+struct page {
+    struct line line[LINES];
+    int n;
+    int height, width; /* of a column, and of what a key does in it */
+};
+
+/* How much of a text goes onto a line: up to the last space that fits. The table is ASCII. */
+static int fitting(const char *text, int width)
+{
+    int n = (int)strlen(text), space = n;
+    if (n <= width)
+        return n;
+    for (space = width; space > 0 && text[space] != ' ';)
+        space--;
+    return space > 0 ? space : width;
+}
+
+static void put_line(struct page *p, struct line line)
+{
+    if (p->n < LINES)
+        p->line[p->n++] = line;
+}
+
+static void put_row(struct page *p, const struct key_row *row)
+{
+    const char *text = row->help;
+    do {
+        int bytes = fitting(text, p->width);
+        put_line(
+            p, (struct line){.row = text == row->help ? row : NULL, .text = text, .bytes = bytes});
+        text += bytes;
+        text += *text == ' ';
+    } while (*text);
+}
+
+/* A title is no column's last line, and a gap not its first. */
+static void put_title(struct page *p, const char *title)
+{
+    if (p->n % p->height)
+        put_line(p, (struct line){0});
+    if (p->n % p->height == p->height - 1)
+        put_line(p, (struct line){0});
+    put_line(p, (struct line){.title = title});
+}
+
+/* Rows of one context (0: those that move) under their title. */
+static void put_context(struct page *p, unsigned context)
 {
     const struct key_row *k;
-    int first = n;
+    bool begun = false;
     for (int i = 0; (k = keys_row(i)); i++) {
         bool here = context ? (k->contexts & context) && !keys_moves(k) : keys_moves(k);
-        if (!here || !*k->help || n + 3 > LINES)
+        if (!here || !*k->help)
             continue;
-        if (n == first)
-            lines[n++] = (struct line){.title = context ? context_title((enum context)context)
-                                                        : "Lists and grids"};
-        lines[n++] = (struct line){.row = k};
+        if (!begun)
+            put_title(p, context ? context_title((enum context)context) : "Lists and grids");
+        begun = true;
+        put_row(p, k);
     }
-    if (n > first)
-        lines[n++] = (struct line){0};
-    return n;
+}
+
+/* What holds everywhere, what holds where help was asked for, and the rest. */
+static void put_page(struct page *p, unsigned here)
+{
+    unsigned section;
+    put_context(p, CTX_GLOBAL);
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; (section = keys_section(i)); i++)
+            if (section != CTX_GLOBAL && ((section & here) != 0) == (pass == 0))
+                put_context(p, section);
+    put_context(p, 0);
 }
 
 static void draw_line(struct ui *ui, const struct line *l, int y, int x, int w)
 {
-    char keys[100];
+    char text[200];
     if (l->title)
         draw_text(ui->screen, y, x + 1, w - 2, ROLE_TITLE_FOCUS, l->title);
-    if (!l->row)
-        return;
-    keys_names(l->row, keys, sizeof keys);
-    draw_text(ui->screen, y, x + 3, KEYS_WIDTH, ROLE_KEY, keys);
-    draw_text(ui->screen, y, x + 4 + KEYS_WIDTH, w - 5 - KEYS_WIDTH, ROLE_TEXT, l->row->help);
+    if (l->row) {
+        keys_names(l->row, text, sizeof text);
+        draw_text(ui->screen, y, x + 3, KEYS_WIDTH, ROLE_KEY, text);
+    }
+    if (l->text) {
+        snprintf(text, sizeof text, "%.*s", l->bytes, l->text);
+        draw_text(ui->screen, y, x + 4 + KEYS_WIDTH, w - 5 - KEYS_WIDTH, ROLE_TEXT, text);
+    }
 }
 
 /* In as many columns as there is room for, read down and then across. */
 void help_draw(struct ui *ui, struct rect main)
 {
     struct help *h = ui->help;
-    struct line lines[LINES];
     struct rect in = draw_box(ui->screen, main, "Help", true);
-    int columns = in.w / COLUMN > 1 ? in.w / COLUMN : 1, n = 0;
-    for (int i = 0; keys_section(i); i++)
-        n = put_context(lines, n, keys_section(i));
-    n = put_context(lines, n, 0);
-    h->rows = n;
+    int columns = in.w / COLUMN > 1 ? in.w / COLUMN : 1, across = in.w / columns;
+    struct page p = {.height = in.h > 1 ? in.h : 2, .width = across - 5 - KEYS_WIDTH};
+    if (p.width < 8)
+        p.width = 8;
+    put_page(&p, ui_views[ui->view]->contexts(ui));
+    h->rows = p.n;
     h->seen = in.h * columns;
     if (h->top > h->rows - h->seen)
         h->top = h->rows > h->seen ? h->rows - h->seen : 0;
-    for (int i = 0; i < h->seen && h->top + i < n; i++)
-        draw_line(ui, &lines[h->top + i], in.y + i % in.h, in.x + i / in.h * (in.w / columns),
-                  in.w / columns);
+    for (int i = 0; i < h->seen && h->top + i < p.n; i++)
+        draw_line(ui, &p.line[h->top + i], in.y + i % in.h, in.x + i / in.h * across, across);
 }
 
 bool help_act(struct ui *ui, enum action a)
