@@ -51,8 +51,8 @@ static const char dark[] = "[theme]\n"
                            "name = #6fcbb8\n"
                            "choice = #e3a878\n"
                            "overlay = #d3d6e0 on #1b1c23\n"
-                           "checker_a = #1a1b20 on #1a1b20\n"
-                           "checker_b = #24252c on #24252c\n";
+                           "checker_a = #33353d on #33353d\n"
+                           "checker_b = #3e414b on #3e414b\n";
 
 static const char *const shipped[] = {"dark", "light", "high-contrast", "game-boy", "monochrome"};
 enum { SHIPPED = sizeof shipped / sizeof *shipped };
