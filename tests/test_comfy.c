@@ -519,8 +519,8 @@ static void check_links(const char *text)
     int links = 0;
     assert_non_null(g);
     for (int i = 0; i < comfy_count(g); i++)
-        for (int k = 0;; k++) {
-            struct comfy_input in = comfy_link(g, i, k);
+        for (int at = 0;;) {
+            struct comfy_input in = comfy_next_link(g, i, &at);
             if (in.kind == COMFY_MISSING)
                 break;
             assert_int_equal(in.kind, COMFY_LINK);

@@ -292,7 +292,7 @@ static void test_what_has_no_setting(void **state)
                 "node c (ControlNetApplyAdvanced) is ignored: it would have held the picture to "
                 "'pose.png' by the ControlNet 'union.safetensors', strength 0.8 from 0 to 0.5");
     expect_note(&r, "node f (PerturbedAttentionGuidance) is ignored: it guides away");
-    expect_note(&r, "is ignored: it is a subgraph: in ComfyUI's editor unpack it");
+    expect_note(&r, "is ignored: it is a subgraph whose nodes are not in this file: in ComfyUI's");
     assert_int_equal(r.notes, 3);
     recipe_free(&r);
     /* An inpainting model's conditioning: its image, its mask, both texts through it. */

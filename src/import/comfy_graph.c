@@ -5,121 +5,232 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "import/comfy_graph_priv.h"
 #include "import/json_tame.h"
 
-struct node {
-    char *id;
-    const char *type;
-    struct json json;
-    int mode; /* the editor's: 2 muted, 4 bypassed */
-};
-
-struct link {
-    uint64_t id;
-    struct json from; /* id of a node */
-    int slot;
-};
-
-struct comfy_graph {
-    struct json_doc *doc;
-    bool editor; /* the editor's form */
-    struct node *node;
-    int count, *by_id; /* indexes, sorted by id */
-    struct link *link;
-    int links;
-};
-
-/* ---- the tables ---- */
+/* ---- a definition's tables ---- */
 
 /* By id; of two that have the same, which JSON should not have, the later counts, as in Python. */
-static int by_id(const void *a, const void *b, void *graph)
+static int by_id(const void *a, const void *b, void *definition)
 {
-    const struct comfy_graph *g = graph;
-    int x = *(const int *)a, y = *(const int *)b, order = strcmp(g->node[x].id, g->node[y].id);
+    const struct comfy_definition *d = definition;
+    int x = *(const int *)a, y = *(const int *)b, order = strcmp(d->node[x].id, d->node[y].id);
     return order ? order : (x > y) - (x < y);
 }
 
 static int by_link(const void *a, const void *b)
 {
-    const struct link *x = a, *y = b;
+    const struct comfy_link *x = a, *y = b;
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-static int find_node(const struct comfy_graph *g, const char *id)
+int comfy_find_read(const struct comfy_definition *d, struct json id)
 {
-    int low = 0, high = g->count; /* the first that comes behind id */
+    char room[40];
+    const char *text = json_text(id, room);
+    int low = 0, high = text ? d->count : 0; /* the first that comes behind id */
     while (low < high) {
         int mid = low + (high - low) / 2;
-        if (strcmp(g->node[g->by_id[mid]].id, id) > 0)
+        if (strcmp(d->node[d->by_id[mid]].id, text) > 0)
             high = mid;
         else
             low = mid + 1;
     }
-    bool found = low > 0 && !strcmp(g->node[g->by_id[low - 1]].id, id);
-    return found ? g->by_id[low - 1] : -1;
+    return low > 0 && !strcmp(d->node[d->by_id[low - 1]].id, text) ? d->by_id[low - 1] : -1;
 }
 
-static int find_json_node(const struct comfy_graph *g, struct json id)
+int comfy_find(const struct comfy_graph *g, int scope, struct json id)
+{
+    int at = comfy_find_read(&g->definition[g->scope[scope].definition], id);
+    return at < 0 ? -1 : g->scope[scope].first + at;
+}
+
+const struct comfy_link *comfy_find_link(const struct comfy_definition *d, uint64_t id)
+{
+    struct comfy_link want = {.id = id};
+    return d->links ? bsearch(&want, d->link, (size_t)d->links, sizeof want, by_link) : NULL;
+}
+
+static int add_node(struct comfy_definition *d, const char *id, struct json v, const char *type)
+{
+    struct comfy_read *n = &d->node[d->count];
+    struct json values = json_get(v, "widgets_values");
+    uint64_t mode = 0;
+    json_as_u64(json_get(v, "mode"), &mode);
+    *n = (struct comfy_read){.id = strdup(id),
+                             .type = type ? type : "",
+                             .inputs = json_get(v, "inputs"),
+                             .outputs = json_get(v, "outputs"),
+                             .value = json_kind(values) == JSON_OBJECT ? values
+                                                                       : json_first(values),
+                             .proxies = json_get(json_get(v, "properties"), "proxyWidgets"),
+                             .mode = (int)(mode & 7)};
+    if (!n->id)
+        return -1;
+    d->by_id[d->count] = d->count;
+    d->count++;
+    return 0;
+}
+
+static int read_nodes(struct comfy_definition *d, struct json nodes)
+{
+    char room[40];
+    int index = 0;
+    for (struct json v = json_first(nodes); v.node; v = json_next(v), index++) {
+        const char *id = json_text(json_get(v, "id"), room);
+        const char *type = json_as_string(json_get(v, "type"));
+        if (d->form == COMFY_API) {
+            id = json_key(v);
+            type = json_as_string(json_get(v, "class_type"));
+            if (json_kind(json_get(v, "inputs")) != JSON_OBJECT)
+                continue;
+        } else if (d->form == COMFY_GROUP) { /* links name its nodes by where they stand */
+            snprintf(room, sizeof room, "%d", index);
+            id = room;
+            type = type ? type : "";
+        }
+        if (id && type && add_node(d, id, v, type))
+            return -1;
+    }
+    return 0;
+}
+
+/* [id, from, slot, to, slot, ...], the same by names, or of a group's [from, slot, to, slot, ...].
+ */
+static void read_link(struct comfy_definition *d, struct json v)
+{
+    static const char *const names[] = {"id", "origin_id", "origin_slot", "target_id",
+                                        "target_slot"};
+    struct json part[5], item = json_first(v);
+    bool list = json_kind(v) == JSON_ARRAY, group = d->form == COMFY_GROUP;
+    uint64_t id = 0, slot, to = 0, to_slot = 0;
+    for (int i = 0; i < 5; i++) {
+        bool first = group && i == 0;
+        part[i] = list ? item : json_get(v, names[i]);
+        if (list && !first && item.node)
+            item = json_next(item);
+        if (first)
+            part[i].node = NULL;
+    }
+    if (!json_is_set(part[1]) || !json_as_u64(part[2], &slot) || slot >= 1000)
+        return;
+    bool leads = json_as_u64(part[4], &to_slot) && to_slot < 1000;
+    if (group ? !leads || !json_as_u64(part[3], &to) || to > COMFY_MAX_INNER
+              : !json_as_u64(part[0], &id))
+        return;
+    d->link[d->links++] = (struct comfy_link){.id = group ? comfy_slot_key(to, to_slot) : id,
+                                              .from = part[1],
+                                              .to = part[3],
+                                              .slot = (int)slot,
+                                              .to_slot = leads ? (int)to_slot : -1};
+}
+
+/* The border of a subgraph is a node of its own at each side, whose id is below zero. */
+static bool is_border(struct json id, const char *border)
 {
     char room[40];
     const char *text = json_text(id, room);
-    return text ? find_node(g, text) : -1;
+    return text && !strcmp(text, border);
 }
 
-static int add_node(struct comfy_graph *g, const char *id, struct json json, const char *type)
+/* Where the input of a subgraph that a link comes from leads to, and whether it is a value there:
+ * an input with a widget. */
+static void read_input(struct comfy_definition *d, const struct comfy_link *l, int *values)
 {
-    struct node *n = &g->node[g->count];
-    uint64_t mode = 0;
-    json_as_u64(json_get(json, "mode"), &mode);
-    *n = (struct node){strdup(id), type ? type : "", json, (int)(mode & 7)};
-    if (!n->id)
+    struct comfy_side *side = &d->side[l->slot];
+    uint64_t id;
+    int left = COMFY_MAX_INPUTS, node = comfy_find_read(d, l->to);
+    side->node = node;
+    struct json v = json_first(node >= 0 ? d->node[node].inputs : (struct json){.node = NULL});
+    for (; v.node && left-- > 0; v = json_next(v))
+        if (json_as_u64(json_get(v, "link"), &id) && id == l->id) {
+            side->name = json_get(v, "name");
+            if (json_kind(json_get(v, "widget")) == JSON_OBJECT)
+                side->value = (*values)++;
+            return;
+        }
+}
+
+static int read_borders(struct comfy_definition *d)
+{
+    int in[COMFY_MAX_INPUTS], values = 0;
+    d->side = calloc(COMFY_MAX_INPUTS, sizeof *d->side);
+    if (!d->side)
         return -1;
-    g->by_id[g->count] = g->count;
-    g->count++;
+    for (int i = 0; i < COMFY_MAX_INPUTS; i++) {
+        d->side[i] = (struct comfy_side){.out = -1, .node = -1, .value = -1};
+        in[i] = -1;
+    }
+    for (int i = d->links - 1; i >= 0; i--) {
+        const struct comfy_link *l = &d->link[i];
+        if (is_border(l->from, "-10") && l->slot < COMFY_MAX_INPUTS)
+            in[l->slot] = i;
+        if (is_border(l->to, "-20") && l->to_slot >= 0 && l->to_slot < COMFY_MAX_INPUTS)
+            d->side[l->to_slot].out = i;
+    }
+    for (int i = 0; i < COMFY_MAX_INPUTS; i++)
+        if (in[i] >= 0)
+            read_input(d, &d->link[in[i]], &values);
     return 0;
 }
 
-static int read_api(struct comfy_graph *g, struct json root)
+int comfy_read_definition(struct comfy_definition *d)
 {
-    for (struct json v = json_first(root); v.node; v = json_next(v)) {
-        const char *type = json_as_string(json_get(v, "class_type"));
-        if (type && json_kind(json_get(v, "inputs")) == JSON_OBJECT &&
-            add_node(g, json_key(v), v, type))
-            return -1;
-    }
-    return 0;
-}
-
-static void read_link(struct comfy_graph *g, struct json v)
-{
-    struct json part[3] = {json_get(v, "id"), json_get(v, "origin_id"), json_get(v, "origin_slot")};
-    struct json item = json_first(v);
-    if (json_kind(v) == JSON_ARRAY)
-        for (int i = 0; i < 3; i++, item = item.node ? json_next(item) : item)
-            part[i] = item;
-    uint64_t id, slot;
-    if (part[2].node && json_as_u64(part[0], &id) && json_as_u64(part[2], &slot) && slot < 1000)
-        g->link[g->links++] = (struct link){id, part[1], (int)slot};
-}
-
-static int read_editor(struct comfy_graph *g, struct json root)
-{
-    char room[40];
-    struct json links = json_get(root, "links");
-    for (struct json v = json_first(json_get(root, "nodes")); v.node; v = json_next(v)) {
-        const char *id = json_text(json_get(v, "id"), room);
-        const char *type = json_as_string(json_get(v, "type"));
-        if (id && type && add_node(g, id, v, type))
-            return -1;
-    }
-    g->link = calloc((size_t)json_count(links) + 1, sizeof *g->link);
-    if (!g->link)
+    struct json nodes = d->form == COMFY_API ? d->json : json_get(d->json, "nodes");
+    struct json links = json_get(d->json, "links");
+    size_t most = (size_t)json_count(nodes) + 1;
+    if (d->is_read)
+        return 0;
+    d->is_read = true;
+    d->inputs = json_get(d->json, "inputs");
+    d->node = calloc(most, sizeof *d->node);
+    d->by_id = calloc(most, sizeof *d->by_id);
+    d->link = calloc((size_t)json_count(links) + 1, sizeof *d->link);
+    if (!d->node || !d->by_id || !d->link || read_nodes(d, nodes))
         return -1;
-    for (struct json v = json_first(links); v.node; v = json_next(v))
-        read_link(g, v);
-    qsort(g->link, (size_t)g->links, sizeof *g->link, by_link);
+    qsort_r(d->by_id, (size_t)d->count, sizeof *d->by_id, by_id, d);
+    for (struct json v = json_first(links); d->form != COMFY_API && v.node; v = json_next(v))
+        read_link(d, v);
+    qsort(d->link, (size_t)d->links, sizeof *d->link, by_link);
+    return d->form == COMFY_SUBGRAPH ? read_borders(d) : 0;
+}
+
+int comfy_open_scope(struct comfy_graph *g, int definition, int host)
+{
+    const struct comfy_definition *d = &g->definition[definition];
+    char path[100];
+    if (g->count + d->count > g->room) {
+        int room = g->count + d->count + g->room / 2;
+        struct comfy_node *more = realloc(g->node, ((size_t)room + 1) * sizeof *more);
+        if (!more)
+            return -1;
+        g->node = more;
+        g->room = room;
+    }
+    struct comfy_scope *s = &g->scope[g->scopes];
+    *s = (struct comfy_scope){.definition = definition, .host = host, .first = g->count};
+    if (host >= 0)
+        s->depth = g->scope[g->node[host].scope].depth + 1;
+    for (int i = 0; i < d->count; i++) {
+        struct comfy_node *n = &g->node[g->count];
+        snprintf(path, sizeof path, "%.60s:%.30s", host >= 0 ? g->node[host].id : "",
+                 d->node[i].id);
+        *n = (struct comfy_node){.id = strdup(host >= 0 ? path : d->node[i].id),
+                                 .read = &d->node[i],
+                                 .scope = g->scopes,
+                                 .inner = -1,
+                                 .value = d->node[i].value};
+        if (!n->id)
+            return -1;
+        g->count++;
+    }
+    if (host >= 0)
+        g->node[host].inner = g->scopes;
+    g->scopes++;
     return 0;
 }
+
+/* ---- the workflow ---- */
 
 static int read_graph(struct comfy_graph *g, struct err *e)
 {
@@ -127,14 +238,17 @@ static int read_graph(struct comfy_graph *g, struct err *e)
     /* As it is posted to the server, {"prompt": {...}, "extra_data": ...}. */
     if (json_kind(inner) == JSON_OBJECT && !json_get(inner, "class_type").node)
         root = inner;
-    struct json nodes = json_get(root, "nodes");
-    g->editor = json_kind(nodes) == JSON_ARRAY;
-    size_t most = (size_t)json_count(g->editor ? nodes : root) + 1;
-    g->node = calloc(most, sizeof *g->node);
-    g->by_id = calloc(most, sizeof *g->by_id);
-    if (!g->node || !g->by_id || (g->editor ? read_editor(g, root) : read_api(g, root)))
-        return err_set(e, "out of memory for %zu nodes", most);
-    qsort_r(g->by_id, (size_t)g->count, sizeof *g->by_id, by_id, g);
+    bool editor = json_kind(json_get(root, "nodes")) == JSON_ARRAY;
+    g->scope = calloc(COMFY_MAX_SCOPES + 1, sizeof *g->scope);
+    g->hops = malloc(sizeof *g->hops);
+    if (!g->scope || !g->hops || comfy_find_groups(g, root))
+        return err_set(e, "out of memory");
+    *g->hops = COMFY_ALL_HOPS;
+    g->definition[0].form = editor ? COMFY_EDITOR : COMFY_API;
+    g->definition[0].json = root;
+    if (comfy_read_definition(&g->definition[0]) || comfy_open_scope(g, 0, -1) ||
+        (editor && comfy_open_groups(g)))
+        return err_set(e, "out of memory for %d nodes", g->definition[0].count);
     if (g->count == 0)
         return err_set(e, "%s: no ComfyUI workflow: there is no node in it", json_name(root));
     return 0;
@@ -156,22 +270,39 @@ struct comfy_graph *comfy_graph_parse(const char *text, size_t size, const char 
     return NULL;
 }
 
+static void free_definition(struct comfy_definition *d)
+{
+    for (int i = 0; i < d->count; i++)
+        free(d->node[i].id);
+    free(d->node);
+    free(d->by_id);
+    free(d->link);
+    free(d->side);
+}
+
 void comfy_graph_free(struct comfy_graph *g)
 {
     if (!g)
         return;
     for (int i = 0; i < g->count; i++)
         free(g->node[i].id);
+    for (int i = 0; i < g->scopes; i++) {
+        free(g->scope[i].border);
+        free(g->scope[i].output);
+    }
+    for (int i = 0; i < g->definitions; i++)
+        free_definition(&g->definition[i]);
+    free(g->hops);
     free(g->node);
-    free(g->by_id);
-    free(g->link);
+    free(g->scope);
+    free(g->definition);
     json_free(g->doc);
     free(g);
 }
 
 bool comfy_is_editors(const struct comfy_graph *g)
 {
-    return g->editor;
+    return g->definition[0].form == COMFY_EDITOR;
 }
 
 int comfy_count(const struct comfy_graph *g)
@@ -186,206 +317,25 @@ const char *comfy_id(const struct comfy_graph *g, int node)
 
 const char *comfy_class(const struct comfy_graph *g, int node)
 {
-    return g->node[node].type;
+    return g->node[node].read->type;
 }
 
 bool comfy_muted(const struct comfy_graph *g, int node)
 {
-    return g->node[node].mode == 2;
+    return g->node[node].read->mode == 2;
 }
 
 bool comfy_bypassed(const struct comfy_graph *g, int node)
 {
-    return g->node[node].mode == 4;
+    return g->node[node].read->mode == 4;
 }
 
-/* ---- inputs ---- */
-
-/* Names of a class's own values in the editor's order; '*' is what the editor puts behind a seed
- * ("randomize"). */
-static const struct {
-    const char *type, *names;
-} WIDGETS[] = {
-    {"CheckpointLoaderSimple", "ckpt_name"},
-    {"CheckpointLoader", "config_name ckpt_name"},
-    {"LoraLoader", "lora_name strength_model strength_clip"},
-    {"LoraLoaderModelOnly", "lora_name strength_model"},
-    {"CLIPTextEncode", "text"},
-    {"CLIPTextEncodeSDXL", "width height crop_w crop_h target_width target_height text_g text_l"},
-    {"CLIPTextEncodeSDXLRefiner", "ascore width height text"},
-    {"EmptyLatentImage", "width height batch_size"},
-    {"LoadImage", "image"},
-    {"LoadImageMask", "image channel"},
-    {"VAEEncodeForInpaint", "grow_mask_by"},
-    {"KSampler", "seed * steps cfg sampler_name scheduler denoise"},
-    {"KSamplerAdvanced", "add_noise noise_seed * steps cfg sampler_name scheduler start_at_step "
-                         "end_at_step return_with_leftover_noise"},
-    {"VAEDecodeTiled", "tile_size overlap"},
-    {"VAEEncodeTiled", "tile_size overlap"},
-    {"VAELoader", "vae_name"},
-    {"CLIPSetLastLayer", "stop_at_clip_layer"},
-    {"LatentUpscale", "upscale_method width height crop"},
-    {"LatentUpscaleBy", "upscale_method scale_by"},
-    {"ImageScale", "upscale_method width height crop"},
-    {"ImageScaleBy", "upscale_method scale_by"},
-    {"RepeatLatentBatch", "amount"},
-    {"RescaleCFG", "multiplier"},
-    {"SaveImage", "filename_prefix"},
-    {"StringConcatenate", "string_a string_b delimiter"},
-    {"InpaintModelConditioning", "noise_mask"},
-    {"GrowMask", "expand tapered_corners"},
-    {"SamplerCustom", "add_noise noise_seed * cfg"},
-    {"KSamplerSelect", "sampler_name"},
-    {"RandomNoise", "noise_seed *"},
-    {"CFGGuider", "cfg"},
-    {"DualCFGGuider", "cfg_conds cfg_cond2_negative style"},
-    {"BasicScheduler", "scheduler steps denoise"},
-    {"KarrasScheduler", "steps sigma_max sigma_min rho"},
-    {"ExponentialScheduler", "steps sigma_max sigma_min"},
-    {"PolyexponentialScheduler", "steps sigma_max sigma_min rho"},
-    {"LaplaceScheduler", "steps sigma_max sigma_min mu beta"},
-    {"VPScheduler", "steps beta_d beta_min eps_s"},
-    {"SDTurboScheduler", "steps denoise"},
-    {"BetaSamplingScheduler", "steps alpha beta"},
-    {"AlignYourStepsScheduler", "model_type steps denoise"},
-    {"ManualSigmas", "sigmas"},
-    {"SplitSigmas", "step"},
-    {"SplitSigmasDenoise", "denoise"},
-    {"SetFirstSigma", "sigma"},
-    {"ExtendIntermediateSigmas", "steps start_at_sigma end_at_sigma spacing"},
-    {"SamplerEulerAncestral", "eta s_noise"},
-    {"SamplerEulerAncestralCFGPP", "eta s_noise"},
-    {"SamplerLMS", "order"},
-    {"SamplerDPMPP_3M_SDE", "eta s_noise noise_device"},
-    {"SamplerDPMPP_2M_SDE", "solver_type eta s_noise noise_device"},
-    {"SamplerDPMPP_SDE", "eta s_noise r noise_device"},
-    {"SamplerDPMPP_2S_Ancestral", "eta s_noise"},
-    {"ControlNetLoader", "control_net_name"},
-    {"ControlNetApply", "strength"},
-    {"ControlNetApplyAdvanced", "strength start_percent end_percent"},
-};
-
-/* "fixed" and its like, or a bool as old editors had it. */
-static bool is_control(struct json v)
+bool comfy_is_opened(const struct comfy_graph *g, int node)
 {
-    static const char *const words[] = {"fixed", "increment", "decrement", "randomize"};
-    const char *s = json_as_string(v);
-    for (int i = 0; s && i < 4; i++)
-        if (!strcmp(s, words[i]))
-            return true;
-    return json_kind(v) == JSON_BOOL;
+    return g->node[node].inner >= 0;
 }
 
-static struct json widget_value(const struct comfy_graph *g, int node, const char *name)
+const char *comfy_closed(const struct comfy_graph *g, int node)
 {
-    struct json values = json_get(g->node[node].json, "widgets_values"), none = {.node = NULL};
-    const char *names = NULL;
-    size_t length = strlen(name);
-    if (json_kind(values) == JSON_OBJECT)
-        return json_get(values, name);
-    for (size_t i = 0; i < sizeof WIDGETS / sizeof *WIDGETS && !names; i++)
-        if (!strcmp(WIDGETS[i].type, g->node[node].type))
-            names = WIDGETS[i].names;
-    struct json v = json_first(values);
-    while (names && *names && v.node) {
-        size_t n = strcspn(names, " ");
-        bool control = *names == '*';
-        if (n == length && !memcmp(names, name, n))
-            return v;
-        if (!control || is_control(v))
-            v = json_next(v);
-        names += n + (names[n] == ' ');
-    }
-    return none;
-}
-
-static struct comfy_input link_to(int node, int slot, const char *name)
-{
-    return (struct comfy_input){
-        .kind = node < 0 ? COMFY_BROKEN : COMFY_LINK, .node = node, .slot = slot, .name = name};
-}
-
-/* An input of the API's form: ["id", slot] is a link. */
-static struct comfy_input api_input(const struct comfy_graph *g, struct json v)
-{
-    uint64_t slot;
-    struct json id = json_first(v), at = id.node ? json_next(id) : id;
-    if (json_kind(v) == JSON_ARRAY && at.node && !json_next(at).node && json_as_u64(at, &slot) &&
-        slot < 1000)
-        return link_to(find_json_node(g, id), (int)slot, json_key(v));
-    return (struct comfy_input){.kind = COMFY_VALUE, .value = v, .name = json_key(v)};
-}
-
-/* A row of `inputs` of the editor's form. */
-static struct comfy_input editor_input(const struct comfy_graph *g, struct json row)
-{
-    struct json link = json_get(row, "link");
-    const char *name = json_as_string(json_get(row, "name"));
-    struct link want = {.id = 0}, *found;
-    if (!json_is_set(link))
-        return (struct comfy_input){.kind = COMFY_MISSING};
-    found = json_as_u64(link, &want.id) && g->links
-                ? bsearch(&want, g->link, (size_t)g->links, sizeof want, by_link)
-                : NULL;
-    return found ? link_to(find_json_node(g, found->from), found->slot, name)
-                 : link_to(-1, 0, name);
-}
-
-struct comfy_input comfy_input(const struct comfy_graph *g, int node, const char *name)
-{
-    struct comfy_input none = {.kind = COMFY_MISSING, .name = name};
-    int left = COMFY_MAX_INPUTS;
-    struct json v = json_first(json_get(g->node[node].json, "inputs"));
-    for (; v.node && left-- > 0; v = json_next(v)) {
-        const char *key = g->editor ? json_as_string(json_get(v, "name")) : json_key(v);
-        if (!key || strcmp(key, name) != 0)
-            continue;
-        struct comfy_input in = g->editor ? editor_input(g, v) : api_input(g, v);
-        if (in.kind != COMFY_MISSING)
-            return in;
-    }
-    if (!g->editor)
-        return none;
-    struct json value = widget_value(g, node, name);
-    return json_is_set(value)
-               ? (struct comfy_input){.kind = COMFY_VALUE, .value = value, .name = name}
-               : none;
-}
-
-struct comfy_input comfy_link(const struct comfy_graph *g, int node, int i)
-{
-    int left = COMFY_MAX_INPUTS;
-    struct json v = json_first(json_get(g->node[node].json, "inputs"));
-    for (; v.node && left-- > 0; v = json_next(v)) {
-        struct comfy_input in = g->editor ? editor_input(g, v) : api_input(g, v);
-        if ((in.kind == COMFY_LINK || in.kind == COMFY_BROKEN) && i-- == 0)
-            return in;
-    }
-    return (struct comfy_input){.kind = COMFY_MISSING};
-}
-
-struct comfy_input comfy_bypass(const struct comfy_graph *g, int node, int slot)
-{
-    struct json out = json_first(json_get(g->node[node].json, "outputs"));
-    for (int i = 0; i < slot && out.node && i < COMFY_MAX_INPUTS; i++)
-        out = json_next(out);
-    const char *want = out.node ? json_as_string(json_get(out, "type")) : NULL;
-    int left = COMFY_MAX_INPUTS;
-    struct json v = json_first(json_get(g->node[node].json, "inputs"));
-    for (; want && v.node && left-- > 0; v = json_next(v)) {
-        const char *type = json_as_string(json_get(v, "type"));
-        if (type && !strcmp(type, want))
-            return editor_input(g, v);
-    }
-    return (struct comfy_input){.kind = COMFY_MISSING};
-}
-
-struct comfy_input comfy_widget(const struct comfy_graph *g, int node, int i)
-{
-    struct json v = json_first(json_get(g->node[node].json, "widgets_values"));
-    for (int k = 0; k < i && v.node && k < COMFY_MAX_INPUTS; k++)
-        v = json_next(v);
-    if (!v.node)
-        return (struct comfy_input){.kind = COMFY_MISSING};
-    return (struct comfy_input){.kind = COMFY_VALUE, .value = v};
+    return g->node[node].closed;
 }

@@ -6,8 +6,12 @@
  * editor's form a node's own values stand in a list without names; the names come from a table of
  * the classes that comfy_nodes.c knows (order: ComfyUI's nodes.py, INPUT_TYPES).
  *
+ * Subgraphs (`definitions.subgraphs`) and group nodes (`extra.groupNodes`) are opened: their nodes
+ * are nodes here, with the path to them as their ids ("12:5"), as in the API's form.
+ *
  * Sizes are bounded: 16 MiB of text, what base/json.h allows of values and depth, 256 inputs a
- * node. Links are resolved when they are asked for, so a broken one costs nothing.
+ * node; 16 groups in each other, 1000 of them, 20,000 nodes in them. Links are resolved when they
+ * are asked for, so a broken one costs nothing. One thread at a time: it counts what that took.
  */
 #ifndef SPRITTY_COMFY_GRAPH_H
 #define SPRITTY_COMFY_GRAPH_H
@@ -31,6 +35,12 @@ const char *comfy_class(const struct comfy_graph *, int node); /* never NULL */
 bool comfy_muted(const struct comfy_graph *, int node);
 bool comfy_bypassed(const struct comfy_graph *, int node);
 
+/* It stands for others, which are here as well. */
+bool comfy_is_opened(const struct comfy_graph *, int node);
+/* Why a group could not be opened ("that holds itself"); or what is amiss with one that was ("has
+ * values ..."). Else NULL. */
+const char *comfy_closed(const struct comfy_graph *, int node);
+
 enum comfy_kind { COMFY_MISSING, COMFY_VALUE, COMFY_LINK, COMFY_BROKEN };
 
 struct comfy_input {
@@ -41,8 +51,10 @@ struct comfy_input {
 };
 
 struct comfy_input comfy_input(const struct comfy_graph *, int node, const char *name);
-/* The i-th linked input of a node (COMFY_LINK or COMFY_BROKEN), or COMFY_MISSING past the end. */
-struct comfy_input comfy_link(const struct comfy_graph *, int node, int i);
+/* The next linked input of a node (COMFY_LINK or COMFY_BROKEN), or COMFY_MISSING past the end. *at:
+ * 0 at first. */
+struct comfy_input comfy_next_link(const struct comfy_graph *, int node, int *at);
+struct comfy_input comfy_link(const struct comfy_graph *, int node); /* the first */
 /* Of a bypassed node: the input that its output `slot` hands on. */
 struct comfy_input comfy_bypass(const struct comfy_graph *, int node, int slot);
 /* The i-th value of a node of the editor's form, whose name need not be known. */

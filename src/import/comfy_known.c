@@ -41,24 +41,20 @@ static const struct {
     {"PerpNegGuider", "takes from the negative prompt what the prompt itself has"},
     {"FaceDetailer*", "paints faces anew, larger"},
     {"UltimateSDUpscale*", "enlarges the picture and paints it anew in tiles"},
-    {"workflow>*", "is a group of nodes: in ComfyUI's editor convert it to nodes, or export the "
-                   "workflow in its API form"},
-    {"workflow/*", "is a group of nodes: in ComfyUI's editor convert it to nodes, or export the "
-                   "workflow in its API form"},
 };
 
-/* The editor's form calls a subgraph by the id of its definition. */
-static bool is_uuid(const char *type)
+/* The editor's form calls a subgraph by the id of its definition, a group by its name. */
+static const char *group_kind(const char *type)
 {
-    return strlen(type) == 36 && strspn(type, "0123456789abcdefABCDEF-") == 36 && type[8] == '-' &&
-           type[13] == '-' && type[18] == '-' && type[23] == '-';
+    if (!strncmp(type, "workflow>", 9) || !strncmp(type, "workflow/", 9))
+        return "group of nodes";
+    bool uuid = strlen(type) == 36 && strspn(type, "0123456789abcdefABCDEF-") == 36 &&
+                type[8] == '-' && type[13] == '-' && type[18] == '-' && type[23] == '-';
+    return uuid ? "subgraph" : NULL;
 }
 
 static const char *would(const char *type)
 {
-    if (is_uuid(type))
-        return "is a subgraph: in ComfyUI's editor unpack it, or export the workflow in its API "
-               "form";
     for (size_t i = 0; i < sizeof KNOWN / sizeof *KNOWN; i++) {
         size_t n = strcspn(KNOWN[i].type, "*");
         if (KNOWN[i].type[n] ? !strncmp(type, KNOWN[i].type, n) : !strcmp(type, KNOWN[i].type))
@@ -74,7 +70,7 @@ static char *file_of(struct comfy_walk *w, int node, const char *input, const ch
     for (int i = 0; at >= 0 && i < 8; i++) {
         if (comfy_input(w->g, at, name).kind == COMFY_VALUE)
             return comfy_get_text(w, at, name);
-        at = comfy_follow(w, comfy_link(w->g, at, 0), &slot);
+        at = comfy_follow(w, comfy_link(w->g, at), &slot);
     }
     return NULL;
 }
@@ -99,8 +95,16 @@ static void control_net(struct comfy_walk *w, int node)
 
 void comfy_note_ignored(struct comfy_walk *w, int node)
 {
-    const char *type = comfy_class(w->g, node), *does = would(type);
-    if (!strncmp(type, "ControlNetApply", 15) || !strcmp(type, "ControlNetInpaintingAliMamaApply"))
+    const char *type = comfy_class(w->g, node), *does = would(type), *kind = group_kind(type);
+    const char *why = comfy_closed(w->g, node);
+    if (kind || why)
+        recipe_note(w->r,
+                    "%s is ignored: it is a %s %s: in ComfyUI's editor unpack it, or export the "
+                    "workflow in its API form",
+                    comfy_name(w, node), kind ? kind : "subgraph",
+                    why ? why : "whose nodes are not in this file");
+    else if (!strncmp(type, "ControlNetApply", 15) ||
+             !strcmp(type, "ControlNetInpaintingAliMamaApply"))
         control_net(w, node);
     else if (does)
         recipe_note(w->r, "%s is ignored: it %s", comfy_name(w, node), does);

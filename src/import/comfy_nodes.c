@@ -120,7 +120,7 @@ static void walk_latent(struct comfy_walk *w, struct comfy_input in)
         if (comfy_is_sampler(w, node)) {
             add_stage(w, node, slot);
             next = "latent_image";
-        } else if (comfy_is(w, node, "EmptyLatentImage")) {
+        } else if (comfy_is(w, node, "EmptyLatentImage|EmptySD3LatentImage")) {
             empty_latent(w, node);
             return;
         } else if (comfy_is(w, node, "VAEEncode|VAEEncodeTiled|VAEEncodeForInpaint")) {
@@ -399,8 +399,12 @@ static int walk_outputs(struct comfy_walk *w, struct err *why)
 static void name_unused(struct comfy_walk *w)
 {
     for (int i = 0; i < comfy_count(w->g); i++)
-        if (!w->seen[i] && !comfy_is(w, i, "Note|MarkdownNote|PrimitiveNode|Reroute") &&
-            !is_output(w, i, 0) && !is_output(w, i, 1))
+        if (comfy_is_opened(w->g, i) && comfy_closed(w->g, i))
+            recipe_note(w->r, "%s %s", comfy_name(w, i), comfy_closed(w->g, i));
+    for (int i = 0; i < comfy_count(w->g); i++)
+        if (!w->seen[i] && !comfy_is_opened(w->g, i) &&
+            !comfy_is(w, i, "Note|MarkdownNote|PrimitiveNode|Reroute") && !is_output(w, i, 0) &&
+            !is_output(w, i, 1))
             recipe_note(w->r,
                         "%s was not used: the image does not come from it, or through a "
                         "node that is ignored",

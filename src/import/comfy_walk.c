@@ -59,7 +59,7 @@ int comfy_follow(struct comfy_walk *w, struct comfy_input in, int *slot)
         if (comfy_bypassed(w->g, node))
             in = comfy_bypass(w->g, node, in.slot);
         else if (is_reroute(w, node))
-            in = comfy_link(w->g, node, 0);
+            in = comfy_link(w->g, node);
         else
             return node;
     }
@@ -76,13 +76,12 @@ int comfy_source(struct comfy_walk *w, int node, const char *input, int *slot)
 struct comfy_input comfy_pass(struct comfy_walk *w, int node, const char *names)
 {
     comfy_note_ignored(w, node);
-    struct comfy_input first = comfy_link(w->g, node, 0);
-    for (int i = 0; i < COMFY_MAX_INPUTS; i++) {
-        struct comfy_input in = comfy_link(w->g, node, i);
-        if (in.kind == COMFY_MISSING)
-            break;
+    int at = 0;
+    struct comfy_input first = comfy_next_link(w->g, node, &at), in = first;
+    while (in.kind != COMFY_MISSING) {
         if (in.kind == COMFY_LINK && in.name && listed(names, in.name))
             return in;
+        in = comfy_next_link(w->g, node, &at);
     }
     return first;
 }
@@ -109,7 +108,7 @@ static bool write_node(struct comfy_walk *w, int node, int depth, FILE *f)
     }
     struct comfy_input in = comfy_widget(w->g, node, 0);
     if (in.kind == COMFY_MISSING)
-        in = comfy_link(w->g, node, 0);
+        in = comfy_link(w->g, node);
     return in.kind != COMFY_MISSING && write_value(w, in, depth + 1, f);
 }
 

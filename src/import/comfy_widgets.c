@@ -1,0 +1,108 @@
+/* What the editor's form of a workflow leaves unsaid: the names of a node's own values. */
+#include <string.h>
+
+#include "import/comfy_graph_priv.h"
+
+/* Names of a class's own values in the editor's order; '*' is what the editor puts behind a seed
+ * ("randomize"). */
+static const struct {
+    const char *type, *names;
+} WIDGETS[] = {
+    {"CheckpointLoaderSimple", "ckpt_name"},
+    {"CheckpointLoader", "config_name ckpt_name"},
+    {"LoraLoader", "lora_name strength_model strength_clip"},
+    {"LoraLoaderModelOnly", "lora_name strength_model"},
+    {"CLIPTextEncode", "text"},
+    {"CLIPTextEncodeSDXL", "width height crop_w crop_h target_width target_height text_g text_l"},
+    {"CLIPTextEncodeSDXLRefiner", "ascore width height text"},
+    {"EmptyLatentImage", "width height batch_size"},
+    {"EmptySD3LatentImage", "width height batch_size"},
+    {"LoadImage", "image"},
+    {"LoadImageMask", "image channel"},
+    {"VAEEncodeForInpaint", "grow_mask_by"},
+    {"KSampler", "seed * steps cfg sampler_name scheduler denoise"},
+    {"KSamplerAdvanced", "add_noise noise_seed * steps cfg sampler_name scheduler start_at_step "
+                         "end_at_step return_with_leftover_noise"},
+    {"VAEDecodeTiled", "tile_size overlap"},
+    {"VAEEncodeTiled", "tile_size overlap"},
+    {"VAELoader", "vae_name"},
+    {"CLIPSetLastLayer", "stop_at_clip_layer"},
+    {"LatentUpscale", "upscale_method width height crop"},
+    {"LatentUpscaleBy", "upscale_method scale_by"},
+    {"ImageScale", "upscale_method width height crop"},
+    {"ImageScaleBy", "upscale_method scale_by"},
+    {"RepeatLatentBatch", "amount"},
+    {"RescaleCFG", "multiplier"},
+    {"SaveImage", "filename_prefix"},
+    {"StringConcatenate", "string_a string_b delimiter"},
+    {"InpaintModelConditioning", "noise_mask"},
+    {"GrowMask", "expand tapered_corners"},
+    {"SamplerCustom", "add_noise noise_seed * cfg"},
+    {"KSamplerSelect", "sampler_name"},
+    {"RandomNoise", "noise_seed *"},
+    {"CFGGuider", "cfg"},
+    {"DualCFGGuider", "cfg_conds cfg_cond2_negative style"},
+    {"BasicScheduler", "scheduler steps denoise"},
+    {"KarrasScheduler", "steps sigma_max sigma_min rho"},
+    {"ExponentialScheduler", "steps sigma_max sigma_min"},
+    {"PolyexponentialScheduler", "steps sigma_max sigma_min rho"},
+    {"LaplaceScheduler", "steps sigma_max sigma_min mu beta"},
+    {"VPScheduler", "steps beta_d beta_min eps_s"},
+    {"SDTurboScheduler", "steps denoise"},
+    {"BetaSamplingScheduler", "steps alpha beta"},
+    {"AlignYourStepsScheduler", "model_type steps denoise"},
+    {"ManualSigmas", "sigmas"},
+    {"SplitSigmas", "step"},
+    {"SplitSigmasDenoise", "denoise"},
+    {"SetFirstSigma", "sigma"},
+    {"ExtendIntermediateSigmas", "steps start_at_sigma end_at_sigma spacing"},
+    {"SamplerEulerAncestral", "eta s_noise"},
+    {"SamplerEulerAncestralCFGPP", "eta s_noise"},
+    {"SamplerLMS", "order"},
+    {"SamplerDPMPP_3M_SDE", "eta s_noise noise_device"},
+    {"SamplerDPMPP_2M_SDE", "solver_type eta s_noise noise_device"},
+    {"SamplerDPMPP_SDE", "eta s_noise r noise_device"},
+    {"SamplerDPMPP_2S_Ancestral", "eta s_noise"},
+    {"ControlNetLoader", "control_net_name"},
+    {"ControlNetApply", "strength"},
+    {"ControlNetApplyAdvanced", "strength start_percent end_percent"},
+};
+
+struct json comfy_get(struct json object, const char *key)
+{
+    int left = 64;
+    struct json v = json_first(object);
+    while (v.node && left-- > 0 && (!json_key(v) || strcmp(json_key(v), key) != 0))
+        v = json_next(v);
+    return left < 0 ? (struct json){.node = NULL} : v;
+}
+
+const char *comfy_widget_names(const char *type)
+{
+    for (size_t i = 0; i < sizeof WIDGETS / sizeof *WIDGETS; i++)
+        if (!strcmp(WIDGETS[i].type, type))
+            return WIDGETS[i].names;
+    return NULL;
+}
+
+/* "fixed" and its like, or a bool as old editors had it. */
+bool comfy_is_control(struct json v)
+{
+    static const char *const words[] = {"fixed", "increment", "decrement", "randomize"};
+    const char *s = json_as_string(v);
+    for (int i = 0; s && i < 4; i++)
+        if (!strcmp(s, words[i]))
+            return true;
+    return json_kind(v) == JSON_BOOL;
+}
+
+bool comfy_is_row(const struct comfy_read *r, const char *name, size_t length)
+{
+    int left = COMFY_MAX_INPUTS;
+    for (struct json v = json_first(r->inputs); v.node && left-- > 0; v = json_next(v)) {
+        const char *s = json_as_string(comfy_get(v, "name"));
+        if (s && strlen(s) == length && !memcmp(s, name, length))
+            return json_kind(comfy_get(v, "widget")) == JSON_OBJECT;
+    }
+    return false;
+}
