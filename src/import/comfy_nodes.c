@@ -265,6 +265,8 @@ static void hires(struct comfy_walk *w, const struct comfy_stage *first,
     put_enlarging(w, &s->up);
     recipe_setf(w->r, "hires-steps", "%d", steps);
     recipe_setf(w->r, "hires-denoise", "%.10g", denoise);
+    if (first->levels.count && !s->levels.count) /* a list is the first pass's alone */
+        recipe_set(w->r, "scheduler", s->levels.scheduler);
     if (s->levels.count)
         recipe_note(w->r,
                     "%s: its own list of noise levels; the second pass has the first's "

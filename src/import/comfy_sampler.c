@@ -106,8 +106,7 @@ static void sampler_object(struct comfy_walk *w, struct comfy_stage *s)
 
 /* ---- the classes ---- */
 
-/* KSampler spares these the last but one level; the nodes of the other kind do not. */
-static bool is_spared(const char *sampler)
+bool comfy_is_spared(const char *sampler)
 {
     static const char *const names[] = {"dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"};
     for (int i = 0; i < 4; i++)
@@ -180,7 +179,7 @@ static int custom(struct comfy_walk *w, int node, int slot, struct comfy_stage *
     sampler_object(w, s);
     if (comfy_sigmas(w, node, &s->levels))
         return -1;
-    if (is_spared(s->sampler))
+    if (comfy_is_spared(s->sampler))
         comfy_sigmas_expand(&s->levels);
     if (slot == 1 && s->levels.end < s->levels.total)
         recipe_note(w->r,

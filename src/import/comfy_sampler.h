@@ -12,4 +12,7 @@ bool comfy_is_sampler(const struct comfy_walk *, int node);
 /* What it says. slot: the output that is used. -1 when its steps cannot be known; noted. */
 int comfy_sampler(struct comfy_walk *, int node, int slot, struct comfy_stage *);
 
+/* KSampler spares it the last but one level; the nodes of the other kind do not. */
+bool comfy_is_spared(const char *sampler);
+
 #endif

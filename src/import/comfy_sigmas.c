@@ -319,13 +319,28 @@ int comfy_sigmas(struct comfy_walk *w, int sampler, struct comfy_levels *l)
     return -1;
 }
 
+/* The fewest digits that read back as the same number. */
+static void print_level(FILE *f, float x)
+{
+    char text[32];
+    for (int digits = 6; digits <= 9; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, (double)x);
+        if (strtof(text, NULL) == x)
+            break;
+    }
+    fputs(text, f);
+}
+
 char *comfy_sigmas_text(const struct comfy_levels *l, int start, int end)
 {
     char *text = NULL;
     size_t size;
     FILE *f = open_memstream(&text, &size);
-    for (int i = start; f && l->count && i <= end && i < l->count; i++)
-        fprintf(f, "%s%.9g", i > start ? " " : "", (double)l->list[i]);
+    for (int i = start; f && l->count && i <= end && i < l->count; i++) {
+        if (i > start)
+            fputc(' ', f);
+        print_level(f, l->list[i]);
+    }
     if (f && fclose(f) == 0)
         return text;
     free(text);
