@@ -1,9 +1,5 @@
-/*
- * Config files and presets; see config.h. This is inih's only home.
- *
- * inih hands over one "key = value" at a time and does not say the line it stands on, so lines are
- * counted where they are read. A line that begins with a space continues the value above it.
- */
+/* Config files and presets; see config.h. A line that begins with a space continues the value above
+ * it. */
 #include "config.h"
 
 #include <stdio.h>
@@ -11,63 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <ini.h>
-
 #include "base/fileio.h"
+#include "base/inifile.h"
 #include "base/paths.h"
 #include "base/suggest.h"
 
 /* ---- files ---- */
 
 enum { MAX_CONFIG = 1 << 20, MAX_PRESETS = 1000 };
-
-struct source {
-    const char *name; /* of the file, for errors */
-    const char *at, *end;
-    int line;
-    bool continues;     /* this line begins with a space */
-    bool failed;        /* and *err says why */
-    struct config file; /* what this file alone says */
-    struct err *err;
-};
-
-static void complain(struct source *src, const char *text)
-{
-    if (!src->failed)
-        err_set(src->err, "%s:%d: %s", src->name, src->line, text);
-    src->failed = true;
-}
-
-/* inih's fgets: one line, never a part of one. A line that is too long for inih, or holds a zero
- * byte, is an error here, where it can be told. */
-static char *next_line(char *to, int room, void *stream)
-{
-    struct source *src = stream;
-    if (src->at == src->end || src->failed)
-        return NULL;
-    size_t left = (size_t)(src->end - src->at);
-    const char *newline = memchr(src->at, '\n', left);
-    size_t n = newline ? (size_t)(newline - src->at) + 1 : left;
-    src->line++;
-    src->continues = *src->at == ' ' || *src->at == '\t';
-    if (n >= (size_t)room) {
-        char text[120];
-        snprintf(text, sizeof text,
-                 "the line is longer than %d bytes; break it, lines that begin with a space "
-                 "continue a value",
-                 room - 2);
-        complain(src, text);
-        return NULL;
-    }
-    if (memchr(src->at, '\0', n)) {
-        complain(src, "a zero byte; this is no text file");
-        return NULL;
-    }
-    memcpy(to, src->at, n);
-    to[n] = '\0';
-    src->at += n;
-    return to;
-}
 
 static struct preset *find_preset(const struct config *c, const char *name)
 {
@@ -96,28 +43,30 @@ static struct preset *add_preset(struct config *c, const char *name, const char 
 }
 
 /* The settings that a section fills, or NULL. *preset is set for a preset's. */
-static struct settings *section_settings(struct source *src, const char *section,
+static struct settings *section_settings(struct inifile *f, const char *section,
                                          struct preset **preset)
 {
+    struct config *file = f->user;
     char where[400], text[200];
     const char *name = section + 7;
     *preset = NULL;
     if (!strcmp(section, "defaults"))
-        return &src->file.defaults;
+        return &file->defaults;
     if (strncmp(section, "preset ", 7) || !*(name += strspn(name, " "))) {
         snprintf(text, sizeof text,
                  "there is no section [%.60s]; there are [defaults] and "
                  "[preset NAME]",
                  section);
-        complain(src, *section ? text : "a setting outside of any section; begin with [defaults]");
+        inifile_complain(f, *section ? text
+                                     : "a setting outside of any section; begin with [defaults]");
         return NULL;
     }
-    snprintf(where, sizeof where, "%s:%d", src->name, src->line);
-    *preset = find_preset(&src->file, name);
-    if (!*preset && src->file.count < MAX_PRESETS)
-        *preset = add_preset(&src->file, name, where);
+    snprintf(where, sizeof where, "%s:%d", f->name, f->line);
+    *preset = find_preset(file, name);
+    if (!*preset && file->count < MAX_PRESETS)
+        *preset = add_preset(file, name, where);
     if (!*preset)
-        complain(src, "too many presets");
+        inifile_complain(f, "too many presets");
     return *preset ? &(*preset)->values : NULL;
 }
 
@@ -136,36 +85,29 @@ static int append_line(struct settings *s, const struct settings_key *k, const c
     return rc;
 }
 
-/* inih's handler: one setting. */
-static int take_setting(void *user, const char *section, const char *name, const char *value)
+/* One setting. */
+static int take_setting(struct inifile *f, const char *section, const char *name, const char *value)
 {
-    struct source *src = user;
     struct preset *preset;
     struct err e;
-    if (src->failed)
-        return 0;
-    struct settings *s = section_settings(src, section, &preset);
+    struct settings *s = section_settings(f, section, &preset);
     if (!s)
-        return 0;
+        return -1;
     if (preset && !strcmp(name, "base")) {
-        bool twice = preset->base;
-        if (twice)
-            complain(src, "base is set twice in this section");
-        else if (!(preset->base = strdup(value)))
-            complain(src, "out of memory");
-        return !src->failed;
+        if (preset->base)
+            return inifile_complain(f, "base is set twice in this section");
+        preset->base = strdup(value);
+        return preset->base ? 0 : inifile_complain(f, "out of memory");
     }
     int i = settings_key_index(name), rc;
     bool there = i >= 0 && settings_has(s, name);
-    if (there && !src->continues)
+    if (there && !f->continues)
         rc = err_set(&e, "%s is set twice in this section", name);
     else if (there)
         rc = append_line(s, settings_key(i), value, &e);
     else
         rc = settings_set(s, name, value, &e);
-    if (rc)
-        complain(src, e.text);
-    return !rc;
+    return rc ? inifile_complain(f, e.text) : 0;
 }
 
 /* Lays `file` over c: its values win. Takes what it needs from `file`. */
@@ -237,19 +179,21 @@ static void unquote_texts(struct settings *s)
 
 int config_parse(struct config *c, const char *text, size_t size, const char *name, struct err *e)
 {
-    struct source src = {.name = name, .at = text, .end = text + size, .err = e};
-    int bad_line = ini_parse_stream(next_line, &src, take_setting, &src);
-    /* inih's first bad line may stand above the one that was complained about. */
-    if (bad_line && (!src.failed || bad_line < src.line)) {
-        src.line = bad_line;
-        src.failed = false;
-        complain(&src, "neither a [section] nor 'setting = value'");
-    }
-    unquote_texts(&src.file.defaults);
-    for (int i = 0; i < src.file.count; i++)
-        unquote_texts(&src.file.presets[i].values);
-    int rc = src.failed ? -1 : overlay(c, &src.file, e);
-    config_free(&src.file);
+    struct config file = {0};
+    struct inifile f = {.name = name,
+                        .text = text,
+                        .size = size,
+                        .form = "setting = value",
+                        .take = take_setting,
+                        .user = &file,
+                        .err = e};
+    int rc = inifile_read(&f);
+    unquote_texts(&file.defaults);
+    for (int i = 0; i < file.count; i++)
+        unquote_texts(&file.presets[i].values);
+    if (!rc)
+        rc = overlay(c, &file, e);
+    config_free(&file);
     return rc;
 }
 

@@ -3,37 +3,11 @@
 # cluster does: kills at any moment, full disks, Slurm arrays. Prints cmocka's lines, for
 # tests/run.sh.
 # shellcheck disable=SC2317 # functions are called by their names, through check
-spritty=$(realpath "${SPRITTY:-build/spritty}")
-model=$(realpath "$(dirname "$0")/golden/small_a")
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export HOME="$work/home" XDG_CONFIG_HOME="$work/config" XDG_DATA_HOME="$work/data"
+# shellcheck source=tests/cli.sh
+. "$(dirname "$0")/cli.sh"
+model=$here/tests/golden/small_a
 unset SLURM_ARRAY_TASK_ID
-bad=0 total=0
 echo "[==========] Running the tests of batch."
-
-# name COMMAND...: one test in an empty folder; the output is shown when it fails.
-check() {
-    name=$1
-    shift
-    total=$((total + 1))
-    echo "[ RUN      ] $name"
-    # Not inside the `if`: there, -e would be ignored.
-    (
-        set -e
-        "$@"
-    ) >log 2>&1
-    status=$?
-    if [ $status = 0 ]; then
-        echo "[       OK ] $name"
-    else
-        sed 's/^/    /' log
-        echo "[  FAILED  ] $name"
-        bad=$((bad + 1))
-    fi
-    rm -rf ./*
-}
 
 batch() { "$spritty" batch "$@" -m "$model" --size 64 -t 1; }
 
@@ -162,5 +136,4 @@ check "kill -9 loses and repeats nothing" kills
 check "an interrupt stops, and says how to go on" interrupts
 check "a full disk stops; the rest is made later" full_disk
 check "tasks of a Slurm array share the jobs" arrays
-echo "[==========] $total test(s) run."
-exit $bad
+ended

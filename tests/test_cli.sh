@@ -1,48 +1,13 @@
 #!/bin/sh
 # The program as a user meets it: exit status, one clear line for each mistake, files that are whole
 # or not there. Prints cmocka's lines, for tests/run.sh.
-spritty=$(realpath "${SPRITTY:-build/spritty}")
-here=$(realpath "$(dirname "$0")/..")
+# shellcheck source=tests/cli.sh
+. "$(dirname "$0")/cli.sh"
 model=$here/tests/golden/small_a
 single=$here/tests/golden/small_a_single.safetensors
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export HOME="$work/home" XDG_CONFIG_HOME="$work/config" XDG_DATA_HOME="$work/data"
-export SPRITTY_SHARE="$here"
-bad=0 total=0 LC_ALL=C.UTF-8
+export SPRITTY_SHARE="$here" LC_ALL=C.UTF-8
 echo "[==========] Running the command line's tests."
-export LC_ALL
 gen="--size 64x64 --steps 2 -m $model"
-
-# name COMMAND...: one test; the command's output is shown when it fails.
-check() {
-    name=$1
-    shift
-    total=$((total + 1))
-    echo "[ RUN      ] $name"
-    # Not inside the `if`: there, -e would be ignored.
-    (
-        set -e
-        "$@"
-    ) >log 2>&1
-    status=$?
-    if [ $status = 0 ]; then
-        echo "[       OK ] $name"
-    else
-        sed 's/^/    /' log
-        echo "[  FAILED  ] $name"
-        bad=$((bad + 1))
-    fi
-    rm -rf ./*
-}
-
-skip() {
-    total=$((total + 1))
-    echo "[ RUN      ] $1"
-    echo "    $2"
-    echo "[  SKIPPED ] $1"
-}
 
 # Under -e, `! command` and `a && b` do not end a test; this does.
 not() {
@@ -399,5 +364,4 @@ escapes_are_not_printed() {
 check escapes_are_not_printed escapes_are_not_printed
 }
 
-echo "[==========] $total test(s) run."
-[ $bad = 0 ]
+ended

@@ -1,37 +1,10 @@
 #!/bin/sh
 # `spritty finish` and `spritty sheet` as a user meets them: any PNG, no model; settings by hand win;
 # mistakes are told and leave no file. Prints cmocka's lines, for tests/run.sh.
-spritty=$(realpath "${SPRITTY:-build/spritty}")
-here=$(realpath "$(dirname "$0")/..")
+# shellcheck source=tests/cli.sh
+. "$(dirname "$0")/cli.sh"
 picture=$here/models/train/contact_sheet.png
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export HOME="$work/home" XDG_CONFIG_HOME="$work/config" XDG_DATA_HOME="$work/data"
-bad=0 total=0
 echo "[==========] Running the tests of finish."
-
-# name COMMAND...: one test in an empty folder; the output is shown when it fails.
-check() {
-    name=$1
-    shift
-    total=$((total + 1))
-    echo "[ RUN      ] $name"
-    # Not inside the `if`: there, -e would be ignored.
-    (
-        set -e
-        "$@"
-    ) >log 2>&1
-    status=$?
-    if [ $status = 0 ]; then
-        echo "[       OK ] $name"
-    else
-        sed 's/^/    /' log
-        echo "[  FAILED  ] $name"
-        bad=$((bad + 1))
-    fi
-    rm -rf ./*
-}
 
 # STATUS TEXT COMMAND...: ends so, one line on stderr holds TEXT, and there is no new file.
 refuses() {
@@ -235,5 +208,4 @@ one_thing_in_variants() {
 }
 check one_thing_in_variants one_thing_in_variants
 
-echo "[==========] $total test(s) run."
-[ $bad = 0 ]
+ended

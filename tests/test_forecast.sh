@@ -1,13 +1,8 @@
 #!/bin/sh
 # `spritty plan` against what the process really took, on the embedded model: within 10%.
-spritty=$(realpath "${SPRITTY:-build/spritty}")
-here=$(realpath "$(dirname "$0")/..")
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-cd "$work" || exit 1
-export HOME="$work/home" XDG_CONFIG_HOME="$work/config" XDG_DATA_HOME="$work/data"
+# shellcheck source=tests/cli.sh
+. "$(dirname "$0")/cli.sh"
 export SPRITTY_SHARE="$here"
-bad=0 total=0
 echo "[==========] Running the forecast's tests."
 
 peak() {
@@ -45,5 +40,4 @@ compare --size 768x768 --steps 1 --memory constrained
 compare --image start.png --steps 4 --hires 1.5 --hires-upscale lanczos
 compare --refiner "$here/models/tiny" --steps 4
 
-echo "[==========] $total test(s) run."
-[ $bad = 0 ]
+ended

@@ -1,9 +1,6 @@
 /*
- * Themes; see theme.h. inih's second home.
- *
- * inih hands over one "key = value" at a time; lines are counted where they are read, as in
- * config.c. The dark theme is here as text as well, so that there is always one (tests hold it
- * equal to themes/dark.ini).
+ * Themes; see theme.h. The dark theme is here as text as well, so that there is always one (tests
+ * hold it equal to themes/dark.ini).
  */
 #include "ui/theme.h"
 
@@ -14,9 +11,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <ini.h>
-
 #include "base/fileio.h"
+#include "base/inifile.h"
 #include "base/paths.h"
 #include "base/suggest.h"
 
@@ -71,43 +67,11 @@ static const char *role_name(const void *user, int i)
 
 /* -- one file ---------------------------------------------------------------------------------- */
 
-struct source {
-    const char *where; /* of the file, for errors */
-    const char *at, *end;
-    int line;
-    bool failed;
+/* A theme that is being read. */
+struct reading {
     struct theme *theme;
     bool said[ROLE_COUNT];
-    struct err *err;
 };
-
-static int complain(struct source *src, const char *text)
-{
-    if (!src->failed)
-        err_set(src->err, "%s:%d: %s", src->where, src->line, text);
-    src->failed = true;
-    return 0;
-}
-
-/* inih's fgets: a whole line or none. */
-static char *next_line(char *to, int room, void *stream)
-{
-    struct source *src = stream;
-    if (src->at == src->end || src->failed)
-        return NULL;
-    size_t left = (size_t)(src->end - src->at);
-    const char *newline = memchr(src->at, '\n', left);
-    size_t n = newline ? (size_t)(newline - src->at) + 1 : left;
-    src->line++;
-    if (n >= (size_t)room || memchr(src->at, '\0', n)) {
-        complain(src, n >= (size_t)room ? "the line is too long" : "a zero byte; this is no text");
-        return NULL;
-    }
-    memcpy(to, src->at, n);
-    to[n] = '\0';
-    src->at += n;
-    return to;
-}
 
 static bool parse_color(const char *word, uint8_t rgb[3])
 {
@@ -153,8 +117,9 @@ static bool parse_style(struct role_style *style, const char *value)
     return true;
 }
 
-static int take_color(struct source *src, const char *name, const char *value)
+static int take_color(struct inifile *f, const char *name, const char *value)
 {
+    struct reading *r = f->user;
     char text[200];
     int role = 0;
     while (role < ROLE_COUNT && strcmp(role_names[role], name))
@@ -163,68 +128,66 @@ static int take_color(struct source *src, const char *name, const char *value)
         const char *near = suggest(name, role_name, NULL);
         snprintf(text, sizeof text, "there is no role '%.40s'%s%s%s", name,
                  near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
-        return complain(src, text);
+        return inifile_complain(f, text);
     }
-    if (src->said[role])
-        return complain(src, "this role was said before");
-    src->said[role] = true;
-    if (!parse_style(&src->theme->role[role], value)) {
+    if (r->said[role])
+        return inifile_complain(f, "this role was said before");
+    r->said[role] = true;
+    if (!parse_style(&r->theme->role[role], value)) {
         snprintf(text, sizeof text,
                  "'%.60s' is no style; write #rrggbb [on #rrggbb] [bold] [dim] [underline] "
                  "[reverse]",
                  value);
-        return complain(src, text);
+        return inifile_complain(f, text);
     }
-    return 1;
+    return 0;
 }
 
-static int take_title(struct source *src, const char *name, const char *value)
+static int take_title(struct inifile *f, const char *name, const char *value)
 {
+    struct reading *r = f->user;
     bool is_name = !strcmp(name, "name");
-    char *to = is_name ? src->theme->name : src->theme->title;
-    size_t room = is_name ? sizeof src->theme->name : sizeof src->theme->title;
+    char *to = is_name ? r->theme->name : r->theme->title;
+    size_t room = is_name ? sizeof r->theme->name : sizeof r->theme->title;
     if (!is_name && strcmp(name, "title"))
-        return complain(src, "[theme] has name and title, nothing else");
+        return inifile_complain(f, "[theme] has name and title, nothing else");
     if (!*value || strlen(value) >= room)
-        return complain(src, *value ? "this is too long" : "this is empty");
+        return inifile_complain(f, *value ? "this is too long" : "this is empty");
     strcpy(to, value);
     text_sanitize(to);
-    return 1;
+    return 0;
 }
 
-static int take_setting(void *user, const char *section, const char *name, const char *value)
+static int take_setting(struct inifile *f, const char *section, const char *name, const char *value)
 {
-    struct source *src = user;
-    if (src->failed)
-        return 0;
     if (!strcmp(section, "theme"))
-        return take_title(src, name, value);
+        return take_title(f, name, value);
     if (!strcmp(section, "colors"))
-        return take_color(src, name, value);
-    return complain(src, "the sections are [theme] and [colors]");
+        return take_color(f, name, value);
+    return inifile_complain(f, "the sections are [theme] and [colors]");
 }
 
 int theme_parse(struct theme *t, const char *text, size_t size, const char *where, struct err *e)
 {
     struct theme new = {.name = "", .title = ""};
-    struct source src = {.where = where, .at = text, .end = text + size, .theme = &new, .err = e};
-    int bad_line = ini_parse_stream(next_line, &src, take_setting, &src);
-    /* inih's first bad line may stand above the one that was complained about. */
-    if (bad_line && (!src.failed || bad_line < src.line)) {
-        src.line = bad_line;
-        src.failed = false;
-        complain(&src, "neither a [section] nor 'name = value'");
-    }
-    if (src.failed)
+    struct reading r = {.theme = &new};
+    struct inifile f = {.name = where,
+                        .text = text,
+                        .size = size,
+                        .form = "name = value",
+                        .take = take_setting,
+                        .user = &r,
+                        .err = e};
+    if (inifile_read(&f))
         return -1;
-    if (!src.said[ROLE_TEXT] || !(new.role[ROLE_TEXT].attributes &STYLE_OPAQUE))
+    if (!r.said[ROLE_TEXT] || !(new.role[ROLE_TEXT].attributes &STYLE_OPAQUE))
         return err_set(e, "%s: [colors] has no 'text = #rrggbb on #rrggbb'", where);
     for (int i = 0; i < ROLE_COUNT; i++) {
-        if (!src.said[i])
+        if (!r.said[i])
             new.role[i] = new.role[ROLE_TEXT];
         if (!(new.role[i].attributes &STYLE_OPAQUE))
             memcpy(new.role[i].bg, new.role[ROLE_TEXT].bg, 3);
-        if (!src.said[i])
+        if (!r.said[i])
             new.role[i].attributes &= ~(unsigned)STYLE_OPAQUE;
     }
     new.role[ROLE_TEXT].attributes &= ~(unsigned)STYLE_OPAQUE;
