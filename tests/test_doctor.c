@@ -8,53 +8,18 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/json.h"
 #include "base/sha256.h"
 #include "cli/doctor.h"
 #include "cli/options_table.h"
+#include "tree.h"
 
-static char root[] = "/tmp/spritty-test-doctor-XXXXXX";
 static struct checks all;
-
-static int set_up(void **state)
-{
-    (void)state;
-    return mkdtemp(root) ? 0 : -1;
-}
-
-static int drop(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st, (void)kind, (void)at;
-    return remove(path);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    return nftw(root, drop, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void put(const char *path, const char *text)
-{
-    char full[400];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *c = full + strlen(root) + 1; (c = strchr(c, '/')); c++) {
-        *c = '\0';
-        mkdir(full, 0755);
-        *c = '/';
-    }
-    FILE *f = fopen(full, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(fclose(f), 0);
-}
 
 static const struct check *find(const char *name)
 {
@@ -89,16 +54,17 @@ static void cpu_from_files(void **state)
 {
     (void)state;
     static struct cpu_facts f;
-    put("/proc/cpuinfo", "processor\t: 0\nmodel name\t: Xeon\nflags\t\t: fpu avx512f avx512bw "
-                         "amx_tile amx_bf16\nbugs: none\n");
-    put("/proc/meminfo", "MemTotal: 32000000 kB\nMemAvailable: 20000000 kB\nSwapTotal: 1024 kB\n");
-    put("/proc/self/cgroup", "0::/a/b\n");
-    put("/sys/fs/cgroup/a/cpu.max", "150000 100000\n");
-    put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
-    put("/sys/fs/cgroup/a/b/memory.max", "8000000000\n");
-    put("/sys/fs/cgroup/memory.max", "max\n");
-    put("/sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n");
-    put("/proc/loadavg", "3.50 1 1 1/2 3\n");
+    tree_put("/proc/cpuinfo", "processor\t: 0\nmodel name\t: Xeon\nflags\t\t: fpu avx512f avx512bw "
+                              "amx_tile amx_bf16\nbugs: none\n");
+    tree_put("/proc/meminfo",
+             "MemTotal: 32000000 kB\nMemAvailable: 20000000 kB\nSwapTotal: 1024 kB\n");
+    tree_put("/proc/self/cgroup", "0::/a/b\n");
+    tree_put("/sys/fs/cgroup/a/cpu.max", "150000 100000\n");
+    tree_put("/sys/fs/cgroup/a/b/cpu.max", "max 100000\n");
+    tree_put("/sys/fs/cgroup/a/b/memory.max", "8000000000\n");
+    tree_put("/sys/fs/cgroup/memory.max", "max\n");
+    tree_put("/sys/kernel/mm/transparent_hugepage/enabled", "always madvise [never]\n");
+    tree_put("/proc/loadavg", "3.50 1 1 1/2 3\n");
     facts_cpu(&f, root);
     assert_string_equal(f.name, "Xeon");
     assert_string_equal(f.flags, "  fpu avx512f avx512bw amx_tile amx_bf16 ");
@@ -106,9 +72,9 @@ static void cpu_from_files(void **state)
     assert_true(f.swap == 1 << 20 && f.memory_limit == 8000000000ull);
     assert_true(f.quota == 1.5 && f.load == 3.5);
     assert_string_equal(f.huge_pages, "never");
-    put("/sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n");
-    put("/proc/self/cgroup", "12:memory:/a\n");
-    put("/proc/loadavg", "nonsense");
+    tree_put("/sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n");
+    tree_put("/proc/self/cgroup", "12:memory:/a\n");
+    tree_put("/proc/loadavg", "nonsense");
     facts_cpu(&f, root);
     assert_string_equal(f.huge_pages, "always");
     assert_true(f.memory_limit == 0 && f.quota == 0 && f.load < 0);
@@ -325,31 +291,31 @@ static void folders_and_their_lists(void **state)
     sha256_init(&h);
     sha256_add(&h, "abc", 3);
     sha256_hex(&h, digits);
-    put("/m/a", "abc");
+    tree_put("/m/a", "abc");
     snprintf(text, sizeof text, "%s  a\n%s *./a\n", digits, digits);
-    put("/m/SHA256SUMS", text);
+    tree_put("/m/SHA256SUMS", text);
     look(path, false);
     assert_int_equal(model.sum, SUM_GOOD);
     assert_false(model.opens);
     expect("model m", CHECK_WARNING, "/m", "model_index.json");
-    put("/m/a", "abd");
+    tree_put("/m/a", "abd");
     look(path, false);
     assert_int_equal(model.sum, SUM_BAD);
     assert_string_equal(model.file, "a");
     snprintf(text, sizeof text, "%s  gone\n", digits);
-    put("/m/SHA256SUMS", text);
+    tree_put("/m/SHA256SUMS", text);
     look(path, false);
     assert_int_equal(model.sum, SUM_MISSING);
     /* nothing outside the folder is read, whatever the list says */
     static const char *const hostile[] = {"../m/a", "/etc/passwd", ""};
     for (int i = 0; i < 3; i++) {
         snprintf(text, sizeof text, "%s  %s\n", digits, hostile[i]);
-        put("/m/SHA256SUMS", text);
+        tree_put("/m/SHA256SUMS", text);
         look(path, false);
         assert_int_equal(model.sum, SUM_BAD);
         assert_string_equal(model.file, "SHA256SUMS");
     }
-    put("/m/SHA256SUMS", "\033[2J nonsense");
+    tree_put("/m/SHA256SUMS", "\033[2J nonsense");
     look(path, false);
     assert_int_equal(model.sum, SUM_BAD);
 }
@@ -359,16 +325,16 @@ static void files_and_their_digits(void **state)
     (void)state;
     char path[300], text[400];
     snprintf(path, sizeof path, "%s/x.safetensors", root);
-    put("/x.safetensors", "abc");
+    tree_put("/x.safetensors", "abc");
     look(path, false);
     assert_int_equal(model.sum, SUM_NONE);
     assert_string_equal(model.digits,
                         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
     snprintf(text, sizeof text, "%s  x.safetensors\n", model.digits);
-    put("/x.safetensors.sha256", text);
+    tree_put("/x.safetensors.sha256", text);
     look(path, false);
     assert_int_equal(model.sum, SUM_GOOD);
-    put("/x.safetensors", "abcd");
+    tree_put("/x.safetensors", "abcd");
     look(path, false);
     assert_int_equal(model.sum, SUM_BAD);
     assert_int_equal(truncate(path, 300 << 20), 0); /* large: only when it is asked for */
@@ -450,5 +416,5 @@ int main(void)
         cmocka_unit_test(json),
         cmocka_unit_test(variables_are_told),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, tree_make, tree_drop);
 }

@@ -8,50 +8,14 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/machine.h"
-
-static char root[] = "/tmp/spritty-test-machine-XXXXXX";
-
-static int make_root(void **state)
-{
-    (void)state;
-    return mkdtemp(root) ? 0 : -1;
-}
-
-static int drop(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st, (void)kind, (void)at;
-    return remove(path);
-}
-
-static int drop_root(void **state)
-{
-    (void)state;
-    return nftw(root, drop, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void put(const char *path, const char *text)
-{
-    char full[400];
-    snprintf(full, sizeof full, "%s%s", root, path);
-    for (char *c = full + strlen(root) + 1; (c = strchr(c, '/')); c++) {
-        *c = '\0';
-        mkdir(full, 0755);
-        *c = '/';
-    }
-    FILE *f = fopen(full, "w");
-    assert_non_null(f);
-    fputs(text, f);
-    assert_int_equal(fclose(f), 0);
-}
+#include "tree.h"
 
 static struct machine fresh(void)
 {
@@ -80,20 +44,22 @@ static void values_and_differences(void **state)
 {
     (void)state;
     char text[200];
-    put("/proc/cpuinfo", "processor\t: 0\nmodel name\t: Some \033CPU 9\ncpu MHz\t\t: 2500.5\n");
-    put("/proc/stat", "cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 2 3 4\n");
-    put("/proc/meminfo", "MemTotal:       1000 kB\nMemFree: 5 kB\nMemAvailable:    600 kB\n"
-                         "SwapTotal: 70 kB\nSwapFree: 60 kB\n");
-    put("/proc/self/status", "Name:\tspritty\nVmHWM:\t  99 kB\nRssAnon:\t 20 kB\nRssFile:\t 7 kB\n"
-                             "RssShmem:\t 1 kB\nVmSwap:\t 3 kB\n");
-    put("/proc/self/statm", "9000 3 2 1 0 4 0\n");
+    tree_put("/proc/cpuinfo",
+             "processor\t: 0\nmodel name\t: Some \033CPU 9\ncpu MHz\t\t: 2500.5\n");
+    tree_put("/proc/stat", "cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 2 3 4\n");
+    tree_put("/proc/meminfo", "MemTotal:       1000 kB\nMemFree: 5 kB\nMemAvailable:    600 kB\n"
+                              "SwapTotal: 70 kB\nSwapFree: 60 kB\n");
+    tree_put("/proc/self/status",
+             "Name:\tspritty\nVmHWM:\t  99 kB\nRssAnon:\t 20 kB\nRssFile:\t 7 kB\n"
+             "RssShmem:\t 1 kB\nVmSwap:\t 3 kB\n");
+    tree_put("/proc/self/statm", "9000 3 2 1 0 4 0\n");
     snprintf(text, sizeof text, own, 5, 5);
-    put("/proc/self/stat", text);
-    put("/sys/class/powercap/intel-rapl:0/energy_uj", "1000000\n");
-    put("/sys/class/hwmon/hwmon0/name", "nvme\n");
-    put("/sys/class/hwmon/hwmon0/temp1_input", "99000\n");
-    put("/sys/class/hwmon/hwmon3/name", "k10temp\n");
-    put("/sys/class/hwmon/hwmon3/temp1_input", "45250\n");
+    tree_put("/proc/self/stat", text);
+    tree_put("/sys/class/powercap/intel-rapl:0/energy_uj", "1000000\n");
+    tree_put("/sys/class/hwmon/hwmon0/name", "nvme\n");
+    tree_put("/sys/class/hwmon/hwmon0/temp1_input", "99000\n");
+    tree_put("/sys/class/hwmon/hwmon3/name", "k10temp\n");
+    tree_put("/sys/class/hwmon/hwmon3/temp1_input", "45250\n");
     struct machine m = fresh();
     assert_string_equal(m.name, "Some ?CPU 9");
     assert_true(m.mhz == 2500.5 && m.celsius == 45.25);
@@ -108,11 +74,11 @@ static void values_and_differences(void **state)
     assert_int_equal(m.own_bytes, 3 * sysconf(_SC_PAGESIZE));
     assert_true(isnan(m.load) && isnan(m.own_load) && isnan(m.watts)); /* since when? */
 
-    put("/proc/stat", "cpu  150 0 120 800 130 0 0 0 0 0\n"); /* 200 ticks, 70 of them busy */
+    tree_put("/proc/stat", "cpu  150 0 120 800 130 0 0 0 0 0\n"); /* 200 ticks, 70 of them busy */
     snprintf(text, sizeof text, own, 40, 20);
-    put("/proc/self/stat", text);
-    put("/sys/class/powercap/intel-rapl:0/energy_uj", "3000000\n");
-    put("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "3000000\n");
+    tree_put("/proc/self/stat", text);
+    tree_put("/sys/class/powercap/intel-rapl:0/energy_uj", "3000000\n");
+    tree_put("/sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq", "3000000\n");
     m.last.at_ms -= 1000;
     machine_read_at(&m, root);
     assert_float_equal(m.load, 0.35, 1e-6);
@@ -120,7 +86,7 @@ static void values_and_differences(void **state)
     assert_true(m.watts > 0.1 && m.watts <= 2);
     assert_float_equal(m.mhz, 3000, 1e-6);
 
-    put("/sys/class/powercap/intel-rapl:0/energy_uj", "7\n"); /* the counter began anew */
+    tree_put("/sys/class/powercap/intel-rapl:0/energy_uj", "7\n"); /* the counter began anew */
     machine_read_at(&m, root);
     assert_true(isnan(m.watts));
     assert_true(isnan(m.load)); /* no tick has passed */
@@ -164,7 +130,7 @@ static void nonsense(void **state)
     struct machine m = {0};
     for (size_t round = 0; round <= sizeof junk / sizeof *junk; round++) {
         for (size_t i = 0; i < sizeof files / sizeof *files; i++)
-            put(files[i], round ? junk[round - 1] : long_text);
+            tree_put(files[i], round ? junk[round - 1] : long_text);
         for (int again = 0; again < 2; again++) {
             machine_read_at(&m, root);
             assert_true(isnan(m.load) || (m.load >= 0 && m.load <= 1));
@@ -197,5 +163,5 @@ int main(void)
         cmocka_unit_test(nonsense),
         cmocka_unit_test(this_machine),
     };
-    return cmocka_run_group_tests(tests, make_root, drop_root);
+    return cmocka_run_group_tests(tests, tree_make, tree_drop);
 }
