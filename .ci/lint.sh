@@ -11,7 +11,7 @@ homes='
 dnnl|src/ops/(ops_)?cpu
 png|src/sprite/png\.c|tests/test_png\.c
 zlib|src/sprite/png\.c|tests/test_tokenizer\.c
-ini|src/(config|ui/theme)\.c
+ini|src/base/inifile\.c
 (cjson/)?cJSON|src/base/json\.c|tests/bare/
 utf8proc|src/(import/utf8|sdxl/textnorm|ui/editor|ui/glyph|term/input)\.[ch]
 (sixel/)?sixel|src/term/sixel\.c
