@@ -97,7 +97,7 @@ LIBRARY_OBJ = $(if $(NO_LIBRARY),,$(LIBRARY:%=$(BUILD)/shim/%.o))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
 .DEFAULT_GOAL := all
-.PHONY: all docs help setup setup-dev doctor run gpu gpu-test gpu-bench test check build-tests bench asan tsan tsan-threads \
+.PHONY: all docs help setup setup-dev doctor run gpu gpu-build gpu-test gpu-bench test check build-tests bench asan tsan tsan-threads \
         run-threaded fuzz fuzzers lint format \
         aarch64-test man install uninstall clean
 
@@ -189,13 +189,14 @@ GPU_BUILD   = build/bare
 GPU_MAKE    = $(MAKE) --no-print-directory BARE=1 BUILD=$(GPU_BUILD) PKG_CONFIG=false
 GPU_OBJECT  = $(if $(VIA),$(GPU_BUILD)/shim/libspritty_cuda.so,$(GPU_BUILD)/libspritty_cuda.so)
 GPU_TESTS   = gpu_device gpu_ops gpu_networks gpu_trajectory gpu_model
-GPU_RUN     = SPRITTY_CUDA=$(CURDIR)/$(GPU_OBJECT) SLOWNESS=$(if $(VIA),30,1)
-gpu-test: ## the CUDA backend on this machine's GPU against ref; a report in docs/results
-	+@$(GPU_MAKE) $(GPU_OBJECT) $(GPU_TESTS:%=$(GPU_BUILD)/gpu/%)
+GPU_RUN     = SPRITTY_CUDA=$(CURDIR)/$(GPU_OBJECT) $(if $(VIA),SLOWNESS=30 SPRITTY_FEW=1)
+gpu-build:
+	+@$(GPU_MAKE) $(GPU_OBJECT) $(GPU_TESTS:%=$(GPU_BUILD)/gpu/%) $(GPU_BUILD)/gpu/gpu_bench
+
+gpu-test: gpu-build ## the CUDA backend on this machine's GPU against ref; a report in docs/results
 	@$(GPU_RUN) sh tests/gpu/test.sh $(GPU_BUILD)
 
-gpu-bench: ## SDXL's full shapes on this machine's GPU, PyTorch beside it; results in docs/results
-	+@$(GPU_MAKE) $(GPU_OBJECT) $(GPU_BUILD)/gpu/gpu_device $(GPU_BUILD)/gpu/gpu_bench
+gpu-bench: gpu-build ## SDXL's full shapes on this machine's GPU, PyTorch beside it; results in docs/results
 	@$(GPU_RUN) sh tests/gpu/bench.sh $(GPU_BUILD)
 
 COMPILE_GPU_TEST = $(COMPILE) -Itests -MF $@.d -o $@
