@@ -77,6 +77,7 @@ struct turn {
     struct cost before;
     struct turn_kept kept[TURNS];
     int kept_count;
+    char lost[160]; /* why the last capture was given up; "": none was */
     unsigned clock;
 };
 

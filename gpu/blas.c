@@ -134,7 +134,10 @@ static int run(struct library *l, struct product *p, const cublasLtMatmulAlgo_t 
         rc = cublasLtMatmul(l->blas, p->op, &d->alpha, d->w, p->a, d->x, p->b, &beta,
                             s->add ? d->c : d->y, p->c, d->y, p->d, algo, l->workspace,
                             library_scratch(l), stream);
-    return rc == CUBLAS_STATUS_SUCCESS ? 0 : refused(l, rc, "running");
+    if (rc == CUBLAS_STATUS_SUCCESS)
+        return 0;
+    refused(l, rc, "running");
+    return library_refused(l, stream);
 }
 
 static int run_proposal(void *call, int i, void *stream)

@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(THREADS) border(T *y, const T *x, border_shape
             narrow(&v.v[k], 0);
     else
         v = load_vec<T, N>(x + ((image * s.x_h + iy) * s.x_w + ix) * s.x_ld + column * N);
-    *reinterpret_cast<vec<T, N> *>(y + row * s.y_ld + column * N) = v;
+    store_vec<T, N>(y + row * s.y_ld + column * N, v);
 }
 
 } // namespace

@@ -65,7 +65,7 @@ static int run_dnn(struct library *l, const struct dnn_plan *plan, const struct 
     if (rc == CUDNN_STATUS_SUCCESS)
         return 0;
     dnn_reason(rc, l->why, sizeof l->why);
-    return NOT_TAKEN;
+    return library_refused(l, stream);
 }
 
 static int run(struct library *l, const struct dnn_plan *plan, int variant,
@@ -186,13 +186,19 @@ static int convolve(struct library *l, struct conv_call *c, void *stream)
  */
 
 /* The four sums of taps, made once a weight. NULL: no memory, or not now. */
-static char *folded(const struct weight *w, enum dtype type, void *stream, int *rc)
+static char *folded(struct library *l, const struct weight *w, enum dtype type, void *stream,
+                    int *rc)
 {
     struct weight *own = (struct weight *)w; /* what hangs on it is not its value */
     size_t bytes = 16 * (size_t)w->s.out * (size_t)w->s.in * dtype_size(type);
     *rc = NOT_TAKEN;
-    if (w->folded || stream_captures(stream))
+    if (w->folded)
         return w->folded;
+    if (stream_captures(stream)) {
+        snprintf(l->why, sizeof l->why, "taps that were not summed before");
+        library_refused(l, stream);
+        return NULL;
+    }
     *rc = device_alloc(&own->folded, bytes, stream);
     if (*rc == 0)
         *rc = gpu_fold(w->folded, w->w, type, w->s.out, w->s.in, stream);
@@ -237,7 +243,7 @@ static int upsampled(struct library *l, const struct conv_call *whole, const str
                      const struct tensor *x, void *stream)
 {
     int rc, n = images_at_once(l, &whole->y);
-    char *taps = folded(w, whole->shape.type, stream, &rc);
+    char *taps = folded(l, w, whole->shape.type, stream, &rc);
     for (int i = 0; taps && i < x->n; i += n) {
         struct conv_call c = *whole;
         c.y = tensor_images(c.y, i, n);

@@ -59,6 +59,11 @@ const char *device_error(int code)
     return cudaGetErrorString((cudaError_t)code);
 }
 
+void device_forget(void)
+{
+    cudaGetLastError();
+}
+
 int stream_open(void **stream)
 {
     cudaStream_t s = NULL;

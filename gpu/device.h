@@ -32,7 +32,12 @@ int device_memory(int index, size_t *bytes_free, size_t *bytes_total);
 
 /* Never NULL. */
 const char *device_error(int code);
+/* What is not allowed while a graph is captured: cudaErrorStreamCaptureUnsupported. */
+enum { DEVICE_CAPTURED = 900 };
 bool device_is_full(int code); /* the error says that there is no memory */
+/* What a library's call that failed left behind is forgotten, or the next launch would take it for
+ * its own. */
+void device_forget(void);
 
 int stream_open(void **stream);
 int stream_open_beside(void **stream); /* for copies alone, beside another's calls */

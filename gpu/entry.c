@@ -123,18 +123,20 @@ static void quote(const char *from, char *to, size_t size)
 static void account(struct ops *o, char *out, size_t size)
 {
     struct gpu_library_stats s = {0};
-    char why[sizeof s.refusal], versions[sizeof s.versions];
+    char why[sizeof s.refusal], versions[sizeof s.versions], lost[160];
     if (gpu_library_stats)
         gpu_library_stats(&gpu_of(o)->library, &s);
     quote(s.refusal, why, sizeof why);
     quote(s.versions, versions, sizeof versions);
+    quote(gpu_of(o)->turn.lost, lost, sizeof lost);
     snprintf(
         out, size,
         "\"libraries\": \"%s\", \"taken\": [%lld, %lld, %lld], \"refused\": [%lld, %lld, %lld], "
-        "\"plans\": %d, \"measured\": %d, \"cached\": %d, \"refusals\": %d, \"refusal\": \"%s\"",
+        "\"plans\": %d, \"measured\": %d, \"cached\": %d, \"refusals\": %d, \"refusal\": \"%s\", "
+        "\"capture_lost\": \"%s\"",
         versions, (long long)s.taken[0], (long long)s.taken[1], (long long)s.taken[2],
         (long long)s.refused[0], (long long)s.refused[1], (long long)s.refused[2], s.plans,
-        s.measured, s.cached, s.refusals, why);
+        s.measured, s.cached, s.refusals, why, lost);
 }
 
 static const struct cuda_face the_face = {

@@ -86,6 +86,9 @@ int gpu_combine(struct tensor *y, int count, const float *k, const struct tensor
  * values. */
 int gpu_combine_at(struct tensor *y, int count, const float *k, const struct tensor *const *x,
                    void *stream);
+/* Launches once what graphs alone launch, over 8 values of `room`: a kernel's code is loaded when
+ * it is launched first, which had better not be in a capture. */
+int gpu_combine_load(float *room, void *stream);
 /* Puts `count` numbers of the host's to the device by way of a kernel's arguments. */
 int gpu_set_numbers(void *to, const float *from, int count, void *stream);
 /* y = b + mask (a - b); mask [1 or n, h, w, 1]. */

@@ -38,6 +38,8 @@ int align_of(int align, const void *p)
 static int start(struct library *l, void *stream)
 {
     int rc = 0;
+    if (l->workspace && l->to)
+        return 0;
     if (!l->workspace)
         rc = device_alloc(&l->workspace, l->options.workspace, stream);
     if (rc == 0 && !l->from)
@@ -82,6 +84,13 @@ static void refuse(struct library *l, struct plan *p)
              l->why[0] ? l->why : "nothing was proposed");
 }
 
+int library_refused(struct library *l, void *stream)
+{
+    device_forget();
+    l->lost = l->lost || stream_captures(stream);
+    return NOT_TAKEN;
+}
+
 struct plan *library_plan(struct library *l, const struct plan_key *key, plan_maker *make,
                           const void *call, void *stream, int *rc)
 {
@@ -91,10 +100,12 @@ struct plan *library_plan(struct library *l, const struct plan_key *key, plan_ma
     *rc = NOT_TAKEN;
     if (p)
         return p->refused ? NULL : p;
-    if (stream_captures(stream)) /* what making a plan does cannot be recorded */
+    if (stream_captures(stream)) { /* what making a plan does cannot be recorded */
+        snprintf(l->why, sizeof l->why, "a shape that was not there before");
+        library_refused(l, stream);
         return NULL;
-    *rc = start(l, stream);
-    p = *rc == 0 ? calloc(1, sizeof *p) : NULL;
+    }
+    p = calloc(1, sizeof *p);
     if (!p)
         return NULL;
     p->key = *key;
@@ -189,29 +200,83 @@ int library_choose(struct library *l, const struct plan_key *key, int count, pro
 
 static int counted(struct library *l, enum library_call call, int rc)
 {
+    if (l->lost) {
+        l->lost = false;
+        l->stats.refusals++;
+        snprintf(l->stats.refusal, sizeof l->stats.refusal, "in a capture: %s", l->why);
+        return LIBRARY_LOST;
+    }
     l->stats.taken[call] += rc == 0;
     l->stats.refused[call] += rc == NOT_TAKEN;
     return rc;
 }
 
+/* A view of rows [at, at + count). */
+static struct tensor rows_of(const struct tensor *t, int64_t at, int64_t count)
+{
+    struct tensor r = *t;
+    if (count == tensor_rows(t))
+        return r;
+    r.data = (char *)t->data + (size_t)(at * t->ld) * dtype_size(t->dtype);
+    r.n = 1, r.h = (int)count, r.w = 1;
+    return r;
+}
+
 static int linear(void *state, struct tensor *y, const struct tensor *x, const struct weight *w,
                   enum act act, const struct tensor *residual, void *stream)
 {
-    return counted(state, LIBRARY_LINEAR,
-                   library_linear(state, y, x, w, act, NULL, residual, stream));
+    const struct library *l = state;
+    int64_t rows = tensor_rows(x), fit = rows, wide = x->ld > y->ld ? x->ld : y->ld;
+    int rc = start(state, stream);
+    if (rows * wide > l->options.values)
+        fit = l->options.values > wide ? l->options.values / wide : 1;
+    for (int64_t at = 0; at < rows && rc == 0; at += fit) {
+        int64_t now = rows - at < fit ? rows - at : fit;
+        struct tensor to = rows_of(y, at, now), from = rows_of(x, at, now), add;
+        if (residual)
+            add = rows_of(residual, at, now);
+        const struct tensor *more = residual ? &add : NULL;
+        rc = library_linear(state, &to, &from, w, act, NULL, more, stream);
+        if (rc == NOT_TAKEN && at > 0) /* what was made stays: y may be the residual */
+            rc = gpu_linear(&to, &from, w->w, w->b, act, more, stream);
+    }
+    return counted(state, LIBRARY_LINEAR, rc);
+}
+
+/* As many images at once as are counted in 32 bits. */
+static int some_images(struct library *l, const struct tensor *y, const struct tensor *x,
+                       const struct weight *w, const struct conv_args *a, void *stream)
+{
+    int64_t each = tensor_tokens(x) * x->ld, of_y = tensor_tokens(y) * y->ld;
+    int64_t fit = l->options.values / (each > of_y ? each : of_y);
+    int n = fit < 1 ? 1 : (int)(fit < y->n ? fit : y->n), rc = start(l, stream);
+    for (int i = 0; i < y->n && rc == 0; i += n) {
+        int now = y->n - i < n ? y->n - i : n;
+        struct tensor to = tensor_images(*y, i, now), from = tensor_images(*x, i, now), add, more;
+        struct conv_args part = *a;
+        if (a->chan_add)
+            add = tensor_images(*a->chan_add, i, now), part.chan_add = &add;
+        if (a->residual)
+            more = tensor_images(*a->residual, i, now), part.residual = &more;
+        rc = library_conv2d(l, &to, &from, w, &part, stream);
+        if (rc == NOT_TAKEN && i > 0) /* as above */
+            rc = gpu_conv2d(&to, &from, w->w, w->b, w->s.k, &part, stream);
+    }
+    return rc;
 }
 
 static int conv2d(void *state, struct tensor *y, const struct tensor *x, const struct weight *w,
                   const struct conv_args *a, void *stream)
 {
-    return counted(state, LIBRARY_CONV, library_conv2d(state, y, x, w, a, stream));
+    return counted(state, LIBRARY_CONV, some_images(state, y, x, w, a, stream));
 }
 
 static int attention(void *state, struct tensor *y, const struct tensor *q, const struct tensor *k,
                      const struct tensor *v, int heads, float scale, bool causal, void *stream)
 {
-    return counted(state, LIBRARY_ATTENTION,
-                   library_attention(state, y, q, k, v, heads, scale, causal, stream));
+    int rc = start(state, stream);
+    rc = rc ? rc : library_attention(state, y, q, k, v, heads, scale, causal, stream);
+    return counted(state, LIBRARY_ATTENTION, rc);
 }
 
 static void tune(void *state, const struct tuning *t)
@@ -294,6 +359,8 @@ int gpu_library_open(struct gpu_library *to, const struct gpu_library_options *o
     l->options.fold = true;
     if (l->options.workspace == 0)
         l->options.workspace = LIBRARY_WORKSPACE;
+    if (l->options.values == 0)
+        l->options.values = LIBRARY_VALUES;
     l->options.workspace &= ~(size_t)511; /* halves stay aligned */
     cublasStatus_t rc = cublasLtCreate(&l->blas);
     if (rc != CUBLAS_STATUS_SUCCESS) {

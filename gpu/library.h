@@ -6,8 +6,9 @@
  * chosen for it. A plan is made the first time that a shape comes by, which costs milliseconds (or,
  * measuring, a second), waits for the device and allocates; after that a call only queues work. So
  * run everything once before capturing a CUDA graph: while the stream captures, a shape that has no
- * plan is NOT_TAKEN. What the libraries refuse is NOT_TAKEN as well and is counted, once a shape
- * with the reason; our own kernels then do it.
+ * plan, or whose plan does not run there, is an error (LIBRARY_LOST): our kernels in its place
+ * would be replayed for ever. What the libraries refuse is NOT_TAKEN as well and is counted, once a
+ * shape with the reason; our own kernels then do it.
  */
 #ifndef SPRITTY_GPU_LIBRARY_H
 #define SPRITTY_GPU_LIBRARY_H
@@ -28,12 +29,19 @@ struct gpu_library_options {
                        * to it in one graph, a kernel that cuDNN compiles for some 0.4 s */
     bool tf32;        /* f32 products may round their inputs to 10 bits */
     size_t workspace; /* most bytes of scratch; 0: LIBRARY_WORKSPACE */
+    int64_t values;   /* most of a tensor's in one of the libraries' calls; 0: LIBRARY_VALUES */
     const char *cache;  /* file that keeps what was chosen; NULL: nothing is kept. Read at open,
                          * written at close when there is news; a broken one is as good as none. */
     const char *device; /* its name, which the file's lines go by; NULL: "a GPU" */
 };
 
 enum { LIBRARY_WORKSPACE = GPU_WORKSPACE };
+/* Not all of the libraries' kernels count beyond 32 bits: what is larger (the decoder's 256
+ * channels of 8 images of 1024x1024) goes to them in parts. */
+enum { LIBRARY_VALUES = INT32_MAX };
+/* The error of a call that a capture cannot have, though it was made before: the turn is to be made
+ * plainly. */
+enum { LIBRARY_LOST = DEVICE_CAPTURED };
 
 /* Who did the calls. Indexed by enum library_call. */
 enum library_call { LIBRARY_LINEAR, LIBRARY_CONV, LIBRARY_ATTENTION, LIBRARY_CALLS };

@@ -58,6 +58,7 @@ struct library {
     void *stream;                /* that the workspace was allocated on */
     struct plan *bucket[PLAN_BUCKETS];
     char why[256]; /* the reason of a refusal, while a plan is made */
+    bool lost;     /* in this call, what a capture should have held */
 };
 
 /* The plan for a key, made by `make` if there is none; NULL where there is none to be had, with rc
@@ -73,6 +74,9 @@ struct plan *library_plan(struct library *, const struct plan_key *, plan_maker 
 typedef int proposal_runner(void *call, int i, void *stream);
 int library_choose(struct library *, const struct plan_key *, int count, proposal_runner *,
                    void *call, void *stream, int *chosen);
+
+/* A call with a plan was refused, with the reason in l->why. Returns NOT_TAKEN. */
+int library_refused(struct library *, void *stream);
 
 /* Scratch for a library: its start, and how much of it there is. */
 size_t library_scratch(const struct library *);

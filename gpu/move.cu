@@ -47,7 +47,7 @@ __global__ void __launch_bounds__(THREADS)
     split_index(i, per_row, &row, &column);
     const T *from = column < per_a ? a + row * a_ld + column * N
                                    : b + row * b_ld + (column - per_a) * N;
-    *reinterpret_cast<vec<T, N> *>(y + row * y_ld + column * N) = load_vec<T, N>(from);
+    store_vec<T, N>(y + row * y_ld + column * N, load_vec<T, N>(from));
 }
 
 struct upsample_shape {
@@ -73,8 +73,7 @@ __global__ void __launch_bounds__(THREADS) upsample(T *y, const T *x, upsample_s
     for (int k = 0; k < 4; k++) {
         int to_y = 2 * at_y + k / 2, to_x = 2 * at_x + k % 2;
         if (to_y < s.y_h && to_x < s.y_w)
-            *reinterpret_cast<vec<T, N> *>(y + ((image * s.y_h + to_y) * s.y_w + to_x) * s.y_ld +
-                                           column * N) = v;
+            store_vec<T, N>(y + ((image * s.y_h + to_y) * s.y_w + to_x) * s.y_ld + column * N, v);
     }
 }
 

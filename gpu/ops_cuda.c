@@ -34,6 +34,10 @@ void *gpu_grow(struct gpu *g, void **at, size_t *held, size_t bytes)
 {
     if (bytes <= *held)
         return *at;
+    if (g->turn.now == TURN_RECORD) { /* what graphs hold, and this one, must stay where it is */
+        gpu_ok(g, DEVICE_CAPTURED, "scratch");
+        return NULL;
+    }
     device_free(*at, g->stream);
     *held = gpu_ok(g, device_alloc(at, bytes, g->stream), "scratch") ? bytes : 0;
     return *at;

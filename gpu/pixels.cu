@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(THREADS)
             found += v[i] != v[i];
             out.v[i] = to_byte(v[i]);
         }
-        *reinterpret_cast<vec<uint8_t, N> *>(to + at) = out;
+        store_vec<uint8_t, N>(to + at, out);
     }
     add_found(bad, found);
 }

@@ -37,7 +37,7 @@ static int run_flash(struct library *l, const struct dnn_plan *plan, const struc
     if (rc == CUDNN_STATUS_SUCCESS)
         return 0;
     dnn_reason(rc, l->why, sizeof l->why);
-    return NOT_TAKEN;
+    return library_refused(l, stream);
 }
 
 static int try_flash(void *call, int i, void *stream)

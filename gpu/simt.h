@@ -29,6 +29,7 @@ typedef __half f16;
 typedef __nv_bfloat16 bf16;
 
 /* Shared memory of a block: `count` (a constant) values, on a 16-byte boundary, not initialised. */
+#define ALIGNED(p, bytes)         /* the shim looks: a device would end the context */
 #define SHARED(type, name, count) __shared__ alignas(16) type name[count]
 
 __device__ inline float widen(float x)
@@ -89,7 +90,14 @@ template <typename T, int N> struct alignas(sizeof(T) * N > 16 ? 16 : sizeof(T) 
 
 template <typename T, int N> __device__ inline vec<T, N> load_vec(const T *p)
 {
+    ALIGNED(p, alignof(vec<T, N>));
     return *reinterpret_cast<const vec<T, N> *>(p);
+}
+
+template <typename T, int N> __device__ inline void store_vec(T *p, const vec<T, N> &x)
+{
+    ALIGNED(p, alignof(vec<T, N>));
+    *reinterpret_cast<vec<T, N> *>(p) = x;
 }
 
 /* Loads and widens. */
@@ -108,7 +116,7 @@ template <int N, typename T> __device__ inline void store(T *p, const float (&fr
 #pragma unroll
     for (int i = 0; i < N; i++)
         narrow(&x.v[i], from[i]);
-    *reinterpret_cast<vec<T, N> *>(p) = x;
+    store_vec(p, x);
 }
 
 /* Vectors for a type: as many values as fill 16 bytes of the narrowest type in the call. */

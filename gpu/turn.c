@@ -15,6 +15,7 @@
  * While a graph is captured nothing may wait, allocate or be copied from or to the host: what would
  * do so fails (device.h), the capture is given up, and such turns are made plainly from then on.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -244,6 +245,15 @@ static bool launch(struct gpu *g, struct turn_kept *k)
     return true;
 }
 
+static bool numbers_ready(struct gpu *g)
+{
+    struct turn *t = &g->turn;
+    if (t->numbers)
+        return true;
+    int rc = device_alloc(&t->numbers, sizeof t->number, g->stream);
+    return gpu_ok(g, rc ? rc : gpu_combine_load(t->numbers, g->stream), "numbers");
+}
+
 void gpu_turn_begin(struct ops *o)
 {
     struct gpu *g = gpu_of(o);
@@ -259,8 +269,7 @@ void gpu_turn_begin(struct ops *o)
     if (t->next != TURN_NOTE || g->failed || u->graph == TUNE_OFF || u->hoist == TUNE_OFF ||
         tuning_streams(u))
         return;
-    if (t->numbers ||
-        gpu_ok(g, device_alloc(&t->numbers, sizeof t->number, g->stream), "numbers")) {
+    if (numbers_ready(g)) {
         t->now = TURN_NOTE;
         t->sign = 0xcbf29ce484222325u;
         listen(g);
@@ -302,6 +311,7 @@ static bool recorded(struct gpu *g)
         t->next = TURN_NOTE;
         return launch(g, k);
     }
+    snprintf(t->lost, sizeof t->lost, "%.150s", g->failed ? g->err.text : device_error(rc));
     graph_close(k->graph);
     k->graph = NULL;
     k->refused = true;

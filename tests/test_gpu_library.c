@@ -226,9 +226,6 @@ static void test_doubled(void **state)
     ref->close(ref);
 }
 
-/* -- choosing -----------------------------------------------------------------------------------
- */
-
 static void run_once(struct ops *o, const struct op_case *c)
 {
     struct rig r;
@@ -237,6 +234,42 @@ static void run_once(struct ops *o, const struct op_case *c)
         fail_msg("%s: %s", c->name, r.why);
     free(r.out);
 }
+
+/* What a library's kernels might not count is asked for in parts, images or rows. */
+static void test_large(void **state)
+{
+    (void)state;
+    static const char *const convs[] = {"stride 2, padded after only", "upsample, everything",
+                                        "upsample", "everything"};
+    struct err err = {""};
+    struct ops *ref = ops_ref_open(DT_F32, &err);
+    for (int i = 0; i < 5; i++) {
+        const struct op_case *c = i < 4 ? find_case(OP_CONV, convs[i])
+                                        : find_case(OP_LINEAR, "residual");
+        fake.values = 0;
+        struct opened x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 8 << 20});
+        run_once(x.o, c);
+        int64_t runs = fake.runs;
+        run_once(x.o, c);
+        runs = fake.runs - runs;
+        assert_true(runs > 0); /* also as the first call of all */
+        x.o->close(x.o);
+        fake.values = 5500;
+        x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 8 << 20, .values = 5500});
+        struct op_result r = op_case_check(ref, x.o, c);
+        if (r.why[0])
+            fail_msg("%s: %s", c->name, r.why);
+        int64_t before = fake.runs;
+        run_once(x.o, c);
+        print_message("%s: %lld calls, %lld in parts\n", c->name, (long long)runs,
+                      (long long)(fake.runs - before));
+        x.o->close(x.o);
+    }
+    ref->close(ref);
+}
+
+/* -- choosing -----------------------------------------------------------------------------------
+ */
 
 /* Measured once, the fastest that works is taken; from the cache file, it is the only one tried,
  * also by those who do not measure. */
@@ -332,8 +365,8 @@ static void test_without(void **state)
     x.o->close(x.o);
 }
 
-/* While a graph is captured a new shape is ours; a known one goes to the library without anything
- * that a capture forbids, which would spoil it. */
+/* While a graph is captured a new shape is an error; a known one goes to the library without
+ * anything that a capture forbids, which would spoil it. */
 static void test_capture(void **state)
 {
     (void)state;
@@ -355,10 +388,11 @@ static void test_capture(void **state)
     assert_int_equal(graph_begin(stream), 0);
     assert_int_equal(x.library.linear(x.library.state, &out, &in, w, ACT_NONE, NULL, stream), 0);
     assert_int_equal(x.library.linear(x.library.state, &fewer, &few, w, ACT_NONE, NULL, stream),
-                     NOT_TAKEN);
+                     LIBRARY_LOST);
     assert_int_equal(graph_end(stream, &graph), 0);
     graph_close(graph);
     assert_int_equal(stats_of(&x).plans, 1);
+    assert_non_null(strstr(stats_of(&x).refusal, "in a capture"));
     o->release(o, &fewer);
     o->release(o, &few);
     o->release(o, &out);
@@ -438,10 +472,10 @@ int main(void)
         TEST(test_table_f32),  TEST(test_table_fp16),
         TEST(test_table_bf16), TEST(test_attention_by_products),
         TEST(test_whole),      TEST(test_doubled),
-        TEST(test_choice),     TEST(test_first),
-        TEST(test_tf32),       TEST(test_without),
-        TEST(test_capture),    TEST(test_fold),
-        TEST(test_choices),
+        TEST(test_large),      TEST(test_choice),
+        TEST(test_first),      TEST(test_tf32),
+        TEST(test_without),    TEST(test_capture),
+        TEST(test_fold),       TEST(test_choices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #
 # Reports and logs grow in OUT while it works, so a call that is killed leaves what it had; by itself it
 # ends within $SECONDS_EACH. The libraries' choices lie there too, and a later call begins with them.
-# $COMMIT says what is built where git is not; VIA=shim goes through all of it without a GPU. It fails only
+# $SPRITTY_COMMIT says what is built where git is not; VIA=shim goes through all of it without a GPU. It fails only
 # where nothing could be built.
 what=$1 out=$2 seconds=${SECONDS_EACH:-560}
 began=$(date +%s)

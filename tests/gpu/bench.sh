@@ -5,7 +5,7 @@
 #   bench.sh BUILD      $PARTS and $TORCH narrow what is measured; in $BUDGET seconds all is over
 build=$1
 start=$(date +%s)
-commit=$(git rev-parse --short HEAD 2>/dev/null || cat .commit 2>/dev/null || echo unknown)
+commit=${SPRITTY_COMMIT:-$(git rev-parse --short HEAD 2>/dev/null || cat .commit 2>/dev/null || echo unknown)}
 [ -z "$(git status --porcelain 2>/dev/null)" ] || commit="$commit and changes"
 out=${RESULTS:-docs/results/gpu-bench-$(date +%Y%m%d-%H%M%S)}.jsonl
 device=$("$build/gpu/gpu_device") || {

@@ -5,14 +5,14 @@
 #
 #   test.sh BUILD     $SPRITTY_CUDA is the backend; $SLOWNESS multiplies the time limits; in $BUDGET
 #                     seconds all is over, and what was not reached is left out. $CHECKS narrows the
-#                     programs, $RESULTS is where the report goes, $COMMIT what was built where git is not
+#                     programs, $RESULTS is where the report goes, $SPRITTY_COMMIT what was built where git is not
 build=$1
 start=$(date +%s)
 out=${RESULTS:-docs/results/gpu-test-$(date +%Y%m%d-%H%M%S)}
 out=$(realpath "$(dirname "$out")")/$(basename "$out") || exit 1
 export SPRITTY_RESULTS="$out.checks.jsonl"
 states="$out.states.jsonl" log="$out.log"
-commit=${COMMIT:-$(git rev-parse --short HEAD 2>/dev/null || cat .commit 2>/dev/null || echo unknown)}
+commit=${SPRITTY_COMMIT:-$(git rev-parse --short HEAD 2>/dev/null || cat .commit 2>/dev/null || echo unknown)}
 [ -z "$(git status --porcelain 2>/dev/null)" ] || commit="$commit and changes"
 rm -f "$SPRITTY_RESULTS" "$states"
 status=0

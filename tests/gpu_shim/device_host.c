@@ -69,6 +69,10 @@ const char *device_error(int code)
     return code == SHIM_FAILED ? shim_error() : code == OUT_OF_MEMORY ? "out of memory" : "invalid";
 }
 
+void device_forget(void)
+{
+}
+
 int stream_open(void **stream)
 {
     *stream = calloc(1, sizeof(struct stream));

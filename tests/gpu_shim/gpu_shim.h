@@ -9,7 +9,8 @@
  *
  * Found as errors of the launch: barriers and shuffles that not all threads reach, or that threads
  * reach at different lines of source; a write behind shared memory (canaries on both sides);
- * sizes that a device would refuse. Shared memory is full of NaNs at first, so that its use
+ * sizes that a device would refuse; vectors that do not lie on their size; a kernel whose first
+ * launch is in a capture. Shared memory is full of NaNs at first, so that its use
  * without a value shows. Memory of the device is malloc's, so the address sanitizer sees reads and
  * writes beyond tensors.
  *
@@ -130,6 +131,9 @@ static inline float inverse_root(float x)
     return 1.0f / __builtin_sqrtf(x);
 }
 
+/* A vector lies on its size; a device takes nothing else. */
+#define ALIGNED(p, bytes) shim_aligned((uintptr_t)(p), (unsigned)(bytes))
+
 #define SHARED(type, name, count)                                                                  \
     type *const name = static_cast<type *>(shim_shared(sizeof(type) * (count), __LINE__))
 
@@ -142,9 +146,9 @@ static inline int launch(void (*kernel)(P...), dim3 grid, dim3 block, void *, A.
         return 0;
     auto body = [=] { kernel(P(args)...); };
     static_assert(__is_trivially_copyable(decltype(body)), "a captured launch is copied");
-    return shim_launch(
-        {grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
-        [](void *context) { (*static_cast<decltype(body) *>(context))(); }, &body, sizeof body);
+    return shim_launch((void (*)())kernel, {grid.x, grid.y, grid.z}, {block.x, block.y, block.z},
+                       [](void *context) { (*static_cast<decltype(body) *>(context))(); }, &body,
+                       sizeof body);
 }
 
 #endif

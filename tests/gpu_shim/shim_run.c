@@ -32,7 +32,8 @@ enum {
     GUARD = 4096,     /* below each stack: a fiber that overflows it dies */
     SHARED_BYTES = 48 << 10,
     PARTS = 16, /* declarations of shared memory in a kernel */
-    CANARY = 64
+    CANARY = 64,
+    KERNELS = 512 /* of as many it is known whether they were launched before */
 };
 
 enum fiber_state { READY, AT_BARRIER, AT_SHUFFLE, ENDED };
@@ -80,6 +81,8 @@ static struct {
     int parts;
     size_t used;
     unsigned launches;
+    void (*kernel[KERNELS])(void); /* that were launched */
+    int kernels;
 } b;
 
 static _Alignas(64) unsigned char shared[SHARED_BYTES + PARTS * 3 * CANARY];
@@ -298,6 +301,12 @@ static bool ready(int i)
     return f->state == READY;
 }
 
+void shim_misaligned(uintptr_t p, unsigned bytes)
+{
+    fail("thread %d moves a vector of %u bytes at an address that ends in %x", thread_now(), bytes,
+         (unsigned)(p & 255));
+}
+
 static void stuck(void)
 {
     int barrier = 0, shuffle = 0, line = 0;
@@ -431,6 +440,7 @@ static bool size_valid(struct uint3 grid, struct uint3 block)
 
 /* A launch with the arguments behind it, as a graph keeps it. */
 struct kept {
+    void (*kernel)(void);
     struct uint3 grid, block;
     void (*run)(void *);
     size_t bytes;
@@ -440,27 +450,40 @@ struct kept {
 static int launch_kept(void *context)
 {
     struct kept *k = context;
-    return shim_launch(k->grid, k->block, k->run, k->context, k->bytes);
+    return shim_launch(k->kernel, k->grid, k->block, k->run, k->context, k->bytes);
 }
 
-static int keep(struct uint3 grid, struct uint3 block, void (*run)(void *), const void *context,
-                size_t bytes)
+static int keep(void (*kernel)(void), struct uint3 grid, struct uint3 block, void (*run)(void *),
+                const void *context, size_t bytes)
 {
     struct kept *k = malloc(sizeof *k + bytes);
     if (!k)
         return shim_spoil("no memory");
-    *k = (struct kept){grid, block, run, bytes};
+    *k = (struct kept){kernel, grid, block, run, bytes};
     memcpy(k->context, context, bytes);
     int rc = shim_keep(launch_kept, k, sizeof *k + bytes);
     free(k);
     return rc;
 }
 
-int shim_launch(struct uint3 grid, struct uint3 block, void (*run)(void *), void *context,
-                size_t bytes)
+/* Launches a kernel's code for the first time, which loads it. */
+static bool is_first(void (*kernel)(void))
 {
+    for (int i = 0; i < b.kernels; i++)
+        if (b.kernel[i] == kernel)
+            return false;
+    if (b.kernels < KERNELS && !shim_capturing())
+        b.kernel[b.kernels++] = kernel;
+    return b.kernels < KERNELS;
+}
+
+int shim_launch(void (*kernel)(void), struct uint3 grid, struct uint3 block, void (*run)(void *),
+                void *context, size_t bytes)
+{
+    bool first = is_first(kernel);
     if (shim_capturing())
-        return keep(grid, block, run, context, bytes);
+        return first ? shim_spoil("a kernel's first launch")
+                     : keep(kernel, grid, block, run, context, bytes);
     b.now = &b.main;
     b.failed = false;
     b.run = run;

@@ -20,9 +20,10 @@ extern struct uint3 threadIdx, blockIdx, shim_grid, shim_block;
 enum { SHIM_FAILED = 9999 }; /* a launch's error that is the shim's own */
 
 /* Runs `run(context)` as every thread of every block. 0, or SHIM_FAILED with the reason in
- * shim_error(). While a graph is captured nothing runs: `bytes` of context are kept. */
-int shim_launch(struct uint3 grid, struct uint3 block, void (*run)(void *), void *context,
-                size_t bytes);
+ * shim_error(). While a graph is captured nothing runs: `bytes` of context are kept. `kernel` tells
+ * kernels apart. */
+int shim_launch(void (*kernel)(void), struct uint3 grid, struct uint3 block, void (*run)(void *),
+                void *context, size_t bytes);
 
 /* A captured graph: launches and what else is queued, as calls that can be made again. Only one at
  * a time is captured (device_host.c calls these). */
@@ -45,6 +46,12 @@ void shim_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 unsigned shim_launches(void);
 
 /* For the threads. */
+void shim_misaligned(uintptr_t p, unsigned bytes);
+static inline void shim_aligned(uintptr_t p, unsigned bytes)
+{
+    if (p & (bytes - 1))
+        shim_misaligned(p, bytes);
+}
 void shim_barrier(int line);
 /* Leaves `value` for the lanes of `mask`, waits for all of them, returns that of lane `from`. */
 uint64_t shim_exchange(unsigned mask, uint64_t value, int from, int line);

@@ -187,6 +187,8 @@ static bool layout_fits(const struct layout *l, uint64_t rows, uint64_t columns,
         return fake_wrong("%s is %llu x %llu, not %llu x %llu", name, (unsigned long long)l->rows,
                           (unsigned long long)l->columns, (unsigned long long)rows,
                           (unsigned long long)columns);
+    if (fake.values && *name != 'A' && l->ld * (int64_t)columns > fake.values)
+        return fake_wrong("%s: %lld values in one call", name, (long long)l->ld * (int64_t)columns);
     if (l->ld < (int64_t)rows)
         return fake_wrong("%s: columns of %llu values lie %lld apart", name,
                           (unsigned long long)rows, (long long)l->ld);

@@ -44,6 +44,11 @@ static bool conv_fits(const struct desc *op)
         return fake_wrong("a convolution with alpha and beta");
     if (x[1] != w[1] || y[1] != w[0] || x[0] != y[0] || fake_type(xd) != fake_type(wd))
         return fake_wrong("a convolution's channels, images or types");
+    for (int i = 0; i < 2 && fake.values; i++) {
+        const int64_t *d = i ? y : x, values = d[0] * d[1] * d[2] * d[3];
+        if (values > fake.values)
+            return fake_wrong("%lld values in one call", (long long)values);
+    }
     for (int i = 0; i < 2; i++)
         if (y[2 + i] != (x[2 + i] + before[i] + after[i] - w[2 + i]) / stride[i] + 1)
             return fake_wrong("axis %d: %lld from %lld", i, (long long)y[2 + i],
