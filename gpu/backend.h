@@ -150,6 +150,9 @@ bool gpu_ok(struct gpu *, int rc, const char *what);
  * `from` may be unmapped. */
 void gpu_put(struct gpu *, void *to, const void *from, size_t bytes);
 
+/* The other way. Waits for the values. */
+void gpu_get(struct gpu *, void *to, const void *from, size_t bytes);
+
 /* At least `bytes` at *at, which holds *held; the old content is lost. NULL after a failure. */
 void *gpu_grow(struct gpu *, void **at, size_t *held, size_t bytes);
 
@@ -158,8 +161,10 @@ void gpu_turn_begin(struct ops *);
 bool gpu_turn_end(struct ops *);
 void gpu_mark(struct ops *, int slot);
 void gpu_send(struct ops *, int slot, const struct tensor *);
+void gpu_send_rgb(struct ops *, int slot, const struct tensor *, const float *rgb);
+void gpu_bytes(struct ops *, uint8_t *bytes, size_t *bad, const struct tensor *image); /* pixels */
 int gpu_passed(struct ops *, int slot, struct err *);
-const float *gpu_sent(struct ops *, int slot);
+const void *gpu_sent(struct ops *, int slot);
 
 /* The calls of these names in struct ops (window.c). */
 bool gpu_park(struct ops *, struct weight *);

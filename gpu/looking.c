@@ -52,23 +52,55 @@ static bool make_room(struct gpu *g, struct slot_seen *s, size_t bytes)
     return true;
 }
 
-void gpu_send(struct ops *o, int slot, const struct tensor *src)
+/* What src holds, or with `rgb` its colours. */
+static void send(struct gpu *g, struct slot_seen *s, const struct tensor *src, const float *rgb)
 {
-    struct gpu *g = gpu_of(o);
-    struct slot_seen *s = &g->seen[slot];
-    size_t bytes = (size_t)tensor_count(src) * sizeof(float);
+    size_t bytes = rgb ? 3 * (size_t)tensor_rows(src) : (size_t)tensor_count(src) * sizeof(float);
     assert(src->dtype == DT_F32 && tensor_dense(src));
     if (g->failed || !ready(g, s) || !make_room(g, s, bytes))
         return;
     struct tensor copy = *src;
     copy.data = s->copy;
     int rc = s->sends ? stream_after(g->stream, s->sent) : 0;
-    rc = rc ? rc : gpu_copy(&copy, src, 1, g->stream);
+    if (rc == 0)
+        rc = rgb ? gpu_preview(s->copy, src, rgb, g->stream) : gpu_copy(&copy, src, 1, g->stream);
     rc = rc ? rc : event_record(s->there, g->stream);
     rc = rc ? rc : stream_after(g->beside, s->there);
     rc = rc ? rc : device_get(s->host, s->copy, bytes, g->beside);
     rc = rc ? rc : event_record(s->sent, g->beside);
     s->sends = gpu_ok(g, rc, "a look");
+}
+
+void gpu_send(struct ops *o, int slot, const struct tensor *src)
+{
+    send(gpu_of(o), &gpu_of(o)->seen[slot], src, NULL);
+}
+
+void gpu_send_rgb(struct ops *o, int slot, const struct tensor *src, const float *rgb)
+{
+    send(gpu_of(o), &gpu_of(o)->seen[slot], src, rgb);
+}
+
+/* The count lies before the bytes. */
+void gpu_bytes(struct ops *o, uint8_t *bytes, size_t *bad, const struct tensor *image)
+{
+    enum { BEFORE = 256 };
+    struct gpu *g = gpu_of(o);
+    size_t count = (size_t)tensor_count(image);
+    unsigned found = 0;
+    *bad = 0;
+    if (g->failed)
+        return;
+    char *room = gpu_grow(g, &g->raw, &g->raw_bytes, BEFORE + count);
+    if (!room)
+        return;
+    int rc = device_zero(room, sizeof found, g->stream);
+    rc = rc ? rc : gpu_pixels((uint8_t *)room + BEFORE, image, (unsigned *)room, g->stream);
+    if (gpu_ok(g, rc, "pixels"))
+        gpu_get(g, &found, room, sizeof found);
+    if (!g->failed)
+        gpu_get(g, bytes, room + BEFORE, count);
+    *bad = found;
 }
 
 int gpu_passed(struct ops *o, int slot, struct err *e)
@@ -87,7 +119,7 @@ int gpu_passed(struct ops *o, int slot, struct err *e)
     return rc == 0;
 }
 
-const float *gpu_sent(struct ops *o, int slot)
+const void *gpu_sent(struct ops *o, int slot)
 {
     return gpu_of(o)->seen[slot].host;
 }

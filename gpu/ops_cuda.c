@@ -64,8 +64,7 @@ void gpu_put(struct gpu *g, void *to, const void *from, size_t bytes)
     }
 }
 
-/* Waits for the values. */
-static void get(struct gpu *g, void *to, const void *from, size_t bytes)
+void gpu_get(struct gpu *g, void *to, const void *from, size_t bytes)
 {
     for (size_t at = 0, now; at < bytes && !g->failed; at += now) {
         now = bytes - at < STAGING_BYTES ? bytes - at : STAGING_BYTES;
@@ -186,7 +185,7 @@ static void download(struct ops *o, float *dst, const struct tensor *src)
             gpu_ok(g, gpu_copy(&f32, src, 1, g->stream), "download");
     }
     if (!g->failed)
-        get(g, dst, f32.data, bytes);
+        gpu_get(g, dst, f32.data, bytes);
 }
 
 /* -- the networks' calls ------------------------------------------------------------------------
@@ -490,6 +489,8 @@ static const struct ops gpu_table = {
     .turn_end = gpu_turn_end,
     .mark = gpu_mark,
     .send = gpu_send,
+    .send_rgb = gpu_send_rgb,
+    .pixels = gpu_bytes,
     .passed = gpu_passed,
     .sent = gpu_sent,
     .blend = blend,

@@ -193,13 +193,21 @@ struct ops {
      * return. Slots count from 0 to OPS_SLOTS - 1 --
      *
      * mark: a place behind all calls so far. send: what the DT_F32 tensor holds now goes to the
-     * host beside the calls that follow; then mark the slot. passed, which never waits: 1 when all
-     * before the slot's mark is done, and what was sent is there; 0 not yet; -1 with the first
-     * error, as sync. sent: those values, dense, until the slot is sent again. */
+     * host beside the calls that follow; then mark the slot. send_rgb: in its place the bytes,
+     * three a pixel, of bias + sum_c x[c] factor[c] (as pixels makes them); rgb holds c factors of
+     * three and the bias, c is 16 at most. passed, which never waits: 1 when all before the slot's
+     * mark is done, and what was sent is there; 0 not yet; -1 with the first error, as sync. sent:
+     * those floats, or bytes, dense, until the slot is sent again. */
     void (*mark)(struct ops *, int slot);
     void (*send)(struct ops *, int slot, const struct tensor *);
+    void (*send_rgb)(struct ops *, int slot, const struct tensor *, const float *rgb);
     int (*passed)(struct ops *, int slot, struct err *);
-    const float *(*sent)(struct ops *, int slot);
+    const void *(*sent)(struct ops *, int slot);
+
+    /* A dense DT_F32 image as bytes on the host: -1 to 1 becomes 0 to 255, what is no number 0; and
+     * how many values are infinite or no numbers. Waits. NULL where nothing is gained over
+     * download. */
+    void (*pixels)(struct ops *, uint8_t *bytes, size_t *bad, const struct tensor *image);
 
     /* -- whose calls they are. NULL, both, where nobody asks; a profile does, and NVTX --
      *

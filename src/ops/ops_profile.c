@@ -245,6 +245,12 @@ static void profile_release(struct ops *o, struct tensor *t)
     p->inner->release(p->inner, t);
 }
 
+static void pass_pixels(struct ops *o, uint8_t *bytes, size_t *bad, const struct tensor *image)
+{
+    struct ops *in = profile_of(o)->inner;
+    in->pixels(in, bytes, bad, image);
+}
+
 /* Only of peaks: a forecast has to do as its like does. */
 static void pass_turn_begin(struct ops *o)
 {
@@ -350,6 +356,7 @@ struct ops *ops_profile_open(struct ops *inner, enum profile_what what, struct e
     p->ops.name = inner->name;
     p->ops.act = inner->act;
     p->ops.stream = inner->stream;
+    p->ops.pixels = inner->pixels ? pass_pixels : NULL;
     p->inner = inner;
     p->keeper = k;
     p->waits = true;

@@ -31,6 +31,25 @@ int decode_together(const struct gen_params *g, int width, int height)
     return sliced || decode_is_tiled(&g->tuning, g->tiling, width, height) ? 1 : gen_images(g);
 }
 
+/* Some images that are decoded as one, to bytes; how many values are no numbers. `pixels` has room
+ * for them. */
+static int decode_some(struct run *r, const struct tensor *some, int w, int h, float *pixels,
+                       uint8_t *rgb, size_t *bad)
+{
+    size_t count = (size_t)w * (size_t)h * 3 * (size_t)some->n, found = 0;
+    bool tiled = decode_is_tiled(&r->params->tuning, r->params->tiling, w, h);
+    int rc = tiled ? 0 : decode_bytes(r->p, some, w, h, rgb, &found, r->err);
+    if (rc == 0) {
+        rc = decode_image(r->p, some, w, h, pixels, &r->out->notes, r->err);
+        if (rc == 0 && !r->p->stage) { /* the forecast has no pixels */
+            found = count_bad(pixels, count);
+            to_bytes(pixels, count, rgb);
+        }
+    }
+    *bad += rc >= 0 ? found : 0;
+    return rc < 0 ? rc : 0;
+}
+
 int decode_all(struct run *r, const struct tensor *latents, int w, int h)
 {
     int rc = 0, together = decode_together(r->params, w, h);
@@ -44,20 +63,15 @@ int decode_all(struct run *r, const struct tensor *latents, int w, int h)
     struct ops *dry = r->p->stage ? r->p->counts : r->p->ops; /* below what watches it */
     double was = ops_dry_repeat(dry, (double)latents->n / turns);
     for (int i = 0; i < turns && rc == 0; i++) {
-        const float *own = pixels + (size_t)(i % together) * count;
         uint8_t *rgb = r->out->rgb + (size_t)i * count;
         struct tensor some = tensor_images(*latents, i - i % together, together);
         if (i % together == 0) {
             ops_turn(r->p->ops, "image", i);
-            rc = decode_image(r->p, &some, w, h, pixels, &r->out->notes, r->err);
+            rc = decode_some(r, &some, w, h, pixels, rgb, &bad);
             ops_leave(r->p->ops);
         }
-        if (r->p->stage) /* the forecast has no pixels */
+        if (r->p->stage)
             continue;
-        if (rc == 0)
-            bad += count_bad(own, count);
-        if (rc == 0)
-            to_bytes(own, count, rgb);
         if (rc == 0 && r->params->mask && same_size)
             paste(r->params, rgb);
         if (rc == 0 && !run_tell(r, "decode", i + 1, latents->n, 0))

@@ -97,3 +97,18 @@ int decode_whole(struct pipeline *p, const struct tensor *latent, int width, int
     notes_add(notes, "the decoder's values are too large for FP16: images are decoded in bf16");
     return decode_wide(p, latent, width, height, pixels, e);
 }
+
+int decode_bytes(struct pipeline *p, const struct tensor *latent, int width, int height,
+                 uint8_t *rgb, size_t *bad, struct err *e)
+{
+    struct ops *o = p->ops;
+    if (!o->pixels || p->wide || p->stage)
+        return 0;
+    struct tensor image = o->alloc_as(o, DT_F32, latent->n, height, width, 3);
+    vae_decode(&p->vae, o, latent, &image);
+    o->pixels(o, rgb, bad, &image);
+    o->release(o, &image);
+    if (o->sync(o, e) < 0)
+        return -1;
+    return *bad == 0 || o->act != DT_F16; /* else the other way, which goes on in bf16 */
+}

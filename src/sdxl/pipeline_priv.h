@@ -204,6 +204,10 @@ int decode_whole(struct pipeline *, const struct tensor *latent, int width, int 
                  float *pixels, struct notes *, struct err *);
 int decode_image(struct pipeline *, const struct tensor *latent, int width, int height,
                  float *pixels, struct notes *, struct err *);
+/* The same at once to bytes, where the backend makes them; *bad as count_bad. 1: done; 0: not this
+ * way; -1 with err. */
+int decode_bytes(struct pipeline *, const struct tensor *latent, int width, int height,
+                 uint8_t *rgb, size_t *bad, struct err *);
 /* The side of a tile in pixels; 0: pictures are decoded whole. */
 int decode_tile_side(const struct tuning *);
 /* Whether a picture of that size is in more than one tile; pad: enum pad bits. */

@@ -33,6 +33,17 @@ static uint8_t to_byte(float x)
     return v >= 255 ? 255 : v > 0 ? (uint8_t)(v + 0.5f) : 0;
 }
 
+bool preview_factors(const struct model_config *m, float to[PREVIEW_FACTORS])
+{
+    size_t channels = (size_t)m->vae.latent_channels;
+    if (m->preview.layers > 0)
+        return false;
+    assert(m->has_preview || channels == SDXL_CHANNELS);
+    memcpy(to, m->has_preview ? m->latent_rgb : SDXL_RGB, 3 * channels * sizeof *to);
+    memcpy(to + 3 * channels, m->has_preview ? m->latent_rgb_bias : SDXL_BIAS, 3 * sizeof *to);
+    return true;
+}
+
 void preview_project(const struct model_config *m, const float *latent, int64_t pixels,
                      uint8_t *rgb)
 {

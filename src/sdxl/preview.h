@@ -31,6 +31,11 @@ void preview_free(struct preview *);
 /* latent -> rgb. What is no number becomes 0. */
 void preview_show(struct preview *);
 
+/* The numbers of the linear way, for a device to do it: each channel's three, and the bias. False
+ * where a network shows the model's latents. */
+enum { PREVIEW_FACTORS = 3 * (16 + 1) };
+bool preview_factors(const struct model_config *, float to[PREVIEW_FACTORS]);
+
 /* The linear way. latent: `pixels` rows of latent_channels; rgb: 3 bytes each. */
 void preview_project(const struct model_config *, const float *latent, int64_t pixels,
                      uint8_t *rgb);

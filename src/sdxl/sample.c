@@ -247,24 +247,30 @@ static void noise(void *user, double from, double to, struct tensor *noise)
  * waited for and told, so that it always has work, progress is true, and a cancelled run stops
  * after the step that runs. */
 
-static void show(struct run *r, int step, const float *latent)
+/* seen: the latent, or where the device makes them its colours. */
+static void show(struct run *r, int step, const void *seen)
 {
     size_t count = (size_t)r->seen->latent_width * (size_t)r->seen->latent_height;
-    if (latent != r->seen->latent)
-        memcpy(r->seen->latent, latent,
-               count * (size_t)r->p->config->vae.latent_channels * sizeof *latent);
-    preview_show(r->seen);
+    float factors[PREVIEW_FACTORS];
+    if (r->p->ops->send_rgb && preview_factors(r->p->config, factors)) {
+        memcpy(r->seen->rgb, seen, 3 * count);
+    } else {
+        if (seen != r->seen->latent)
+            memcpy(r->seen->latent, seen,
+                   count * (size_t)r->p->config->vae.latent_channels * sizeof(float));
+        preview_show(r->seen);
+    }
     r->hooks->preview(r->hooks->user, step, r->seen->rgb, r->seen->width, r->seen->height);
 }
 
 /* Step `step` is done. 1: someone cancels. */
-static int tell(struct pass *p, int step, const float *latent)
+static int tell(struct pass *p, int step, const void *seen)
 {
     struct run *r = p->r;
     double ms = lap(&p->began);
     r->out->ms.steps[r->out->ms.nsteps++] = ms;
-    if (latent)
-        show(r, step + 1, latent);
+    if (seen)
+        show(r, step + 1, seen);
     return run_tell(r, p->stage, step + 1, p->steps, ms) ? 0 : 1;
 }
 
@@ -278,6 +284,16 @@ static int tell_when_done(struct pass *p, int step)
     return rc < 0 ? -1 : tell(p, step, p->r->seen ? o->sent(o, slot) : NULL);
 }
 
+static void send(struct run *r, int slot, const struct tensor *latent)
+{
+    struct ops *o = r->p->ops;
+    float factors[PREVIEW_FACTORS];
+    if (o->send_rgb && preview_factors(r->p->config, factors))
+        o->send_rgb(o, slot, latent, factors);
+    else
+        o->send(o, slot, latent);
+}
+
 static int stepped(void *user, int step, const struct tensor *x, const struct tensor *denoised)
 {
     struct pass *p = user;
@@ -289,7 +305,7 @@ static int stepped(void *user, int step, const struct tensor *x, const struct te
         keep_at(p, (double)p->sigma[step + 1], p->x);
     if (o->mark) {
         if (r->seen)
-            o->send(o, step % OPS_SLOTS, &one);
+            send(r, step % OPS_SLOTS, &one);
         o->mark(o, step % OPS_SLOTS);
         return step > 0 ? tell_when_done(p, step - 1) : 0;
     }

@@ -74,6 +74,16 @@ __global__ void right(int *out)
     out[blockIdx.x * 128 + i] = (int)(part[0] + part[1] + part[2] + part[3]);
 }
 
+__global__ void misaligned(int *out)
+{
+    load_vec<int, 4>(out + 1);
+}
+
+__global__ void launched_late(int *out)
+{
+    out[threadIdx.x] = 0;
+}
+
 } // namespace
 
 int run_broken(enum broken which, int *out)
@@ -97,6 +107,10 @@ int run_broken(enum broken which, int *out)
         return launch(right, dim3(1), dim3(64, 32), nullptr, out);
     case TOO_LARGE_GRID:
         return launch(right, dim3(1, 65536), dim3(128), nullptr, out);
+    case MISALIGNED:
+        return launch(misaligned, dim3(1), dim3(1), nullptr, out);
+    case LAUNCHED_LATE:
+        return launch(launched_late, dim3(1), dim3(32), nullptr, out);
     case NO_BARRIER:
         return launch(no_barrier, dim3(1), dim3(32), nullptr, out);
     case NOTHING_BROKEN:

@@ -12,6 +12,8 @@ enum broken {
     TOO_MUCH_SHARED,
     TOO_MANY_THREADS,
     TOO_LARGE_GRID,
+    MISALIGNED,
+    LAUNCHED_LATE, /* nothing wrong either; no other test launches it */
     NO_BARRIER,    /* no error, but other values from launch to launch */
     NOTHING_BROKEN /* 3 blocks of 128: each value is 0 + ... + 127 */
 };
