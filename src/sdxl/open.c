@@ -285,8 +285,9 @@ static int open_model(struct pipeline *p, const char *model, const struct pipeli
         return open_vae(p, opt->vae, e);
     int z = base->config->vae.latent_channels;
     if (p->config->unet.in_channels != z || p->config->vae_factor != base->config->vae_factor)
-        return err_set(e, "%s: cannot refine this model's latents, they have %d channels", model,
-                       z);
+        return err_set(e,
+                       "%s: cannot refine this model's latents: %d channels, 1/%d of the picture",
+                       model, z, base->config->vae_factor);
     return 0;
 }
 

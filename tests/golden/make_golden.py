@@ -36,6 +36,8 @@ def main():
     if "models" in what:
         from golden_models import make_models
         make_models(HERE)
+        from golden_refiner_names import make_refiner_names
+        make_refiner_names(HERE)
     if {"clip", "unet", "vae"} & set(what):
         from golden_dumps import make_dumps
         make_dumps(HERE, what)
