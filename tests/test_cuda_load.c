@@ -234,6 +234,10 @@ static void test_bf16_retry(void **state)
     int f = p->config->vae_factor, side = SIDE / f;
     struct tensor x = p->ops->alloc_as(p->ops, DT_F32, 1, side, side, 4);
     p->ops->upload(p->ops, &x, latent);
+    uint8_t rgb[PIXELS];
+    size_t bad = 0;
+    assert_int_equal(decode_bytes(p, &x, SIDE, SIDE, rgb, &bad, &e), 0);
+    assert_true(bad > 0);
     if (decode_image(p, &x, SIDE, SIDE, pixels, &notes, &e) != 0)
         fail_msg("%s", e.text);
     assert_non_null(p->wide);

@@ -4,7 +4,7 @@
  *   pipeline.c  the walk from text to pixels
  *   reading.c   prompts to text states, for each model that reads them
  *   passes.c    which steps each pass takes, at which noise levels
- *   sample.c    one pass: the model, guidance, masks, the sampler's loop
+ *   sample.c    one pass: the model, guidance, masks, the sampler's loop; draws.c: its noise
  *   start.c     what a pass begins with: noise, an encoded image
  *   hires.c     the first picture enlarged
  *   decode.c    latents to bytes; decode_image.c: one picture; decode_tiles.c: in pieces
@@ -26,6 +26,7 @@
 #include "sdxl/vae.h"
 
 struct pipeline {
+    size_t draws_most; /* bytes of noise drawn ahead; 0: what draws.c says */
     struct checkpoint *checkpoint, *other_vae; /* other_vae: NULL where the model's own serves */
     const struct model_config *config;
     const struct checkpoint *vae_from; /* one of the two; NULL: none (a refiner beside a model) */
@@ -74,6 +75,13 @@ struct masked {
 };
 
 /* One way down a row of noise levels with one model. */
+/* The noise that a pass adds, drawn ahead (draws.c). */
+struct draws {
+    struct tensor all;     /* `room` latents one after the other */
+    int count, room, next; /* count 0: each is drawn when it is asked for */
+    double (*at)[2];       /* the sigmas that each lies between */
+};
+
 struct pass {
     struct run *r;
     const char *stage;
@@ -89,6 +97,7 @@ struct pass {
     /* while it runs */
     struct unet_run unet_run;
     struct masked masked;
+    struct draws draws;
     struct tensor *x;
     double began;
 };
@@ -187,6 +196,14 @@ int pass_run(struct pass *, struct tensor *x);
 
 /* x enlarged to the second pass's size: a new tensor; the old one is released. */
 int hires_enlarge(struct run *, struct tensor *x);
+
+/* ---- draws.c ---- */
+
+/* Before the sampler's loop: draws what it will ask for where that helps. -1 with err. */
+int draws_begin(struct pass *, const struct sampler_run *, const struct tensor *x);
+/* The next noise, as sampler_run asks for it. */
+void draws_next(struct pass *, double from, double to, struct tensor *noise);
+void draws_end(struct pass *);
 
 /* ---- decode.c ---- */
 

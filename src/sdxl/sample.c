@@ -229,16 +229,9 @@ static void before(void *user, int call)
 
 /* ---- the loop's other questions ---- */
 
-/* The forecast needs no numbers. */
 static void noise(void *user, double from, double to, struct tensor *noise)
 {
-    struct pass *p = user;
-    struct run *r = p->r;
-    if (!r->p->stage && sampler_noise(r->params->sampler) == NOISE_BROWNIAN)
-        noise_between(r->noise, from, to, r->host);
-    else if (!r->p->stage)
-        noise_next(r->noise, r->host);
-    r->p->ops->upload(r->p->ops, noise, r->host);
+    draws_next(user, from, to, noise);
 }
 
 /* ---- looking on ----
@@ -410,10 +403,12 @@ int pass_run(struct pass *p, struct tensor *x)
     s.noise = noise;
     s.stepped = stepped;
     p->x = x;
+    int rc = draws_begin(p, &s, x);
     p->began = clock_ms();
-    int rc = sampler_run(&s, x);
+    rc = rc ? rc : sampler_run(&s, x);
     if (rc == 0 && o->mark)
         rc = tell_when_done(p, s.steps - 1);
+    draws_end(p);
     unet_finish(o, &p->unet_run);
     if (rc == 0 && keeps(p) && p->r->params->compat == COMPAT_A1111)
         o->blend(o, x, x, &p->masked.keep, &p->masked.mask);

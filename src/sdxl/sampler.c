@@ -128,13 +128,49 @@ static void apply(struct ops *o, const struct mix *m, const struct tensor *x, st
     }
 }
 
+/* Whether the mix of a move from one sigma to another has noise in it, and between which. */
+static bool draws(const struct mix *m, const struct move *move, double *from, double *to)
+{
+    if (move->noise_from > 0)
+        *from = move->noise_from, *to = move->noise_to;
+    return m->noise != 0;
+}
+
 static void draw(const struct sampler_run *r, const struct mix *m, const struct move *move,
                  double from, double to, struct bank *b)
 {
-    if (move->noise_from > 0)
-        from = move->noise_from, to = move->noise_to;
-    if (m->noise != 0)
+    if (draws(m, move, &from, &to))
         r->noise(r->user, from, to, &b->noise);
+}
+
+/* A move's draws, behind the n before them. */
+static int note_draws(const struct move *m, double sigma, double next, double (*at)[2], int n)
+{
+    const struct mix *mix[] = {&m->held, &m->x};
+    bool made[] = {m->holds, m->again == 0};
+    for (int i = 0; i < 2; i++) {
+        double from = sigma, to = m->again > 0 ? m->again : next;
+        if (!made[i] || !draws(mix[i], m, &from, &to))
+            continue;
+        if (at)
+            at[n][0] = from, at[n][1] = to;
+        n++;
+    }
+    return n;
+}
+
+int sampler_draws(const struct sampler_run *r, double (*at)[2])
+{
+    const struct sampler *s = sampler_at(r->sampler);
+    int n = 0;
+    for (int i = 0; i < r->steps && s->noise != NOISE_NONE; i++) {
+        struct at here = start_of(r, i);
+        struct move m = s->rule(here);
+        n = note_draws(&m, (double)r->sigma[i], (double)r->sigma[i + 1], at, n);
+        for (; m.again > 0; n = note_draws(&m, (double)r->sigma[i], (double)r->sigma[i + 1], at, n))
+            here.call++, m = s->rule(here);
+    }
+    return n;
 }
 
 /* One call of the model and what comes of it. */

@@ -52,6 +52,10 @@ int sampler_run(const struct sampler_run *, struct tensor *x);
  * steps, compat, sigma and levels alone. */
 int sampler_calls(const struct sampler_run *, float *sigma, int *step);
 
+/* How often the run will ask for noise, and between which sigmas, in order, into at[2 * MAX_CALLS]
+ * (NULL: not asked for). Reads what sampler_calls reads. */
+int sampler_draws(const struct sampler_run *, double (*at)[2]);
+
 /* The sigmas that a run of this sampler visits, into sigma[0 .. MAX_STEPS]: the schedule's, but for
  * samplers that ComfyUI and A1111 spare the last but one. Returns the number of steps, which some
  * schedules choose themselves (schedule_sigmas). */

@@ -37,8 +37,8 @@ static struct pipeline *open_as(const char *model, const char *device, const cha
     return p;
 }
 
-static bool make(struct pipeline *p, const char *backend, int steps, bool profile,
-                 struct gen_result *r)
+static bool make_by(struct pipeline *p, const char *backend, const char *sampler, int steps,
+                    bool profile, struct gen_result *r)
 {
     struct err e = {""};
     struct gen_params g = {.prompt = "a green slime with a crown",
@@ -48,7 +48,7 @@ static bool make(struct pipeline *p, const char *backend, int steps, bool profil
                            .width = 64,
                            .height = 64,
                            .batch = 1,
-                           .sampler = sampler_by_name("dpmpp_2m"),
+                           .sampler = sampler_by_name(sampler),
                            .scheduler = schedule_by_name("karras"),
                            .profile = profile};
     if (pipeline_run(p, &g, NULL, r, &e) == 0)
@@ -57,6 +57,12 @@ static bool make(struct pipeline *p, const char *backend, int steps, bool profil
     result_line("model", backend, "run", NAN, 0, false, e.text);
     failed++;
     return false;
+}
+
+static bool make(struct pipeline *p, const char *backend, int steps, bool profile,
+                 struct gen_result *r)
+{
+    return make_by(p, backend, "dpmpp_2m", steps, profile, r);
 }
 
 /* Root mean square of the difference, of 255. */
@@ -90,6 +96,12 @@ static void compare(const char *model, const char *precision, const struct gen_r
         check(precision, "arena beyond the forecast, bytes",
               (double)s.arena_peak - (double)first.bytes_activations, 0);
     }
+    gen_result_free(&first);
+    gen_result_free(&profiled);
+    /* noise that was drawn ahead, and the graphs with it */
+    if (make_by(p, precision, "euler_ancestral", STEPS, false, &first) &&
+        make_by(p, precision, "euler_ancestral", STEPS, true, &profiled))
+        check(precision, "noise drawn ahead as step by step", distance(&first, &profiled), 0);
     gen_result_free(&first);
     gen_result_free(&again);
     gen_result_free(&profiled);
