@@ -86,6 +86,32 @@ static void choices_in_a_list(void **state)
     drive_wait_text(d, "steps +3, cfg");
 }
 
+static void mouse(struct drive *d, int button, int y, int x, char end)
+{
+    char report[40];
+    int n = snprintf(report, sizeof report, "\033[<%d;%d;%d%c", button, x + 1, y + 1, end);
+    drive_send(d, report, (size_t)n);
+}
+
+/* All of it, from outside of a corner's cell to beyond the other: kept, then masked; both undone.
+ */
+static void drag_over_the_mask(struct drive *d)
+{
+    drive_wait(d, app_one_image(d));
+    const struct emu_image *m = &d->emu->image[0];
+    int y = m->y, x = m->x, bottom = y + m->rows - 1, right = x + m->cols - 1;
+    mouse(d, 2, y, x, 'M');
+    mouse(d, 34, bottom, right, 'M');
+    mouse(d, 2, bottom + 1, right + 1, 'm');
+    drive_wait_text(d, " 0% masked");
+    mouse(d, 0, bottom, right, 'M');
+    mouse(d, 32, y, x, 'M');
+    mouse(d, 0, y, x, 'm');
+    drive_wait_text(d, "100% masked");
+    drive_type(d, "uu");
+    drive_wait_text(d, "99% masked");
+}
+
 /* Drawn over the picture that was just set: a rectangle, one row of it kept, the edge moved and
  * moved back by an undo; the file is what was drawn, and the setting. */
 static void draw_a_mask(struct drive *d)
@@ -118,6 +144,7 @@ static void draw_a_mask(struct drive *d)
     drive_type(d, "x"); /* the point under the cursor */
     drive_type(d, "i");
     drive_wait_text(d, "99% masked");
+    drag_over_the_mask(d);
     drive_key(d, "Enter");
     drive_wait_text(d, "\u2022 mask +[^ ]*sprite-1[^ ]*-mask-1.png");
     drive_wait(d, app_one_image(d));

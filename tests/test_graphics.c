@@ -505,6 +505,17 @@ static void images_lie_in_the_middle(void **state)
     struct caps caps = caps_of(GRAPHICS_SIXEL);
     caps.sixel_w = 300, caps.sixel_h = 1000; /* the terminal's largest picture */
     assert_int_equal(graphics_fit(&caps, 64, 64, 50, 200).scale, 4);
+    /* The cells of an image take all of its pixels between them, each at least one. */
+    for (int side = 1; side <= 700; side += 37) {
+        struct graphics_fit f = graphics_fit(&caps, side, side, 20, 50);
+        int before = 0, at[4];
+        for (int col = f.left; col < f.left + f.cols; col++) {
+            graphics_under(&caps, &f, side, side, f.top, col, at);
+            assert_true(at[0] <= before && at[2] > at[0] && at[2] >= before && at[1] == 0);
+            before = at[2];
+        }
+        assert_int_equal(before, side);
+    }
     caps.cell_w = caps.cell_h = 1 << 30; /* whatever it says, no overflow */
     caps.sixel_w = caps.sixel_h = 0;
     assert_true(graphics_fit(&caps, 1, 1, 1 << 30, 1 << 30).w <= IMAGE_MAX_SIDE);

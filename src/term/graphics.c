@@ -130,6 +130,24 @@ struct graphics_fit graphics_fit(const struct caps *caps, int image_w, int image
     return graphics_fit_at(caps, image_w, image_h, rows, cols, scale);
 }
 
+/* Along one side: `cell`s of `pixels` over `shown` pixels of an image's `full`. */
+static void under_cell(int cell, int pixels, int shown, int full, int *from, int *to)
+{
+    int first = clamp(cell, 0, (shown - 1) / pixels) * pixels;
+    int last = first + pixels < shown ? first + pixels : shown;
+    *from = (int)((int64_t)first * full / shown);
+    *to = (int)(((int64_t)last * full + shown - 1) / shown);
+}
+
+void graphics_under(const struct caps *caps, const struct graphics_fit *f, int image_w, int image_h,
+                    int row, int col, int at[4])
+{
+    int cw, ch;
+    cell_size(caps, &cw, &ch);
+    under_cell(col - f->left, cw, f->w, image_w, &at[0], &at[2]);
+    under_cell(row - f->top, ch, f->h, image_h, &at[1], &at[3]);
+}
+
 /* -- what lies behind ---------------------------------------------------------------------------
  */
 

@@ -42,6 +42,11 @@ struct graphics_fit graphics_fit(const struct caps *, int image_w, int image_h, 
 struct graphics_fit graphics_fit_at(const struct caps *, int image_w, int image_h, int rows,
                                     int cols, int scale);
 
+/* The pixels of an image that lie under a cell of its area, [at[0], at[2]) x [at[1], at[3]) (x, y),
+ * at least one; those of the nearest cell, for one beside the image. Pure. */
+void graphics_under(const struct caps *, const struct graphics_fit *, int image_w, int image_h,
+                    int row, int col, int at[4]);
+
 /* malloc'd bytes of *len, or NULL (no memory, or a terminal without graphics). */
 char *graphics_encode(const struct caps *, const struct graphics_job *, size_t *len, struct err *);
 /* Bytes that take kitty's image `id` away; "" for the others, whose cells are simply written

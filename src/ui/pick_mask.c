@@ -1,7 +1,7 @@
 /*
  * A mask drawn over the picture that a job starts from: a cursor moves over it, rectangles between
- * two corners are masked or kept. It is written as a PNG into the folder of masks and becomes the
- * setting.
+ * two corners are masked or kept; so they are by dragging with the mouse's left or right button. It
+ * is written as a PNG into the folder of masks and becomes the setting.
  *
  * The picture is shown at VIEW pixels a side at most, so that a slow line takes each step; a step
  * of the cursor is one pixel of a small picture, and a VIEW-th of a large one's side.
@@ -15,6 +15,7 @@
 #include "base/paths.h"
 #include "sprite/image_file.h"
 #include "sprite/mask.h"
+#include "term/graphics.h"
 #include "ui/dialog.h"
 #include "ui/pick.h"
 #include "ui/studio.h"
@@ -29,6 +30,9 @@ struct mask_editor {
     int undos;
     int x, y;           /* of the view */
     int from_x, from_y; /* the first corner; -1: none */
+    struct rect area;   /* where the picture was drawn, in cells */
+    int button;         /* of the mouse that is held; 0: none */
+    int held[4];        /* the pixels of the view under the cell where it went down */
     char name[64];
 };
 
@@ -89,15 +93,17 @@ static void draw(struct ui *ui, void *own, struct rect main)
     struct mask_editor *m = own;
     char text[160];
     struct rect in = dialog_frame(ui, main, "Mask: what is made anew", main.h - 4, WIDTH);
-    draw_image_over(ui->screen, (struct rect){in.y, in.x, in.h - 1, in.w}, SLOT, m->shown,
-                    m->serial);
+    m->area = (struct rect){in.y, in.x, in.h - 1, in.w};
+    draw_image_over(ui->screen, m->area, SLOT, m->shown, m->serial);
     int x0, y0, ignored, count = mask_count(&m->mask);
     under(m->x, m->view->width, m->mask.width, &x0, &ignored);
     under(m->y, m->view->height, m->mask.height, &y0, &ignored);
     snprintf(text, sizeof text, "%s %dx%d, at %d,%d, %.0f%% masked%s", m->name, m->mask.width,
              m->mask.height, x0, y0,
              100.0 * count / ((double)m->mask.width * (double)m->mask.height),
-             m->from_x >= 0 ? "; now the other corner" : "");
+             m->button        ? ""
+             : m->from_x >= 0 ? "; now the other corner"
+                              : "; dragged over, it is masked (right button: kept)");
     draw_text(ui->screen, in.y + in.h - 1, in.x, in.w, ROLE_TEXT, text);
 }
 
@@ -179,6 +185,50 @@ static bool move(struct mask_editor *m, enum action a)
     return false;
 }
 
+/* ---- the mouse: a cell of the terminal is several pixels, and both of its ends count ---- */
+
+static bool cell_under(const struct ui *ui, const struct mask_editor *m, int y, int x, int at[4])
+{
+    const struct caps *caps = &ui->probe.caps;
+    int w = m->view->width, h = m->view->height;
+    struct graphics_fit f = graphics_fit(caps, w, h, m->area.h, m->area.w);
+    if (f.rows < 1)
+        return false;
+    graphics_under(caps, &f, w, h, y - m->area.y, x - m->area.x, at);
+    int top = m->area.y + f.top, left = m->area.x + f.left;
+    return y >= top && x >= left && y < top + f.rows && x < left + f.cols;
+}
+
+/* From the cell where the button went down to this one, both included. */
+static void drag_to(struct mask_editor *m, const int at[4])
+{
+    bool right = at[0] >= m->held[0], below = at[1] >= m->held[1];
+    m->from_x = right ? m->held[0] : m->held[2] - 1;
+    m->from_y = below ? m->held[1] : m->held[3] - 1;
+    m->x = right ? at[2] - 1 : at[0];
+    m->y = below ? at[3] - 1 : at[1];
+}
+
+static void mouse(struct ui *ui, void *own, const struct input_event *in)
+{
+    struct mask_editor *m = own;
+    int at[4];
+    bool inside = cell_under(ui, m, in->y, in->x, at);
+    if (in->what == MOUSE_DOWN && inside && (in->button == 1 || in->button == 3)) {
+        m->button = in->button;
+        memcpy(m->held, at, sizeof at);
+    } else if (!m->button || (in->what != MOUSE_DRAG && in->what != MOUSE_UP)) {
+        return;
+    }
+    drag_to(m, at);
+    if (in->what == MOUSE_UP) {
+        box(m, m->button == 1);
+        m->button = 0;
+    }
+    compose(m);
+    ui_dirty(ui);
+}
+
 /* ---- the end ---- */
 
 static int save(const struct mask_editor *m, char path[PATH_MAX], struct err *e)
@@ -224,6 +274,7 @@ static bool act(struct ui *ui, void *own, enum action a)
     }
     if (a == ACT_BACK && m->from_x >= 0) {
         m->from_x = m->from_y = -1;
+        m->button = 0;
     } else if (a == ACT_BACK) {
         dialog_close(ui);
         return true;
@@ -269,7 +320,7 @@ static void drop(void *own)
 }
 
 static const struct dialog_ops ops = {
-    .contexts = contexts, .draw = draw, .act = act, .type = type, .free = drop};
+    .contexts = contexts, .draw = draw, .act = act, .type = type, .mouse = mouse, .free = drop};
 
 /* "slime" of "/a/slime.png", for the mask's own name. */
 static void name_it(struct mask_editor *m, const char *path)
