@@ -42,11 +42,28 @@ int device_open(int index, struct device_info *info, struct err *err)
     return 0;
 }
 
+/* Streams and memory are a device's, launches the thread's current device's: the two must agree. */
+static _Thread_local int settled = -1;
+
+void device_settle(int index)
+{
+    settled = index;
+}
+
+void device_return(void)
+{
+    int now = settled;
+    if (settled >= 0 && cudaGetDevice(&now) == cudaSuccess && now != settled)
+        cudaSetDevice(settled);
+}
+
 int device_memory(int index, size_t *bytes_free, size_t *bytes_total)
 {
-    if (cudaSetDevice(index) != cudaSuccess)
-        return -1;
-    return cudaMemGetInfo(bytes_free, bytes_total) == cudaSuccess ? 0 : -1;
+    int rc = -1;
+    if (cudaSetDevice(index) == cudaSuccess)
+        rc = cudaMemGetInfo(bytes_free, bytes_total) == cudaSuccess ? 0 : -1;
+    device_return();
+    return rc;
 }
 
 bool device_is_full(int code)

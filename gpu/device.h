@@ -27,6 +27,10 @@ struct device_info {
  * a driver older than the toolkit. */
 int device_open(int index, struct device_info *, struct err *);
 
+/* The calling thread works with this device: whoever else looks at others from it comes back. */
+void device_settle(int index);
+void device_return(void); /* to the device of device_settle, if there was one */
+
 /* Of a device that was opened before, from any thread. 0 or -1. */
 int device_memory(int index, size_t *bytes_free, size_t *bytes_total);
 

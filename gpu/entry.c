@@ -88,8 +88,10 @@ static int look(int index, struct cuda_info *out, struct err *err)
 {
     struct device_info d;
     *out = (struct cuda_info){0};
-    if (device_open(index, &d, err) != 0)
+    if (device_open(index, &d, err) != 0) {
+        device_return();
         return -1;
+    }
     snprintf(out->name, sizeof out->name, "%s", d.name);
     snprintf(out->archs, sizeof out->archs, "%s", SPRITTY_CUDA_ARCHS);
     out->devices = d.count;
@@ -102,6 +104,7 @@ static int look(int index, struct cuda_info *out, struct err *err)
     out->bytes_total = d.bytes_total;
     out->shares_memory = d.shares_memory;
     libraries(out);
+    device_return();
     return 0;
 }
 

@@ -536,6 +536,8 @@ struct ops *gpu_open(enum dtype act, int index, const struct gpu_library *librar
         g->library = *library;
     arena_init_virtual(&g->arena);
     int rc = device_open(index, &g->info, err);
+    if (rc == 0)
+        device_settle(index);
     if (rc == 0 && !gpu_ok(g, open_parts(g), "start"))
         rc = err_set(err, "%s", g->err.text);
     if (rc != 0) {

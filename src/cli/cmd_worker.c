@@ -15,6 +15,7 @@
 #include "ops/cuda.h"
 #include "queue/queue.h"
 #include "queue/worker.h"
+#include "sdxl/pipeline.h"
 
 static atomic_int stop;
 
@@ -61,9 +62,8 @@ static unsigned long long memory_of(const char *device)
     struct cuda_info info = {0};
     struct machine m = {0};
     struct err e;
-    int index = !strncmp(device, "cuda:", 5) ? atoi(device + 5) : 0;
     bool gpu = strcmp(device, "cpu") != 0 && strcmp(device, "ref") != 0;
-    if (gpu && ops_cuda_look(index, &info, &e) == 0)
+    if (gpu && ops_cuda_look(pipeline_device_index(device), &info, &e) == 0)
         return info.bytes_total;
     machine_read(&m);
     return m.memory_free;

@@ -80,8 +80,7 @@ struct asking {
 /* What the job can have, others' promises apart. */
 static size_t find_room(struct asking *a, bool gpu)
 {
-    const char *colon = strchr(a->job->options.device, ':');
-    a->of = !gpu ? PROMISE_OF_SYSTEM : colon ? atoi(colon + 1) : 0;
+    a->of = gpu ? pipeline_device_index(a->job->options.device) : PROMISE_OF_SYSTEM;
     promises_lock();
     a->promised = a->mine ? promises_left(a->of, a->mine) : 0;
     promises_unlock();

@@ -26,7 +26,7 @@ static int choose_device(const char *name, int *out, struct err *e)
     return 0;
 }
 
-int device_index(const char *name)
+int pipeline_device_index(const char *name)
 {
     struct err ignored;
     int device = 0;

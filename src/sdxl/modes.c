@@ -108,7 +108,7 @@ static struct room room_for(struct ops *o, bool gpu, const char *device, const s
     if (o)
         o->stats(o, &s);
     if (gpu)
-        return room_on_gpu(device_index(device), &s, t);
+        return room_on_gpu(pipeline_device_index(device), &s, t);
     meminfo_read(&m, "");
     size_t limit = limit_of(t, m.total);
     size_t ours = s.weight_bytes + s.arena_peak;

@@ -165,6 +165,8 @@ struct gen_result {
 struct pipeline *pipeline_open(const char *model, const struct pipeline_options *, struct err *);
 void pipeline_close(struct pipeline *);
 const struct model_config *pipeline_config(const struct pipeline *);
+/* Number of the GPU that a device's name stands for: of "cuda:2" 2, else 0. */
+int pipeline_device_index(const char *name);
 const char *pipeline_device(const struct pipeline *);    /* "cpu" */
 const char *pipeline_precision(const struct pipeline *); /* "bf16" */
 /* Of text encoder 0 or 1; to be kept longer than the pipeline, tokenizer_hold it. */

@@ -245,8 +245,6 @@ void pipeline_unload(struct pipeline *);
 
 /* The backend that options name, or the dry one in its likeness. */
 struct ops *device_open(const struct pipeline_options *, bool dry, struct err *);
-/* Number of the GPU that a device's name stands for: of "cuda:2" 2, else 0. */
-int device_index(const char *name);
 /* What its speed depends on, without opening it: "AMD EPYC, AVX2, 2 threads, oneDNN 2.6.3, fp32".
  */
 int device_describe(const struct pipeline_options *, char *out, size_t size, struct err *);
