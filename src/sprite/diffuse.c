@@ -273,6 +273,23 @@ static void put_band(const struct diffusion *d, struct image *m, int y, bool bac
     }
 }
 
+/* The same into labels. */
+static void put_labels(const struct diffusion *d, const struct image *m, int y, bool back,
+                       bool *used, const struct labels *v)
+{
+    for (int r = 0; r < BAND && y + r < m->height; r++) {
+        const uint8_t(*to)[BAND] = (const uint8_t(*)[BAND])d->to + LAG * r;
+        const ptrdiff_t step = back ? -1 : 1, first = place(d, back, 0);
+        const uint8_t *p = m->rgba + 4 * ((size_t)(y + r) * (size_t)d->width + (size_t)first);
+        uint8_t *label = (uint8_t *)v->at + (y + r) * v->row + first;
+        for (int i = 0, w = d->width; i < w; i++, p += 4 * step, label += step) {
+            int seen = p[3] ? -1 : 0;
+            *label = (uint8_t)((to[i][r] + 1) & seen);
+            used[seen ? to[i][r] : PALETTE_MAX] = true;
+        }
+    }
+}
+
 static void take_colours(struct diffusion *d, const struct palette *p)
 {
     const uint8_t opaque[4] = {0, 0, 0, 255};
@@ -312,7 +329,7 @@ static void diffusion_free(struct diffusion *d)
 }
 
 int diffuse_image(struct image *m, const struct palette *p, bool used[PALETTE_MAX + 1],
-                  struct err *e)
+                  const struct labels *v, struct err *e)
 {
     struct diffusion *d = calloc(1, sizeof *d);
     if (!d || !make_room(d, m->width)) {
@@ -325,7 +342,10 @@ int diffuse_image(struct image *m, const struct palette *p, bool used[PALETTE_MA
         hand_down(d);
         take_band(d, m, y, back);
         run_band(d);
-        put_band(d, m, y, back, used);
+        if (v)
+            put_labels(d, m, y, back, used, v);
+        else
+            put_band(d, m, y, back, used);
     }
     diffusion_free(d);
     return 0;

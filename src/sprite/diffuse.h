@@ -10,13 +10,16 @@
 #ifndef SPRITTY_DIFFUSE_H
 #define SPRITTY_DIFFUSE_H
 
+#include "sprite/labels.h"
 #include "sprite/palette.h"
 
 enum { DIFFUSE_BAND = 8 }; /* rows that are scanned the same way */
 
 /* Every visible pixel becomes a colour of the palette; hidden ones (alpha 0) are left alone and
- * errors do not cross them. used: which colours there are then; the last entry is of no meaning. -1
- * only without memory. */
-int diffuse_image(struct image *, const struct palette *, bool used[PALETTE_MAX + 1], struct err *);
+ * errors do not cross them. used: which colours there are then; the last entry is of no meaning.
+ * With labels (of bytes, for a palette of fewer than PALETTE_MAX) the colours' numbers + 1 go
+ * there, 0 for what is hidden, and the image stays. -1 only without memory. */
+int diffuse_image(struct image *, const struct palette *, bool used[PALETTE_MAX + 1],
+                  const struct labels *, struct err *);
 
 #endif

@@ -143,8 +143,10 @@ static struct bin_mix own_mix(struct work *k, int number, const uint8_t *p)
 }
 
 /* A row's pixels by their bins; those of large tables are asked for in time. Which of two colours
- * it is, no one could guess: no jump depends on it. */
-static void place_row(struct work *k, uint8_t *p, int width, const uint8_t *row)
+ * it is, no one could guess: no jump depends on it. label: where their numbers + 1 go instead, or
+ * NULL. */
+ALWAYS_INLINE void place_row(struct work *k, uint8_t *p, int width, const uint8_t *row,
+                             uint8_t *label)
 {
     const struct bin_mix *bins = k->bins;
     const uint32_t alpha = k->alpha, *value = k->value;
@@ -162,13 +164,28 @@ static void place_row(struct work *k, uint8_t *p, int width, const uint8_t *row)
         memcpy(&old, p, 4);
         uint32_t seen = old & alpha ? UINT32_MAX : 0;
         uint32_t to = both >> 8 * is_second & 255;
-        uint32_t new = (value[to] & seen) | (old & (alpha | ~seen));
         used[seen ? to : PALETTE_MAX] = true;
+        if (label) {
+            label[x] = (uint8_t)((to + 1) & seen);
+            continue;
+        }
+        uint32_t new = (value[to] & seen) | (old & (alpha | ~seen));
         memcpy(p, &new, 4);
     }
 }
 
-static int place_by_bins(struct work *k, struct image *m)
+static void place_rows(struct work *k, struct image *m, const struct labels *v)
+{
+    for (int y = 0; y < m->height; y++) {
+        uint8_t *p = m->rgba + 4 * (size_t)y * (size_t)m->width;
+        if (v)
+            place_row(k, p, m->width, matrix_row(k, y), (uint8_t *)v->at + y * v->row);
+        else
+            place_row(k, p, m->width, matrix_row(k, y), NULL);
+    }
+}
+
+static int place_by_bins(struct work *k, struct image *m, const struct labels *v)
 {
     k->bins = calloc(BINS + 1, sizeof *k->bins);
     k->row = malloc((size_t)m->width * sizeof *k->row);
@@ -183,14 +200,20 @@ static int place_by_bins(struct work *k, struct image *m)
     }
     if (bins_mix(&k->mixes, m, k->count, k->bins))
         return -1;
-    for (int y = 0; y < m->height; y++)
-        place_row(k, m->rgba + 4 * (size_t)y * (size_t)m->width, m->width, matrix_row(k, y));
+    place_rows(k, m, v);
     return 0;
 }
 
 /* ---- */
 
-static int ordered(struct work *k, struct image *m, const struct palette *p, int order)
+static bool is_large(const struct image *m)
+{
+    return (int64_t)m->width * m->height >= LARGE;
+}
+
+/* v: of a large image, or NULL. */
+static int ordered(struct work *k, struct image *m, const struct palette *p, int order,
+                   const struct labels *v)
 {
     const uint8_t opaque[4] = {0, 0, 0, 255};
     if (mixes_init(&k->mixes, p))
@@ -201,8 +224,8 @@ static int ordered(struct work *k, struct image *m, const struct palette *p, int
     k->side = 1 << order, k->count = k->side * k->side;
     for (int i = 0; i < k->count; i++)
         k->matrix[i] = (uint8_t)bayer(i % k->side, i / k->side, order);
-    if ((int64_t)m->width * m->height >= LARGE)
-        return place_by_bins(k, m);
+    if (is_large(m))
+        return place_by_bins(k, m, v);
     place_each(k, m);
     return 0;
 }
@@ -215,23 +238,45 @@ static int count_used(const bool *used)
     return n;
 }
 
-int palette_apply_count(struct image *m, const struct palette *p, enum dither dither, int *used,
-                        struct err *e)
+/* v: room for labels, of an image and a palette that they are for, or NULL. */
+static int apply(struct image *m, const struct palette *p, enum dither dither, int *used,
+                 struct labels *v, struct err *e)
 {
     struct work *k = calloc(1, sizeof *k);
     int rc = k ? 0 : err_set(e, "out of memory for the palette");
     if (k && dither == DITHER_FLOYD)
-        rc = diffuse_image(m, p, k->used, e);
-    else if (k && ordered(k, m, p, (int)dither))
+        rc = diffuse_image(m, p, k->used, v, e);
+    else if (k && ordered(k, m, p, (int)dither, v))
         rc = err_set(e, "out of memory for the palette");
     if (k) {
         *used = count_used(k->used);
+        if (v && !rc)
+            labels_name(v, p->n, (const uint8_t(*)[3])p->rgb, k->used);
         mixes_free(&k->mixes);
         free(k->bins);
         free(k->row);
     }
     free(k);
     return rc;
+}
+
+int palette_apply_count(struct image *m, const struct palette *p, enum dither dither, int *used,
+                        struct err *e)
+{
+    return apply(m, p, dither, used, NULL, e);
+}
+
+int palette_apply_labels(struct image *m, const struct palette *p, enum dither dither, int *used,
+                         struct labels *v, struct err *e)
+{
+    if (!is_large(m) || p->n > LABELS_FEW)
+        return apply(m, p, dither, used, NULL, e) || labels_take(v, m, e) ? -1 : 0;
+    if (labels_new(v, m->width, m->height, 1, e))
+        return -1;
+    if (!apply(m, p, dither, used, v, e))
+        return 0;
+    labels_free(v);
+    return -1;
 }
 
 int palette_apply(struct image *m, const struct palette *p, enum dither dither, struct err *e)

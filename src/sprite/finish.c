@@ -106,9 +106,16 @@ static int cut(struct image *m, const struct finish_options *o, struct finish_re
     return 0;
 }
 
-/* Dithered, whether to a palette that was given or to the colours that would be chosen. */
+/* Do cleaning and outline come next? */
+static bool wants_labels(const struct finish_options *o)
+{
+    return (o->clean || o->outline) && !o->swap_from;
+}
+
+/* Dithered, whether to a palette that was given or to the colours that would be chosen. v: what the
+ * pixels are then is there instead, if wanted; else it is left alone. */
 static int bring_to_palette(struct image *m, const struct finish_options *o,
-                            struct finish_report *r, struct err *e)
+                            struct finish_report *r, struct labels *v, struct err *e)
 {
     struct palette own;
     const struct image *images[] = {m};
@@ -117,15 +124,18 @@ static int bring_to_palette(struct image *m, const struct finish_options *o,
         return err_set(e, "out of memory for counting colours");
     if (!o->palette && palette_of_images(images, 1, o->colors, &own, e))
         return -1;
-    return palette_apply_count(m, o->palette ? o->palette : &own, o->dither, &r->colors_after, e);
+    const struct palette *p = o->palette ? o->palette : &own;
+    if (wants_labels(o))
+        return palette_apply_labels(m, p, o->dither, &r->colors_after, v, e);
+    return palette_apply_count(m, p, o->dither, &r->colors_after, e);
 }
 
 static int few_colors(struct image *m, const struct finish_options *o, struct finish_report *r,
-                      struct err *e)
+                      struct labels *v, struct err *e)
 {
     struct quantize_report q = {0};
     if (o->palette || (o->dither && o->colors >= 0))
-        return bring_to_palette(m, o, r, e);
+        return bring_to_palette(m, o, r, v, e);
     if (o->colors >= 0 && quantize_image(m, o->colors, &q, e))
         return -1;
     if (o->colors < 0)
@@ -216,17 +226,14 @@ static int outline_image(struct image **m, const struct finish_options *o, struc
     return r->colors_after < 0 ? err_set(e, "out of memory for counting colours") : 0;
 }
 
-/* Faults and outline. *m may become another image. */
-static int clean_and_outline(struct image **m, const struct finish_options *o,
+/* Faults and outline of labels. *m, which takes them, may become another image. */
+static int clean_and_outline(struct image **m, struct labels *v, const struct finish_options *o,
                              struct finish_report *r, struct err *e)
 {
-    struct labels v;
     bool grown;
-    if (labels_take(&v, *m, e))
-        return -1;
-    int rc = clean_labels(&v, o->clean, &r->clean, e);
+    int rc = clean_labels(v, o->clean, &r->clean, e);
     if (!rc) {
-        bool done = outline_labels(&v, o, r, &grown);
+        bool done = outline_labels(v, o, r, &grown);
         struct image *larger = grown ? image_new((*m)->width + 2, (*m)->height + 2) : NULL;
         if (grown && !larger)
             rc = err_set(e, "no room for an outline around %dx%d pixels", (*m)->width,
@@ -236,22 +243,21 @@ static int clean_and_outline(struct image **m, const struct finish_options *o,
             *m = larger;
         }
         if (!rc)
-            labels_put(&v, -(int)grown, -(int)grown, *m);
+            labels_put(v, -(int)grown, -(int)grown, *m);
         if (!rc && !done)
             rc = outline_image(m, o, r, e);
     }
-    labels_free(&v);
     return rc;
 }
 
-/* What artists do by hand. *m may become another image. */
-static int dress(struct image **m, const struct finish_options *o, struct finish_report *r,
-                 struct err *e)
+/* What artists do by hand. *m may become another image; v: its labels, if they are known. */
+static int dress(struct image **m, struct labels *v, const struct finish_options *o,
+                 struct finish_report *r, struct err *e)
 {
     if (o->swap_from && palette_swap(*m, o->swap_from, o->swap_to, e))
         return -1;
     if (o->clean || o->outline) {
-        if (clean_and_outline(m, o, r, e))
+        if ((!v->all && labels_take(v, *m, e)) || clean_and_outline(m, v, o, r, e))
             return -1;
     } else if (o->swap_from) {
         r->colors_after = quantize_count(*m);
@@ -273,7 +279,10 @@ static int run_steps(struct image **m, const struct finish_options *o, struct fi
 {
     if (o->matte && cut(*m, o, r, e))
         return -1;
-    if (few_colors(*m, o, r, e) || dress(m, o, r, e))
+    struct labels v = {0};
+    int rc = few_colors(*m, o, r, &v, e) || dress(m, &v, o, r, e) ? -1 : 0;
+    labels_free(&v);
+    if (rc)
         return -1;
     r->width = (*m)->width, r->height = (*m)->height;
     return r->colors_after < 0 ? err_set(e, "out of memory for counting colours") : 0;

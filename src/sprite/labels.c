@@ -9,7 +9,7 @@
 
 enum { VECTOR = 32 };
 
-static int labels_new(struct labels *v, int width, int height, size_t size, struct err *e)
+int labels_new(struct labels *v, int width, int height, size_t size, struct err *e)
 {
     size_t row = (size_t)width + 2 * LABELS_MARGIN;
     size_t labels = row * ((size_t)height + 2 * LABELS_MARGIN) + 2 * VECTOR / size;
@@ -73,6 +73,31 @@ int labels_take(struct labels *v, const struct image *m, struct err *e)
         return -1;
     take_values(v, m);
     return 0;
+}
+
+void labels_name(struct labels *v, int n, const uint8_t (*rgb)[3], const bool *used)
+{
+    uint8_t to[LABELS_FEW + 1] = {0};
+    int left = 0;
+    for (int i = 0; i < n; i++)
+        left += used[i];
+    v->n = 1;
+    for (int y = 0; y < v->height && left > 0; y++) {
+        const uint8_t *row = (const uint8_t *)v->at + y * v->row;
+        for (int x = 0; x < v->width && left > 0; x++) {
+            if (!row[x] || to[row[x]])
+                continue;
+            memcpy(v->palette[v->n], rgb[row[x] - 1], 3);
+            v->palette[v->n][3] = 255;
+            to[row[x]] = (uint8_t)v->n++;
+            left--;
+        }
+    }
+    for (int y = 0; y < v->height; y++) {
+        uint8_t *row = (uint8_t *)v->at + y * v->row;
+        for (int x = 0, w = v->width; x < w; x++)
+            row[x] = to[row[x]];
+    }
 }
 
 static void put_numbers(const struct labels *v, int left, int top, struct image *m)

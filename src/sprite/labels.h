@@ -22,11 +22,17 @@ struct labels {
     uint8_t palette[LABELS_FEW + 1][4];
 };
 
-/* -1 only without memory; labels_free is good for all. */
+/* All 0, of labels of `size` bytes. -1 only without memory; labels_free is good for all. */
+int labels_new(struct labels *, int width, int height, size_t size, struct err *);
+/* An image's. */
 int labels_take(struct labels *, const struct image *, struct err *);
 void labels_free(struct labels *);
 /* Another of that shape, all 0. */
 int labels_twin(struct labels *, const struct labels *of, struct err *);
+
+/* For those who make numbers themselves: number i + 1 is colour i, opaque, of n. Renumbers them as
+ * labels_take would, in order of appearance. used[i]: is there a pixel of colour i? */
+void labels_name(struct labels *, int n, const uint8_t (*rgb)[3], const bool *used);
 
 /* Into an image whose first pixel is (left, top) of the labels, which may lie in the margin. */
 void labels_put(const struct labels *, int left, int top, struct image *);

@@ -5,16 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "sprite/oklab_lanes.h"
+#include "sprite/judge.h"
+#include "sprite/oklab.h"
 #include "sprite/plane.h"
+#include "sprite/wide.h"
 
 enum {
     OPAQUE = 128,
     BINS = 4096, /* of the border's colours, 4 bits a channel */
     SEARCH_STEPS = 120,
-    LARGE = 1 << 16, /* pixels that are worth a look at what is surely background, or not */
-    BIN_BITS = 5,    /* of a byte, for that */
-    SIDE = 1 << BIN_BITS,
+    LARGE = 1 << 16,   /* pixels that are worth a look at what is surely background, or not */
     SPECK_MIN = 3,     /* pixels of a speck that always goes */
     SPECK_SHARE = 128, /* or so much of the image: one pixel in 128 */
 };
@@ -31,11 +31,7 @@ static const float SPECK = 0.16f;                /* of specks beside the backgro
 /* What goes, found among what has the background's colour and what is pale beside it. */
 struct flood {
     const struct image *m;
-    struct oklab color;
-    float limit, pale; /* squared distances */
-    bool has_cube;     /* of bytes that surely are within the limit: */
-    uint8_t low[3], span[3];
-    uint8_t may[SIDE * SIDE * SIDE];  /* 0: colours of this bin surely are neither */
+    struct judge judge;
     struct plane ground, pales, gone; /* the first two lose what was looked at */
     struct runs runs, speck;
 };
@@ -144,136 +140,12 @@ static struct oklab mean_around(const struct image *m, struct oklab color, float
 
 /* ---- the flood ---- */
 
-enum { BLOCK = 64 };
-
-/* Are a whole block's colours surely the background's? */
-ALWAYS_INLINE bool is_plain(const struct flood *f, const uint8_t *p)
-{
-    uint8_t low[32], span[32], off = 0;
-    for (int i = 0; i < 32; i++)
-        low[i] = i % 4 == 3 ? 0 : f->low[i % 4], span[i] = i % 4 == 3 ? 255 : f->span[i % 4];
-    for (int from = 0; from < 4 * BLOCK && !off; from += 32)
-        for (int i = 0; i < 32; i++)
-            off |= (uint8_t)(p[from + i] - low[i]) > span[i];
-    return !off;
-}
-
-/* Those of a block's pixels whose colours need a look, by their places. */
-ALWAYS_INLINE int take_doubtful(const struct flood *f, const uint8_t *p, int n, uint8_t *list)
-{
-    uint16_t bin[BLOCK];
-    int count = 0;
-    for (int i = 0; i < n; i++)
-        bin[i] = (uint16_t)(p[4 * i] >> (8 - BIN_BITS) << 2 * BIN_BITS |
-                            p[4 * i + 1] >> (8 - BIN_BITS) << BIN_BITS |
-                            p[4 * i + 2] >> (8 - BIN_BITS));
-    for (int i = 0; i < n; i++) {
-        list[count] = (uint8_t)i;
-        count += f->may[bin[i]];
-    }
-    return count;
-}
-
-/* What each of a row's pixels is. */
-ALWAYS_INLINE void judge_loop(const struct flood *f, const uint8_t *p, int width, uint64_t *ground,
-                              uint64_t *pales)
-{
-    for (int from = 0; from < width; from += BLOCK) {
-        float r[BLOCK], g[BLOCK], b[BLOCK];
-        uint8_t list[BLOCK + 1];
-        const uint8_t *q = p + 4 * (size_t)from;
-        int n = width - from < BLOCK ? width - from : BLOCK;
-        ground[from / BLOCK] = pales[from / BLOCK] = 0;
-        if (f->has_cube && n == BLOCK && is_plain(f, q)) {
-            ground[from / BLOCK] = ~UINT64_C(0);
-            continue;
-        }
-        int count = take_doubtful(f, q, n, list), whole = (count + 7) & ~7;
-        for (int i = 0; i < whole; i++) {
-            const uint8_t *at = q + 4 * (i < count ? list[i] : list[0]);
-            r[i] = oklab_curve[2 * at[0]], g[i] = oklab_curve[2 * at[1]];
-            b[i] = oklab_curve[2 * at[2]];
-        }
-        for (int i = 0; i < whole; i++) {
-            struct oklab c = oklab_squeeze(oklab_convert(r[i], g[i], b[i]));
-            r[i] = oklab_distance2(c, f->color);
-        }
-        uint64_t near = 0, far = 0;
-        for (int i = 0; i < count; i++) {
-            near |= (uint64_t)(r[i] <= f->limit) << list[i];
-            far |= (uint64_t)(r[i] <= f->pale) << list[i];
-        }
-        ground[from / BLOCK] = near;
-        pales[from / BLOCK] = far & ~near;
-    }
-}
-
-WIDE_TWINS(judge,
-           (const struct flood *f, const uint8_t *p, int width, uint64_t *ground, uint64_t *pales),
-           (f, p, width, ground, pales))
-
-/* Are all colours of which one byte is `d` from the middle, and none more, within the limit? */
-static bool is_shell_in(const struct flood *f, const uint8_t middle[3], int d)
-{
-    for (int i = -d; i <= d; i++)
-        for (int j = -d; j <= d; j++)
-            for (int k = -d; k <= d; k += abs(i) == d || abs(j) == d ? 1 : 2 * d) {
-                const int at[3] = {middle[0] + i, middle[1] + j, middle[2] + k};
-                uint8_t rgb[3];
-                for (int c = 0; c < 3; c++)
-                    rgb[c] = (uint8_t)(at[c] < 0 ? 0 : at[c] > 255 ? 255 : at[c]);
-                if (oklab_distance2(seen(rgb), f->color) > f->limit)
-                    return false;
-            }
-    return true;
-}
-
-/* The largest cube of bytes around the background's colour that is known to be within the limit:
- * most of a background is, and need not be converted. */
-static void find_cube(struct flood *f, const uint8_t middle[3])
-{
-    enum { MOST_D = 12 };
-    int d = 0;
-    while (d < MOST_D && is_shell_in(f, middle, d + 1))
-        d++;
-    f->has_cube = oklab_distance2(seen(middle), f->color) <= f->limit;
-    for (int c = 0; c < 3; c++) {
-        int low = middle[c] - d, high = middle[c] + d;
-        f->low[c] = (uint8_t)(low < 0 ? 0 : low);
-        f->span[c] = (uint8_t)((high > 255 ? 255 : high) - f->low[c]);
-    }
-}
-
-/* Which bins of colours may be background, or pale beside it. Lightness grows with each of red,
- * green and blue, so that of a bin lies between those of its corners; a colour that is further off
- * by lightness alone than both limits allow is neither. */
-static void find_bins(struct flood *f)
-{
-    const float reach = sqrtf(f->pale > f->limit ? f->pale : f->limit) + 1e-4f;
-    uint8_t rgb[SIDE][3];
-    struct oklab low[SIDE], high[SIDE];
-    for (int i = 0; i < SIDE * SIDE; i++) {
-        for (int k = 0; k < 2; k++) {
-            const int up = k ? (1 << (8 - BIN_BITS)) - 1 : 0;
-            for (int j = 0; j < SIDE; j++) {
-                const int at[3] = {i / SIDE, i % SIDE, j};
-                for (int c = 0; c < 3; c++)
-                    rgb[j][c] = (uint8_t)((at[c] << (8 - BIN_BITS)) + up);
-            }
-            oklab_from_srgb_many((const uint8_t(*)[3])rgb, SIDE, k ? high : low);
-        }
-        for (int j = 0; j < SIDE; j++)
-            f->may[i * SIDE + j] = oklab_squeeze(low[j]).l <= f->color.l + reach &&
-                                   oklab_squeeze(high[j]).l >= f->color.l - reach;
-    }
-}
-
 static void make_planes(struct flood *f)
 {
     const struct image *m = f->m;
     for (int y = 0; y < m->height; y++)
-        judge(f, m->rgba + 4 * (size_t)y * (size_t)m->width, m->width,
-              f->ground.at + (size_t)y * f->ground.row, f->pales.at + (size_t)y * f->pales.row);
+        judge_row(&f->judge, m->rgba + 4 * (size_t)y * (size_t)m->width, m->width,
+                  f->ground.at + (size_t)y * f->ground.row, f->pales.at + (size_t)y * f->pales.row);
 }
 
 /* Everything of the background's colour that the border reaches. */
@@ -512,14 +384,10 @@ int matte_cut(struct image *m, const struct matte_options *o, struct matte_repor
     r->tolerance = o->tolerance > 0 ? o->tolerance : by_noise(noise);
     color = mean_around(m, color, r->tolerance);
     oklab_to_srgb(color, r->rgb);
-    struct flood f = {.m = m, .color = oklab_squeeze_dark(color)};
-    f.limit = r->tolerance * r->tolerance;
-    f.pale = r->tolerance < SPECK ? SPECK * SPECK : f.limit;
-    memset(f.may, 1, sizeof f.may);
-    if (pixels(m) >= LARGE) {
-        find_cube(&f, r->rgb);
-        find_bins(&f);
-    }
+    struct flood f = {.m = m};
+    float limit = r->tolerance * r->tolerance;
+    judge_init(&f.judge, oklab_squeeze_dark(color), r->rgb, limit,
+               r->tolerance < SPECK ? SPECK * SPECK : limit, pixels(m) >= LARGE);
     int rc = cut(m, &f, o, r, e);
     plane_free(&f.ground);
     plane_free(&f.pales);

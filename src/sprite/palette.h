@@ -47,6 +47,11 @@ int palette_apply(struct image *, const struct palette *, enum dither, struct er
 int palette_apply_count(struct image *, const struct palette *, enum dither, int *used,
                         struct err *);
 
+/* The same as labels (labels.h); what becomes of the image's own pixels is not said. Hard alpha. */
+struct labels;
+int palette_apply_labels(struct image *, const struct palette *, enum dither, int *used,
+                         struct labels *, struct err *);
+
 /* Pixels of `from`'s colour i become colour i of `to`; others stay. -1 when `to` has fewer. */
 int palette_swap(struct image *, const struct palette *from, const struct palette *to,
                  struct err *);
