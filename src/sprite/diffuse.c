@@ -33,6 +33,7 @@ typedef float quad __attribute__((vector_size(16)));
 
 struct diffusion {
     struct colours colours;
+    quad cones[3][256]; /* what a byte of red, green, blue adds to the three cones of oklab_convert */
     quad lab_of[PALETTE_MAX];
     uint32_t value[PALETTE_MAX], alpha; /* colours as words of an image, without alpha; its bits */
     struct cube *cubes;                 /* [CUBES_ALL] */
@@ -102,13 +103,12 @@ ALWAYS_INLINE int take_cubes(struct diffusion *d, const int32_t at[BAND],
     return most;
 }
 
-/* Eight colours of the palette, each a lane. */
-ALWAYS_INLINE void take_colors(const struct diffusion *d, const uint8_t n[BAND], lanes8 q[3])
+/* Eight colours, each a lane. */
+ALWAYS_INLINE void turn_quads(const quad p[BAND], lanes8 q[3])
 {
-    const quad *p = d->lab_of;
     lanes8 two[4], low[2], high[2];
     for (int j = 0; j < 4; j++)
-        two[j] = __builtin_shufflevector(p[n[j]], p[n[j + 4]], 0, 1, 2, 3, 4, 5, 6, 7);
+        two[j] = __builtin_shufflevector(p[j], p[j + 4], 0, 1, 2, 3, 4, 5, 6, 7);
     for (int j = 0; j < 2; j++) {
         low[j] = __builtin_shufflevector(two[2 * j], two[2 * j + 1], 0, 8, 1, 9, 4, 12, 5, 13);
         high[j] = __builtin_shufflevector(two[2 * j], two[2 * j + 1], 2, 10, 3, 11, 6, 14, 7, 15);
@@ -116,6 +116,15 @@ ALWAYS_INLINE void take_colors(const struct diffusion *d, const uint8_t n[BAND],
     q[0] = __builtin_shufflevector(low[0], low[1], 0, 1, 8, 9, 4, 5, 12, 13);
     q[1] = __builtin_shufflevector(low[0], low[1], 2, 3, 10, 11, 6, 7, 14, 15);
     q[2] = __builtin_shufflevector(high[0], high[1], 0, 1, 8, 9, 4, 5, 12, 13);
+}
+
+/* The palette's of these numbers. */
+ALWAYS_INLINE void take_colors(const struct diffusion *d, const uint8_t n[BAND], lanes8 q[3])
+{
+    quad p[BAND];
+    for (int j = 0; j < BAND; j++)
+        p[j] = d->lab_of[n[j]];
+    turn_quads(p, q);
 }
 
 ALWAYS_INLINE void squared(const lanes8 c[3], const lanes8 q[3], lanes8 *d)
@@ -164,6 +173,14 @@ ALWAYS_INLINE void eight_nearest(struct diffusion *d, const lanes8 c[3], uint8_t
     take_colors(d, best, q);
 }
 
+/* Has any of the eight a bit that is set? */
+ALWAYS_INLINE bool is_any(const ints8 *v)
+{
+    uint64_t w[4];
+    memcpy(w, v, sizeof w);
+    return w[0] | w[1] | w[2] | w[3];
+}
+
 /* Lane r of each row's error goes to lane r + 1 of the next one; `first` into lane 0. */
 ALWAYS_INLINE void to_row_below(lanes8 *v, float first)
 {
@@ -175,15 +192,18 @@ ALWAYS_INLINE void run_band_loop(struct diffusion *d)
 {
     lanes8 e[4][3] = {{{0}}}; /* errors of the last steps: [1] the last one's */
     for (int t = 0; t < d->steps; t++) {
-        lanes8 c[3], q[3];
-        for (int k = 0; k < 3; k++) {
+        lanes8 c[3] = {{0}}, q[3] = {{0}};
+        bool any = is_any(&d->seen[t]);
+        for (int k = 0; k < 3 && any; k++) {
             lanes8 v = (1.0f / 16 * e[3][k] + 5.0f / 16 * e[2][k]) + 3.0f / 16 * e[1][k];
             to_row_below(&v, d->from[t][k]);
             v += 7.0f / 16 * e[1][k];
             c[k] = d->lab[t][k] + v;
         }
-        keep_near(c);
-        eight_nearest(d, c, d->to[t], q);
+        if (any) {
+            keep_near(c);
+            eight_nearest(d, c, d->to[t], q);
+        }
         for (int k = 0; k < 3; k++) {
             e[3][k] = e[2][k], e[2][k] = e[1][k];
             e[1][k] = (lanes8)((ints8)(c[k] - q[k]) & d->seen[t]);
@@ -208,7 +228,7 @@ static int place(const struct diffusion *d, bool back, int i)
 ALWAYS_INLINE void take_steps(struct diffusion *d, const struct image *m, int y, bool back, int t,
                               int n)
 {
-    float light[CHUNK][3][BAND] = {{{0}}};
+    quad cones[CHUNK][BAND] = {{{0}}};
     int32_t seen[CHUNK][BAND] = {{0}};
     const ptrdiff_t step = back ? -4 : 4;
     for (int r = 0; r < BAND && y + r < m->height; r++) {
@@ -217,19 +237,23 @@ ALWAYS_INLINE void take_steps(struct diffusion *d, const struct image *m, int y,
         int end = d->width + LAG * r < t + n ? d->width + LAG * r : t + n;
         const uint8_t *p = row + 4 * (ptrdiff_t)place(d, back, from - LAG * r);
         for (int s = from - t; s < end - t; s++, p += step) {
-            for (int k = 0; k < 3; k++)
-                light[s][k][r] = oklab_curve[2 * p[k]];
+            cones[s][r] = d->cones[0][p[0]] + d->cones[1][p[1]] + d->cones[2][p[2]];
             seen[s][r] = p[3] ? -1 : 0;
         }
     }
     memcpy(d->seen + t, seen, (size_t)n * sizeof *d->seen);
     for (int s = 0; s < n; s++) {
+        lanes8 v[3];
+        float lane[3][BAND];
+        if (!is_any(&d->seen[t + s])) /* no one asks for their colours */
+            continue;
+        turn_quads(cones[s], v);
+        memcpy(lane, v, sizeof lane);
         for (int r = 0; r < BAND; r++) {
-            float *v = &light[s][0][r];
-            struct oklab c = oklab_convert(v[0], v[BAND], v[2 * BAND]);
-            v[0] = c.l, v[BAND] = c.a, v[2 * BAND] = c.b;
+            struct oklab c = oklab_from_cones(lane[0][r], lane[1][r], lane[2][r]);
+            lane[0][r] = c.l, lane[1][r] = c.a, lane[2][r] = c.b;
         }
-        memcpy(d->lab[t + s], light[s], sizeof light[s]);
+        memcpy(d->lab[t + s], lane, sizeof lane);
     }
 }
 
@@ -294,6 +318,11 @@ static void take_colours(struct diffusion *d, const struct palette *p)
 {
     const uint8_t opaque[4] = {0, 0, 0, 255};
     memcpy(&d->alpha, opaque, 4);
+    for (int c = 0; c < 3; c++)
+        for (int i = 0; i < 256; i++) {
+            const float *k = oklab_cones[c], light = oklab_curve[2 * i];
+            d->cones[c][i] = (quad){k[0] * light, k[1] * light, k[2] * light, 0};
+        }
     colours_take(&d->colours, p);
     for (int i = 0; i < p->n; i++) {
         struct oklab c = oklab_from_srgb(p->rgb[i]);
@@ -311,7 +340,7 @@ static bool make_room(struct diffusion *d, int width)
     d->seen = malloc(steps * sizeof *d->seen);
     d->from = malloc(steps * sizeof *d->from);
     d->last = calloc(w + 2, sizeof *d->last);
-    d->to = malloc(steps * sizeof *d->to);
+    d->to = calloc(steps, sizeof *d->to);
     return d->cubes && d->lab && d->seen && d->from && d->last && d->to;
 }
 

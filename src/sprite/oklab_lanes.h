@@ -16,9 +16,9 @@ extern const float oklab_curve[511];
 /* A guess from the bits (a third of the exponent), then Halley's step twice: within a few units in
  * the last place. Without branches, so that compilers do several at once; what is added keeps zero
  * out of trouble and is too small to change any byte's light. */
-ALWAYS_INLINE float oklab_cube_root(float x)
+ALWAYS_INLINE float oklab_cube_root_of(float size)
 {
-    float size = fabsf(x) + 1e-20f, y;
+    float y;
     uint32_t bits;
     memcpy(&bits, &size, 4);
     bits = bits / 3 + 709958130;
@@ -27,19 +27,43 @@ ALWAYS_INLINE float oklab_cube_root(float x)
         float cube = y * y * y;
         y *= (cube + 2 * size) / (2 * cube + size);
     }
-    return copysignf(y, x);
+    return y;
 }
 
-ALWAYS_INLINE struct oklab oklab_convert(float r, float g, float b)
+ALWAYS_INLINE float oklab_cube_root(float x)
 {
-    float l = oklab_cube_root(0.4122214708f * r + 0.5363325363f * g + 0.0514459929f * b);
-    float m = oklab_cube_root(0.2119034982f * r + 0.6806995451f * g + 0.1073969566f * b);
-    float s = oklab_cube_root(0.0883024619f * r + 0.2817188376f * g + 0.6299787005f * b);
+    return copysignf(oklab_cube_root_of(fabsf(x) + 1e-20f), x);
+}
+
+/* What red, green and blue light add to each of the three cones. */
+static const float oklab_cones[3][3] = {
+    {0.4122214708f, 0.2119034982f, 0.0883024619f},
+    {0.5363325363f, 0.6806995451f, 0.2817188376f},
+    {0.0514459929f, 0.1073969566f, 0.6299787005f},
+};
+
+ALWAYS_INLINE struct oklab oklab_from_roots(float l, float m, float s)
+{
     return (struct oklab){
         0.2104542553f * l + 0.7936177850f * m - 0.0040720468f * s,
         1.9779984951f * l - 2.4285922050f * m + 0.4505937099f * s,
         0.0259040371f * l + 0.7827717662f * m - 0.8086757660f * s,
     };
+}
+
+ALWAYS_INLINE struct oklab oklab_convert(float r, float g, float b)
+{
+    const float(*k)[3] = oklab_cones;
+    return oklab_from_roots(oklab_cube_root(k[0][0] * r + k[1][0] * g + k[2][0] * b),
+                            oklab_cube_root(k[0][1] * r + k[1][1] * g + k[2][1] * b),
+                            oklab_cube_root(k[0][2] * r + k[1][2] * g + k[2][2] * b));
+}
+
+/* The same where none of the cones sees less than nothing, as it is with bytes. */
+ALWAYS_INLINE struct oklab oklab_from_cones(float l, float m, float s)
+{
+    return oklab_from_roots(oklab_cube_root_of(l + 1e-20f), oklab_cube_root_of(m + 1e-20f),
+                            oklab_cube_root_of(s + 1e-20f));
 }
 
 /* oklab_squeeze_dark for colours of bytes: their l is above 0, if only just for black. */
