@@ -14,9 +14,16 @@ enum { NAME(LANES) = 32 / sizeof(LABEL) };
 #define LANES_AT(p)        (*(const NAME(lanes) *)(p))
 #define CHOOSE(mask, a, b) (((NAME(lanes))(mask) & (a)) | (~(NAME(lanes))(mask) & (b)))
 
+ALWAYS_INLINE bool NAME(any)(const NAME(lanes) * v)
+{
+    uint64_t w[4];
+    memcpy(w, v, sizeof w);
+    return w[0] | w[1] | w[2] | w[3];
+}
+
 /* A pixel unlike all around it, of which six are the same: so one of the first three is among
- * them. */
-ALWAYS_INLINE void NAME(lone)(const LABEL *p, ptrdiff_t row, LABEL *to)
+ * them. Returns whether `to` is another. */
+ALWAYS_INLINE bool NAME(lone)(const LABEL *p, ptrdiff_t row, LABEL *to)
 {
     const NAME(lanes) here = LANES_AT(p);
     NAME(lanes) around[8], alike = {0}, value = here;
@@ -24,6 +31,11 @@ ALWAYS_INLINE void NAME(lone)(const LABEL *p, ptrdiff_t row, LABEL *to)
         int k = i + (i > 3);
         around[i] = LANES_AT(p + (k / 3 - 1) * row + k % 3 - 1);
         alike |= (NAME(lanes))(around[i] == here);
+    }
+    NAME(lanes) unlike = ~alike;
+    if (!NAME(any)(&unlike)) {
+        memcpy(to, &here, sizeof here);
+        return false;
     }
     for (int k = 8 - SAME_AROUND; k >= 0; k--) {
         NAME(lanes) same = {0};
@@ -33,15 +45,24 @@ ALWAYS_INLINE void NAME(lone)(const LABEL *p, ptrdiff_t row, LABEL *to)
     }
     value = CHOOSE(alike, here, value);
     memcpy(to, &value, sizeof value);
+    NAME(lanes) changed = value ^ here;
+    return NAME(any)(&changed);
 }
 
 /* The outer pixel of an outline that is two pixels thick. All 3x3 pixels around are its colour or
  * hidden, one of the corners is a square of 2x2, so that it is no thin line, and another colour is
  * two pixels away. */
-ALWAYS_INLINE void NAME(doubled)(const LABEL *p, ptrdiff_t row, LABEL *to)
+ALWAYS_INLINE bool NAME(doubled)(const LABEL *p, ptrdiff_t row, LABEL *to)
 {
     const NAME(lanes) here = LANES_AT(p), none = {0};
-    NAME(lanes) other = none, others = none, outside = none, square = none, same[9];
+    NAME(lanes)
+    outside = (NAME(lanes))(LANES_AT(p - 1) == none) | (NAME(lanes))(LANES_AT(p + 1) == none) |
+              (NAME(lanes))(LANES_AT(p - row) == none) | (NAME(lanes))(LANES_AT(p + row) == none);
+    outside &= (NAME(lanes))(here != none);
+    NAME(lanes) other = none, others = none, square = none, same[9];
+    memcpy(to, &here, sizeof here);
+    if (!NAME(any)(&outside))
+        return false;
     for (int k = 0; k < 25; k++) {
         int y = k / 5 - 2, x = k % 5 - 2;
         NAME(lanes)
@@ -51,7 +72,6 @@ ALWAYS_INLINE void NAME(doubled)(const LABEL *p, ptrdiff_t row, LABEL *to)
         if (y < -1 || y > 1 || x < -1 || x > 1)
             continue;
         other |= ~is_same & ~empty;
-        outside |= x == 0 || y == 0 ? empty : none;
         same[3 * (y + 1) + x + 1] = is_same;
     }
     for (int k = 0; k < 4; k++) {
@@ -61,22 +81,30 @@ ALWAYS_INLINE void NAME(doubled)(const LABEL *p, ptrdiff_t row, LABEL *to)
     NAME(lanes) goes = outside & ~other & square & others;
     NAME(lanes) value = here & ~goes;
     memcpy(to, &value, sizeof value);
+    return NAME(any)(&goes);
 }
 
-/* Where a line may turn: of the pixels beside, one to the left or right is the same and one above
- * or below. */
+/* Where `jagged` (below) finds something as the pixels are now: of the pixels beside, one to the
+ * left or right is the same and one above or below, and so on. */
 ALWAYS_INLINE bool NAME(may_turn)(const LABEL *p, ptrdiff_t row, LABEL *turns)
 {
     const NAME(lanes) here = LANES_AT(p), none = {0};
-    NAME(lanes)
-    across = (NAME(lanes))(LANES_AT(p - 1) == here) ^ (NAME(lanes))(LANES_AT(p + 1) == here);
-    NAME(lanes)
-    along = (NAME(lanes))(LANES_AT(p - row) == here) ^ (NAME(lanes))(LANES_AT(p + row) == here);
-    NAME(lanes) turn = across & along & (NAME(lanes))(here != none);
-    uint64_t any[4];
+    NAME(lanes) same[9], turn = none;
+    for (int k = 0; k < 9; k++)
+        same[k] = (NAME(lanes))(LANES_AT(p + (k / 3 - 1) * row + k % 3 - 1) == here);
+    NAME(lanes) ends = (same[3] ^ same[5]) & (same[1] ^ same[7]) & (NAME(lanes))(here != none);
     memcpy(turns, &turn, sizeof turn);
-    memcpy(any, &turn, sizeof any);
-    return any[0] | any[1] | any[2] | any[3];
+    if (!NAME(any)(&ends))
+        return false;
+    for (int k = 0; k < 4; k++) {
+        int across = k & 1 ? 1 : -1, along = k & 2 ? 3 : -3;
+        NAME(lanes)
+        beside = (NAME(lanes))(LANES_AT(p - (along > 0 ? row : -row)) == LANES_AT(p - across));
+        turn |= ends & same[4 + across] & same[4 + along] & beside & ~same[4 + across + along] &
+                ~same[4 - across - along] & (same[4 + along - across] | same[4 + across - along]);
+    }
+    memcpy(turns, &turn, sizeof turn);
+    return NAME(any)(&turn);
 }
 
 /* A thin line that comes from one side, turns here, and at the next pixel turns back. */
@@ -126,13 +154,12 @@ ALWAYS_INLINE void MEND(const struct labels *from, const struct labels *to, unsi
             continue;
         }
         for (int x = 0; x < from->width; x += NAME(LANES)) {
-            if (what == CLEAN_LONE)
-                NAME(lone)(p + x, from->row, q + x);
-            else
-                NAME(doubled)(p + x, from->row, q + x);
+            bool other = what == CLEAN_LONE ? NAME(lone)(p + x, from->row, q + x)
+                                            : NAME(doubled)(p + x, from->row, q + x);
+            int end = other ? (from->width - x < NAME(LANES) ? from->width - x : NAME(LANES)) : 0;
+            for (int i = x; i < x + end; i++)
+                sum += p[i] != q[i];
         }
-        for (int x = 0; x < from->width; x++)
-            sum += p[x] != q[x];
     }
     *changed = sum;
 }

@@ -33,7 +33,8 @@ typedef float quad __attribute__((vector_size(16)));
 
 struct diffusion {
     struct colours colours;
-    quad cones[3][256]; /* what a byte of red, green, blue adds to the three cones of oklab_convert */
+    quad cones[3]
+              [256]; /* what a byte of red, green, blue adds to the three cones of oklab_convert */
     quad lab_of[PALETTE_MAX];
     uint32_t value[PALETTE_MAX], alpha; /* colours as words of an image, without alpha; its bits */
     struct cube *cubes;                 /* [CUBES_ALL] */
