@@ -94,11 +94,17 @@ ALWAYS_INLINE void range_of(const float *v, int n, float *low, float *high)
         least = LANES_PICK(next < least, next, least);
         most = LANES_PICK(next > most, next, most);
     }
-    *low = least[0], *high = most[0];
-    for (int j = 1; j < LANES; j++) {
-        *low = least[j] < *low ? least[j] : *low;
-        *high = most[j] > *high ? most[j] : *high;
-    }
+    /* The halves, quarters, eighths that are left against each other. */
+    next = __builtin_shufflevector(least, least, 4, 5, 6, 7, 0, 1, 2, 3);
+    least = LANES_PICK(next < least, next, least);
+    next = __builtin_shufflevector(least, least, 2, 3, 0, 1, 6, 7, 4, 5);
+    least = LANES_PICK(next < least, next, least);
+    next = __builtin_shufflevector(most, most, 4, 5, 6, 7, 0, 1, 2, 3);
+    most = LANES_PICK(next > most, next, most);
+    next = __builtin_shufflevector(most, most, 2, 3, 0, 1, 6, 7, 4, 5);
+    most = LANES_PICK(next > most, next, most);
+    *low = least[0] < least[1] ? least[0] : least[1];
+    *high = most[0] > most[1] ? most[0] : most[1];
 }
 
 /* Of the colours in the list, the nearest one to each; of two as near, the first. */
@@ -126,13 +132,21 @@ ALWAYS_INLINE void nearest_loop(struct block *k, const struct oklab *lab, const 
 WIDE_TWINS(nearest, (struct block * k, const struct oklab *lab, const uint8_t *list, int n),
            (k, lab, list, n))
 
+ALWAYS_INLINE void find_box_loop(const struct block *k, struct oklab *low, struct oklab *high)
+{
+    range_of(k->v[0], k->n, &low->l, &high->l);
+    range_of(k->v[1], k->n, &low->a, &high->a);
+    range_of(k->v[2], k->n, &low->b, &high->b);
+}
+
+WIDE_TWINS(find_box, (const struct block *k, struct oklab *low, struct oklab *high),
+           (k, low, high))
+
 static void find_first(const struct mixes *m, struct block *k)
 {
     uint8_t list[PALETTE_MAX];
     struct oklab low, high;
-    range_of(k->v[0], k->n, &low.l, &high.l);
-    range_of(k->v[1], k->n, &low.a, &high.a);
-    range_of(k->v[2], k->n, &low.b, &high.b);
+    find_box(k, &low, &high);
     int found = colours_in_box(&m->colours, low, high, list);
     nearest(k, m->lab, list, found);
 }

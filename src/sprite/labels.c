@@ -13,10 +13,17 @@ int labels_new(struct labels *v, int width, int height, size_t size, struct err 
 {
     size_t row = (size_t)width + 2 * LABELS_MARGIN;
     size_t labels = row * ((size_t)height + 2 * LABELS_MARGIN) + 2 * VECTOR / size;
+    size_t first = LABELS_MARGIN * row + LABELS_MARGIN, end = first + row * (size_t)height;
     *v = (struct labels){.width = width, .height = height, .row = (ptrdiff_t)row, .size = size};
-    v->all = calloc(labels, size);
-    v->at = v->all ? v->all + (LABELS_MARGIN * row + LABELS_MARGIN) * size : NULL;
-    return v->all ? 0 : err_set(e, "out of memory for %dx%d pixels", width, height);
+    v->all = malloc(labels * size);
+    if (!v->all)
+        return err_set(e, "out of memory for %dx%d pixels", width, height);
+    v->at = v->all + first * size;
+    memset(v->all, 0, first * size);
+    for (size_t i = first + (size_t)width; i < end; i += row)
+        memset(v->all + i * size, 0, 2 * LABELS_MARGIN * size);
+    memset(v->all + end * size, 0, (labels - end) * size);
+    return 0;
 }
 
 int labels_twin(struct labels *v, const struct labels *of, struct err *e)

@@ -22,12 +22,12 @@ struct labels {
     uint8_t palette[LABELS_FEW + 1][4];
 };
 
-/* All 0, of labels of `size` bytes. -1 only without memory; labels_free is good for all. */
+/* The margin is 0; the labels, of `size` bytes each, are to be written by who asks. -1 only without memory; labels_free is good for all. */
 int labels_new(struct labels *, int width, int height, size_t size, struct err *);
 /* An image's. */
 int labels_take(struct labels *, const struct image *, struct err *);
 void labels_free(struct labels *);
-/* Another of that shape, all 0. */
+/* Another of that shape, as new. */
 int labels_twin(struct labels *, const struct labels *of, struct err *);
 
 /* For those who make numbers themselves: number i + 1 is colour i, opaque, of n. Renumbers them as
