@@ -247,9 +247,30 @@ static bool is_gone(const struct flood *f, int x, int y)
     return x >= 0 && y >= 0 && x < f->m->width && y < f->m->height && plane_get(&f->gone, x, y);
 }
 
-static bool is_there(const struct flood *f, int x, int y)
+/* Bits x - 1 to x + 1 of row y, which it has. */
+static unsigned three_of(const struct plane *p, int x, int y)
 {
-    return x >= 0 && y >= 0 && x < f->m->width && y < f->m->height && !plane_get(&f->gone, x, y);
+    const uint64_t *row = p->at + (size_t)y * p->row + (x - 1) / 64;
+    int shift = (x - 1) & 63;
+    uint64_t v = row[0] >> shift;
+    return (unsigned)(shift > 61 ? v | row[1] << (64 - shift) : v) & 7;
+}
+
+/* Which of the eight pixels around are there: bit 3 * row + column of 3x3. */
+static unsigned there_around(const struct flood *f, int x, int y)
+{
+    const struct plane *gone = &f->gone;
+    unsigned there = 0;
+    if (x > 0 && y > 0 && x + 1 < gone->width && y + 1 < gone->height)
+        return ~(three_of(gone, x, y - 1) | three_of(gone, x, y) << 3 |
+                 three_of(gone, x, y + 1) << 6) &
+               0x1ef;
+    for (int i = 0; i < 9; i++) {
+        int nx = x + i % 3 - 1, ny = y + i / 3 - 1;
+        bool inside = nx >= 0 && ny >= 0 && nx < gone->width && ny < gone->height;
+        there |= (unsigned)(inside && i != 4 && !plane_get(gone, nx, ny)) << i;
+    }
+    return there;
 }
 
 static bool is_exposed(const struct flood *f, int x, int y)
@@ -311,10 +332,8 @@ static bool is_fringe(const struct flood *f, const uint8_t *ground, int x, int y
 {
     const uint8_t *p = pixel_of(f, x, y), *there[8];
     int alike = 0, n = 0;
-    for (int i = 0; i < 9; i++) {
-        int nx = x + i % 3 - 1, ny = y + i / 3 - 1;
-        if (i == 4 || !is_there(f, nx, ny))
-            continue;
+    for (unsigned left = there_around(f, x, y); left; left &= left - 1) {
+        int i = __builtin_ctz(left), nx = x + i % 3 - 1, ny = y + i / 3 - 1;
         there[n] = pixel_of(f, nx, ny);
         bool like = is_like(p, there[n++]);
         alike += like;
