@@ -139,8 +139,7 @@ ALWAYS_INLINE void find_box_loop(const struct block *k, struct oklab *low, struc
     range_of(k->v[2], k->n, &low->b, &high->b);
 }
 
-WIDE_TWINS(find_box, (const struct block *k, struct oklab *low, struct oklab *high),
-           (k, low, high))
+WIDE_TWINS(find_box, (const struct block *k, struct oklab *low, struct oklab *high), (k, low, high))
 
 static void find_first(const struct mixes *m, struct block *k)
 {

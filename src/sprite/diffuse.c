@@ -41,11 +41,11 @@ struct diffusion {
     int width, steps;                   /* of a band: width + BEHIND */
     /* Of the band, in the order in which it is done: at step t, lane r is pixel t - LAG * r, in the
      * band's direction, of row r. */
-    lanes8 (*lab)[3];    /* [steps] */
-    ints8 *seen;         /* [steps] all bits where there is a visible pixel */
-    float (*from)[3];    /* [steps] errors from the row above the first */
-    float (*last)[3];    /* [1 + width + 1] errors of the last row, by x */
-    uint8_t (*to)[BAND]; /* [steps] the palette's colours */
+    lanes8 (*lab)[3];      /* [steps] */
+    float (*from)[3];      /* [steps] errors from the row above the first */
+    float (*last)[3];      /* [1 + width + 1] errors of the last row, by x */
+    uint8_t (*seen)[BAND]; /* [steps] 255 where there is a visible pixel, else 0 */
+    uint8_t (*to)[BAND];   /* [steps] the palette's colours */
 };
 
 /* ---- cubes ---- */
@@ -174,12 +174,21 @@ ALWAYS_INLINE void eight_nearest(struct diffusion *d, const lanes8 c[3], uint8_t
     take_colors(d, best, q);
 }
 
-/* Has any of the eight a bit that is set? */
-ALWAYS_INLINE bool is_any(const ints8 *v)
+/* Is there any pixel of the eight? */
+ALWAYS_INLINE bool is_any(const uint8_t seen[BAND])
 {
-    uint64_t w[4];
-    memcpy(w, v, sizeof w);
-    return w[0] | w[1] | w[2] | w[3];
+    uint64_t all;
+    memcpy(&all, seen, sizeof all);
+    return all;
+}
+
+/* All bits of a lane where there is a pixel. */
+ALWAYS_INLINE void widen(const uint8_t seen[BAND], ints8 *to)
+{
+    typedef int8_t bytes8 __attribute__((vector_size(8)));
+    bytes8 bytes;
+    memcpy(&bytes, seen, sizeof bytes);
+    *to = __builtin_convertvector(bytes, ints8);
 }
 
 /* Lane r of each row's error goes to lane r + 1 of the next one; `first` into lane 0. */
@@ -194,7 +203,9 @@ ALWAYS_INLINE void run_band_loop(struct diffusion *d)
     lanes8 e[4][3] = {{{0}}}; /* errors of the last steps: [1] the last one's */
     for (int t = 0; t < d->steps; t++) {
         lanes8 c[3] = {{0}}, q[3] = {{0}};
-        bool any = is_any(&d->seen[t]);
+        ints8 seen;
+        bool any = is_any(d->seen[t]);
+        widen(d->seen[t], &seen);
         for (int k = 0; k < 3 && any; k++) {
             lanes8 v = (1.0f / 16 * e[3][k] + 5.0f / 16 * e[2][k]) + 3.0f / 16 * e[1][k];
             to_row_below(&v, d->from[t][k]);
@@ -207,7 +218,7 @@ ALWAYS_INLINE void run_band_loop(struct diffusion *d)
         }
         for (int k = 0; k < 3; k++) {
             e[3][k] = e[2][k], e[2][k] = e[1][k];
-            e[1][k] = (lanes8)((ints8)(c[k] - q[k]) & d->seen[t]);
+            e[1][k] = (lanes8)((ints8)(c[k] - q[k]) & seen);
             int last = t - BEHIND;
             if (last >= 0)
                 d->last[1 + last][k] = e[1][k][BAND - 1];
@@ -229,24 +240,31 @@ static int place(const struct diffusion *d, bool back, int i)
 ALWAYS_INLINE void take_steps(struct diffusion *d, const struct image *m, int y, bool back, int t,
                               int n)
 {
-    quad cones[CHUNK][BAND] = {{{0}}};
-    int32_t seen[CHUNK][BAND] = {{0}};
+    quad cones[CHUNK][BAND];
     const ptrdiff_t step = back ? -4 : 4;
+    bool whole = t >= BEHIND && t + n <= d->width && y + BAND <= m->height;
+    if (!whole) { /* some lanes have no pixel */
+        memset(cones, 0, sizeof cones);
+        memset(d->seen[t], 0, (size_t)n * sizeof *d->seen);
+    }
     for (int r = 0; r < BAND && y + r < m->height; r++) {
         const uint8_t *row = m->rgba + 4 * (size_t)(y + r) * (size_t)d->width;
         int from = LAG * r > t ? LAG * r : t;
         int end = d->width + LAG * r < t + n ? d->width + LAG * r : t + n;
         const uint8_t *p = row + 4 * (ptrdiff_t)place(d, back, from - LAG * r);
+        if (whole) { /* what comes next */
+            __builtin_prefetch(p + CHUNK * step);
+            __builtin_prefetch(p + (CHUNK + CHUNK / 2) * step);
+        }
         for (int s = from - t; s < end - t; s++, p += step) {
             cones[s][r] = d->cones[0][p[0]] + d->cones[1][p[1]] + d->cones[2][p[2]];
-            seen[s][r] = p[3] ? -1 : 0;
+            d->seen[t + s][r] = p[3] ? 255 : 0;
         }
     }
-    memcpy(d->seen + t, seen, (size_t)n * sizeof *d->seen);
     for (int s = 0; s < n; s++) {
         lanes8 v[3];
         float lane[3][BAND];
-        if (!is_any(&d->seen[t + s])) /* no one asks for their colours */
+        if (!is_any(d->seen[t + s])) /* no one asks for their colours */
             continue;
         turn_quads(cones[s], v);
         memcpy(lane, v, sizeof lane);
@@ -299,18 +317,17 @@ static void put_band(const struct diffusion *d, struct image *m, int y, bool bac
 }
 
 /* The same into labels. */
-static void put_labels(const struct diffusion *d, const struct image *m, int y, bool back,
-                       bool *used, const struct labels *v)
+static void put_labels(const struct diffusion *d, int y, bool back, bool *used,
+                       const struct labels *v)
 {
-    for (int r = 0; r < BAND && y + r < m->height; r++) {
+    for (int r = 0; r < BAND && y + r < v->height; r++) {
         const uint8_t(*to)[BAND] = (const uint8_t(*)[BAND])d->to + LAG * r;
-        const ptrdiff_t step = back ? -1 : 1, first = place(d, back, 0);
-        const uint8_t *p = m->rgba + 4 * ((size_t)(y + r) * (size_t)d->width + (size_t)first);
-        uint8_t *label = (uint8_t *)v->at + (y + r) * v->row + first;
-        for (int i = 0, w = d->width; i < w; i++, p += 4 * step, label += step) {
-            int seen = p[3] ? -1 : 0;
-            *label = (uint8_t)((to[i][r] + 1) & seen);
-            used[seen ? to[i][r] : PALETTE_MAX] = true;
+        const uint8_t(*seen)[BAND] = (const uint8_t(*)[BAND])d->seen + LAG * r;
+        const ptrdiff_t step = back ? -1 : 1;
+        uint8_t *label = (uint8_t *)v->at + (y + r) * v->row + place(d, back, 0);
+        for (int i = 0, w = d->width; i < w; i++, label += step) {
+            *label = (uint8_t)((to[i][r] + 1) & seen[i][r]);
+            used[seen[i][r] ? to[i][r] : PALETTE_MAX] = true;
         }
     }
 }
@@ -373,7 +390,7 @@ int diffuse_image(struct image *m, const struct palette *p, bool used[PALETTE_MA
         take_band(d, m, y, back);
         run_band(d);
         if (v)
-            put_labels(d, m, y, back, used, v);
+            put_labels(d, y, back, used, v);
         else
             put_band(d, m, y, back, used);
     }
