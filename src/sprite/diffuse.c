@@ -32,6 +32,8 @@ struct cube {
 typedef float quad __attribute__((vector_size(16)));
 
 struct diffusion {
+    const struct palette *palette;
+    struct label_names names;
     struct colours colours;
     quad cones[3]
               [256]; /* what a byte of red, green, blue adds to the three cones of oklab_convert */
@@ -42,7 +44,7 @@ struct diffusion {
     /* Of the band, in the order in which it is done: at step t, lane r is pixel t - LAG * r, in the
      * band's direction, of row r. */
     lanes8 (*lab)[3];      /* [steps] */
-    float (*from)[3];      /* [steps] errors from the row above the first */
+    float (*from)[3];      /* [steps] errors from the row above the first: step t's from the end */
     float (*last)[3];      /* [1 + width + 1] errors of the last row, by x */
     uint8_t (*seen)[BAND]; /* [steps] 255 where there is a visible pixel, else 0 */
     uint8_t (*to)[BAND];   /* [steps] the palette's colours */
@@ -208,7 +210,7 @@ ALWAYS_INLINE void run_band_loop(struct diffusion *d)
         widen(d->seen[t], &seen);
         for (int k = 0; k < 3 && any; k++) {
             lanes8 v = (1.0f / 16 * e[3][k] + 5.0f / 16 * e[2][k]) + 3.0f / 16 * e[1][k];
-            to_row_below(&v, d->from[t][k]);
+            to_row_below(&v, d->from[d->steps - 1 - t][k]);
             v += 7.0f / 16 * e[1][k];
             c[k] = d->lab[t][k] + v;
         }
@@ -288,13 +290,11 @@ WIDE_TWINS(take_band, (struct diffusion * d, const struct image *m, int y, bool 
 /* What the last row of the band above, which was scanned the other way, hands down. */
 static void hand_down(struct diffusion *d)
 {
-    memset(d->from, 0, (size_t)d->steps * sizeof *d->from);
-    for (int i = 0; i < d->width; i++) {
-        /* In the order of that row: the pixel before, the one above, the one after. */
-        float(*e)[3] = d->last + 1 + (d->width - 1 - i);
-        for (int k = 0; k < 3; k++)
-            d->from[i][k] = (1.0f / 16 * e[-1][k] + 5.0f / 16 * e[0][k]) + 3.0f / 16 * e[1][k];
-    }
+    const float *e = d->last[0];
+    float *to = d->from[BEHIND];
+    /* In the order of that row: the pixel before, the one above, the one after. */
+    for (int i = 0; i < 3 * d->width; i++)
+        to[i] = (1.0f / 16 * e[i] + 5.0f / 16 * e[i + 3]) + 3.0f / 16 * e[i + 6];
 }
 
 static void put_band(const struct diffusion *d, struct image *m, int y, bool back, bool *used)
@@ -317,8 +317,7 @@ static void put_band(const struct diffusion *d, struct image *m, int y, bool bac
 }
 
 /* The same into labels. */
-static void put_labels(const struct diffusion *d, int y, bool back, bool *used,
-                       const struct labels *v)
+static void put_labels(struct diffusion *d, int y, bool back, bool *used, struct labels *v)
 {
     for (int r = 0; r < BAND && y + r < v->height; r++) {
         const uint8_t(*to)[BAND] = (const uint8_t(*)[BAND])d->to + LAG * r;
@@ -329,6 +328,7 @@ static void put_labels(const struct diffusion *d, int y, bool back, bool *used,
             *label = (uint8_t)((to[i][r] + 1) & seen[i][r]);
             used[seen[i][r] ? to[i][r] : PALETTE_MAX] = true;
         }
+        labels_name_row(v, y + r, &d->names, (const uint8_t(*)[3])d->palette->rgb, used);
     }
 }
 
@@ -341,6 +341,7 @@ static void take_colours(struct diffusion *d, const struct palette *p)
             const float *k = oklab_cones[c], light = oklab_curve[2 * i];
             d->cones[c][i] = (quad){k[0] * light, k[1] * light, k[2] * light, 0};
         }
+    d->palette = p;
     colours_take(&d->colours, p);
     for (int i = 0; i < p->n; i++) {
         struct oklab c = oklab_from_srgb(p->rgb[i]);
@@ -356,7 +357,7 @@ static bool make_room(struct diffusion *d, int width)
     d->cubes = calloc(CUBES_ALL, sizeof *d->cubes);
     d->lab = malloc(steps * sizeof *d->lab);
     d->seen = malloc(steps * sizeof *d->seen);
-    d->from = malloc(steps * sizeof *d->from);
+    d->from = calloc(steps, sizeof *d->from);
     d->last = calloc(w + 2, sizeof *d->last);
     d->to = calloc(steps, sizeof *d->to);
     return d->cubes && d->lab && d->seen && d->from && d->last && d->to;
@@ -376,7 +377,7 @@ static void diffusion_free(struct diffusion *d)
 }
 
 int diffuse_image(struct image *m, const struct palette *p, bool used[PALETTE_MAX + 1],
-                  const struct labels *v, struct err *e)
+                  struct labels *v, struct err *e)
 {
     struct diffusion *d = calloc(1, sizeof *d);
     if (!d || !make_room(d, m->width)) {

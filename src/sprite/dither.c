@@ -174,18 +174,22 @@ ALWAYS_INLINE void place_row(struct work *k, uint8_t *p, int width, const uint8_
     }
 }
 
-static void place_rows(struct work *k, struct image *m, const struct labels *v)
+static void place_rows(struct work *k, struct image *m, struct labels *v)
 {
+    const uint8_t(*rgb)[3] = (const uint8_t(*)[3])k->mixes.palette->rgb;
+    struct label_names names = {{0}};
     for (int y = 0; y < m->height; y++) {
         uint8_t *p = m->rgba + 4 * (size_t)y * (size_t)m->width;
-        if (v)
-            place_row(k, p, m->width, matrix_row(k, y), (uint8_t *)v->at + y * v->row);
-        else
+        if (!v) {
             place_row(k, p, m->width, matrix_row(k, y), NULL);
+            continue;
+        }
+        place_row(k, p, m->width, matrix_row(k, y), (uint8_t *)v->at + y * v->row);
+        labels_name_row(v, y, &names, rgb, k->used);
     }
 }
 
-static int place_by_bins(struct work *k, struct image *m, const struct labels *v)
+static int place_by_bins(struct work *k, struct image *m, struct labels *v)
 {
     k->bins = calloc(BINS + 1, sizeof *k->bins);
     k->row = malloc((size_t)m->width * sizeof *k->row);
@@ -213,7 +217,7 @@ static bool is_large(const struct image *m)
 
 /* v: of a large image, or NULL. */
 static int ordered(struct work *k, struct image *m, const struct palette *p, int order,
-                   const struct labels *v)
+                   struct labels *v)
 {
     const uint8_t opaque[4] = {0, 0, 0, 255};
     if (mixes_init(&k->mixes, p))
@@ -250,8 +254,6 @@ static int apply(struct image *m, const struct palette *p, enum dither dither, i
         rc = err_set(e, "out of memory for the palette");
     if (k) {
         *used = count_used(k->used);
-        if (v && !rc)
-            labels_name(v, p->n, (const uint8_t(*)[3])p->rgb, k->used);
         mixes_free(&k->mixes);
         free(k->bins);
         free(k->row);

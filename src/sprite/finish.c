@@ -209,6 +209,8 @@ static bool outline_labels(struct labels *v, const struct finish_options *o,
     memcpy(rgb, is_own ? darkest_label(v, count) : o->outline_rgb, 3);
     if (!labels_outline(v, o->outline == OUTLINE_INNER, rgb, grown))
         return false;
+    if (is_own && o->outline == OUTLINE_OUTER)
+        return true; /* the same colours as before */
     int drawn = visible_labels(v, count);
     /* What lies outside of the image is not counted. */
     r->colors_after = *grown && !count[labels_find(v, rgb)] ? drawn + 1 : drawn;

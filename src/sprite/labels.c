@@ -14,7 +14,8 @@ int labels_new(struct labels *v, int width, int height, size_t size, struct err 
     size_t row = (size_t)width + 2 * LABELS_MARGIN;
     size_t labels = row * ((size_t)height + 2 * LABELS_MARGIN) + 2 * VECTOR / size;
     size_t first = LABELS_MARGIN * row + LABELS_MARGIN, end = first + row * (size_t)height;
-    *v = (struct labels){.width = width, .height = height, .row = (ptrdiff_t)row, .size = size};
+    *v = (struct labels){
+        .width = width, .height = height, .row = (ptrdiff_t)row, .size = size, .n = 1};
     v->all = malloc(labels * size);
     if (!v->all)
         return err_set(e, "out of memory for %dx%d pixels", width, height);
@@ -82,29 +83,30 @@ int labels_take(struct labels *v, const struct image *m, struct err *e)
     return 0;
 }
 
-void labels_name(struct labels *v, int n, const uint8_t (*rgb)[3], const bool *used)
+/* New colours are rare: only then a row is looked through. */
+static void name_new(struct labels *v, const uint8_t *row, struct label_names *k,
+                     const uint8_t (*rgb)[3])
 {
-    uint8_t to[LABELS_FEW + 1] = {0};
-    int left = 0;
-    for (int i = 0; i < n; i++)
-        left += used[i];
-    v->n = 1;
-    for (int y = 0; y < v->height && left > 0; y++) {
-        const uint8_t *row = (const uint8_t *)v->at + y * v->row;
-        for (int x = 0; x < v->width && left > 0; x++) {
-            if (!row[x] || to[row[x]])
-                continue;
-            memcpy(v->palette[v->n], rgb[row[x] - 1], 3);
-            v->palette[v->n][3] = 255;
-            to[row[x]] = (uint8_t)v->n++;
-            left--;
-        }
+    for (int x = 0; x < v->width; x++) {
+        if (!row[x] || k->to[row[x]])
+            continue;
+        memcpy(v->palette[v->n], rgb[row[x] - 1], 3);
+        v->palette[v->n][3] = 255;
+        k->to[row[x]] = (uint8_t)v->n++;
     }
-    for (int y = 0; y < v->height; y++) {
-        uint8_t *row = (uint8_t *)v->at + y * v->row;
-        for (int x = 0, w = v->width; x < w; x++)
-            row[x] = to[row[x]];
-    }
+}
+
+void labels_name_row(struct labels *v, int y, struct label_names *k, const uint8_t (*rgb)[3],
+                     const bool used[LABELS_FEW])
+{
+    uint8_t *row = (uint8_t *)v->at + y * v->row;
+    int colors = 0;
+    for (int i = 0; i < LABELS_FEW; i++)
+        colors += used[i];
+    if (colors > v->n - 1)
+        name_new(v, row, k, rgb);
+    for (int x = 0, w = v->width; x < w; x++)
+        row[x] = k->to[row[x]];
 }
 
 static void put_numbers(const struct labels *v, int left, int top, struct image *m)

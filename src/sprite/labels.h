@@ -22,7 +22,8 @@ struct labels {
     uint8_t palette[LABELS_FEW + 1][4];
 };
 
-/* The margin is 0; the labels, of `size` bytes each, are to be written by who asks. -1 only without memory; labels_free is good for all. */
+/* The margin is 0; the labels, of `size` bytes each, are for who asks to write. -1 only without
+ * memory; labels_free is good for all. */
 int labels_new(struct labels *, int width, int height, size_t size, struct err *);
 /* An image's. */
 int labels_take(struct labels *, const struct image *, struct err *);
@@ -30,9 +31,14 @@ void labels_free(struct labels *);
 /* Another of that shape, as new. */
 int labels_twin(struct labels *, const struct labels *of, struct err *);
 
-/* For those who make numbers themselves: number i + 1 is colour i, opaque, of n. Renumbers them as
- * labels_take would, in order of appearance. used[i]: is there a pixel of colour i? */
-void labels_name(struct labels *, int n, const uint8_t (*rgb)[3], const bool *used);
+/* For who makes numbers, colour i being i + 1: gives those of a row the names that labels_take
+ * would, in order of appearance. Rows from the first on; k: at first 0. used: the colours of the
+ * rows up to this one; each is opaque. */
+struct label_names {
+    uint8_t to[LABELS_FEW + 1];
+};
+void labels_name_row(struct labels *, int y, struct label_names *k, const uint8_t (*rgb)[3],
+                     const bool used[LABELS_FEW]);
 
 /* Into an image whose first pixel is (left, top) of the labels, which may lie in the margin. */
 void labels_put(const struct labels *, int left, int top, struct image *);
