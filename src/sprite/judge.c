@@ -171,7 +171,9 @@ static inline uint64_t bits_of(uint64_t eight, int n)
 ALWAYS_INLINE void take_known(const struct judge *k, const uint8_t *p, int n, uint64_t *ground,
                               uint64_t *pales)
 {
-    uint32_t bin[BLOCK] = {0};
+    uint32_t bin[BLOCK];
+    if (n < BLOCK)
+        memset(bin, 0, sizeof bin);
     for (int i = 0; i < n; i++)
         bin[i] = (uint32_t)p[4 * i] | (uint32_t)p[4 * i + 1] << 8 | (uint32_t)p[4 * i + 2] << 16;
     for (int i = 0; i < BLOCK; i++) {

@@ -10,6 +10,7 @@
 #include "sprite/few.h"
 #include "sprite/nearest.h"
 #include "sprite/oklab.h"
+#include "sprite/wide.h"
 
 enum {
     SWATCHES = 2048, /* different colours that are looked at; more are put in bins */
@@ -18,7 +19,9 @@ enum {
     HASHED = 2 * SWATCHES, /* slots that are used by hash */
     SPLITS = 128,          /* groups before merging, where fewer are wanted */
     ROUNDS = 8,            /* of k-means */
+    PART = 2048,           /* pixels whose places are found together */
     AHEAD = 16,            /* pixels whose bits are on their way while one is counted */
+    HIDDEN = 1 << 24,      /* behind the places of all colours */
 };
 
 /* Distances in Oklab. */
@@ -511,21 +514,43 @@ ALWAYS_INLINE void count_bits_loop(const uint64_t *bits, size_t n, int *count)
 
 WIDE_TWINS(count_bits, (const uint64_t *bits, size_t n, int *count), (bits, n, count))
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "red is a word's lowest byte");
+
+/* A colour's place among 2^24, those of a cube of 8x8x8 side by side: what is near is in the same
+ * line of a cache. Hidden pixels have the place behind all. */
+ALWAYS_INLINE void places_of_loop(const uint8_t *p, int n, uint32_t *place)
+{
+    for (int i = 0; i < n; i++) {
+        uint32_t v;
+        memcpy(&v, p + 4 * (size_t)i, 4);
+        uint32_t cube = (v & 0xf8) << 16 | (v & 0xf800) << 3 | (v & 0xf80000) >> 10;
+        uint32_t in = (v & 7) << 6 | (v >> 5 & 0x38) | (v >> 16 & 7);
+        place[i] = v >> 24 ? cube | in : HIDDEN;
+    }
+}
+
+WIDE_TWINS(places_of, (const uint8_t *p, int n, uint32_t *place), (p, n, place))
+
 /* By a bit for each colour there is: fast where there are many pixels. */
 static int count_by_bits(const struct image *m)
 {
-    uint64_t *seen = calloc((1 << 24) / 64, sizeof *seen);
+    uint64_t *seen = calloc(HIDDEN / 64 + 1, sizeof *seen);
     if (!seen)
         return -1;
     size_t n = (size_t)m->width * (size_t)m->height;
     int count;
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *p = m->rgba + 4 * i, *next = m->rgba + 4 * (i + AHEAD < n ? i + AHEAD : i);
-        __builtin_prefetch(&seen[key_of(next, 0) >> 6], 1);
-        uint32_t key = key_of(p, 0);
-        seen[key >> 6] |= (uint64_t)(p[3] > 0) << (key & 63);
+    for (size_t from = 0; from < n; from += PART) {
+        uint32_t place[PART + AHEAD];
+        int part = n - from < PART ? (int)(n - from) : PART;
+        places_of(m->rgba + 4 * from, part, place);
+        for (int i = part; i < part + AHEAD; i++)
+            place[i] = HIDDEN;
+        for (int i = 0; i < part; i++) {
+            __builtin_prefetch(&seen[place[i + AHEAD] / 64], 1);
+            seen[place[i] / 64] |= UINT64_C(1) << (place[i] & 63);
+        }
     }
-    count_bits(seen, (1 << 24) / 64, &count);
+    count_bits(seen, HIDDEN / 64, &count);
     free(seen);
     return count;
 }
