@@ -242,11 +242,6 @@ static const uint8_t *pixel_of(const struct flood *f, int x, int y)
     return f->m->rgba + 4 * ((size_t)y * (size_t)f->m->width + (size_t)x);
 }
 
-static bool is_gone(const struct flood *f, int x, int y)
-{
-    return x >= 0 && y >= 0 && x < f->m->width && y < f->m->height && plane_get(&f->gone, x, y);
-}
-
 /* Bits x - 1 to x + 1 of row y, which it has. */
 static unsigned three_of(const struct plane *p, int x, int y)
 {
@@ -271,12 +266,6 @@ static unsigned there_around(const struct flood *f, int x, int y)
         there |= (unsigned)(inside && i != 4 && !plane_get(gone, nx, ny)) << i;
     }
     return there;
-}
-
-static bool is_exposed(const struct flood *f, int x, int y)
-{
-    return is_gone(f, x - 1, y) || is_gone(f, x + 1, y) || is_gone(f, x, y - 1) ||
-           is_gone(f, x, y + 1);
 }
 
 /* Those of 64 pixels that are there and beside one that is not. */
@@ -328,6 +317,7 @@ static bool is_mix(const uint8_t *p, const uint8_t *n, const uint8_t *ground)
     return off < OFF * OFF * length;
 }
 
+/* Of a pixel that is exposed, as f->ground says now of all. */
 static bool is_fringe(const struct flood *f, const uint8_t *ground, int x, int y)
 {
     const uint8_t *p = pixel_of(f, x, y), *there[8];
@@ -337,7 +327,7 @@ static bool is_fringe(const struct flood *f, const uint8_t *ground, int x, int y
         there[n] = pixel_of(f, nx, ny);
         bool like = is_like(p, there[n++]);
         alike += like;
-        if (alike > 1 || (like && !is_exposed(f, nx, ny)))
+        if (alike > 1 || (like && !plane_get(&f->ground, nx, ny)))
             return false;
     }
     bool mix = false;
@@ -349,13 +339,15 @@ static bool is_fringe(const struct flood *f, const uint8_t *ground, int x, int y
 /* One layer: what comes to the border by it stays. */
 static size_t drop_fringe(struct flood *f, const uint8_t *ground)
 {
-    struct plane *fringe = &f->pales; /* of no more use */
+    struct plane *fringe = &f->pales, *exposed = &f->ground; /* both are of no more use */
     size_t n = 0, words = fringe->row * (size_t)fringe->height;
     memset(fringe->at, 0, words * sizeof *fringe->at);
+    for (size_t at = 0; at < words; at++)
+        exposed->at[at] = exposed_word(&f->gone, (int)(at / fringe->row), at % fringe->row);
     for (size_t at = 0; at < words; at++) {
         int y = (int)(at / fringe->row);
         size_t i = at % fringe->row;
-        for (uint64_t left = exposed_word(&f->gone, y, i); left; left &= left - 1) {
+        for (uint64_t left = exposed->at[at]; left; left &= left - 1) {
             int bit = __builtin_ctzll(left);
             if (is_fringe(f, ground, 64 * (int)i + bit, y))
                 fringe->at[at] |= UINT64_C(1) << bit, n++;
