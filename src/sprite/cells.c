@@ -191,7 +191,7 @@ struct image *cells_reduce_lines(const struct image *m, const int *x, int column
 
 static struct image *hardened(const struct image *m, struct err *e)
 {
-    struct image *out = image_new(m->width, m->height);
+    struct image *out = image_new_unset(m->width, m->height);
     if (out)
         harden_row(m->rgba, (size_t)m->width * (size_t)m->height, out->rgba);
     else

@@ -236,7 +236,7 @@ static int clean_and_outline(struct image **m, struct labels *v, const struct fi
     int rc = clean_labels(v, o->clean, &r->clean, e);
     if (!rc) {
         bool done = outline_labels(v, o, r, &grown);
-        struct image *larger = grown ? image_new((*m)->width + 2, (*m)->height + 2) : NULL;
+        struct image *larger = grown ? image_new_unset((*m)->width + 2, (*m)->height + 2) : NULL;
         if (grown && !larger)
             rc = err_set(e, "no room for an outline around %dx%d pixels", (*m)->width,
                          (*m)->height);

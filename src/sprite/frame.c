@@ -190,7 +190,7 @@ struct image *frame_place(const struct image *m, const struct frame_options *o, 
     int bottom = any ? sprite[1] + sprite[3] : m->height;
     bool on_feet = any && o->anchor == ANCHOR_FEET;
     sizes(o, box, on_feet ? width_around(sprite, feet) : 0, &width, &height);
-    struct image *out = image_new(width, height);
+    struct image *out = image_new_unset(width, height);
     if (!out) {
         err_set(e, "no room for a picture of %dx%d pixels", width, height);
         return NULL;
@@ -203,6 +203,8 @@ struct image *frame_place(const struct image *m, const struct frame_options *o, 
         x = half(width - feet);
         y = height - o->pad - bottom;
     }
+    if (x > 0 || y > 0 || x + m->width < width || y + m->height < height)
+        memset(out->rgba, 0, (size_t)width * (size_t)height * 4);
     paste(m, out, x, y);
     pivot[0] = x + half(feet), pivot[1] = y + bottom;
     return out;

@@ -18,18 +18,39 @@ static size_t pixel_count(const struct image *m)
     return (size_t)m->width * (size_t)m->height;
 }
 
-struct image *image_new(int width, int height)
+/* rgba is the caller's to allocate. */
+static struct image *without_pixels(int width, int height)
 {
     if (width < 1 || height < 1 || width > IMAGE_MAX_SIDE || height > IMAGE_MAX_SIDE)
         return NULL;
     struct image *m = malloc(sizeof *m);
-    if (!m)
-        return NULL;
-    *m = (struct image){width, height, calloc((size_t)width * (size_t)height, 4)};
-    if (m->rgba)
+    if (m)
+        *m = (struct image){width, height, NULL};
+    return m;
+}
+
+static struct image *or_none(struct image *m)
+{
+    if (!m || m->rgba)
         return m;
     free(m);
     return NULL;
+}
+
+struct image *image_new(int width, int height)
+{
+    struct image *m = without_pixels(width, height);
+    if (m)
+        m->rgba = calloc(pixel_count(m), 4);
+    return or_none(m);
+}
+
+struct image *image_new_unset(int width, int height)
+{
+    struct image *m = without_pixels(width, height);
+    if (m)
+        m->rgba = malloc(pixel_count(m) * 4);
+    return or_none(m);
 }
 
 struct image *image_from_rgb(const uint8_t *rgb, int width, int height)
@@ -44,7 +65,7 @@ struct image *image_from_rgb(const uint8_t *rgb, int width, int height)
 
 struct image *image_copy(const struct image *from)
 {
-    struct image *m = image_new(from->width, from->height);
+    struct image *m = image_new_unset(from->width, from->height);
     if (m)
         memcpy(m->rgba, from->rgba, pixel_count(m) * 4);
     return m;

@@ -20,6 +20,8 @@ struct image {
 
 /* Transparent black; NULL without memory or for sizes out of 1..IMAGE_MAX_SIDE. */
 struct image *image_new(int width, int height);
+/* The same for who writes every pixel. */
+struct image *image_new_unset(int width, int height);
 struct image *image_from_rgb(const uint8_t *rgb, int width, int height);
 struct image *image_copy(const struct image *);
 void image_free(struct image *); /* NULL: nothing */
