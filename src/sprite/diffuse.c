@@ -47,7 +47,11 @@ struct diffusion {
     float (*from)[3];      /* [steps] errors from the row above the first: step t's from the end */
     float (*last)[3];      /* [1 + width + 1] errors of the last row, by x */
     uint8_t (*seen)[BAND]; /* [steps] 255 where there is a visible pixel, else 0 */
-    uint8_t (*to)[BAND];   /* [steps] the palette's colours */
+    bool back;             /* is it done from right to left? */
+    /* The palette's colours, a row of the band after the other, by x, with BEHIND more at both ends
+     * that no one asks for. */
+    uint8_t *to; /* [BAND * line] */
+    ptrdiff_t line;
 };
 
 /* ---- cubes ---- */
@@ -200,9 +204,16 @@ ALWAYS_INLINE void to_row_below(lanes8 *v, float first)
     (*v)[0] = first;
 }
 
+/* Pixel i of a row in the band's direction. */
+static int place(const struct diffusion *d, bool back, int i)
+{
+    return back ? d->width - 1 - i : i;
+}
+
 ALWAYS_INLINE void run_band_loop(struct diffusion *d)
 {
     lanes8 e[4][3] = {{{0}}}; /* errors of the last steps: [1] the last one's */
+    const ptrdiff_t lane = d->line + (d->back ? LAG : -LAG);
     for (int t = 0; t < d->steps; t++) {
         lanes8 c[3] = {{0}}, q[3] = {{0}};
         ints8 seen;
@@ -216,7 +227,11 @@ ALWAYS_INLINE void run_band_loop(struct diffusion *d)
         }
         if (any) {
             keep_near(c);
-            eight_nearest(d, c, d->to[t], q);
+            uint8_t best[BAND];
+            eight_nearest(d, c, best, q);
+            uint8_t *to = d->to + BEHIND + place(d, d->back, t);
+            for (int r = 0; r < BAND; r++)
+                to[r * lane] = best[r];
         }
         for (int k = 0; k < 3; k++) {
             e[3][k] = e[2][k], e[2][k] = e[1][k];
@@ -231,12 +246,6 @@ ALWAYS_INLINE void run_band_loop(struct diffusion *d)
 WIDE_TWINS(run_band, (struct diffusion * d), (d))
 
 /* ---- the image ---- */
-
-/* Pixel i of a row in the band's direction. */
-static int place(const struct diffusion *d, bool back, int i)
-{
-    return back ? d->width - 1 - i : i;
-}
 
 /* A band's pixels in the order in which it is done, from step t on. */
 ALWAYS_INLINE void take_steps(struct diffusion *d, const struct image *m, int y, bool back, int t,
@@ -297,38 +306,42 @@ static void hand_down(struct diffusion *d)
         to[i] = (1.0f / 16 * e[i] + 5.0f / 16 * e[i + 3]) + 3.0f / 16 * e[i + 6];
 }
 
-static void put_band(const struct diffusion *d, struct image *m, int y, bool back, bool *used)
+static void put_band(const struct diffusion *d, struct image *m, int y, bool *used)
 {
+    const uint32_t *value = d->value, alpha = d->alpha;
     for (int r = 0; r < BAND && y + r < m->height; r++) {
         uint8_t *p = m->rgba + 4 * (size_t)(y + r) * (size_t)d->width;
-        const uint8_t(*to)[BAND] = (const uint8_t(*)[BAND])d->to + LAG * r;
-        const uint32_t *value = d->value, alpha = d->alpha;
-        const ptrdiff_t step = back ? -4 : 4;
-        p += 4 * (ptrdiff_t)place(d, back, 0);
-        for (int i = 0, w = d->width; i < w; i++, p += step) {
+        const uint8_t *to = d->to + r * d->line + BEHIND;
+        for (int i = 0, w = d->width; i < w; i++, p += 4) {
             uint32_t old;
             memcpy(&old, p, 4);
             uint32_t seen = old & alpha ? UINT32_MAX : 0;
-            uint32_t new = (value[to[i][r]] & seen) | (old & (alpha | ~seen));
-            used[seen ? to[i][r] : PALETTE_MAX] = true;
+            uint32_t new = (value[to[i]] & seen) | (old & (alpha | ~seen));
+            used[seen ? to[i] : PALETTE_MAX] = true;
             memcpy(p, &new, 4);
         }
     }
 }
 
 /* The same into labels. */
-static void put_labels(struct diffusion *d, int y, bool back, bool *used, struct labels *v)
+ALWAYS_INLINE void label_row_loop(const uint8_t *to, const uint8_t *rgba, int n, uint8_t *label)
+{
+    for (int i = 0; i < n; i++) {
+        uint32_t v;
+        memcpy(&v, rgba + 4 * (size_t)i, 4);
+        label[i] = (uint8_t)(v >> 24 ? to[i] + 1 : 0);
+    }
+}
+
+WIDE_TWINS(label_row, (const uint8_t *to, const uint8_t *rgba, int n, uint8_t *label),
+           (to, rgba, n, label))
+
+static void put_labels(struct diffusion *d, const struct image *m, int y, struct labels *v)
 {
     for (int r = 0; r < BAND && y + r < v->height; r++) {
-        const uint8_t(*to)[BAND] = (const uint8_t(*)[BAND])d->to + LAG * r;
-        const uint8_t(*seen)[BAND] = (const uint8_t(*)[BAND])d->seen + LAG * r;
-        const ptrdiff_t step = back ? -1 : 1;
-        uint8_t *label = (uint8_t *)v->at + (y + r) * v->row + place(d, back, 0);
-        for (int i = 0, w = d->width; i < w; i++, label += step) {
-            *label = (uint8_t)((to[i][r] + 1) & seen[i][r]);
-            used[seen[i][r] ? to[i][r] : PALETTE_MAX] = true;
-        }
-        labels_name_row(v, y + r, &d->names, (const uint8_t(*)[3])d->palette->rgb, used);
+        label_row(d->to + r * d->line + BEHIND, m->rgba + 4 * (size_t)(y + r) * (size_t)d->width,
+                  d->width, (uint8_t *)v->at + (y + r) * v->row);
+        labels_name_row(v, y + r, &d->names, (const uint8_t(*)[3])d->palette->rgb);
     }
 }
 
@@ -359,7 +372,8 @@ static bool make_room(struct diffusion *d, int width)
     d->seen = malloc(steps * sizeof *d->seen);
     d->from = calloc(steps, sizeof *d->from);
     d->last = calloc(w + 2, sizeof *d->last);
-    d->to = calloc(steps, sizeof *d->to);
+    d->line = width + 2 * BEHIND;
+    d->to = calloc(BAND, (size_t)d->line);
     return d->cubes && d->lab && d->seen && d->from && d->last && d->to;
 }
 
@@ -385,15 +399,16 @@ int diffuse_image(struct image *m, const struct palette *p, bool used[PALETTE_MA
         return err_set(e, "out of memory for dithering");
     }
     take_colours(d, p);
+    labels_names_init(&d->names);
     for (int y = 0; y < m->height; y += BAND) {
-        bool back = y / BAND % 2;
+        d->back = y / BAND % 2;
         hand_down(d);
-        take_band(d, m, y, back);
+        take_band(d, m, y, d->back);
         run_band(d);
         if (v)
-            put_labels(d, y, back, used, v);
+            put_labels(d, m, y, v);
         else
-            put_band(d, m, y, back, used);
+            put_band(d, m, y, used);
     }
     diffusion_free(d);
     return 0;

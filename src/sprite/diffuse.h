@@ -18,7 +18,7 @@ enum { DIFFUSE_BAND = 8 }; /* rows that are scanned the same way */
 /* Every visible pixel becomes a colour of the palette; hidden ones (alpha 0) are left alone and
  * errors do not cross them. used: which colours there are then; the last entry is of no meaning.
  * With labels (new ones of a byte, for a palette of fewer than PALETTE_MAX) the result goes there
- * and the image stays. -1 only without memory. */
+ * instead, the image and `used` stay. -1 only without memory. */
 int diffuse_image(struct image *, const struct palette *, bool used[PALETTE_MAX + 1],
                   struct labels *, struct err *);
 

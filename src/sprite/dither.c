@@ -164,11 +164,11 @@ ALWAYS_INLINE void place_row(struct work *k, uint8_t *p, int width, const uint8_
         memcpy(&old, p, 4);
         uint32_t seen = old & alpha ? UINT32_MAX : 0;
         uint32_t to = both >> 8 * is_second & 255;
-        used[seen ? to : PALETTE_MAX] = true;
         if (label) {
             label[x] = (uint8_t)((to + 1) & seen);
             continue;
         }
+        used[seen ? to : PALETTE_MAX] = true;
         uint32_t new = (value[to] & seen) | (old & (alpha | ~seen));
         memcpy(p, &new, 4);
     }
@@ -177,7 +177,8 @@ ALWAYS_INLINE void place_row(struct work *k, uint8_t *p, int width, const uint8_
 static void place_rows(struct work *k, struct image *m, struct labels *v)
 {
     const uint8_t(*rgb)[3] = (const uint8_t(*)[3])k->mixes.palette->rgb;
-    struct label_names names = {{0}};
+    struct label_names names;
+    labels_names_init(&names);
     for (int y = 0; y < m->height; y++) {
         uint8_t *p = m->rgba + 4 * (size_t)y * (size_t)m->width;
         if (!v) {
@@ -185,7 +186,7 @@ static void place_rows(struct work *k, struct image *m, struct labels *v)
             continue;
         }
         place_row(k, p, m->width, matrix_row(k, y), (uint8_t *)v->at + y * v->row);
-        labels_name_row(v, y, &names, rgb, k->used);
+        labels_name_row(v, y, &names, rgb);
     }
 }
 
@@ -253,7 +254,7 @@ static int apply(struct image *m, const struct palette *p, enum dither dither, i
     else if (k && ordered(k, m, p, (int)dither, v))
         rc = err_set(e, "out of memory for the palette");
     if (k) {
-        *used = count_used(k->used);
+        *used = v ? v->n - 1 : count_used(k->used);
         mixes_free(&k->mixes);
         free(k->bins);
         free(k->row);

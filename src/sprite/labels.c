@@ -83,30 +83,40 @@ int labels_take(struct labels *v, const struct image *m, struct err *e)
     return 0;
 }
 
-/* New colours are rare: only then a row is looked through. */
-static void name_new(struct labels *v, const uint8_t *row, struct label_names *k,
+enum { NO_NAME = 256, TOGETHER = 64 };
+
+void labels_names_init(struct label_names *k)
+{
+    for (int i = 0; i <= LABELS_FEW; i++)
+        k->to[i] = i ? NO_NAME : 0;
+}
+
+static void name_new(struct labels *v, const uint8_t *label, int n, struct label_names *k,
                      const uint8_t (*rgb)[3])
 {
-    for (int x = 0; x < v->width; x++) {
-        if (!row[x] || k->to[row[x]])
+    for (int i = 0; i < n; i++) {
+        if (k->to[label[i]] != NO_NAME)
             continue;
-        memcpy(v->palette[v->n], rgb[row[x] - 1], 3);
+        memcpy(v->palette[v->n], rgb[label[i] - 1], 3);
         v->palette[v->n][3] = 255;
-        k->to[row[x]] = (uint8_t)v->n++;
+        k->to[label[i]] = (uint16_t)v->n++;
     }
 }
 
-void labels_name_row(struct labels *v, int y, struct label_names *k, const uint8_t (*rgb)[3],
-                     const bool used[LABELS_FEW])
+/* New colours are rare: only then labels are looked at one by one. */
+void labels_name_row(struct labels *v, int y, struct label_names *k, const uint8_t (*rgb)[3])
 {
     uint8_t *row = (uint8_t *)v->at + y * v->row;
-    int colors = 0;
-    for (int i = 0; i < LABELS_FEW; i++)
-        colors += used[i];
-    if (colors > v->n - 1)
-        name_new(v, row, k, rgb);
-    for (int x = 0, w = v->width; x < w; x++)
-        row[x] = k->to[row[x]];
+    for (int from = 0, w = v->width; from < w; from += TOGETHER) {
+        int end = w - from < TOGETHER ? w : from + TOGETHER;
+        unsigned any = 0;
+        for (int x = from; x < end; x++)
+            any |= k->to[row[x]];
+        if (any & NO_NAME)
+            name_new(v, row + from, end - from, k, rgb);
+        for (int x = from; x < end; x++)
+            row[x] = (uint8_t)k->to[row[x]];
+    }
 }
 
 static void put_numbers(const struct labels *v, int left, int top, struct image *m)

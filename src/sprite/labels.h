@@ -31,14 +31,13 @@ void labels_free(struct labels *);
 /* Another of that shape, as new. */
 int labels_twin(struct labels *, const struct labels *of, struct err *);
 
-/* For who makes numbers, colour i being i + 1: gives those of a row the names that labels_take
- * would, in order of appearance. Rows from the first on; k: at first 0. used: the colours of the
- * rows up to this one; each is opaque. */
+/* For who makes numbers, colour i being i + 1: rows, from the first on, get the numbers that
+ * labels_take would give, in order of appearance. */
 struct label_names {
-    uint8_t to[LABELS_FEW + 1];
+    uint16_t to[LABELS_FEW + 1];
 };
-void labels_name_row(struct labels *, int y, struct label_names *k, const uint8_t (*rgb)[3],
-                     const bool used[LABELS_FEW]);
+void labels_names_init(struct label_names *);
+void labels_name_row(struct labels *, int y, struct label_names *, const uint8_t (*rgb)[3]);
 
 /* Into an image whose first pixel is (left, top) of the labels, which may lie in the margin. */
 void labels_put(const struct labels *, int left, int top, struct image *);
