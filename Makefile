@@ -13,7 +13,7 @@ BUILD  ?= build
 CC     ?= cc
 OPT    ?= -O3
 PREFIX ?= /usr/local
-PKGS    = libpng inih libcjson libutf8proc zlib ncursesw sqlite3 libsixel chafa libcurl hiredis
+PKGS    = libpng inih libcjson libutf8proc zlib ncursesw sqlite3 libsixel chafa libcurl hiredis nettle
 
 PKG_CONFIG ?= pkg-config
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
@@ -67,7 +67,8 @@ ifeq ($(BARE),1)
 # For machines with CUDA and a compiler but none of the libraries: the model without the app, small
 # twins in place of what else it needs (tests/bare).
 SRC     := $(sort $(wildcard src/base/*.c src/ops/*.c src/prompt/*.c src/sdxl/*.c tests/bare/*.c))
-SRC     := $(filter-out src/ops/ops_cpu.c src/ops/cpu_dnnl.c src/ops/cpu_weight.c,$(SRC))
+SRC     := $(filter-out src/ops/ops_cpu.c src/ops/cpu_conv.c src/ops/cpu_dnnl.c src/ops/cpu_weight.c \
+                      src/base/digest.c src/base/inifile.c,$(SRC))
 PKG_CFLAGS := -Itests/bare
 TEST_LIBS  :=
 LIBS     = -lm -lpthread -ldl $(OPENMP)

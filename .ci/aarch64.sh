@@ -6,7 +6,7 @@
 root=$PWD/build/aarch64/root
 packages='libdnnl-dev libpng-dev libinih-dev libcjson-dev libutf8proc-dev zlib1g-dev libcmocka-dev
     libncurses-dev libsixel-dev libchafa-dev libglib2.0-dev libsqlite3-dev libvterm-dev
-    libcurl4-openssl-dev libhiredis-dev'
+    libcurl4-openssl-dev libhiredis-dev nettle-dev'
 
 skip() {
     echo "aarch64-test skipped: $1"

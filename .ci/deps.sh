@@ -24,6 +24,7 @@ build|chafa|pc:chafa|libchafa-dev|pictures in terminals without sixel
 build|SQLite|pc:sqlite3|libsqlite3-dev|jobs and sprites on disk
 build|libcurl|pc:libcurl|libcurl4-openssl-dev|downloads models
 build|hiredis|pc:hiredis|libhiredis-dev|speaks to Redis: the queue of many machines
+build|nettle|pc:nettle|nettle-dev|SHA-256 of models and pictures
 build|Redis|x:redis-check-rdb|redis-tools|a server for tests (its package starts no service)
 build|cmocka|pc:cmocka|libcmocka-dev|unit tests
 build|libvterm|pc:vterm|libvterm-dev|reads the screen in tests

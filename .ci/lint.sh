@@ -20,6 +20,7 @@ vterm|tests/
 sqlite3|src/store/|tests/store_help\.h
 curl/curl|src/pull/|src/queue/wire\.c
 hiredis/.*|src/queue/wire\.c
+nettle/.*|src/base/digest\.h
 n?curses(w/.*)?|src/ui/screen\.c
 term|src/ui/screen\.c
 pthread|src/(base/(parallel|thread|worker)|bench/|engine/|pull/|queue/)|tests/

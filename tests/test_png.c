@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #include "base/fileio.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 #include "sprite/png.h"
 
 enum { W = 13, H = 7 };
@@ -395,27 +395,23 @@ static void targets_that_cannot_be_written(void **state)
 static void sha256_examples(void **state)
 {
     (void)state;
-    struct sha256 h;
+    struct digest h;
     char hex[65], slow[65];
-    sha256_init(&h);
-    sha256_add(&h, "abc", 3);
-    sha256_hex(&h, hex);
+    digest_of("abc", 3, hex);
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    sha256_init(&h);
+    digest_start(&h, DIGEST_SHA256);
     for (int i = 0; i < 15625; i++)
-        sha256_add(&h, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 64);
-    sha256_hex(&h, hex);
+        digest_add(&h, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", 64);
+    digest_hex(&h, hex);
     assert_string_equal(hex, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
     uint8_t in[200];
     fill(in, sizeof in);
     for (size_t n = 0; n <= sizeof in; n++) {
-        sha256_init(&h);
-        sha256_add(&h, in, n);
-        sha256_hex(&h, hex);
-        sha256_init(&h);
+        digest_of(in, n, hex);
+        digest_start(&h, DIGEST_SHA256);
         for (size_t i = 0; i < n; i++)
-            sha256_add(&h, in + i, 1);
-        sha256_hex(&h, slow);
+            digest_add(&h, in + i, 1);
+        digest_hex(&h, slow);
         assert_string_equal(hex, slow);
     }
 }

@@ -14,10 +14,9 @@
 
 #include "base/clock.h"
 #include "base/fileio.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 #include "pull/check.h"
 #include "pull/pull.h"
-#include "pull/sha1.h"
 #include "pull/url.h"
 #include "pull_server.h"
 
@@ -26,7 +25,7 @@ enum { SIZE = 300000 };
 static char folder[] = "/tmp/spritty-pull-XXXXXX";
 static struct server server;
 static unsigned char file[SIZE], other[SIZE + 500];
-static char hash[70], other_hash[70], git_hash[50];
+static char hash[70], other_hash[70], git_hash[80];
 static const char name[] = "loras/pixel-art-xl.safetensors";
 
 /* A LoRA of one tensor that fills the file. */
@@ -44,26 +43,26 @@ static void make_file(unsigned char *to, size_t size, unsigned seed, char tag[70
     memcpy(to + 8, header, strlen(header));
     for (size_t i = 0; i < data; i++)
         to[128 + i] = (unsigned char)((i * 2654435761u + seed) >> 13);
-    struct sha256 h;
-    sha256_init(&h);
-    sha256_add(&h, to, size);
+    struct digest h;
+    digest_start(&h, DIGEST_SHA256);
+    digest_add(&h, to, size);
     tag[0] = '"';
-    sha256_hex(&h, tag + 1);
+    digest_hex(&h, tag + 1);
     strcat(tag, "\"");
 }
 
 static int set_up(void **state)
 {
     (void)state;
-    struct sha1 h;
+    struct digest h;
     make_file(file, sizeof file, 1, hash);
     make_file(other, sizeof other, 2, other_hash);
-    sha1_init(&h);
+    digest_start(&h, DIGEST_SHA1);
     char head[40];
-    sha1_add(&h, head, (size_t)snprintf(head, sizeof head, "blob %d", SIZE) + 1);
-    sha1_add(&h, file, SIZE);
+    digest_add(&h, head, (size_t)snprintf(head, sizeof head, "blob %d", SIZE) + 1);
+    digest_add(&h, file, SIZE);
     git_hash[0] = '"';
-    sha1_hex(&h, git_hash + 1);
+    digest_hex(&h, git_hash + 1);
     strcat(git_hash, "\"");
     return mkdtemp(folder) ? 0 : -1;
 }
@@ -592,17 +591,17 @@ static void hashes(void **state)
         {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
          "84983e441c3bd26ebaae4aa1f95129e5e54670f1"},
     };
-    char out[41];
-    struct sha1 h;
+    char out[65];
+    struct digest h;
     for (int i = 0; i < 3; i++) {
-        sha1_init(&h);
-        sha1_add(&h, cases[i][0], strlen(cases[i][0]));
-        sha1_hex(&h, out);
+        digest_start(&h, DIGEST_SHA1);
+        digest_add(&h, cases[i][0], strlen(cases[i][0]));
+        digest_hex(&h, out);
         assert_string_equal(out, cases[i][1]);
     }
-    sha1_init(&h);
-    sha1_add(&h, "blob 0", 7);
-    sha1_hex(&h, out);
+    digest_start(&h, DIGEST_SHA1);
+    digest_add(&h, "blob 0", 7);
+    digest_hex(&h, out);
     assert_string_equal(out, "e69de29bb2d1d6434b8b29ae775ad8c2e48c5391");
 }
 

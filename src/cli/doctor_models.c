@@ -11,7 +11,7 @@
 
 #include "base/fileio.h"
 #include "base/mapfile.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 #include "cli/doctor.h"
 #include "engine/engine.h"
 #include "engine/job.h"
@@ -42,7 +42,7 @@ static enum sum_state compare(const char *path, const char *digits, bool all, ch
     snprintf(have, 65, "%.64s", digits);
     if (!all && st.st_size > LARGE)
         return SUM_UNREAD;
-    if (sha256_file(path, have, &e) != 0)
+    if (digest_file(path, have, &e) != 0)
         return SUM_MISSING;
     return strcmp(have, digits) ? SUM_BAD : SUM_GOOD;
 }
@@ -95,7 +95,7 @@ static void sum_file(struct model_facts *f, bool all)
         note(f, good ? compare(f->path, text, all, f->digits) : SUM_BAD,
              good ? f->name : "its .sha256");
     } else if (stat(f->path, &st) == 0 && (all || st.st_size <= LARGE)) {
-        sha256_file(f->path, f->digits, &e);
+        digest_file(f->path, f->digits, &e);
     }
     free(text);
 }

@@ -6,21 +6,18 @@
 
 #include "base/clock.h"
 #include "base/fileio.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 #include "engine/batch_priv.h"
 #include "engine/save.h"
 
 int batch_hash_file(const char *path, char out[65], struct err *e)
 {
     enum { MOST = 1 << 30 };
-    struct sha256 h;
     size_t size;
     void *data = file_read(path, MOST, &size, e);
     if (!data)
         return -1;
-    sha256_init(&h);
-    sha256_add(&h, data, size);
-    sha256_hex(&h, out);
+    digest_of(data, size, out);
     free(data);
     return 0;
 }

@@ -4,16 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/sha256.h"
+#include "base/digest.h"
 
 struct idset_entry idset_key(const char *text)
 {
     struct idset_entry k = {0};
-    struct sha256 h;
     char hex[65], half[17];
-    sha256_init(&h);
-    sha256_add(&h, text, strlen(text));
-    sha256_hex(&h, hex);
+    digest_of(text, strlen(text), hex);
     memcpy(half, hex, 16);
     half[16] = '\0';
     k.a = strtoull(half, NULL, 16);

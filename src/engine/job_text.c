@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 #include "base/jsonw.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 #include "base/suggest.h"
 #include "import/json_tame.h"
 #include "prompt/lora_list.h"
@@ -268,14 +268,14 @@ char *job_text_print(const struct job_text *j)
 int job_text_identity(const struct job_text *j, char out[65], struct err *e)
 {
     static const char kind[] = "spritty job 1\n";
-    struct sha256 h;
+    struct digest h;
     char *text = print(j, false);
     if (!text)
         return err_set(e, "out of memory");
-    sha256_init(&h);
-    sha256_add(&h, kind, sizeof kind - 1);
-    sha256_add(&h, text, strlen(text));
-    sha256_hex(&h, out);
+    digest_start(&h, DIGEST_SHA256);
+    digest_add(&h, kind, sizeof kind - 1);
+    digest_add(&h, text, strlen(text));
+    digest_hex(&h, out);
     free(text);
     return 0;
 }

@@ -11,7 +11,7 @@
 
 #include "base/mapfile.h"
 #include "base/paths.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 #include "base/suggest.h"
 #include "engine/engine.h"
 #include "pull/pull.h"
@@ -338,7 +338,6 @@ static void hash_data(const char *path, char out[13])
 {
     enum { LIMIT = 64 << 20 };
     struct mapfile map;
-    struct sha256 h;
     struct err e;
     char hex[65];
     uint64_t header = 0;
@@ -347,9 +346,7 @@ static void hash_data(const char *path, char out[13])
     for (int i = 7; i >= 0 && map.size >= 8; i--)
         header = header << 8 | map.data[i];
     if (map.size >= 8 && map.size <= LIMIT && header <= map.size - 8) {
-        sha256_init(&h);
-        sha256_add(&h, map.data + 8 + header, map.size - 8 - (size_t)header);
-        sha256_hex(&h, hex);
+        digest_of(map.data + 8 + header, map.size - 8 - (size_t)header, hex);
         snprintf(out, 13, "%.12s", hex);
     }
     mapfile_close(&map);

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/sha256.h"
+#include "base/digest.h"
 #include "base/version.h"
 #include "engine/meta_more.h"
 
@@ -107,7 +107,7 @@ void meta_model_hash(const char *model, char out[11])
     static const char *const unet[] = {"", "/unet/diffusion_pytorch_model.safetensors",
                                        "/unet/diffusion_pytorch_model.fp16.safetensors"};
     enum { LIMIT = 64 << 20 };
-    struct sha256 h;
+    struct digest h;
     struct stat st;
     char path[PATH_MAX + 64], hex[65];
     char block[1 << 14];
@@ -119,10 +119,10 @@ void meta_model_hash(const char *model, char out[11])
             f = fopen(path, "rbe");
     }
     if (f && st.st_size <= LIMIT) {
-        sha256_init(&h);
+        digest_start(&h, DIGEST_SHA256);
         for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
-            sha256_add(&h, block, n);
-        sha256_hex(&h, hex);
+            digest_add(&h, block, n);
+        digest_hex(&h, hex);
         if (!ferror(f))
             snprintf(out, 11, "%.10s", hex);
     }

@@ -9,8 +9,7 @@
 
 #include "base/fileio.h"
 #include "base/json.h"
-#include "base/sha256.h"
-#include "pull/sha1.h"
+#include "base/digest.h"
 #include "sdxl/weights_kind.h"
 
 enum { MAX_TEXT = 64 << 20 };
@@ -123,8 +122,8 @@ int pull_check_hash(const char *path, const char *tag, bool (*tick)(void *user, 
     enum { BLOCK = 1 << 20 };
     char want[72], have[72], head[40];
     size_t kind = pull_hash_of(tag, want), n = 0;
-    struct sha256 big;
-    struct sha1 git;
+    struct digest big;
+    struct digest git;
     struct stat st;
     uint64_t done = 0;
     if (!kind)
@@ -132,16 +131,16 @@ int pull_check_hash(const char *path, const char *tag, bool (*tick)(void *user, 
     FILE *f = fopen(path, "rbe");
     char *block = malloc(BLOCK);
     int rc = f && block && !fstat(fileno(f), &st) ? 0 : err_set(e, "cannot read %s", path);
-    sha256_init(&big);
-    sha1_init(&git);
+    digest_start(&big, DIGEST_SHA256);
+    digest_start(&git, DIGEST_SHA1);
     if (!rc) /* git hashes this, with its zero byte, and then the file */
-        sha1_add(&git, head,
-                 (size_t)snprintf(head, sizeof head, "blob %lld", (long long)st.st_size) + 1);
+        digest_add(&git, head,
+                   (size_t)snprintf(head, sizeof head, "blob %lld", (long long)st.st_size) + 1);
     while (!rc && (n = fread(block, 1, BLOCK, f)) > 0) {
         if (kind == 64)
-            sha256_add(&big, block, n);
+            digest_add(&big, block, n);
         else
-            sha1_add(&git, block, n);
+            digest_add(&git, block, n);
         done += n;
         if (!tick(user, done)) {
             *stopped = true;
@@ -156,9 +155,9 @@ int pull_check_hash(const char *path, const char *tag, bool (*tick)(void *user, 
     if (rc)
         return rc;
     if (kind == 64)
-        sha256_hex(&big, have);
+        digest_hex(&big, have);
     else
-        sha1_hex(&git, have);
+        digest_hex(&git, have);
     return !strcmp(want, have)
                ? 0
                : err_set(e, "its hash is %.12s..., not %.12s... as the server says", have, want);

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 
 /* ---- fields ---- */
 
@@ -121,10 +121,7 @@ static bool is_name(const char *s)
 
 static void checksum(const void *data, size_t size, char out[65])
 {
-    struct sha256 h;
-    sha256_init(&h);
-    sha256_add(&h, data, size);
-    sha256_hex(&h, out);
+    digest_of(data, size, out);
 }
 
 /* A file's bytes, which have to have the checksum that the message says. */

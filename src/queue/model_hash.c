@@ -14,7 +14,7 @@
 
 #include "base/fileio.h"
 #include "base/paths.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 
 enum { FILES_MAX = 1000, DEPTH_MAX = 4, BLOCK = 1 << 20 };
 
@@ -23,16 +23,13 @@ enum { FILES_MAX = 1000, DEPTH_MAX = 4, BLOCK = 1 << 20 };
 static bool memory_of(const char *path, const struct stat *st, char out[PATH_MAX])
 {
     char real[PATH_MAX], text[PATH_MAX + 200], name[100], hex[65];
-    struct sha256 h;
     if (!realpath(path, real))
         return false;
     int n = snprintf(text, sizeof text, "%s\n%lld\n%lld.%09ld\n%lld.%09ld\n%llu", real,
                      (long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
                      (long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec,
                      (unsigned long long)st->st_ino);
-    sha256_init(&h);
-    sha256_add(&h, text, (size_t)n);
-    sha256_hex(&h, hex);
+    digest_of(text, (size_t)n, hex);
     snprintf(name, sizeof name, "sha256/%s", hex);
     return place_path(PLACE_CACHE, name, out);
 }
@@ -66,16 +63,16 @@ static void keep(const char *memory, const char *sha)
 
 static int read_all(int fd, const char *path, char out[65], struct err *e)
 {
-    struct sha256 h;
+    struct digest h;
     char *block = malloc(BLOCK);
     ssize_t n = block ? 1 : -1;
-    sha256_init(&h);
+    digest_start(&h, DIGEST_SHA256);
     while (n > 0 && (n = read(fd, block, BLOCK)) > 0)
-        sha256_add(&h, block, (size_t)n);
+        digest_add(&h, block, (size_t)n);
     free(block);
     if (n < 0)
         return err_set(e, "%s: %s", path, block ? strerror(errno) : "out of memory");
-    sha256_hex(&h, out);
+    digest_hex(&h, out);
     return 0;
 }
 
@@ -154,25 +151,25 @@ static int by_path(const void *a, const void *b)
 static int hash_folder(const char *path, char out[65], struct err *e)
 {
     struct list *l = calloc(1, sizeof *l);
-    struct sha256 h;
+    struct digest h;
     char full[PATH_MAX], sha[65];
     int rc = l ? collect(l, path, "", 0, e) : err_set(e, "out of memory");
     if (!rc && l->n == 0)
         rc = err_set(e, "%s: there is no model in it", path);
     if (!rc)
         qsort(l->at, (size_t)l->n, sizeof *l->at, by_path);
-    sha256_init(&h);
+    digest_start(&h, DIGEST_SHA256);
     for (int i = 0; !rc && i < l->n; i++) {
         if (snprintf(full, sizeof full, "%s/%s", path, l->at[i]) >= PATH_MAX)
             rc = err_set(e, "%s: a path is too long", path);
         else if (!(rc = hash_file(full, sha, e))) {
-            sha256_add(&h, sha, 64);
-            sha256_add(&h, "  ", 2);
-            sha256_add(&h, l->at[i], strlen(l->at[i]));
-            sha256_add(&h, "\n", 1);
+            digest_add(&h, sha, 64);
+            digest_add(&h, "  ", 2);
+            digest_add(&h, l->at[i], strlen(l->at[i]));
+            digest_add(&h, "\n", 1);
         }
     }
-    sha256_hex(&h, out);
+    digest_hex(&h, out);
     for (int i = 0; l && i < l->n; i++)
         free(l->at[i]);
     free(l);

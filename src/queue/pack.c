@@ -10,7 +10,7 @@
 #include "base/clock.h"
 #include "base/fileio.h"
 #include "base/jsonw.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 #include "engine/job.h"
 #include "engine/job_text.h"
 #include "queue/model_hash.h"
@@ -285,17 +285,17 @@ static int name_job(struct packing *p, struct err *e)
                            c->preset,
                            p->out->message.model,
                            text};
-    struct sha256 h;
+    struct digest h;
     if (!text)
         return err_set(e, "out of memory");
     snprintf(row, sizeof row, "%lld", (long long)c->job);
-    sha256_init(&h);
+    digest_start(&h, DIGEST_SHA256);
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
         if (parts[i])
-            sha256_add(&h, parts[i], strlen(parts[i]) + 1);
+            digest_add(&h, parts[i], strlen(parts[i]) + 1);
         else
-            sha256_add(&h, "\1", 2);
-    sha256_hex(&h, hex);
+            digest_add(&h, "\1", 2);
+    digest_hex(&h, hex);
     free(text);
     snprintf(p->out->message.id, sizeof p->out->message.id, "%.32s", hex);
     return 0;

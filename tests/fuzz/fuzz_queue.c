@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/secret.h"
-#include "base/sha256.h"
+#include "base/digest.h"
 #include "queue/message.h"
 
 static char sums[FIELDS_MAX][65];
@@ -44,12 +44,9 @@ static void right_sums(struct fields *f)
             continue;
         snprintf(name, sizeof name, name[0] == 'i' ? "in:%d:data" : "png:%d", k);
         const struct field *of = fields_get(f, name);
-        struct sha256 h;
         if (!of)
             continue;
-        sha256_init(&h);
-        sha256_add(&h, of->data, of->size);
-        sha256_hex(&h, sums[i]);
+        digest_of(of->data, of->size, sums[i]);
         x->data = sums[i];
         x->size = 64;
     }
