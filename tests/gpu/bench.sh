@@ -2,7 +2,9 @@
 # make gpu-bench: what spritty and PyTorch take for SDXL's full shapes on this machine's GPU. Each part
 # is a process with a time limit, and what it printed is in docs/results whatever comes after it.
 #
-#   bench.sh BUILD      $PARTS and $TORCH narrow what is measured; in $BUDGET seconds all is over
+#   bench.sh BUILD      $PARTS and TORCH=0 narrow what is measured; in $BUDGET seconds all is over; $RESULTS
+#                       is where it goes, $SPRITTY_COMMIT what was built where git is not, $PYTHON whose
+#                       PyTorch; TORCH_OPTIONS="--small --side 64" runs it on a CPU
 build=$1
 start=$(date +%s)
 commit=${SPRITTY_COMMIT:-$(git rev-parse --short HEAD 2>/dev/null || cat .commit 2>/dev/null || echo unknown)}
@@ -35,11 +37,28 @@ run() { # SECONDS COMMAND...
     rm -f "$out.part" "$out.err"
 }
 
-for part in ${PARTS:-plan base1024 base512 tiny32 tiny1 profile batch8}; do
-    run 200 "$build/gpu/gpu_bench" "$part" # the first of a shape tries the libraries' algorithms
+# PyTorch where it can use the GPU, or where options say what a CPU can do in a moment.
+torch() { # SECONDS OPTIONS...
+    limit=$1
+    shift
+    [ "${TORCH:-1}" = 1 ] || return
+    [ -n "$TORCH_OPTIONS" ] || "${PYTHON:-python3}" -c 'import torch; exit(not torch.cuda.is_available())' 2>/dev/null || {
+        echo '{"part": "torch", "failed": "there is no PyTorch with CUDA"}' | tee -a "$out"
+        return
+    }
+    # shellcheck disable=SC2086 # options
+    run "$limit" "${PYTHON:-python3}" tests/full/gpu_torch.py $TORCH_OPTIONS "$@"
+}
+
+# What says most comes first: a run that is cut short has it. The first of a shape tries the
+# libraries' algorithms.
+for part in ${PARTS:-plan base1024 torch tiny32 batch8 compiled base512 profile tiny1}; do
+    case $part in
+    torch) torch 90 ;;
+    compiled) torch 180 --compile ;;
+    *) run 150 "$build/gpu/gpu_bench" "$part" ;;
+    esac
 done
-if [ "${TORCH:-1}" = 1 ] && python3 -c 'import torch' 2>/dev/null; then
-    run 90 python3 tests/full/gpu_torch.py
-    run 240 python3 tests/full/gpu_torch.py --compile
-fi
+echo "== targets"
+sh tests/gpu/targets.sh "$out" | tee "${out%.jsonl}.txt"
 echo "$out"

@@ -95,6 +95,14 @@ static int print_bare(struct pipeline *p, const struct gen_params *g, int runs, 
     return rc;
 }
 
+/* What is taken of the GPU's memory now, by the driver's word: all that CUDA and the libraries have
+ * as well, and whatever else runs there. */
+static size_t device_bytes(void)
+{
+    size_t rest = 0, total = 0;
+    return ops_cuda_memory(0, &rest, &total) == 0 ? total - rest : 0;
+}
+
 /* One image or batch, timed from the prompt to the pixels. */
 static int measure(const struct bench *part)
 {
@@ -142,12 +150,12 @@ static int measure(const struct bench *part)
            "\"batch\": %d, \"steps\": %d, \"runs\": %d, \"load_ms\": %.1f, \"first_ms\": %.1f, "
            "\"text_ms\": %.2f, "
            "\"step_ms\": %.3f, \"decode_ms\": %.2f, \"total_ms\": %.2f, \"per_second\": %.3f, "
-           "\"bytes_peak\": %zu, \"bytes_weights\": %zu, \"bytes_activations\": %zu, \"replays\": "
-           "%d",
+           "\"bytes_peak\": %zu, \"bytes_device\": %zu, \"bytes_weights\": %zu, "
+           "\"bytes_activations\": %zu, \"replays\": %d",
            part->name, pipeline_device(p), pipeline_precision(p), part->side, part->batch,
            part->steps, done, p->load_ms, first, median(text, done), median(step, steps),
            median(decode, done), median(total, done), 1e3 * part->batch / median(total, done), peak,
-           s.weight_bytes, s.arena_peak, s.replays);
+           device_bytes(), s.weight_bytes, s.arena_peak, s.replays);
     if (part->profile)
         print_profile(p);
     else if (!strcmp(p->ops->name, "cuda"))
@@ -174,8 +182,9 @@ static int forecast(const struct bench *b)
     if (pipeline_plan("tests/full/sdxl", &opt, &g, &r, &e) != 0)
         return stop(b, e.text);
     printf("{\"part\": \"plan\", \"side\": %d, \"batch\": %d, \"steps\": %d, \"tflop\": %.2f, "
-           "\"bytes_weights\": %zu, \"bytes_activations\": %zu}\n",
-           b->side, b->batch, b->steps, r.flops / 1e12, r.bytes_weights, r.bytes_activations);
+           "\"bytes_weights\": %zu, \"bytes_activations\": %zu, \"bytes_forecast\": %zu}\n",
+           b->side, b->batch, b->steps, r.flops / 1e12, r.bytes_weights, r.bytes_activations,
+           r.bytes_peak);
     return 0;
 }
 
