@@ -117,6 +117,31 @@ static void layers_lie_over_each_other(void **state)
     settings_free(&said);
 }
 
+/* The embedded model has its own words for the preset that makes pixel art of any model; what the
+ * command line says still wins, and other models are told the preset's. */
+static void a_model_answers_a_preset(void **state)
+{
+    (void)state;
+    struct settings said = {.width = 0}, out;
+    struct err e;
+    assert_int_equal(settings_set(&said, "model", "models/tiny", &e), 0);
+    out = settle(&said, "pixel-art");
+    assert_string_equal(settings_text(&out, "negative"), "");
+    assert_string_equal(settings_text(&out, "prompt"), "{prompt}");
+    assert_true(out.cfg == 9);
+    settings_free(&out);
+    assert_int_equal(settings_set(&said, "negative", "grey", &e), 0);
+    out = settle(&said, "pixel-art");
+    assert_string_equal(settings_text(&out, "negative"), "grey");
+    settings_free(&out);
+    settings_free(&said);
+    assert_int_equal(settings_set(&said, "model", "tests/golden/small_a", &e), 0);
+    out = settle(&said, "pixel-art");
+    assert_non_null(strstr(settings_text(&out, "negative"), "blurry"));
+    settings_free(&out);
+    settings_free(&said);
+}
+
 static void mistakes_are_told(void **state)
 {
     (void)state;
@@ -158,9 +183,8 @@ static void models_are_listed(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_key_is_said),
-        cmocka_unit_test(layers_lie_over_each_other),
-        cmocka_unit_test(mistakes_are_told),
+        cmocka_unit_test(every_key_is_said),        cmocka_unit_test(layers_lie_over_each_other),
+        cmocka_unit_test(a_model_answers_a_preset), cmocka_unit_test(mistakes_are_told),
         cmocka_unit_test(models_are_listed),
     };
     return cmocka_run_group_tests(tests, make_home, drop_home);

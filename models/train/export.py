@@ -71,7 +71,9 @@ def write_card(folder, data, cfg):
             "sprite_size": [draw.SIZE, draw.SIZE],
             "background": list(draw.BACKGROUNDS[draw.DEFAULT_BACKGROUND]), "default_negative": "",
             "default": {"steps": 20, "cfg": cfg, "size": "128x128", "sampler": "euler",
-                        "scheduler": "normal"},
+                        "scheduler": "normal", "empty_negative": "zeros"},
+            # It draws pixel art alone, and was never trained with a negative prompt.
+            "presets": {"pixel-art": {"prompt": "{prompt}", "negative": ""}},
             "kinds": draw.KIND_NAMES, "colours": draw.COLOUR_NAMES, "example_prompts": EXAMPLES}
     with open(os.path.join(folder, "spritty.json"), "w") as f:
         json.dump(card, f, indent=1)

@@ -170,7 +170,31 @@ static int model_background(struct json root, uint8_t rgb[3], struct err *e)
     return 0;
 }
 
-static int model_defaults(struct job *j, struct settings *s, struct err *e)
+/* What the model has instead of a preset's values ("presets" of its spritty.json): words for models
+ * that draw anything are none for one that draws pixel art alone. Flags still win. */
+static int model_preset(struct job *j, struct json root, const struct settings *flags,
+                        const char *preset, struct settings *s, struct err *e)
+{
+    char text[200], was[200];
+    struct json object = json_get(json_get(root, "presets"), preset ? preset : "");
+    for (struct json v = json_first(object); v.node; v = json_next(v)) {
+        const char *key = json_key(v);
+        if (settings_key_index(key) < 0)
+            return err_set(e, "there is no setting %.60s", key);
+        if (settings_has(flags, key))
+            continue;
+        settings_print(s, key, was, sizeof was);
+        if (default_text(object, v, text, sizeof text, e) || settings_set(s, key, text, e))
+            return -1;
+        size_t at = strlen(j->instead);
+        if (strcmp(was, text) != 0)
+            snprintf(j->instead + at, sizeof j->instead - at, "%s%s", at ? " and " : "", key);
+    }
+    return 0;
+}
+
+static int model_defaults(struct job *j, const struct settings *flags, const char *preset,
+                          struct settings *s, struct err *e)
 {
     char path[PATH_MAX], text[200];
     struct settings own = {0};
@@ -192,6 +216,8 @@ static int model_defaults(struct job *j, struct settings *s, struct err *e)
         if (rc)
             err_prefix(e, "%s: default.%s", path, json_key(v));
     }
+    if (!rc && (rc = model_preset(j, json_root(doc), flags, preset, s, e)))
+        err_prefix(e, "%s: presets.%s", path, preset);
     json_free(doc);
     if (!rc)
         rc = settings_fill(s, &own, e);
@@ -320,7 +346,7 @@ static int settle(struct job *j, const struct config *config, const struct setti
     if (user_layers(s, config, flags, preset, e) || find_model(s->model, j->model, e))
         return -1;
     bool own_size = settings_has(s, "size");
-    if (model_defaults(j, s, e) || lowest_layer(s, j->model, e))
+    if (model_defaults(j, flags, preset, s, e) || lowest_layer(s, j->model, e))
         return -1;
     if (s->max_steps > 0 && s->steps > s->max_steps) {
         j->steps_asked = s->steps;
@@ -371,6 +397,9 @@ int job_prepare_with(struct job *j, const struct config *config, const struct se
     if (j->steps_asked > 0)
         notes_add(&j->prompts.notes, "%d steps were asked for; these are %d, as max-steps has it",
                   j->steps_asked, s->steps);
+    if (*j->instead)
+        notes_add(&j->prompts.notes, "preset %s: the model %s has its own %s", preset,
+                  j->model_name, j->instead);
     place_embeddings(j);
     j->loras = job_loras_find(settings_text(s, "lora"), j->prompts.prompt, j->prompts.count,
                               j->model, e);

@@ -23,6 +23,7 @@ struct job {
     char embeddings[EMBEDDING_FOLDERS][PATH_MAX];
     struct job_loras *loras; /* of the setting and the first image's prompt */
     int steps_asked;         /* more than the setting max-steps allows, or 0 */
+    char instead[100];       /* settings that the model has its own of in this preset, or "" */
     int cell;                /* of the model's pixel art (spritty.json), or 0 */
     struct finishing finishing;
     struct inputs inputs;
