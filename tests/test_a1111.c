@@ -8,9 +8,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -329,12 +332,54 @@ static void hostile_texts_take_no_time(void **state)
     free(text);
 }
 
+static void put(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* "Model hash": read where the file is small, recorded beside it where it was loaded down. */
+static void model_hash(void **state)
+{
+    char folder[] = "/tmp/spritty-test-hash-XXXXXX", model[60], sum[70], out[11];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(model, sizeof model, "%s/m.safetensors", folder);
+    snprintf(sum, sizeof sum, "%s.sha256", model);
+    put(model, "abc");
+    meta_model_hash(model, out);
+    assert_string_equal(out, "ba7816bf8f");
+    assert_int_equal(truncate(model, (64 << 20) + 1), 0);
+    meta_model_hash(model, out);
+    assert_string_equal(out, "");
+    put(sum, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef  m.safetensors\n");
+    meta_model_hash(model, out);
+    assert_string_equal(out, "0123456789");
+    put(sum, "not a hash\n");
+    meta_model_hash(model, out);
+    assert_string_equal(out, "");
+    put(sum, "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef  m.safetensors\n");
+    struct timespec later[2] = {{.tv_sec = 4000000000}, {.tv_sec = 4000000000}};
+    assert_int_equal(utimensat(AT_FDCWD, model, later, 0), 0); /* the file is another by now */
+    meta_model_hash(model, out);
+    assert_string_equal(out, "");
+    unlink(model);
+    unlink(sum);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(cut_as_a1111_cuts), cmocka_unit_test(written_as_a1111_writes),
-        cmocka_unit_test(meanings),          cmocka_unit_test(unhonoured_is_named),
-        cmocka_unit_test(text_round_trips),  cmocka_unit_test(hostile_texts_take_no_time),
+        cmocka_unit_test(model_hash),
+        cmocka_unit_test(cut_as_a1111_cuts),
+        cmocka_unit_test(written_as_a1111_writes),
+        cmocka_unit_test(meanings),
+        cmocka_unit_test(unhonoured_is_named),
+        cmocka_unit_test(text_round_trips),
+        cmocka_unit_test(hostile_texts_take_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/digest.h"
+#include "base/fileio.h"
 #include "base/version.h"
 #include "engine/meta_more.h"
 
@@ -102,32 +103,39 @@ char *meta_parameters(const struct job *j, const char *hash, int index)
     return text;
 }
 
+/* What was recorded of a file when it was loaded down: NAME.sha256 beside it, no older than it. */
+static bool recorded(const char *path, const struct stat *file, char out[11])
+{
+    char name[PATH_MAX + 80];
+    struct stat st;
+    size_t size;
+    snprintf(name, sizeof name, "%s.sha256", path);
+    if (stat(name, &st) || st.st_mtime < file->st_mtime)
+        return false;
+    char *text = file_read(name, 4096, &size, NULL);
+    bool good = text && strspn(text, "0123456789abcdef") == 64;
+    if (good)
+        snprintf(out, 11, "%.10s", text);
+    free(text);
+    return good;
+}
+
 void meta_model_hash(const char *model, char out[11])
 {
     static const char *const unet[] = {"", "/unet/diffusion_pytorch_model.safetensors",
                                        "/unet/diffusion_pytorch_model.fp16.safetensors"};
     enum { LIMIT = 64 << 20 };
-    struct digest h;
     struct stat st;
     char path[PATH_MAX + 64], hex[65];
-    char block[1 << 14];
-    FILE *f = NULL;
     out[0] = '\0';
-    for (int i = 0; i < 3 && !f; i++) {
+    for (int i = 0; i < 3; i++) {
         snprintf(path, sizeof path, "%s%s", model, unet[i]);
-        if (!stat(path, &st) && S_ISREG(st.st_mode))
-            f = fopen(path, "rbe");
-    }
-    if (f && st.st_size <= LIMIT) {
-        digest_start(&h, DIGEST_SHA256);
-        for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
-            digest_add(&h, block, n);
-        digest_hex(&h, hex);
-        if (!ferror(f))
+        if (stat(path, &st) || !S_ISREG(st.st_mode))
+            continue;
+        if (!recorded(path, &st, out) && st.st_size <= LIMIT && digest_file(path, hex, NULL) == 0)
             snprintf(out, 11, "%.10s", hex);
+        return;
     }
-    if (f)
-        fclose(f);
 }
 
 /* ---- JSON ---- */

@@ -27,8 +27,9 @@ void meta_json(struct jsonw *, const struct job *, const struct pipeline *,
 void meta_json_on(struct jsonw *, const struct job *, const char *device, const char *precision,
                   const struct gen_result *, const struct job_times *);
 
-/* First ten digits of the SHA-256 of the single file, or of a folder's UNet, as A1111 has it; ""
- * when that file is over 64 MiB (it would take longer than the picture) or cannot be read. */
+/* First ten digits of the SHA-256 of the single file, or of a folder's UNet, as A1111 has it: as
+ * NAME.sha256 beside it has it, else read; "" when that file is over 64 MiB (it would take longer
+ * than the picture) or cannot be read. */
 void meta_model_hash(const char *model, char out[11]);
 
 #endif
