@@ -575,6 +575,8 @@ static void exports_read_back(void **state)
          {"hires-denoise", "0.5"},
          {"hires-steps", "9"}},
         {BASIC, REFINED},
+        {BASIC, REFINED, LARGER},
+        {BASIC, REFINED, {"negative", ""}, {"empty-negative", "zeros"}},
         {BASIC, REFINED, {"image", "in.png"}, {"denoise", "0.6"}},
         /* What KSampler does not say: levels as values, whole and in parts. */
         {ALIGNED},

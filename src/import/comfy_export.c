@@ -143,18 +143,23 @@ static void clip_layer(struct comfy_writer *x)
     x->clip_slot = 0;
 }
 
-/* No negative prompt as zeros, where that was so; ComfyUI would encode the empty text. */
-static int negative(struct comfy_writer *x)
+int comfy_zeros(struct comfy_writer *x, int encoded)
 {
-    const char *text = comfy_text_or(x->s, "negative", "");
-    const char *empty = comfy_text_or(x->s, "empty-negative", "");
-    int encoded = encode(x, text, false);
-    if (*text || strcmp(empty, "zeros") != 0)
+    const char *said = comfy_text_or(x->s, "empty-negative", "");
+    bool zeros = !strcmp(said, "zeros");
+    if (!zeros && strcmp(said, "encode") != 0) /* auto */
+        zeros = compat_by_name(comfy_text_or(x->s, "compat", "comfyui")) == COMPAT_A1111;
+    if (!zeros || *comfy_text_or(x->s, "negative", ""))
         return encoded;
     int node = comfy_open(x, "ConditioningZeroOut");
     comfy_put_link(x, "conditioning", encoded, 0);
     comfy_close(x);
     return node;
+}
+
+static int negative(struct comfy_writer *x)
+{
+    return comfy_zeros(x, encode(x, comfy_text_or(x->s, "negative", ""), false));
 }
 
 static int load_image(struct comfy_writer *x, const char *key)

@@ -26,6 +26,10 @@ int comfy_checkpoint(struct comfy_writer *, const char *model);
 /* A text setting, or `otherwise` where it says nothing. */
 const char *comfy_text_or(const struct settings *, const char *key, const char *otherwise);
 
+/* An encoded negative prompt, or where there is none and zeros stand for it, those: ComfyUI would
+ * encode the empty text. */
+int comfy_zeros(struct comfy_writer *, int encoded);
+
 /* The sampler, or those of base and refiner, and of a second pass; the number of the last. */
 int comfy_samplers(struct comfy_writer *, int latent);
 /* -1: no node of ComfyUI's own samples like that. */

@@ -206,7 +206,9 @@ static int refined(struct comfy_writer *x, int from, struct span p, bool valued)
 {
     const struct settings *s = x->s;
     double share = settings_has(s, "refiner-switch") ? s->refiner_switch : 0.8;
-    int at = (int)floor(share * p.total + 0.5), base;
+    int at = (int)floor(share * p.total + 0.5), base, last;
+    int model = x->model, positive = x->positive, negative = x->negative;
+    int clip = x->clip, clip_slot = x->clip_slot;
     at = at < p.start ? p.start : at > p.total ? p.total : at;
     struct levels l = {.node = 0};
     if (valued)
@@ -215,10 +217,16 @@ static int refined(struct comfy_writer *x, int from, struct span p, bool valued)
     x->model = x->clip = comfy_checkpoint(x, s->refiner);
     x->clip_slot = 1;
     x->positive = refiner_text(x, x->prompt, settings_has(s, "aesthetic") ? s->aesthetic : 6);
-    x->negative = refiner_text(x, comfy_text_or(s, "negative", ""),
-                               settings_has(s, "negative-aesthetic") ? s->negative_aesthetic : 2.5);
+    double score = settings_has(s, "negative-aesthetic") ? s->negative_aesthetic : 2.5;
+    x->negative = comfy_zeros(x, refiner_text(x, comfy_text_or(s, "negative", ""), score));
     l.slot = 1;
-    return valued ? custom(x, base, l, false) : advanced(x, base, p.total, at, 10000, false);
+    last = valued ? custom(x, base, l, false) : advanced(x, base, p.total, at, 10000, false);
+    x->model = model; /* a second pass is the base model's */
+    x->positive = positive;
+    x->negative = negative;
+    x->clip = clip;
+    x->clip_slot = clip_slot;
+    return last;
 }
 
 static int sample(struct comfy_writer *x, int from)

@@ -226,12 +226,12 @@ static void put_score(struct comfy_walk *w, const struct comfy_stage *s, bool po
 {
     bool zero = false;
     int node = positive || s->negative ? encoder_of(w, s, positive, &zero) : -1;
-    if (node < 0 || zero)
+    if (node < 0)
         return;
     if (comfy_is(w, node, "CLIPTextEncodeSDXLRefiner"))
         recipe_setf(w->r, positive ? "aesthetic" : "negative-aesthetic", "%.10g",
                     comfy_number(w, node, "ascore", 6));
-    char *text = encoder_text(w, node, false);
+    char *text = zero ? NULL : encoder_text(w, node, false);
     const char *base = recipe_get(w->r, positive ? "prompt" : "negative");
     if (text && base && strcmp(text, base) != 0)
         recipe_note(w->r, "%s: the refiner reads the base's text, not its own: '%.100s'",
