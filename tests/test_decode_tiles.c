@@ -129,7 +129,7 @@ static struct plan_result plan(int memory, int side)
     return r;
 }
 
-static size_t decode_bytes(int memory, int side)
+static size_t planned_bytes(int memory, int side)
 {
     struct plan_result r = plan(memory, side);
     for (int i = 0; i < r.nstages; i++)
@@ -143,12 +143,12 @@ static size_t decode_bytes(int memory, int side)
 static void test_modes_bound_decoding(void **state)
 {
     (void)state;
-    assert_int_equal(decode_bytes(MEMORY_AUTO, 1536), decode_bytes(MEMORY_SPEED, 1536));
-    assert_int_equal(decode_bytes(MEMORY_BALANCED, 1024), decode_bytes(MEMORY_SPEED, 1024));
-    assert_int_equal(decode_bytes(MEMORY_CONSTRAINED, 512), decode_bytes(MEMORY_SPEED, 512));
-    double one = (double)decode_bytes(MEMORY_SPEED, 1024);
-    double two = (double)decode_bytes(MEMORY_BALANCED, 1536) / one;
-    double small = (double)decode_bytes(MEMORY_CONSTRAINED, 1536) / one;
+    assert_int_equal(planned_bytes(MEMORY_AUTO, 1536), planned_bytes(MEMORY_SPEED, 1536));
+    assert_int_equal(planned_bytes(MEMORY_BALANCED, 1024), planned_bytes(MEMORY_SPEED, 1024));
+    assert_int_equal(planned_bytes(MEMORY_CONSTRAINED, 512), planned_bytes(MEMORY_SPEED, 512));
+    double one = (double)planned_bytes(MEMORY_SPEED, 1024);
+    double two = (double)planned_bytes(MEMORY_BALANCED, 1536) / one;
+    double small = (double)planned_bytes(MEMORY_CONSTRAINED, 1536) / one;
     printf("  1536x1536 takes of what 1024x1024 takes whole: balanced %.3f, constrained %.3f\n",
            two, small);
     assert_true(two < 1.1 && small < 0.35);
