@@ -30,6 +30,7 @@ typedef __nv_bfloat16 bf16;
 
 /* Shared memory of a block: `count` (a constant) values, on a 16-byte boundary, not initialised. */
 #define ALIGNED(p, bytes)         /* the shim looks: a device would end the context */
+#define APART                     __noinline__
 #define SHARED(type, name, count) __shared__ alignas(16) type name[count]
 
 __device__ inline float widen(float x)

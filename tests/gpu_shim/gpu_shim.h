@@ -29,6 +29,7 @@
 #define __device__
 #define __host__
 #define __forceinline__ inline
+#define APART           static
 #define __launch_bounds__(...)
 
 struct dim3 {
