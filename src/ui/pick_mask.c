@@ -103,7 +103,7 @@ static void draw(struct ui *ui, void *own, struct rect main)
              100.0 * count / ((double)m->mask.width * (double)m->mask.height),
              m->button        ? ""
              : m->from_x >= 0 ? "; now the other corner"
-                              : "; dragged over, it is masked (right button: kept)");
+                              : "; dragging masks, right button keeps");
     draw_text(ui->screen, in.y + in.h - 1, in.x, in.w, ROLE_TEXT, text);
 }
 
@@ -377,4 +377,5 @@ void pick_mask(struct ui *ui)
         compose(m);
     }
     dialog_open(ui, &ops, m);
+    ui->status_until_ms = 0; /* what was said before stands where its keys are listed */
 }
