@@ -36,7 +36,7 @@ NVCC       := $(firstword $(wildcard $(CUDA_HOME)/bin/nvcc) $(shell command -v n
                 $(wildcard /usr/local/cuda/bin/nvcc))
 CUDA_ALL    = 80 86 89 90 100 120 121
 CUDA_HERE  := $(if $(NVCC),$(shell nvidia-smi --query-gpu=compute_cap --format=csv,noheader \
-                2>/dev/null | tr -d . | sort -u))
+                2>/dev/null | tr -d . | grep -x '[0-9]*' | sort -u))
 CUDA_SAID  := $(CUDA_ARCHS)
 CUDA_ARCHS ?= $(or $(CUDA_HERE),$(CUDA_ALL))
 CUDA_HAVE   = $(shell $(NVCC) --list-gpu-arch)

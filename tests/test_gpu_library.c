@@ -402,6 +402,89 @@ static void test_capture(void **state)
     stream_close(stream); /* which the library waits for */
 }
 
+struct chain {
+    struct ops *o;
+    struct tensor x, y, out;
+    struct weight *q, *conv, *doubling;
+};
+
+static void make_chain(void *user)
+{
+    const struct chain *c = user;
+    struct ops *o = c->o;
+    struct tensor y = c->y, out = c->out, part[3];
+    struct tensor q = ops_alloc(o, 1, 8, 8, 48), a = ops_alloc(o, 1, 8, 8, 16);
+    const struct conv_args args = {.stride = 1, .pad_before = 1, .pad_after = 1};
+    struct conv_args twice = args;
+    twice.upsample = true;
+    for (int i = 0; i < 3; i++)
+        part[i] = tensor_channels(q, 16 * i, 16);
+    o->conv2d(o, &y, &c->x, c->conv, &args);
+    o->linear(o, &q, &y, c->q, ACT_NONE, NULL);
+    o->attention(o, &a, &part[0], &part[1], &part[2], 2, 0.3f, false);
+    o->conv2d(o, &out, &a, c->doubling, &twice);
+    o->release(o, &a);
+    o->release(o, &q);
+}
+
+static struct weight *drawn(struct ops *o, int out, int in, int k)
+{
+    static float value[48 * 16 * 9], bias[48];
+    for (int i = 0; i < out * in * k * k; i++)
+        value[i] = (float)((i * 37 + k) % 23 - 11) / 60;
+    for (int i = 0; i < out; i++)
+        bias[i] = (float)(i % 5) / 7;
+    const struct param w = {value, DT_F32, k == 1 ? 2 : 4, {out, in, k, k}, false};
+    const struct param b = {bias, DT_F32, 1, {out}, false};
+    return k == 1 ? o->pack_linear(o, &w, &b, 1) : o->pack_conv(o, &w, &b);
+}
+
+/* A turn of the libraries' calls is captured, and replayed over what lies in memory then. */
+static void test_turn(void **state)
+{
+    (void)state;
+    enum { IN = 8 * 8 * 16, OUT = 4 * IN, RUNS = 4 };
+    static float in[IN], got[RUNS][OUT];
+    struct err err = {""};
+    struct ops_stats s;
+    struct opened x = open_with(
+        DT_F16, &(struct gpu_library_options){.workspace = 8 << 20, .autotune = AUTOTUNE_MEASURE});
+    struct ops *o = x.o;
+    assert_int_equal(o->reserve(o, 1 << 20, &err), 0); /* or addresses are others each time */
+    struct chain c = {.o = o,
+                      .x = ops_alloc(o, 1, 8, 8, 16),
+                      .y = ops_alloc(o, 1, 8, 8, 16),
+                      .out = ops_alloc(o, 1, 16, 16, 16),
+                      .q = drawn(o, 48, 16, 1),
+                      .conv = drawn(o, 16, 16, 3),
+                      .doubling = drawn(o, 16, 16, 3)};
+    for (int i = 0; i < RUNS; i++) { /* made, captured, replayed; then over other values */
+        for (int k = 0; k < IN; k++)
+            in[k] = (float)((k * 13 + (i == RUNS - 1)) % 17 - 8) / 8;
+        o->upload(o, &c.x, in);
+        ops_turn_of(o, make_chain, &c);
+        o->download(o, got[i], &c.out);
+    }
+    assert_int_equal(o->sync(o, &err), 0);
+    o->stats(o, &s);
+    assert_int_equal(s.recordings, 1);
+    assert_int_equal(s.replays, RUNS - 1);
+    assert_memory_equal(got[0], got[1], sizeof got[0]);
+    assert_memory_equal(got[0], got[2], sizeof got[0]);
+    assert_memory_not_equal(got[0], got[3], sizeof got[0]);
+    struct gpu_library_stats l = stats_of(&x);
+    for (int i = 0; i < LIBRARY_CALLS; i++)
+        assert_int_equal(l.refused[i], 0);
+    assert_string_equal(l.refusal, "");
+    o->free_weight(o, c.doubling);
+    o->free_weight(o, c.conv);
+    o->free_weight(o, c.q);
+    o->release(o, &c.out);
+    o->release(o, &c.y);
+    o->release(o, &c.x);
+    o->close(o);
+}
+
 /* -- parts --------------------------------------------------------------------------------------
  */
 
@@ -474,8 +557,9 @@ int main(void)
         TEST(test_whole),      TEST(test_doubled),
         TEST(test_large),      TEST(test_choice),
         TEST(test_first),      TEST(test_tf32),
-        TEST(test_without),    TEST(test_capture),
-        TEST(test_fold),       TEST(test_choices),
+        TEST(test_without),    TEST(test_turn),
+        TEST(test_capture),    TEST(test_fold),
+        TEST(test_choices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,7 @@
 #define SPRITTY_FAKE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct fake_state {
@@ -28,6 +29,10 @@ struct fake_state {
     int last_algorithm; /* which of the proposals that was */
 };
 extern struct fake_state fake;
+
+/* Makes a call of the device's, now or while a graph is captured at each of its launches: with a
+ * copy of its context. 0 or an error. */
+int fake_do(int (*call)(void *), void *context, size_t bytes);
 
 /* Says what is wrong; returns false. */
 bool fake_wrong(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

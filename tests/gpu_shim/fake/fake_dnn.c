@@ -69,8 +69,8 @@ static const struct rule rules[] = {
     {ON(ENGINEHEUR), AT(ENGINEHEUR_MODE), OF(HEUR_MODE), 1, 1, true},
     {ON(EXECUTION_PLAN), AT(EXECUTION_PLAN_ENGINE_CONFIG), DESC(1)},
     {ON(EXECUTION_PLAN), AT(EXECUTION_PLAN_HANDLE), OF(HANDLE), 1, 1, true},
-    {ON(VARIANT_PACK), AT(VARIANT_PACK_UNIQUE_IDS), OF(INT64), 1, 16, true},
-    {ON(VARIANT_PACK), AT(VARIANT_PACK_DATA_POINTERS), OF(VOID_PTR), 1, 16, true},
+    {ON(VARIANT_PACK), AT(VARIANT_PACK_UNIQUE_IDS), OF(INT64), 1, MOST_IO, true},
+    {ON(VARIANT_PACK), AT(VARIANT_PACK_DATA_POINTERS), OF(VOID_PTR), 1, MOST_IO, true},
     {ON(VARIANT_PACK), AT(VARIANT_PACK_WORKSPACE), OF(VOID_PTR), 1, 1, true},
 };
 enum { RULES = sizeof rules / sizeof *rules, SCRATCH = 4096 };
@@ -399,6 +399,45 @@ cudnnStatus_t cudnnBackendGetAttribute(cudnnBackendDescriptor_t const from,
 /* -- running ------------------------------------------------------------------------------------
  */
 
+/* A plan's call with what it runs on, as a captured graph keeps it: values by value, as real plans
+ * bake them in. */
+struct execution {
+    const struct desc *graph;
+    int count, engine;
+    int64_t id[MOST_IO];
+    void *data[MOST_IO];
+    float value[MOST_IO];
+    bool by_value[MOST_IO];
+    void *scratch;
+};
+
+static int execute(void *context)
+{
+    struct execution *e = context;
+    for (int i = 0; i < e->count; i++)
+        if (e->by_value[i])
+            e->data[i] = &e->value[i];
+    memset(e->scratch, 0x55, SCRATCH);
+    fake.ms += e->engine == CORES_FASTER ? 1 : e->engine == CORES ? 2 : 9;
+    fake.runs++;
+    fake.last_algorithm = e->engine;
+    return fake_compute(e->graph, e->count, e->id, e->data, e->engine != PLAIN) ? 0 : 1;
+}
+
+/* Is the tensor of that name a value in host memory? */
+static bool is_by_value(const struct desc *graph, int64_t id)
+{
+    const struct desc *ops[MOST_OPS], *io[4];
+    int count = fake_ops(graph, ops);
+    for (int i = 0; i < count; i++) {
+        fake_io(ops[i], io, &io[3]);
+        for (int k = 0; k < 4; k++)
+            if (io[k] && fake_number(io[k], CUDNN_ATTR_TENSOR_UNIQUE_ID, -1) == id)
+                return fake_flag(io[k], CUDNN_ATTR_TENSOR_IS_BY_VALUE);
+    }
+    return false;
+}
+
 cudnnStatus_t cudnnBackendExecute(cudnnHandle_t h, cudnnBackendDescriptor_t p,
                                   cudnnBackendDescriptor_t v)
 {
@@ -416,13 +455,13 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t h, cudnnBackendDescriptor_t p,
     for (int i = 0; i < pack->attributes; i++)
         if (pack->attribute[i].name == CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS)
             count = (int)pack->attribute[i].count;
-    memset(scratch, 0x55, SCRATCH);
-    fake.ms += proposal->engine == CORES_FASTER ? 1 : proposal->engine == CORES ? 2 : 9;
-    fake.runs++;
-    fake.last_algorithm = proposal->engine;
-    return fake_compute(graph, count, fake_get(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS),
-                        (void *const *)fake_get(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS),
-                        proposal->engine != PLAIN)
-               ? CUDNN_STATUS_SUCCESS
-               : no(CUDNN_STATUS_BAD_PARAM, "against the rules");
+    struct execution e = {
+        .graph = graph, .count = count, .engine = proposal->engine, .scratch = scratch};
+    memcpy(e.id, fake_get(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS), (size_t)count * 8);
+    memcpy(e.data, fake_get(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS), (size_t)count * 8);
+    for (int i = 0; i < count; i++)
+        if ((e.by_value[i] = is_by_value(graph, e.id[i])))
+            e.value[i] = *(const float *)e.data[i];
+    return fake_do(execute, &e, sizeof e) == 0 ? CUDNN_STATUS_SUCCESS
+                                               : no(CUDNN_STATUS_BAD_PARAM, "against the rules");
 }

@@ -6,7 +6,14 @@
 
 #include "fake.h"
 
-enum { MOST_ATTRIBUTES = 16, MOST_BYTES = 128, MOST_OPS = 16, MOST_TENSORS = 40, RANK = 4 };
+enum {
+    MOST_ATTRIBUTES = 16,
+    MOST_BYTES = 128,
+    MOST_OPS = 16,
+    MOST_TENSORS = 40,
+    MOST_IO = 16,
+    RANK = 4
+};
 
 struct attribute {
     cudnnBackendAttributeName_t name;
