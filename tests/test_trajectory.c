@@ -190,16 +190,22 @@ static void run_one(struct trajectory *t, struct safetensors *st, const struct u
     free(t->denoised);
 }
 
-/* The last x of any sampler over 8 steps of karras; the noise is drawn from a seed. */
-static void run_final(struct trajectory *t, struct safetensors *st, const struct unet_inputs *base,
-                      const struct noise_levels *l, const char *model, const char *key, int sampler,
+/* What the samplers are to give: over 8 steps, and for small_a over others. */
+struct finals {
+    struct safetensors *of_8, *others;
+    const char *model;
+    int steps;
+};
+
+/* The last x of any sampler over some steps of karras; the noise is drawn from a seed. */
+static void run_final(struct trajectory *t, const struct finals *f, const struct unet_inputs *base,
+                      const struct noise_levels *l, const char *key, int sampler,
                       enum compat compat)
 {
-    enum { STEPS = 8 };
     static float calls[MAX_CALLS], timesteps[MAX_CALLS];
     struct err e = {0};
     bool tcd = !strcmp(key, "tcd");
-    float *sigma = golden_floats(golden_find(st, "%s.%d", tcd ? "tcd" : "karras", STEPS));
+    float *sigma = golden_floats(golden_find(f->of_8, "%s.%d", tcd ? "tcd" : "karras", f->steps));
     t->kind = sampler_noise(sampler);
     struct noise_setup s = {.compat = t->kind == NOISE_BROWNIAN ? COMPAT_COMFYUI : COMPAT_DIFFUSERS,
                             .rng = RNG_CPU,
@@ -209,11 +215,11 @@ static void run_final(struct trajectory *t, struct safetensors *st, const struct
                             .h = SIDE,
                             .w = SIDE,
                             .brownian = t->kind == NOISE_BROWNIAN,
-                            .sigma_low = sigma[STEPS - 1],
+                            .sigma_low = sigma[f->steps - 1],
                             .sigma_high = sigma[0]};
     struct sampler_run r = {.ops = t->ops,
                             .sampler = sampler,
-                            .steps = STEPS,
+                            .steps = f->steps,
                             .compat = compat,
                             .sigma = sigma,
                             .levels = l,
@@ -236,7 +242,12 @@ static void run_final(struct trajectory *t, struct safetensors *st, const struct
     struct tensor latent = t->ops->alloc_as(t->ops, DT_F32, 1, SIDE, SIDE, CHANNELS);
     t->ops->upload(t->ops, &latent, x);
     assert_int_equal(sampler_run(&r, &latent), 0);
-    golden_check(t->backend, t->ops, key, &latent, golden_find(st, "unet_%s.%s", model, key));
+    const struct st_tensor *want = f->steps == 8 ? golden_find(f->of_8, "unet_%s.%s", f->model, key)
+                                                 : golden_find(f->others, "unet_%s.%s.%d", f->model,
+                                                               key, f->steps);
+    char label[64];
+    snprintf(label, sizeof label, "%s, %d steps", key, f->steps);
+    golden_check(t->backend, t->ops, label, &latent, want);
     t->ops->release(t->ops, &latent);
     unet_finish(t->ops, &t->run);
     noise_close(t->source);
@@ -244,20 +255,32 @@ static void run_final(struct trajectory *t, struct safetensors *st, const struct
     free(sigma);
 }
 
-/* Every sampler, on the quick backend in f32: what bf16 costs is the UNet's and seen above, and
- * both backends run all samplers in test_samplers_golden.c. */
+/* Every sampler over small_a, on the quick backend in f32: what bf16 costs is the UNet's and seen
+ * above, and both backends run all samplers in test_samplers_golden.c. Over small_b, whose model
+ * says v, a few; and of the longest runs where a sanitizer slows everything. */
 static void run_finals(struct trajectory *t, const struct unet_inputs *in,
                        const struct noise_levels *l, const char *model)
 {
+    static const int steps[] = {8, 3, 20};
     struct err e = {0};
-    struct safetensors *st = safetensors_open("tests/golden/samplers.safetensors", &e);
-    if (!st)
+    struct finals f = {.model = model};
+    bool all = !strcmp(model, "a") && !few();
+    f.of_8 = safetensors_open("tests/golden/samplers.safetensors", &e);
+    f.others = safetensors_open("tests/golden/samplers_unet.safetensors", &e);
+    if (!f.of_8 || !f.others)
         fail_msg("%s", e.text);
-    for (int k = 0; sampler_name(k); k += few() ? 4 : 1)
-        run_final(t, st, in, l, model, sampler_name(k), k, COMPAT_COMFYUI);
-    run_final(t, st, in, l, model, "dpmpp_sde.a1111", sampler_by_name("dpmpp_sde"), COMPAT_A1111);
-    run_final(t, st, in, l, model, "lms.a1111", sampler_by_name("lms"), COMPAT_A1111);
-    safetensors_close(st);
+    for (int i = 0; i < (strcmp(model, "a") ? 1 : 3); i++) {
+        bool each = all && (i < 2 || !getenv("SPRITTY_QUICK"));
+        f.steps = steps[i];
+        for (int k = each ? 0 : i; sampler_name(k); k += each ? 1 : 4)
+            run_final(t, &f, in, l, sampler_name(k), k, COMPAT_COMFYUI);
+        if (!each)
+            continue;
+        run_final(t, &f, in, l, "dpmpp_sde.a1111", sampler_by_name("dpmpp_sde"), COMPAT_A1111);
+        run_final(t, &f, in, l, "lms.a1111", sampler_by_name("lms"), COMPAT_A1111);
+    }
+    safetensors_close(f.of_8);
+    safetensors_close(f.others);
 }
 
 static void run_backend(const char *model, const struct golden_backend *b)

@@ -1,7 +1,8 @@
 """Every sampler and schedule over an analytic denoiser, and the noise: samplers.safetensors.
 
 The model is exact for pixels that are mixtures of Gaussians (one mixture with the prompt, another
-without), so the C test has the same function; and, over 8 steps, the UNets of small_a and small_b.
+without), so the C test has the same function; and the UNets of small_a and, over 8 steps, small_b
+(samplers_unet.safetensors: small_a over 3 and 20).
 Where a reference has the sampler, it is run:
   k-diffusion: euler, euler_ancestral, heun, dpm_2(_ancestral), dpmpp_2s_ancestral, dpmpp_2m, lms,
                and with its BrownianTreeNoiseSampler dpmpp_sde, dpmpp_2m_sde, dpmpp_3m_sde
@@ -301,6 +302,22 @@ def unets(out):
     return tensors
 
 
+def unet_steps(out):
+    """The same over the other numbers of steps, for small_a; where a model's answers differ so little
+    from the reference's rounding that a longer run shows no more, one model is enough."""
+    global problem
+    problem, tensors = Unet(out, "a"), {}
+    for steps in STEPS:
+        if steps == 8:
+            continue
+        sigmas = torch.tensor(schedule("karras", steps), dtype=torch.float64).float()
+        for name in NAMES:
+            tensors[f"unet_a.{name}.{steps}"] = run(name, sigmas)
+        tensors[f"unet_a.tcd.{steps}"], _ = tcd(steps)
+    problem = Mixtures()
+    return tensors
+
+
 # ---- schedules ----------------------------------------------------------------------------------
 
 AYS = [14.6146412293, 6.3184485287, 3.7681790315, 2.1811480769, 1.3405244945, 0.8620721141,
@@ -410,3 +427,4 @@ def make_samplers(out, comfyui_folder=None):
     tensors = {**samplers(functions), **unets(out), **schedules(), **noise()}
     save(f"{out}/samplers.safetensors", tensors, seed=SEED, cfg=Mixtures.cfg,
          shape=Mixtures.shape, cond=COND, uncond=UNCOND)
+    save(f"{out}/samplers_unet.safetensors", unet_steps(out), seed=SEED, cfg=Unet.cfg)
