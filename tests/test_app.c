@@ -181,7 +181,7 @@ static void resized_while_sampling(void **state)
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         drive_resize(d, sizes[i][0], sizes[i][1]);
         if (sizes[i][0] < 20) {
-            drive_wait_text(d, "needs 60 columns and 20 rows");
+            drive_wait_text(d, "10 is too small: spritty needs");
             drive_wait(d, d->emu->images == 0);
             continue;
         }
@@ -220,6 +220,24 @@ static void themes_change_the_colours(void **state)
         themes++;
     }
     drive_check(d, themes >= 5);
+    /* One that is broken is named, whole, and does not keep those behind it away. */
+    char path[PATH_MAX];
+    snprintf(path, sizeof path, "%s/.config/spritty/themes", d->home);
+    assert_int_equal(mkdir(path, 0700), 0);
+    strcat(path, "/zz.ini");
+    FILE *broken = fopen(path, "w");
+    assert_non_null(broken);
+    fputs("[[[\n", broken);
+    fclose(broken);
+    for (int i = 0; i < 12 && !drive_sees(d, "Left out:"); i++) {
+        drive_key(d, "F9");
+        drive_wait_text(d, "theme: ");
+        drive_wait_quiet(d, 100);
+    }
+    drive_wait_text(d, "zz.ini:1:");
+    drive_key(d, "F9");
+    drive_wait_gone(d, "Left out");
+    drive_wait_text(d, "theme: ");
 }
 
 static void only_the_colours_that_there_are(void **state)

@@ -71,6 +71,8 @@ mistakes_and_exit_codes() {
     batch none.jsonl 2>err || status=$?
     [ "$status" = 1 ]
     grep -q 'cannot read none.jsonl' err
+    grep -q done err && return 1
+    [ ! -e none-sprites ]
     printf '[]\n' >jobs.jsonl
     status=0
     batch jobs.jsonl 2>err || status=$?

@@ -47,6 +47,11 @@ prints_help() {
     told=$(bash -c '. ./complete.sh; COMP_WORDS=(spritty sheet --pa) COMP_CWORD=2
         _spritty spritty --pa sheet; echo "${COMPREPLY[@]}"')
     [ "$told" = "--palette --pack" ]
+    # Files behind options that take one, and where a command's words stand; no options there.
+    told=$(bash -c '. ./complete.sh; COMP_WORDS=(spritty gen --image "") COMP_CWORD=3
+        _spritty spritty "" --image; COMP_WORDS=(spritty info "") COMP_CWORD=2
+        echo "${COMPREPLY[@]}"; _spritty spritty "" info; echo "${COMPREPLY[@]}"')
+    [ -z "$(echo $told)" ]
 }
 check prints_help prints_help
 
@@ -61,6 +66,8 @@ check docs_have_the_options docs_have_the_options
 
 refuses_usage() {
     refuses 2 "needs PROMPT" "$spritty" gen
+    refuses 2 "a name is empty" "$spritty" finish ""
+    refuses 2 "Try 'spritty info --help'" "$spritty" info
     refuses 2 "did you mean --steps" "$spritty" gen x --stpes 3
     refuses 2 "there is no command 'paint'" "$spritty" paint
     refuses 1 "did you mean 'sdxl-base'" "$spritty" pull sdxl-bse

@@ -5,6 +5,7 @@
  * folder, what became of each job to a file of results, and the same command goes on where it was
  * stopped. In a Slurm array each task takes its share of the jobs by itself.
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -184,6 +185,8 @@ static int name_folder(struct run *r, struct err *e)
         return err_set(e, "-o needs a folder's name");
     for (size_t k = strlen(r->folder); k > 1 && r->folder[k - 1] == '/'; k--)
         r->folder[k - 1] = '\0';
+    if (strcmp(r->o.path, "-") && access(r->o.path, R_OK)) /* before a folder is made for it */
+        return err_set(e, "cannot read %s: %s", r->o.path, strerror(errno));
     return file_make_folders(r->folder, e);
 }
 
@@ -276,7 +279,7 @@ static int report(struct run *r, int rc, const struct err *e)
 {
     bool stopped = interrupted(), complete = rc == 0 && !stopped;
     clear_line(r);
-    if (!r->cli->quiet && *r->results)
+    if (!r->cli->quiet && (rc == 0 || r->state.already || r->state.done || r->state.failed))
         print_end(r);
     print_failures(r);
     if (r->cli->json && print_json(r, complete))

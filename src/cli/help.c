@@ -200,12 +200,30 @@ static void complete_options(FILE *f, const struct command *c)
             fprintf(f, "--%s ", o->name);
 }
 
+/* Behind an option with an argument of no known words come files, not options. */
+static void complete_files(FILE *f)
+{
+    const struct option_row *o;
+    bool first = true;
+    for (int i = 0; (o = cli_option(i)); i++) {
+        char text[300];
+        if (!o->arg || strchr(o->arg, '|') || choices(o, text, sizeof text))
+            continue;
+        fprintf(f, "%s--%s", first ? "    " : "|", o->name);
+        if (o->letter)
+            fprintf(f, "|-%c", o->letter);
+        first = false;
+    }
+    fputs(")\n        return\n        ;;\n", f);
+}
+
 void cli_completion(FILE *f)
 {
     const struct command *c;
     const struct option_row *o;
     char text[300];
     fprintf(f, "# bash completion for spritty\n_spritty()\n{\n    local word=$2 before=$3\n"
+               "    [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD-2]}\n"
                "    case $before in\n");
     for (int i = 0; (o = cli_option(i)); i++) {
         char list[300] = "";
@@ -218,11 +236,15 @@ void cli_completion(FILE *f)
         for (char *p = list; *p; p++)
             if (*p == '|' || *p == ',')
                 *p = ' ';
+        char letter[8] = "";
+        if (o->letter)
+            snprintf(letter, sizeof letter, "|-%c", o->letter);
         fprintf(f,
-                "    --%s)\n        mapfile -t COMPREPLY < <(compgen -W '%s' -- \"$word\")\n"
+                "    --%s%s)\n        mapfile -t COMPREPLY < <(compgen -W '%s' -- \"$word\")\n"
                 "        return\n        ;;\n",
-                o->name, list);
+                o->name, letter, list);
     }
+    complete_files(f);
     fprintf(f,
             "    esac\n    local words w command=\n"
             "    for w in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n        case $w in\n        ");
@@ -241,6 +263,7 @@ void cli_completion(FILE *f)
     fputc(' ', f);
     complete_options(f, NULL);
     fprintf(f, "' ;;\n    esac\n"
+               "    [[ $command && $word != -* ]] && return # a file\n"
                "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
                "complete -o default -F _spritty spritty\n");
 }

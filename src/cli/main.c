@@ -12,11 +12,13 @@
 #include "ui/app.h"
 #include "base/version.h"
 
+static const char *command_said = ""; /* whose help a mistake in usage points at */
+
 int cli_fail(int status, const struct err *e)
 {
     fprintf(stderr, "spritty: %s\n", e->text);
     if (status == EXIT_USAGE)
-        fputs("Try 'spritty --help'.\n", stderr);
+        fprintf(stderr, "Try 'spritty %s%s--help'.\n", command_said, *command_said ? " " : "");
     return status;
 }
 
@@ -78,6 +80,7 @@ int cli_main(int argc, char **argv)
     queue_device_register();
     int wrong = cli_parse(&c, argc, argv, &e);
     hide_passwords(argc, argv);
+    command_said = c.command ? c.command->name : "";
     int status = wrong ? cli_fail(EXIT_USAGE, &e) : run(&c);
     cli_free(&c);
     return flush_stdout(status);

@@ -355,6 +355,9 @@ static int check_use(const struct cli *c, const bool *given, struct err *e)
         return err_set(e, "'spritty %s' does not know what to do with '%.60s'%s", cmd->name,
                        c->args[cmd->max_args],
                        cmd->max_args == 1 ? "; put quotes around words that belong together" : "");
+    for (int i = 0; i < c->nargs && !strstr(cmd->args, "PROMPT"); i++)
+        if (!*c->args[i])
+            return err_set(e, "'spritty %s': a name is empty; it takes %s", cmd->name, cmd->args);
     return 0;
 }
 

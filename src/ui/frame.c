@@ -165,15 +165,6 @@ static void draw_hints(struct ui *ui, struct rect r)
         draw_hint(ui, r.y, end + 1, r.x + r.w + 1, ACT_HELP, "help");
 }
 
-static void draw_bottom(struct ui *ui, struct rect r)
-{
-    draw_fill(ui->screen, r, ROLE_BAR);
-    if (*ui->status)
-        draw_on(ui->screen, r.y, r.x + 1, r.w - 2, ui->status_role, ROLE_BAR, ui->status);
-    else
-        draw_hints(ui, r);
-}
-
 int draw_wrapped(struct screen *screen, struct rect r, enum role role, const char *text)
 {
     struct editor *wrap = editor_new(true);
@@ -184,22 +175,58 @@ int draw_wrapped(struct screen *screen, struct rect r, enum role role, const cha
     else
         editor_set(wrap, text);
     for (; rows < r.h && editor_row(wrap, rows, r.w, &line); rows++)
-        draw_textn(screen, r.y + rows, r.x, r.w, role, editor_text(wrap) + line.start,
-                   line.end - line.start);
+        if (screen)
+            draw_textn(screen, r.y + rows, r.x, r.w, role, editor_text(wrap) + line.start,
+                       line.end - line.start);
     editor_free(wrap);
     return rows;
 }
 
+/* A message too long for the line takes some above it: its end says what to do. */
+static void draw_status(struct ui *ui, struct rect r)
+{
+    enum { MOST = 4 };
+    int rows = draw_wrapped(NULL, (struct rect){0, 0, MOST, r.w - 2}, ROLE_TEXT, ui->status);
+    if (rows > 1 && r.y >= rows) {
+        r = (struct rect){r.y - rows + 1, r.x, rows, r.w};
+        draw_cover(ui->screen, r);
+        draw_fill(ui->screen, r, ROLE_BAR);
+        draw_wrapped(ui->screen, (struct rect){r.y, r.x + 1, rows, r.w - 2}, ui->status_role,
+                     ui->status);
+    } else {
+        draw_on(ui->screen, r.y, r.x + 1, r.w - 2, ui->status_role, ROLE_BAR, ui->status);
+    }
+}
+
+static void draw_bottom(struct ui *ui, struct rect r)
+{
+    draw_fill(ui->screen, r, ROLE_BAR);
+    if (*ui->status)
+        draw_status(ui, r);
+    else
+        draw_hints(ui, r);
+}
+
 /* ---- all of it ---- */
+
+/* The sizes come first: they are read even where the rest has no room. */
+static void draw_too_small(struct ui *ui, int rows, int cols)
+{
+    char text[160];
+    snprintf(text, sizeof text,
+             "%dx%d is too small: spritty needs %d columns and %d rows. Ctrl-Q quits.", cols, rows,
+             LAYOUT_MIN_COLS, LAYOUT_MIN_ROWS);
+    struct rect r = {rows > 4 ? rows / 2 - 2 : 0, 0, rows > 4 ? rows - rows / 2 + 2 : rows, cols};
+    if (!draw_wrapped(ui->screen, r, ROLE_TEXT, text))
+        draw_text(ui->screen, 0, 0, cols, ROLE_TEXT, text);
+}
 
 void frame_draw(struct ui *ui)
 {
     int rows = screen_rows(ui->screen), cols = screen_cols(ui->screen);
     struct layout l = layout_frame(rows, cols);
     if (l.too_small) {
-        draw_printf(ui->screen, rows / 2, 0, cols, ROLE_TEXT,
-                    "spritty needs %d columns and %d rows; here are %d and %d", LAYOUT_MIN_COLS,
-                    LAYOUT_MIN_ROWS, cols, rows);
+        draw_too_small(ui, rows, cols);
         return;
     }
     draw_top(ui, l.top);

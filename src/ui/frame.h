@@ -12,7 +12,8 @@ void frame_draw(struct ui *);
 /* A click on the top line; false when it is not there. */
 bool frame_mouse(struct ui *, const struct input_event *);
 
-/* Text over several rows, as far as there are some; returns how many it took. */
+/* Text over several rows, as far as there are some; returns how many it took. Without a screen it
+ * only counts. */
 int draw_wrapped(struct screen *, struct rect, enum role, const char *text);
 
 /* The help page over the view; NULL in ui->help while it is closed. */

@@ -85,7 +85,7 @@ void progress_draw(struct ui *ui, struct rect r)
 {
     const struct live *l = &ui->live;
     struct rect in = draw_box(ui->screen, r, "Progress", false);
-    char text[160] = "", each[32], left[32], spent[32];
+    char text[160] = "", brief[80] = "", each[32], left[32], spent[32];
     if (!l->job) {
         progress_idle(ui, in);
         return;
@@ -99,11 +99,15 @@ void progress_draw(struct ui *ui, struct rect r)
     text_ms(ui->now_ms - l->started_ms, spent, sizeof spent);
     text_ms(l->job_step_ms, each, sizeof each);
     text_ms(rest, left, sizeof left);
-    if (sampling && !isnan(rest))
+    if (sampling && !isnan(rest)) {
         snprintf(text, sizeof text, "%s a step, %s left", each, left);
-    else
+        snprintf(brief, sizeof brief, "%s left", left);
+    } else {
         snprintf(text, sizeof text, "%s", spent);
-    draw_right(ui->screen, in.y, in.x + used + 3, in.w - used - 4, ROLE_DIM, text);
+    }
+    int room = in.w - used - 5;
+    draw_right(ui->screen, in.y, in.x + used + 4, room, ROLE_DIM,
+               *brief ? that_fits(room, text, brief) : text);
     if (in.h > 1)
         graph_gauge(ui->screen, in.y + 1, in.x + 1, in.w - 2,
                     l->steps > 0 ? (double)l->step / l->steps : 0, ROLE_ACCENT);

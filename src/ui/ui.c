@@ -74,13 +74,20 @@ static void next_theme(struct ui *ui)
     for (int i = 0; i < count; i++)
         if (!strcmp(names[i], ui->theme.name))
             at = (i + 1) % count;
-    if (count == 0 || theme_load(&theme, names[at], &e)) {
+    int tries = count, bad = count > 0;
+    while (tries-- > 0 && (bad = theme_load(&theme, names[at], *e.text ? NULL : &e)))
+        at = (at + 1) % count; /* one that is broken does not keep those behind it away */
+    if (tries < 0 || bad) {
         ui_say(ui, ROLE_BAD, "%s", count ? e.text : "no themes were found");
     } else {
         ui->theme = theme;
         screen_theme(ui->screen, &ui->theme, &ui->probe.caps);
         store_put(ui->store, "theme", theme.name, NULL);
-        ui_say(ui, ROLE_TEXT, "theme: %s", *theme.title ? theme.title : theme.name);
+        const char *title = *theme.title ? theme.title : theme.name;
+        if (*e.text)
+            ui_say(ui, ROLE_WARN, "theme: %s. Left out: %s", title, e.text);
+        else
+            ui_say(ui, ROLE_TEXT, "theme: %s", title);
     }
     for (int i = 0; i < count; i++)
         free(names[i]);
