@@ -16,18 +16,22 @@ enum {
     STRIDE = 8,    /* pixels of an axis that are summed side by side */
     BLOCK = 256,   /* waves that are turned together */
     PARTS = 4,     /* of an image whose grid wanders */
+    STEPS = 16,    /* of a large cell: lines that wander are looked for in so many, and then near */
 };
 
 static const double PI = 3.14159265358979323846;
 /* Least confidence: more where there are few lines, which are in step with something by chance, and
  * where lines follow the edges. */
 static const double SURE = 0.3, SURE_FEW = 1.5, SURE_UNEVEN = 0.15;
-static const double FEW = 1;        /* how much less a wave with few lines counts */
+static const double QUIET = 0.12, LOUD = 0.2; /* edges between uneven lines: as nothing; too many */
+static const double FEW = 1;                  /* how much less a wave with few lines counts */
 static const double AS_GOOD = 0.9;  /* a longer wave with so much of the best one's is taken */
 static const double SHIFT = 0.35;   /* pixels that a rounder size may move the outermost lines */
 static const double ASPECT = 1.5;   /* of a cell's sides, at most */
 static const double GIVE = 0.3;     /* share of a cell that lines may wander from one to the next */
 static const double STIFF = 1;      /* how much wandering must gain, in edges of a line */
+static const double BEND = 4;       /* how much a change of distance from line to line must */
+static const double TURN = 0.15;    /* share of a cell that it may be, and a pixel */
 static const double WEAK = 0.02;    /* a line with less than this share of edges tells nothing */
 static const double FOLLOW_MIN = 3; /* smaller cells leave lines no room to wander */
 static const double BETTER = 0.06;  /* share of the edges that following them must win */
@@ -280,30 +284,91 @@ static double gain(const struct axis *a, int x)
 
 /* ---- lines that wander ---- */
 
+/* Lines up to one, by how far the last is from the one before it. */
 struct track {
-    float best; /* gain of the best lines that end here */
-    int before; /* the line before, or -1 */
+    float best;     /* gain of the best such lines */
+    int16_t before; /* which distance the one before has; -1: there is no other line */
 };
 
-/* The best way to each place, lines being about a cell apart. Returns the best end. */
-static int find_ways(const struct axis *a, double cell, struct track *t)
+struct tracks {
+    int least, step, count; /* distances: least + i * step, i below count */
+    int reach;              /* by how many i they may change */
+    double cell, unit;
+    const struct axis *axis;
+    struct track *at; /* [edges][count] */
+};
+
+static struct track *track_at(const struct tracks *k, int x, int i)
 {
-    int n = a->edges.n, least = (int)ceil(cell * (1 - GIVE)), most = (int)floor(cell * (1 + GIVE));
-    double unit = STIFF * a->edges.total / (n / cell);
-    int end = 0;
-    least = least < 1 ? 1 : least;
-    for (int x = 0; x < n; x++) {
-        t[x] = (struct track){0, -1};
-        for (int s = least; s <= most && s <= x; s++) {
-            double off = (s - cell) / cell;
-            float sum = t[x - s].best - (float)(unit * off * off);
-            if (sum > t[x].best || t[x].before < 0)
-                t[x] = (struct track){sum, x - s};
-        }
-        t[x].best += (float)gain(a, x);
-        end = x + cell < n || t[x].best < t[end].best ? end : x;
+    return &k->at[(size_t)x * (size_t)k->count + (size_t)i];
+}
+
+/* The best lines of which the last is at x, at distance i from the one before it. */
+static struct track best_track(const struct tracks *k, int x, int i)
+{
+    struct track best = {0, -1};
+    int s = k->least + i * k->step, from = i > k->reach ? i - k->reach : 0;
+    double off = (s - k->cell) / k->cell, cost = STIFF * off * off;
+    for (int j = from; j <= i + k->reach && j < k->count && x >= s; j++) {
+        int turn = k->step * abs(i - j) - 1; /* one pixel is rounding */
+        double bend = turn > 0 ? turn / k->cell : 0;
+        float sum = track_at(k, x - s, j)->best - (float)(k->unit * (cost + BEND * bend * bend));
+        if (sum > best.best || best.before < 0)
+            best = (struct track){sum, (int16_t)j};
     }
+    best.best += (float)gain(k->axis, x);
+    return best;
+}
+
+/* Fills all. Returns the best one that ends in the last cell. */
+static const struct track *find_tracks(const struct tracks *k)
+{
+    const struct track *end = k->at;
+    for (int x = 0, n = k->axis->edges.n; x < n; x++)
+        for (int i = 0; i < k->count; i++) {
+            struct track *here = track_at(k, x, i);
+            *here = best_track(k, x, i);
+            end = x + k->cell < n || here->best < end->best ? end : here;
+        }
     return end;
+}
+
+/* The lines that lead there, each where the most edges are that its distance's step left out. */
+static void take_track(const struct tracks *k, const struct track *end, struct lines *l)
+{
+    int last = (int)((end - k->at) / k->count), i = (int)((end - k->at) % k->count);
+    l->n = 0;
+    for (int x = last, j = i, next; x >= 0; x = next, l->n++) {
+        int before = track_at(k, x, j)->before;
+        next = before < 0 ? -1 : x - (k->least + j * k->step);
+        j = before;
+    }
+    for (int x = last, n = l->n; n > 0;) {
+        int before = track_at(k, x, i)->before, best = x;
+        for (int y = x - k->step / 2; y <= x + k->step / 2; y++)
+            if (y >= 0 && y < k->axis->edges.n && gain(k->axis, y) > gain(k->axis, best))
+                best = y;
+        l->at[--n] = best;
+        x -= k->least + i * k->step, i = before;
+    }
+}
+
+static int follow_by(const struct axis *a, double cell, struct lines *l, struct err *e)
+{
+    int n = a->edges.n, most = (int)floor(cell * (1 + GIVE) + 0.5);
+    struct tracks k = {.least = (int)ceil(cell * (1 - GIVE)),
+                       .step = cell < 2 * STEPS ? 1 : (int)(cell / STEPS),
+                       .cell = cell,
+                       .unit = a->edges.total / (n / cell),
+                       .axis = a};
+    k.count = (most - k.least) / k.step + 1;
+    k.reach = (1 + (int)(TURN * cell)) / k.step;
+    k.at = malloc((size_t)n * (size_t)k.count * sizeof *k.at);
+    if (!k.at)
+        return err_set(e, "out of memory for the grid");
+    take_track(&k, find_tracks(&k), l);
+    free(k.at);
+    return 0;
 }
 
 /* Lines beyond the outermost edges are where the cell's size puts them. */
@@ -333,21 +398,29 @@ static void trim_ends(const struct axis *a, double cell, struct lines *l)
     }
 }
 
-/* Lines that follow the edges. */
+/* The mean distance of lines that are side by side, by the weaker one's edges: what lies in a gap
+ * does not count. */
+static double mean_distance(const struct axis *a, const struct lines *l, double cell)
+{
+    double sum = 0, all = 0;
+    for (int i = 0; i + 1 < l->n; i++) {
+        double w = gain(a, l->at[i]), v = gain(a, l->at[i + 1]);
+        w = v < w ? v : w;
+        sum += w * (l->at[i + 1] - l->at[i]), all += w;
+    }
+    return all > 0 ? sum / all : cell;
+}
+
+/* Lines that follow the edges, each about a cell from the one before it, and about as far as that
+ * one is from its own. Once again where that tells what a cell is. */
 static int follow(const struct axis *a, double cell, struct lines *l, struct err *e)
 {
-    int n = a->edges.n;
-    struct track *t = malloc((size_t)n * sizeof *t);
-    if (!t)
-        return err_set(e, "out of memory for the grid");
-    int end = find_ways(a, cell, t);
-    l->n = 0;
-    for (int x = end; x >= 0; x = t[x].before)
-        l->n++;
-    for (int x = end, i = l->n; x >= 0; x = t[x].before)
-        l->at[--i] = x;
+    if (follow_by(a, cell, l, e))
+        return -1;
+    cell = mean_distance(a, l, cell);
+    if (follow_by(a, cell, l, e))
+        return -1;
     trim_ends(a, cell, l);
-    free(t);
     return 0;
 }
 
@@ -404,26 +477,53 @@ static double sure(const struct axis *x, const struct axis *y, double cell_x, do
     return SURE + SURE_FEW / (across > down ? across : down);
 }
 
-/* Looks for one grid over the whole image, then for one that wanders between parts of it. */
-static int find_cells(const struct axis *x, const struct axis *y, double *cell_x, double *cell_y,
-                      struct err *e)
+/* The cells of one grid over the whole image, or of one that wanders between parts of it. 0: none
+ * that is worth a look. */
+static int find_cells(const struct axis *x, const struct axis *y, int parts, double *cell_x,
+                      double *cell_y, struct err *e)
 {
     *cell_x = *cell_y = 0;
-    for (int parts = 1; parts <= PARTS; parts += PARTS - 1) {
-        double f = best_wave(x, y, parts, e);
-        if (f < 0)
-            return -1;
-        f = parts == 1 ? longest_wave(x, y, f) : f;
-        if (f <= 0)
-            return 0;
-        part_sizes(x, y, f, cell_x, cell_y);
-        if (parts > 1 || power(x, y, 1 / *cell_x, 1 / *cell_y) >= sure(x, y, *cell_x, *cell_y))
-            return 0;
-    }
+    double f = best_wave(x, y, parts, e);
+    if (f < 0)
+        return -1;
+    f = parts == 1 ? longest_wave(x, y, f) : f;
+    if (f <= 0)
+        return 0;
+    part_sizes(x, y, f, cell_x, cell_y);
+    if (parts == 1 && power(x, y, 1 / *cell_x, 1 / *cell_y) < sure(x, y, *cell_x, *cell_y))
+        *cell_x = *cell_y = 0;
     return 0;
 }
 
-static int make_lines(const struct axis *x, const struct axis *y, struct grid *g, struct err *e)
+static void free_lines(struct grid *g)
+{
+    free(g->x);
+    free(g->y);
+    g->x = g->y = NULL;
+}
+
+/* Adds up the edges that are not beside any line, and their places. */
+static void add_apart(const struct axis *a, const struct lines *l, double *edges, int *places)
+{
+    for (int i = 0; i + 1 < l->n; i++)
+        for (int x = l->at[i] + 2; x + 1 < l->at[i + 1]; x++)
+            *edges += (double)a->edges.at[x], *places += 1;
+}
+
+/* How many edges there are between lines, where 1 is as many as anywhere. */
+static double loudness(const struct axis *x, const struct lines *lx, const struct axis *y,
+                       const struct lines *ly)
+{
+    double all = x->edges.total + y->edges.total, edges = 0;
+    int places = 0;
+    add_apart(x, lx, &edges, &places);
+    add_apart(y, ly, &edges, &places);
+    return all > 0 && places > 0 ? edges / all * (x->edges.n + y->edges.n) / places : 1;
+}
+
+/* Also says how loud it is between them. */
+static int make_lines(const struct axis *x, const struct axis *y, struct grid *g, double *loud,
+                      struct err *e)
 {
     struct lines lx = {0}, ly = {0};
     double all = x->edges.total + y->edges.total;
@@ -438,15 +538,38 @@ static int make_lines(const struct axis *x, const struct axis *y, struct grid *g
     g->columns = lx.n - 1, g->rows = ly.n - 1;
     g->left = lx.first, g->top = ly.first;
     g->cell_x = lx.cell, g->cell_y = ly.cell;
+    *loud = loudness(x, &lx, y, &ly);
     g->confidence = all > 0 ? (in_step_with(x, &lx) + in_step_with(y, &ly)) / all : 0;
+    return 0;
+}
+
+/* Lines that wander, being whole pixels all the same, may look like even ones of a half or a third
+ * of their cell, which is too small to wander. */
+static int try_longer(const struct axis *x, const struct axis *y, struct grid *g, double *loud,
+                      struct err *e)
+{
+    const double cell_x = g->cell_x, cell_y = g->cell_y, least = g->confidence + BETTER;
+    bool small = cell_x < FOLLOW_MIN && cell_y < FOLLOW_MIN;
+    for (int k = 2; k <= MULTIPLES && small; k++) {
+        struct grid h = {.cell_x = k * cell_x, .cell_y = k * cell_y, .found = true};
+        double other_loud;
+        int rc = make_lines(x, y, &h, &other_loud, e);
+        bool square = h.cell_x < h.cell_y * ASPECT && h.cell_y < h.cell_x * ASPECT;
+        bool better = !rc && !h.even && square && h.confidence > least &&
+                      h.confidence > g->confidence - BETTER;
+        struct grid other = better ? *g : h;
+        *g = better ? h : *g, *loud = better ? other_loud : *loud;
+        grid_free(&other);
+        if (rc)
+            return -1;
+    }
     return 0;
 }
 
 /* As it is: a cell a pixel. */
 static int make_pixels(const struct image *m, struct grid *g, struct err *e)
 {
-    free(g->x);
-    free(g->y);
+    free_lines(g);
     g->found = false, g->even = true;
     g->cell_x = g->cell_y = 1, g->left = g->top = 0;
     g->columns = m->width, g->rows = m->height;
@@ -461,25 +584,44 @@ static int make_pixels(const struct image *m, struct grid *g, struct err *e)
     return 0;
 }
 
+/* Is it a grid? Lines that follow the edges are in step with some of any picture's; those of pixel
+ * art leave little between them. */
+static bool is_grid(const struct axis *x, const struct axis *y, const struct grid *g, double loud)
+{
+    double least = sure(x, y, g->cell_x, g->cell_y);
+    bool quiet = g->even || loud <= QUIET;
+    return g->confidence >= least + (quiet ? 0 : SURE_UNEVEN) && (quiet || loud <= LOUD);
+}
+
+/* The lines of cells that were given or found; g->found says whether they are good. */
+static int try_cells(const struct axis *x, const struct axis *y, bool given, struct grid *g,
+                     struct err *e)
+{
+    double loud;
+    if (!given)
+        g->cell_x = rounder(x, g->cell_x), g->cell_y = rounder(y, g->cell_y);
+    if (make_lines(x, y, g, &loud, e) || (!given && try_longer(x, y, g, &loud, e)))
+        return -1;
+    g->found = given || is_grid(x, y, g, loud);
+    return 0;
+}
+
 static int find(const struct image *m, double cell, struct axis *x, struct axis *y, struct grid *g,
                 struct err *e)
 {
+    const bool given = cell > 0;
     if (edges_find(m, &x->edges, &y->edges, e))
         return -1;
     measure(x);
     measure(y);
     g->cell_x = g->cell_y = cell;
-    if (cell <= 0 && find_cells(x, y, &g->cell_x, &g->cell_y, e))
-        return -1;
-    g->found = g->cell_x > 0;
-    if (cell <= 0 && g->found) {
-        g->cell_x = rounder(x, g->cell_x);
-        g->cell_y = rounder(y, g->cell_y);
+    for (int parts = 1; parts <= PARTS && !g->found; parts *= 2) {
+        free_lines(g);
+        if (!given && find_cells(x, y, parts, &g->cell_x, &g->cell_y, e))
+            return -1;
+        if (g->cell_x > 0 && try_cells(x, y, given, g, e))
+            return -1;
     }
-    if (g->found && make_lines(x, y, g, e))
-        return -1;
-    if (g->found && cell <= 0)
-        g->found = g->confidence >= sure(x, y, g->cell_x, g->cell_y) + (g->even ? 0 : SURE_UNEVEN);
     return g->found ? 0 : make_pixels(m, g, e);
 }
 
@@ -499,7 +641,6 @@ int grid_find(const struct image *m, double cell, struct grid *g, struct err *e)
 
 void grid_free(struct grid *g)
 {
-    free(g->x);
-    free(g->y);
+    free_lines(g);
     *g = (struct grid){0};
 }
