@@ -24,11 +24,11 @@ def run(*words):
 
 
 def checker(size):
-    tile = Image.new("RGBA", size, (44, 46, 54, 255))
+    tile = Image.new("RGBA", size, (146, 150, 162, 255))
     draw = ImageDraw.Draw(tile)
     for y in range(0, size[1], 8):
         for x in range(y % 16, size[0], 16):
-            draw.rectangle((x, y, x + 7, y + 7), (56, 58, 68, 255))
+            draw.rectangle((x, y, x + 7, y + 7), (164, 168, 180, 255))
     return tile
 
 
