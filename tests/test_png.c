@@ -324,7 +324,11 @@ static void writing_is_atomic(void **state)
     size_t size;
     const char *path = in_folder("a.bin");
     assert_int_equal(file_write_atomic(path, "one", 3, &e), 0);
+    assert_int_equal(chmod(path, 0600), 0);
     assert_int_equal(file_write_atomic(path, "two!", 4, &e), 0);
+    struct stat rights;
+    assert_int_equal(stat(path, &rights), 0);
+    assert_int_equal(rights.st_mode & 0777, 0600); /* what was private stays so */
     char *back = file_read(path, 100, &size, &e);
     assert_non_null(back);
     assert_string_equal(back, "two!");

@@ -81,22 +81,41 @@ static int write_special(const char *path, const void *data, size_t size, struct
     return rc;
 }
 
-/* Makes a new file in the folder and puts the bytes on the disk. Leaves its name only on success.
- */
-static int write_temporary(int dir, char name[32], const void *data, size_t size)
+/* Some file systems know no rights, and only root gives files away: both are no failure. */
+static void keep_rights(int fd, const struct stat *like)
 {
+    struct stat own;
+    mode_t mode = like->st_mode & 0777;
+    if (fstat(fd, &own))
+        return;
+    bool mine = own.st_uid == like->st_uid && own.st_gid == like->st_gid;
+    if (!mine && fchown(fd, like->st_uid, like->st_gid))
+        mode &= 0700 | (mode >> 3 & mode & 7); /* another group: no more than all others may */
+    if (fchmod(fd, mode))
+        return;
+}
+
+/* Makes a new file in the folder and puts the bytes on the disk. Leaves its name only on success.
+ * like: what it takes the place of, whose rights it keeps, and its owner where that is allowed, or
+ * NULL: a private file stays private. */
+static int write_temporary(int dir, char name[32], const struct stat *like, const void *data,
+                           size_t size)
+{
+    mode_t mode = like ? 0600 : 0666;
     int fd = -1;
     for (int tries = 0; fd < 0 && tries < 16; tries++) {
         uint64_t r;
         if (getrandom(&r, sizeof r, 0) != sizeof r)
             r = (uint64_t)getpid() * 65536 + (uint64_t)tries;
         snprintf(name, 32, ".spritty-%012llx", (unsigned long long)(r & 0xffffffffffff));
-        fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        fd = openat(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
         if (fd < 0 && errno != EEXIST)
             return -1;
     }
     if (fd < 0)
         return -1;
+    if (like)
+        keep_rights(fd, like);
     int rc = write_all(fd, data, size) || fsync(fd) ? -1 : 0, error = errno;
     if (close(fd) && !rc)
         rc = -1, error = errno;
@@ -124,10 +143,11 @@ static int write_unnamed(int dir, const char *name, const void *data, size_t siz
 }
 
 /* The same through a temporary name, over whatever has the name. */
-static int write_renamed(int dir, const char *name, const void *data, size_t size)
+static int write_renamed(int dir, const char *name, const struct stat *like, const void *data,
+                         size_t size)
 {
     char temporary[32];
-    if (write_temporary(dir, temporary, data, size))
+    if (write_temporary(dir, temporary, like, data, size))
         return -1;
     if (!renameat(dir, temporary, dir, name))
         return 0;
@@ -153,7 +173,7 @@ int file_write_atomic(const char *path, const void *data, size_t size, struct er
     const char *slash = strrchr(target, '/'), *name = slash ? slash + 1 : target;
     int rc = there ? 1 : write_unnamed(dir, name, data, size);
     if (rc == 1)
-        rc = write_renamed(dir, name, data, size);
+        rc = write_renamed(dir, name, there ? &st : NULL, data, size);
     int error = errno;
     /* The name is in the folder only once the folder is on the disk. Some file systems cannot. */
     if (!rc && fsync(dir) && errno != EINVAL && errno != EROFS)
