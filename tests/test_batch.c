@@ -433,7 +433,10 @@ static void one_job_costs_no_other(void **state)
              "{\"id\":\"g\",\"prompt\":\"y\",\"output\":\"sub/g\"}\n"
              "{\"id\":\"h\",\"prompt\":\"y\",\"steps\":\"many\"}\n"
              "{\"id\":\"i\",\"prompt\":\"y\",\"model\":\"no/model\"}\n"
-             "{\"id\":\"j\",\"prompt\":\"y\",\"device\":\"cuda:7\"}\n");
+             "{\"id\":\"j\",\"prompt\":\"y\",\"device\":\"cuda:7\"}\n"
+             "{\"id\":\"k\",\"prompt\":\"y\",\"output\":\".//sub/./g\"}\n"
+             "{\"id\":\"l\",\"prompt\":\"y\",\"output\":\"sub/../../l.png\"}\n"
+             "{\"id\":\"m\",\"prompt\":\"y\",\"output\":\"/tmp/m.png\"}\n");
     put(jobs, text);
     struct batch_state b = run(&s, 0);
     print_message("%s", s.failures);
@@ -444,18 +447,29 @@ static void one_job_costs_no_other(void **state)
                                       "6 f: the job of line 1 writes ",
                                       "8 : ",
                                       "jobs.jsonl:8: steps: 'many'",
-                                      "9 i: there is no model"};
+                                      "9 i: there is no model",
+                                      "11 k: the job of line 7 writes ",
+                                      "12 l: output 'sub/../../l.png' leaves the folder",
+                                      "13 m: output '/tmp/m.png' leaves the folder"};
     for (size_t i = 0; i < sizeof why / sizeof *why; i++)
         if (!strstr(s.failures, why[i]))
             fail_msg("no '%s'", why[i]);
-    assert_int_equal(b.done + b.failed, 10);
+    assert_int_equal(b.done + b.failed, 13);
     assert_int_equal(b.failed, count(s.failures, "\n"));
     snprintf(text, sizeof text, "%s/sub/g", out);
     assert_int_equal(access(text, F_OK), 0);
     char *all = get(results);
-    assert_int_equal(count(all, "\n"), 10);
+    assert_int_equal(count(all, "\n"), 13);
     assert_int_equal(count(all, "\"status\": \"failed\""), b.failed);
     free(all);
+    /* What is done keeps its file, as long as the file of jobs has it. */
+    put(jobs, "{\"id\":\"a\",\"prompt\":\"x\"}\n"
+              "{\"id\":\"n\",\"prompt\":\"y\",\"output\":\"a.png\"}\n"
+              "{\"id\":\"o\",\"prompt\":\"y\",\"output\":\"sub/g\"}\n");
+    b = run(&s, 0);
+    assert_int_equal(b.already, 1);
+    assert_int_equal(b.done, 1);
+    assert_non_null(strstr(s.failures, "a.png is another job's, which is done"));
 }
 
 int main(void)

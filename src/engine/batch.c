@@ -181,7 +181,7 @@ static bool all_over(const struct batch *b)
 static void wait_a_little(struct batch *b)
 {
     struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += 200 * 1000 * 1000;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
@@ -191,7 +191,6 @@ static void wait_a_little(struct batch *b)
 static void ledger_loop(struct ledger *l)
 {
     struct batch *b = l->batch;
-    struct err ignored;
     pthread_mutex_lock(&b->lock);
     while (!all_over(b)) {
         if (b->o->stop && atomic_load(b->o->stop) && !b->stop)
@@ -203,10 +202,13 @@ static void ledger_loop(struct ledger *l)
         pthread_mutex_unlock(&b->lock);
         for (struct unit *u; (u = queue_get(&done));)
             take_down(l, u);
-        results_sync(l->results, false, &ignored);
+        struct err e = {""};
+        int rc = results_sync(l->results, false, &e);
         tell_notes(l);
         show(l, false);
         pthread_mutex_lock(&b->lock);
+        if (rc)
+            batch_stop(b, &e);
     }
     pthread_mutex_unlock(&b->lock);
 }
@@ -329,6 +331,7 @@ static int open_all(struct batch *b, struct ledger *l, struct err *e)
         !(b->jobs = batch_jobs_open(&jobs, o->tell, o->user, e)) || results_start(l->results, e))
         return -1;
     struct batch_counts c;
+    b->results = l->results;
     batch_jobs_counts(b->jobs, &c);
     b->piped = c.piped;
     l->state.total = c.piped ? -1 : c.total;
@@ -355,6 +358,16 @@ static void close_all(struct batch *b, struct ledger *l)
     free(b);
 }
 
+/* Waits with it end by a clock that no one sets back. */
+static void init_changed(struct batch *b)
+{
+    pthread_condattr_t clock;
+    pthread_condattr_init(&clock);
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
+    pthread_cond_init(&b->changed, &clock);
+    pthread_condattr_destroy(&clock);
+}
+
 int batch_run(const struct batch_options *o, struct batch_state *out, struct err *e)
 {
     struct batch *b = calloc(1, sizeof *b);
@@ -365,7 +378,7 @@ int batch_run(const struct batch_options *o, struct batch_state *out, struct err
     b->o = o;
     pthread_mutex_init(&b->lock, NULL);
     pthread_mutex_init(&b->hashing, NULL);
-    pthread_cond_init(&b->changed, NULL);
+    init_changed(b);
     int rc = open_all(b, &l, e);
     if (rc == 0 && (rc = start_threads(b, e)) == 0)
         ledger_loop(&l);

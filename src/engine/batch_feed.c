@@ -68,13 +68,32 @@ static int find_kind(struct unit *u, struct err *e)
 
 /* ---- files ---- */
 
-static char *file_name(const struct batch *b, const struct unit *u, int index)
+/* A file in the folder of -o, spelt in one way, so that two jobs' names can be compared. */
+static int plain_output(const char *said, char out[PATH_MAX], struct err *e)
 {
-    const char *said = settings_text(&u->in.text.settings, "output");
-    char *name = NULL, stem[BATCH_ID_MAX + 8];
-    snprintf(stem, sizeof stem, "%s.png", u->in.id);
-    const char *full = said && *said ? said : stem;
-    const char *folder = *full == '/' ? "" : b->o->folder, *between = *full == '/' ? "" : "/";
+    size_t used = 0, size = strlen(said);
+    if (size >= PATH_MAX)
+        return err_set(e, "output is too long");
+    for (const char *at = said; *at;) {
+        size_t n = strcspn(at, "/");
+        if (*said == '/' || (n == 2 && !memcmp(at, "..", 2)))
+            return err_set(e, "output '%.200s' leaves the folder of -o; name a file in it", said);
+        if (n > 0 && !(n == 1 && *at == '.')) {
+            memcpy(out + used, at, n);
+            used += n;
+            if (at[n])
+                out[used++] = '/';
+        }
+        at += n + (at[n] == '/');
+    }
+    out[used] = '\0';
+    return used > 0 && out[used - 1] != '/' ? 0 : err_set(e, "output '%.200s' is no file", said);
+}
+
+static char *file_name(const struct batch *b, const struct unit *u, const char *full, int index)
+{
+    char *name = NULL;
+    const char *folder = b->o->folder, *between = "/";
     const char *slash = strrchr(full, '/'), *dot = strrchr(slash ? slash : full, '.');
     int n;
     if (u->job.params.batch == 1)
@@ -100,17 +119,25 @@ static int make_folder(const char *file, struct err *e)
 static int name_files(struct batch *b, struct unit *u, struct err *e)
 {
     size_t n = (size_t)u->job.params.batch;
-    bool said = settings_has(&u->in.text.settings, "output"), added;
+    const char *output = settings_text(&u->in.text.settings, "output");
+    bool said = output && *output, added;
+    char full[PATH_MAX];
+    snprintf(full, sizeof full, "%s.png", u->in.id);
+    if (said && plain_output(output, full, e))
+        return -1;
     u->files = calloc(n, sizeof *u->files);
     u->sha256 = calloc(n, sizeof *u->sha256);
     for (size_t i = 0; u->files && u->sha256 && i < n; i++) {
-        if (!(u->files[i] = file_name(b, u, (int)i)))
+        if (!(u->files[i] = file_name(b, u, full, (int)i)))
             return err_set(e, "out of memory");
         const long *line = idset_put(&b->names, idset_key(u->files[i]), u->in.line, &added);
         if (!line)
             return err_set(e, "out of memory");
         if (!added)
             return err_set(e, "the job of line %ld writes %s as well", *line, u->files[i]);
+        if (results_owns(b->results, u->files[i]))
+            return err_set(e, "%s is another job's, which is done: name another output",
+                           u->files[i]);
         if ((said && make_folder(u->files[i], e)) || file_check_target(u->files[i], e))
             return -1;
     }

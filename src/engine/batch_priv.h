@@ -73,6 +73,7 @@ struct batch {
     double load_ms, run_ms, finish_ms, feed_ms; /* batch.h */
 
     struct batch_jobs *jobs; /* the feeder's, once it runs */
+    struct results *results; /* what was done before is the feeder's to ask for */
     struct config config;
     struct idset names; /* of files */
     struct notes notes; /* for the caller; under the lock */

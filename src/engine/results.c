@@ -27,7 +27,7 @@ enum { LINE_MAX_BYTES = 4 << 20 };
 
 struct line { /* one that is kept */
     size_t at, size;
-    bool dropped;
+    bool dropped, wanted; /* wanted: by a job of the file that is made now */
 };
 
 struct results {
@@ -39,7 +39,7 @@ struct results {
     double synced;
     struct line *line;
     long lines, room;
-    struct idset jobs, ids; /* to the line */
+    struct idset jobs, ids, files; /* to the line */
     long done;
 };
 
@@ -114,6 +114,12 @@ static int keep(struct results *r, struct json root, size_t at, size_t size, str
     if (!idset_put(&r->jobs, idset_key(job), r->lines, &added) ||
         !idset_put(&r->ids, idset_key(id ? id : ""), r->lines, &ignored))
         return err_set(e, "out of memory");
+    for (struct json f = json_first(json_get(root, "files")); added && f.node; f = json_next(f)) {
+        long *line = idset_put(&r->files, idset_key(json_as_string(f)), r->lines, &ignored);
+        if (!line)
+            return err_set(e, "out of memory");
+        *line = r->lines;
+    }
     r->line[r->lines++] = (struct line){.at = at, .size = size, .dropped = !added};
     r->rewrite = r->rewrite || !added;
     r->done += added;
@@ -192,14 +198,24 @@ void results_close(struct results *r)
         close(r->fd);
     idset_free(&r->jobs);
     idset_free(&r->ids);
+    idset_free(&r->files);
     free(r->line);
     free(r);
 }
 
-bool results_has(const struct results *r, const char job[65])
+bool results_has(struct results *r, const char job[65])
 {
     const long *at = idset_find(&r->jobs, idset_key(job));
-    return at && !r->line[*at].dropped;
+    if (!at || r->line[*at].dropped)
+        return false;
+    r->line[*at].wanted = true;
+    return true;
+}
+
+bool results_owns(const struct results *r, const char *file)
+{
+    const long *at = idset_find(&r->files, idset_key(file));
+    return at && r->line[*at].wanted && !r->line[*at].dropped;
 }
 
 void results_forget(struct results *r, const char *id)
@@ -338,6 +354,6 @@ int results_sync(struct results *r, bool force, struct err *e)
     if (!r->dirty || (!force && now - r->synced < EVERY_MS))
         return 0;
     r->synced = now;
-    r->dirty = false;
+    r->dirty = false; /* a second sync of the same bytes would lie: who is told must stop */
     return fsync(r->fd) && errno != EINVAL && errno != EROFS ? cannot(r, "write", e) : 0;
 }

@@ -40,8 +40,10 @@ struct results *results_open(const char *path, const char *folder, struct err *)
 /* Syncs and closes. */
 void results_close(struct results *);
 
-/* Whether the job is done. */
-bool results_has(const struct results *, const char job[65]);
+/* Whether the job is done; then its files are kept for it. */
+bool results_has(struct results *, const char job[65]);
+/* Whether the file is one of a job's that results_has was asked for and that is done. */
+bool results_owns(const struct results *, const char *file);
 /* Before results_start: the job of this id is to be made, whatever was said of it. */
 void results_forget(struct results *, const char *id);
 /* How many are done. */
