@@ -5,8 +5,8 @@
  * column (edges.h) are compared with waves of every length: the longest wave that nearly all edges
  * are in step with is the cell, whole or not, and its phase is where the first cell begins. Sizes
  * that are whole numbers of pixels, or divide the image in whole cells, are taken when what was
- * measured allows it. Where lines wander, as a model draws them, they are followed: each stays near
- * its place beside the one before and goes where the edges are.
+ * measured allows it. Where lines wander, as a model draws them, they are followed (follow.h): each
+ * stays near its place beside the one before and goes where the edges are.
  */
 #ifndef SPRITTY_GRID_H
 #define SPRITTY_GRID_H
