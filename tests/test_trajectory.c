@@ -16,7 +16,7 @@ static const char *const SCHEDULES[] = {"normal", "karras", "exponential", "simp
 enum { SIDE = 8, CHANNELS = 4, FINAL = SIDE * SIDE * CHANNELS };
 
 /* $SPRITTY_FEW: each sampler and schedule once or never, every fourth of the finals. For `make
- * gpu-test VIA=shim`, whose fibers would take half an hour for all. */
+ * gpu-test VIA=shim`, whose fibers would take many minutes for all. */
 static bool few(void)
 {
     return getenv("SPRITTY_FEW") != NULL;

@@ -71,7 +71,8 @@ static struct {
     struct fiber *now;
     struct warp warp[THREADS / LANES];
     int threads, ended;
-    int arrived, line; /* the barrier under way */
+    int warps, warp_at[THREADS / LANES], lane_at[LANES]; /* the order of this launch */
+    int arrived, line;                                   /* the barrier under way */
     unsigned meeting;
     bool failed, abandoned; /* this launch; some launch before */
     char error[256];
@@ -396,16 +397,25 @@ static int nth(int i, int count)
     return ((b.launches & 1 ? count - 1 - i : i) + from) % count;
 }
 
+/* That order of warps and lanes, once a launch: it is asked for at every barrier and shuffle. */
+static void order_threads(void)
+{
+    b.warps = (b.threads + LANES - 1) / LANES;
+    for (int w = 0; w < b.warps; w++)
+        b.warp_at[w] = nth(w, b.warps);
+    for (int l = 0; l < LANES; l++)
+        b.lane_at[l] = nth(l, LANES);
+}
+
 /* Gives each thread that can run a turn. False if there was none. */
 static bool turn(void)
 {
-    int warps = (b.threads + LANES - 1) / LANES;
     bool ran = false;
-    for (int w = 0; w < warps; w++) {
-        int first = nth(w, warps) * LANES;
+    for (int w = 0; w < b.warps; w++) {
+        int first = b.warp_at[w] * LANES;
         int lanes = b.threads - first < LANES ? b.threads - first : LANES;
         for (int l = 0; l < lanes && !b.failed; l++) {
-            int i = first + nth(l, lanes);
+            int i = first + (lanes == LANES ? b.lane_at[l] : nth(l, lanes));
             if (ready(i)) {
                 switch_to(&b.fiber[i]);
                 ran = true;
@@ -497,6 +507,7 @@ int shim_launch(void (*kernel)(void), struct uint3 grid, struct uint3 block, voi
     shim_grid = grid;
     shim_block = block;
     b.threads = (int)(block.x * block.y * block.z);
+    order_threads();
     int plane = (int)(grid.x * grid.y), blocks = plane * (int)grid.z;
     for (int i = 0; i < blocks && !b.failed; i++) {
         unsigned at = (unsigned)nth(i, blocks);
