@@ -68,6 +68,7 @@ refuses_usage() {
     refuses 2 "needs PROMPT" "$spritty" gen
     refuses 2 "a name is empty" "$spritty" finish ""
     refuses 2 "Try 'spritty info --help'" "$spritty" info
+    refuses 2 "Try 'spritty gen --help'" "$spritty" gen x --steps -5
     refuses 2 "did you mean --steps" "$spritty" gen x --stpes 3
     refuses 2 "there is no command 'paint'" "$spritty" paint
     refuses 1 "did you mean 'sdxl-base'" "$spritty" pull sdxl-bse

@@ -71,6 +71,16 @@ static void hide_passwords(int argc, char **argv)
             secret_blot(argv[i]);
 }
 
+/* An option that is wrong ends the parsing before the command is looked at. */
+static const char *first_command(const char *word)
+{
+    const struct command *c;
+    for (int i = 0; (c = cli_command(i)); i++)
+        if (c->run && !strcmp(c->name, word))
+            return c->name;
+    return "";
+}
+
 int cli_main(int argc, char **argv)
 {
     struct cli c;
@@ -80,7 +90,7 @@ int cli_main(int argc, char **argv)
     queue_device_register();
     int wrong = cli_parse(&c, argc, argv, &e);
     hide_passwords(argc, argv);
-    command_said = c.command ? c.command->name : "";
+    command_said = c.command ? c.command->name : wrong && argc > 1 ? first_command(argv[1]) : "";
     int status = wrong ? cli_fail(EXIT_USAGE, &e) : run(&c);
     cli_free(&c);
     return flush_stdout(status);

@@ -103,8 +103,7 @@ void jobs_draw(struct ui *ui, struct rect r)
         draw_job(ui, job_at(ui, row), in.y + i, in, focus && row == st->job_row);
     }
     if (count == 0)
-        draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM,
-                  "empty: write a prompt and press Enter");
+        draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM, "write a prompt, then Enter");
 }
 
 /* ---- keys and mouse ---- */

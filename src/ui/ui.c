@@ -116,6 +116,26 @@ static void ask_to_quit(struct ui *ui)
     dialog_ask(ui, question, quit_now, NULL);
 }
 
+static void cancel_all(struct ui *ui, void *user)
+{
+    (void)user;
+    queue_cancel_all(ui);
+}
+
+/* A few are soon queued again; a night's work is not for a slip of the hand. */
+static void ask_to_cancel(struct ui *ui)
+{
+    enum { FEW = 5 };
+    char question[80];
+    snprintf(question, sizeof question, "Cancel all %d jobs?", ui->queue.count);
+    if (ui->queue.count <= FEW)
+        queue_cancel_all(ui);
+    else if (ui->dialog)
+        ui_say(ui, ROLE_TEXT, "%d jobs: close this first, then cancel them", ui->queue.count);
+    else
+        dialog_ask(ui, question, cancel_all, NULL);
+}
+
 /* After someone else had the terminal. */
 static void resumed(struct ui *ui)
 {
@@ -160,7 +180,7 @@ static void global_act(struct ui *ui, enum action a)
             ui_say(ui, ROLE_DIM, "nothing is running; Ctrl-Q quits");
         break;
     case ACT_CANCEL_ALL:
-        queue_cancel_all(ui);
+        ask_to_cancel(ui);
         break;
     case ACT_THEME:
         next_theme(ui);
