@@ -188,7 +188,7 @@ $(SHIM_SO): $(SHIM_OBJ) $(CUDA_SRC:%=$(BUILD)/shim/%.o)
 # Only CUDA's toolkit with cuDNN, make, a C compiler and python3 are needed. VIA=shim runs all of it
 # through the shim, without a GPU: it exercises the harness.
 GPU_BUILD   = build/bare
-GPU_MAKE    = $(MAKE) --no-print-directory BARE=1 BUILD=$(GPU_BUILD) PKG_CONFIG=false
+GPU_MAKE    = $(MAKE) --no-print-directory -s BARE=1 BUILD=$(GPU_BUILD) PKG_CONFIG=false
 GPU_OBJECT  = $(if $(VIA),$(GPU_BUILD)/shim/libspritty_cuda.so,$(GPU_BUILD)/libspritty_cuda.so)
 GPU_TESTS   = gpu_device gpu_ops gpu_networks gpu_trajectory gpu_model
 GPU_RUN     = SPRITTY_CUDA=$(CURDIR)/$(GPU_OBJECT) $(if $(VIA),SLOWNESS=30 SPRITTY_FEW=1)
