@@ -20,6 +20,7 @@
 #include <utf8proc.h>
 
 #include "term/csi.h"
+#include "term/torn.h"
 
 enum { SEQ_MAX = 4096, PASTE_MAX = 4096, QUEUE_MAX = 8, ESC = 0x1b };
 
@@ -467,31 +468,6 @@ static bool step(struct input *in, uint8_t c)
 }
 
 /* -- time ---------------------------------------------------------------------------------------*/
-
-enum torn { TORN_NO, TORN_MAYBE, TORN_YES };
-
-/* Bytes after a beginning that was taken for a key: are they the rest of an answer to one of our
- * questions, or of a mouse report? Only what nobody types counts: two or three bytes of their own
- * kind, or a whole report of numbers. */
-static enum torn torn_look(const char *s, size_t len)
-{
-    static const char *const shapes[] = {"[?#", "[>#", "[<#", "P>|", "P1$",
-                                         "P0$", "P1+", "P0+", "_Gi", "]##"};
-    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
-        size_t n = 0;
-        while (n < 3 && n < len &&
-               (shapes[i][n] == '#' ? s[n] >= '0' && s[n] <= '9' : s[n] == shapes[i][n]))
-            n++;
-        if (n == 3)
-            return TORN_YES;
-        if (n == len)
-            return TORN_MAYBE;
-    }
-    size_t n = s[0] == '[' ? 1 + strspn(s + 1, "0123456789;") : 0;
-    if (n > 1 && n < 32)
-        return n == len ? TORN_MAYBE : s[n] == 'n' || s[n] == 't' ? TORN_YES : TORN_NO;
-    return TORN_NO;
-}
 
 /* True when it is decided what comes after the beginning that was taken for a key. */
 static bool settle_torn(struct input *in)

@@ -16,7 +16,6 @@
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,13 +27,12 @@
 #define NCURSES_WIDECHAR 1
 #include <curses.h>
 
-#include "ui/glyph.h"
+#include "ui/screen_put.h"
 #include "ui/terminfo.h"
 
 enum {
     MAX_SIDE = 1000,
     MIN_IMAGE_COLS = 6, /* ncurses writes over equal cells rather than skip fewer */
-    HERE = -1,          /* the ground that is there */
     FULL_BLOCK = 0x2588,
     SOLID = 0x80, /* with a cell's role: a full block, drawn as a coloured space */
 };
@@ -369,9 +367,7 @@ static void to_wide(const struct screen *s, const struct glyph *g, wchar_t text[
     text[n] = 0;
 }
 
-/* One glyph with its left column at x. Halves that the screen's edge cuts off leave a space. */
-static void put_glyph(struct screen *s, int y, int x, const struct glyph *g, enum role role,
-                      int ground)
+void screen_put(struct screen *s, int y, int x, const struct glyph *g, enum role role, int ground)
 {
     wchar_t text[CCHARW_MAX + 1];
     cchar_t c;
@@ -384,7 +380,7 @@ static void put_glyph(struct screen *s, int y, int x, const struct glyph *g, enu
         if (x + i < 0 || x + i >= s->cols)
             continue;
         uint8_t *under = &s->ground[y * s->cols + x + i];
-        if (ground != HERE)
+        if (ground != SCREEN_HERE)
             *under = (uint8_t)ground;
         else if (s->theme.role[role].attributes & STYLE_OPAQUE)
             *under = (uint8_t)role;
@@ -398,7 +394,7 @@ static void put_glyph(struct screen *s, int y, int x, const struct glyph *g, enu
 
 static void put_code(struct screen *s, int y, int x, int32_t code, enum role role, int ground)
 {
-    put_glyph(s, y, x, &(struct glyph){{code}, 1, 1}, role, ground);
+    screen_put(s, y, x, &(struct glyph){{code}, 1, 1}, role, ground);
 }
 
 /* Fonts leave seams between full blocks; a space on the colour has none. */
@@ -407,7 +403,7 @@ void draw_cell(struct screen *s, int y, int x, enum role role, int32_t code)
     if (code == FULL_BLOCK && s->utf8 && s->colors != COLORS_NONE)
         draw_halves(s, y, x, role, role, code);
     else
-        put_code(s, y, x, code, role, HERE);
+        put_code(s, y, x, code, role, SCREEN_HERE);
 }
 
 void draw_halves(struct screen *s, int y, int x, enum role role, enum role rest, int32_t code)
@@ -418,7 +414,7 @@ void draw_halves(struct screen *s, int y, int x, enum role role, enum role rest,
     if (!inside(s, y, x))
         return;
     if (s->colors == COLORS_NONE || !s->utf8) {
-        put_code(s, y, x, code, role, HERE);
+        put_code(s, y, x, code, role, SCREEN_HERE);
         return;
     }
     s->role[y * s->cols + x] = (uint8_t)(role | (solid ? SOLID : 0));
@@ -443,123 +439,6 @@ int32_t screen_code(const struct screen *s, int y, int x)
 enum role screen_role(const struct screen *s, int y, int x)
 {
     return inside(s, y, x) ? (enum role)(s->role[y * s->cols + x] & ~SOLID) : ROLE_TEXT;
-}
-
-/* -- drawing ----------------------------------------------------------------------------------- */
-
-int text_columns(const char *text, size_t len)
-{
-    struct glyph g;
-    int columns = 0;
-    for (size_t n; (n = glyph_next(text, len, &g)); text += n, len -= n)
-        columns += g.columns;
-    return columns;
-}
-
-/* Does it take more than w columns? Looks no further than needed. */
-static bool longer_than(const char *text, size_t len, int w)
-{
-    struct glyph g;
-    for (size_t n; w >= 0 && (n = glyph_next(text, len, &g)); text += n, len -= n)
-        w -= g.columns;
-    return w < 0;
-}
-
-static int draw(struct screen *s, int y, int x, int w, enum role role, int ground, const char *text,
-                size_t len)
-{
-    struct glyph g;
-    int at = 0;
-    if (w > s->cols - x)
-        w = s->cols - x;
-    if (w <= 0)
-        return 0;
-    bool cut = longer_than(text, len, w);
-    for (size_t n; (n = glyph_next(text, len, &g)); text += n, len -= n) {
-        if (at + g.columns > w - cut)
-            break;
-        if (g.codes)
-            put_glyph(s, y, x + at, &g, role, ground);
-        at += g.columns;
-    }
-    if (cut)
-        put_code(s, y, x + at++, 0x2026, role, ground);
-    return at;
-}
-
-int draw_textn(struct screen *s, int y, int x, int w, enum role role, const char *text, size_t len)
-{
-    return draw(s, y, x, w, role, HERE, text, len);
-}
-
-int draw_text(struct screen *s, int y, int x, int w, enum role role, const char *text)
-{
-    return draw(s, y, x, w, role, HERE, text, strlen(text));
-}
-
-int draw_on(struct screen *s, int y, int x, int w, enum role fg, enum role bg, const char *text)
-{
-    return draw(s, y, x, w, fg, (int)bg, text, strlen(text));
-}
-
-int draw_printf(struct screen *s, int y, int x, int w, enum role role, const char *fmt, ...)
-{
-    char text[2048];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    return draw_text(s, y, x, w, role, text);
-}
-
-int draw_right(struct screen *s, int y, int x, int w, enum role role, const char *text)
-{
-    size_t len = strlen(text);
-    int columns = w <= 0 || longer_than(text, len, w) ? w : text_columns(text, len);
-    draw(s, y, x + w - columns, columns, role, HERE, text, len);
-    return x + w - columns;
-}
-
-void draw_fill(struct screen *s, struct rect r, enum role role)
-{
-    for (int y = r.y; y < r.y + r.h; y++)
-        for (int x = r.x; x < r.x + r.w; x++)
-            put_code(s, y, x, ' ', role, (int)role);
-}
-
-void draw_hline(struct screen *s, int y, int x, int w, enum role role)
-{
-    for (int i = 0; i < w; i++)
-        put_code(s, y, x + i, 0x2500, role, HERE);
-}
-
-void draw_vline(struct screen *s, int y, int x, int h, enum role role)
-{
-    for (int i = 0; i < h; i++)
-        put_code(s, y + i, x, 0x2502, role, HERE);
-}
-
-struct rect draw_box(struct screen *s, struct rect r, const char *title, bool focus)
-{
-    enum role line = focus ? ROLE_BORDER_FOCUS : ROLE_BORDER;
-    int bottom = r.y + r.h - 1, right = r.x + r.w - 1;
-    if (r.h < 2 || r.w < 2)
-        return (struct rect){r.y, r.x, 0, 0};
-    draw_hline(s, r.y, r.x + 1, r.w - 2, line);
-    draw_hline(s, bottom, r.x + 1, r.w - 2, line);
-    draw_vline(s, r.y + 1, r.x, r.h - 2, line);
-    draw_vline(s, r.y + 1, right, r.h - 2, line);
-    put_code(s, r.y, r.x, 0x256d, line, HERE);
-    put_code(s, r.y, right, 0x256e, line, HERE);
-    put_code(s, bottom, r.x, 0x2570, line, HERE);
-    put_code(s, bottom, right, 0x256f, line, HERE);
-    if (title && *title && r.w >= 7) {
-        enum role role = focus ? ROLE_TITLE_FOCUS : ROLE_TITLE;
-        int n = draw_text(s, r.y, r.x + 3, r.w - 6, role, title);
-        put_code(s, r.y, r.x + 2, ' ', line, HERE);
-        put_code(s, r.y, r.x + 3 + n, ' ', line, HERE);
-    }
-    return (struct rect){r.y + 1, r.x + 1, r.h - 2, r.w - 2};
 }
 
 /* -- images ------------------------------------------------------------------------------------ */
