@@ -150,11 +150,9 @@ void judge_init(struct judge *k, struct oklab color, const uint8_t rgb[3], float
 /* ---- pixels ---- */
 
 /* Are a whole block's colours surely the background's? */
-ALWAYS_INLINE bool is_plain(const struct judge *k, const uint8_t *p)
+ALWAYS_INLINE bool is_plain(const uint8_t low[32], const uint8_t span[32], const uint8_t *p)
 {
-    uint8_t low[32], span[32], off = 0;
-    for (int i = 0; i < 32; i++)
-        low[i] = i % 4 == 3 ? 0 : k->low[i % 4], span[i] = i % 4 == 3 ? 255 : k->span[i % 4];
+    uint8_t off = 0;
     for (int from = 0; from < 4 * BLOCK && !off; from += 32)
         for (int i = 0; i < 32; i++)
             off |= (uint8_t)(p[from + i] - low[i]) > span[i];
@@ -224,11 +222,14 @@ ALWAYS_INLINE void convert_doubtful(const struct judge *k, const uint8_t *p, uin
 ALWAYS_INLINE void rows_loop(const struct judge *k, const uint8_t *p, int width, uint64_t *ground,
                              uint64_t *pales)
 {
+    uint8_t low[32], span[32]; /* the cube, of eight pixels */
+    for (int i = 0; i < 32; i++)
+        low[i] = i % 4 == 3 ? 0 : k->low[i % 4], span[i] = i % 4 == 3 ? 255 : k->span[i % 4];
     for (int from = 0; from < width; from += BLOCK) {
         const uint8_t *q = p + 4 * (size_t)from;
         int n = width - from < BLOCK ? width - from : BLOCK;
         uint64_t near = ~UINT64_C(0), far = 0;
-        if (!k->has_cube || n < BLOCK || !is_plain(k, q)) {
+        if (!k->has_cube || n < BLOCK || !is_plain(low, span, q)) {
             take_known(k, q, n, &near, &far);
             if (near & far)
                 convert_doubtful(k, q, &near, &far);
