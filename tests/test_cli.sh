@@ -367,6 +367,9 @@ escapes_are_not_printed() {
     "$spritty" info a.png >>out
     not "$spritty" gen x -m "./${esc}" >>out 2>&1
     "$spritty" gen x $gen -q -o "${esc}.png" >>out
+    ln -s "$model" "$esc"
+    "$spritty" info "./$esc" >>out
+    "$spritty" plan -m "./$esc" --measure never >>out
     not grep -q "$esc" out
 }
 check escapes_are_not_printed escapes_are_not_printed

@@ -64,6 +64,9 @@ static void quoted(struct jsonw *w, const char *s)
         } else if (*p < 0x20 || *p == 0x7f) {
             snprintf(code, sizeof code, "\\u%04x", *p);
             put_string(w, code);
+        } else if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0) { /* C1: terminals obey these as well */
+            snprintf(code, sizeof code, "\\u%04x", p[1]);
+            put_string(w, code);
         } else if (n == 0) {
             put_string(w, "\xef\xbf\xbd");
         } else {

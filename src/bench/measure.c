@@ -247,6 +247,7 @@ static void fill_work(struct measuring *b)
     const struct job *j = &b->job;
     struct bench_work *w = &b->r->work;
     snprintf(w->model, sizeof w->model, "%.90s", j->model_name);
+    text_sanitize(w->model);
     snprintf(w->sampler, sizeof w->sampler, "%s", sampler_name(j->params.sampler));
     snprintf(w->scheduler, sizeof w->scheduler, "%s", schedule_name(j->params.scheduler));
     w->width = j->params.width;

@@ -140,7 +140,9 @@ static void model_table(const struct checkpoint *c)
     struct part_summary parts[PART_COUNT];
     char text[160], types[32];
     checkpoint_summary(c, parts);
-    printf("%s, %s\n\n", checkpoint_path(c),
+    struct err path = {""}; /* its text is safe to print */
+    err_set(&path, "%s", checkpoint_path(c));
+    printf("%s, %s\n\n", path.text,
            checkpoint_is_single_file(c) ? "single file" : "diffusers folder");
     printf("  %-16s %8s %14s %10s  %s\n", "part", "tensors", "parameters", "MB", "type");
     for (int i = 0; i < PART_COUNT; i++) {
@@ -250,7 +252,9 @@ static void weights_json(struct jsonw *w, const struct safetensors *s,
 
 static void weights_table(const struct safetensors *s, const struct weights_summary *m)
 {
-    printf("%s, %s\n\n", safetensors_path(s), weights_kind_name(m->kind));
+    struct err path = {""}; /* its text is safe to print */
+    err_set(&path, "%s", safetensors_path(s));
+    printf("%s, %s\n\n", path.text, weights_kind_name(m->kind));
     printf("  %d tensors, %lld parameters, %.1f MB, %s\n", safetensors_count(s),
            (long long)m->parameters, (double)m->bytes / 1e6, m->types);
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)
