@@ -148,7 +148,6 @@ static int read_text(struct json o, const char *key, char *out, size_t size, str
         return -1;
     snprintf(out, size, "%s", text);
     text_sanitize(out);
-    text_sanitize(out);
     return 0;
 }
 
