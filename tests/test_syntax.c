@@ -247,6 +247,32 @@ static void test_schedules(void **state)
     assert_int_equal(failures, 0);
 }
 
+/* A second pass of 10 steps after one of 10; the first two are the reference's own examples. */
+static void test_second_pass(void **state)
+{
+    static const struct {
+        const char *text;
+        int changes, until;
+        const char *first, *last;
+    } cases[] = {
+        {"a [b:.5] c", 1, 10, "a b c", "a b c"},
+        {"a [b:1.5] c", 2, 5, "a  c", "a b c"},
+        {"a [b:c:14] d", 2, 4, "a b d", "a c d"},
+        {"a [b:c:4] d", 1, 10, "a c d", "a c d"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct prompt_schedule s;
+        struct err e = {""};
+        assert_int_equal(prompt_schedule_second(cases[i].text, 10, 10, &s, &e), 0);
+        assert_int_equal(s.changes, cases[i].changes);
+        assert_int_equal(s.change[0].until, cases[i].until);
+        assert_string_equal(s.text[s.change[0].text], cases[i].first);
+        assert_string_equal(s.text[s.change[s.changes - 1].text], cases[i].last);
+        prompt_schedule_free(&s);
+    }
+}
+
 static void test_tags(void **state)
 {
     (void)state;
@@ -328,7 +354,8 @@ static void check_mixed(const struct golden_backend *b, struct text_encoders *t,
                                          false,
                                          true,
                                          COMPAT_A1111,
-                                         (int)number(json_get(json_root(doc), "steps"))};
+                                         (int)number(json_get(json_root(doc), "steps")),
+                                         0};
         struct conditioning c;
         struct text_rules rules = {.compat = COMPAT_A1111};
         struct text_states s = {0};
@@ -375,8 +402,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parts),     cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_schedules), cmocka_unit_test(test_tags),
-        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_schedules), cmocka_unit_test(test_second_pass),
+        cmocka_unit_test(test_tags),      cmocka_unit_test(test_states),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -34,6 +34,7 @@ struct group {
 struct parser {
     const char *s;
     int len, steps;
+    int before;       /* steps of a first pass, or 0 */
     struct group *at; /* by place */
     struct range *option;
     int options, depth;
@@ -67,7 +68,8 @@ static int number_at(const struct parser *p, int pos, int *when)
         return -1;
     memcpy(text, s + from, (size_t)(pos - from));
     text[pos - from] = '\0';
-    double v = strtod(text, NULL) * (point ? p->steps : 1);
+    double v = strtod(text, NULL);
+    v = point ? (v - (p->before > 0)) * p->steps : v - p->before;
     *when = v >= p->steps ? p->steps : v > 0 ? (int)v : 0;
     while (is_space(s[pos]))
         pos++;
@@ -260,11 +262,17 @@ static int write_all(const struct parser *p, struct prompt_schedule *s, struct e
 
 int prompt_schedule(const char *text, int steps, struct prompt_schedule *s, struct err *e)
 {
+    return prompt_schedule_second(text, steps, 0, s, e);
+}
+
+int prompt_schedule_second(const char *text, int steps, int before, struct prompt_schedule *s,
+                           struct err *e)
+{
     size_t len = strlen(text);
     memset(s, 0, sizeof *s);
     if (len > MAX_PROMPT_BYTES)
         return err_set(e, "the prompt is too long: %zu bytes, at most %d", len, MAX_PROMPT_BYTES);
-    struct parser p = {.s = text, .len = (int)len, .steps = steps};
+    struct parser p = {.s = text, .len = (int)len, .steps = steps, .before = before};
     p.at = calloc(len + 1, sizeof *p.at);
     p.option = calloc(2 * len + 2, sizeof *p.option);
     s->change = calloc((size_t)steps, sizeof *s->change);

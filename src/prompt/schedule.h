@@ -30,6 +30,10 @@ struct prompt_schedule {
 /* steps: as A1111 counts them (twice as many for samplers that it calls second order). -1 with
  * err: more than MAX_SCHEDULE_TEXTS, too deep, no memory. prompt_schedule_free after either. */
 int prompt_schedule(const char *text, int steps, struct prompt_schedule *, struct err *);
+/* The same for a second pass of `steps` after a first one of `before`: whole numbers count on from
+ * it, and parts of the steps from 1 on ("[a:b:1.5]" is half-way through the second). */
+int prompt_schedule_second(const char *text, int steps, int before, struct prompt_schedule *,
+                           struct err *);
 /* The text of call `call` (from 0) of the model. */
 int prompt_schedule_at(const struct prompt_schedule *, int call);
 void prompt_schedule_free(struct prompt_schedule *);

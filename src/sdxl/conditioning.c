@@ -84,8 +84,9 @@ static int group_of(struct conditioning *c, const struct conditioning_request *r
     c->groups++;
     if (!g->prompt)
         return no_memory(e);
-    int rc = r->compat == COMPAT_A1111 ? prompt_schedule(text, r->steps, &g->schedule, e)
-                                       : one_text(&g->schedule, text, r->steps, e);
+    int rc = r->compat == COMPAT_A1111
+                 ? prompt_schedule_second(text, r->steps, r->before, &g->schedule, e)
+                 : one_text(&g->schedule, text, r->steps, e);
     if (rc < 0)
         return -1;
     g->zeros = negative && r->zeros && all_empty(&g->schedule);

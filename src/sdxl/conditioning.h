@@ -29,7 +29,8 @@ struct conditioning_request {
     bool guided; /* negatives are needed */
     bool zeros;  /* zeros stand for an empty negative */
     enum compat compat;
-    int steps; /* as A1111 counts them, for prompts that change: conditioning_steps */
+    int steps;  /* as A1111 counts them, for prompts that change: conditioning_steps */
+    int before; /* those of the first pass, when this is for a second one */
 };
 
 /* A1111 counts two steps for each of samplers that ask the model twice. */

@@ -112,6 +112,7 @@ struct run {
     struct err *err;
     struct pass pass[PASSES];
     struct reading reading, refiner_reading;
+    struct reading hires_reading; /* A1111's, where prompts change */
     struct embeddings embeddings;
     struct noise *noise;  /* of the picture's size now */
     float *host;          /* one picture's worth of latents, on its way */

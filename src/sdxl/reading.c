@@ -29,6 +29,18 @@ static void note_ignored(struct run *r, const char *const *prompts, const char *
         }
 }
 
+/* A1111 counts on in the second pass, so what changes in the first has changed there. */
+static int plan_hires(struct run *r, struct conditioning_request *q)
+{
+    struct pass *hires = &r->pass[PASS_HIRES];
+    if (hires->steps == 0 || q->compat != COMPAT_A1111)
+        return 0;
+    q->before = q->steps;
+    q->steps = conditioning_steps(hires->steps, hires->calls);
+    hires->reading = &r->hires_reading;
+    return conditioning_plan(&r->hires_reading.cond, q, r->err);
+}
+
 int readings_plan(struct run *r)
 {
     const struct gen_params *g = r->params;
@@ -48,10 +60,13 @@ int readings_plan(struct run *r)
     if (conditioning_plan(&r->reading.cond, &q, r->err) < 0)
         return -1;
     if (refiner->steps == 0)
-        return 0;
+        return plan_hires(r, &q);
+    struct conditioning_request second = q;
     q.zeros = conditioning_zeros((enum empty_negative)g->empty_negative, (enum compat)g->compat,
                                  r->p->refiner->config->zeros_for_empty_prompt);
-    return conditioning_plan(&r->refiner_reading.cond, &q, r->err);
+    if (conditioning_plan(&r->refiner_reading.cond, &q, r->err) < 0)
+        return -1;
+    return plan_hires(r, &second);
 }
 
 int readings_encode(struct run *r)
@@ -68,6 +83,13 @@ int readings_encode(struct run *r)
                             r->err) < 0)
         return -1;
     memcpy(r->out->tokens, r->reading.states.counted, sizeof r->out->tokens);
+    if (r->pass[PASS_HIRES].reading == &r->hires_reading) {
+        struct text_rules quiet = rules; /* its notes are said */
+        quiet.notes = NULL;
+        if (conditioning_encode(&r->hires_reading.cond, &p->text, p->ops, &quiet,
+                                &r->hires_reading.states, r->err) < 0)
+            return -1;
+    }
     if (r->pass[PASS_REFINER].steps > 0) {
         rules.notes = NULL; /* said already */
         if (p->refiner->text.clip[1].config.hidden != width[1])
@@ -83,7 +105,9 @@ void readings_free(struct run *r)
 {
     text_states_free(&r->reading.states);
     text_states_free(&r->refiner_reading.states);
+    text_states_free(&r->hires_reading.states);
     conditioning_free(&r->reading.cond);
     conditioning_free(&r->refiner_reading.cond);
+    conditioning_free(&r->hires_reading.cond);
     embeddings_free(&r->embeddings);
 }
