@@ -54,6 +54,22 @@ static void seams_are_told(void **state)
     }
 }
 
+/* In cells of 4: most lines have no step at all, and one between cells is still a line like others.
+ */
+static void cells_are_pixels(void **state)
+{
+    (void)state;
+    struct image *m = waves(32, 24, 2, 3), *large = image_new(128, 96);
+    for (int y = 0; y < 96; y++)
+        for (int x = 0; x < 128; x++)
+            memcpy(large->rgba + 4 * (y * 128 + x), m->rgba + 4 * (y / 4 * 32 + x / 4), 4);
+    struct tile_score one = score_of(m), four = score_of(large);
+    printf("    seams %.3f and %.3f, in cells %.3f and %.3f\n", one.x, one.y, four.x, four.y);
+    assert_int_equal(one.cell, 1);
+    assert_int_equal(four.cell, 4);
+    assert_true(four.x == one.x && four.y == one.y && four.good_x && four.good_y);
+}
+
 static void odd_pictures_have_scores(void **state)
 {
     (void)state;
@@ -111,6 +127,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(seams_are_told),
+        cmocka_unit_test(cells_are_pixels),
         cmocka_unit_test(odd_pictures_have_scores),
         cmocka_unit_test(repeating_repeats),
         cmocka_unit_test(hues_turn),

@@ -33,6 +33,7 @@ static void tell_json(struct jsonw *w, const char *file, const struct tile_score
     jsonw_real(w, "hidden_y", s->hidden_y, 3);
     jsonw_bool(w, "tiles_x", s->good_x);
     jsonw_bool(w, "tiles_y", s->good_y);
+    jsonw_u64(w, "cell", (uint64_t)s->cell);
     jsonw_close(w, '}');
 }
 

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sprite/cells.h"
+#include "sprite/grid.h"
 #include "sprite/oklab.h"
 
 static const double HIDDEN = 0.1, ABOVE = 1.25;
@@ -51,12 +53,38 @@ static void measure(const struct image *m, bool down, double *score, double *hid
     *good = *hidden >= HIDDEN || *score <= ABOVE;
 }
 
+/* Pixel art in cells of several pixels, a pixel a cell; NULL for anything else, and where a cell is
+ * cut by the seam. Most lines of such a picture lie within cells, where no step is: any border of
+ * cells would stand out among them. */
+static struct image *in_pixels(const struct image *m, int *cell)
+{
+    struct grid g;
+    struct image *out = NULL;
+    *cell = 1;
+    if (grid_find(m, 0, &g, NULL))
+        return NULL;
+    int side = (int)lround(fmax(g.cell_x, 1));
+    double off_x = fabs(remainder(g.left, side)), off_y = fabs(remainder(g.top, side));
+    bool whole = side > 1 && m->width % side == 0 && m->height % side == 0;
+    whole = whole && g.columns == m->width / side && g.rows == m->height / side;
+    if (g.found && g.even && whole && off_x < 0.5 && off_y < 0.5 && fabs(g.cell_x - side) < 0.05 &&
+        fabs(g.cell_y - side) < 0.05)
+        out = cells_reduce(m, (struct cell_grid){.cell = side}, CELL_CENTROID, NULL);
+    grid_free(&g);
+    *cell = out ? side : 1;
+    return out;
+}
+
 int tile_measure(const struct image *m, struct tile_score *s, struct err *e)
 {
     if (m->width < 1 || m->height < 1)
         return err_set(e, "an empty picture has no seams");
+    struct image *small = in_pixels(m, &s->cell);
+    if (small)
+        m = small;
     measure(m, false, &s->x, &s->hidden_x, &s->good_x);
     measure(m, true, &s->y, &s->hidden_y, &s->good_y);
+    image_free(small);
     return 0;
 }
 
