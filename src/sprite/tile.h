@@ -18,7 +18,7 @@ struct tile_score {
     double hidden_x, hidden_y;
     bool good_x, good_y; /* the seam does not stand out: hidden in a tenth of the lines, or below
                             1.25 times the mean step */
-    int cell;               /* pixels of a cell of pixel art, whose lines were looked at; else 1 */
+    int cell;            /* pixels of a cell of pixel art, whose lines were looked at; else 1 */
 };
 
 int tile_measure(const struct image *, struct tile_score *, struct err *);
