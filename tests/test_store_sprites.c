@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
+
 #include "store_help.h"
 
 /* How many sprites a search finds; both ways of counting must agree. */
@@ -350,13 +352,47 @@ static void halved_moves_are_ended(void **state)
     store_close(s);
 }
 
+/* A database that was lost counted the same jobs: what they made stays, a job's own is written
+ * again. */
+static void names_are_nobody_elses(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct store_job job = {.words = "w", .settings = "", .label = ""};
+    char path[PATH_MAX];
+    OK(store_add_job(s, &job, &e));
+    const char *wanted = in_folder("sprite-1-0-7.png");
+    assert_true(store_sprite_path(s, job.id, wanted, path));
+    assert_string_equal(path, wanted);
+    write_file(wanted, "written by this job, which was killed before it had a row");
+    assert_true(store_sprite_path(s, job.id, wanted, path));
+    assert_string_equal(path, wanted);
+    struct timespec before[2] = {{.tv_sec = (time_t)job.created - 60},
+                                 {.tv_sec = (time_t)job.created - 60}};
+    assert_int_equal(utimensat(AT_FDCWD, wanted, before, 0), 0);
+    assert_true(store_sprite_path(s, job.id, wanted, path));
+    assert_string_equal(path, in_folder("sprite-1-0-7-2.png"));
+    struct store_sprite row = {.job = job.id,
+                               .path = (char *)(uintptr_t)wanted,
+                               .prompt = "",
+                               .negative = "",
+                               .words = "",
+                               .preset = "",
+                               .settings = "",
+                               .model = ""};
+    OK(store_add_sprite(s, &row, &e));
+    assert_true(store_sprite_path(s, job.id, wanted, path));
+    assert_string_equal(path, wanted);
+    store_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(sprites_are_kept_whole), TEST(sprites_of_a_job),        TEST(search_finds_words),
         TEST(pages_are_newest_first), TEST(hostile_searches),        TEST(trash_and_back),
         TEST(trash_never_overwrites), TEST(gone_files_are_no_error), TEST(trash_that_cannot_be),
-        TEST(halved_moves_are_ended),
+        TEST(halved_moves_are_ended), TEST(names_are_nobody_elses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

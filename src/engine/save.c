@@ -1,7 +1,11 @@
 /* See save.h. */
 #include "engine/save.h"
 
+#include <inttypes.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct image *sprite_raw(const struct gen_result *r, int index)
 {
@@ -94,4 +98,33 @@ int sprite_save(const char *path, const struct image *image, const struct origin
     int rc = save_picture(path, &p, o, e);
     free(smaller);
     return rc;
+}
+
+char *sprite_path(struct store *store, const char *folder, int64_t job, int index, uint64_t seed,
+                  struct err *e)
+{
+    char wanted[PATH_MAX], own[PATH_MAX];
+    int n = snprintf(wanted, sizeof wanted, "%s/sprite-%" PRId64 "-%d-%" PRIu64 ".png",
+                     folder ? folder : ".", job, index, seed);
+    bool good = n < PATH_MAX;
+    if (good && store)
+        good = store_sprite_path(store, job, wanted, own);
+    char *path = good ? strdup(store ? own : wanted) : NULL;
+    if (!path)
+        err_set(e, good ? "out of memory" : "no name is free for a sprite in %s", folder);
+    return path;
+}
+
+int64_t sprite_row(struct store *store, int64_t job, const char *path)
+{
+    struct store_sprite *list = NULL;
+    struct err e;
+    int64_t id = 0;
+    int n = store ? store_job_sprites(store, job, &list, &e) : 0;
+    for (int i = 0; i < n && !id; i++)
+        if (!strcmp(list[i].path, path))
+            id = list[i].id;
+    if (n >= 0)
+        store_sprites_free(list, n);
+    return id;
 }

@@ -7,6 +7,7 @@
 #include "engine/meta.h"
 #include "sprite/image.h"
 #include "sprite/png.h"
+#include "store/store.h"
 
 /* Where a sprite comes from. */
 struct origin {
@@ -24,6 +25,15 @@ int sprites_finish(const struct job *, const struct gen_result *, struct image *
 
 /* The decoded picture, unfinished. NULL without memory. */
 struct image *sprite_raw(const struct gen_result *, int index);
+
+/* Where sprite `index` of a job goes that has no file named: a name in the folder (NULL: the
+ * working folder) that no other job's file has (malloc'd). NULL and err. */
+char *sprite_path(struct store *, const char *folder, int64_t job, int index, uint64_t seed,
+                  struct err *);
+
+/* The row of a job's sprite in that file, 0 without. A job that was interrupted and runs again has
+ * rows already. */
+int64_t sprite_row(struct store *, int64_t job, const char *path);
 
 /* A PNG with the chunks "parameters" and "spritty"; whole or not at all. In the smallest form that
  * loses nothing: with a palette, without alpha, or as it is. */

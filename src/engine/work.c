@@ -185,21 +185,6 @@ static double mean_step(const struct gen_times *t)
     return t->nsteps > 0 ? sampling_ms(t) / t->nsteps : 0;
 }
 
-/* A job that was interrupted after this sprite and runs again has its row already. */
-static int64_t row_of(struct work *w, const char *path)
-{
-    struct store_sprite *list = NULL;
-    struct err e;
-    int64_t id = 0;
-    int n = w->engine->store ? store_job_sprites(w->engine->store, w->id, &list, &e) : 0;
-    for (int i = 0; i < n && !id; i++)
-        if (!strcmp(list[i].path, path))
-            id = list[i].id;
-    if (n >= 0)
-        store_sprites_free(list, n);
-    return id;
-}
-
 static int add_row(struct work *w, int i, char *path, int64_t *id, struct err *e)
 {
     const struct gen_params *g = &w->job.params;
@@ -228,7 +213,7 @@ static int add_row(struct work *w, int i, char *path, int64_t *id, struct err *e
         .bytes_peak = w->result.bytes_peak,
         .tags = "",
     };
-    *id = row_of(w, path);
+    *id = sprite_row(w->engine->store, w->id, path);
     if (*id == 0 && w->engine->store && store_add_sprite(w->engine->store, &s, e) < 0)
         return err_prefix(e, "the sprite is in %s, but the database does not take it", path);
     *id = *id ? *id : s.id;
@@ -236,15 +221,16 @@ static int add_row(struct work *w, int i, char *path, int64_t *id, struct err *e
 }
 
 /* Where a sprite of the batch goes (malloc'd). */
-static char *path_of(const struct work *w, int index)
+static char *path_of(const struct work *w, int index, struct err *e)
 {
     const struct command *c = w->command;
-    char *path = NULL;
-    if (index < c->file_count)
-        return strdup(c->files[index]);
-    int n = asprintf(&path, "%s/sprite-%" PRId64 "-%d-%" PRIu64 ".png",
-                     w->engine->folder ? w->engine->folder : ".", w->id, index, w->job.params.seed);
-    return n < 0 ? NULL : path;
+    if (index >= c->file_count)
+        return sprite_path(w->engine->store, w->engine->folder, w->id, index, w->job.params.seed,
+                           e);
+    char *path = strdup(c->files[index]);
+    if (!path)
+        err_set(e, "out of memory");
+    return path;
 }
 
 /* File, row, event: in this order. i: among those that this run made. */
@@ -253,10 +239,10 @@ static int save_one(struct work *w, int i, struct err *e)
     int index = w->job.params.first + i;
     const struct origin origin = {&w->job, w->engine->model.pipeline, &w->result,
                                   w->engine->model.hash, index};
-    char *path = path_of(w, index);
+    char *path = path_of(w, index, e);
     int64_t row = 0;
     if (!path)
-        return err_set(e, "out of memory");
+        return -1;
     int rc = sprite_save(path, w->images[i], &origin, e);
     if (rc == 0)
         rc = add_row(w, i, path, &row, e);

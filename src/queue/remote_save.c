@@ -6,6 +6,7 @@
 
 #include "base/fileio.h"
 #include "base/json.h"
+#include "engine/save.h"
 #include "queue/remote_priv.h"
 #include "sprite/png.h"
 
@@ -72,30 +73,15 @@ static int read_about(struct saving *s, struct err *e)
 
 /* ---- files and rows ---- */
 
-static char *path_of(const struct saving *s, int index)
+static char *path_of(const struct saving *s, int index, struct err *e)
 {
     const struct command *c = s->flight->command;
-    char *path = NULL;
-    if (index < c->file_count)
-        return strdup(c->files[index]);
-    int n = asprintf(&path, "%s/sprite-%" PRId64 "-%d-%" PRIu64 ".png",
-                     s->remote->folder ? s->remote->folder : ".", c->job, index, s->seed);
-    return n < 0 ? NULL : path;
-}
-
-/* A job that was interrupted after this sprite has its row already. */
-static int64_t row_of(struct saving *s, const char *path)
-{
-    struct store_sprite *list = NULL;
-    struct err e;
-    int64_t id = 0;
-    int n = store_job_sprites(s->remote->store, s->flight->command->job, &list, &e);
-    for (int i = 0; i < n && !id; i++)
-        if (!strcmp(list[i].path, path))
-            id = list[i].id;
-    if (n >= 0)
-        store_sprites_free(list, n);
-    return id;
+    if (index >= c->file_count)
+        return sprite_path(s->remote->store, s->remote->folder, c->job, index, s->seed, e);
+    char *path = strdup(c->files[index]);
+    if (!path)
+        err_set(e, "out of memory");
+    return path;
 }
 
 static struct json picture_at(const struct saving *s, int index)
@@ -118,7 +104,7 @@ static int add_row(struct saving *s, int index, char *path, const struct png_fil
         json_int_or(one, "colors", 0, 0, 1 << 26, &colors, e))
         return -1;
     *id = 0;
-    if (!s->remote->store || (*id = row_of(s, path)))
+    if (!s->remote->store || (*id = sprite_row(s->remote->store, s->flight->command->job, path)))
         return 0;
     struct store_sprite row = {
         .job = c->job,
@@ -173,10 +159,10 @@ static int save_one(struct saving *s, int index, struct err *e)
 {
     const struct queue_file *f = &s->result->picture[index];
     struct png_file png = {0};
-    char *path = path_of(s, index);
+    char *path = path_of(s, index, e);
     int64_t row = 0;
     if (!path)
-        return err_set(e, "out of memory");
+        return -1;
     int rc = png_decode(f->data, f->size, true, &png, e);
     if (rc)
         err_prefix(e, "what worker %s sent is no picture", s->result->worker);

@@ -8,7 +8,9 @@
 #include "store/store_priv.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SPRITE_FIELDS(X)                                                                           \
     X(job, ROW)                                                                                    \
@@ -155,6 +157,28 @@ int store_job_sprites(struct store *s, int64_t job, struct store_sprite **list, 
     *list = sql_rows(s, &sprite_type, &n, e, SELECT_SPRITES "WHERE job = ?1 ORDER BY [index], id",
                      "I", job);
     return checked(*list, n);
+}
+
+/* File times come from a clock that is some milliseconds behind. */
+static bool is_own(struct store *s, int64_t job, const char *path, const struct stat *st)
+{
+    enum { BEHIND_MS = 50 };
+    int64_t known = 0, queued_ms = INT64_MAX;
+    int64_t written_ms = (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
+    sql_int(s, NULL, &known, "SELECT count(*) FROM sprites WHERE job = ?1 AND path = ?2", "Is", job,
+            path);
+    sql_int(s, NULL, &queued_ms, "SELECT CAST(created * 1000 AS INTEGER) FROM jobs WHERE id = ?1",
+            "I", job);
+    return known > 0 || written_ms >= queued_ms - BEHIND_MS;
+}
+
+bool store_sprite_path(struct store *s, int64_t job, const char *wanted, char out[PATH_MAX])
+{
+    struct stat st;
+    for (int k = 1; k < 10000 && numbered_path(wanted, k, out); k++)
+        if (lstat(out, &st) || is_own(s, job, out, &st))
+            return true;
+    return false;
 }
 
 int store_sprite(struct store *s, int64_t id, struct store_sprite **one, struct err *e)

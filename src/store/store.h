@@ -12,6 +12,7 @@
 #ifndef SPRITTY_STORE_H
 #define SPRITTY_STORE_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -95,6 +96,11 @@ int store_add_sprite(struct store *, struct store_sprite *, struct err *); /* fi
 int store_find_sprites(struct store *, const char *query, bool trash, int offset, int limit,
                        struct store_sprite **list, int *total, struct err *);
 int store_job_sprites(struct store *, int64_t job, struct store_sprite **list, struct err *);
+/* Where a sprite of a job goes: `wanted`, or where that is a file of somebody else's, wanted-2 and
+ * so on before its ending. (After the loss of a database another one counts the same jobs.) Its own
+ * is what it has a row of, or was written after it was queued. False: the names are too long, or
+ * taken. */
+bool store_sprite_path(struct store *, int64_t job, const char *wanted, char out[PATH_MAX]);
 int store_sprite(struct store *, int64_t id, struct store_sprite **one, struct err *); /* 0 or 1 */
 void store_sprites_free(struct store_sprite *, int count);
 int store_rate(struct store *, int64_t sprite, int rating, struct err *);
