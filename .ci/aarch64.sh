@@ -54,7 +54,7 @@ make --no-print-directory BUILD=build/aarch64 CC="aarch64-linux-gnu-gcc --sysroo
 
 # Left out: what takes many minutes on an emulator, and what measures the emulator's own memory.
 left_out='arena dry gpu gpu_library gpu_networks cuda_load networks trajectory pipeline stages decode_tiles
-    conditioning syntax lora lora_golden engine finisher grid app app_import app_safety app_settings drive pull queue
+    conditioning syntax lora lora_golden refiner engine finisher grid app app_import app_safety app_settings drive pull queue
     batch pool_engines slices modes tuning profile preview'
 left_out=$(echo "$left_out" | tr -s "\n " " ")
 tests=
