@@ -178,11 +178,11 @@ static bool all_over(const struct batch *b)
     return computed && b->done.count == 0 && (b->stop || (b->fed && b->pending.count == 0));
 }
 
-static void wait_a_little(struct batch *b)
+void batch_wait(struct batch *b, int ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += 200 * 1000 * 1000;
+    until.tv_nsec += ms * 1000000L;
     until.tv_sec += until.tv_nsec / 1000000000;
     until.tv_nsec %= 1000000000;
     pthread_cond_timedwait(&b->changed, &b->lock, &until);
@@ -198,7 +198,7 @@ static void ledger_loop(struct ledger *l)
         struct queue done = b->done;
         b->done = (struct queue){0};
         if (!done.first)
-            wait_a_little(b);
+            batch_wait(b, 200);
         pthread_mutex_unlock(&b->lock);
         for (struct unit *u; (u = queue_get(&done));)
             take_down(l, u);

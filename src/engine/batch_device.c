@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "engine/batch_priv.h"
@@ -119,17 +118,6 @@ static int take_kind(struct queue *q, int want, struct unit **out)
     return n;
 }
 
-/* More jobs may come that go with these; what comes through a pipe is not waited for long. */
-static void wait_for_more(struct batch *b)
-{
-    struct timespec until;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += 20 * 1000 * 1000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&b->changed, &b->lock, &until);
-}
-
 /* The forecast for a kind that this device has not had, without the lock. */
 static void ask_room(struct device *d)
 {
@@ -168,7 +156,7 @@ static int take(struct device *d, struct unit *out[MAX_BATCH])
         int want = head->alone ? 1 : choose_size(d, head->job.params.batch);
         bool all = b->fed || b->pending.count >= batch_room(b);
         if (count_kind(&b->pending, head) < want && !all && !(b->piped && waited)) {
-            wait_for_more(b);
+            batch_wait(b, 20); /* more may come; what comes through a pipe is not waited for long */
             waited = b->reading;
             continue;
         }

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "engine/batch_priv.h"
 #include "engine/pool.h"
 
@@ -141,7 +142,7 @@ static void end_unit(struct batch *b, struct unit *u, const struct event *v)
     if (v->kind == EVENT_DONE) {
         take_notes(u, v->text);
         for (int i = 0; i < u->job.params.batch && !u->has_error; i++)
-            if (batch_hash_file(u->files[i], u->sha256[i], &e))
+            if (digest_file(u->files[i], u->sha256[i], &e))
                 unit_fail(u, &e);
     } else {
         err_set(&e, "%s", v->text ? v->text : "it was cancelled");

@@ -5,29 +5,17 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/fileio.h"
 #include "base/digest.h"
+#include "base/fileio.h"
 #include "engine/batch_priv.h"
 #include "engine/save.h"
-
-int batch_hash_file(const char *path, char out[65], struct err *e)
-{
-    enum { MOST = 1 << 30 };
-    size_t size;
-    void *data = file_read(path, MOST, &size, e);
-    if (!data)
-        return -1;
-    digest_of(data, size, out);
-    free(data);
-    return 0;
-}
 
 static int save_all(struct unit *u, struct image *const *images, struct err *e)
 {
     for (int i = 0; i < u->result.count; i++) {
         const struct origin origin = {&u->job, u->device->pipeline, &u->result, u->device->hash, i};
         if (sprite_save(u->files[i], images[i], &origin, e) ||
-            batch_hash_file(u->files[i], u->sha256[i], e))
+            digest_file(u->files[i], u->sha256[i], e))
             return -1;
     }
     return 0;

@@ -99,8 +99,8 @@ bool batch_stops(struct batch *);
 /* How many units may wait for a device. */
 int batch_room(const struct batch *);
 
-/* SHA-256 of a file as it is on the disk. */
-int batch_hash_file(const char *path, char out[65], struct err *);
+/* Until something changes, or so long. Lock held. */
+void batch_wait(struct batch *, int ms);
 
 /* ---- the threads ---- */
 

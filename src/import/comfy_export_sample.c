@@ -139,12 +139,10 @@ static int custom(struct comfy_writer *x, int latent_image, struct levels l, boo
 
 /* ---- the samplers that have it all in one ---- */
 
-static int sampler(struct comfy_writer *x, int latent_image, int steps, double denoise)
+/* What both of them take. */
+static void put_sampling(struct comfy_writer *x, int latent_image, int steps)
 {
     const struct settings *s = x->s;
-    int node = comfy_open(x, "KSampler");
-    comfy_put_link(x, "model", x->model, 0);
-    jsonw_u64(&x->w, "seed", s->seed);
     comfy_put_int(x, "steps", steps);
     jsonw_real(&x->w, "cfg", s->cfg, 10);
     jsonw_string(&x->w, "sampler_name", s->sampler);
@@ -152,6 +150,14 @@ static int sampler(struct comfy_writer *x, int latent_image, int steps, double d
     comfy_put_link(x, "positive", x->positive, 0);
     comfy_put_link(x, "negative", x->negative, 0);
     comfy_put_link(x, "latent_image", latent_image, 0);
+}
+
+static int sampler(struct comfy_writer *x, int latent_image, int steps, double denoise)
+{
+    int node = comfy_open(x, "KSampler");
+    comfy_put_link(x, "model", x->model, 0);
+    jsonw_u64(&x->w, "seed", x->s->seed);
+    put_sampling(x, latent_image, steps);
     jsonw_real(&x->w, "denoise", denoise, 10);
     comfy_close(x);
     return node;
@@ -161,18 +167,11 @@ static int sampler(struct comfy_writer *x, int latent_image, int steps, double d
 static int advanced(struct comfy_writer *x, int latent_image, int total, int from, int to,
                     bool first)
 {
-    const struct settings *s = x->s;
     int node = comfy_open(x, "KSamplerAdvanced");
     comfy_put_link(x, "model", x->model, 0);
     jsonw_string(&x->w, "add_noise", first ? "enable" : "disable");
-    jsonw_u64(&x->w, "noise_seed", s->seed);
-    comfy_put_int(x, "steps", total);
-    jsonw_real(&x->w, "cfg", s->cfg, 10);
-    jsonw_string(&x->w, "sampler_name", s->sampler);
-    jsonw_string(&x->w, "scheduler", s->scheduler);
-    comfy_put_link(x, "positive", x->positive, 0);
-    comfy_put_link(x, "negative", x->negative, 0);
-    comfy_put_link(x, "latent_image", latent_image, 0);
+    jsonw_u64(&x->w, "noise_seed", x->s->seed);
+    put_sampling(x, latent_image, total);
     comfy_put_int(x, "start_at_step", from);
     comfy_put_int(x, "end_at_step", to);
     jsonw_string(&x->w, "return_with_leftover_noise", first ? "enable" : "disable");

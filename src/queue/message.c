@@ -119,11 +119,6 @@ static bool is_name(const char *s)
     return n > 0 && n <= 64 && !s[n] && s[0] != '.';
 }
 
-static void checksum(const void *data, size_t size, char out[65])
-{
-    digest_of(data, size, out);
-}
-
 /* A file's bytes, which have to have the checksum that the message says. */
 static int read_bytes(const struct fields *f, const char *data, const char *sum, size_t max,
                       struct queue_file *to, struct err *e)
@@ -134,7 +129,7 @@ static int read_bytes(const struct fields *f, const char *data, const char *sum,
         return err_set(e, "%s or %s is missing", data, sum);
     if (x->size > max)
         return err_set(e, "%s has %zu bytes and may have %zu", data, x->size, max);
-    checksum(x->data, x->size, have);
+    digest_of(x->data, x->size, have);
     if (strcmp(want, have) != 0)
         return err_set(e, "%s is not what was sent: its SHA-256 is another", data);
     to->data = x->data;
@@ -179,7 +174,7 @@ int message_write(const struct queue_message *m, char sha[QUEUE_INPUTS][65], str
     args_text(a, "needs");
     args_bytes(a, m->needs, m->needs_size);
     for (int i = 0; i < m->files; i++) {
-        checksum(m->file[i].data, m->file[i].size, sha[i]);
+        digest_of(m->file[i].data, m->file[i].size, sha[i]);
         args_name(a, "in:%d:name", i);
         args_text(a, m->file[i].name);
         args_name(a, "in:%d:sha256", i);
@@ -410,7 +405,7 @@ int result_write(const struct queue_result *r, char sha[QUEUE_PICTURES][65], str
     args_text(a, "about");
     args_bytes(a, r->about, r->about_size);
     for (int i = 0; i < r->pictures; i++) {
-        checksum(r->picture[i].data, r->picture[i].size, sha[i]);
+        digest_of(r->picture[i].data, r->picture[i].size, sha[i]);
         args_name(a, "sha256:%d", i);
         args_text(a, sha[i]);
         args_name(a, "png:%d", i);
