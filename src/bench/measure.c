@@ -113,6 +113,8 @@ static int measure_run(struct measuring *b, struct bench_case *c, struct err *e)
     int rc = run_job(b, b->job.params.steps, ms, &result, e);
     machine_read(&m);
     double others = m.load - m.own_load;
+    if (!isnan(others)) /* of two clocks, never quite equal */
+        others = fmin(fmax(others, 0), 1);
     if (!rc) {
         for (int k = 0; k < BENCH_METRICS; k++)
             c->ms[k][c->runs] = ms[k];
