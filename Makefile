@@ -68,7 +68,8 @@ ifeq ($(BARE),1)
 # For machines with CUDA and a compiler but none of the libraries: the model without the app, small
 # twins in place of what else it needs (tests/bare).
 SRC     := $(sort $(wildcard src/base/*.c src/ops/*.c src/prompt/*.c src/sdxl/*.c tests/bare/*.c))
-SRC     := $(filter-out src/ops/ops_cpu.c src/ops/cpu_conv.c src/ops/cpu_dnnl.c src/ops/cpu_weight.c \
+SRC     := $(filter-out src/ops/ops_cpu.c src/ops/cpu_conv.c src/ops/cpu_dnnl.c src/ops/cpu_dnnl_table.c \
+                      src/ops/cpu_weight.c \
                       src/base/digest.c src/base/inifile.c,$(SRC))
 PKG_CFLAGS := -Itests/bare
 TEST_LIBS  :=
