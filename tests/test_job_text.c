@@ -281,12 +281,34 @@ static void long_lines(void **state)
     free(text);
 }
 
+/* What turns the direction of writing is part of prompts, but is never shown of names. */
+static void directions(void **state)
+{
+    static const char turned[] = "gnp.\xe2\x80\xaespoof \xe2\x81\xa6x\xe2\x80\x8f";
+    struct err e = {""};
+    (void)state;
+    assert_int_equal(err_set(&e, "%s", turned), -1);
+    assert_string_equal(e.text, "gnp.???spoof ???x???");
+    err_set(&e, "%s", "caf\xc3\xa9 \xe2\x80\x94 \xf0\x9f\x91\xa9\xe2\x80\x8d\xf0\x9f\x8e\xa8");
+    assert_null(strchr(e.text, '?'));
+    expect_canonical("{\"prompt\": \"\\u05d0\\u200f!\"}",
+                     "{\"prompt\": \"\xd7\x90\xe2\x80\x8f!\"}");
+    assert_true(text_is_plain(turned, ""));
+    assert_true(text_is_plain("a\tb\n", "\n\t"));
+    assert_false(text_is_plain("a\tb\n", "\n"));
+    assert_false(text_is_plain("a\xc2\x9b", "\n\x9b"));
+    assert_false(text_is_plain("a\x7f", "\n"));
+    assert_false(text_is_plain("a\xe2\x80", ""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(canonical_text), cmocka_unit_test(identities), cmocka_unit_test(refusals),
-        cmocka_unit_test(limits),         cmocka_unit_test(paths),      cmocka_unit_test(lines),
+        cmocka_unit_test(canonical_text), cmocka_unit_test(identities),
+        cmocka_unit_test(refusals),       cmocka_unit_test(limits),
+        cmocka_unit_test(paths),          cmocka_unit_test(lines),
         cmocka_unit_test(tables),         cmocka_unit_test(long_lines),
+        cmocka_unit_test(directions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,6 +29,18 @@ static size_t decode(const unsigned char *p, size_t left, uint32_t *cp)
     return valid ? n : 0;
 }
 
+static bool is_control(uint32_t cp)
+{
+    return cp < 0x20 || (cp >= 0x7f && cp < 0xa0);
+}
+
+/* What turns the order of the text around it: a name with one can pass for another. */
+static bool turns(uint32_t cp)
+{
+    return cp == 0x200e || cp == 0x200f || cp == 0x061c || (cp >= 0x202a && cp <= 0x202e) ||
+           (cp >= 0x2066 && cp <= 0x2069);
+}
+
 void text_sanitize(char *s)
 {
     unsigned char *p = (unsigned char *)s;
@@ -38,11 +50,26 @@ void text_sanitize(char *s)
         size_t n = decode(p, left, &cp);
         if (n == 0)
             n = 1, cp = 0;
-        if (cp < 0x20 || (cp >= 0x7f && cp < 0xa0))
+        if (is_control(cp) || turns(cp))
             memset(p, '?', n);
         p += n;
         left -= n;
     }
+}
+
+bool text_is_plain(const char *s, const char *but)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    size_t left = strlen(s);
+    while (left > 0) {
+        uint32_t cp = 0;
+        size_t n = decode(p, left, &cp);
+        if (n == 0 || (is_control(cp) && !(cp < 0x20 && strchr(but, (int)cp))))
+            return false;
+        p += n;
+        left -= n;
+    }
+    return true;
 }
 
 /* Drops a character that was cut in the middle at the end of the buffer. */

@@ -9,6 +9,8 @@
 #ifndef SPRITTY_ERR_H
 #define SPRITTY_ERR_H
 
+#include <stdbool.h>
+
 /* Whose fault it is, for who has several devices to choose from. */
 enum err_kind {
     ERR_PLAIN,  /* what was asked for cannot be done */
@@ -39,7 +41,11 @@ int err_pass(struct err *e, const struct err *from);
 /* Puts "prefix: " in front of the text, for context that the callee does not know. Returns -1. */
 int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Replaces control characters (C0, DEL, C1, broken UTF-8) in place. */
+/* Makes a text safe to show, in place: control characters (C0, DEL, C1), broken UTF-8 and what
+ * changes the direction of writing become '?'. */
 void text_sanitize(char *s);
+/* Whether a text is UTF-8 without control characters, those in `but` (of C0) aside. Marks of
+ * direction are part of texts in some scripts, and no controls. */
+bool text_is_plain(const char *s, const char *but);
 
 #endif

@@ -20,19 +20,9 @@ static int check_text(const char *key, const char *value, bool lines, struct err
     if (strlen(value) > JOB_PROMPT_MAX)
         return err_set(e, "%s has %zu bytes; at most %d are taken", key, strlen(value),
                        JOB_PROMPT_MAX);
-    char *copy = strdup(value), *clean = strdup(value);
-    bool same = copy && clean;
-    for (char *s = copy, *to = clean; same && lines && *s; s++, to++)
-        if (strchr("\n\r\t", *s))
-            *s = *to = ' ';
-    if (same) {
-        text_sanitize(clean);
-        same = !strcmp(copy, clean);
-    }
-    int rc = copy && clean ? 0 : err_set(e, "out of memory");
-    free(copy);
-    free(clean);
-    return rc == 0 && !same ? err_set(e, "%s holds a control character, or is no UTF-8", key) : rc;
+    if (!text_is_plain(value, lines ? "\n\r\t" : ""))
+        return err_set(e, "%s holds a control character, or is no UTF-8", key);
+    return 0;
 }
 
 static int check_id(const char *id, struct err *e)
