@@ -190,7 +190,7 @@ static void refused(void **state)
 
 struct given {
     const char *name;
-    int64_t dim[4]; /* up to the first 0 */
+    int64_t dim[4]; /* up to the first 0; -1 is a 0 */
 };
 
 /* Why the module of these tensors does not fit; "" when it does. */
@@ -203,10 +203,11 @@ static const char *misfit(const struct given *list, const struct lora_target *t)
     for (; list->name; list++) {
         char name[64];
         int rank = 0;
-        while (rank < 4 && list->dim[rank])
-            rank++;
+        int64_t dim[4];
+        for (; rank < 4 && list->dim[rank]; rank++)
+            dim[rank] = list->dim[rank] < 0 ? 0 : list->dim[rank];
         snprintf(name, sizeof name, "x.%s", list->name);
-        add(&w, name, rank, list->dim, 0.5f);
+        add(&w, name, rank, dim, 0.5f);
     }
     struct lora_file *f = parse(&w, NULL, &b, &e);
     if (!f)
@@ -266,6 +267,9 @@ static void shapes(void **state)
         {{{"lora_up.weight", {8, 5000}}, {"lora_down.weight", {5000, 12}}},
          &linear,
          "its rank is 5000; 4096 is the most"},
+        {{{"lora_up.weight", {8, -1}}, {"lora_down.weight", {-1, 12}}},
+         &linear,
+         "lora_down is 0x12 and holds nothing"},
         {{{"hada_w1_a", {8, 2}},
           {"hada_w1_b", {2, 12}},
           {"hada_w2_a", {8, 3}},

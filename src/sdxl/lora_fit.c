@@ -36,6 +36,22 @@ static bool missing(const struct fit *f, enum lora_role role)
     return false;
 }
 
+/* Whose type or shape no weight has. */
+static bool no_weight(const struct fit *f, enum lora_role role)
+{
+    const struct st_tensor *t = f->m->tensor[role];
+    char have[100];
+    dims_text(t, have, sizeof have);
+    if (t->count == 0)
+        snprintf(f->why, f->size, "%s is %s and holds nothing", role_name[role], have);
+    else if (t->rank < 1 || t->rank > 4)
+        snprintf(f->why, f->size, "%s is %s, which is no matrix", role_name[role], have);
+    else
+        snprintf(f->why, f->size, "%s is of type %s; F32, F16 or BF16 is needed", role_name[role],
+                 t->type);
+    return false;
+}
+
 /* The tensor as a matrix [rows, cols]: the first dimension is rows, all others together are cols.
  * Zero stands for "any". */
 static bool is_matrix(const struct fit *f, enum lora_role role, int64_t rows, int64_t cols)
@@ -44,10 +60,8 @@ static bool is_matrix(const struct fit *f, enum lora_role role, int64_t rows, in
     char have[100];
     if (!t)
         return missing(f, role);
-    if (!t->is_weight) {
-        snprintf(f->why, f->size, "%s is of type %s", role_name[role], t->type);
-        return false;
-    }
+    if (!t->is_weight)
+        return no_weight(f, role);
     int64_t c = t->count / t->dim[0];
     if ((rows == 0 || t->dim[0] == rows) && (cols == 0 || c == cols))
         return true;
