@@ -39,6 +39,10 @@ kinds_of_files() {
     [ -f jobs-sprites/b.png ]
     printf '{"id": "c", "prompt": "x", "steps": 1}\n' | batch - -q -o there --results r.jsonl
     [ -f there/c.png ]
+    # What has no folder of its own is called as standard input is.
+    printf '{"id": "f", "prompt": "x", "steps": 1}\n' | batch /dev/stdin -q
+    [ -f batch-sprites/f.png ]
+    [ -s batch-results.jsonl ]
     grep -q '"id": "c", "status": "done"' r.jsonl
     # A picture is the one that gen makes; before its pixels both say when they were made.
     "$spritty" gen "a cat, big" --steps 1 -s 5 -m "$model" --size 64 -t 1 --raw -q -o one.png

@@ -52,6 +52,16 @@ prints_help() {
         _spritty spritty "" --image; COMP_WORDS=(spritty info "") COMP_CWORD=2
         echo "${COMPREPLY[@]}"; _spritty spritty "" info; echo "${COMPREPLY[@]}"')
     [ -z "$(echo $told)" ]
+    # Words, and none that stand for others; presets as they are now.
+    words() {
+        bash -c '. ./complete.sh; COMP_WORDS=("$0" gen "$1" "$2") COMP_CWORD=3
+            _spritty "$0" "$2" "$1"; echo "${COMPREPLY[@]}"' "$spritty" "$@"
+    }
+    [ "$(words -d '')" = "auto cpu cuda" ]
+    [ "$(words --cell '')" = "auto none" ]
+    [ "$(words --sampler euler_c)" = "euler_cfg_pp" ]
+    [ "$(words -p bal)" = balanced ]
+    "$spritty" --presets | grep -qx pixel-art
 }
 check prints_help prints_help
 

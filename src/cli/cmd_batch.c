@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <limits.h>
 #include <stdio.h>
@@ -153,16 +154,25 @@ static int choose_shard(struct run *r, struct err *e)
 
 /* ---- where to ---- */
 
-/* The path of the jobs without its ending, or "batch" for stdin. */
+/* Of a path without its ending. */
 static int stem_length(const char *path)
 {
     const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
     return dot && dot > (slash ? slash + 1 : path) ? (int)(dot - path) : (int)strlen(path);
 }
 
+/* What results and folder are called after: the jobs' file. Standard input, pipes and devices
+ * have no folder of their own. */
+static const char *called_after(const struct run *r)
+{
+    struct stat st;
+    bool named = strcmp(r->o.path, "-") && (stat(r->o.path, &st) || S_ISREG(st.st_mode));
+    return named ? r->o.path : "batch";
+}
+
 static int name_results(struct run *r, struct err *e)
 {
-    const char *said = r->cli->results, *jobs = strcmp(r->o.path, "-") ? r->o.path : "batch";
+    const char *said = r->cli->results, *jobs = called_after(r);
     char part[40] = "";
     if (r->o.shards > 1)
         snprintf(part, sizeof part, "-%dof%d", r->o.shard, r->o.shards);
@@ -177,7 +187,7 @@ static int name_results(struct run *r, struct err *e)
 static int name_folder(struct run *r, struct err *e)
 {
     const struct settings *f = &r->cli->flags;
-    const char *jobs = strcmp(r->o.path, "-") ? r->o.path : "batch";
+    const char *jobs = called_after(r);
     int n = settings_has(f, "output")
                 ? snprintf(r->folder, sizeof r->folder, "%s", f->output)
                 : snprintf(r->folder, sizeof r->folder, "%.*s-sprites", stem_length(jobs), jobs);

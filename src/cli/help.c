@@ -200,6 +200,27 @@ static void complete_options(FILE *f, const struct command *c)
             fprintf(f, "--%s ", o->name);
 }
 
+/* The words that an option's argument can be, a space behind each: not what stands for others (N,
+ * FILE, cuda:N). False: there are none. */
+static bool known_words(const struct option_row *o, char *out, size_t size)
+{
+    char text[300];
+    size_t n = 0;
+    if (!o->arg || (!strchr(o->arg, '|') && !choices(o, text, sizeof text)))
+        return false;
+    if (strchr(o->arg, '|'))
+        snprintf(text, sizeof text, "%s", o->arg);
+    for (char *rest, *w = strtok_r(text, "|, ", &rest); w; w = strtok_r(NULL, "|, ", &rest))
+        if (!strpbrk(w, "ABCDEFGHIJKLMNOPQRSTUVWXYZ%") && n < size)
+            n += (size_t)snprintf(out + n, size - n, "%s ", w);
+    return n > 0;
+}
+
+static bool is_preset(const struct option_row *o)
+{
+    return strcmp(o->name, "preset") == 0;
+}
+
 /* Behind an option with an argument of no known words come files, not options. */
 static void complete_files(FILE *f)
 {
@@ -207,7 +228,7 @@ static void complete_files(FILE *f)
     bool first = true;
     for (int i = 0; (o = cli_option(i)); i++) {
         char text[300];
-        if (!o->arg || strchr(o->arg, '|') || choices(o, text, sizeof text))
+        if (!o->arg || is_preset(o) || known_words(o, text, sizeof text))
             continue;
         fprintf(f, "%s--%s", first ? "    " : "|", o->name);
         if (o->letter)
@@ -226,23 +247,17 @@ void cli_completion(FILE *f)
                "    [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD-2]}\n"
                "    case $before in\n");
     for (int i = 0; (o = cli_option(i)); i++) {
-        char list[300] = "";
-        if (choices(o, text, sizeof text))
-            snprintf(list, sizeof list, "%s", text);
-        else if (o->arg && strchr(o->arg, '|'))
-            snprintf(list, sizeof list, "%s", o->arg);
-        else
+        if (is_preset(o)) /* they are the user's: asked for each time */
+            snprintf(text, sizeof text, "$(\"${COMP_WORDS[0]}\" --presets 2>/dev/null)");
+        else if (!known_words(o, text, sizeof text))
             continue;
-        for (char *p = list; *p; p++)
-            if (*p == '|' || *p == ',')
-                *p = ' ';
         char letter[8] = "";
         if (o->letter)
             snprintf(letter, sizeof letter, "|-%c", o->letter);
         fprintf(f,
-                "    --%s%s)\n        mapfile -t COMPREPLY < <(compgen -W '%s' -- \"$word\")\n"
+                "    --%s%s)\n        mapfile -t COMPREPLY < <(compgen -W \"%s\" -- \"$word\")\n"
                 "        return\n        ;;\n",
-                o->name, letter, list);
+                o->name, letter, text);
     }
     complete_files(f);
     fprintf(f,

@@ -42,6 +42,23 @@ static int flush_stdout(int status)
     return cli_fail(EXIT_FAILED, &e);
 }
 
+static int print_presets(void)
+{
+    struct config all = {0};
+    struct err e;
+    int rc = config_load(&all, &e);
+    for (int i = 0; rc == 0 && i < all.count; i++) {
+        char *name = strdup(all.presets[i].name);
+        if (!name)
+            break;
+        text_sanitize(name);
+        puts(name);
+        free(name);
+    }
+    config_free(&all);
+    return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
+}
+
 static int run(struct cli *c)
 {
     if (c->version)
@@ -50,6 +67,8 @@ static int run(struct cli *c)
         cli_man(stdout);
     else if (c->completion)
         cli_completion(stdout);
+    else if (c->presets)
+        return print_presets();
     else if (c->help)
         cli_help(stdout, c->command);
     else if (c->command)

@@ -227,6 +227,7 @@ static const struct option_row table[] = {
     SWITCH(0, "version", version, 0, "the version"),
     SWITCH(0, "man", man, 0, "the manual page, as troff"),
     SWITCH(0, "completion", completion, 0, "completion for bash"),
+    SWITCH(0, "presets", presets, 0, "the names of your presets, one a line"),
 };
 enum { OPTIONS = sizeof table / sizeof *table, FIRST_LONG = 1000 };
 

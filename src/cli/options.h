@@ -54,7 +54,7 @@ struct cli {
     char *repeat, *variants, *results, *shard;
     bool checksums; /* spritty doctor */
     char *measure;  /* spritty plan and profile */
-    bool json, quiet, help, version, man, completion;
+    bool json, quiet, help, version, man, completion, presets;
 };
 
 struct command {
