@@ -451,6 +451,8 @@ static void draw_rows(struct ui *ui, struct rect main)
     d->top = clamp(d->top, 0, d->shown_count > d->list.h ? d->shown_count - d->list.h : 0);
     for (int i = 0; i < d->list.h && d->top + i < d->shown_count; i++)
         draw_row(ui, d->top + i, d->list.y + i);
+    draw_scroll(ui->screen, d->list.y, in.x + in.w + DIALOG_MARGIN, d->list.h, d->top,
+                d->shown_count, true);
     if (d->shown_count == 0)
         draw_text(ui->screen, d->list.y, in.x + 1, in.w - 2, ROLE_DIM,
                   d->count ? "nothing has these words" : "nothing to choose from");

@@ -28,7 +28,10 @@ void dialog_open(struct ui *, const struct dialog_ops *, void *own);
 /* The open dialog's own, if it is one of these; else NULL. */
 void *dialog_own(const struct ui *, const struct dialog_ops *);
 
-enum { DIALOG_WIDTH = 34 }; /* columns inside a box at least */
+enum {
+    DIALOG_WIDTH = 34, /* columns inside a box at least */
+    DIALOG_MARGIN = 2, /* columns between a border and what is inside */
+};
 
 /* An empty box in the middle for so many rows and columns inside its margins, which are returned;
  * it is smaller where the screen is. */
@@ -45,8 +48,9 @@ struct listbox {
 };
 /* UP, DOWN, PAGE_UP, PAGE_DOWN, FIRST, LAST; false for others. */
 bool listbox_act(struct listbox *, enum action);
-/* Before the rows top to top + at.h - 1 are drawn there. */
-void listbox_place(struct listbox *, struct rect at);
+/* Before the rows top to top + at.h - 1 are drawn there; with a scroll bar in the border of the box
+ * that dialog_frame gave as `in`. */
+void listbox_place(struct ui *, struct listbox *, struct rect at, struct rect in);
 /* The row under a click, or -1. A wheel over it moves the choice. */
 int listbox_mouse(struct listbox *, const struct input_event *);
 

@@ -5,10 +5,7 @@
 #include "ui/glyph.h"
 #include "ui/list.h"
 
-enum {
-    UNWRAPPED = 1 << 20, /* columns of a line that is scrolled, not wrapped */
-    MARGIN = 2,          /* columns between a border and what is inside */
-};
+enum { UNWRAPPED = 1 << 20 /* columns of a line that is scrolled, not wrapped */ };
 
 static int clamp(int v, int least, int most)
 {
@@ -18,13 +15,13 @@ static int clamp(int v, int least, int most)
 struct rect dialog_frame(struct ui *ui, struct rect main, const char *title, int rows, int cols)
 {
     int h = clamp(rows + 2, 3, main.h);
-    int w = clamp(cols + 2 * MARGIN + 2, DIALOG_WIDTH, main.w - 4);
+    int w = clamp(cols + 2 * DIALOG_MARGIN + 2, DIALOG_WIDTH, main.w - 4);
     struct rect r = {main.y + (main.h - h) / 2, main.x + (main.w - w) / 2, h, w};
     draw_cover(ui->screen, r);
     draw_fill(ui->screen, r, ROLE_OVERLAY);
     r = draw_box(ui->screen, r, title, true);
-    r.x += MARGIN;
-    r.w -= 2 * MARGIN;
+    r.x += DIALOG_MARGIN;
+    r.w -= 2 * DIALOG_MARGIN;
     return r;
 }
 
@@ -64,12 +61,13 @@ bool listbox_act(struct listbox *l, enum action a)
     return list_step(a, l->at.h > 1 ? l->at.h - 1 : 1, l->count - 1, &l->row);
 }
 
-void listbox_place(struct listbox *l, struct rect at)
+void listbox_place(struct ui *ui, struct listbox *l, struct rect at, struct rect in)
 {
     l->at = at;
     l->row = clamp(l->row, 0, l->count > 0 ? l->count - 1 : 0);
     l->top = clamp(l->top, l->row - at.h + 1, l->row);
     l->top = clamp(l->top, 0, l->count > at.h ? l->count - at.h : 0);
+    draw_scroll(ui->screen, at.y, in.x + in.w + DIALOG_MARGIN, at.h, l->top, l->count, true);
 }
 
 int listbox_mouse(struct listbox *l, const struct input_event *in)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "ui/glyph.h"
+#include "ui/list.h"
 #include "ui/screen.h"
 #include "ui/screen_put.h"
 
@@ -106,6 +107,14 @@ void draw_vline(struct screen *s, int y, int x, int h, enum role role)
 {
     for (int i = 0; i < h; i++)
         put_code(s, y + i, x, 0x2502, role, SCREEN_HERE);
+}
+
+void draw_scroll(struct screen *s, int y, int x, int rows, int top, int count, bool focus)
+{
+    int from, length;
+    list_thumb(top, rows, count, &from, &length);
+    for (int i = 0; i < length; i++)
+        put_code(s, y + from + i, x, 0x2590, focus ? ROLE_TITLE_FOCUS : ROLE_DIM, SCREEN_HERE);
 }
 
 struct rect draw_box(struct screen *s, struct rect r, const char *title, bool focus)

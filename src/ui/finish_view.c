@@ -161,6 +161,7 @@ static void draw_steps(struct ui *ui, struct rect r)
     v->top = list_top(v->top, v->at, rows, v->steps);
     for (int i = 0; i < rows && v->top + i < v->steps; i++)
         draw_step(ui, v->top + i, in.y + i, in);
+    draw_scroll(ui->screen, in.y, r.x + r.w - 1, rows, v->top, v->steps, true);
     if (rows < in.h)
         draw_wrapped(ui->screen,
                      (struct rect){in.y + rows + 1, in.x + 1, in.h - rows - 1, in.w - 2}, ROLE_DIM,

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "ui/dialog.h"
+#include "ui/studio.h"
 
 static const enum action view_action[VIEWS] = {ACT_STUDIO, ACT_COMPARE, ACT_GALLERY, ACT_MONITOR,
                                                ACT_FINISH};
@@ -93,11 +94,13 @@ bool frame_mouse(struct ui *ui, const struct input_event *in)
 
 /* ---- the bottom line ---- */
 
+enum { HINTS = 10 };
+
 /* What is worth a hint, by context: the first context in force that has some. */
 static const struct {
     unsigned context;
-    enum action actions[8];
-    const char *words[8];
+    enum action actions[HINTS];
+    const char *words[HINTS];
 } hints[] = {
     {CTX_MASK,
      {ACT_MASK_CORNER, ACT_MASK_KEEP, ACT_MASK_INVERT, ACT_MASK_GROW, ACT_MASK_SHRINK,
@@ -115,8 +118,9 @@ static const struct {
      {ACT_VALUE_LESS, ACT_VALUE_MORE, ACT_VALUE_EDIT, ACT_VALUE_RESET, ACT_VALUE_FIND, ACT_BACK},
      {"less", "more", "change", "reset", "find", "prompt"}},
     {CTX_QUEUE,
-     {ACT_JOB_AGAIN, ACT_JOB_CANCEL, ACT_JOB_EARLIER, ACT_JOB_EDIT, ACT_CANCEL},
-     {"again", "cancel", "up", "edit", "stop running"}},
+     {ACT_JOB_AGAIN, ACT_JOB_EDIT, ACT_JOB_CANCEL, ACT_JOB_EARLIER, ACT_JOB_LATER, ACT_CANCEL_ALL,
+      ACT_BACK},
+     {"again", "edit", "cancel", "up", "down", "cancel all", "prompt"}},
     {CTX_COMPARE,
      {ACT_CMP_NEW, ACT_CMP_GRID, ACT_CMP_WIN, ACT_CMP_DIFF, ACT_CMP_PROMPT, ACT_CMP_SEED,
       ACT_CMP_EXPORT},
@@ -151,18 +155,45 @@ static int draw_hint(struct ui *ui, int y, int x, int end, enum action a, const 
     return x + used + 2;
 }
 
+/* What a key does here and now; NULL: nothing, so that it is not worth a hint. */
+static const char *hint_word(const struct ui *ui, unsigned context, enum action a, const char *word)
+{
+    switch (context) {
+    case CTX_HELP:
+        return a == ACT_PAGE_DOWN && !help_goes_on(ui) ? NULL : word;
+    case CTX_SETTINGS:
+        return settings_hint(ui, a, word);
+    case CTX_QUEUE:
+        return jobs_hint(ui, a, word);
+    default:
+        return word;
+    }
+}
+
+/* The way out and help stand at the right end, whatever else has room. */
 static void draw_hints(struct ui *ui, struct rect r)
 {
     enum { HELP_WIDTH = 9 };
     unsigned now = ui_contexts(ui);
     size_t row = 0, count = sizeof hints / sizeof *hints;
     int x = r.x + 1, end = r.x + r.w - (ui->dialog || ui->help ? 0 : HELP_WIDTH);
-    while (row < count && !(hints[row].context & now))
-        row++;
-    for (int i = 0; row < count && i < 8 && hints[row].actions[i]; i++)
-        x = draw_hint(ui, r.y, x, end, hints[row].actions[i], hints[row].words[i]);
     if (end < r.x + r.w)
         draw_hint(ui, r.y, end + 1, r.x + r.w + 1, ACT_HELP, "help");
+    while (row < count && !(hints[row].context & now))
+        row++;
+    for (int i = 0; row < count && i < HINTS && hints[row].actions[i]; i++) {
+        int back = 5 + (int)strlen(hints[row].words[i]); /* "Esc " */
+        if (hints[row].actions[i] == ACT_BACK && end - back > x) {
+            end -= back + 1;
+            draw_hint(ui, r.y, end + 1, r.x + r.w, ACT_BACK, hints[row].words[i]);
+        }
+    }
+    for (int i = 0; row < count && i < HINTS && hints[row].actions[i]; i++) {
+        enum action a = hints[row].actions[i];
+        const char *word = hint_word(ui, hints[row].context, a, hints[row].words[i]);
+        if (word && a != ACT_BACK)
+            x = draw_hint(ui, r.y, x, end, a, word);
+    }
 }
 
 int draw_wrapped(struct screen *screen, struct rect r, enum role role, const char *text)

@@ -21,6 +21,7 @@ void help_open(struct ui *);
 void help_close(struct ui *);
 void help_draw(struct ui *, struct rect main);
 bool help_act(struct ui *, enum action);
+bool help_goes_on(const struct ui *); /* there is more below */
 
 /* What is in force where the keys are going. */
 unsigned ui_contexts(const struct ui *);

@@ -137,8 +137,15 @@ void help_draw(struct ui *ui, struct rect main)
     h->seen = in.h * columns;
     if (h->top > h->rows - h->seen)
         h->top = h->rows > h->seen ? h->rows - h->seen : 0;
+    draw_scroll(ui->screen, in.y, main.x + main.w - 1, in.h, h->top / columns,
+                (h->rows + columns - 1) / columns, true);
     for (int i = 0; i < h->seen && h->top + i < p.n; i++)
         draw_line(ui, &p.line[h->top + i], in.y + i % in.h, in.x + i / in.h * across, across);
+}
+
+bool help_goes_on(const struct ui *ui)
+{
+    return ui->help && ui->help->top + ui->help->seen < ui->help->rows;
 }
 
 bool help_act(struct ui *ui, enum action a)

@@ -142,7 +142,7 @@ static void draw(struct ui *ui, void *own, struct rect main)
     struct import_dialog *d = own;
     int rows = d->count < main.h - 8 ? d->count : main.h - 8;
     struct rect in = dialog_frame(ui, main, d->title, rows + 2, WIDTH);
-    listbox_place(&d->list, (struct rect){in.y, in.x, in.h - 2, in.w});
+    listbox_place(ui, &d->list, (struct rect){in.y, in.x, in.h - 2, in.w}, in);
     for (int i = 0; i < d->list.at.h && d->list.top + i < d->count; i++) {
         const struct import_row *r = &d->row[d->list.top + i];
         draw_text(ui->screen, in.y + i, in.x, LABEL - 1, ROLE_DIM, r->label);

@@ -102,11 +102,22 @@ void jobs_draw(struct ui *ui, struct rect r)
         int row = st->job_top + i;
         draw_job(ui, job_at(ui, row), in.y + i, in, focus && row == st->job_row);
     }
+    draw_scroll(ui->screen, in.y, r.x + r.w - 1, in.h, st->job_top, count, focus);
     if (count == 0)
         draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM, "write a prompt, then Enter");
 }
 
 /* ---- keys and mouse ---- */
+
+static bool can_move(const struct store_job *j)
+{
+    return j && j->state == JOB_QUEUED;
+}
+
+static bool can_cancel(const struct store_job *j)
+{
+    return j && (j->state == JOB_QUEUED || j->state == JOB_RUNNING);
+}
 
 static void edit_job(struct ui *ui, const struct store_job *j)
 {
@@ -123,11 +134,30 @@ static void edit_job(struct ui *ui, const struct store_job *j)
 static void move_job(struct ui *ui, const struct store_job *j, int by)
 {
     int row = ui->studio->job_row + by;
-    if (j->state != JOB_QUEUED)
+    if (!can_move(j))
         return;
     queue_move(ui, j->id, by);
     if (row >= 0 && row < ui->queue.count)
         ui->studio->job_row = row;
+}
+
+const char *jobs_hint(const struct ui *ui, enum action a, const char *word)
+{
+    const struct store_job *j = job_at(ui, ui->studio->job_row);
+    switch (a) {
+    case ACT_JOB_EARLIER:
+    case ACT_JOB_LATER:
+        return can_move(j) && !queue_has_sent(ui, j->id) ? word : NULL;
+    case ACT_JOB_CANCEL:
+        return can_cancel(j) ? word : NULL;
+    case ACT_JOB_AGAIN:
+    case ACT_JOB_EDIT:
+        return j ? word : NULL;
+    case ACT_CANCEL_ALL:
+        return ui->queue.count > 1 ? word : NULL;
+    default:
+        return word;
+    }
 }
 
 bool jobs_act(struct ui *ui, enum action a)
@@ -148,8 +178,10 @@ bool jobs_act(struct ui *ui, enum action a)
             move_job(ui, j, a == ACT_JOB_EARLIER ? -1 : 1);
         return true;
     case ACT_JOB_CANCEL:
-        if (j && (j->state == JOB_QUEUED || j->state == JOB_RUNNING))
+        if (can_cancel(j))
             queue_cancel(ui, j->id);
+        else if (j)
+            ui_say(ui, ROLE_WARN, "this job is over: only those that run or wait are cancelled");
         return true;
     case ACT_JOB_AGAIN:
         if (j)

@@ -57,8 +57,8 @@ enum context {
     X(SEED_LOCK, CTX_STUDIO, "C-s", "", "lock the seed, or draw a new one each time")              \
     X(SEED_ROLL, CTX_STUDIO, "C-g", "", "draw a new seed now")                                     \
     X(PRESET_NEXT, CTX_STUDIO, "M-Down", "", "next preset")                                        \
-    X(PRESET_SAVE, CTX_STUDIO, "M-s", "", "save what is set as a preset of your own")              \
     X(PRESET_PREV, CTX_STUDIO, "M-Up", "", "preset before")                                        \
+    X(PRESET_SAVE, CTX_STUDIO, "M-s", "", "save what is set as a preset of your own")              \
     X(PREVIEW_FINISHED, CTX_STUDIO, "M-p", "",                                                     \
       "previews as they will be finished, or as they are")                                         \
     X(HISTORY, CTX_PROMPT, "C-r", "", "search the prompts of before")                              \

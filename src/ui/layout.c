@@ -16,6 +16,7 @@ enum {
     SETTINGS_ROWS = 13, /* boxed, when all of them are seen */
     SETTINGS_COLS = 30,
     PRESETS_ROWS = 8,
+    PRESETS_MANY = 24, /* boxed, when those that are shipped and some more are seen */
     PRESETS_COLS = 18,
 };
 
@@ -119,6 +120,7 @@ static void layout_wide(struct studio_layout *l, struct rect area)
     grow(&queue, 8, &spare);
     grow(&negative, 4, &spare);
     grow(&prompt, 8, &spare);
+    grow(&middle, PRESETS_MANY, &spare);
     l->prompt = take_rows(&left, prompt);
     l->negative = take_rows(&left, negative);
     struct rect row = take_rows(&left, middle);

@@ -12,6 +12,21 @@ int list_top(int top, int row, int rows, int count)
     return top > 0 ? top : 0;
 }
 
+void list_thumb(int top, int rows, int count, int *from, int *length)
+{
+    int hidden = count - rows;
+    *from = *length = 0;
+    if (rows < 1 || hidden < 1)
+        return;
+    *length = rows * rows / count > 1 ? rows * rows / count : 1;
+    int room = rows - *length;
+    *from = (top * room + hidden / 2) / hidden;
+    if (room > 1 && top > 0 && *from == 0)
+        *from = 1;
+    if (room > 1 && top < hidden && *from == room)
+        *from = room - 1;
+}
+
 bool list_step(enum action a, int page, int last, int *row)
 {
     int to = *row;

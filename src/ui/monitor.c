@@ -274,6 +274,7 @@ static void draw_profile(struct ui *ui, struct rect r)
         if (p->gflops > 0)
             draw_printf(ui->screen, in.y + i, x + 14, 10, ROLE_DIM, "%.0f GF/s", p->gflops);
     }
+    draw_scroll(ui->screen, in.y, r.x + r.w - 1, in.h, m->top, l->profile_rows, true);
 }
 
 /* ---- the view ---- */

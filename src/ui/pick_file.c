@@ -159,7 +159,8 @@ static void draw(struct ui *ui, void *own, struct rect main)
     struct rect in = dialog_frame(ui, main, p->title, rows + 4, WIDTH);
     p->field = (struct rect){in.y, in.x, 1, in.w};
     dialog_field(ui, p->text, p->field, &p->scroll);
-    listbox_place(&p->list, draw_picture(ui, p, (struct rect){in.y + 2, in.x, in.h - 4, in.w}));
+    listbox_place(ui, &p->list, draw_picture(ui, p, (struct rect){in.y + 2, in.x, in.h - 4, in.w}),
+                  in);
     for (int i = 0; i < p->list.at.h && p->list.top + i < p->list.count; i++)
         draw_file(ui, row_at(p, p->list.top + i),
                   (struct rect){in.y + 2 + i, in.x, 1, p->list.at.w},

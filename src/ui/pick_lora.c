@@ -69,7 +69,7 @@ static void draw(struct ui *ui, void *own, struct rect main)
     struct rect in = dialog_frame(ui, main, "LoRAs", rows + 4, WIDTH);
     draw_text(ui->screen, in.y, in.x, 6, ROLE_DIM, "Find");
     dialog_field(ui, p->text, (struct rect){in.y, in.x + 5, 1, in.w - 5}, &p->scroll);
-    listbox_place(&p->list, (struct rect){in.y + 2, in.x, in.h - 4, in.w});
+    listbox_place(ui, &p->list, (struct rect){in.y + 2, in.x, in.h - 4, in.w}, in);
     for (int i = 0; i < p->list.at.h && p->list.top + i < p->list.count; i++)
         draw_row(ui, row_at(p, p->list.top + i), (struct rect){in.y + 2 + i, in.x, 1, in.w},
                  p->list.top + i == p->list.row);

@@ -56,6 +56,7 @@ void presets_draw(struct ui *ui, struct rect r)
         describe(ui, row, in.w - 6 - used, text, sizeof text);
         draw_on(ui->screen, in.y + i, in.x + 5 + used, in.w - 6 - used, ROLE_DIM, bg, text);
     }
+    draw_scroll(ui->screen, in.y, r.x + r.w - 1, in.h, st->preset_top, count, focus);
 }
 
 bool presets_act(struct ui *ui, enum action a)

@@ -199,7 +199,7 @@ static void draw(struct ui *ui, void *own, struct rect main)
     int rows = d->count < main.h - 9 ? d->count : main.h - 9;
     struct rect in = dialog_frame(ui, main, "Download models", rows + 5, WIDTH);
     dialog_field(ui, d->text, (struct rect){in.y, in.x, 1, in.w}, &d->scroll);
-    listbox_place(&d->list, (struct rect){in.y + 2, in.x, in.h - 5, in.w});
+    listbox_place(ui, &d->list, (struct rect){in.y + 2, in.x, in.h - 5, in.w}, in);
     for (int i = 0; i < d->list.at.h && d->list.top + i < d->list.count; i++)
         draw_row(ui, d, d->shown[d->list.top + i], (struct rect){in.y + 2 + i, in.x, 1, in.w},
                  d->list.top + i == d->list.row);

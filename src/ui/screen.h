@@ -72,6 +72,9 @@ int draw_right(struct screen *, int y, int x, int w, enum role, const char *text
 void draw_fill(struct screen *, struct rect, enum role);
 /* A frame with a title in its top line (may be NULL); what is inside is returned. */
 struct rect draw_box(struct screen *, struct rect, const char *title, bool focus);
+/* Over a box's right side, beside the rows of a list: which part of it is seen. Nothing when all
+ * is. */
+void draw_scroll(struct screen *, int y, int x, int rows, int top, int count, bool focus);
 void draw_hline(struct screen *, int y, int x, int w, enum role);
 void draw_vline(struct screen *, int y, int x, int h, enum role);
 /* Blends roles: the text of `fg` on the background of `bg`. For marks inside selected rows. */

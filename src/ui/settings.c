@@ -211,6 +211,17 @@ static struct rect draw_search(struct ui *ui, struct rect in)
     return in;
 }
 
+/* Where the presets have no panel of their own, the chosen one's name stands over the settings. */
+static void draw_preset_name(struct ui *ui, struct rect r)
+{
+    const struct studio *st = ui->studio;
+    char text[90];
+    if (st->at.presets.h > 0)
+        return;
+    snprintf(text, sizeof text, " preset %s ", *st->preset ? st->preset : "none");
+    draw_right(ui->screen, r.y, r.x + 13, r.w - 15, ROLE_DIM, text);
+}
+
 void settings_draw(struct ui *ui, struct rect r)
 {
     struct settings_panel *p = &ui->studio->setting;
@@ -218,6 +229,7 @@ void settings_draw(struct ui *ui, struct rect r)
     bool focus = ui->studio->focus == FOCUS_SETTINGS;
     struct rect in = draw_box(ui->screen, r, "Settings", focus);
     int count = lines_now(ui, line), label = label_columns(line, count);
+    draw_preset_name(ui, r);
     p->row = p->row < count ? p->row : count > 0 ? count - 1 : 0;
     if (focus)
         in = draw_setting_help(ui, in);
@@ -236,6 +248,7 @@ void settings_draw(struct ui *ui, struct rect r)
         else
             draw_setting(ui, settings_key(l->key), y, in, label, here);
     }
+    draw_scroll(ui->screen, in.y, r.x + r.w - 1, in.h, p->top, count, focus);
     if (count == 0)
         draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM, "no setting has these words");
 }
@@ -441,6 +454,24 @@ unsigned settings_contexts(const struct ui *ui)
 {
     const struct settings_panel *p = &ui->studio->setting;
     return p->editing ? CTX_TEXT : p->searching ? CTX_TEXT | CTX_DIALOG : CTX_SETTINGS;
+}
+
+/* On the title of a group, keys open and close it. */
+const char *settings_hint(const struct ui *ui, enum action a, const char *word)
+{
+    struct setting_line at;
+    bool title = chosen(ui, &at) && at.key < 0;
+    switch (a) {
+    case ACT_VALUE_LESS:
+        return title ? "close" : word;
+    case ACT_VALUE_MORE:
+        return title ? "open" : word;
+    case ACT_VALUE_EDIT:
+    case ACT_VALUE_RESET:
+        return title ? NULL : word;
+    default:
+        return word;
+    }
 }
 
 /* Leaves a value or a search as it is. */

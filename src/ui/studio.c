@@ -316,6 +316,7 @@ static void move_focus(struct ui *ui, int by)
     struct studio *st = ui->studio;
     struct studio_layout at = layout_studio(st->main, false);
     int f = (int)st->focus;
+    ui_unsay(ui);
     settings_leave(ui);
     for (int i = 0; i < FOCUSES; i++) {
         f = (f + by + FOCUSES) % FOCUSES;

@@ -107,6 +107,8 @@ bool settings_act(struct ui *, enum action);
 void settings_type(struct ui *, const struct input_event *);
 void settings_click(struct ui *, const struct input_event *);
 unsigned settings_contexts(const struct ui *);
+/* What the bottom line says of a key here: `word`, another, or NULL where the key does nothing. */
+const char *settings_hint(const struct ui *, enum action, const char *word);
 void settings_leave(struct ui *); /* the keys go to another panel */
 /* Sets one value as if it had been typed. */
 void settings_say(struct ui *, const char *key, const char *value);
@@ -119,6 +121,7 @@ bool setting_pick(struct ui *, const struct settings_key *, const char *now, con
 void jobs_draw(struct ui *, struct rect);
 bool jobs_act(struct ui *, enum action);
 void jobs_click(struct ui *, const struct input_event *);
+const char *jobs_hint(const struct ui *, enum action, const char *word); /* as settings_hint */
 /* One line of words: newlines as spaces. */
 void one_line(const char *words, char *out, size_t size);
 

@@ -55,8 +55,16 @@ void ui_say(struct ui *ui, enum role role, const char *fmt, ...)
     ui_dirty(ui);
 }
 
+void ui_unsay(struct ui *ui)
+{
+    bool older = ui->status_until_ms - STATUS_MS < ui->now_ms; /* than this turn */
+    if (older && ui->status_role != ROLE_BAD)
+        ui->status[0] = '\0';
+}
+
 void ui_view(struct ui *ui, enum view view)
 {
+    ui_unsay(ui);
     ui->view = view;
     if (ui_views[view]->open)
         ui_views[view]->open(ui);

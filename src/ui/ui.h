@@ -253,5 +253,8 @@ void ui_dirty(struct ui *);
 void ui_view(struct ui *, enum view);
 /* One line at the bottom for some seconds. */
 void ui_say(struct ui *, enum role, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+/* Takes back what was said before this turn, but for errors: the keys go elsewhere, and hints of
+ * what they do there stand in its place. */
+void ui_unsay(struct ui *);
 
 #endif
