@@ -63,6 +63,7 @@ struct op_case {
      * images of the mask are `count` */
     int count, alias;
     float f32, bf16; /* bounds; 0: those of the op */
+    uint32_t seed;   /* of its values; 0: by its place in the table */
 };
 
 struct op_bound {

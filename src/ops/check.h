@@ -120,6 +120,8 @@ static inline void check_conv(const struct tensor *y, const struct tensor *x,
     assert(a->stride == 1 || a->stride == 2);
     assert(a->pad_before >= 0 && a->pad_before < w->k && a->pad_after >= 0 && a->pad_after < w->k);
     assert(!a->upsample || a->stride == 1);
+    assert(a->pad_before + a->pad_after + (a->upsample ? 2 : 1) * x->h >= w->k);
+    assert(a->pad_before + a->pad_after + (a->upsample ? 2 : 1) * x->w >= w->k);
     assert(y->h == conv_out_size(conv_in_size(x->h, y->h, w->k, a), w->k, a));
     assert(y->w == conv_out_size(conv_in_size(x->w, y->w, w->k, a), w->k, a));
     assert(tensor_dense(y) && tensor_dense(x));
