@@ -12,6 +12,9 @@
 #include "ops/ops.h"
 
 enum { DRY_STAGES = 16 };
+/* So many values at most a dry download writes, zeros: who makes room for more makes it for none.
+ */
+enum { DRY_DOWNLOAD = 1 << 20 };
 
 struct dry_stage {
     char name[16];

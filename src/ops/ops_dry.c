@@ -21,8 +21,6 @@
 #include "ops/cpu_winograd.h"
 #include "ops/gpu_sizes.h"
 
-enum { DRY_DOWNLOAD = 1 << 20 };
-
 static void count(struct dry *d, struct cost cost)
 {
     cost.flops *= d->times;

@@ -25,6 +25,14 @@ static void paste(const struct gen_params *g, uint8_t *rgb)
     }
 }
 
+const char *no_numbers_advice(const struct run *r)
+{
+    return r->p->ops->act == DT_F16 ? "try --precision fp32, or another model"
+           : r->params->lora_count > 0
+               ? "a file of the model or of a LoRA is damaged, or too strong: try without the LoRAs"
+               : "one of its files is damaged: `spritty doctor --checksums` looks, or use another";
+}
+
 int decode_together(const struct gen_params *g, int width, int height)
 {
     bool sliced = g->tuning.vae_slicing != TUNE_OFF;
@@ -55,15 +63,18 @@ int decode_all(struct run *r, const struct tensor *latents, int w, int h)
     int rc = 0, together = decode_together(r->params, w, h);
     size_t count = (size_t)w * (size_t)h * 3, bad = 0;
     bool same_size = w == r->params->width && h == r->params->height;
-    float *pixels = malloc(count * (size_t)together * sizeof *pixels);
-    r->out->rgb = malloc(count * (size_t)latents->n);
+    size_t floats = count * (size_t)together, bytes = count * (size_t)latents->n;
+    if (r->p->stage) /* the forecast of what has no room here needs none */
+        bytes = 1, floats = floats < DRY_DOWNLOAD ? floats : DRY_DOWNLOAD;
+    float *pixels = malloc(floats * sizeof *pixels);
+    r->out->rgb = malloc(bytes);
     if (!pixels || !r->out->rgb)
         rc = err_set(r->err, "out of memory for the image of %dx%d", w, h);
     int turns = r->p->stage ? together : latents->n; /* the forecast: one turn stands for all */
     struct ops *dry = r->p->stage ? r->p->counts : r->p->ops; /* below what watches it */
     double was = ops_dry_repeat(dry, (double)latents->n / turns);
     for (int i = 0; i < turns && rc == 0; i++) {
-        uint8_t *rgb = r->out->rgb + (size_t)i * count;
+        uint8_t *rgb = r->out->rgb + (r->p->stage ? 0 : (size_t)i * count);
         struct tensor some = tensor_images(*latents, i - i % together, together);
         if (i % together == 0) {
             ops_turn(r->p->ops, "image", i);
@@ -80,10 +91,8 @@ int decode_all(struct run *r, const struct tensor *latents, int w, int h)
     ops_dry_resume(dry, was);
     free(pixels);
     if (rc == 0 && bad)
-        rc = err_set(r->err,
-                     "the model produced %zu values that are no numbers; try --precision fp32, or "
-                     "another model",
-                     bad);
+        rc = err_set(r->err, "the model produced %zu values that are no numbers; %s", bad,
+                     no_numbers_advice(r));
     r->out->count = rc == 0 ? latents->n : 0;
     return rc;
 }

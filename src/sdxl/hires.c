@@ -76,7 +76,8 @@ static int enlarge_pixels(struct run *r, const struct tensor *x, struct tensor *
                  : err_set(r->err, "out of memory for an image of %dx%d", p->width, p->height);
     if (rc == 0 && !r->p->stage)
         rc = resample(small, w, h, 3, large, p->width, p->height, filter, r->err);
-    for (size_t i = 0; i < (size_t)p->width * (size_t)p->height * 3 && rc == 0; i++)
+    size_t count = r->p->stage ? 0 : (size_t)p->width * (size_t)p->height * 3;
+    for (size_t i = 0; i < count && rc == 0; i++)
         large[i] = large[i] > 1 ? 1 : large[i] < -1 ? -1 : large[i];
     if (rc == 0)
         rc = start_latent(r, large, p->width, p->height, false, latent);

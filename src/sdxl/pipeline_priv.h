@@ -232,6 +232,8 @@ int decode_tile_side(const struct tuning *);
 bool decode_is_tiled(const struct tuning *, unsigned pad, int width, int height);
 /* How many are infinite or no numbers. */
 size_t count_bad(const float *values, size_t count);
+/* What to do about them, as the end of an error. */
+const char *no_numbers_advice(const struct run *);
 void wide_free(struct wide *); /* NULL: nothing */
 /* A second backend on the same device. */
 struct ops *pipeline_open_bf16(const struct pipeline *, struct err *);

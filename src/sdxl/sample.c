@@ -287,6 +287,24 @@ static void send(struct run *r, int slot, const struct tensor *latent)
         o->send(o, slot, latent);
 }
 
+/* What is no number stays so: better said after the first step than after the last. Where looking
+ * would hold a device up, the decoder's end looks alone. */
+static int look_for_numbers(struct pass *p, int step, const struct tensor *denoised)
+{
+    struct ops *o = p->r->p->ops;
+    size_t count = (size_t)tensor_count(denoised), bad;
+    float *values = p->r->p->stage ? NULL : malloc(count * sizeof *values);
+    if (!values)
+        return 0;
+    o->download(o, values, denoised);
+    int rc = o->sync(o, p->r->err);
+    if (rc == 0 && (bad = count_bad(values, count)) > 0)
+        rc = err_set(p->r->err, "%s, step %d: of the model's answer %zu values are no numbers; %s",
+                     p->stage, step + 1, bad, no_numbers_advice(p->r));
+    free(values);
+    return rc;
+}
+
 static int stepped(void *user, int step, const struct tensor *x, const struct tensor *denoised)
 {
     struct pass *p = user;
@@ -304,6 +322,8 @@ static int stepped(void *user, int step, const struct tensor *x, const struct te
     }
     if (r->seen)
         o->download(o, r->seen->latent, &one);
+    if (look_for_numbers(p, step, denoised) < 0)
+        return -1;
     return o->sync(o, r->err) < 0 ? -1 : tell(p, step, r->seen ? r->seen->latent : NULL);
 }
 
