@@ -112,6 +112,19 @@ makes_a_file() {
 }
 check makes_a_file makes_a_file
 
+# Numbers that are none are told after the step that makes them.
+no_numbers_are_told() {
+    cp -r "$here/tests/golden/small_a" hurt
+    file=hurt/unet/diffusion_pytorch_model.fp16-00003-of-00003.safetensors
+    printf '\377\377\377\377' | dd of=$file bs=1 conv=notrunc 2>/dev/null \
+        seek=$(($(wc -c <$file) - 4))
+    refuses 1 "step 1: of the model's answer 256 values are no numbers" \
+        "$spritty" gen x -m hurt --size 64 --steps 3 -t 1 -q -o n.png
+    refuses 1 "the schedule would have 1000000000 steps" \
+        "$spritty" gen x $gen --hires 2 --hires-denoise 0.0000000001
+}
+check no_numbers_are_told no_numbers_are_told
+
 # The pixels, not the file: the file tells times.
 same_seed_same_picture() {
     for i in 1 2; do "$spritty" gen slime $gen -s 9 -q -o $i.png; done
@@ -138,6 +151,9 @@ json_is_one_object() {
     for key in files seed params ms total load text sample decode finish save steps bytes peak \
         weights activations; do grep -q "\"$key\": " out; done
     "$spritty" plan $gen --json --measure never >out
+    # The forecast of what fits nowhere takes no memory itself.
+    "$spritty" plan $gen --size 8192 --batch 64 --memory speed --vae-tiling off --vae-slicing off \
+        --measure never | grep -q 'speed *does not fit *[0-9]\{7\}'
     for key in flops bytes stages name ms; do grep -q "\"$key\": " out; done
     "$spritty" doctor -m "$model" --json | grep -q '"checks": \[{"name": '
     "$spritty" info "$model" --json | grep -q '"parts": '

@@ -107,9 +107,10 @@ int cli_main(int argc, char **argv)
     /* A file that grows past `ulimit -f` is an error that write() reports, not a death. */
     signal(SIGXFSZ, SIG_IGN);
     queue_device_register();
+    const char *first = argc > 1 ? first_command(argv[1]) : ""; /* parsing sorts the words anew */
     int wrong = cli_parse(&c, argc, argv, &e);
     hide_passwords(argc, argv);
-    command_said = c.command ? c.command->name : wrong && argc > 1 ? first_command(argv[1]) : "";
+    command_said = c.command ? c.command->name : wrong ? first : "";
     int status = wrong ? cli_fail(EXIT_USAGE, &e) : run(&c);
     cli_free(&c);
     return flush_stdout(status);

@@ -184,7 +184,7 @@ static int advanced(struct comfy_writer *x, int latent_image, int total, int fro
 /* ComfyUI's KSampler.set_steps. */
 static struct span span_of(int steps, double denoise)
 {
-    int total = denoise > 0.9999 || denoise <= 0 ? steps : (int)(steps / denoise);
+    int total = denoise > 0.9999 || denoise <= 0 ? steps : (int)fmin(steps / denoise, 1e9);
     return (struct span){total, denoise <= 0 ? total : total - steps};
 }
 

@@ -24,11 +24,18 @@ struct span { /* of a schedule: length, and how many of its steps, at its end, a
     int length, taken;
 };
 
+/* The schedule of which `steps` are the share `denoise`: a tiny one asks for too many for an int.
+ */
+static int longer(int steps, double denoise)
+{
+    return (int)fmin(steps / denoise, 1e9);
+}
+
 static struct span comfyui_span(int steps, double denoise)
 {
     if (denoise > 0.9999)
         return (struct span){steps, steps};
-    return (struct span){(int)(steps / denoise), steps};
+    return (struct span){longer(steps, denoise), steps};
 }
 
 static struct span span_of(const struct gen_params *g, int steps, double denoise, bool second)
@@ -41,7 +48,7 @@ static struct span span_of(const struct gen_params *g, int steps, double denoise
     if (g->compat == COMPAT_DIFFUSERS)
         return (struct span){steps, (int)(steps * denoise)};
     if (second)
-        return (struct span){(int)(steps / most), steps};
+        return (struct span){longer(steps, most), steps};
     return (struct span){steps, (int)(most * steps) + 1};
 }
 
@@ -55,7 +62,7 @@ static int take_span(struct pass *p, struct span s)
     if (s.length > MAX_STEPS)
         return err_set(r->err,
                        "%s: with so little denoise the schedule would have %d steps; at most %d, "
-                       "so take fewer steps",
+                       "so take more denoise, or fewer steps",
                        p->stage, s.length, MAX_STEPS);
     if (g->sigmas && *g->sigmas && strcmp(p->stage, "hires") != 0) {
         n = sigmas_parse(g->sigmas, whole, r->err); /* a list says itself where to begin */
