@@ -301,20 +301,21 @@ static void hand_over(struct device *d, struct unit *u)
     pthread_mutex_unlock(&b->lock);
 }
 
-/* A device that does not work gives its jobs back, where there are others. */
-static bool set_aside(struct device *d, struct unit *const *u, int n, const struct err *e)
+bool device_set_aside(struct device *d, struct unit *const *u, int n, const struct err *e)
 {
     struct batch *b = d->batch;
     int others = 0;
     pthread_mutex_lock(&b->lock);
     for (int i = 0; i < b->devices; i++)
         others += &b->device[i] != d && !b->device[i].aside;
-    d->aside = others > 0;
-    for (int i = 0; i < n && d->aside; i++)
-        queue_put(&b->pending, u[i]);
-    if (d->aside) {
+    if (others > 0) {
+        for (int i = 0; i < n; i++)
+            queue_put(&b->pending, u[i]);
         b->computing -= n;
-        notes_add(&b->notes, "%s is set aside: %s; its jobs go to the others", d->name, e->text);
+        if (!d->aside)
+            notes_add(&b->notes, "%s is set aside: %s; its jobs go to the others", d->name,
+                      e->text);
+        d->aside = true;
         pthread_cond_broadcast(&b->changed);
     }
     pthread_mutex_unlock(&b->lock);
@@ -331,7 +332,7 @@ static void run_units(struct device *d, struct unit **u, int n)
     int rc = run_once(d, u, n, &all, &e);
     double ms = (clock_ms() - began) / n;
     bool stopped = rc != 0 && batch_stops(d->batch);
-    if (rc != 0 && !stopped && err_kind(&e) == ERR_DEVICE && set_aside(d, u, n, &e)) {
+    if (rc != 0 && !stopped && err_kind(&e) == ERR_DEVICE && device_set_aside(d, u, n, &e)) {
         gen_result_free(&all);
         return;
     }

@@ -96,7 +96,8 @@ static bool feed(struct far *f)
     int depth = device_depth(d->ops, d->self);
     bool room = true;
     pthread_mutex_lock(&b->lock);
-    while (room && !b->stop && f->count < FLIGHTS && f->count < depth && b->pending.first) {
+    while (room && !b->stop && !d->aside && f->count < FLIGHTS && f->count < depth &&
+           b->pending.first) {
         struct unit *u = queue_get(&b->pending);
         b->computing++;
         b->at_once = f->count + 1;
@@ -112,7 +113,8 @@ static bool feed(struct far *f)
             b->pending.count++;
         }
     }
-    bool over = b->stop || (b->fed && !b->pending.first && f->count == 0 && b->computing == 0);
+    bool over = b->stop || (d->aside && f->count == 0) ||
+                (b->fed && !b->pending.first && f->count == 0 && b->computing == 0);
     pthread_mutex_unlock(&b->lock);
     return !over;
 }
@@ -135,9 +137,11 @@ static void take_notes(struct unit *u, char *text)
     }
 }
 
-/* A device that does not work stops the batch: the jobs are not to blame. */
-static void end_unit(struct batch *b, struct unit *u, const struct event *v)
+/* A device that does not work stops the batch where it is the only one: the jobs are not to blame.
+ */
+static void end_unit(struct device *d, struct unit *u, const struct event *v)
 {
+    struct batch *b = d->batch;
     struct err e = {""};
     if (v->kind == EVENT_DONE) {
         take_notes(u, v->text);
@@ -146,6 +150,8 @@ static void end_unit(struct batch *b, struct unit *u, const struct event *v)
                 unit_fail(u, &e);
     } else {
         err_set(&e, "%s", v->text ? v->text : "it was cancelled");
+        if (v->kind_of_failure == ERR_DEVICE && device_set_aside(d, &u, 1, &e))
+            return;
         u->dropped = v->kind == EVENT_CANCELLED || v->kind_of_failure == ERR_DEVICE;
         if (!u->dropped)
             unit_fail(u, &e);
@@ -177,7 +183,7 @@ static void hear(struct far *f)
         f->unit[i] = f->unit[f->count];
         f->sent[i] = f->sent[f->count];
         f->number[i] = f->number[f->count];
-        end_unit(d->batch, u, v);
+        end_unit(d, u, v);
     }
 }
 

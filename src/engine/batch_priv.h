@@ -96,6 +96,9 @@ void unit_fail(struct unit *, const struct err *);
 /* Stops everything: it cannot go on. Lock held. */
 void batch_stop(struct batch *, const struct err *);
 bool batch_stops(struct batch *);
+/* A device that does not work gives its jobs back, where there are others. False: there are none,
+ * and the jobs stay the caller's. */
+bool device_set_aside(struct device *, struct unit *const *, int n, const struct err *);
 /* How many units may wait for a device. */
 int batch_room(const struct batch *);
 

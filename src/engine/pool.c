@@ -126,7 +126,7 @@ int pool_open_members(struct pool *p, const char *list, int threads, struct err 
     p->threads_said = threads;
     if (n < 0)
         return -1;
-    p->count = n;
+    p->count = p->o.count = n;
     for (int i = 0; i < n; i++)
         on_cpus += on_cpu(names[i]);
     /* One that takes what it finds keeps all cores for itself: there is no other. */

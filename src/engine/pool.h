@@ -66,6 +66,7 @@ struct pool_options {
     enum pool_policy policy; /* where `devices` is; else each job's setting `policy` says it */
     int threads;             /* of each engine on the CPU; 0: the cores shared out among them */
     int nice;
+    int count; /* of devices, for who opens others: the pool sets it */
     /* Devices of other kinds, asked before the pool's own: NULL and err->text "" for a name that it
      * does not know. May be NULL. */
     const struct device_ops *(*open)(void *user, const char *name, void **self, struct err *);

@@ -49,26 +49,27 @@ static const struct device_ops queue_device = {.send = send,
                                                .lanes = lanes,
                                                .whole = true};
 
-static const struct device_ops *start(const char *name, const char *store, const char *folder,
-                                      void **self, struct err *e)
+static const struct device_ops *start(const struct remote_options *o, void **self, struct err *e)
 {
-    struct remote_options o = {.url = name, .store = store, .folder = folder};
-    if (!device_is_queue(name))
+    if (!device_is_queue(o->url))
         return NULL;
-    *self = remote_start(&o, e);
+    *self = remote_start(o, e);
     return *self ? &queue_device : NULL;
 }
 
 const struct device_ops *queue_device_open(void *user, const char *name, void **self, struct err *e)
 {
     (void)user;
-    return start(name, NULL, NULL, self, e);
+    return start(&(struct remote_options){.url = name}, self, e);
 }
 
 static const struct device_ops *open_for_pool(const struct pool_options *o, const char *name,
                                               void **self, struct err *e)
 {
-    return start(name, o->store, o->folder, self, e);
+    return start(
+        &(struct remote_options){
+            .url = name, .store = o->store, .folder = o->folder, .gives_back = o->count > 1},
+        self, e);
 }
 
 void queue_device_register(void)

@@ -19,6 +19,7 @@ struct link {
     int owed; /* replies that no one waits for */
     double retry_at;
     int failures, generation;
+    bool answered; /* ever, whatever it was */
     char sha[SCRIPTS][SHA_DIGITS + 1];
     char why[300];
 };
@@ -106,6 +107,19 @@ int link_fd(const struct link *l)
     return l->wire ? wire_fd(l->wire) : -1;
 }
 
+int link_unanswered(const struct link *l)
+{
+    return l->answered ? 0 : l->failures;
+}
+
+void link_hurry(struct link *l)
+{
+    if (!l->answered) {
+        l->failures = 0;
+        l->retry_at = 0;
+    }
+}
+
 void link_close(struct link *l)
 {
     wire_close(l->wire);
@@ -179,6 +193,13 @@ static enum link_result judge(struct link *l, const struct reply *r, struct err 
     return is_passing(r) ? down(l, e) : LINK_REFUSED;
 }
 
+/* The rest of the reply is on the line; the server is well, so the next call connects at once. */
+static enum link_result too_large(struct link *l)
+{
+    link_close(l);
+    return LINK_TOO_LARGE;
+}
+
 static enum link_result exchange(struct link *l, const struct args *a, int more_ms,
                                  struct reply **reply, struct err *e)
 {
@@ -193,7 +214,7 @@ static enum link_result exchange(struct link *l, const struct args *a, int more_
     l->owed = 0;
     if (got == 0)
         err_set(e, "%s: it does not answer", l->url.show);
-    return got == 1 ? LINK_OK : down(l, e);
+    return got == 1 ? LINK_OK : got == -2 ? too_large(l) : down(l, e);
 }
 
 static enum link_result load_scripts(struct link *l, struct err *e)
@@ -226,7 +247,12 @@ enum link_result link_open(struct link *l, bool *denied, struct err *e)
         return LINK_OK;
     if (link_pause(l) > 0)
         return err_set(e, "%s", l->why), LINK_DOWN;
-    if (!(l->wire = wire_open(&l->url, l->timeout_ms, denied, e)))
+    enum wire_answer answer;
+    l->wire = wire_open(&l->url, l->timeout_ms, &answer, e);
+    l->answered |= answer != WIRE_SILENT;
+    if (denied && answer == WIRE_DENIED)
+        *denied = true;
+    if (!l->wire)
         return down(l, e);
     enum link_result rc = load_scripts(l, e);
     if (rc == LINK_OK) {
@@ -317,6 +343,6 @@ enum link_result link_reply(struct link *l, struct reply **reply, struct err *e)
         return err_set(e, "%s", l->why), LINK_DOWN;
     int got = wire_receive(l->wire, 0, reply, e);
     if (got < 0)
-        return down(l, e);
+        return got == -2 ? too_large(l) : down(l, e);
     return sort_out(l, LINK_OK, reply, e);
 }

@@ -30,9 +30,10 @@ void args_name(struct args *, const char *fmt, int i); /* up to 23 characters */
 
 enum link_result {
     LINK_OK,
-    LINK_DOWN,    /* no connection; err says why, link_pause how long to wait */
-    LINK_REFUSED, /* the server says no: err has its words, with what to do */
-    LINK_FULL,    /* the server has no memory left; the command did nothing */
+    LINK_DOWN,      /* no connection; err says why, link_pause how long to wait */
+    LINK_REFUSED,   /* the server says no: err has its words, with what to do */
+    LINK_FULL,      /* the server has no memory left; the command did nothing */
+    LINK_TOO_LARGE, /* the reply is over WIRE_MAX, and would be again */
 };
 
 /* Connects at the first call. url is copied. NULL: no memory. */
@@ -40,12 +41,17 @@ struct link *link_new(const struct queue_url *, int timeout_ms);
 void link_free(struct link *); /* NULL: nothing */
 const struct queue_url *link_url(const struct link *);
 
-/* Connected, or connects now if the pause is over. *denied (may be NULL): as wire_open's. */
+/* Connected, or connects now if the pause is over. *denied (may be NULL) becomes true where it is
+ * the server that says no, so that trying again as it is will not help. */
 enum link_result link_open(struct link *, bool *denied, struct err *);
 /* Milliseconds until the next attempt makes sense; 0: now. */
 int link_pause(const struct link *);
 /* How many times it has connected: whoever remembers what the server knows compares. */
 int link_generation(const struct link *);
+/* How often nothing answered, as long as nothing ever has; 0 from the first answer on. */
+int link_unanswered(const struct link *);
+/* Begins to count and to pause anew, where nothing ever answered: the next call tries at once. */
+void link_hurry(struct link *);
 
 /* A command and its reply (reply_free), within the timeout and `more_ms` that the command itself
  * may take. *reply is NULL unless LINK_OK. */

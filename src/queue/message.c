@@ -79,6 +79,19 @@ static long long number(const struct fields *f, const char *name, long long max,
     return v <= max ? v : -1;
 }
 
+/* Who reads the first and who reads the last would see two messages. */
+static int refuse_twice(const struct fields *f, struct err *e)
+{
+    for (int i = 1; i < f->n; i++)
+        for (int k = 0; k < i; k++)
+            if (f->at[i].name_size == f->at[k].name_size &&
+                !memcmp(f->at[i].name, f->at[k].name, f->at[i].name_size))
+                return err_set(e, "it has the field '%.*s' twice",
+                               f->at[i].name_size > 40 ? 40 : (int)f->at[i].name_size,
+                               f->at[i].name);
+    return 0;
+}
+
 static int refuse_unknown(const struct fields *f, const char *const *known, int count,
                           struct err *e)
 {
@@ -94,7 +107,7 @@ static int refuse_unknown(const struct fields *f, const char *const *known, int 
             return err_set(e, "it has a field '%.*s', which this spritty does not know",
                            x->name_size > 40 ? 40 : (int)x->name_size, x->name);
     }
-    return 0;
+    return refuse_twice(f, e);
 }
 
 static bool is_sha(const char *s)
@@ -438,5 +451,7 @@ int result_read(struct queue_result *r, const struct fields *f, struct err *e)
             return -1;
         r->pictures = i + 1;
     }
+    if (f->n != 3 + 2 * r->pictures)
+        return err_set(e, "the result's pictures are not counted from 0 on");
     return check_result(r, e);
 }

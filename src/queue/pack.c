@@ -323,6 +323,7 @@ static int pack(struct packing *p, struct err *e)
     if (settle(p, e))
         return -1;
     snprintf(p->out->model, sizeof p->out->model, "%s", p->job.model_name);
+    p->out->pictures = p->job.params.batch;
     return find_hash(p, e) || name_job(p, e) || class_of(p, e) || needs(p, e) || send_files(p, e) ||
                    write_text(p, e)
                ? -1

@@ -32,6 +32,7 @@ void packer_free(struct packer *);
 struct packed {
     struct queue_message message;
     int class;         /* of memory, GiB */
+    int pictures;      /* that the job asks for */
     char model[256];   /* its name here */
     char *job, *needs; /* the message's */
     void *data[QUEUE_INPUTS];

@@ -42,7 +42,8 @@ enum {
     QUEUE_PROTOCOL = 1,
     QUEUE_LEASE_MS = 15000,
     QUEUE_TRIES = 3,
-    QUEUE_ROOM = 10000, /* jobs that may wait in a stream */
+    QUEUE_HELLO_TRIES = 8, /* with pauses of 0.1 to 6.4 s between, if no server answers ever */
+    QUEUE_ROOM = 10000,    /* jobs that may wait in a stream */
 
     QUEUE_JOB_MAX = 256 << 10,    /* bytes of a job's text */
     QUEUE_INPUTS = 8,             /* files a job */

@@ -100,7 +100,7 @@ static void start_listening(struct remote *r)
 {
     struct args a = {0};
     struct err e;
-    if (r->listening || link_pause(r->listen) > 0)
+    if (r->listening || link_fd(r->talk) < 0 || link_pause(r->listen) > 0)
         return;
     args_text(&a, "XREAD");
     args_text(&a, "COUNT");
@@ -113,6 +113,16 @@ static void start_listening(struct remote *r)
     r->listening = link_send(r->listen, &a, &e) == LINK_OK;
 }
 
+/* What no one can read would be read again and again; what is done is asked for as well. */
+static void drop_events(struct remote *r)
+{
+    struct args a = {0};
+    struct err e;
+    args_text(&a, "DEL");
+    args_text(&a, r->events_key);
+    link_post(r->talk, &a, &e);
+}
+
 static void take_events(struct remote *r)
 {
     struct reply *reply;
@@ -120,6 +130,8 @@ static void take_events(struct remote *r)
     if (!r->listening)
         return;
     enum link_result rc = link_reply(r->listen, &reply, &e);
+    if (rc == LINK_TOO_LARGE)
+        drop_events(r);
     if (rc != LINK_OK) {
         r->listening = false;
         return;
@@ -160,6 +172,17 @@ static void wait_a_turn(struct remote *r)
     poll(p, 2, r->flights ? TURN_MS : r->listening ? BLOCK_MS : TURN_MS);
 }
 
+/* The server has not answered once since the first of these jobs came. */
+static bool is_given_up(struct remote *r, struct err *e)
+{
+    int tries = link_unanswered(r->talk);
+    if (tries < r->hello_tries)
+        return false;
+    err_prefix(e, "no server answers, in %d attempts (is it running, are host and port right?)",
+               tries);
+    return true;
+}
+
 static void connected(struct remote *r)
 {
     struct err e;
@@ -170,12 +193,13 @@ static void connected(struct remote *r)
         }
         return;
     }
+    bool given_up = (r->denied && r->generation == 0) || is_given_up(r, &e); /* never let us in */
     for (int i = 0; i < REMOTE_JOBS; i++) {
         struct flight *f = &r->flight[i];
         if (f->state == FLIGHT_FREE)
             continue;
-        if (r->denied && r->generation == 0)
-            remote_refused(r, f, e.text); /* it never let us in */
+        if (given_up)
+            remote_refused(r, f, e.text);
         else
             remote_waits(r, f, e.text);
     }
@@ -275,6 +299,8 @@ struct remote *remote_start(const struct remote_options *o, struct err *e)
         return NULL;
     }
     r->sync_ms = o->sync_ms > 0 ? o->sync_ms : SYNC_MS;
+    r->hello_tries = o->hello_tries > 0 ? o->hello_tries : QUEUE_HELLO_TRIES;
+    r->gives_back = o->gives_back;
     if (queue_url_parse(&r->url, o->url, e) == 0) {
         bool ready = copy(&r->store_path, o->store) && copy(&r->folder, o->folder) &&
                      (r->talk = link_new(&r->url, TIMEOUT_MS)) &&

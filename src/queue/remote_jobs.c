@@ -31,33 +31,42 @@ static int set_row(struct remote *r, int64_t job, enum job_state state, const ch
     return r->store ? store_set_job_state(r->store, job, state, why, e) : 0;
 }
 
-static void tell_end(struct remote *r, int64_t job, const char *why, enum err_kind kind)
+static void tell_end(struct remote *r, int64_t job, const char *why, enum err_kind kind,
+                     struct command *again)
 {
     struct event *v = remote_event(why ? EVENT_FAILED : EVENT_CANCELLED, job);
     if (v && why && (v->text = strdup(why)))
         text_sanitize(v->text);
-    if (v)
+    if (v) {
         v->kind_of_failure = kind;
+        v->again = again;
+    } else {
+        command_free(again);
+    }
     remote_emit(r, v);
 }
 
-static void end_flight(struct remote *r, struct flight *f, const char *why, enum err_kind kind)
+void remote_fail(struct remote *r, struct flight *f, const char *why)
 {
     struct err e;
     int64_t job = f->command->job;
     set_row(r, job, why ? JOB_FAILED : JOB_CANCELLED, why, &e);
     remote_free_flight(r, f);
-    tell_end(r, job, why, kind);
-}
-
-void remote_fail(struct remote *r, struct flight *f, const char *why)
-{
-    end_flight(r, f, why, ERR_PLAIN);
+    tell_end(r, job, why, ERR_PLAIN, NULL);
 }
 
 void remote_refused(struct remote *r, struct flight *f, const char *why)
 {
-    end_flight(r, f, why, ERR_DEVICE);
+    struct err e;
+    struct command *c = f->command;
+    int64_t job = c->job;
+    set_row(r, job, r->gives_back ? JOB_QUEUED : JOB_FAILED, r->gives_back ? NULL : why, &e);
+    if (r->gives_back)
+        f->command = NULL;
+    else
+        c = NULL;
+    remote_free_flight(r, f);
+    tell_end(r, job, why, ERR_DEVICE, c);
 }
 
 void remote_waits(struct remote *r, struct flight *f, const char *why)
@@ -88,6 +97,8 @@ void remote_take(struct remote *r, struct command *c)
         command_free(c);
         return;
     }
+    if (r->flights == 0)
+        link_hurry(r->talk);
     while (r->flight[i].state != FLIGHT_FREE)
         i++;
     struct flight *f = &r->flight[i];
@@ -264,12 +275,57 @@ static enum link_result get(struct remote *r, const char *id, struct reply **rep
 /* Makes it anew, a few times. */
 static void send_again(struct remote *r, struct flight *f, const char *why)
 {
+    acknowledge(r, f->id);
     if (++f->attempts >= ATTEMPTS) {
         remote_fail(r, f, why);
         return;
     }
     f->state = FLIGHT_NEW;
     f->again_at = 0;
+    f->told = false;
+    remote_waits(r, f, why);
+}
+
+/* Written down where jobs are that were given up, and thrown away, so that it is not fetched once
+ * more; the job is made anew. */
+static void refuse(struct remote *r, struct flight *f, const char *worker, const char *why)
+{
+    static const char *const limit[] = {"MAXLEN", "~"};
+    struct args a = {0};
+    struct err e, reason;
+    char dead[60];
+    snprintf(dead, sizeof dead, "%sdead", link_prefix(r->talk));
+    err_set(&reason, "the result that %s sent is refused: %s", *worker ? worker : "a worker", why);
+    args_text(&a, "XADD");
+    args_text(&a, dead);
+    args_text(&a, limit[0]);
+    args_text(&a, limit[1]);
+    args_number(&a, QUEUE_DEAD_KEPT);
+    const char *const word[] = {"*", "reason", reason.text, "id", f->id, "worker", worker};
+    for (size_t i = 0; i < sizeof word / sizeof *word; i++)
+        args_text(&a, word[i]);
+    link_post(r->talk, &a, &e);
+    send_again(r, f, reason.text);
+}
+
+/* There is none: lost by the server, it took too long to fetch, or whoever said so was wrong. */
+static void look_again(struct remote *r, struct flight *f)
+{
+    struct args a = {0};
+    struct reply *reply;
+    struct err e;
+    char job[160];
+    snprintf(job, sizeof job, "%sjob:%s", link_prefix(r->talk), f->id);
+    args_text(&a, job);
+    args_text(&a, link_prefix(r->talk));
+    enum link_result rc = link_script(r->talk, SCRIPT_STATES, 1, &a, &reply, &e);
+    if (rc != LINK_OK)
+        f->again_at = clock_ms() + AGAIN_MS;
+    else if (reply_is(reply_at(reply, 0), "queued"))
+        f->state = FLIGHT_WAITING;
+    else
+        send_again(r, f, "its result is gone from the queue");
+    reply_free(reply);
 }
 
 static void fetch_one(struct remote *r, struct flight *f)
@@ -279,23 +335,25 @@ static void fetch_one(struct remote *r, struct flight *f)
     struct reply *reply = NULL;
     struct event *last = NULL;
     struct err e = {""};
-    char id[sizeof f->id];
     enum link_result rc = get(r, f->id, &reply, &e);
-    strcpy(id, f->id);
+    enum saved saved = RESULT_REFUSED;
+    result.worker[0] = '\0';
+    if (rc == LINK_OK && fields_of(&fields, reply, &e) == 0 &&
+        result_read(&result, &fields, &e) == 0)
+        saved = remote_save(r, f, &result, &last, &e);
+    bool wrong = rc == LINK_TOO_LARGE || (rc == LINK_REFUSED && strstr(e.text, "WRONGTYPE"));
     if (rc == LINK_DOWN || rc == LINK_FULL) {
         f->again_at = clock_ms() + AGAIN_MS;
-    } else if (rc != LINK_OK) {
+    } else if (rc != LINK_OK && !wrong) {
         remote_fail(r, f, e.text);
-    } else if (reply_count(reply) == 0) { /* the server lost it, or it took too long to fetch */
-        acknowledge(r, id);
-        send_again(r, f, "its result is gone from the queue");
-    } else if (fields_of(&fields, reply, &e) || result_read(&result, &fields, &e)) {
-        acknowledge(r, id);
-        send_again(r, f, e.text);
-    } else if (remote_save(r, f, &result, &last, &e)) {
+    } else if (rc == LINK_OK && reply_count(reply) == 0) {
+        look_again(r, f);
+    } else if (saved == RESULT_REFUSED) {
+        refuse(r, f, result.worker, e.text);
+    } else if (saved == NOT_SAVED) {
         remote_fail(r, f, e.text);
     } else {
-        acknowledge(r, id);
+        acknowledge(r, f->id);
         remote_free_flight(r, f);
         remote_emit(r, last);
     }
@@ -448,6 +506,6 @@ void remote_land(struct remote *r)
         int64_t job = f->command->job;
         set_row(r, job, JOB_QUEUED, NULL, &e);
         remote_free_flight(r, f);
-        tell_end(r, job, NULL, ERR_PLAIN);
+        tell_end(r, job, NULL, ERR_PLAIN, NULL);
     }
 }

@@ -46,7 +46,8 @@ struct remote {
     /* the thread's own */
     struct store *store;
     struct link *talk, *listen; /* listen: one XREAD after the other */
-    bool listening, denied;
+    bool listening, denied, gives_back;
+    int hello_tries;
     char heard[64]; /* the last event's place in the stream */
     char events_key[120];
     struct packer packer;
@@ -73,7 +74,8 @@ void remote_sync(struct remote *); /* asks after all that waits, and who is ther
 void remote_land(struct remote *); /* the end: rows queued again */
 /* Ends a flight: row, event. why NULL: cancelled. */
 void remote_fail(struct remote *, struct flight *, const char *why);
-/* The same of a queue that does not let us in: the device's failure, not the job's. */
+/* The same of a queue that is not there or does not let us in: the device's failure, not the job's,
+ * which is given back where another may take it. */
 void remote_refused(struct remote *, struct flight *, const char *why);
 void remote_free_flight(struct remote *, struct flight *);
 /* Tells once that a job has to wait, and why. */
@@ -81,9 +83,15 @@ void remote_waits(struct remote *, struct flight *, const char *why);
 
 /* ---- remote_save.c ---- */
 
-/* Files, rows, events of a result; *last: the last event, to be told when it was acknowledged. -1
- * with err: nothing of it may be acknowledged. */
-int remote_save(struct remote *, struct flight *, const struct queue_result *, struct event **last,
-                struct err *);
+enum saved {
+    SAVED,          /* and may be acknowledged */
+    NOT_SAVED,      /* it is this machine that could not: it has to stay in the queue */
+    RESULT_REFUSED, /* it is not what was asked for, and nothing of it was kept */
+};
+
+/* Files, rows, events of a result; *last: the last event, to be told when it was acknowledged. Why
+ * it was not saved is in err. */
+enum saved remote_save(struct remote *, struct flight *, const struct queue_result *,
+                       struct event **last, struct err *);
 
 #endif

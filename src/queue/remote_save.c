@@ -1,4 +1,9 @@
-/* What came of a job, as files, rows and events of this machine; see remote_priv.h. */
+/*
+ * What came of a job, as files, rows and events of this machine; see remote_priv.h.
+ *
+ * A worker may be broken or lie: all of a result is looked at before anything of it is written, so
+ * that one that is refused leaves nothing behind.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +28,7 @@ struct saving {
     double step_ms[ENGINE_MAX_STEPS];
     int nsteps;
     char *settings;
+    struct png_file first; /* decoded when it was looked at, where it is the only one */
 };
 
 /* ---- what the worker says of it ---- */
@@ -52,12 +58,17 @@ static int read_about(struct saving *s, struct err *e)
     const char *seed;
     if (json_string(s->about, "seed", &seed, e))
         return -1;
+    if (!*seed || strlen(seed) > 20 || seed[strspn(seed, "0123456789")])
+        return err_set(e, "its seed is no number");
     s->seed = strtoull(seed, NULL, 10);
     json_as_u64(json_get(s->about, "peak"), &s->peak);
     json_as_u64(json_get(s->about, "weights"), &s->weights);
     json_as_u64(json_get(s->about, "activations"), &s->activations);
     s->pictures = json_get(s->about, "pictures");
-    if (json_count(s->pictures) != s->result->pictures || s->result->pictures == 0)
+    if (s->result->pictures != s->flight->packed.pictures)
+        return err_set(e, "it has %d pictures, and %d were asked for", s->result->pictures,
+                       s->flight->packed.pictures);
+    if (json_count(s->pictures) != s->result->pictures)
         return err_set(e, "it has %d pictures and tells of %d", s->result->pictures,
                        json_count(s->pictures));
     if (json_int(s->about, "width", 1, IMAGE_MAX_SIDE, &s->width, e) ||
@@ -92,16 +103,27 @@ static struct json picture_at(const struct saving *s, int index)
     return v;
 }
 
+struct told { /* of one picture */
+    const char *prompt, *negative;
+    int colors;
+};
+
+static int read_picture(const struct saving *s, int index, struct told *t, struct err *e)
+{
+    struct json one = picture_at(s, index);
+    return json_string_or(one, "prompt", "", &t->prompt, e) ||
+                   json_string_or(one, "negative", "", &t->negative, e) ||
+                   json_int_or(one, "colors", 0, 0, 1 << 26, &t->colors, e)
+               ? -1
+               : 0;
+}
+
 static int add_row(struct saving *s, int index, char *path, const struct png_file *png, int64_t *id,
                    struct err *e)
 {
-    struct json one = picture_at(s, index);
     const struct command *c = s->flight->command;
-    const char *prompt, *negative;
-    int colors;
-    if (json_string_or(one, "prompt", "", &prompt, e) ||
-        json_string_or(one, "negative", "", &negative, e) ||
-        json_int_or(one, "colors", 0, 0, 1 << 26, &colors, e))
+    struct told told;
+    if (read_picture(s, index, &told, e))
         return -1;
     *id = 0;
     if (!s->remote->store || (*id = sprite_row(s->remote->store, s->flight->command->job, path)))
@@ -110,8 +132,8 @@ static int add_row(struct saving *s, int index, char *path, const struct png_fil
         .job = c->job,
         .index = index,
         .path = path,
-        .prompt = (char *)(uintptr_t)prompt,
-        .negative = (char *)(uintptr_t)negative,
+        .prompt = (char *)(uintptr_t)told.prompt,
+        .negative = (char *)(uintptr_t)told.negative,
         .words = c->words ? c->words : "",
         .preset = c->preset,
         .settings = s->settings,
@@ -119,7 +141,7 @@ static int add_row(struct saving *s, int index, char *path, const struct png_fil
         .seed = s->seed,
         .width = png->width,
         .height = png->height,
-        .colors = colors,
+        .colors = told.colors,
         .steps = s->steps,
         .cfg = s->cfg,
         .sampler = (char *)(uintptr_t)s->sampler,
@@ -158,16 +180,14 @@ static void tell_sprite(struct saving *s, int index, const char *path, struct pn
 static int save_one(struct saving *s, int index, struct err *e)
 {
     const struct queue_file *f = &s->result->picture[index];
-    struct png_file png = {0};
+    struct png_file png = s->first;
     char *path = path_of(s, index, e);
     int64_t row = 0;
     if (!path)
         return -1;
-    int rc = png_decode(f->data, f->size, true, &png, e);
-    if (rc)
-        err_prefix(e, "what worker %s sent is no picture", s->result->worker);
-    rc = rc || file_write_atomic(path, f->data, f->size, e) ||
-         add_row(s, index, path, &png, &row, e);
+    s->first = (struct png_file){0};
+    int rc = (!png.rgba && png_decode(f->data, f->size, true, &png, e)) ||
+             file_write_atomic(path, f->data, f->size, e) || add_row(s, index, path, &png, &row, e);
     if (!rc)
         tell_sprite(s, index, path, &png, row);
     png_file_free(&png);
@@ -229,10 +249,27 @@ static struct event *done(struct saving *s)
     return v;
 }
 
-static int save_all(struct saving *s, struct err *e)
+/* Each picture is decoded for itself: together they may be larger than memory. */
+static int check(struct saving *s, struct err *e)
 {
     if (read_about(s, e))
-        return err_prefix(e, "worker %s", s->result->worker);
+        return -1;
+    for (int i = 0; i < s->result->pictures; i++) {
+        const struct queue_file *f = &s->result->picture[i];
+        struct told told;
+        png_file_free(&s->first);
+        if (png_decode(f->data, f->size, true, &s->first, e))
+            return err_prefix(e, "picture %d is none", i);
+        if (read_picture(s, i, &told, e))
+            return -1;
+    }
+    if (s->result->pictures > 1)
+        png_file_free(&s->first);
+    return 0;
+}
+
+static int save_all(struct saving *s, struct err *e)
+{
     if (!(s->settings = settings_to_text(&s->flight->command->settings)))
         return err_set(e, "out of memory");
     for (int i = 0; i < s->result->pictures; i++)
@@ -241,21 +278,26 @@ static int save_all(struct saving *s, struct err *e)
     return finish_row(s, e);
 }
 
-int remote_save(struct remote *r, struct flight *f, const struct queue_result *result,
-                struct event **last, struct err *e)
+enum saved remote_save(struct remote *r, struct flight *f, const struct queue_result *result,
+                       struct event **last, struct err *e)
 {
     struct saving *s = calloc(1, sizeof *s);
+    enum saved rc = RESULT_REFUSED;
+    *last = NULL;
     if (!s)
-        return err_set(e, "out of memory");
+        return err_set(e, "out of memory"), NOT_SAVED;
     struct json_doc *doc = json_parse(result->about, result->about_size, "the result", e);
     s->remote = r;
     s->flight = f;
     s->result = result;
     if (doc)
         s->about = json_root(doc);
-    int rc = doc ? save_all(s, e) : -1;
-    *last = rc ? NULL : done(s);
+    if (doc && check(s, e) == 0)
+        rc = save_all(s, e) ? NOT_SAVED : SAVED;
+    if (rc == SAVED)
+        *last = done(s);
     json_free(doc);
+    png_file_free(&s->first);
     free(s->settings);
     free(s);
     return rc;

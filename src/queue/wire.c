@@ -122,7 +122,7 @@ int wire_send(struct wire *w, int n, const char *const *text, const size_t *size
     return rc;
 }
 
-/* What has come, into the parser. 1: something, 0: nothing, -1. */
+/* What has come, into the parser. 1: something, 0: nothing, -1, -2. */
 static int feed(struct wire *w, struct err *e)
 {
     size_t n = 0;
@@ -132,7 +132,7 @@ static int feed(struct wire *w, struct err *e)
     if (rc != CURLE_OK || n == 0)
         return broken(w, "the server closed the connection", e);
     if (w->reader->len - w->reader->pos > WIRE_MAX)
-        return broken(w, "a reply is over 96 MiB", e);
+        return broken(w, "a reply is over 96 MiB", e), -2;
     if (redisReaderFeed(w->reader, w->block, n) != REDIS_OK)
         return broken(w, w->reader->errstr, e);
     return 1;
@@ -150,7 +150,9 @@ int wire_receive(struct wire *w, int ms, struct reply **reply, struct err *e)
             return 1;
         int fed = feed(w, e);
         if (fed < 0)
-            return -1;
+            return fed;
+        if (fed && ms > 0) /* a large reply may take its time, as long as it goes on */
+            until = clock_ms() + ms;
         double left = until - clock_ms();
         if (!fed && left <= 0)
             return 0;
@@ -162,7 +164,8 @@ int wire_receive(struct wire *w, int ms, struct reply **reply, struct err *e)
 /* ---- beginning and end ---- */
 
 /* A command whose answer has to be OK. */
-static int say(struct wire *w, int n, const char *const *text, bool *denied, struct err *e)
+static int say(struct wire *w, int n, const char *const *text, enum wire_answer *answer,
+               struct err *e)
 {
     size_t size[4];
     struct reply *r = NULL;
@@ -177,31 +180,34 @@ static int say(struct wire *w, int n, const char *const *text, bool *denied, str
     if (!rc && reply_kind(r) == REPLY_ERROR) {
         const char *why = reply_text(r, NULL);
         bool passing = !strncmp(why, "LOADING", 7) || !strncmp(why, "MASTERDOWN", 10);
-        if (denied && !passing)
-            *denied = true;
+        *answer = passing ? WIRE_NOT_YET : WIRE_DENIED;
         rc = broken(w, why, e);
     }
     reply_free(r);
     return rc;
 }
 
-static int greet(struct wire *w, const struct queue_url *u, bool *denied, struct err *e)
+static int greet(struct wire *w, const struct queue_url *u, enum wire_answer *answer, struct err *e)
 {
     char db[16];
     const char *user[] = {"AUTH", u->user, u->password}, *plain[] = {"AUTH", u->password};
     snprintf(db, sizeof db, "%d", u->db);
     const char *choose[] = {"SELECT", db}, *ping[] = {"PING"};
-    if (*u->user && say(w, 3, user, denied, e))
+    if (*u->user && say(w, 3, user, answer, e))
         return -1;
-    if (!*u->user && *u->password && say(w, 2, plain, denied, e))
+    if (!*u->user && *u->password && say(w, 2, plain, answer, e))
         return -1;
     /* The greeting ends with a command that needs all rights granted. */
-    return u->db ? say(w, 2, choose, denied, e) : say(w, 1, ping, denied, e);
+    return u->db ? say(w, 2, choose, answer, e) : say(w, 1, ping, answer, e);
 }
 
-struct wire *wire_open(const struct queue_url *u, int timeout_ms, bool *denied, struct err *e)
+struct wire *wire_open(const struct queue_url *u, int timeout_ms, enum wire_answer *answer,
+                       struct err *e)
 {
     struct wire *w = calloc(1, sizeof *w);
+    enum wire_answer ignored;
+    answer = answer ? answer : &ignored;
+    *answer = WIRE_SILENT;
     pthread_once(&curl_ready, start_curl);
     if (!w || !(w->curl = curl_easy_init()) || !(w->reader = redisReaderCreate())) {
         err_set(e, "out of memory");
@@ -210,10 +216,11 @@ struct wire *wire_open(const struct queue_url *u, int timeout_ms, bool *denied, 
     }
     snprintf(w->show, sizeof w->show, "%s", u->show);
     w->timeout_ms = timeout_ms;
-    if (connect_to(w, u, timeout_ms, e) || greet(w, u, denied, e)) {
+    if (connect_to(w, u, timeout_ms, e) || greet(w, u, answer, e)) {
         wire_close(w);
         return NULL;
     }
+    *answer = WIRE_LET_IN;
     return w;
 }
 

@@ -22,18 +22,27 @@ struct reply;
 
 enum reply_kind { REPLY_NIL, REPLY_TEXT, REPLY_NUMBER, REPLY_LIST, REPLY_ERROR };
 
+/* What came of asking to be let in. */
+enum wire_answer {
+    WIRE_SILENT,  /* no server answers there */
+    WIRE_NOT_YET, /* one does, and cannot serve at the moment */
+    WIRE_DENIED,  /* one does and says no: trying again as it is will not help */
+    WIRE_LET_IN,
+};
+
 /* Connects, says who we are, chooses the database; each step within timeout_ms. NULL and err: why,
- * with the place; *denied (may be NULL): it is the server that says no, so that trying again as it
- * is will not help. */
-struct wire *wire_open(const struct queue_url *, int timeout_ms, bool *denied, struct err *);
+ * with the place. *answer may be NULL. */
+struct wire *wire_open(const struct queue_url *, int timeout_ms, enum wire_answer *answer,
+                       struct err *);
 void wire_close(struct wire *); /* NULL: nothing */
 /* For poll: readable when a reply may have come. Ask wire_receive first: it may hold one. */
 int wire_fd(const struct wire *);
 
 /* Sends a command of n texts with their sizes, all of it. -1: the connection is broken. */
 int wire_send(struct wire *, int n, const char *const *text, const size_t *size, struct err *);
-/* The next reply, in the order of commands. 1: in *reply (reply_free); 0: none within ms; -1:
- * broken. A command that failed is a reply as well, of REPLY_ERROR. */
+/* The next reply, in the order of commands. 1: in *reply (reply_free); 0: nothing of it for ms; -1:
+ * broken; -2: it is over WIRE_MAX, and asking for it again will not make it smaller. A command that
+ * failed is a reply as well, of REPLY_ERROR. */
 int wire_receive(struct wire *, int ms, struct reply **, struct err *);
 
 /* ---- replies ---- */

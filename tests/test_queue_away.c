@@ -1,0 +1,357 @@
+/*
+ * A server that is away, slow, full, forgetful or does not let us in, and workers that are cut off.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "engine/pool.h"
+#include "queue/device.h"
+#include "queue_help.h"
+
+/* As docs/scale.md has them. */
+#define WORKER_RIGHTS                                                                              \
+    "+ping +select +info +script|load +evalsha +xgroup|create +xreadgroup +xautoclaim +xclaim "    \
+    "+xpending +xrange +xread +xadd +xlen +xack +xdel +xtrim +hset +hget +hmget +hdel +hgetall "   \
+    "+exists +expire +del +set +zadd +zcard +zremrangebyscore +time"
+
+/* Killed while a job is made, and begun again from its file. */
+static void server_restarted(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct remote *r = start_remote();
+    hire(0);
+    int64_t id = post(r, s, "150");
+    await_kind(r, EVENT_STARTED);
+    redis_kill(&server);
+    usleep(300000);
+    assert_true(redis_start(&server));
+    finishes(r, s, id);
+    id = post(r, s, "1");
+    finishes(r, s, id);
+    remote_stop(r);
+    store_close(s);
+}
+
+/* ... and without it: what the server forgot is sent again. */
+static void server_forgets(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct remote *r = start_remote();
+    int64_t id = post(r, s, "1");
+    for (int i = 0; i < 500 && redis_number(SAY(eye, "XLEN", stream())) == 0; i++)
+        usleep(10000);
+    reply_free(SAY(eye, "FLUSHALL"));
+    hire(0);
+    finishes(r, s, id);
+    remote_stop(r);
+    store_close(s);
+}
+
+/* A worker that is cut off for longer than its lease: another makes the job, and what the first one
+ * has made meanwhile is not delivered. */
+static void cut_off(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct remote *r = start_remote();
+    char url[200];
+    reply_free(SAY(eye, "ACL", "SETUSER", "far", "on", ">pass", "~*", "&*", "+@all"));
+    snprintf(url, sizeof url, "unix://%s/socket", server.folder);
+    setenv("SPRITTY_REDIS_PASSWORD", "pass", 1);
+    struct thread_worker *far = hire_at(0, url, "far");
+    setenv("SPRITTY_REDIS_PASSWORD", REDIS_PASSWORD, 1);
+    int64_t id = post(r, s, "250");
+    await_kind(r, EVENT_STARTED);
+    reply_free(SAY(eye, "ACL", "SETUSER", "far", "off"));
+    reply_free(SAY(eye, "CLIENT", "KILL", "USER", "far"));
+    struct thread_worker *near = hire(1);
+    finishes(r, s, id);
+    reply_free(SAY(eye, "ACL", "SETUSER", "far", "on"));
+    for (int i = 0; i < 3000 && far->count.lost == 0; i++)
+        usleep(10000);
+    assert_int_equal(near->count.done + far->count.done, 1);
+    assert_in_range(far->count.lost + near->count.lost, 1, 2);
+    assert_null(remote_next(r));
+    remote_stop(r);
+    store_close(s);
+}
+
+static void slow(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct remote *r = start_remote();
+    hire(0);
+    int64_t id = post(r, s, "20");
+    await_kind(r, EVENT_STARTED);
+    reply_free(SAY(eye, "CLIENT", "PAUSE", "700", "ALL"));
+    finishes(r, s, id);
+    remote_stop(r);
+    store_close(s);
+}
+
+/* Little memory: the job waits here and says so; then there is some, and it is made. */
+static void waits_for_memory(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct remote *r = start_remote();
+    hire(0);
+    reply_free(SAY(eye, "CONFIG", "SET", "maxmemory", "1"));
+    int64_t id = post(r, s, "1");
+    struct event *v = next(r);
+    assert_int_equal(v->kind, EVENT_STAGE);
+    assert_string_equal(v->stage, "queue");
+    assert_non_null(strstr(v->text, "memory"));
+    print_message("%s\n", v->text);
+    event_free(v);
+    reply_free(SAY(eye, "CONFIG", "SET", "maxmemory", "0"));
+    finishes(r, s, id);
+    remote_stop(r);
+    store_close(s);
+}
+
+/* Wrong passwords and too few rights: said once, without secrets, and not tried forever. */
+static void refused(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct thread_worker *w;
+    setenv("SPRITTY_REDIS_PASSWORD", "guessed", 1);
+    struct remote *r = start_remote();
+    post(r, s, "1");
+    struct event *v = await_end(r, NULL);
+    assert_int_equal(v->kind, EVENT_FAILED);
+    assert_non_null(strstr(v->text, "WRONGPASS"));
+    assert_null(strstr(v->text, "guessed"));
+    event_free(v);
+    remote_stop(r);
+    w = hire(0);
+    pthread_join(w->thread, NULL);
+    w->hired = false;
+    assert_int_equal(w->rc, -1);
+    assert_non_null(strstr(w->e.text, "does not let this worker in"));
+    reply_free(SAY(eye, "ACL", "SETUSER", "weak", "on", ">pass", "~*", "+ping", "+select",
+                   "+script|load"));
+    setenv("SPRITTY_REDIS_PASSWORD", "pass", 1);
+    w = hire_at(1, server.url, "weak");
+    pthread_join(w->thread, NULL);
+    w->hired = false;
+    setenv("SPRITTY_REDIS_PASSWORD", REDIS_PASSWORD, 1);
+    print_message("%s\n", w->e.text);
+    assert_int_equal(w->rc, -1);
+    assert_non_null(strstr(w->e.text, "this user may not do that"));
+    store_close(s);
+}
+
+/* A reply that takes longer than the timeout comes whole, as long as it comes on. */
+static void *drip(void *user)
+{
+    char heard[200];
+    int fd = accept(*(int *)user, NULL, NULL);
+    bool good = read(fd, heard, sizeof heard) > 0 && write(fd, "+PONG\r\n", 7) == 7 &&
+                read(fd, heard, sizeof heard) > 0 && write(fd, "$10\r\n", 5) == 5;
+    for (int i = 0; i < 10 && good; i++) {
+        usleep(60000);
+        good = write(fd, "x", 1) == 1;
+    }
+    good = good && write(fd, "\r\n", 2) == 2;
+    close(fd);
+    return NULL;
+}
+
+static void slow_but_steady(void **state)
+{
+    (void)state;
+    char url[40];
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof at;
+    struct queue_url u;
+    struct err e = {""};
+    struct reply *r;
+    pthread_t thread;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    unsetenv("SPRITTY_REDIS_PASSWORD");
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, n) || listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &n), 0);
+    snprintf(url, sizeof url, "redis://127.0.0.1:%d", ntohs(at.sin_port));
+    assert_int_equal(queue_url_parse(&u, url, &e), 0);
+    assert_int_equal(pthread_create(&thread, NULL, drip, &fd), 0);
+    struct wire *w = wire_open(&u, 300, NULL, &e);
+    assert_non_null(w);
+    const char *const word[] = {"GET", "x"};
+    const size_t size[] = {3, 1};
+    assert_int_equal(wire_send(w, 2, word, size, &e), 0);
+    assert_int_equal(wire_receive(w, 300, &r, &e), 1);
+    assert_string_equal(reply_text(r, NULL), "xxxxxxxxxx");
+    reply_free(r);
+    wire_close(w);
+    pthread_join(thread, NULL);
+    close(fd);
+    setenv("SPRITTY_REDIS_PASSWORD", REDIS_PASSWORD, 1);
+}
+
+/* By TLS, as a user who may do what the documentation says; and not without the right CA. */
+static int free_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t n = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int rc = bind(fd, (struct sockaddr *)&at, n) || getsockname(fd, (struct sockaddr *)&at, &n);
+    close(fd);
+    return rc ? 0 : ntohs(at.sin_port);
+}
+
+static void encrypted(void **state)
+{
+    (void)state;
+    char command[700], config[500], url[400];
+    struct err e = {""};
+    snprintf(command, sizeof command,
+             "cd %s && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes "
+             "-keyout key.pem -out cert.pem -days 2 -subj /CN=localhost -addext "
+             "subjectAltName=IP:127.0.0.1 >openssl.log 2>&1",
+             folder);
+    if (system(command)) {
+        print_message("skipped: there is no openssl here to make a certificate\n");
+        skip();
+    }
+    int port = free_port();
+    snprintf(config, sizeof config,
+             "tls-port %d\ntls-cert-file %s/cert.pem\ntls-key-file %s/key.pem\n"
+             "tls-auth-clients no\nuser sprite on >hush ~{spritty}:* " WORKER_RIGHTS "\n",
+             port, folder, folder);
+    redis_kill(&server);
+    if (!redis_start_with(&server, config)) {
+        print_message("skipped: this server knows no TLS\n");
+        skip();
+    }
+    setenv("SPRITTY_REDIS_PASSWORD", "hush", 1);
+    snprintf(url, sizeof url, "rediss://sprite@127.0.0.1:%d?ca=%s/cert.pem", port, folder);
+    struct thread_worker *w = hire_at(0, url, "sprite");
+    struct remote *r = remote_start(
+        &(struct remote_options){.url = url, .store = database, .folder = folder}, &e);
+    struct store *s = open_store();
+    int64_t id = post(r, s, "1");
+    finishes(r, s, id);
+    remote_stop(r);
+    dismiss(w);
+    snprintf(url, sizeof url, "rediss://sprite@127.0.0.1:%d", port);
+    struct queue_url u;
+    assert_int_equal(queue_url_parse(&u, url, &e), 0);
+    assert_null(wire_open(&u, 5000, NULL, &e));
+    print_message("%s\n", e.text);
+    assert_non_null(strstr(e.text, "certificate"));
+    setenv("SPRITTY_REDIS_PASSWORD", REDIS_PASSWORD, 1);
+    store_close(s);
+}
+
+/* Nothing listens there, and never did: an end after some attempts. One that answers before that is
+ * waited for; a pool's other device takes the job. */
+static void never_there(void **state)
+{
+    (void)state;
+    struct err e = {""};
+    struct store *s = open_store();
+    struct remote_options o = {.store = database, .folder = folder, .hello_tries = 3};
+    o.url = "unix:///tmp/spritty-there-is-no-such-socket";
+    for (int i = 0; i < 2; i++) {
+        o.gives_back = i;
+        struct remote *r = remote_start(&o, &e);
+        post(r, s, "1");
+        struct event *v = await_end(r, NULL);
+        assert_int_equal(v->kind, EVENT_FAILED);
+        assert_int_equal(v->kind_of_failure, ERR_DEVICE);
+        assert_true((v->again != NULL) == (i == 1));
+        print_message("%s\n", v->text);
+        assert_non_null(strstr(v->text, "no server answers, in 3 attempts"));
+        event_free(v);
+        remote_stop(r);
+    }
+    store_close(s);
+}
+
+static void comes_late(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    redis_kill(&server);
+    struct remote *r = start_remote();
+    int64_t id = post(r, s, "1");
+    await_kind(r, EVENT_STAGE); /* it says that it waits */
+    assert_true(redis_start(&server));
+    hire(0);
+    finishes(r, s, id);
+    remote_stop(r);
+    store_close(s);
+}
+
+static void another_device_takes_it(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct err e = {""};
+    struct pool_options o = {.store = database,
+                             .folder = folder,
+                             .devices = "unix:///tmp/spritty-there-is-no-such-socket,cpu",
+                             .policy = POLICY_ROUND_ROBIN};
+    queue_device_register();
+    struct pool *p = pool_start(&o, &e);
+    if (!p)
+        fail_msg("%s", e.text);
+    for (int i = 0; i < 2; i++)
+        assert_true(pool_send(p, job(s, "1")));
+    bool told = false;
+    for (int done = 0; done < 2;) {
+        struct pollfd fd = {.fd = pool_fd(p), .events = POLLIN};
+        struct event *v = pool_next(p);
+        if (v && v->kind == EVENT_FAILED)
+            fail_msg("%s", v->text);
+        told |= v && v->kind == EVENT_ASIDE && strstr(v->text, "no server answers");
+        done += v && v->kind == EVENT_DONE;
+        if (!v && poll(&fd, 1, PATIENCE_MS) != 1)
+            fail_msg("nothing happens");
+        event_free(v);
+    }
+    assert_true(told);
+    pool_stop(p);
+    store_close(s);
+}
+
+int main(int argc, char **argv)
+{
+    if (!redis_program()) {
+        print_message("skipped: there is no redis-server here (Debian: redis-tools)\n");
+        return 0;
+    }
+    /* The first are those that SPRITTY_QUICK leaves. */
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(server_restarted, begin, end),
+        cmocka_unit_test_setup_teardown(refused, begin, end),
+        cmocka_unit_test_setup_teardown(never_there, begin, end),
+        cmocka_unit_test_setup_teardown(comes_late, begin, end),
+        cmocka_unit_test_setup_teardown(slow_but_steady, begin, end),
+    };
+    const struct CMUnitTest patient[] = {
+        cmocka_unit_test_setup_teardown(another_device_takes_it, begin, end),
+        cmocka_unit_test_setup_teardown(server_forgets, begin, end),
+        cmocka_unit_test_setup_teardown(cut_off, begin, end),
+        cmocka_unit_test_setup_teardown(slow, begin, end),
+        cmocka_unit_test_setup_teardown(waits_for_memory, begin, end),
+        cmocka_unit_test_setup_teardown(encrypted, begin, end),
+    };
+    if (argc > 1) /* one of them, or a pattern */
+        cmocka_set_test_filter(argv[1]);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return failed + (getenv("SPRITTY_QUICK") ? 0 : cmocka_run_group_tests(patient, NULL, NULL));
+}
