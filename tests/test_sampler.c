@@ -130,7 +130,8 @@ static void test_lists_of_sigmas(void **state)
     }
 }
 
-/* dpm_2 is spared the last sigma over 0: by ComfyUI and A1111, and the number of steps stays. */
+/* dpm_2 is spared the last sigma over 0: by ComfyUI and A1111, and the number of steps stays; so is
+ * DPM++ 3M SDE by A1111. */
 static void test_dropped_sigma(void **state)
 {
     (void)state;
@@ -145,6 +146,11 @@ static void test_dropped_sigma(void **state)
     assert_int_equal(n, 9);
     assert_memory_equal(got, all, 10 * sizeof *got);
     n = sampler_sigmas(&levels, sampler_by_name("uni_pc"), karras, 9, COMPAT_A1111, got);
+    assert_memory_equal(got, all, 10 * sizeof *got);
+    n = sampler_sigmas(&levels, sampler_by_name("dpmpp_3m_sde"), karras, 8, COMPAT_A1111, got);
+    assert_int_equal(n, 8);
+    assert_memory_equal(got, all, 8 * sizeof *got);
+    n = sampler_sigmas(&levels, sampler_by_name("dpmpp_3m_sde"), karras, 9, COMPAT_COMFYUI, got);
     assert_memory_equal(got, all, 10 * sizeof *got);
     for (int k = 0; sampler_name(k); k++)
         assert_in_range(sampler_sigmas(&levels, k, karras, MAX_STEPS, COMPAT_COMFYUI, got),

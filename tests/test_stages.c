@@ -141,6 +141,9 @@ static void check_diffusers(const struct golden_backend *b, struct pipeline *p,
     g.cfg_rescale = 0.7f;
     check(b, p, &g, st, "rescale.diffusers");
     g = params(COMPAT_DIFFUSERS);
+    g.cfg = 0;
+    check(b, p, &g, st, "unguided.diffusers");
+    g = params(COMPAT_DIFFUSERS);
     g.hires_width = g.hires_height = 96;
     g.hires_denoise = 0.5;
     for (int i = 0; i < 4; i++) {
@@ -161,8 +164,17 @@ static void check_others(const struct golden_backend *b, struct pipeline *p, str
     check(b, p, &g, st, "mask.comfyui");
     if (is_slow(b))
         return;
+    g.sampler = sampler_by_name("ddim");
+    check(b, p, &g, st, "mask.comfyui.ddim");
+    g.mask = NULL;
+    g.sampler = sampler_by_name("dpmpp_2m_sde");
+    check(b, p, &g, st, "brownian.comfyui");
     g = params(COMPAT_A1111);
     g.image = image;
+    g.denoise = 0.6;
+    g.sampler = sampler_by_name("dpmpp_2m_sde");
+    check(b, p, &g, st, "brownian.a1111");
+    g.sampler = 0;
     g.mask = mask;
     g.denoise = 0.6;
     check(b, p, &g, st, "mask.a1111");
@@ -462,6 +474,23 @@ static void test_tiling_rolls(void **state)
     }
 }
 
+/* ComfyUI's two samplers of base and refiner draw from one seed each: the second's noise is the
+ * first's once more. */
+static void test_noise_of_a_refiner(void **state)
+{
+    (void)state;
+    struct golden_backend b[3];
+    golden_backends(b);
+    struct safetensors *st = open_dump();
+    struct pipeline *p = open_model(&b[1], MODEL, NULL);
+    struct gen_params g = params(COMPAT_COMFYUI);
+    g.sampler = sampler_by_name("euler_ancestral");
+    g.refiner_switch = 0.6;
+    check(&b[1], p, &g, st, "refiner.comfyui");
+    pipeline_close(p);
+    safetensors_close(st);
+}
+
 /* ---- steps ---- */
 
 static void test_steps_of_each_tool(void **state)
@@ -492,6 +521,52 @@ static void test_steps_of_each_tool(void **state)
         assert_int_equal(passes_plan(&r), 0);
         assert_int_equal(r.pass[PASS_BASE].steps, cases[i].taken);
         assert_int_equal(r.pass[PASS_BASE].all, cases[i].whole);
+    }
+    pipeline_close(p);
+}
+
+/* ddim_uniform has 31 levels for 30 steps, beta 199 for 200. */
+static void test_schedules_of_another_length(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *scheduler;
+        int compat, steps;
+        double denoise; /* 0: from noise */
+        int taken, whole;
+        double at; /* switch of the refiner; 1: none */
+        int first; /* the base model's */
+    } cases[] = {
+        {"ddim_uniform", COMPAT_COMFYUI, 30, 0, 31, 31, 1, 31},
+        {"ddim_uniform", COMPAT_COMFYUI, 30, 1, 31, 31, 0.8, 24},
+        {"ddim_uniform", COMPAT_COMFYUI, 15, 0.5, 15, 31, 1, 15},
+        {"ddim_uniform", COMPAT_A1111, 30, 0, 31, 31, 1, 31},
+        {"ddim_uniform", COMPAT_A1111, 30, 0.5, 17, 31, 1, 17},
+        {"ddim_uniform", COMPAT_DIFFUSERS, 30, 0, 30, 31, 1, 30},
+        {"ddim_uniform", COMPAT_DIFFUSERS, 30, 0.5, 15, 31, 1, 15},
+        {"beta", COMPAT_COMFYUI, 200, 0, 199, 199, 0.8, 160},
+        {"beta", COMPAT_COMFYUI, 100, 0.5, 100, 199, 1, 100},
+    };
+    static struct run r;
+    struct golden_backend b[3];
+    struct err e;
+    golden_backends(b);
+    safetensors_close(open_dump());
+    struct pipeline *p = open_model(&b[1], REFINER, NULL);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct gen_params g = params(cases[i].compat);
+        g.steps = cases[i].steps;
+        g.scheduler = schedule_by_name(cases[i].scheduler);
+        g.image = cases[i].denoise > 0 ? image : NULL;
+        g.denoise = cases[i].denoise;
+        g.refiner_switch = cases[i].at;
+        r = (struct run){.p = p, .params = &g, .err = &e};
+        assert_int_equal(passes_plan(&r), 0);
+        const struct pass *base = &r.pass[PASS_BASE];
+        int taken = base->steps + r.pass[PASS_REFINER].steps;
+        if (taken != cases[i].taken || base->all != cases[i].whole || base->steps != cases[i].first)
+            fail_msg("case %d: %d of %d steps, %d the base model's", (int)i, taken, base->all,
+                     base->steps);
     }
     pipeline_close(p);
 }
@@ -683,11 +758,18 @@ static void test_forecast(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_the_tools), cmocka_unit_test(test_refiner),
-        cmocka_unit_test(test_inpainting_model),  cmocka_unit_test(test_masks_keep_bytes),
-        cmocka_unit_test(test_tiling_rolls),      cmocka_unit_test(test_steps_of_each_tool),
-        cmocka_unit_test(test_steps_of_a1111),    cmocka_unit_test(test_guidance_interval),
-        cmocka_unit_test(test_other_vae),         cmocka_unit_test(test_forecast),
+        cmocka_unit_test(test_against_the_tools),
+        cmocka_unit_test(test_refiner),
+        cmocka_unit_test(test_inpainting_model),
+        cmocka_unit_test(test_masks_keep_bytes),
+        cmocka_unit_test(test_tiling_rolls),
+        cmocka_unit_test(test_steps_of_each_tool),
+        cmocka_unit_test(test_steps_of_a1111),
+        cmocka_unit_test(test_guidance_interval),
+        cmocka_unit_test(test_other_vae),
+        cmocka_unit_test(test_forecast),
+        cmocka_unit_test(test_noise_of_a_refiner),
+        cmocka_unit_test(test_schedules_of_another_length),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,6 +166,14 @@ static void seed_all(struct noise *z)
     z->seeded = true;
 }
 
+/* ComfyUI's samplers begin with a generator of their own; elsewhere the first one goes on. */
+static void seed_steps(struct noise *z)
+{
+    const struct noise_setup *s = &z->setup;
+    if (s->compat == COMPAT_COMFYUI)
+        normals_seed(&z->normals[0], z->gpu ? s->seed : s->seed + 1, z->gpu);
+}
+
 void noise_extra(struct noise *z, float *hwc)
 {
     assert(!z->part);
@@ -185,8 +193,29 @@ void noise_first(struct noise *z, float *nhwc)
         return;
     seed_all(z);
     draw(z, nhwc);
-    if (s->compat == COMPAT_COMFYUI) /* its samplers begin with a generator of their own */
-        normals_seed(&z->normals[0], z->gpu ? s->seed : s->seed + 1, z->gpu);
+    seed_steps(z);
+}
+
+void noise_masked(struct noise *z, float *nhwc)
+{
+    for (int i = 0; i < z->setup.parts; i++)
+        noise_masked(z->part[i], part_at(z, i, nhwc));
+    if (z->part)
+        return;
+    struct normals kept = z->normals[0];
+    normals_seed(&z->normals[0], z->setup.seed + 1, false);
+    draw(z, nhwc);
+    z->normals[0] = kept;
+}
+
+void noise_restart(struct noise *z, double sigma_low, double sigma_high)
+{
+    for (int i = 0; i < z->setup.parts; i++)
+        noise_restart(z->part[i], sigma_low, sigma_high);
+    z->setup.sigma_low = sigma_low;
+    z->setup.sigma_high = sigma_high;
+    if (!z->part)
+        seed_steps(z);
 }
 
 void noise_next(struct noise *z, float *nhwc)

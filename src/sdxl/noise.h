@@ -61,6 +61,11 @@ void noise_first(struct noise *, float *nhwc);
  * image, before or after noise_first. Not of several parts. */
 void noise_extra(struct noise *, float *hwc);
 void noise_next(struct noise *, float *nhwc);
+/* Another of a whole picture, behind noise_first: what ComfyUI's ddim lays over what a mask keeps.
+ * A CPU generator of seed + 1, whatever draws the steps' noise, which stays what it is. */
+void noise_masked(struct noise *, float *nhwc);
+/* ComfyUI's refiner is a sampler of its own: noise and trees begin anew, over its own sigmas. */
+void noise_restart(struct noise *, double sigma_low, double sigma_high);
 /* What a Brownian motion over the run's sigmas does between two of them, divided by the root of
  * their distance: unit noise, which is consistent over all intervals asked for. */
 void noise_between(struct noise *, double from, double to, float *nhwc);

@@ -11,6 +11,10 @@
  *              its last s
  *   diffusers  of s, its last int(s d)                      where t < round(T - r T)
  *
+ * A schedule may be longer than was asked for (ddim_uniform) or shorter (beta). ComfyUI then runs
+ * all of it, but counts `s` from its end with an image; A1111 counts what it leaves out from the
+ * front; diffusers' own such schedule, the "leading" one, is the last s of ddim_uniform.
+ *
  * Sources: ComfyUI comfy/samplers.py KSampler.set_steps and nodes.py KSamplerAdvanced; A1111
  * modules/sd_samplers_common.py setup_img2img_steps and apply_refiner; diffusers
  * pipeline_stable_diffusion_xl_img2img.py get_timesteps.
@@ -22,6 +26,7 @@
 
 struct span { /* of a schedule: length, and how many of its steps, at its end, are taken */
     int length, taken;
+    bool from_front; /* one of another length is left out as many of, and taken to its end */
 };
 
 /* The schedule of which `steps` are the share `denoise`: a tiny one asks for too many for an int.
@@ -34,22 +39,29 @@ static int longer(int steps, double denoise)
 static struct span comfyui_span(int steps, double denoise)
 {
     if (denoise > 0.9999)
-        return (struct span){steps, steps};
-    return (struct span){longer(steps, denoise), steps};
+        return (struct span){steps, steps, true};
+    return (struct span){longer(steps, denoise), steps, false};
 }
 
 static struct span span_of(const struct gen_params *g, int steps, double denoise, bool second)
 {
     double most = fmin(denoise, 0.999);
     if (denoise <= 0)
-        return (struct span){steps, 0};
+        return (struct span){steps, 0, false};
     if (g->compat == COMPAT_COMFYUI)
         return comfyui_span(steps, denoise);
     if (g->compat == COMPAT_DIFFUSERS)
-        return (struct span){steps, (int)(steps * denoise)};
+        return (struct span){steps, (int)(steps * denoise), false};
     if (second)
-        return (struct span){longer(steps, most), steps};
-    return (struct span){steps, (int)(most * steps) + 1};
+        return (struct span){longer(steps, most), steps, true};
+    return (struct span){steps, (int)(most * steps) + 1, true};
+}
+
+/* Of a schedule that has n steps. */
+static int steps_taken(struct span s, int n)
+{
+    int taken = s.from_front ? n - (s.length - s.taken) : s.taken;
+    return taken < 0 ? 0 : taken < n ? taken : n;
 }
 
 /* The pass's sigmas; its whole schedule's length in `all`. */
@@ -66,7 +78,7 @@ static int take_span(struct pass *p, struct span s)
                        p->stage, s.length, MAX_STEPS);
     if (g->sigmas && *g->sigmas && strcmp(p->stage, "hires") != 0) {
         n = sigmas_parse(g->sigmas, whole, r->err); /* a list says itself where to begin */
-        s.taken = s.taken > 0 ? n : 0;
+        s = (struct span){n, s.taken > 0 ? n : 0, false};
     } else {
         n = sampler_sigmas(&r->p->levels, g->sampler, g->scheduler, s.length,
                            (enum compat)g->compat, whole);
@@ -74,7 +86,9 @@ static int take_span(struct pass *p, struct span s)
     if (n < 0)
         return -1;
     p->all = n;
-    p->steps = s.taken < n ? s.taken : n;
+    p->asked = s.length;
+    p->top = whole[0];
+    p->steps = steps_taken(s, n);
     p->first = n - p->steps;
     memcpy(p->sigma, whole + p->first, (size_t)(p->steps + 1) * sizeof *whole);
     return 0;
@@ -87,8 +101,10 @@ static int base_steps(const struct pass *p)
     const struct noise_levels *l = &p->r->p->levels;
     double r = g->refiner_switch;
     int n = 0;
+    if (r >= 1)
+        return p->steps;
     if (g->compat == COMPAT_COMFYUI) {
-        n = (int)floor(p->all * r + 0.5) - p->first;
+        n = (int)floor(p->asked * r + 0.5) - p->first;
         return n < 0 ? 0 : n < p->steps ? n : p->steps;
     }
     bool nearest = g->compat == COMPAT_A1111;
@@ -106,6 +122,7 @@ static void give_to_refiner(struct pass *base, struct pass *refiner)
     refiner->steps = base->steps - n;
     refiner->first = base->first + n;
     refiner->all = base->all;
+    refiner->top = base->top;
     memcpy(refiner->sigma, base->sigma + n, (size_t)(refiner->steps + 1) * sizeof *base->sigma);
     base->steps = n;
 }
@@ -134,7 +151,7 @@ int passes_plan(struct run *r)
                                    .height = g->height};
     struct pass *base = &r->pass[PASS_BASE], *refiner = &r->pass[PASS_REFINER];
     struct pass *hires = &r->pass[PASS_HIRES];
-    struct span whole = {g->steps, g->steps};
+    struct span whole = {g->steps, g->steps, g->compat != COMPAT_DIFFUSERS};
     if (take_span(base, g->image ? span_of(g, g->steps, g->denoise, false) : whole) < 0)
         return -1;
     if (r->p->refiner) {

@@ -62,6 +62,8 @@ static int refine(struct run *r, struct tensor *x)
 {
     struct pass *p = &r->pass[PASS_REFINER];
     int rc = p->steps > 0 ? weights_sample(r, r->p->refiner) : 0;
+    if (r->params->compat == COMPAT_COMFYUI && r->pass[PASS_BASE].steps > 0 && p->steps > 0)
+        run_noise_again(r, p);
     rc = rc == 0 && p->steps > 0 ? pass_run(p, x) : rc;
     masked_free(r->p->ops, &p->masked);
     return rc;

@@ -90,6 +90,8 @@ struct pass {
     int read_from;     /* calls that came before, of the model that it goes on from */
     int width, height; /* pixels */
     int first, all;    /* where in the whole schedule it begins; that one's length */
+    int asked;         /* the length that it was asked for */
+    float top;         /* its first level */
     int steps, calls;  /* steps 0: nothing to do; calls of the model */
     float sigma[MAX_STEPS + 1], call_sigma[MAX_CALLS];
     int call_step[MAX_CALLS];
@@ -173,6 +175,8 @@ struct sampler_run pass_sampler(struct pass *);
 /* Host memory and noise for latents of x's size; run_settle_down gives them back. */
 int run_take(struct run *, const struct pass *, const struct tensor *x);
 void run_give_back(struct run *);
+/* Noise begins anew for a pass that goes on with another model, as ComfyUI's does. */
+void run_noise_again(struct run *, const struct pass *);
 /* The run's image and mask into the pass's `masked`, from the arena. */
 int start_encode(struct pass *, const struct tensor *x);
 /* For models that read mask and picture beside the latent: whether the pass's is one, and both of

@@ -29,6 +29,13 @@ static void note_ignored(struct run *r, const char *const *prompts, const char *
         }
 }
 
+/* diffusers guides above 1 alone, so that its guidance_scale of 0 asks for the prompt as it is. */
+static bool is_guided(const struct gen_params *g)
+{
+    bool says = g->compat == COMPAT_DIFFUSERS ? g->cfg > 1 : g->cfg != 1.0f;
+    return says || sampler_needs_uncond(g->sampler);
+}
+
 /* A1111 counts on in the second pass, so what changes in the first has changed there. */
 static int plan_hires(struct run *r, struct conditioning_request *q)
 {
@@ -51,7 +58,7 @@ int readings_plan(struct run *r)
         .prompts = for_each(g->prompts, g->prompt, prompts, g),
         .negatives = for_each(g->negatives, g->negative, negatives, g),
         .images = gen_images(g),
-        .guided = g->cfg != 1.0f || sampler_needs_uncond(g->sampler),
+        .guided = is_guided(g),
         .zeros = conditioning_zeros((enum empty_negative)g->empty_negative, (enum compat)g->compat,
                                     r->p->config->zeros_for_empty_prompt),
         .compat = (enum compat)g->compat,

@@ -51,12 +51,18 @@ bool sampler_needs_uncond(int i)
     return sampler_at(i)->uncond;
 }
 
+bool sampler_masks_afresh(int i)
+{
+    assert(sampler_at(i));
+    return sampler_at(i)->masks_afresh;
+}
+
 int sampler_sigmas(const struct noise_levels *l, int sampler, int schedule, int steps,
                    enum compat compat, float *sigma)
 {
-    int who = sampler_at(sampler)->drops;
-    bool drops = (who != DROPS_NONE && compat == COMPAT_COMFYUI) ||
-                 (who == DROPS_BOTH && compat == COMPAT_A1111);
+    enum drops who = sampler_at(sampler)->drops;
+    bool drops = (compat == COMPAT_COMFYUI && who & DROPS_COMFYUI) ||
+                 (compat == COMPAT_A1111 && who & DROPS_A1111);
     int ask = drops && steps < MAX_STEPS ? steps + 1 : steps;
     int n = schedule_sigmas(l, schedule, ask, compat, sigma);
     if (drops && n > 1) {

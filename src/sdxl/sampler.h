@@ -72,5 +72,7 @@ enum sampler_noise { NOISE_NONE, NOISE_FRESH, NOISE_BROWNIAN };
 enum sampler_noise sampler_noise(int sampler);
 /* Whether it needs the answer without the prompt (CFG++), whatever the guidance. */
 bool sampler_needs_uncond(int sampler);
+/* Whether ComfyUI shows it what a mask keeps under other noise than the picture began with. */
+bool sampler_masks_afresh(int sampler);
 
 #endif

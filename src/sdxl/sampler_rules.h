@@ -32,6 +32,9 @@ struct at {
     const struct noise_levels *levels;
 };
 
+/* Who leaves out the last sigma over 0: bits. */
+enum drops { DROPS_NONE, DROPS_COMFYUI, DROPS_A1111, DROPS_BOTH };
+
 struct sampler {
     const char *name, *label, *alias; /* alias: k-diffusion's short name in A1111, or NULL */
     struct move (*rule)(struct at);
@@ -39,7 +42,8 @@ struct sampler {
     int history; /* how many of d the rule reads, 1 to HISTORY */
     bool holds, uncond;
     bool keeps_held; /* d remembers held in place of what the model saw */
-    enum { DROPS_NONE, DROPS_COMFYUI, DROPS_BOTH } drops; /* who leaves out the last sigma over 0 */
+    enum drops drops;
+    bool masks_afresh; /* sampler_masks_afresh */
 };
 
 /* The table; NULL past the end. */

@@ -17,16 +17,24 @@ static void want_previews(struct run *r, int width, int height)
         r->seen = preview_new(m, width, height);
 }
 
-/* The lowest level over 0 and the highest of a pass and the one that goes on from it. */
+/* The lowest level over 0 and the highest that a tree spans. ComfyUI has one for the steps of each
+ * model, A1111 one for the whole schedule, of which an image may leave out the beginning. */
 static void levels_of(const struct run *r, const struct pass *p, double *low, double *high)
 {
-    const struct pass *end = p == &r->pass[PASS_BASE] && r->pass[PASS_REFINER].steps > 0
-                                 ? &r->pass[PASS_REFINER]
-                                 : p;
-    const struct pass *start = p->steps > 0 ? p : end;
+    const struct pass *refiner = &r->pass[PASS_REFINER];
+    bool goes_on = p == &r->pass[PASS_BASE] && refiner->steps > 0;
+    const struct pass *start = p->steps > 0 || !goes_on ? p : refiner;
+    const struct pass *end = goes_on && r->params->compat != COMPAT_COMFYUI ? refiner : start;
     int last = end->sigma[end->steps] > 0 ? end->steps : end->steps - 1;
     *low = (double)end->sigma[last > 0 ? last : 0];
-    *high = (double)start->sigma[0];
+    *high = (double)(r->params->compat == COMPAT_A1111 ? start->top : start->sigma[0]);
+}
+
+void run_noise_again(struct run *r, const struct pass *p)
+{
+    double low, high;
+    levels_of(r, p, &low, &high);
+    noise_restart(r->noise, low, high);
 }
 
 int run_take(struct run *r, const struct pass *p, const struct tensor *x)
@@ -314,6 +322,18 @@ void masked_free(struct ops *o, struct masked *m)
 
 /* ---- the first state ---- */
 
+/* The noise that the loop lays over what the mask keeps, where it is not the first one. */
+static void mask_afresh(struct run *r, const struct masked *m)
+{
+    const struct gen_params *g = r->params;
+    struct tensor noise = m->noise;
+    if (!m->mask.data || g->compat != COMPAT_COMFYUI || !sampler_masks_afresh(g->sampler))
+        return;
+    if (!r->p->stage)
+        noise_masked(r->noise, r->host);
+    r->p->ops->upload(r->p->ops, &noise, r->host);
+}
+
 void start_noise(struct pass *p, struct tensor *x)
 {
     struct run *r = p->r;
@@ -338,4 +358,5 @@ void start_noise(struct pass *p, struct tensor *x)
         k[1] = 0;
     k[0] = alone ? 0 : 1;
     o->combine(o, x, 2, k, (const struct tensor *const[]){&m->keep, &m->noise});
+    mask_afresh(r, m);
 }

@@ -2,7 +2,8 @@
 
 Final latents of diffusers' pipelines over small_a (EulerDiscreteScheduler on the ten integer
 timesteps 999, 888, ... 0, so that both sides see the same sigmas), and of ComfyUI's and A1111's
-masks and ComfyUI's RescaleCFG, which are restated here over Euler's rule. small_refiner is made
+masks, ComfyUI's RescaleCFG and its two samplers of base and refiner, which are restated here over
+Euler's rule; and of both tools' trees under k-diffusion's DPM++ 2M SDE where an image begins. small_refiner is made
 here too: a folder as the SDXL refiner's, with the second text encoder alone. An inpainting model
 (nine channels) is small_a with another first convolution, which is in the dump.
 """
@@ -19,7 +20,7 @@ from transformers import CLIPTextModelWithProjection
 
 from golden_dumps import load, save
 from golden_models import MERGES, clip_config, randomize, unet, vae
-from golden_sampling import BETAS, interpolated_timestep, schedule
+from golden_sampling import BETAS, interpolated_timestep, k_diffusion, schedule
 from golden_tokens import write_tokenizer
 
 PROMPT, NEGATIVE, SEED, STEPS, CFG = "a red slime, pixel art", "green cat", 7, 10, 5.0
@@ -135,6 +136,26 @@ class Euler:
             x = x + (x - model(x, s)) / s * (s_next - s)
         return x
 
+    def run_sde(self, x, first, whole):
+        """DPM++ 2M SDE over the end of the schedule. ComfyUI's tree spans that end, A1111's the whole
+        schedule (create_noise_sampler in sd_samplers_common.py)."""
+        k, sigmas = k_diffusion().sampling, torch.tensor(self.sigmas).float()
+        top = sigmas[0] if whole else sigmas[first]
+        tree = k.BrownianTreeNoiseSampler(x, sigmas[-2], top, seed=SEED)
+        return k.sample_dpmpp_2m_sde(lambda x, s: self.guided(x, float(s[0])), x, sigmas[first:],
+                                     disable=True, noise_sampler=tree)
+
+    def run_ancestral(self, x, first, last):
+        """ComfyUI's euler_ancestral on the CPU, whose generator begins with each sampler."""
+        generator = torch.Generator().manual_seed(SEED + 1)
+        for s, t in zip(self.sigmas[first:last], self.sigmas[first + 1:last + 1]):
+            up = min(t, (t ** 2 * (s ** 2 - t ** 2) / s ** 2) ** 0.5)
+            down = (t ** 2 - up ** 2) ** 0.5
+            x = x + (x - self.guided(x, s)) / s * (down - s)
+            if t > 0:
+                x = x + torch.randn(x.shape, generator=generator) * up
+        return x
+
     def guided(self, x, sigma):
         un, co = self.denoised(x, sigma)
         return un + CFG * (co - un)
@@ -162,6 +183,7 @@ def make_stages(out):
         plain = dict(height=SIZE, width=SIZE, latents=first_latent())
         base = tensors["base"] = run("", **plain)
         tensors["rescale.diffusers"] = run("", guidance_rescale=0.7, **plain)
+        tensors["unguided.diffusers"] = run("", **(plain | {"guidance_scale": 0.0}))
         for mode in ("nearest", "nearest-exact", "bilinear", "bicubic"):
             large = F.interpolate(base, size=(12, 12), mode=mode)
             tensors[f"hires.{mode}"] = run("Img2Img", image=large, strength=0.5)
@@ -181,10 +203,20 @@ def make_stages(out):
         m = F.interpolate(torch.from_numpy(np.array(mask)).float()[None, None] / 255, size=(8, 8),
                           mode="bilinear")
 
-        def comfyui(x, sigma):
-            return e.guided(x * m + (keep + noise * sigma) * (1 - m), sigma) * m + keep * (1 - m)
+        def comfyui(over):
+            return lambda x, sigma: (e.guided(x * m + (keep + over * sigma) * (1 - m), sigma) * m
+                                     + keep * (1 - m))
         # 7 steps with denoise 0.7 are the last 7 of 10
-        tensors["mask.comfyui"] = e.run(keep + noise * s[3], 3, comfyui)
+        begun = keep + noise * s[3]
+        tensors["mask.comfyui"] = e.run(begun, 3, comfyui(noise))
+        # its ddim is Euler with a noise of seed + 1 over what is kept (inpaint_options "random")
+        other = torch.randn(keep.shape, generator=torch.Generator().manual_seed(SEED + 1))
+        tensors["mask.comfyui.ddim"] = e.run(begun, 3, comfyui(other))
+        for tool in ("comfyui", "a1111"):
+            tensors[f"brownian.{tool}"] = e.run_sde(begun, 3, tool == "a1111")
+        # two KSamplerAdvanced of one model and one seed
+        half = e.run_ancestral(noise * (s[0] ** 2 + 1) ** 0.5, 0, 6)
+        tensors["refiner.comfyui"] = e.run_ancestral(half, 6, STEPS)
         small = np.around(np.array(mask.convert("RGB").resize((8, 8))).astype(np.float32) / 255)
         r = torch.from_numpy(small[..., 0])[None, None]
 
@@ -208,7 +240,7 @@ def make_stages(out):
         grey, blank = (vae.encode(x).latent_dist.mode() * factor for x in (grey, 0 * pixels))
         e = Euler(nine, False)
         e.told = torch.cat([m.round(), grey], 1)
-        tensors["mask9.comfyui"] = e.run(keep + noise * s[3], 3, comfyui)
+        tensors["mask9.comfyui"] = e.run(keep + noise * s[3], 3, comfyui(noise))
         picked = F.interpolate(torch.from_numpy(np.array(mask)).float()[None, None] / 255,
                                size=(8, 8))
         e.told = torch.cat([picked, grey], 1)
