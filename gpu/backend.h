@@ -133,6 +133,8 @@ struct gpu {
     int staged_last;
     void *raw; /* values on the device before, or after, their conversion */
     size_t raw_bytes;
+    void *merged; /* a weight in f32 while its changes are made, and what they are made of */
+    size_t merged_bytes;
     void *scratch; /* group_norm's */
     size_t scratch_bytes;
     struct arena arena; /* last: it is large */

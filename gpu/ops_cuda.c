@@ -138,8 +138,9 @@ static int reserve(struct ops *o, size_t bytes, struct err *err)
     struct gpu *g = gpu_of(o);
     assert(arena_now(&g->arena) == 0);
     device_free(g->raw, g->stream);
-    g->raw = NULL;
-    g->raw_bytes = 0;
+    device_free(g->merged, g->stream);
+    g->raw = g->merged = NULL;
+    g->raw_bytes = g->merged_bytes = 0;
     if (bytes <= g->slab_bytes)
         return 0;
     device_free(g->slab, g->stream);
@@ -409,6 +410,7 @@ static size_t device_now(const struct gpu *g)
 {
     const struct gpu_library *l = &g->library;
     size_t now = g->weight_bytes + g->slab_bytes + g->scratch_bytes + g->raw_bytes;
+    now += g->merged_bytes;
     now += l->held ? l->held(l->state) : 0;
     now += g->window.data ? g->window.room : 0;
     return g->slab ? now : now + arena_now(&g->arena);
@@ -447,6 +449,7 @@ static void close_all(struct ops *o)
         device_free(g->stray[--g->strays].data, g->stream);
     device_free(g->slab, g->stream);
     device_free(g->raw, g->stream);
+    device_free(g->merged, g->stream);
     device_free(g->scratch, g->stream);
     if (g->stream)
         stream_wait(g->stream);
@@ -468,6 +471,7 @@ static const struct ops gpu_table = {
     .free_weight = gpu_free_weight,
     .no_weight = gpu_no_weight,
     .swap_weights = gpu_swap_weights,
+    .takes_changes = true,
     .alloc_as = alloc_as,
     .release = release,
     .reserve = reserve,

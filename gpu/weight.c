@@ -46,22 +46,65 @@ static struct weight *new_weight(struct gpu *g, struct weight_shape s, enum dtyp
     return w;
 }
 
-/* Puts a parameter, [out, in, taps] as the checkpoint has it, to `to`. */
-static void put(struct gpu *g, void *to, enum dtype type, const struct param *p, int64_t out,
-                int64_t in, int taps, bool transposed)
+/* Puts `from`, [out, in, taps] of type `is`, times a factor to `to`, [out, taps, in] of `type`. */
+static void put_as(struct gpu *g, void *to, enum dtype type, const void *from, enum dtype is,
+                   int64_t out, int64_t in, int taps, bool transposed, float factor)
 {
-    size_t bytes = (size_t)(out * in * taps) * dtype_size(p->dtype);
-    if (p->dtype == type && taps == 1 && !transposed) {
-        gpu_put(g, to, p->data, bytes);
+    size_t bytes = (size_t)(out * in * taps) * dtype_size(is);
+    if (is == type && taps == 1 && !transposed && factor == 1) {
+        gpu_put(g, to, from, bytes);
         return;
     }
     void *raw = gpu_grow(g, &g->raw, &g->raw_bytes, bytes);
     if (!raw)
         return;
-    gpu_put(g, raw, p->data, bytes);
+    gpu_put(g, raw, from, bytes);
     if (!g->failed)
-        gpu_ok(g, gpu_pack(to, type, raw, p->dtype, out, in, taps, transposed, 1, g->stream),
+        gpu_ok(g, gpu_pack(to, type, raw, is, out, in, taps, transposed, factor, g->stream),
                "weights");
+}
+
+/* sum [out, cols] += factor up down. room: for up [out, rank] and down turned, [cols, rank]. */
+static void change(struct gpu *g, float *sum, float *room, const struct low_rank *c, int64_t out,
+                   int64_t cols)
+{
+    int rank = (int)c->rank;
+    float *up = room, *down = room + out * rank;
+    struct tensor x = {up, DT_F32, 1, (int)out, 1, rank, rank};
+    struct tensor y = {sum, DT_F32, 1, (int)out, 1, (int)cols, (int)cols};
+    put_as(g, up, DT_F32, c->up, c->up_type, out, rank, 1, false, c->factor);
+    put_as(g, down, DT_F32, c->down, c->down_type, cols, rank, 1, true, 1);
+    if (!g->failed)
+        gpu_ok(g, gpu_linear(&y, &x, down, NULL, ACT_NONE, &y, g->stream), "merging a LoRA");
+}
+
+/* The same with the parameter's changes, by way of f32. The memory stays for the next weight, until
+ * the arena is reserved. */
+static void put_changed(struct gpu *g, void *to, enum dtype type, const struct param *p,
+                        int64_t out, int64_t in, int taps, bool transposed)
+{
+    int64_t cols = in * taps, rank = 0;
+    for (int i = 0; i < p->change_count; i++)
+        rank = p->changes[i].rank > rank ? p->changes[i].rank : rank;
+    size_t bytes = (size_t)(out * cols + rank * (out + cols)) * sizeof(float);
+    float *sum = gpu_grow(g, &g->merged, &g->merged_bytes, bytes);
+    if (!sum)
+        return;
+    put_as(g, sum, DT_F32, p->data, p->dtype, out, cols, 1, transposed, 1);
+    for (int i = 0; i < p->change_count && !g->failed; i++)
+        change(g, sum, sum + out * cols, &p->changes[i], out, cols);
+    if (!g->failed)
+        gpu_ok(g, gpu_pack(to, type, sum, DT_F32, out, in, taps, false, 1, g->stream), "weights");
+}
+
+/* Puts a parameter, [out, in, taps] as the checkpoint has it, to `to`. */
+static void put(struct gpu *g, void *to, enum dtype type, const struct param *p, int64_t out,
+                int64_t in, int taps, bool transposed)
+{
+    if (p->change_count > 0)
+        put_changed(g, to, type, p, out, in, taps, transposed);
+    else
+        put_as(g, to, type, p->data, p->dtype, out, in, taps, transposed, 1);
 }
 
 static void put_bias(struct gpu *g, struct weight *w, int64_t from, const struct param *b)

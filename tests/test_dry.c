@@ -118,7 +118,7 @@ static const float zeros[64 * 64 * 9];
 
 static struct param zero_param(int rank, int64_t a, int64_t b, int64_t k)
 {
-    return (struct param){zeros, DT_F32, rank, {a, b, k, k}, false};
+    return (struct param){.data = zeros, .dtype = DT_F32, .rank = rank, .dim = {a, b, k, k}};
 }
 
 /* A res block and an attention, with what a network does to an arena: tensors that live across,
@@ -203,15 +203,15 @@ static void test_known_layers(void **state)
     struct ops *o = open_dry("cpu", DT_BF16);
     const void *nowhere = (const void *)(uintptr_t)64;
     double at = 0;
-    struct param w = {nowhere, DT_F16, 2, {10240, 1280}, false};
-    struct param b = {nowhere, DT_F16, 1, {10240}, false};
+    struct param w = {.data = nowhere, .dtype = DT_F16, .rank = 2, .dim = {10240, 1280}};
+    struct param b = {.data = nowhere, .dtype = DT_F16, .rank = 1, .dim = {10240}};
     struct weight *geglu = o->pack_linear(o, &w, &b, 1);
     struct tensor x = ops_alloc(o, 1, 32, 32, 1280), wide = ops_alloc(o, 1, 32, 32, 5120);
     o->geglu(o, &wide, &x, geglu);
     assert_true(flops_since(o, &at) == 2.0 * 1024 * 10240 * 1280);
 
-    struct param cw = {nowhere, DT_F16, 4, {1280, 2560, 3, 3}, false};
-    struct param cb = {nowhere, DT_F16, 1, {1280}, false};
+    struct param cw = {.data = nowhere, .dtype = DT_F16, .rank = 4, .dim = {1280, 2560, 3, 3}};
+    struct param cb = {.data = nowhere, .dtype = DT_F16, .rank = 1, .dim = {1280}};
     struct weight *conv = o->pack_conv(o, &cw, &cb);
     struct ops_stats s;
     o->stats(o, &s);

@@ -144,8 +144,9 @@ static void chain_weights(struct ops *o, struct chain *c, int seed)
         w[i] = 0.1f * (float)((i + seed) * 37 % 19 - 9);
     for (int i = 0; i < WIDE; i++)
         b[i] = 0.3f * (float)(i % 5), gamma[i] = 1 + 0.1f * (float)(i % 3);
-    struct param pw = {w, DT_F32, 2, {WIDE, WIDE}, false}, pb = {b, DT_F32, 1, {WIDE}, false};
-    struct param pg = {gamma, DT_F32, 1, {WIDE}, false};
+    struct param pw = {.data = w, .dtype = DT_F32, .rank = 2, .dim = {WIDE, WIDE}},
+                 pb = {.data = b, .dtype = DT_F32, .rank = 1, .dim = {WIDE}};
+    struct param pg = {.data = gamma, .dtype = DT_F32, .rank = 1, .dim = {WIDE}};
     c->linear = o->pack_linear(o, &pw, &pb, 1);
     c->norm = o->pack_norm(o, &pg, &pb);
 }

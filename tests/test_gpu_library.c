@@ -378,7 +378,7 @@ static void test_capture(void **state)
     int64_t dim[2] = {64, 64};
     for (int i = 0; i < 64 * 64; i++)
         ones[i] = 1;
-    struct param p = {ones, DT_F32, 2, {dim[0], dim[1]}, false};
+    struct param p = {.data = ones, .dtype = DT_F32, .rank = 2, .dim = {dim[0], dim[1]}};
     struct weight *w = o->pack_linear(o, &p, NULL, 1);
     void *stream, *graph = NULL;
     assert_int_equal(stream_open(&stream), 0);
@@ -434,8 +434,9 @@ static struct weight *drawn(struct ops *o, int out, int in, int k)
         value[i] = (float)((i * 37 + k) % 23 - 11) / 60;
     for (int i = 0; i < out; i++)
         bias[i] = (float)(i % 5) / 7;
-    const struct param w = {value, DT_F32, k == 1 ? 2 : 4, {out, in, k, k}, false};
-    const struct param b = {bias, DT_F32, 1, {out}, false};
+    const struct param w = {
+        .data = value, .dtype = DT_F32, .rank = k == 1 ? 2 : 4, .dim = {out, in, k, k}};
+    const struct param b = {.data = bias, .dtype = DT_F32, .rank = 1, .dim = {out}};
     return k == 1 ? o->pack_linear(o, &w, &b, 1) : o->pack_conv(o, &w, &b);
 }
 

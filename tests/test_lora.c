@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "ops/half.h"
+#include "sdxl/lora_changes.h"
 #include "sdxl/lora_merge.h"
 #include "sdxl/lora_names.h"
 #include "sdxl/lora_product.h"
@@ -319,6 +320,13 @@ static void not_finite(void **state)
     assert_int_equal(lora_merge(g, lora_file_at(f, 0), &t, 1, values, NULL, "x", &e), -1);
     assert_non_null(strstr(e.text, "x.lora_down.weight holds values that are no finite numbers"));
     lora_merger_free(g);
+    /* nor are they given to a backend */
+    struct lora_changes c = {0};
+    *e.text = '\0';
+    assert_true(lora_is_change(lora_file_at(f, 0)));
+    assert_int_equal(lora_changes_add(&c, lora_file_at(f, 0), &t, 1, 1, "x", &e), -1);
+    assert_non_null(strstr(e.text, "x.lora_down.weight holds values that are no finite numbers"));
+    assert_int_equal(c.count, 0);
     lora_file_close(f);
     free(b.data);
 }

@@ -227,7 +227,7 @@ static void test_dry(void **state)
     struct ops *o = ops_dry_open("ref", DT_F32, &e);
     struct dry_stage s[DRY_STAGES];
     const void *nowhere = (const void *)(uintptr_t)64;
-    struct param w = {nowhere, DT_F32, 2, {32, 32}, false}, none = {0};
+    struct param w = {.data = nowhere, .dtype = DT_F32, .rank = 2, .dim = {32, 32}}, none = {0};
     assert_non_null(o);
     ops_dry_price(o, &r);
     struct weight *packed = o->pack_linear(o, &w, &none, 1);

@@ -30,17 +30,17 @@ static struct tensor make(struct ops *o, int n, int h, int w, int c, const float
 
 static struct param matrix(const float *data, int64_t out, int64_t in)
 {
-    return (struct param){data, DT_F32, 2, {out, in}, false};
+    return (struct param){.data = data, .dtype = DT_F32, .rank = 2, .dim = {out, in}};
 }
 
 static struct param vector(const float *data, int64_t c)
 {
-    return (struct param){data, DT_F32, 1, {c}, false};
+    return (struct param){.data = data, .dtype = DT_F32, .rank = 1, .dim = {c}};
 }
 
 static struct param kernel(const float *data, int64_t out, int64_t in, int64_t k)
 {
-    return (struct param){data, DT_F32, 4, {out, in, k, k}, false};
+    return (struct param){.data = data, .dtype = DT_F32, .rank = 4, .dim = {out, in, k, k}};
 }
 
 /* Downloads t, compares each value, and releases it. */
@@ -81,7 +81,9 @@ static void test_linear(void **state)
 
     /* The same matrix stored as [in, out], stacked over itself. */
     const float tv[] = {1, 4, 2, 5, 3, 6};
-    struct param stack[2] = {w, {tv, DT_F32, 2, {3, 2}, true}}, biases[2] = {b, b};
+    const struct param turned = {
+        .data = tv, .dtype = DT_F32, .rank = 2, .dim = {3, 2}, .transposed = true};
+    struct param stack[2] = {w, turned}, biases[2] = {b, b};
     struct weight *two = o->pack_linear(o, stack, biases, 2);
     y = make(o, 1, 1, 1, 4, NULL);
     o->linear(o, &y, &x, two, ACT_NONE, NULL);

@@ -38,6 +38,17 @@ struct param {
     int rank;
     int64_t dim[4];
     bool transposed; /* a linear stored as [in, out] (OpenCLIP's text_projection) */
+    /* Changes of the values, made in this order; only where ops->takes_changes. NULL: none. */
+    const struct low_rank *changes;
+    int change_count;
+};
+
+/* w += factor up down, in f32: up [out, rank], down [rank, in, kh, kw]. Finite values. */
+struct low_rank {
+    const void *up, *down;
+    enum dtype up_type, down_type;
+    int64_t rank;
+    float factor;
 };
 
 /* Packed parameters, made by a backend at load, in whatever form it computes best with. Opaque. */
@@ -109,6 +120,8 @@ struct ops {
      * sizes, or one is of no_weight; the pointers that networks hold stay good. Between steps, and
      * within `want`. */
     void (*swap_weights)(struct ops *, struct weight *a, struct weight *b);
+    /* pack_linear and pack_conv make the changes of param.changes, faster than a host would. */
+    bool takes_changes;
 
     /* -- weights that live in the host's memory. NULL, both, where there is no other --
      *

@@ -525,6 +525,7 @@ struct ops *ops_dry_open(const char *like, enum dtype act, struct err *err)
     d->like_cpu = cpu;
     d->like_cuda = cuda;
     if (cuda) {
+        d->ops.takes_changes = true;
         d->ops.turn_begin = dry_turn_begin;
         d->ops.turn_end = dry_turn_end;
     }

@@ -114,8 +114,9 @@ static struct weight *pack(struct measure *m, int out, int in, int k)
     for (size_t i = 0; values && i < count; i++)
         values[i] = (uint16_t)(0x2000 | (i * 7919 & 0x83ff)); /* FP16 */
     if (values && bias) {
-        struct param pw = {values, DT_F16, k > 1 ? 4 : 2, {out, in, k, k}, false};
-        struct param pb = {bias, DT_F32, 1, {out}, false};
+        struct param pw = {
+            .data = values, .dtype = DT_F16, .rank = k > 1 ? 4 : 2, .dim = {out, in, k, k}};
+        struct param pb = {.data = bias, .dtype = DT_F32, .rank = 1, .dim = {out}};
         o->stats(o, &before);
         double began = clock_ms();
         w = m->p->kind >= RATE_CONV1 ? o->pack_conv(o, &pw, &pb) : o->pack_linear(o, &pw, &pb, 1);
@@ -139,7 +140,7 @@ static struct weight *pack_ones(struct measure *m, int c)
     for (int i = 0; ones && i < c; i++)
         ones[i] = 1;
     if (ones) {
-        struct param p = {ones, DT_F32, 1, {c}, false};
+        struct param p = {.data = ones, .dtype = DT_F32, .rank = 1, .dim = {c}};
         w = m->o->pack_norm(m->o, &p, &p);
     } else {
         err_set(m->err, "out of memory while measuring");

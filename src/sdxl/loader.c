@@ -147,6 +147,7 @@ static bool scale(struct loader *l, struct param *p, float factor, void **copy)
 {
     if (!p->data)
         return true;
+    assert(p->change_count == 0); /* LoRAs have nothing for a VAE */
     *copy = scaled_copy(p, factor);
     if (!*copy) {
         err_set(l->err, "out of memory while loading weights");

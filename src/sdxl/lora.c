@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 
 #include "base/bigmem.h"
+#include "base/parallel.h"
+#include "sdxl/lora_changes.h"
 #include "sdxl/lora_match.h"
 
 /* What a path held when it was opened. */
@@ -42,13 +44,17 @@ struct choice {
 struct lora_set {
     const struct checkpoint *checkpoint;
     struct lora_merger *merger;
+    int threads;
+    bool takes_changes; /* the backend merges what it can */
     struct choice now;
     uint64_t serials;
     float *w[MAX_STACK], *b[MAX_STACK]; /* the sources of the slot that is being packed */
     size_t w_room[MAX_STACK], b_room[MAX_STACK];
+    struct lora_changes changes[MAX_STACK];
 };
 
-struct lora_set *lora_set_new(const struct checkpoint *c, int threads, struct err *e)
+struct lora_set *lora_set_new(const struct checkpoint *c, bool takes_changes, int threads,
+                              struct err *e)
 {
     struct lora_set *s = calloc(1, sizeof *s);
     if (!s || !(s->merger = lora_merger_new(threads, e))) {
@@ -57,6 +63,8 @@ struct lora_set *lora_set_new(const struct checkpoint *c, int threads, struct er
         return NULL;
     }
     s->checkpoint = c;
+    s->threads = threads > 0 ? threads : parallel_cores();
+    s->takes_changes = takes_changes;
     return s;
 }
 
@@ -88,8 +96,10 @@ static void shrink(struct lora_set *s)
     for (int i = 0; i < MAX_STACK; i++) {
         free(s->w[i]);
         free(s->b[i]);
+        free(s->changes[i].at);
         s->w[i] = s->b[i] = NULL;
         s->w_room[i] = s->b_room[i] = 0;
+        s->changes[i] = (struct lora_changes){0};
     }
     lora_merger_shrink(s->merger);
 }
@@ -274,47 +284,117 @@ static float *room_for(float **at, size_t *room, size_t count)
     return *at;
 }
 
-/* A source in f32, merged. */
+/* A module that changes a source, and how much. */
+struct change {
+    const struct lora_module *m;
+    double strength;
+    const char *file;
+};
+
+/* Calls fn for each, in their order, until it returns something else than 0, which is returned. */
+static int each_change(const struct lora_set *s, int index, const struct slot *slot, int source,
+                       int (*fn)(void *user, const struct change *), void *user)
+{
+    int rc = 0;
+    for (int i = 0; i < s->now.uses && rc == 0; i++) {
+        const struct chosen *u = &s->now.use[i];
+        const struct lora_hits *all = &u->lora->hits;
+        const struct lora_hit *h = hits_of(u->lora, index);
+        double strength = strength_of(u, slot);
+        for (; strength != 0 && h && h < all->at + all->count && h->slot == index && rc == 0; h++) {
+            struct change c = {lora_file_at(u->lora->file, h->module), strength, u->lora->path};
+            rc = h->source == source ? fn(user, &c) : 0;
+        }
+    }
+    return rc;
+}
+
+/* A source on its way. */
+struct merging {
+    struct lora_set *s;
+    struct lora_target t;
+    int source;
+    float *w, *bias; /* w: NULL where the backend merges; bias: NULL where there is none */
+    struct err *err;
+};
+
+static int merge_one(void *user, const struct change *c)
+{
+    struct merging *k = user;
+    struct lora_set *s = k->s;
+    if (k->w)
+        return lora_merge(s->merger, c->m, &k->t, c->strength, k->w, k->bias, c->file, k->err);
+    if (lora_changes_add(&s->changes[k->source], c->m, &k->t, c->strength, s->threads, c->file,
+                         k->err) < 0)
+        return -1;
+    return lora_merge_bias(s->merger, c->m, &k->t, c->strength, k->bias, c->file, k->err);
+}
+
+static int is_other(void *user, const struct change *c)
+{
+    (void)user;
+    return !lora_is_change(c->m);
+}
+
+/* Can the backend make all that changes this source? */
+static bool left_to_backend(const struct lora_set *s, int index, const struct slot *slot,
+                            int source)
+{
+    return s->takes_changes && each_change(s, index, slot, source, is_other, NULL) == 0;
+}
+
+/* The source's values in f32, for the host to merge into. */
+static int read_base(struct merging *k, struct param *w)
+{
+    struct lora_set *s = k->s;
+    int64_t cols = k->t.in * k->t.taps;
+    k->w = room_for(&s->w[k->source], &s->w_room[k->source], (size_t)(k->t.out * cols));
+    if (!k->w)
+        return -1;
+    lora_read_base(s->merger, w->data, w->dtype, w->transposed, k->t.out, cols, k->w);
+    if (w->transposed)
+        w->dim[0] = k->t.out, w->dim[1] = k->t.in;
+    w->data = k->w, w->dtype = DT_F32, w->transposed = false;
+    return 0;
+}
+
+/* Its biases. */
+static int read_bias(struct merging *k, struct param *b)
+{
+    struct lora_set *s = k->s;
+    k->bias = room_for(&s->b[k->source], &s->b_room[k->source], (size_t)k->t.out);
+    if (!k->bias)
+        return -1;
+    lora_read_base(s->merger, b->data, b->dtype, false, 1, k->t.out, k->bias);
+    b->data = k->bias, b->dtype = DT_F32;
+    return 0;
+}
+
+/* A source in f32, merged; or as it is, with what the backend is to make of it. */
 static int merge_source(struct lora_set *s, int index, const struct slot *slot, int source,
                         struct param *w, struct param *b, struct err *e)
 {
-    struct lora_target t = lora_target_of(s->checkpoint, slot, source);
-    int64_t cols = t.in * t.taps;
-    float *to = room_for(&s->w[source], &s->w_room[source], (size_t)(t.out * cols));
-    float *bias = b->data ? room_for(&s->b[source], &s->b_room[source], (size_t)t.out) : NULL;
-    if (!to || (b->data && !bias))
+    struct merging k = {s, lora_target_of(s->checkpoint, slot, source), source, NULL, NULL, e};
+    bool ours = !left_to_backend(s, index, slot, source);
+    struct lora_changes *changes = &s->changes[source];
+    changes->count = 0;
+    if ((ours && read_base(&k, w) < 0) || (b->data && read_bias(&k, b) < 0))
         return err_set(e, "out of memory while merging a LoRA into %s", slot->name[source]);
-    lora_read_base(s->merger, w->data, w->dtype, w->transposed, t.out, cols, to);
-    if (bias)
-        lora_read_base(s->merger, b->data, b->dtype, false, 1, t.out, bias);
-    for (int i = 0; i < s->now.uses; i++) {
-        const struct chosen *u = &s->now.use[i];
-        const struct lora_hit *h = hits_of(u->lora, index);
-        double strength = strength_of(u, slot);
-        for (; strength != 0 && h && h < u->lora->hits.at + u->lora->hits.count && h->slot == index;
-             h++)
-            if (h->source == source && lora_merge(s->merger, lora_file_at(u->lora->file, h->module),
-                                                  &t, strength, to, bias, u->lora->path, e) < 0)
-                return -1;
-    }
-    if (w->transposed)
-        w->dim[0] = t.out, w->dim[1] = t.in;
-    w->data = to, w->dtype = DT_F32, w->transposed = false;
-    if (bias)
-        b->data = bias, b->dtype = DT_F32;
+    if (each_change(s, index, slot, source, merge_one, &k) < 0)
+        return -1;
+    w->changes = changes->at, w->change_count = changes->count;
     return 0;
+}
+
+static int is_any(void *user, const struct change *c)
+{
+    (void)user, (void)c;
+    return 1;
 }
 
 static bool touches_source(const struct lora_set *s, int index, const struct slot *slot, int source)
 {
-    for (int i = 0; i < s->now.uses; i++) {
-        const struct opened *o = s->now.use[i].lora;
-        const struct lora_hit *h = hits_of(o, index);
-        for (; h && h < o->hits.at + o->hits.count && h->slot == index; h++)
-            if (h->source == source && strength_of(&s->now.use[i], slot) != 0)
-                return true;
-    }
-    return false;
+    return each_change(s, index, slot, source, is_any, NULL) != 0;
 }
 
 int lora_set_patch(void *set, int index, struct slot *slot, struct param *w, struct param *b,
@@ -381,6 +461,21 @@ int lora_set_apply(struct lora_set *s, struct loader *l)
     return rc;
 }
 
+/* The most that one of a source's modules takes. */
+struct measuring {
+    struct lora_target t;
+    bool left; /* to the backend */
+    size_t most;
+};
+
+static int measure(void *user, const struct change *c)
+{
+    struct measuring *k = user;
+    size_t bytes = k->left ? lora_change_bytes(c->m, &k->t) : lora_merge_bytes(c->m, &k->t);
+    k->most = bytes > k->most ? bytes : k->most;
+    return 0;
+}
+
 size_t lora_set_bytes(const struct lora_set *s, const struct slots *slots)
 {
     size_t most = 0;
@@ -390,17 +485,13 @@ size_t lora_set_bytes(const struct lora_set *s, const struct slots *slots)
         if (!wanted(s, slot, i))
             continue;
         for (int k = 0; k < slot->count; k++) {
-            struct lora_target t = lora_target_of(s->checkpoint, slot, k);
-            bytes += touches_source(s, i, slot, k) ? (size_t)(t.out * t.in * t.taps) * 4 : 0;
-        }
-        for (int u = 0; u < s->now.uses; u++) {
-            const struct opened *o = s->now.use[u].lora;
-            const struct lora_hit *h = hits_of(o, i);
-            for (; h && h < o->hits.at + o->hits.count && h->slot == i; h++) {
-                struct lora_target t = lora_target_of(s->checkpoint, slot, h->source);
-                size_t one = lora_merge_bytes(lora_file_at(o->file, h->module), &t);
-                merge = merge > one ? merge : one;
-            }
+            struct measuring m = {lora_target_of(s->checkpoint, slot, k),
+                                  left_to_backend(s, i, slot, k), 0};
+            if (!touches_source(s, i, slot, k))
+                continue;
+            each_change(s, i, slot, k, measure, &m);
+            merge = merge > m.most ? merge : m.most;
+            bytes += m.left ? 0 : (size_t)(m.t.out * m.t.in * m.t.taps) * sizeof(float);
         }
         most = most > bytes + merge ? most : bytes + merge;
     }

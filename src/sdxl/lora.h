@@ -38,7 +38,9 @@ struct lora_report {
 
 struct lora_set;
 
-struct lora_set *lora_set_new(const struct checkpoint *, int threads, struct err *);
+/* takes_changes: as the backend says (ops.h). */
+struct lora_set *lora_set_new(const struct checkpoint *, bool takes_changes, int threads,
+                              struct err *);
 void lora_set_free(struct lora_set *);
 
 /* Makes `count` LoRAs the choice for a model with these slots (all of the model's; any backend's).

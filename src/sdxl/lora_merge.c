@@ -409,7 +409,7 @@ static int merge_dora(const struct making *k, struct delta *d, double strength, 
 
 /* ---- a module ---- */
 
-static int merge_bias(const struct making *k, enum lora_role role, double factor, float *bias)
+static int add_to_bias(const struct making *k, enum lora_role role, double factor, float *bias)
 {
     if (!k->m->tensor[role])
         return 0;
@@ -418,6 +418,16 @@ static int merge_bias(const struct making *k, enum lora_role role, double factor
         bias[i] = (float)((double)bias[i] + factor * (double)add[i]);
     k->g->used = 0;
     return add ? 0 : -1;
+}
+
+int lora_merge_bias(struct lora_merger *g, const struct lora_module *m, const struct lora_target *t,
+                    double strength, float *bias, const char *file, struct err *e)
+{
+    struct making k = {g, m, t, file, e};
+    g->used = 0;
+    if (add_to_bias(&k, LORA_DIFF_B, strength, bias) < 0)
+        return -1;
+    return add_to_bias(&k, LORA_UP_BIAS, strength * m->scale, bias);
 }
 
 int lora_merge(struct lora_merger *g, const struct lora_module *m, const struct lora_target *t,
@@ -434,12 +444,7 @@ int lora_merge(struct lora_merger *g, const struct lora_module *m, const struct 
         else if (rc == 0)
             add_delta(g, &d, strength * m->scale, t->out, w);
     }
-    g->used = 0;
-    if (rc == 0)
-        rc = merge_bias(&k, LORA_DIFF_B, strength, bias);
-    if (rc == 0)
-        rc = merge_bias(&k, LORA_UP_BIAS, strength * m->scale, bias);
-    return rc;
+    return rc < 0 ? rc : lora_merge_bias(g, m, t, strength, bias, file, e);
 }
 
 size_t lora_merge_bytes(const struct lora_module *m, const struct lora_target *t)

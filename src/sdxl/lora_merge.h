@@ -45,6 +45,10 @@ size_t lora_merge_bytes(const struct lora_module *, const struct lora_target *);
 int lora_merge(struct lora_merger *, const struct lora_module *, const struct lora_target *,
                double strength, float *w, float *bias, const char *file, struct err *);
 
+/* The bias alone. */
+int lora_merge_bias(struct lora_merger *, const struct lora_module *, const struct lora_target *,
+                    double strength, float *bias, const char *file, struct err *);
+
 /* f32 of a checkpoint's values on all threads; transposed: from [in][out]. */
 void lora_read_base(struct lora_merger *, const void *data, enum dtype, bool transposed,
                     int64_t out, int64_t in, float *w);

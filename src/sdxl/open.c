@@ -241,7 +241,7 @@ void pipeline_unload(struct pipeline *p)
  * told before gigabytes are read. */
 static int choose_loras(struct pipeline *p, const struct pipeline_options *opt, struct err *e)
 {
-    if (!(p->loras = lora_set_new(p->checkpoint, opt->threads, e)))
+    if (!(p->loras = lora_set_new(p->checkpoint, p->ops->takes_changes, opt->threads, e)))
         return -1;
     if (opt->lora_count == 0)
         return 0;

@@ -89,7 +89,9 @@ static void copy_stages(struct ops *o, struct plan_result *out)
 static int lora_bytes(struct pipeline *p, const struct pipeline_options *opt,
                       const struct gen_params *g, size_t *bytes, struct notes *notes, struct err *e)
 {
-    struct lora_set *s = g->lora_count ? lora_set_new(p->checkpoint, opt->threads, e) : NULL;
+    struct lora_set *s = g->lora_count
+                             ? lora_set_new(p->checkpoint, p->ops->takes_changes, opt->threads, e)
+                             : NULL;
     *bytes = 0;
     if (g->lora_count == 0)
         return 0;

@@ -52,10 +52,11 @@ torch() { # SECONDS OPTIONS...
 
 # What says most comes first: a run that is cut short has it. The first of a shape tries the
 # libraries' algorithms.
-for part in ${PARTS:-plan base1024 torch tiny32 batch8 compiled base512 profile tiny1}; do
+for part in ${PARTS:-plan base1024 torch tiny32 lora batch8 compiled base512 profile tiny1}; do
     case $part in
     torch) torch 90 ;;
     compiled) torch 180 --compile ;;
+    lora) run 60 "$build/gpu/gpu_bench_lora" ;;
     *) run 150 "$build/gpu/gpu_bench" "$part" ;;
     esac
 done

@@ -46,4 +46,5 @@ for how in eager compiled; do
     row "PyTorch $how, image over ours" "$(over "$(value "torch $how image" '' ms)" "$(value $one '' total_ms)")" \
         least "$least" 2 times
 done
+row "another LoRA, rank 64, all attention layers" "$(scaled "$(value lora '' switch_ms)" 1000)" most 1.0 "" s
 row "embedded model, batch 32, sprites a second" "$(value tiny32 '' per_second)" least 60 "" 1/s

@@ -31,7 +31,7 @@ report() {
 run() { # NAME SECONDS COMMAND...
     name=$1 limit=$(($2 * ${SLOWNESS:-1}))
     shift 2
-    case " ${CHECKS:-ops model networks trajectory own sanitizer} " in
+    case " ${CHECKS:-ops model networks lora trajectory own sanitizer} " in
     *" ${name%% *} "*) ;;
     *) return ;;
     esac
@@ -63,6 +63,7 @@ rm -f "$out.now"
 run ops 240 "$build/gpu/gpu_ops"
 run model 120 "$build/gpu/gpu_model"
 run networks 120 "$build/gpu/gpu_networks"
+run lora 60 "$build/gpu/gpu_lora_golden"
 run trajectory 120 "$build/gpu/gpu_trajectory"
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
 if [ -n "$sanitizer" ]; then
