@@ -38,6 +38,9 @@ enum trick {
     REDIRECTS, /* the hub: to a path of its own, then to the other server */
     LOOPS,
     TO_HTTP,
+    TO_FILE,
+    PACKED,  /* gzip, as it says */
+    ENDLESS, /* no length, no end */
     NO_HEAD,
     SLOW, /* until it is let go */
 };
@@ -55,6 +58,7 @@ struct server {
     const char *tag, *other_tag; /* with quotes */
     const char *linked;          /* X-Linked-Etag; NULL: none */
     const char *disposition;
+    bool no_head_there; /* the other one refuses HEAD */
     pthread_mutex_t lock;
     char log[1 << 14];
     atomic_int gets[2], tokens[2];
@@ -65,16 +69,17 @@ struct connection {
     int fd, which;
 };
 
-static inline void send_all(int fd, const void *data, size_t size)
+static inline bool send_all(int fd, const void *data, size_t size)
 {
     const char *p = data;
     while (size > 0) {
         ssize_t n = send(fd, p, size, MSG_NOSIGNAL);
         if (n <= 0)
-            return;
+            return false;
         p += n;
         size -= (size_t)n;
     }
+    return true;
 }
 
 static inline void sendf(int fd, const char *fmt, ...)
@@ -120,6 +125,8 @@ static inline void send_file(struct server *s, int fd, const char *request, bool
               size - 1, size);
     if (s->linked)
         sendf(fd, "X-Linked-Etag: %s\r\nX-Linked-Size: %zu\r\n", s->linked, size);
+    if (s->trick == PACKED && !head)
+        sendf(fd, "Content-Encoding: gzip\r\n");
     if (s->disposition)
         sendf(fd, "Content-Disposition: %s\r\n", s->disposition);
     if (s->trick != SENDS_MORE || head)
@@ -144,6 +151,13 @@ static inline void send_file(struct server *s, int fd, const char *request, bool
         send_all(fd, data, size);
 }
 
+static inline void send_endlessly(const struct server *s, int fd, bool head)
+{
+    sendf(fd, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n");
+    while (!head && send_all(fd, s->data, s->size))
+        continue;
+}
+
 static inline void answer(struct connection *c, const char *request)
 {
     struct server *s = c->server;
@@ -161,6 +175,12 @@ static inline void answer(struct connection *c, const char *request)
         sendf(fd, "HTTP/1.1 302 On\r\nLocation: /again/x.safetensors\r\nContent-Length: 0\r\n\r\n");
     else if (s->trick == TO_HTTP)
         sendf(fd, "HTTP/1.1 302 On\r\nLocation: http://example.com/x\r\nContent-Length: 0\r\n\r\n");
+    else if (s->trick == TO_FILE)
+        sendf(fd, "HTTP/1.1 302 On\r\nLocation: file:///etc/passwd\r\nContent-Length: 0\r\n\r\n");
+    else if (s->trick == ENDLESS)
+        send_endlessly(s, fd, head);
+    else if (s->no_head_there && c->which == 1 && head)
+        sendf(fd, "HTTP/1.1 403 No\r\nContent-Length: 243\r\nETag: \"x\"\r\n\r\n");
     else if (s->trick == REDIRECTS && c->which == 0 && !strstr(request, "/cache/"))
         sendf(fd,
               "HTTP/1.1 307 On\r\nLocation: ../cache/x.safetensors\r\nContent-Length: 0\r\n\r\n");

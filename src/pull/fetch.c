@@ -3,7 +3,7 @@
  * what a server says about the parts (Content-Range, ETag) is held against what it said before, and
  * when they do not fit the file is begun anew. The hash at the end decides.
  */
-#include "pull/fetch.h"
+#include "pull/fetch_priv.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,9 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -21,21 +18,7 @@
 #include "base/fileio.h"
 #include "pull/check.h"
 
-enum { SPARE = 16 << 20, TICK_MS = 200 };
-
-struct load {
-    struct fetch *f;
-    char part[PATH_MAX], tag_file[PATH_MAX];
-    int fd;
-    uint64_t have;
-    int64_t size;       /* -1: not known */
-    char tag[TAG_MAX];  /* of the bytes that are there */
-    char hash[TAG_MAX]; /* what the hub says it is; "": nothing */
-    bool cancelled, fatal, anew;
-    uint64_t marked; /* bytes at the last tick, for the rate */
-    double marked_at, told_at;
-    struct err why; /* what ended the transfer from within */
-};
+enum { TICK_MS = 200 };
 
 static int stall_s(const struct fetch *f)
 {
@@ -150,66 +133,6 @@ static int ask(struct load *l, struct http_request *r, struct http_answer *a, st
     }
 }
 
-/* ---- the part ---- */
-
-/* Locked: whoever holds it is the only one to load this file. */
-static int open_part(struct load *l, struct err *e)
-{
-    for (int tries = 0; tries < 3; tries++) {
-        struct stat mine, there;
-        l->fd = open(l->part, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-        if (l->fd < 0)
-            return err_set(e, "cannot write %s: %s", l->part, file_reason(errno));
-        if (flock(l->fd, LOCK_EX | LOCK_NB))
-            return err_set(e, "%s is being loaded by another spritty right now", l->f->to);
-        /* The other one may have finished, and renamed it, in between. */
-        if (!fstat(l->fd, &mine) && !lstat(l->part, &there) && mine.st_ino == there.st_ino &&
-            S_ISREG(mine.st_mode)) {
-            l->have = (uint64_t)mine.st_size;
-            return 0;
-        }
-        close(l->fd);
-        l->fd = -1;
-    }
-    return err_set(e, "%s is no regular file, or another spritty keeps it busy", l->part);
-}
-
-static int begin_anew(struct load *l, struct err *e)
-{
-    l->have = 0;
-    l->marked = 0;
-    l->tag[0] = '\0';
-    if (ftruncate(l->fd, 0))
-        return err_set(e, "cannot write %s: %s", l->part, file_reason(errno));
-    return 0;
-}
-
-/* "tag\nhash\nsize\n" of what lies in the part. */
-static int keep_tag(struct load *l)
-{
-    char text[2 * TAG_MAX + 40];
-    int n = snprintf(text, sizeof text, "%s\n%s\n%lld\n", l->tag, l->hash, (long long)l->size);
-    return file_write_atomic(l->tag_file, text, (size_t)n, &l->why);
-}
-
-/* May the bytes that lie there be part of what the server has now? */
-static bool goes_on(struct load *l)
-{
-    size_t size;
-    struct err ignored;
-    char *text = file_read(l->tag_file, 2 * TAG_MAX + 40, &size, &ignored), *rest = text;
-    char *tag = text ? strsep(&rest, "\n") : NULL, *hash = rest ? strsep(&rest, "\n") : NULL;
-    char *bytes = rest ? strsep(&rest, "\n") : NULL;
-    long long said = bytes ? strtoll(bytes, NULL, 10) : -1;
-    bool same = bytes && !strcmp(hash, l->hash) && (*tag || *hash) &&
-                (l->size < 0 || said < 0 || said == l->size) &&
-                (l->size < 0 || (int64_t)l->have <= l->size);
-    if (same)
-        snprintf(l->tag, sizeof l->tag, "%s", tag);
-    free(text);
-    return same;
-}
-
 /* ---- the transfer ---- */
 
 static bool stop(struct load *l, bool fatal, const char *fmt, const char *text)
@@ -233,12 +156,17 @@ static bool on_begin(void *user, const struct http_answer *a)
     bool page = !strncasecmp(a->type, "text/html", 9);
     if (page)
         return stop(l, true, "%s: the server sends a web page instead of the file", l->f->to);
+    if (a->packed)
+        return stop(l, true,
+                    "%s: the server sends it packed (gzip or the like), which was not asked "
+                    "for",
+                    l->f->to);
     if (a->status == 206 && !fits(l, a)) {
         l->anew = true;
         return stop(l, false, "%s: the file has changed on the server, or it sends another part",
                     l->f->to);
     }
-    if (a->status == 200 && l->have > 0 && begin_anew(l, &l->why)) {
+    if (a->status == 200 && l->have > 0 && part_begin_anew(l, &l->why)) {
         l->fatal = true;
         return false;
     }
@@ -249,7 +177,8 @@ static bool on_begin(void *user, const struct http_answer *a)
         l->size = whole;
     if (*a->etag)
         snprintf(l->tag, sizeof l->tag, "%s", a->etag);
-    l->fatal |= keep_tag(l) != 0;
+    l->looked_at = 0;
+    l->fatal |= part_keep_tag(l) != 0 || part_has_room(l, &l->why) != 0;
     l->f->progress.stage = PULL_LOADING;
     return !l->fatal;
 }
@@ -275,20 +204,8 @@ static bool on_body(void *user, const void *data, size_t size)
         size -= (size_t)n;
         l->have += (uint64_t)n;
     }
-    return true;
-}
-
-static int check_space(const struct load *l, struct err *e)
-{
-    struct statvfs v;
-    uint64_t need = l->size > 0 ? (uint64_t)l->size - l->have + SPARE : 0;
-    if (!need || fstatvfs(l->fd, &v))
-        return 0;
-    uint64_t room = (uint64_t)v.f_bavail * v.f_frsize;
-    if (room >= need)
-        return 0;
-    return err_set(e, "%s takes %.0f MB more, and there are %.0f MB free on that disk", l->f->to,
-                   (double)need / 1e6, (double)room / 1e6);
+    l->fatal |= part_has_room(l, &l->why) != 0;
+    return !l->fatal;
 }
 
 /* What the end of one request means. 1: all is there; 0: another try; -1. */
@@ -352,7 +269,7 @@ static int transfer(struct load *l, struct err *e)
         int done = judge(l, http_run(&r, &a, e), &a, e);
         if (done)
             return done > 0 ? 0 : -1;
-        if (l->anew && (++restarts > tries_of(l->f) || begin_anew(l, e)))
+        if (l->anew && (++restarts > tries_of(l->f) || part_begin_anew(l, e)))
             return -1;
         try = l->have > before ? 1 : try + 1; /* as long as it goes on, it goes on */
         if (try > tries_of(l->f))
@@ -436,7 +353,16 @@ static int verify(struct load *l, struct err *e)
 
 /* ---- the beginning ---- */
 
-/* Length, hash and name, before anything is loaded. Servers that know no HEAD are asked by GET. */
+/* Servers that know no HEAD, and addresses that are signed for GET alone: where the hub sends us,
+ * or what a user was given. */
+static bool no_head(const struct load *l, const struct http_answer *a)
+{
+    bool hub = l->f->origin && url_same_origin(a->url, l->f->origin);
+    return a->status == 400 || a->status == 405 || a->status == 501 ||
+           (!hub && (a->status == 401 || a->status == 403));
+}
+
+/* Length, hash and name, before anything is loaded. */
 static int inquire(struct load *l, struct http_answer *a, struct err *e)
 {
     struct http_request r = {.url = l->f->url,
@@ -449,13 +375,12 @@ static int inquire(struct load *l, struct http_answer *a, struct err *e)
     l->f->progress.stage = PULL_ASKING;
     if (ask(l, &r, a, e))
         return -1;
-    if (a->status == 400 || a->status == 405 || a->status == 501)
-        return 0;
-    if (a->status != 200)
+    bool ours = l->f->origin && url_same_origin(l->f->url, l->f->origin);
+    if (a->status != 200 && !no_head(l, a))
         return refused(a, l->f, e);
-    l->size = a->linked_size >= 0 ? a->linked_size : a->length;
+    l->size = a->linked_size >= 0 ? a->linked_size : a->status == 200 ? a->length : -1;
     /* Only the hub's tags are hashes; a small file's own is git's. */
-    if (l->f->origin && url_same_origin(l->f->url, l->f->origin))
+    if (ours && (a->status == 200 || *a->linked_etag))
         snprintf(l->hash, sizeof l->hash, "%s", *a->linked_etag ? a->linked_etag : a->etag);
     return 0;
 }
@@ -506,18 +431,18 @@ static bool is_here(struct fetch *f)
 
 static int load(struct load *l, struct err *e)
 {
-    if (open_part(l, e))
+    if (part_open(l, e))
         return -1;
     if (is_here(l->f)) { /* the other one was faster */
         unlink(l->part);
         return 0;
     }
-    if (l->have > 0 && !goes_on(l) && begin_anew(l, e))
+    if (l->have > 0 && !part_goes_on(l) && part_begin_anew(l, e))
         return -1;
     l->marked = l->have;
     l->marked_at = clock_ms();
     l->f->fetched = true;
-    return check_space(l, e) || transfer(l, e) || verify(l, e) ? -1 : 0;
+    return part_has_room(l, e) || transfer(l, e) || verify(l, e) ? -1 : 0;
 }
 
 int fetch_file(struct fetch *f, struct err *e)

@@ -90,13 +90,27 @@ static struct curl_slist *headers(const struct http_request *r, const char *url)
     return list;
 }
 
+/* Never for this machine; beside that as the user says, which an option of ours would hide. */
+static void set_no_proxy(CURL *c)
+{
+    const char *said = getenv("no_proxy");
+    char *hosts = NULL;
+    if (!said)
+        said = getenv("NO_PROXY");
+    if (said && !strcmp(said, "*"))
+        curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+    else if (asprintf(&hosts, "localhost,127.0.0.1,::1,%s", said ? said : "") >= 0)
+        curl_easy_setopt(c, CURLOPT_NOPROXY, hosts);
+    free(hosts);
+}
+
 static void set_options(CURL *c, struct transfer *t, const char *url, struct curl_slist *list)
 {
     const struct http_request *r = t->request;
     curl_easy_setopt(c, CURLOPT_URL, url);
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
     curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https,http"); /* url_check says which */
-    curl_easy_setopt(c, CURLOPT_NOPROXY, "localhost,127.0.0.1,::1");
+    set_no_proxy(c);
     curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(c, CURLOPT_NOBODY, r->head ? 1L : 0L);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);

@@ -24,6 +24,7 @@ struct http_answer {
     char type[100];
     char file[NAME_MAX_BYTES + 1]; /* Content-Disposition; "" */
     int retry_after;               /* seconds; -1: not said */
+    bool packed;                   /* gzip and the like, though that was not asked for */
     /* From any answer on the way, as the hub sends them before it redirects; "" and -1 when not. */
     char linked_etag[TAG_MAX];
     int64_t linked_size;

@@ -55,6 +55,7 @@ void http_forget(struct http_answer *a)
     a->length = a->range_from = a->full = -1;
     a->retry_after = -1;
     a->etag[0] = a->type[0] = '\0';
+    a->packed = false;
 }
 
 /* Of those that count: all but the two that only the hub may say. */
@@ -73,6 +74,8 @@ static void take(struct http_answer *a, char *location, const char *line)
         take_disposition(a, v);
     else if (named(line, "Retry-After", &v))
         a->retry_after = number(v) < RETRY_MOST ? (int)number(v) : RETRY_MOST;
+    else if (named(line, "Content-Encoding", &v))
+        a->packed = *v && strcasecmp(v, "identity") != 0;
     else if (named(line, "Location", &v))
         snprintf(location, URL_MAX, "%s", v);
 }

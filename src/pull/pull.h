@@ -41,6 +41,7 @@ struct pull_options {
     int stall_s;    /* give a connection up that is slower than 1 KiB/s for so long; 0: 30 */
     int backoff_ms; /* before the first new try, then twice as long each time; 0: 1000 */
     int tries;      /* in a row without a new byte; 0: 6 */
+    uint64_t spare; /* bytes that are to stay free on the disk; 0: 16 MiB */
 };
 
 struct pull_result {
