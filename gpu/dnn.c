@@ -322,10 +322,13 @@ static int empty(dnn_desc *to, int max)
     return count;
 }
 
+/* More is asked for than is wanted: those that may not be taken can all stand before the others
+ * (f32 on tensor cores before f32, 20 to 2 in 9.19). */
 static int ask(struct dnn_graph *g, const struct dnn *d, cudnnBackendHeurMode_t mode,
                unsigned refuse, int *compiled, dnn_desc *to, int max)
 {
     dnn_desc heuristics = make(g, CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR, "heuristics");
+    dnn_desc all[DNN_ASKED];
     set_desc(g, heuristics, CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, g->graph);
     set(g, heuristics, CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, 1, &mode);
 #if CUDNN_VERSION >= 90800
@@ -335,18 +338,18 @@ static int ask(struct dnn_graph *g, const struct dnn *d, cudnnBackendHeurMode_t 
     finalize(g, heuristics, "heuristics");
     if (g->failed)
         return 0;
-    int asked = empty(to, max), kept = 0;
+    int asked = empty(all, DNN_ASKED), kept = 0;
     int64_t got = 0;
     if (!good(g,
               cudnnBackendGetAttribute(heuristics, CUDNN_ATTR_ENGINEHEUR_RESULTS,
-                                       CUDNN_TYPE_BACKEND_DESCRIPTOR, asked, &got, to),
+                                       CUDNN_TYPE_BACKEND_DESCRIPTOR, asked, &got, all),
               "heuristics"))
         got = 0;
     for (int i = 0; i < asked; i++)
-        if (i < got && acceptable(to[i], refuse, compiled))
-            to[kept++] = to[i];
+        if (i < got && kept < max && acceptable(all[i], refuse, compiled))
+            to[kept++] = all[i];
         else
-            dnn_drop(to[i]);
+            dnn_drop(all[i]);
     return kept;
 }
 

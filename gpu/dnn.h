@@ -34,7 +34,7 @@ void dnn_close(struct dnn *);
 
 /* -- graphs -- */
 
-enum { DNN_OBJECTS = 64, DNN_OPS = 16, DNN_RANK = 4, DNN_IO = 8 };
+enum { DNN_OBJECTS = 64, DNN_OPS = 16, DNN_RANK = 4, DNN_IO = 8, DNN_ASKED = 64 };
 
 struct dnn_graph {
     dnn_desc object[DNN_OBJECTS], op[DNN_OPS], graph;

@@ -27,11 +27,16 @@ int conv_graph(struct dnn_graph *g, const struct conv_shape *s, const struct dnn
     for (int i = 0; s->spread == 2 && i < DNN_RANK; i++)
         fy.stride[i] *= i == 1 ? 1 : i == 3 ? 2 : 4;
     int adds = s->bias + s->add + s->residual;
+    /* For a convolution with a bias cuDNN looks among its ready-made kernels, of which none has
+     * outputs wider than its inputs, and then proposes nothing but its last resort (9.19). With an
+     * operation behind the bias it proposes what it does for other graphs. */
+    bool widens = s->out != s->type && !s->add && !s->residual;
     cudnnDataType_t type = dnn_type(s->type), out = dnn_type(s->out);
     dnn_desc x = dnn_tensor(g, CONV_X, type, dnn_nhwc(s->n, s->h, s->w, s->c), s->align);
     dnn_desc w = dnn_tensor(g, CONV_W, type, dnn_nhwc(s->outputs, s->k, s->k, s->c), s->align);
     dnn_desc y = dnn_tensor(g, CONV_Y, out, fy, s->align);
-    dnn_desc sum = adds ? dnn_virtual(g, CUDNN_DATA_FLOAT, inside) : y;
+    dnn_desc sum = adds + widens ? dnn_virtual(g, CUDNN_DATA_FLOAT, inside) : y;
+    adds += widens;
     dnn_conv(g, x, w, sum, s->stride, s->before, s->after);
     if (s->bias) {
         dnn_desc b = dnn_tensor(g, CONV_BIAS, out, vector_form(1, s->outputs), s->align);
@@ -45,6 +50,8 @@ int conv_graph(struct dnn_graph *g, const struct conv_shape *s, const struct dnn
         dnn_desc b = dnn_tensor(g, CONV_RESIDUAL, out, fy, s->align);
         plus(g, sum, b, inside, y);
     }
+    if (widens)
+        dnn_pointwise(g, CUDNN_POINTWISE_IDENTITY, CUDNN_DATA_FLOAT, 0, sum, NULL, NULL, y);
     return dnn_finish(g, d);
 }
 

@@ -150,6 +150,41 @@ static void test_convolutions(void **state)
     ask_conv("TF32", (struct conv_shape){DT_F32, DT_F32, 2, 32, 32, 320, 320, SAME}, 0, false);
 }
 
+static int count_proposals(struct conv_shape s, unsigned refuse)
+{
+    struct dnn_graph g = {.failed = false};
+    dnn_desc proposal[PROPOSALS];
+    s.align = 16;
+    s.spread = s.spread ? s.spread : 1;
+    s.stride = s.stride ? s.stride : 1;
+    assert_int_equal(conv_graph(&g, &s, &dnn), 0);
+    int count = dnn_proposals(&g, &dnn, refuse, proposal, PROPOSALS);
+    for (int i = 0; i < count; i++)
+        dnn_drop(proposal[i]);
+    dnn_free(&g);
+    return count;
+}
+
+/* Where cuDNN's first answers are none for us, or its last resort is what it answers first, there
+ * still is something to choose from. */
+static void test_choice(void **state)
+{
+    (void)state;
+    needs_device();
+    /* f32 as it is: twenty proposals on tensor cores stand before the first */
+    struct conv_shape s = {DT_F32, DT_F32, 2, 32, 32, 320, 320, SAME};
+    assert_in_range(count_proposals(s, DNN_NO_TENSOR_CORES), 3, PROPOSALS);
+    s = (struct conv_shape){
+        DT_F32,           DT_F32,          2,          32, 32, 320, 320, .k = 2, .bias = true,
+        .before = {1, 0}, .after = {0, 1}, .spread = 2};
+    assert_in_range(count_proposals(s, DNN_NO_TENSOR_CORES), 2, PROPOSALS);
+    /* wider outputs than inputs, with a bias alone */
+    s = (struct conv_shape){DT_F16, DT_F32, 2, 128, 128, 320, 4, SAME};
+    assert_in_range(count_proposals(s, 0), 2, PROPOSALS);
+    s = (struct conv_shape){DT_BF16, DT_F32, 2, 64, 64, 640, 640, SAME, .stride = 2};
+    assert_in_range(count_proposals(s, 0), 2, PROPOSALS);
+}
+
 static void ask_attention(const char *name, enum dtype type, int heads, int d, int queries,
                           int keys, bool causal, bool plan)
 {
@@ -192,6 +227,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_convolutions),
+        cmocka_unit_test(test_choice),
         cmocka_unit_test(test_attention),
         cmocka_unit_test(test_refusal),
     };

@@ -76,7 +76,7 @@ static bool pointwise_fits(const struct desc *op)
     const struct desc *y = fake_desc(op, AT(POINTWISE_YDESC));
     int64_t mode = fake_number(p, CUDNN_ATTR_POINTWISE_MODE, -1);
     bool one = mode == CUDNN_POINTWISE_EXP || mode == CUDNN_POINTWISE_LOG ||
-               mode == CUDNN_POINTWISE_GEN_INDEX;
+               mode == CUDNN_POINTWISE_GEN_INDEX || mode == CUDNN_POINTWISE_IDENTITY;
     bool three = mode == CUDNN_POINTWISE_BINARY_SELECT;
     if (one != !b || three != !!t)
         return fake_wrong("pointwise %lld with the wrong number of inputs", (long long)mode);
@@ -220,7 +220,7 @@ static bool conv_known(const struct desc *const *ops, int count)
     const struct desc *reads[3], *writes;
     fake_io(ops[0], reads, &writes);
     for (int i = 1; i < count; i++)
-        if (kind_of(ops[i]) != POINT(ADD))
+        if (kind_of(ops[i]) != POINT(ADD) && kind_of(ops[i]) != POINT(IDENTITY))
             return false;
     bool known = channels_last(reads[0]) && channels_last(reads[1]);
     fake_io(ops[count - 1], reads, &writes);

@@ -197,6 +197,8 @@ static int64_t coordinate(const struct desc *y, int64_t i, int64_t axis)
 static double point(int64_t mode, double x, double b, double t)
 {
     switch (mode) {
+    case CUDNN_POINTWISE_IDENTITY:
+        return x;
     case CUDNN_POINTWISE_ADD:
         return x + b;
     case CUDNN_POINTWISE_MUL:
