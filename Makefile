@@ -96,11 +96,15 @@ LIBRARY = $(wildcard tests/gpu_shim/fake/*.c) $(patsubst %,gpu/%.c,library blas 
 CUDA_DIRS  := $(if $(NVCC),$(filter-out -isystem,$(CUDA_FLAGS)))
 NO_LIBRARY  = $(or $(NO_SHIM),$(if $(and $(wildcard $(CUDA_DIRS:%=%/cublasLt.h)),$(wildcard \
                 $(CUDA_DIRS:%=%/cudnn.h))),,there are no headers of cuBLASLt and cuDNN here))
+# The real cuDNN, asked about a device that is only described.
+NO_DNN = $(or $(NO_LIBRARY),$(if $(filter $(shell uname -m)-%,$(shell $(CC) -dumpmachine)),,the \
+    libraries here are not for the machine that this is compiled for),$(if $(filter %libcudnn.so %libcudnn.so.9,$(CUDA_LIBS)),,there is no \
+           cuDNN here),$(if $(SAN),cuDNN is not made for sanitizers))
 LIBRARY_OBJ = $(if $(NO_LIBRARY),,$(LIBRARY:%=$(BUILD)/shim/%.o))
 FUZZERS := $(patsubst tests/fuzz/%.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/*.c)))
 
 .DEFAULT_GOAL := all
-.PHONY: all docs help setup setup-dev doctor run gpu gpu-build gpu-test gpu-bench test check build-tests bench asan tsan tsan-threads \
+.PHONY: all docs help setup setup-dev doctor run gpu gpu-build gpu-test gpu-bench gpu-plans test check build-tests bench asan tsan tsan-threads \
         run-threaded fuzz fuzzers lint format \
         aarch64-test man install uninstall clean
 
@@ -214,6 +218,44 @@ $(BUILD)/gpu/gpu_%: tests/gpu/gpu_%.c $(LIB) Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
 	$(Q)$(COMPILE_GPU_TEST) $< $(LIB) $(LDFLAGS) $(LIBS)
+
+# -- the real libraries, about GPUs that are described to them ------------------------------------
+
+# The backend without a device, in front of the real cuDNN (tests/gpu_plans/none.h): the linker puts
+# the functions that look on in the way of the backend's own calls.
+PLANS      = $(BUILD)/plans
+PLANS_C    = $(wildcard tests/gpu_plans/none_*.c tests/gpu_plans/plan_*.c)
+PLANS_OBJ  = $(filter-out %/device.c.o %/clock.c.o,$(CUDA_C:%=$(BUILD)/%.o)) \
+             $(CUDA_SRC:%=$(BUILD)/gpu/%.o) $(PLANS_C:%=$(BUILD)/%.o)
+PLANS_WRAP = dnn_open conv_graph sdpa_graph dnn_proposals dnn_plan dnn_run
+$(PLANS_C:%=$(BUILD)/%.o): $(BUILD)/%.o: % tests/gpu_plans/none.h Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  cc    $<"
+	$(Q)$(COMPILE_CUDA_C) -c -o $@ $<
+
+$(PLANS)/libspritty_cuda.so: $(PLANS_OBJ) $(PLANS)/libcuda.so.1
+	$(SAY) "  link  $@"
+	$(Q)$(CC) -shared -o $@ $(PLANS_OBJ) $(PLANS_WRAP:%=-Wl,--wrap=%) -Wl,-z,defs $(LDFLAGS) \
+	    $(CUDA_LIBS)
+
+$(PLANS)/libcuda.so.1: tests/gpu_plans/no_driver.c Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  cc    $<"
+	$(Q)$(CC) -std=c17 -O1 $(WARN) -fPIC -fvisibility=hidden -shared -Wl,-soname,$(@F) -o $@ $<
+
+$(PLANS)/gpu_plans: tests/gpu_plans/gpu_plans.c $(LIB) Makefile
+	@mkdir -p $(@D)
+	$(SAY) "  cc    $<"
+	$(Q)$(COMPILE) -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
+
+gpu-plans: ## what the real cuDNN says of all that is asked of it, without a GPU (PARTS=quick: in short)
+ifneq ($(NO_DNN),)
+	@echo "gpu-plans skipped: $(NO_DNN)"
+	@echo "0 passed, 0 failed, 1 skipped"
+else
+	+@$(MAKE) --no-print-directory $(PLANS)/libspritty_cuda.so $(PLANS)/gpu_plans
+	@sh tests/gpu_plans/plans.sh $(CURDIR)/$(PLANS)
+endif
 
 # -- tests -----------------------------------------------------------------------------------------
 
@@ -363,10 +405,6 @@ $(SHIM_TESTS): EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',$(SHIM_OBJ))
 $(BUILD)/test_gpu_library: $(SHIM_OBJ) $(LIBRARY_OBJ)
 $(BUILD)/test_gpu_library: EXTRA = $(if $(NO_LIBRARY),-DNO_LIBRARY='"$(NO_LIBRARY)"',$(SHIM_OBJ) \
                                    $(LIBRARY_OBJ))
-# The real cuDNN, asked about a device that is only described.
-NO_DNN = $(or $(NO_LIBRARY),$(if $(filter $(shell uname -m)-%,$(shell $(CC) -dumpmachine)),,the \
-    libraries here are not for the machine that this is compiled for),$(if $(filter %libcudnn.so %libcudnn.so.9,$(CUDA_LIBS)),,there is no \
-           cuDNN here),$(if $(SAN),cuDNN is not made for sanitizers))
 $(BUILD)/test_cudnn: $(if $(NO_DNN),,gpu/dnn.c gpu/dnn_shapes.c)
 $(BUILD)/test_cudnn: EXTRA = $(if $(NO_DNN),-DNO_DNN='"$(NO_DNN)"',gpu/dnn.c gpu/dnn_shapes.c \
     $(CUDA_FLAGS) -DSTUB='"$(dir $(NVCC))../lib64/stubs/libcuda.so"' $(CUDA_LIBS))
@@ -382,4 +420,4 @@ build/fuzz/%: tests/fuzz/%.c $(LIB) Makefile
 	$(Q)$(COMPILE) -fsanitize=fuzzer -Itests -MF $@.d -o $@ $< $(LIB) $(LDFLAGS) $(LIBS)
 
 -include $(OBJ:.o=.d) $(BUILD)/src/main.d $(wildcard $(BUILD)/*.d $(BUILD)/gpu/*.d) $(CUDA_OBJ:.o=.d) \
-    $(SHIM_OBJ:.o=.d) $(LIBRARY_OBJ:.o=.d)
+    $(SHIM_OBJ:.o=.d) $(LIBRARY_OBJ:.o=.d) $(PLANS_OBJ:.o=.d)

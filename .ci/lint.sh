@@ -27,7 +27,7 @@ pthread|src/(base/(parallel|thread|worker)|bench/|engine/|pull/|queue/)|tests/
 omp|src/(base/parallel|ops/)
 cuda.*|gpu/
 cudnn.*|gpu/|tests/gpu_shim/fake/
-cublas.*|gpu/|tests/gpu_shim/fake/
+cublas.*|gpu/|tests/gpu_shim/fake/|tests/gpu_plans/
 nvml|tests/test_gpu_meters\.c
 nvtx3/.*|gpu/|tests/test_ranges\.c
 '
