@@ -85,6 +85,21 @@ static int append_line(struct settings *s, const struct settings_key *k, const c
     return rc;
 }
 
+/* What a preset has beside settings: one line. */
+static int take_word(struct inifile *f, char **to, const char *name, const char *value)
+{
+    char text[120];
+    if (*to) {
+        snprintf(text, sizeof text,
+                 f->continues ? "%s takes one line" : "%s is set twice in this section", name);
+        return inifile_complain(f, text);
+    }
+    *to = strdup(value);
+    if (*to)
+        text_sanitize(*to);
+    return *to ? 0 : inifile_complain(f, "out of memory");
+}
+
 /* One setting. */
 static int take_setting(struct inifile *f, const char *section, const char *name, const char *value)
 {
@@ -93,12 +108,10 @@ static int take_setting(struct inifile *f, const char *section, const char *name
     struct settings *s = section_settings(f, section, &preset);
     if (!s)
         return -1;
-    if (preset && !strcmp(name, "base")) {
-        if (preset->base)
-            return inifile_complain(f, "base is set twice in this section");
-        preset->base = strdup(value);
-        return preset->base ? 0 : inifile_complain(f, "out of memory");
-    }
+    if (preset && !strcmp(name, "base"))
+        return take_word(f, &preset->base, name, value);
+    if (preset && !strcmp(name, "about"))
+        return take_word(f, &preset->about, name, value);
     int i = settings_key_index(name), rc;
     bool there = i >= 0 && settings_has(s, name);
     if (there && !f->continues)
@@ -108,6 +121,15 @@ static int take_setting(struct inifile *f, const char *section, const char *name
     else
         rc = settings_set(s, name, value, &e);
     return rc ? inifile_complain(f, e.text) : 0;
+}
+
+static void overlay_word(char **old, char **new)
+{
+    if (!*new)
+        return;
+    free(*old);
+    *old = *new;
+    *new = NULL;
 }
 
 /* Lays `file` over c: its values win. Takes what it needs from `file`. */
@@ -124,11 +146,8 @@ static int overlay(struct config *c, struct config *file, struct err *e)
             p = add_preset(c, new->name, new->where);
         if (!p)
             return err_set(e, "out of memory");
-        if (new->base) {
-            free(p->base);
-            p->base = new->base;
-            new->base = NULL;
-        }
+        overlay_word(&p->base, &new->base);
+        overlay_word(&p->about, &new->about);
         old = p->values;
         p->values = new->values;
         memset(&new->values, 0, sizeof new->values);
@@ -224,6 +243,7 @@ void config_free(struct config *c)
     for (int i = 0; i < c->count; i++) {
         free(c->presets[i].name);
         free(c->presets[i].base);
+        free(c->presets[i].about);
         free(c->presets[i].where);
         settings_free(&c->presets[i].values);
     }

@@ -90,9 +90,12 @@ struct settings_key {
     const char *(*choice)(int i); /* KEY_CHOICE: NULL past the end */
     const char *help;
     enum settings_group group;
-    const char *label; /* the app's name for it: at most 11 columns */
+    const char *label; /* the app's name for it: at most 13 columns, finishing's 11 */
     enum settings_pick pick;
 };
+
+/* What other tools call a choice ("DPM++ 2M"); NULL where that is nothing else, or not known. */
+const char *settings_choice_label(const struct settings_key *, int i);
 
 /* "Picture", as the app heads its group. */
 const char *settings_group_title(enum settings_group);
@@ -128,6 +131,7 @@ int settings_from_text(struct settings *, const char *text, struct err *);
 
 struct preset {
     char *name, *base; /* base: preset that this one starts from, or NULL */
+    char *about;       /* what it is for, in a line, or NULL */
     char *where;       /* FILE:LINE of its first line */
     struct settings values;
 };

@@ -63,8 +63,8 @@ static const struct settings_key table[] = {
      GROUP_PICTURE, "schedule", PICK_NONE},
     {"batch", KEY_INT, AT(batch), 1, 64, NULL, "pictures to make at once", GROUP_PICTURE, "batch",
      PICK_NONE},
-    {"compat", KEY_CHOICE, AT(compat), 0, 0, compat_name, "whose picture a seed means", GROUP_NOISE,
-     "seed as", PICK_NONE},
+    {"compat", KEY_CHOICE, AT(compat), 0, 0, compat_name, "whose pictures seeds and prompts mean",
+     GROUP_NOISE, "compat", PICK_NONE},
     {"rng", KEY_CHOICE, AT(rng), 0, 0, rng_name, "whose random numbers; auto is the tool's own",
      GROUP_NOISE, "random from", PICK_NONE},
     {"sigmas", KEY_TEXT, AT(sigmas), 0, 0, NULL, "noise levels, falling, for steps and scheduler",
@@ -74,7 +74,7 @@ static const struct settings_key table[] = {
     {"dynamic", KEY_FLAG, AT(dynamic), 0, 0, NULL, "expand {a|b} and __wildcard__ in prompts",
      GROUP_TEXT, "wildcards", PICK_NONE},
     {"wildcard-seed", KEY_INT, AT(wildcard_seed), 0, INT_MAX, NULL,
-     "what they pick; else the seed decides", GROUP_TEXT, "their seed", PICK_NONE},
+     "what they pick; else the seed decides", GROUP_TEXT, "wildcard seed", PICK_NONE},
     {"clip-skip", KEY_INT, AT(clip_skip), -32, 32, NULL,
      "text encoders' layer from the end; 0 is 2, SDXL's", GROUP_TEXT, "clip skip", PICK_NONE},
     {"empty-negative", KEY_CHOICE, AT(empty_negative), 0, 0, empty_negative_name,
@@ -106,9 +106,9 @@ static const struct settings_key table[] = {
     {"hires-size", KEY_SIZE, AT(hires_size), 8, 16384, NULL, "second pass at this size",
      GROUP_IMAGE, "hires size", PICK_NONE},
     {"hires-upscale", KEY_CHOICE, AT(hires_upscale), 0, 0, upscale_name,
-     "how it is enlarged before", GROUP_IMAGE, "hires by", PICK_NONE},
+     "how it is enlarged before", GROUP_IMAGE, "hires upscale", PICK_NONE},
     {"hires-denoise", KEY_REAL, AT(hires_denoise), 0, 1, NULL, "how much of it is made new",
-     GROUP_IMAGE, "hires dn.", PICK_NONE},
+     GROUP_IMAGE, "hires denoise", PICK_NONE},
     {"hires-steps", KEY_INT, AT(hires_steps), 0, MAX_STEPS, NULL,
      "steps of the second pass; 0 is as many as steps", GROUP_IMAGE, "hires steps", PICK_NONE},
     {"tiling", KEY_CHOICE, AT(tiling), 0, 0, tiling_name, "edges that meet when it is repeated",
@@ -124,7 +124,7 @@ static const struct settings_key table[] = {
     {"negative-aesthetic", KEY_REAL, AT(negative_aesthetic), 0, 10, NULL,
      "the same for the negative prompt", GROUP_GUIDANCE, "neg. aesth.", PICK_NONE},
     {"cfg-rescale", KEY_REAL, AT(cfg_rescale), 0, 1, NULL, "against burnt colours of a high cfg",
-     GROUP_GUIDANCE, "rescale", PICK_NONE},
+     GROUP_GUIDANCE, "cfg rescale", PICK_NONE},
     {"cfg-start", KEY_REAL, AT(cfg_start), 0, 1, NULL, "guidance begins at this share of the steps",
      GROUP_GUIDANCE, "cfg from", PICK_NONE},
     {"cfg-end", KEY_REAL, AT(cfg_end), 0.001, 1, NULL,
@@ -146,7 +146,7 @@ static const struct settings_key table[] = {
     {"policy", KEY_CHOICE, AT(policy), 0, 0, policy_choice, "which of several devices gets a job",
      GROUP_MACHINE, "policy", PICK_NONE},
     {"max-steps", KEY_INT, AT(max_steps), 0, MAX_STEPS, NULL,
-     "never more steps than these, whatever is asked; 0: any", GROUP_MACHINE, "most steps",
+     "never more steps than these, whatever is asked; 0: any", GROUP_MACHINE, "max steps",
      PICK_NONE},
     {"attention", KEY_CHOICE, AT(attention), 0, 0, attention_name,
      "scores in the cache, in whole rows, or in memory", GROUP_TUNING, "attention", PICK_NONE},
@@ -162,7 +162,8 @@ static const struct settings_key table[] = {
     {"stream", KEY_CHOICE, AT(stream), 0, 0, switch_name,
      "weights come for each call and leave again: slow", GROUP_TUNING, "stream", PICK_NONE},
     {"memory-limit", KEY_TEXT, AT(memory_limit), 0, 0, NULL,
-     "most that may be held: 6GB, 75%; none: what is free", GROUP_TUNING, "limit", PICK_NONE},
+     "most that may be held: 6GB, 75%; none: what is free", GROUP_TUNING, "memory limit",
+     PICK_NONE},
     {"fold", KEY_CHOICE, AT(fold), 0, 0, switch_name,
      "doubling and convolution as one, in 4/9 of the work", GROUP_TUNING, "fold", PICK_NONE},
     {"hoist", KEY_CHOICE, AT(hoist), 0, 0, switch_name, "what all steps share is computed once",
@@ -217,7 +218,7 @@ static const struct settings_key table[] = {
     {"canvas", KEY_SIZE, AT(canvas), 0, IMAGE_MAX_SIDE, NULL,
      "size of the result; the sprite is not enlarged", GROUP_FINISH, "canvas", PICK_NONE},
     {"power-of-two", KEY_FLAG, AT(power_of_two), 0, 0, NULL, "sizes grow to powers of two",
-     GROUP_FINISH, "pow. of 2", PICK_NONE},
+     GROUP_FINISH, "power of 2", PICK_NONE},
     {"anchor", KEY_CHOICE, AT(anchor), 0, 0, anchor_name,
      "the sprite in the middle, or standing there", GROUP_FINISH, "anchor", PICK_NONE},
     {"output", KEY_TEXT, AT(output), 0, 0, NULL, "file to write", GROUP_NONE, "output", PICK_NONE},
@@ -240,6 +241,16 @@ const char *settings_group_title(enum settings_group group)
         [GROUP_TUNING] = "Speed and memory",
     };
     return titles[group];
+}
+
+const char *settings_choice_label(const struct settings_key *k, int i)
+{
+    const char *label = NULL;
+    if (k->choice == sampler_name)
+        label = sampler_label(i);
+    else if (k->choice == schedule_name)
+        label = schedule_label(i);
+    return label && strcasecmp(label, k->choice(i)) != 0 ? label : NULL;
 }
 
 const struct settings_key *settings_key(int i)

@@ -146,7 +146,7 @@ static void draw_a_mask(struct drive *d)
     drive_wait_text(d, "99% masked");
     drag_over_the_mask(d);
     drive_key(d, "Enter");
-    drive_wait_text(d, "\u2022 mask +[^ ]*sprite-1[^ ]*-mask-1.png");
+    drive_wait_text(d, "\u2022 mask +[^ ]*-mask-1.png");
     drive_wait(d, app_one_image(d));
     snprintf(path, sizeof path, "%s/.local/share/spritty/masks", d->home);
     DIR *folder = opendir(path);

@@ -128,6 +128,9 @@ static void mistakes_name_file_and_line(void **state)
         {"[preset ]\nsteps = 1\n", "test.ini:2: there is no section"},
         {"[defaults]\nsteps = 1\nsteps = 2\n", "test.ini:3: steps is set twice"},
         {"[preset a]\nbase = b\nbase = c\n", "test.ini:3: base is set twice"},
+        {"[preset a]\nabout = b\nabout = c\n", "test.ini:3: about is set twice"},
+        {"[preset a]\nabout = b\n  c\n", "test.ini:3: about takes one line"},
+        {"[defaults]\nabout = b\n", "test.ini:2: there is no setting 'about'"},
         {"[defaults]\nsteps = 1\n  cfg = 2\n", "test.ini:3: steps takes one line"},
         {"[defaults]\nbase = a\n", "test.ini:2: there is no setting 'base'"},
         {longest, "test.ini:2: the line is longer than"},
@@ -156,12 +159,17 @@ static void presets_inherit(void **state)
     struct settings s = {0};
     struct err e = {""};
     assert_int_equal(parse(&c,
-                           "[preset a]\nsteps = 10\ncfg = 3\n[preset b]\nbase = a\ncfg = 4\n"
+                           "[preset a]\nabout = a few\nsteps = 10\ncfg = 3\n"
+                           "[preset b]\nbase = a\nabout = old\ncfg = 4\n"
                            "[preset c]\nbase = b\nsize = 64x64\n",
                            &e),
                      0);
     /* A second file changes one value of a preset, and keeps the others. */
-    assert_int_equal(parse(&c, "[preset a]\nsteps = 11\n", &e), 0);
+    assert_int_equal(parse(&c, "[preset a]\nsteps = 11\n[preset b]\nabout = new \033[2J\n", &e), 0);
+    assert_string_equal(c.presets[0].about, "a few");
+    assert_non_null(strstr(c.presets[1].about, "new "));
+    assert_null(strchr(c.presets[1].about, '\033'));
+    assert_null(c.presets[2].about); /* it is its own, not its base's */
     assert_int_equal(c.count, 3);
     assert_int_equal(settings_set(&s, "size", "32x32", &e), 0); /* a flag: wins */
     assert_int_equal(config_preset(&c, "c", &s, &e), 0);
@@ -221,7 +229,8 @@ static void rows_are_whole(void **state)
         bool listed = k->group > GROUP_NONE && k->group < GROUPS;
         if (!listed && k->group != GROUP_NONE)
             fail_msg("%s is in no group", k->name);
-        if (!k->help || strlen(k->help) > 60 || !k->label || !*k->label || strlen(k->label) > 11)
+        size_t most = k->group == GROUP_FINISH ? 11 : 13; /* columns that the panels have */
+        if (!k->help || strlen(k->help) > 60 || !k->label || !*k->label || strlen(k->label) > most)
             fail_msg("%s: its help or its label is missing, or too long for its place", k->name);
         if ((k->pick != PICK_NONE && k->type != KEY_TEXT) || !k->choice != (k->type != KEY_CHOICE))
             fail_msg("%s: its type has other ways to choose", k->name);

@@ -225,7 +225,7 @@ int image_colors(const struct image *m)
     bool good = true;
     for (size_t i = 0, n = pixel_count(m); good && i < n; i++) {
         uint32_t value = few_value(m->rgba + 4 * i);
-        good = value == last || color_number(&set, value) >= 0;
+        good = value == last || !m->rgba[4 * i + 3] || color_number(&set, value) >= 0;
         last = value;
     }
     free(set.slots);

@@ -35,7 +35,7 @@ void image_shrunk_size(int *width, int *height, int max_width, int max_height);
  * enlarged: a copy when it fits. NULL without memory. */
 struct image *image_shrink(const struct image *, int width, int height);
 
-/* How many different colours; -1 without memory. */
+/* How many different colours can be seen: transparent pixels have none. -1 without memory. */
 int image_colors(const struct image *);
 
 /* The image's own palette, when it has at most `room` (1 to 256) colours: palette in order of first

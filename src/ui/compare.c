@@ -17,7 +17,7 @@
 #include "ui/layout.h"
 #include "ui/studio.h"
 
-enum { SLOT = 200 };
+enum { SLOT = 200, FIGURES_W = 36 /* columns that two rows of figures need */ };
 
 struct cell {
     struct store_sprite *sprite; /* the job's first, or NULL */
@@ -199,14 +199,20 @@ static void draw_figures(struct ui *ui, int i, struct rect at)
         used += draw_printf(ui->screen, at.y, at.x + used, at.w - used, ROLE_TEXT, " for %d",
                             cell->pictures);
     snprintf(line, sizeof line, "  %s a step", step);
-    draw_text(ui->screen, at.y, at.x + used, at.w - used, ROLE_TEXT, line);
+    draw_text(ui->screen, at.y, at.x + used, at.w - used, ROLE_TEXT,
+              that_fits(at.w - used, line, ""));
     if (at.h < 2)
         return;
     used = draw_printf(ui->screen, at.y + 1, at.x, at.w, ROLE_TEXT, "%s  %d colours", peak,
                        cell->sprite ? cell->sprite->colors : 0);
-    if (!isnan(cell->differs))
-        draw_printf(ui->screen, at.y + 1, at.x + used, at.w - used, ROLE_DIM, "  differs %.0f%%",
-                    cell->differs * 100);
+    if (isnan(cell->differs))
+        return;
+    snprintf(line, sizeof line, "  differs %.0f%%", cell->differs * 100);
+    if (at.h > 2)
+        draw_text(ui->screen, at.y + 2, at.x, at.w, ROLE_DIM, line + 2);
+    else
+        draw_text(ui->screen, at.y + 1, at.x + used, at.w - used, ROLE_DIM,
+                  that_fits(at.w - used, line, ""));
 }
 
 static void draw_variant(struct ui *ui, int i, struct rect r)
@@ -219,7 +225,7 @@ static void draw_variant(struct ui *ui, int i, struct rect r)
     snprintf(title, sizeof title, "%s%s", run->winner == j->id ? star : "",
              j->label ? j->label : "");
     struct rect in = draw_box(ui->screen, r, title, i == selected(c));
-    int figures = in.h >= 8 ? 2 : in.h >= 5 ? 1 : 0;
+    int figures = in.h >= 12 && in.w < FIGURES_W ? 3 : in.h >= 8 ? 2 : in.h >= 5 ? 1 : 0;
     struct rect picture = in;
     picture.h -= figures;
     draw_picture(ui, i, picture);
@@ -232,7 +238,7 @@ static void draw_nothing(struct ui *ui, struct rect r)
     static const char *const lines[] = {
         "Nothing was compared yet.",
         "",
-        "n   two to four presets, side by side, on the studio's prompt and one seed",
+        "n   two to four presets, the studio's prompt, one seed",
         "g   a grid over two settings: cfg=2,4,8 steps=10,20",
     };
     struct rect in = draw_box(ui->screen, r, "Compare", true);
@@ -304,14 +310,21 @@ static void presets_marked(struct ui *ui, const bool *marked, int count, void *u
 
 void compare_start(struct ui *ui)
 {
-    const char *rows[64] = {"no preset"};
+    enum { MOST = 64 };
+    char text[MOST][160];
+    const char *rows[MOST] = {"no preset"};
     int count = 1;
     if (!*studio_words(ui)) {
         ui_say(ui, ROLE_WARN, "write a prompt in the studio first (F2)");
         return;
     }
-    for (int i = 0; i < ui->config.count && count < 64; i++)
-        rows[count++] = ui->config.presets[i].name;
+    for (int i = 0; i < ui->config.count && count < MOST; i++) {
+        const struct preset *p = &ui->config.presets[i];
+        snprintf(text[count], sizeof text[count], p->about ? "%-14.60s %s" : "%.60s", p->name,
+                 p->about);
+        rows[count] = text[count];
+        count++;
+    }
     dialog_marks(ui, "Compare which presets?", rows, count, 4, presets_marked, NULL);
 }
 

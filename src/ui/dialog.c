@@ -233,6 +233,16 @@ static void toggle(struct ui *ui)
     ui_dirty(ui);
 }
 
+void dialog_mark(struct ui *ui, int row)
+{
+    struct dialog *d = ui->dialog;
+    if (d && d->kind == MARKS && row >= 0 && row < d->count && !d->marked[row] &&
+        d->marks < d->most) {
+        d->marked[row] = true;
+        d->marks++;
+    }
+}
+
 unsigned dialog_contexts(const struct ui *ui)
 {
     enum kind kind = ui->dialog->kind;

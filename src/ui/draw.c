@@ -26,6 +26,11 @@ int text_columns(const char *text, size_t len)
     return columns;
 }
 
+const char *that_fits(int w, const char *full, const char *brief)
+{
+    return text_columns(full, strlen(full)) <= w ? full : brief;
+}
+
 /* Does it take more than w columns? Looks no further than needed. */
 static bool longer_than(const char *text, size_t len, int w)
 {

@@ -300,7 +300,7 @@ static bool finish_act(struct ui *ui, enum action a)
         finish_use(ui);
         return true;
     case ACT_BACK:
-        ui_view(ui, VIEW_STUDIO);
+        ui_view(ui, ui->view_before);
         return true;
     default:
         return false;

@@ -94,7 +94,7 @@ bool frame_mouse(struct ui *ui, const struct input_event *in)
 
 /* ---- the bottom line ---- */
 
-enum { HINTS = 10 };
+enum { HINTS = 12 };
 
 /* What is worth a hint, by context: the first context in force that has some. */
 static const struct {
@@ -126,17 +126,19 @@ static const struct {
       ACT_CMP_EXPORT},
      {"new", "grid", "winner", "difference", "prompt", "seed", "export"}},
     {CTX_SPRITE,
-     {ACT_GAL_USE_ALL, ACT_GAL_USE_PROMPT, ACT_GAL_USE_SEED, ACT_GAL_PLAY, ACT_GAL_RATE,
-      ACT_GAL_TAG, ACT_GAL_TRASH, ACT_BACK},
-     {"use all", "prompt", "seed", "play", "rate", "tag", "trash", "back"}},
+     {ACT_GAL_USE_ALL, ACT_GAL_USE_PROMPT, ACT_GAL_USE_SEED, ACT_GAL_FINISH, ACT_GAL_PLAY,
+      ACT_GAL_USE_IMAGE, ACT_GAL_EXPORT, ACT_GAL_RATE, ACT_GAL_TAG, ACT_GAL_TRASH, ACT_BACK},
+     {"use all", "prompt", "seed", "finish", "play", "image", "workflow", "rate", "tag", "trash",
+      "back"}},
     {CTX_GALLERY,
-     {ACT_GAL_OPEN, ACT_GAL_SEARCH, ACT_GAL_PLAY, ACT_GAL_USE_ALL, ACT_GAL_USE_IMAGE, ACT_GAL_RATE,
-      ACT_GAL_TAG, ACT_GAL_TRASH},
-     {"open", "search", "play", "use", "image", "rate", "tag", "trash"}},
+     {ACT_GAL_OPEN, ACT_GAL_SEARCH, ACT_GAL_PLAY, ACT_GAL_USE_ALL, ACT_GAL_FINISH, ACT_GAL_RATE,
+      ACT_GAL_TAG, ACT_GAL_TRASH, ACT_GAL_TRASHED, ACT_GAL_USE_IMAGE},
+     {"open", "search", "play", "use all", "finish", "rate", "tag", "trash", "see the trash",
+      "image"}},
     {CTX_FINISH,
      {ACT_FIN_TOGGLE, ACT_FIN_MORE, ACT_FIN_BEFORE, ACT_FIN_UNDO, ACT_FIN_SAVE, ACT_FIN_PRESET,
-      ACT_FIN_USE},
-     {"on, off", "change", "before", "undo", "save", "preset", "use"}},
+      ACT_FIN_USE, ACT_BACK},
+     {"on, off", "change", "before", "undo", "save", "preset", "use", "back"}},
     {CTX_MONITOR, {ACT_MON_PROFILE, ACT_STUDIO}, {"profile", "studio"}},
     {CTX_STUDIO, {ACT_RUN, ACT_BACK}, {"accept", "back"}},
     {CTX_TEXT, {ACT_BACK}, {"back"}},

@@ -8,12 +8,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "ui/play.h"
+#include "ui/sprite_facts.h"
 #include "ui/studio.h"
 
-enum { SLOT = 300, SLOT_PLAY = 299, PAGE = 60, CELL_W = 22, CELL_H = 11, NAME_ROWS = 1 };
+enum {
+    SLOT = 300,
+    SLOT_PLAY = 299,
+    PAGE = 60,
+    CELL_W = 19,
+    CELL_H = 10,
+    CELL_LOW = 7,
+    NAME_ROWS = 1
+};
 
 struct gallery {
     struct store_sprite *sprite; /* the page that is seen */
@@ -70,14 +78,6 @@ static const struct store_sprite *chosen(struct ui *ui)
     return sprite_at(ui, g->at);
 }
 
-static void stars(const struct ui *ui, int rating, char *out, size_t size)
-{
-    size_t n = 0;
-    *out = '\0';
-    for (int i = 0; i < rating && n < size; i++)
-        n += (size_t)snprintf(out + n, size - n, "%s", screen_utf8(ui->screen) ? "★" : "*");
-}
-
 /* What is chosen anew for each image ({a|b}, __name__) says less than what came of it. */
 static bool is_template(const char *words)
 {
@@ -102,7 +102,7 @@ static void draw_thumb(struct ui *ui, int i, struct rect r)
                    false);
     else if (t.broken)
         draw_text(ui->screen, in.y, in.x, in.w, ROLE_BAD, "its file is gone");
-    stars(ui, s->rating, rating, sizeof rating);
+    rating_text(ui, s->rating, rating, sizeof rating);
     bool typed = s->words && *s->words && !is_template(s->words);
     one_line(typed ? s->words : s->prompt, words, sizeof words);
     int w = text_columns(rating, strlen(rating));
@@ -120,8 +120,11 @@ static void draw_head(struct ui *ui, struct rect r)
     struct gallery *g = ui->gallery;
     char count[80];
     const char *query = editor_text(g->query);
-    snprintf(count, sizeof count, "%d sprite%s%s", g->total, g->total == 1 ? "" : "s",
-             g->trash ? " in the trash" : "");
+    const char *where = g->trash ? " in the trash" : "";
+    if (g->total > 1)
+        snprintf(count, sizeof count, "%d of %d sprites%s", g->at + 1, g->total, where);
+    else
+        snprintf(count, sizeof count, "%d sprite%s%s", g->total, g->total ? "" : "s", where);
     int w = text_columns(count, strlen(count)), field = r.w - w - 14;
     draw_right(ui->screen, r.y, r.x, r.w - 1, ROLE_DIM, count);
     draw_text(ui->screen, r.y, r.x + 1, 8, ROLE_DIM, "search");
@@ -140,17 +143,35 @@ static void draw_head(struct ui *ui, struct rect r)
     }
 }
 
+/* How many thumbnails fit; the last column is the scroll bar's. Low terminals have lower ones, so
+ * that there are two rows. */
+static void arrange(struct gallery *g, struct rect main)
+{
+    struct rect r = g->grid = (struct rect){main.y + 1, main.x, main.h - 1, main.w - 1};
+    int height = r.h < 2 * CELL_H ? CELL_LOW : CELL_H;
+    g->cols = r.w / CELL_W > 0 ? r.w / CELL_W : 1;
+    g->rows = r.h / height > 0 ? r.h / height : 1;
+    g->cols = g->cols < PAGE ? g->cols : PAGE;
+    while (g->rows * g->cols > PAGE)
+        g->rows--;
+}
+
+/* Pages follow each other, so the bar goes by pages. */
+static void draw_bar(struct ui *ui)
+{
+    const struct gallery *g = ui->gallery;
+    int page = g->rows * g->cols, pages = (g->total + page - 1) / page, h = g->grid.h;
+    draw_scroll(ui->screen, g->grid.y, g->grid.x + g->grid.w, h, g->at / page * h, pages * h,
+                false);
+}
+
 static void draw_grid(struct ui *ui, struct rect main)
 {
     struct gallery *g = ui->gallery;
     struct rect cells[PAGE];
     draw_head(ui, main);
-    struct rect r = g->grid = (struct rect){main.y + 1, main.x, main.h - 1, main.w};
-    g->cols = r.w / CELL_W > 0 ? r.w / CELL_W : 1;
-    g->rows = r.h / CELL_H > 0 ? r.h / CELL_H : 1;
-    g->cols = g->cols < PAGE ? g->cols : PAGE;
-    while (g->rows * g->cols > PAGE)
-        g->rows--;
+    arrange(g, main);
+    struct rect r = g->grid;
     if (g->total == 0) {
         draw_text(ui->screen, r.y + r.h / 2, r.x + 4, r.w - 8, ROLE_DIM,
                   editor_len(g->query) > 0 ? "nothing was found"
@@ -169,63 +190,10 @@ static void draw_grid(struct ui *ui, struct rect main)
         }
         draw_thumb(ui, top + i, cells[i]);
     }
+    draw_bar(ui);
 }
 
 /* ---- one sprite ---- */
-
-static int fact(struct ui *ui, struct rect in, int row, const char *name, const char *value)
-{
-    if (row >= in.h)
-        return row;
-    draw_text(ui->screen, in.y + row, in.x + 1, 12, ROLE_DIM, name);
-    draw_text(ui->screen, in.y + row, in.x + 13, in.w - 14, ROLE_TEXT, value);
-    return row + 1;
-}
-
-/* A text over several rows, at most `most`. */
-static int long_fact(struct ui *ui, struct rect in, int row, const char *name, const char *value,
-                     int most)
-{
-    struct rect at = {in.y + row, in.x + 13, in.h - row < most ? in.h - row : most, in.w - 14};
-    if (!value || !*value || at.h < 1)
-        return row;
-    draw_text(ui->screen, in.y + row, in.x + 1, 12, ROLE_DIM, name);
-    return row + draw_wrapped(ui->screen, at, ROLE_STRONG, value);
-}
-
-static void draw_facts(struct ui *ui, const struct store_sprite *s, struct rect r)
-{
-    struct rect in = draw_box(ui->screen, r, "About", false);
-    char text[400], a[40], b[40];
-    int row = long_fact(ui, in, 0, "prompt", s->prompt, in.h / 3 > 1 ? in.h / 3 : 1);
-    if (s->words && s->prompt && strcmp(s->words, s->prompt) != 0)
-        row = long_fact(ui, in, row, "typed", s->words, in.h / 6 > 1 ? in.h / 6 : 1);
-    row = long_fact(ui, in, row, "negative", s->negative, 2);
-    row += row < in.h;
-    snprintf(text, sizeof text, "%" PRIu64, s->seed);
-    row = fact(ui, in, row, "seed", text);
-    snprintf(text, sizeof text, "%dx%d, %d colours", s->width, s->height, s->colors);
-    row = fact(ui, in, row, "sprite", text);
-    snprintf(text, sizeof text, "%d, cfg %g", s->steps, s->cfg);
-    row = fact(ui, in, row, "steps", text);
-    snprintf(text, sizeof text, "%s, %s", s->sampler, s->scheduler);
-    row = fact(ui, in, row, "sampler", text);
-    if (s->preset && *s->preset)
-        row = fact(ui, in, row, "preset", s->preset);
-    row = fact(ui, in, row, "model", s->model ? s->model : "");
-    text_ms(s->ms_total, a, sizeof a);
-    text_ms(s->ms_step, b, sizeof b);
-    snprintf(text, sizeof text, "%s, %s a step", a, b);
-    row = fact(ui, in, row, "time", text);
-    text_bytes((double)s->bytes_peak, a, sizeof a);
-    row = fact(ui, in, row, "peak", a);
-    text_ago(s->created, (double)time(NULL), a, sizeof a);
-    row = fact(ui, in, row, "made", a);
-    stars(ui, s->rating, a, sizeof a);
-    row = fact(ui, in, row, "rating", s->rating ? a : "none");
-    row = fact(ui, in, row, "tags", s->tags && *s->tags ? s->tags : "none");
-    long_fact(ui, in, row, "file", s->path, 3);
-}
 
 static void draw_open(struct ui *ui, struct rect main)
 {
@@ -249,7 +217,7 @@ static void draw_open(struct ui *ui, struct rect main)
         draw_image(ui->screen, in, SLOT, t.image, t.serial, true, false);
     else if (t.broken)
         draw_text(ui->screen, in.y + in.h / 2, in.x + 2, in.w - 4, ROLE_BAD, "its file is gone");
-    draw_facts(ui, s, (struct rect){main.y, main.x + main.w - facts, main.h, facts});
+    sprite_facts(ui, s, (struct rect){main.y, main.x + main.w - facts, main.h, facts});
 }
 
 static void gallery_draw(struct ui *ui, struct rect main)

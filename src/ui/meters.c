@@ -8,18 +8,6 @@
 
 enum { SLOT_PREVIEW = 1, SLOT_SHOWN = 2 /* and the SHOWN_MAX above */, GRAPH_MAX = 512 };
 
-/* The longer text where it fits in w columns. */
-static const char *that_fits(int w, const char *full, const char *brief)
-{
-    return text_columns(full, strlen(full)) <= w ? full : brief;
-}
-
-/* What a box of this width has for its title. */
-static int title_room(struct rect r)
-{
-    return r.w - 6;
-}
-
 /* ---- progress ---- */
 
 static const char *stage_title(const char *stage)
@@ -154,7 +142,9 @@ static void preview_words(struct ui *ui, struct rect in)
 {
     const struct live *l = &ui->live;
     const char *slash = l->last.path ? strrchr(l->last.path, '/') : NULL;
-    centered(ui, in, in.h / 2 - 1, "this terminal shows no pictures (see spritty doctor)");
+    centered(ui, in, in.h / 2 - 1,
+             that_fits(in.w - 2, "this terminal shows no pictures (see spritty doctor)",
+                       "no pictures here: spritty doctor"));
     if (slash && !l->job) {
         centered(ui, in, in.h / 2, slash + 1);
         centered(ui, in, in.h / 2 + 1, ui->folder);

@@ -31,7 +31,7 @@ static int min_int(int a, int b)
 static void draw_steps(struct ui *ui, struct rect r)
 {
     struct monitor *m = ui->monitor;
-    char mid[32], high[32], best[32], title[160] = "Steps";
+    char mid[32], high[32], best[32], title[160] = "Steps", brief[60] = "";
     struct rect in = draw_box(ui->screen, r, NULL, false);
     int n = live_step_times(&ui->live, m->values, min_int(in.w - 8, COLUMNS));
     double top = 0, median = graph_percentile(m->values, n, 0.5),
@@ -46,8 +46,9 @@ static void draw_steps(struct ui *ui, struct rect r)
         text_ms(graph_percentile(m->values, n, 0), best, sizeof best);
         snprintf(title, sizeof title, "Last %d steps  median %s  95%% %s  best %s", n, mid, high,
                  best);
+        snprintf(brief, sizeof brief, "Steps  median %s", mid);
     }
-    draw_box(ui->screen, r, title, false);
+    draw_box(ui->screen, r, that_fits(title_room(r), title, *brief ? brief : title), false);
     if (n == 0) {
         draw_text(ui->screen, in.y, in.x + 1, in.w - 2, ROLE_DIM, "no steps yet");
         return;
@@ -85,11 +86,15 @@ static void draw_memory(struct ui *ui, struct rect r)
     static const enum role roles[3] = {ROLE_GRAPH_A, ROLE_GRAPH_B, ROLE_GRAPH_C};
     struct monitor *m = ui->monitor;
     const struct live *l = &ui->live;
-    struct rect in = draw_box(ui->screen, r, "Memory", false);
+    char text[32], title[60] = "Memory";
+    if (l->samples_seen) {
+        text_bytes((double)l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].own, text, sizeof text);
+        snprintf(title, sizeof title, "Memory  %s", text);
+    }
+    struct rect in = draw_box(ui->screen, r, title, false);
     uint64_t have = l->samples_seen < LIVE_SAMPLES ? l->samples_seen : LIVE_SAMPLES;
     int n = min_int(min_int(in.w - 8, COLUMNS), (int)have), x = in.x + 8;
     double top = 0, *v = m->values;
-    char text[32];
     if (n < 1 || in.h < 3)
         return;
     for (int i = 0; i < n; i++) {
@@ -151,9 +156,9 @@ static void draw_stages(struct ui *ui, struct rect r)
         text_ms(ms[i], text, sizeof text);
         draw_text(ui->screen, y, in.x + 1, 1, roles[i], screen_utf8(ui->screen) ? "■" : "#");
         draw_text(ui->screen, y, in.x + 3, 10, ROLE_TEXT, part[i].name);
-        draw_right(ui->screen, y, in.x + 13, 10, ROLE_STRONG, text);
+        draw_right(ui->screen, y, in.x + 12, 9, ROLE_STRONG, text);
         if (sum > 0)
-            draw_printf(ui->screen, y, in.x + 25, in.w - 26, ROLE_DIM, "%.0f%%", 100 * ms[i] / sum);
+            draw_printf(ui->screen, y, in.x + 23, in.w - 24, ROLE_DIM, "%.0f%%", 100 * ms[i] / sum);
     }
 }
 
@@ -237,7 +242,7 @@ static void draw_machine(struct ui *ui, struct rect r)
     text_bytes((double)m->memory_free, free_bytes, sizeof free_bytes);
     text_bytes((double)m->memory_total, total, sizeof total);
     snprintf(text, sizeof text, "%s of %s", free_bytes, total);
-    reading(ui, in, 2, "free memory", text, NAN);
+    reading(ui, in, 2, "free memory", that_fits(in.w - 15, text, free_bytes), NAN);
     value_or(text, sizeof text, "%.0f C", m->celsius);
     reading(ui, in, 3, "temperature", text, NAN);
     value_or(text, sizeof text, "%.0f W", m->watts);

@@ -169,7 +169,7 @@ static void draw_parts(struct ui *ui, struct rect in, int rows)
 
 void draw_composition(struct ui *ui, struct rect r, const struct gpu_meters *gpu)
 {
-    char title[80] = "Memory at the peak", size[32];
+    char title[80] = "Memory at the peak", brief[80] = "At the peak", size[32];
     struct part part[PARTS];
     double sum = 0;
     if (ui->live.memory)
@@ -177,8 +177,9 @@ void draw_composition(struct ui *ui, struct rect r, const struct gpu_meters *gpu
     if (sum > 0) {
         text_bytes(sum, size, sizeof size);
         snprintf(title, sizeof title, "Memory at the peak  %s", size);
+        snprintf(brief, sizeof brief, "At the peak  %s", size);
     }
-    struct rect in = draw_box(ui->screen, r, title, false);
+    struct rect in = draw_box(ui->screen, r, that_fits(title_room(r), title, brief), false);
     int below = machine_rows(ui, gpu);
     if (in.h < below + 4) /* low terminals go without */
         below = 0;

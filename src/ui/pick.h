@@ -17,6 +17,6 @@ void pick_loras(struct ui *, const char *key, const char *now);
 void pick_mask(struct ui *);
 
 /* Styles of styles.csv as the setting `styles`. */
-void pick_styles(struct ui *);
+void pick_styles(struct ui *, const char *now); /* those that are used are marked */
 
 #endif

@@ -39,7 +39,23 @@ static void picked(struct ui *ui, const bool *marked, int count, void *user)
     drop(all);
 }
 
-void pick_styles(struct ui *ui)
+/* Is it in the setting, whose names have commas between them? */
+static bool is_used(const char *now, const char *name)
+{
+    size_t len = strlen(name);
+    while (*now) {
+        now += strspn(now, ", ");
+        size_t n = strcspn(now, ","), trimmed = n;
+        while (trimmed > 0 && now[trimmed - 1] == ' ')
+            trimmed--;
+        if (trimmed == len && !strncmp(now, name, len))
+            return true;
+        now += n;
+    }
+    return false;
+}
+
+void pick_styles(struct ui *ui, const char *now)
 {
     struct styles *all = calloc(1, sizeof *all);
     char path[PATH_MAX];
@@ -60,5 +76,8 @@ void pick_styles(struct ui *ui)
         rows[i] = all->at[i].name;
     dialog_marks(ui, "Styles", rows, all->count, all->count, picked, all);
     dialog_owns(ui, drop);
+    for (int i = 0; i < all->count; i++)
+        if (is_used(now, all->at[i].name))
+            dialog_mark(ui, i);
     free(rows);
 }

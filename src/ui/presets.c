@@ -31,6 +31,20 @@ static void describe(const struct ui *ui, int row, int columns, char *out, size_
     settings_free(&s);
 }
 
+/* What the chosen preset is for, in the last rows; returns what is left of the area. */
+static struct rect draw_about(struct ui *ui, struct rect in, int row)
+{
+    enum { ROWS = 3, LEAST = 6 };
+    const char *about = row ? ui->config.presets[row - 1].about : "the model's own settings";
+    if (in.h < LEAST + ROWS + 1)
+        return in;
+    in.h -= ROWS + 1;
+    draw_hline(ui->screen, in.y + in.h, in.x, in.w, ROLE_BORDER);
+    draw_wrapped(ui->screen, (struct rect){in.y + in.h + 1, in.x + 1, ROWS, in.w - 2}, ROLE_DIM,
+                 about ? about : "");
+    return in;
+}
+
 void presets_draw(struct ui *ui, struct rect r)
 {
     struct studio *st = ui->studio;
@@ -40,6 +54,9 @@ void presets_draw(struct ui *ui, struct rect r)
     for (int i = 0; i < ui->config.count; i++)
         if (!strcmp(ui->config.presets[i].name, st->preset))
             chosen = i + 1;
+    if (focus)
+        in = draw_about(ui, in, st->preset_row);
+    st->preset_rows = in.h;
     st->preset_top = list_top(st->preset_top, focus ? st->preset_row : chosen, in.h, count);
     for (int i = 0; i < in.h && st->preset_top + i < count; i++) {
         int row = st->preset_top + i;
@@ -79,10 +96,10 @@ bool presets_act(struct ui *ui, enum action a)
 void presets_click(struct ui *ui, const struct input_event *in)
 {
     struct studio *st = ui->studio;
-    int row = in->y - st->at.presets.y - 1 + st->preset_top;
+    int line = in->y - st->at.presets.y - 1, row = line + st->preset_top;
     if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN)
         presets_act(ui, in->what == MOUSE_WHEEL_UP ? ACT_UP : ACT_DOWN);
     else if (in->what == MOUSE_DOWN && in->button == 1 && row >= 0 && row <= ui->config.count &&
-             in->y < st->at.presets.y + st->at.presets.h - 1)
+             line < st->preset_rows)
         studio_choose_preset(ui, row);
 }

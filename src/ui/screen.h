@@ -108,5 +108,12 @@ enum role screen_role(const struct screen *, int y, int x);
 
 /* Columns that text takes (control characters count 1). */
 int text_columns(const char *text, size_t len);
+/* The longer text where it fits in w columns. */
+const char *that_fits(int w, const char *full, const char *brief);
+/* What a box of this width has for its title. */
+static inline int title_room(struct rect r)
+{
+    return r.w - 6;
+}
 
 #endif

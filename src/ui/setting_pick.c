@@ -15,11 +15,16 @@ static void choice_made(struct ui *ui, int index, void *user)
 
 static void choose(struct ui *ui, const struct settings_key *k, const char *title, const char *now)
 {
-    const char *names[64];
+    enum { MOST = 64, NAME = 24 };
+    char text[MOST][64];
+    const char *names[MOST];
     int count = 0, at = 0;
-    for (; count < 64 && k->choice(count); count++) {
-        names[count] = k->choice(count);
-        at = strcmp(names[count], now) ? at : count;
+    for (; count < MOST && k->choice(count); count++) {
+        const char *name = k->choice(count), *also = settings_choice_label(k, count);
+        snprintf(text[count], sizeof text[count], also ? "%-*s %s" : "%-*s", also ? NAME : 0, name,
+                 also ? also : "");
+        names[count] = text[count];
+        at = strcmp(name, now) ? at : count;
     }
     dialog_list(ui, title, names, count, at, choice_made, (void *)(uintptr_t)k);
 }
@@ -110,7 +115,7 @@ bool setting_pick(struct ui *ui, const struct settings_key *k, const char *now, 
         return !*typed;
     case PICK_STYLES:
         if (!*typed)
-            pick_styles(ui);
+            pick_styles(ui, now);
         return !*typed;
     case PICK_LORAS:
         if (!*typed)

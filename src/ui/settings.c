@@ -86,19 +86,29 @@ static void hint(const struct ui *ui, const struct settings_key *k, char *out, s
         snprintf(out, size, "%llu", (unsigned long long)st->shown_seed);
 }
 
-/* A path that is too long shows its end. */
-static const char *end_of(const struct settings_key *k, const char *text, int w)
+/* A path that is too long shows its end: the last names, or what fits of the last one. */
+static void keep_end(const struct ui *ui, char *text, int w)
 {
-    const char *from = text;
-    if (k->pick == PICK_NONE || k->pick == PICK_LORAS || k->pick == PICK_STYLES)
-        return text;
-    for (const char *slash; text_columns(from, strlen(from)) > w;) {
+    const char *from = text, *mark = screen_utf8(ui->screen) ? "\u2026" : "~";
+    size_t n = strlen(mark);
+    for (const char *slash; text_columns(from, strlen(from)) > w; from = slash + 1) {
         slash = strchr(from, '/');
         if (!slash || !slash[1])
             break;
-        from = slash + 1;
     }
-    return from;
+    bool cut = w > 1 && text_columns(from, strlen(from)) > w;
+    while (cut && (text_columns(from, strlen(from)) >= w || (size_t)(from - text) < n))
+        for (from++; ((unsigned char)*from & 0xc0) == 0x80;)
+            from++;
+    if (from > text)
+        memmove(text + (cut ? n : 0), from, strlen(from) + 1);
+    if (cut)
+        memcpy(text, mark, n);
+}
+
+static bool is_path(const struct settings_key *k)
+{
+    return k->pick != PICK_NONE && k->pick != PICK_LORAS && k->pick != PICK_STYLES;
 }
 
 static void draw_value(struct ui *ui, const struct settings_key *k, int y, int x, int w,
@@ -108,7 +118,9 @@ static void draw_value(struct ui *ui, const struct settings_key *k, int y, int x
     value_text(ui, k, text, sizeof text);
     hint(ui, k, more, sizeof more);
     enum role role = is_said(ui, k) ? ROLE_STRONG : *text ? ROLE_TEXT : ROLE_DIM;
-    const char *shown = *text ? end_of(k, text, w) : screen_utf8(ui->screen) ? "–" : "-";
+    if (is_path(k))
+        keep_end(ui, text, w);
+    const char *shown = *text ? text : screen_utf8(ui->screen) ? "–" : "-";
     int used = draw_on(ui->screen, y, x, w, role, bg, shown);
     if (*more && w - used - 2 >= text_columns(more, strlen(more)))
         draw_on(ui->screen, y, x + used + 2, w - used - 2, ROLE_DIM, bg, more);
@@ -176,11 +188,13 @@ static void draw_setting(struct ui *ui, const struct settings_key *k, int y, str
         draw_value(ui, k, y, x, w, bg);
 }
 
-static int label_columns(const struct setting_line *line, int count)
+/* Of the labels in the group, so that a long one takes nothing from other groups' values. */
+static int label_columns(const struct setting_line *line, int count, enum settings_group group)
 {
     int most = 8;
     for (int i = 0; i < count; i++)
-        if (line[i].key >= 0 && (int)strlen(settings_key(line[i].key)->label) > most)
+        if (line[i].key >= 0 && line[i].group == group &&
+            (int)strlen(settings_key(line[i].key)->label) > most)
             most = (int)strlen(settings_key(line[i].key)->label);
     return most;
 }
@@ -228,7 +242,7 @@ void settings_draw(struct ui *ui, struct rect r)
     struct setting_line line[SETTING_LINES];
     bool focus = ui->studio->focus == FOCUS_SETTINGS;
     struct rect in = draw_box(ui->screen, r, "Settings", focus);
-    int count = lines_now(ui, line), label = label_columns(line, count);
+    int count = lines_now(ui, line);
     draw_preset_name(ui, r);
     p->row = p->row < count ? p->row : count > 0 ? count - 1 : 0;
     if (focus)
@@ -246,7 +260,8 @@ void settings_draw(struct ui *ui, struct rect r)
         if (l->key < 0)
             draw_title(ui, l->group, y, in, here ? ROLE_SELECT : ROLE_TEXT);
         else
-            draw_setting(ui, settings_key(l->key), y, in, label, here);
+            draw_setting(ui, settings_key(l->key), y, in, label_columns(line, count, l->group),
+                         here);
     }
     draw_scroll(ui->screen, in.y, r.x + r.w - 1, in.h, p->top, count, focus);
     if (count == 0)

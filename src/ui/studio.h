@@ -44,7 +44,7 @@ struct studio {
     struct settings said, effective; /* `said` without the negative prompt until it is asked for */
     char preset[64];                 /* "": none */
     char effective_negative[200];    /* the preset's, shown while ours is empty */
-    int preset_row, preset_top;
+    int preset_row, preset_top, preset_rows; /* chosen, first seen, rows seen */
 
     struct settings_panel setting;
     char **models;

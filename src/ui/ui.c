@@ -65,6 +65,8 @@ void ui_unsay(struct ui *ui)
 void ui_view(struct ui *ui, enum view view)
 {
     ui_unsay(ui);
+    if (view != ui->view)
+        ui->view_before = ui->view;
     ui->view = view;
     if (ui_views[view]->open)
         ui_views[view]->open(ui);

@@ -164,6 +164,9 @@ void dialog_list(struct ui *, const char *title, const char *const *rows, int co
 void dialog_marks(struct ui *, const char *title, const char *const *rows, int count, int most,
                   void (*done)(struct ui *, const bool *marked, int count, void *), void *user);
 
+/* Marks a row of the dialog that dialog_marks just opened. */
+void dialog_mark(struct ui *, int row);
+
 /* `user` of the dialog that was just opened belongs to it until an answer gives it to `done`. */
 void dialog_owns(struct ui *, void (*drop)(void *user));
 
@@ -225,7 +228,7 @@ struct ui {
     struct worker *worker; /* for what would hold up the loop; NULL: it does so */
     char folder[4096];     /* finished sprites */
 
-    enum view view;
+    enum view view, view_before;
     bool dirty; /* a frame is due */
     bool soon;  /* ... for someone pressed a key: it does not wait for the line */
     bool quit;

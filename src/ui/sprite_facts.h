@@ -1,0 +1,12 @@
+/* What is known about a sprite; see sprite_facts.c. */
+#ifndef SPRITTY_SPRITE_FACTS_H
+#define SPRITTY_SPRITE_FACTS_H
+
+#include "ui/ui.h"
+
+/* In a box of its own: prompt, seed, how it was made, its file. */
+void sprite_facts(struct ui *, const struct store_sprite *, struct rect);
+/* As many stars as the rating has; "" for none. */
+void rating_text(const struct ui *, int rating, char *out, size_t size);
+
+#endif
