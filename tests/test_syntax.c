@@ -103,6 +103,51 @@ static void test_parts(void **state)
     assert_int_equal(failures, 0);
 }
 
+/* As "text*weight|text*weight". */
+static void expect_parts(enum prompt_syntax syntax, const char *text, const char *want)
+{
+    char got[256] = "";
+    struct prompt_parts p;
+    struct err e = {""};
+    assert_int_equal(prompt_parse(syntax, text, &p, &e), 0);
+    for (int i = 0, n = 0; i < p.count; i++)
+        n += snprintf(got + n, sizeof got - (size_t)n, "%s%.*s*%.3g", i ? "|" : "",
+                      (int)p.part[i].len, p.text + p.part[i].at, p.part[i].weight);
+    assert_string_equal(got, want);
+    prompt_parts_free(&p);
+}
+
+/* Blanks, letters and marks beyond ASCII, as Python's regular expressions and float() take them:
+ * ideographic and no-break spaces, full-width commas, emoji, accents. */
+static void test_wide_characters(void **state)
+{
+    (void)state;
+    static const struct {
+        enum prompt_syntax syntax;
+        const char *text, *want;
+    } cases[] = {
+        {PROMPT_A1111, "a\u3000BREAK\u3000b", "a*1|BREAK*-1|b*1"},
+        {PROMPT_A1111, "猫\uff0cBREAK\uff0c犬", "猫\uff0c*1|BREAK*-1|\uff0c犬*1"},
+        {PROMPT_A1111, "a😀BREAK", "a😀*1|BREAK*-1|*1"},
+        {PROMPT_A1111, "猫BREAK BREAKé", "猫BREAK BREAKé*1"},
+        {PROMPT_A1111, "(a:\u00a01.3\u3000) b", "a*1.3| b*1"},
+        {PROMPT_COMFYUI, "(a:\u00a01.3\u3000) b", "a*1.3| b*1"},
+        {PROMPT_A1111,
+         "\xe3\x80"
+         "BREAK\xf0\x9f",
+         "\xe3\x80*1|BREAK*-1|\xf0\x9f*1"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_parts(cases[i].syntax, cases[i].text, cases[i].want);
+    struct prompt_clauses c;
+    struct err e = {""};
+    assert_int_equal(prompt_clauses("a\u3001AND\u3000b\u3000: 0.5\u3000", &c, &e), 0);
+    assert_int_equal(c.count, 2);
+    assert_string_equal(c.text[1], "\u3000b");
+    assert_true(c.weight[1] == 0.5);
+    prompt_clauses_free(&c);
+}
+
 static bool same_chunks(struct json want, const struct text_chunks *c)
 {
     int chunk = 0;
@@ -401,9 +446,13 @@ static void test_states(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_parts),     cmocka_unit_test(test_chunks),
-        cmocka_unit_test(test_schedules), cmocka_unit_test(test_second_pass),
-        cmocka_unit_test(test_tags),      cmocka_unit_test(test_states),
+        cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_chunks),
+        cmocka_unit_test(test_schedules),
+        cmocka_unit_test(test_second_pass),
+        cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_states),
+        cmocka_unit_test(test_wide_characters),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -48,8 +48,7 @@ static int number_at(const struct parser *p, int pos, int *when)
 {
     const char *s = p->s;
     char text[64];
-    while (is_space(s[pos]))
-        pos++;
+    pos = (int)skip_space(s, (size_t)pos, (size_t)p->len);
     int from = pos, digits = 0;
     bool point = false;
     pos += s[pos] == '+' || s[pos] == '-';
@@ -71,8 +70,7 @@ static int number_at(const struct parser *p, int pos, int *when)
     double v = strtod(text, NULL);
     v = point ? (v - (p->before > 0)) * p->steps : v - p->before;
     *when = v >= p->steps ? p->steps : v > 0 ? (int)v : 0;
-    while (is_space(s[pos]))
-        pos++;
+    pos = (int)skip_space(s, (size_t)pos, (size_t)p->len);
     return s[pos] == ']' ? pos : -1;
 }
 
@@ -309,7 +307,7 @@ void prompt_schedule_free(struct prompt_schedule *s)
 static const char *next_and(const char *s, const char *begin)
 {
     for (; (s = strstr(s, "AND")); s += 3)
-        if ((s == begin || !is_word(s[-1])) && !is_word(s[3]))
+        if (!word_before(begin, (size_t)(s - begin)) && !word_at(s, 3, strlen(s)))
             return s;
     return NULL;
 }
@@ -318,25 +316,20 @@ static const char *next_and(const char *s, const char *begin)
 static size_t clause_weight(const char *s, size_t len, double *weight)
 {
     char number[64];
-    while (len > 0 && is_space(s[len - 1]))
-        len--;
+    len = trim_space(s, len);
     size_t at = len, points = 0;
     while (at > 0 && (is_digit(s[at - 1]) || s[at - 1] == '.'))
         points += s[--at] == '.';
     size_t digits = len - at - points;
     at -= at > 0 && (s[at - 1] == '+' || s[at - 1] == '-');
-    size_t n = len - at, colon = at;
-    while (colon > 0 && is_space(s[colon - 1]))
-        colon--;
+    size_t n = len - at, colon = trim_space(s, at);
     *weight = 1;
     if (digits == 0 || points > 1 || n >= sizeof number || colon == 0 || s[colon - 1] != ':')
         return len;
     memcpy(number, s + at, n);
     number[n] = '\0';
     *weight = strtod(number, NULL);
-    for (len = colon - 1; len > 0 && is_space(s[len - 1]);)
-        len--;
-    return len;
+    return trim_space(s, colon - 1);
 }
 
 int prompt_clauses(const char *text, struct prompt_clauses *c, struct err *e)

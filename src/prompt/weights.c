@@ -2,6 +2,7 @@
 #include "prompt/weights.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -53,17 +54,14 @@ static void multiply(struct a1111 *a, int from, double by)
 static size_t close_weight(const char *s, double *weight)
 {
     char number[64];
-    size_t n = 1;
-    while (is_space(s[n]))
-        n++;
+    size_t n = skip_space(s, 1, SIZE_MAX);
     size_t len = s[n] == '+' || s[n] == '-', digits = strspn(s + n + len, ".0123456789");
     len += digits;
     if (digits == 0 || len >= sizeof number)
         return 0;
     memcpy(number, s + n, len);
     number[len] = '\0';
-    for (n += len; is_space(s[n]);)
-        n++;
+    n = skip_space(s, n + len, SIZE_MAX);
     char *end;
     *weight = strtod(number, &end);
     return s[n] == ')' && !*end && end != number ? n + 1 : 0;
@@ -74,20 +72,16 @@ static int add_text(struct a1111 *a, const char *s, size_t len)
 {
     size_t from = 0;
     for (size_t i = 0; i + 5 <= len;) {
-        if (s[i] != 'B' || strncmp(s + i, "BREAK", 5) != 0 || (i > 0 && is_word(s[i - 1])) ||
-            (i + 5 < len && is_word(s[i + 5]))) {
+        if (s[i] != 'B' || strncmp(s + i, "BREAK", 5) != 0 || word_before(s, i) ||
+            word_at(s, i + 5, len)) {
             i++;
             continue;
         }
-        size_t end = i;
-        while (end > from && is_space(s[end - 1]))
-            end--;
+        size_t end = from + trim_space(s + from, i - from);
         if (add_part(a->parts, s + from, end - from, 1, a->e) < 0 ||
             add_part(a->parts, "BREAK", 5, -1, a->e) < 0)
             return -1;
-        for (i += 5; i < len && is_space(s[i]);)
-            i++;
-        from = i;
+        from = i = skip_space(s, i + 5, len);
     }
     return add_part(a->parts, s + from, len - from, 1, a->e);
 }
@@ -202,10 +196,9 @@ static size_t piece(const char *s, size_t len)
 static bool is_number(const char *s, size_t len, double *x)
 {
     char number[64], *end;
-    while (len > 0 && is_space(s[len - 1]))
-        len--;
-    while (len > 0 && is_space(*s))
-        s++, len--;
+    size_t blank = skip_space(s, 0, len);
+    s += blank, len -= blank;
+    len = trim_space(s, len);
     if (len == 0 || len >= sizeof number)
         return false;
     memcpy(number, s, len);
@@ -297,9 +290,9 @@ void prompt_parts_free(struct prompt_parts *p)
 
 static bool has_word(const char *text, const char *word)
 {
-    size_t n = strlen(word);
+    size_t n = strlen(word), len = strlen(text);
     for (const char *s = text; (s = strstr(s, word)); s += n)
-        if ((s == text || !is_word(s[-1])) && !is_word(s[n]))
+        if (!word_before(text, (size_t)(s - text)) && !word_at(text, (size_t)(s - text) + n, len))
             return true;
     return false;
 }
