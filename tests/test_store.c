@@ -191,6 +191,56 @@ static void damaged_pages_are_noticed(void **state)
     assert_true(count_files(folder, "store.db.broken-") >= 1);
 }
 
+static void break_pages(void)
+{
+    char command[PATH_MAX + 100]; /* not by ourselves: closing the file would end SQLite's locks */
+    snprintf(command, sizeof command,
+             "dd if=/dev/zero of=%s bs=64 seek=0 count=2 conv=notrunc status=none",
+             in_folder("store.db"));
+    assert_int_equal(system(command), 0);
+}
+
+/* What someone has open is not moved from under them, in this program or another. */
+static void a_broken_file_in_use_stays(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    int told[2], status;
+    char c;
+    add_job(s, "a job");
+    s = reopen(s); /* all of it is in the file, nothing in the log */
+    break_pages();
+    assert_null(store_open(in_folder("store.db"), &e));
+    assert_non_null(strstr(e.text, "another spritty has it open"));
+    assert_int_equal(count_files(folder, "store.db.broken-"), 0);
+    store_close(s);
+    s = store_open(in_folder("store.db"), &e); /* alone with it */
+    assert_non_null(s);
+    store_close(s);
+    assert_int_equal(count_files(folder, "store.db.broken-"), 1);
+
+    assert_int_equal(pipe(told), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        s = store_open(in_folder("store.db"), &e);
+        bool good = s && write(told[1], "x", 1) == 1;
+        pause();
+        _exit(good);
+    }
+    assert_int_equal(read(told[0], &c, 1), 1);
+    break_pages();
+    assert_null(store_open(in_folder("store.db"), &e));
+    assert_int_equal(count_files(folder, "store.db.broken-"), 1);
+    kill(child, SIGKILL); /* whatever ends it ends its claim */
+    assert_int_equal(waitpid(child, &status, 0), child);
+    s = store_open(in_folder("store.db"), &e);
+    assert_non_null(s);
+    store_close(s);
+    assert_true(count_files(folder, "store.db.broken-") >= 2); /* with its log */
+    close(told[0]);
+    close(told[1]);
+}
+
 /* A search index that is damaged is made again: a table of sprites that is whole is not given up.
  */
 static void a_broken_index_is_mended(void **state)
@@ -456,6 +506,7 @@ int main(void)
         TEST(other_versions),
         TEST(broken_files_are_moved_aside),
         TEST(damaged_pages_are_noticed),
+        TEST(a_broken_file_in_use_stays),
         TEST(a_broken_index_is_mended),
         TEST(nothing_is_lost_by_kill),
         TEST(killed_while_opening),

@@ -54,26 +54,77 @@ int make_private_file(const char *path, struct err *e)
     return 0;
 }
 
+/* Waits for some seconds at most. */
+static bool lock_within(int fd, int how)
+{
+    for (int waited = 0; flock(fd, how | LOCK_NB); waited += 5) {
+        if (errno != EWOULDBLOCK || waited >= BUSY_MS)
+            return false;
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
+    return true;
+}
+
 int lock_folder(const char *path)
 {
     char dir[PATH_MAX];
     const char *slash = strrchr(path, '/');
     snprintf(dir, sizeof dir, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    for (int waited = 0; fd >= 0 && flock(fd, LOCK_EX | LOCK_NB); waited += 5) {
-        if (errno != EWOULDBLOCK || waited >= BUSY_MS) {
-            close(fd);
-            return -1;
-        }
-        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-    }
-    return fd;
+    if (fd < 0 || lock_within(fd, LOCK_EX))
+        return fd;
+    close(fd);
+    return -1;
 }
 
 void unlock_folder(int lock)
 {
     if (lock >= 0)
         close(lock);
+}
+
+static bool use_path(const char *path, char out[PATH_MAX])
+{
+    return snprintf(out, PATH_MAX, "%s-use", path) < PATH_MAX;
+}
+
+int use_database(const char *path)
+{
+    char beside[PATH_MAX];
+    struct stat mine, there;
+    for (int tries = 0; tries < 100 && use_path(path, beside); tries++) {
+        int fd = open(beside, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        bool locked = fd >= 0 && lock_within(fd, LOCK_SH);
+        /* The last one may have taken it away in between. */
+        if (locked && !fstat(fd, &mine) && !lstat(beside, &there) && mine.st_ino == there.st_ino)
+            return fd;
+        if (fd >= 0)
+            close(fd);
+        if (!locked)
+            break;
+    }
+    return -1;
+}
+
+void leave_database(const char *path, int use)
+{
+    char beside[PATH_MAX];
+    if (use < 0)
+        return;
+    if (flock(use, LOCK_EX | LOCK_NB) == 0 && use_path(path, beside))
+        unlink(beside);
+    close(use);
+}
+
+bool own_database(int use)
+{
+    return use < 0 || flock(use, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
+}
+
+void share_database(int use)
+{
+    if (use >= 0)
+        flock(use, LOCK_SH);
 }
 
 int rename_new(const char *from, const char *to)

@@ -163,6 +163,7 @@ static struct store *open_file(const char *path, bool *broken, struct err *e)
         return NULL;
     }
     snprintf(s->path, sizeof s->path, "%s", path);
+    s->use = -1;
     bool check = wants_check(path);
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     int rc = sqlite3_open_v2(path, &s->db, flags, NULL) ? sql_failed(s, e)
@@ -175,16 +176,31 @@ static struct store *open_file(const char *path, bool *broken, struct err *e)
     return NULL;
 }
 
+/* Whoever has it open would write into the file that was moved. */
+static int replace(const char *path, int use, char aside[PATH_MAX], struct err *e)
+{
+    if (!own_database(use))
+        return err_set(e,
+                       "the database %s is damaged, and another spritty has it open; close that "
+                       "one and start this one again, which moves the damaged file aside",
+                       path);
+    int rc = move_aside(path, aside, e) || make_private_file(path, e) ? -1 : 0;
+    share_database(use);
+    return rc;
+}
+
 static struct store *open_or_replace(const char *path, struct err *e)
 {
     bool broken;
     char aside[PATH_MAX];
+    int use = use_database(path);
     struct store *s = open_file(path, &broken, e);
-    if (s || !broken || move_aside(path, aside, e) || make_private_file(path, e))
-        return s;
-    s = open_file(path, &broken, e);
-    if (s)
+    if (!s && broken && replace(path, use, aside, e) == 0 && (s = open_file(path, &broken, e)))
         err_set(e, "the database was damaged; it is kept as %s and a new one was made", aside);
+    if (s)
+        s->use = use;
+    else
+        leave_database(path, use);
     return s;
 }
 
@@ -216,6 +232,7 @@ void store_close(struct store *s)
     for (int i = 0; i < s->cached; i++)
         sqlite3_finalize(s->cache[i].stmt);
     sqlite3_close(s->db);
+    leave_database(s->path, s->use);
     free(s);
 }
 

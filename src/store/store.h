@@ -22,7 +22,8 @@
 struct store;
 
 /* Makes the folder and the file where missing. A note about a database that had to be moved aside
- * is left in `e` though the call succeeds (else e->text is ""). NULL and err on failure. */
+ * is left in `e` though the call succeeds (else e->text is ""); none is moved that another thread
+ * or program has open. NULL and err on failure. */
 struct store *store_open(const char *path, struct err *e);
 void store_close(struct store *); /* NULL: nothing */
 

@@ -24,6 +24,7 @@ enum { CACHED = 64, BUSY_MS = 5000, LONGEST_TEXT = 16 << 20 };
 
 struct store {
     sqlite3 *db;
+    int use;             /* use_database */
     char path[PATH_MAX]; /* absolute, links resolved: no name that SQLite reads in its own way */
     struct {
         const char *sql;
@@ -100,6 +101,14 @@ int make_private_file(const char *path, struct err *);
  * unlock_folder ends it. */
 int lock_folder(const char *path);
 void unlock_folder(int lock);
+/* Says that this database is in use, until leave_database or the program's end, by a shared lock on
+ * a file beside it (SQLite's own locks end when anyone in this process closes the database). -1:
+ * goes without, where no file or lock can be had. */
+int use_database(const char *path);
+void leave_database(const char *path, int use); /* the last one takes the file away */
+/* Nobody else uses it, and nobody will until share_database. */
+bool own_database(int use);
+void share_database(int use);
 /* Renames, but never over a file that is there. 0, or -1 with errno. */
 int rename_new(const char *from, const char *to);
 /* "dir/name-2.png" for number 2; number 1 is the path as it is. False: too long. */
