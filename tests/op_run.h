@@ -510,10 +510,10 @@ static inline double op_case_bound(const struct op_case *c, enum dtype act)
 }
 
 /* Runs `c` on both, twice on the tested backend, which has to give the same bytes again. */
-static inline struct op_result op_case_check(struct ops *ref, struct ops *tested,
-                                             const struct op_case *c)
+static inline struct op_result op_case_check_within(struct ops *ref, struct ops *tested,
+                                                    const struct op_case *c, double bound)
 {
-    struct op_result r = {.bound = op_case_bound(c, tested->act)};
+    struct op_result r = {.bound = bound};
     struct rig want, got, again;
     rig_run(&want, ref, c, tested->act, false);
     rig_run(&got, tested, c, tested->act, false);
@@ -535,6 +535,12 @@ static inline struct op_result op_case_check(struct ops *ref, struct ops *tested
     free(got.out);
     free(again.out);
     return r;
+}
+
+static inline struct op_result op_case_check(struct ops *ref, struct ops *tested,
+                                             const struct op_case *c)
+{
+    return op_case_check_within(ref, tested, c, op_case_bound(c, tested->act));
 }
 
 /* Makes the call while an error waits for sync(): it has to leave its output alone. The text that

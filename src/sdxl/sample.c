@@ -287,6 +287,18 @@ static void send(struct run *r, int slot, const struct tensor *latent)
         o->send(o, slot, latent);
 }
 
+/* What looking on takes of a device is taken before the loop. */
+static void open_slots(struct pass *p, const struct tensor *x)
+{
+    struct ops *o = p->r->p->ops;
+    struct tensor one = tensor_images(*x, 0, 1);
+    for (int slot = 0; o->mark && slot < OPS_SLOTS; slot++) {
+        if (p->r->seen)
+            send(p->r, slot, &one);
+        o->mark(o, slot);
+    }
+}
+
 /* What is no number stays so: better said after the first step than after the last. Where looking
  * would hold a device up, the decoder's end looks alone. */
 static int look_for_numbers(struct pass *p, int step, const struct tensor *denoised)
@@ -424,6 +436,7 @@ int pass_run(struct pass *p, struct tensor *x)
     s.stepped = stepped;
     p->x = x;
     int rc = draws_begin(p, &s, x);
+    open_slots(p, x);
     p->began = clock_ms();
     rc = rc ? rc : sampler_run(&s, x);
     if (rc == 0 && o->mark)
