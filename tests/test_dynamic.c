@@ -48,6 +48,7 @@ static int start(void **state)
     put("two.txt", "__four____four__\n");
     put("four.txt", "__eight____eight__\n");
     put("eight.txt", "__two____two__\n");
+    put("noted.txt", "x # the first\n {y|z}#and this\n  # none\n");
     put("empty.txt", "# nothing\n");
     return 0;
 }
@@ -113,6 +114,11 @@ static void test_choices(void **state)
     check("{2-$$+$$a|b}", "a+b|b+a", 0.5);
     check("{2-1$$+$$a|b}", "a|b|a+b|b+a", 0.25);
     check("{9$$+$$a|b}", "a+b|b+a", 0.5);
+    check("{2$${a|b}|c}", "a,c|b,c|c,a|c,b", 0.25);
+    check("{2$$+$${a|b}|c}", "a+c|b+c|c+a|c+b", 0.25);
+    check("{ 2$$+$$ a| b}", "a+b|b+a", 0.5);
+    check("{ a | 3:: b}", "a | b", 0.25);
+    check("{~a|b}{!1$$c}", "ac|bc", 0.5);
     check("{0$$a|b}", "", 1);
     check("({a|b}:1.2)", "(a:1.2)|(b:1.2)", 0.5);
     check("{[a:b:0.5]|c}", "[a:b:0.5]|c", 0.5);
@@ -164,6 +170,7 @@ static void test_wildcards(void **state)
     check("{2$$ & $$__color__}",
           "red & green|red & blue|green & red|green & blue|blue & red|blue & green", 1.0 / 6);
     check("{__color__|x}", "x|red|green|blue", 0.5);
+    check("__@noted__", "x|y|z", 0.5);
 }
 
 static void refuses(const char *template, const char *why)

@@ -114,6 +114,14 @@ static int digits(const struct text *t, int *i, int to)
     return n;
 }
 
+/* Past the blanks at i, and one of the marks of how the reference picks, which are all one here. */
+static int past_sampler(const struct text *t, int i, int to)
+{
+    while (i < to && is_space(t->s[i]))
+        i++;
+    return i + (i < to && strchr("~!@", t->s[i]) != NULL);
+}
+
 /* "2$$", "1-3$$", "2$$ and $$" at `from`; returns where it ends, `from` where there is none. */
 static int read_count(const struct text *t, int from, int to, struct how_many *h)
 {
@@ -142,14 +150,15 @@ static int read_count(const struct text *t, int from, int to, struct how_many *h
     return i;
 }
 
-/* "0.5::" at `from`. */
+/* Past the blanks at `from` and a "0.5::" behind them. */
 static int read_weight(const char *s, int from, int to, double *weight)
 {
     char number[32];
-    int i = from, n = 0;
+    int i, n = 0;
     *weight = 1;
-    while (i < to && is_space(s[i]))
-        i++;
+    while (from < to && is_space(s[from]))
+        from++;
+    i = from;
     while (i < to && n < (int)sizeof number - 1 && (is_digit(s[i]) || s[i] == '.'))
         number[n++] = s[i++];
     number[n] = '\0';
@@ -265,7 +274,7 @@ static int read_lines(struct expander *x, const struct text *t, int from, int to
     const struct wildcard *w;
     memcpy(name, t->s + from + 2, (size_t)(to - from - 4));
     name[to - from - 4] = '\0';
-    if (wildcards_find(&x->files, name, &w, x->e) < 0)
+    if (wildcards_find(&x->files, name + (strchr("~!@", *name) != NULL), &w, x->e) < 0)
         return -1;
     if (!w || w->count == 0)
         notes_add(x->notes, "there is no wildcard file for __%s__; it is left as it is", name);
@@ -297,9 +306,11 @@ static bool is_choice(const struct text *t, int i)
 {
     struct how_many h;
     int to = t->close[i];
-    if (t->s[i] != '{' || to == 0 || (i > 0 && t->s[i - 1] == '$'))
+    bool variable = i > 0 && t->s[i - 1] == '$' && !(i > 1 && t->s[i - 2] == '$');
+    if (t->s[i] != '{' || to == 0 || variable)
         return false;
-    if (read_count(t, i + 1, to, &h) > i + 1)
+    int from = past_sampler(t, i + 1, to);
+    if (read_count(t, from, to, &h) > from)
         return true;
     for (int k = i + 1; k < to; k = next(t, k))
         if (t->s[k] == '|')
@@ -311,7 +322,7 @@ static int put_group(struct expander *x, const struct text *t, int i)
 {
     struct how_many h;
     struct options o = {0};
-    int to = t->close[i], from = read_count(t, i + 1, to, &h);
+    int to = t->close[i], from = read_count(t, past_sampler(t, i + 1, to), to, &h);
     if (wildcard_end(t, from, to) == to && to > from)
         return put_wildcard(x, t, from, to, &h);
     int rc = read_options(x, t, from, to, &o);

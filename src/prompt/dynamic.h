@@ -8,11 +8,13 @@
  *                      stars in the name stand for anything; {2$$__name__}: two different lines
  *   \{ \} \|           the characters
  *
- * All of it nests, and lines of wildcard files are templates too (blank ones and those that begin
- * with # are not counted; "2::line" has a weight). Braces without a bar or $$ are text, and so is
- * the name of a wildcard that has no file, with a note. Syntax: the A1111 extension "Dynamic
- * Prompts" (its library dynamicprompts 0.31, parser/parse.py); which alternative a seed picks is
- * our own. Not known, and left as text: variables (${a=b}), samplers (@ and ~), YAML collections.
+ * All of it nests, and lines of wildcard files are templates too (# begins a comment, blank lines
+ * are not counted; "2::line" has a weight, which is ours). Blanks before an alternative are left
+ * out. Braces without a bar or $$ are text, and so is the name of a wildcard that has no file, with
+ * a note. Syntax: the A1111 extension "Dynamic Prompts" (its library dynamicprompts 0.31,
+ * parser/parse.py); which alternative a seed picks is our own, so its marks for how to pick, ~ ! @
+ * at the begin, say nothing here. Not known, and left as text: variables (${a=b}), YAML
+ * collections, # in a prompt, which is a comment there and text in ComfyUI.
  *
  * Time and memory are bounded, whatever the template: see the limits.
  */

@@ -143,8 +143,9 @@ static int cut_lines(struct wildcard *w, struct err *e)
         return err_set(e, "out of memory");
     char *rest = w->text + (strncmp(w->text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0);
     for (char *line; (line = strsep(&rest, "\n"));) {
+        line[strcspn(line, "#")] = '\0'; /* a comment */
         line = trim(line);
-        if (*line && *line != '#')
+        if (*line)
             w->line[w->count++] = line;
     }
     return 0;
