@@ -436,6 +436,42 @@ static void a_job_plays_as_an_animation(void **state)
     drive_wait_text(d, "nothing to play");
 }
 
+/* A job's sprites as a game takes them, and a picture that is seen 2x2. */
+static void sheets_and_tiles(void **state)
+{
+    (void)state;
+    struct drive *d = app_start(&(struct drive_options){
+        .rows = 24, .cols = 80, .home = app_home("[defaults]\nsteps = 2\nbatch = 3\n")});
+    app_run(d, "a red potion");
+    drive_wait_text(d, "\u2713 a red potion");
+    drive_key(d, "F4");
+    drive_wait_text(d, "1 of 3 sprites");
+    drive_type(d, "x");
+    drive_wait_text(d, "~/sheet-1.png");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "3 sprites written to ~/sheet-1.png, with a .json beside it");
+    drive_type(d, "x"); /* what is there is not lost without a question */
+    drive_wait_text(d, "Its job's sprites");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "is there already");
+    drive_type(d, "n");
+    drive_type(d, "x");
+    drive_wait_text(d, "Its job's sprites");
+    for (int i = 0; i < 3; i++)
+        drive_key(d, "Backspace");
+    drive_type(d, "gif");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "3 frames of 125 ms written to ~/sheet-1.gif");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u2500 1 of 3 \u2500");
+    drive_key(d, "M-t");
+    drive_wait_text(d, "1 of 3  2x2, ");
+    drive_key(d, "F2");
+    drive_wait_text(d, "Sprite  32x32  2x2, ");
+    drive_key(d, "M-t");
+    drive_wait_text(d, "Sprite  32x32  [0-9]+ colours");
+}
+
 /* Finishing: two pictures, steps that change them at once, undo, and a new sprite at the end. */
 static void finishing_shows_each_step(void **state)
 {
@@ -521,6 +557,7 @@ int main(void)
         cmocka_unit_test_teardown(two_presets_side_by_side, app_clean),
         cmocka_unit_test_teardown(the_gallery_finds_sprites, app_clean),
         cmocka_unit_test_teardown(a_job_plays_as_an_animation, app_clean),
+        cmocka_unit_test_teardown(sheets_and_tiles, app_clean),
         cmocka_unit_test_teardown(finishing_shows_each_step, app_clean),
         cmocka_unit_test_teardown(the_other_views, app_clean),
     };

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "base/json.h"
-#include "cli/sheet_json.h"
+#include "sprite/sheet_json.h"
 
 enum { FRAMES = 7, DURATION = 120 };
 

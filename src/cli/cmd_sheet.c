@@ -12,10 +12,10 @@
 #include "base/jsonw.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "cli/sheet_json.h"
 #include "engine/finishing.h"
 #include "sprite/image_file.h"
 #include "sprite/sheet.h"
+#include "sprite/sheet_json.h"
 
 enum { SPACING_MAX = 1024, DURATION = 100, DURATION_MAX = 65535 };
 

@@ -11,11 +11,11 @@
 #include "base/fileio.h"
 #include "cli/options.h"
 #include "cli/progress.h"
-#include "cli/sheet_json.h"
 #include "engine/forecast.h"
 #include "engine/save.h"
 #include "sprite/image_file.h"
 #include "sprite/palette.h"
+#include "sprite/sheet_json.h"
 
 enum { VARIANTS_MAX = 8, SIZES = 3, HUES = 6 };
 

@@ -94,7 +94,7 @@ bool frame_mouse(struct ui *ui, const struct input_event *in)
 
 /* ---- the bottom line ---- */
 
-enum { HINTS = 12 };
+enum { HINTS = 13 };
 
 /* What is worth a hint, by context: the first context in force that has some. */
 static const struct {
@@ -127,14 +127,15 @@ static const struct {
      {"new", "grid", "winner", "difference", "prompt", "seed", "export"}},
     {CTX_SPRITE,
      {ACT_GAL_USE_ALL, ACT_GAL_USE_PROMPT, ACT_GAL_USE_SEED, ACT_GAL_FINISH, ACT_GAL_PLAY,
-      ACT_GAL_USE_IMAGE, ACT_GAL_EXPORT, ACT_GAL_RATE, ACT_GAL_TAG, ACT_GAL_TRASH, ACT_BACK},
-     {"use all", "prompt", "seed", "finish", "play", "image", "workflow", "rate", "tag", "trash",
-      "back"}},
+      ACT_GAL_SHEET, ACT_GAL_USE_IMAGE, ACT_GAL_EXPORT, ACT_GAL_RATE, ACT_GAL_TAG, ACT_GAL_TRASH,
+      ACT_BACK},
+     {"use all", "prompt", "seed", "finish", "play", "sheet", "image", "workflow", "rate", "tag",
+      "trash", "back"}},
     {CTX_GALLERY,
-     {ACT_GAL_OPEN, ACT_GAL_SEARCH, ACT_GAL_PLAY, ACT_GAL_USE_ALL, ACT_GAL_FINISH, ACT_GAL_RATE,
-      ACT_GAL_TAG, ACT_GAL_TRASH, ACT_GAL_TRASHED, ACT_GAL_USE_IMAGE},
-     {"open", "search", "play", "use all", "finish", "rate", "tag", "trash", "see the trash",
-      "image"}},
+     {ACT_GAL_OPEN, ACT_GAL_SEARCH, ACT_GAL_PLAY, ACT_GAL_USE_ALL, ACT_GAL_SHEET, ACT_GAL_FINISH,
+      ACT_GAL_RATE, ACT_GAL_TAG, ACT_GAL_TRASH, ACT_GAL_TRASHED, ACT_GAL_USE_IMAGE},
+     {"open", "search", "play", "use all", "sheet", "finish", "rate", "tag", "trash",
+      "see the trash", "image"}},
     {CTX_FINISH,
      {ACT_FIN_TOGGLE, ACT_FIN_MORE, ACT_FIN_BEFORE, ACT_FIN_UNDO, ACT_FIN_SAVE, ACT_FIN_PRESET,
       ACT_FIN_USE, ACT_BACK},

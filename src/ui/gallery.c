@@ -32,6 +32,7 @@ struct gallery {
     int rows, cols; /* of the grid that is drawn */
     struct rect grid;
     struct play play; /* on only while a sprite is open */
+    struct tiled tiled;
 };
 
 static void load(struct ui *ui)
@@ -208,13 +209,18 @@ static void draw_open(struct ui *ui, struct rect main)
     else
         snprintf(title, sizeof title, "%d of %d%s", g->at + 1, g->total,
                  s->trashed > 0 ? "  in the trash" : "");
-    struct rect in = draw_box(ui->screen, (struct rect){main.y, main.x, main.h, main.w - facts},
-                              title, true);
+    struct rect box = {main.y, main.x, main.h, main.w - facts};
     struct thumb t = g->play.on ? (struct thumb){0} : thumb_get(ui, s->path);
+    const struct image *m = t.image;
+    if (m && ui->tiled) {
+        m = tiled_get(&g->tiled, m, &t.serial);
+        snprintf(title + strlen(title), sizeof title - strlen(title), "  %s", g->tiled.text);
+    }
+    struct rect in = draw_box(ui->screen, box, title, true);
     if (g->play.on)
         play_draw(&g->play, ui, in, SLOT_PLAY);
-    else if (t.image)
-        draw_image(ui->screen, in, SLOT, t.image, t.serial, true, false);
+    else if (m)
+        draw_image(ui->screen, in, SLOT, m, t.serial, true, false);
     else if (t.broken)
         draw_text(ui->screen, in.y + in.h / 2, in.x + 2, in.w - 4, ROLE_BAD, "its file is gone");
     sprite_facts(ui, s, (struct rect){main.y, main.x + main.w - facts, main.h, facts});
@@ -414,6 +420,9 @@ static bool gallery_act(struct ui *ui, enum action a)
         else if (s && play_start(&g->play, ui, s))
             g->open = true;
         return true;
+    case ACT_TILED:
+        ui->tiled = !ui->tiled;
+        return true;
     case ACT_GAL_FASTER:
     case ACT_GAL_SLOWER:
         if (g->play.on)
@@ -447,6 +456,10 @@ static bool gallery_act(struct ui *ui, enum action a)
         return true;
     case ACT_GAL_USE_IMAGE:
         use_image(ui);
+        return true;
+    case ACT_GAL_SHEET:
+        if (s)
+            sheet_export_ask(ui, s, play_rate(ui));
         return true;
     case ACT_GAL_EXPORT:
         if (s)
@@ -514,6 +527,7 @@ static void gallery_quit(struct ui *ui)
     if (!g)
         return;
     play_stop(&g->play);
+    tiled_free(&g->tiled);
     store_sprites_free(g->sprite, g->count);
     editor_free(g->query);
     free(g);

@@ -61,6 +61,7 @@ enum context {
     X(PRESET_SAVE, CTX_STUDIO, "M-s", "", "save what is set as a preset of your own")              \
     X(PREVIEW_FINISHED, CTX_STUDIO, "M-p", "",                                                     \
       "previews as they will be finished, or as they are")                                         \
+    X(TILED, CTX_STUDIO | CTX_SPRITE, "M-t", "", "the picture 2x2, to see whether it tiles")       \
     X(HISTORY, CTX_PROMPT, "C-r", "", "search the prompts of before")                              \
     X(HISTORY_PREV, CTX_PROMPT, "C-p", "", "prompt before")                                        \
     X(HISTORY_NEXT, CTX_PROMPT, "C-n", "", "prompt after")                                         \
@@ -121,6 +122,7 @@ enum context {
     X(GAL_USE_SEED, CTX_GALLERY | CTX_SPRITE, "s", "", "its seed into the studio")                 \
     X(GAL_USE_ALL, CTX_GALLERY | CTX_SPRITE, "a", "", "all its settings into the studio")          \
     X(GAL_USE_IMAGE, CTX_GALLERY | CTX_SPRITE, "i", "", "start from its picture (image to image)") \
+    X(GAL_SHEET, CTX_GALLERY | CTX_SPRITE, "x", "", "write its job's sprites as a sheet or GIF")   \
     X(GAL_EXPORT, CTX_GALLERY | CTX_SPRITE, "e", "", "write it as a ComfyUI workflow")             \
     X(GAL_FINISH, CTX_GALLERY | CTX_SPRITE, "f", "", "finish it: its steps, before and after")     \
     X(FIN_LESS, CTX_FINISH, "Left", "-", "smaller, or the choice before")                          \

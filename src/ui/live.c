@@ -95,6 +95,15 @@ static void take_memory(struct live *l, const struct event *ev)
     ((struct event *)(uintptr_t)ev)->memory = NULL;
 }
 
+/* How many of the job's steps are in the log; none of a device that was not shown. */
+static int steps_of(const struct live *l, int64_t job)
+{
+    int n = 0;
+    for (int i = 0; i < LIVE_STEPS && (uint64_t)i < l->steps_seen; i++)
+        n += l->step_log[i].job == job;
+    return n;
+}
+
 static void remember_split(struct live *l, const struct event *ev)
 {
     l->split.load = ev->times.load;
@@ -104,6 +113,8 @@ static void remember_split(struct live *l, const struct event *ev)
     l->split.finish = ev->times.finish;
     l->split.save = ev->times.save;
     l->split.total = ev->times.total;
+    int steps = steps_of(l, ev->job);
+    l->split.step = steps ? ev->times.sample / steps : NAN;
     l->split.job = ev->job;
 }
 

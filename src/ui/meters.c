@@ -50,9 +50,9 @@ static void progress_idle(struct ui *ui, struct rect in)
         share = l->warm_parts > 0 ? (double)l->warm_part / l->warm_parts : 0;
     } else if (l->split.job && !pulls) {
         text_ms(l->split.total, ms, sizeof ms);
-        text_ms(l->job_step_ms, step, sizeof step);
-        snprintf(text, sizeof text, "done in %s, %s a step", ms, step);
+        text_ms(l->split.step, step, sizeof step);
         snprintf(brief, sizeof brief, "done in %s", ms);
+        snprintf(text, sizeof text, isnan(l->split.step) ? "%s" : "%s, %s a step", brief, step);
     } else if (!pulls) {
         snprintf(text, sizeof text, "%s", l->ready ? "ready" : "starting");
     }
@@ -122,10 +122,15 @@ static void preview_title(const struct ui *ui, int room, char *out, size_t size)
         snprintf(out, size, "Preview");
     else {
         const struct image *image = st->shown[0].image;
-        char full[120], brief[60];
+        char full[160], brief[60];
         snprintf(brief, sizeof brief, "Sprite  %dx%d", image->width, image->height);
         snprintf(full, sizeof full, "%s  %d colours  seed %llu", brief, st->shown_colors,
                  (unsigned long long)st->shown_seed);
+        if (ui->tiled) {
+            uint64_t serial = st->shown[0].serial;
+            tiled_get(&ui->studio->shown[0].tiled, image, &serial);
+            snprintf(full, sizeof full, "%s  %s", brief, st->shown[0].tiled.text);
+        }
         snprintf(out, size, "%s", that_fits(room, full, brief));
     }
 }
@@ -175,9 +180,13 @@ void preview_draw(struct ui *ui, struct rect r)
     }
     arrange(st->shown_count, in, &rows, &cols);
     layout_grid(in, rows, cols, cell, st->shown_count);
-    for (int i = 0; i < st->shown_count; i++)
-        draw_image(ui->screen, cell[i], SLOT_SHOWN + (unsigned)i, st->shown[i].image,
-                   st->shown[i].serial, true, false);
+    for (int i = 0; i < st->shown_count; i++) {
+        uint64_t serial = st->shown[i].serial;
+        const struct image *m = st->shown[i].image;
+        if (ui->tiled)
+            m = tiled_get(&st->shown[i].tiled, m, &serial);
+        draw_image(ui->screen, cell[i], SLOT_SHOWN + (unsigned)i, m, serial, true, false);
+    }
 }
 
 /* ---- graphs ---- */

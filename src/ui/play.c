@@ -10,7 +10,7 @@
 
 static const char *const rate_key = "play-rate";
 
-static int kept_rate(struct ui *ui)
+int play_rate(struct ui *ui)
 {
     char *text = store_get(ui->store, rate_key);
     int rate = text ? atoi(text) : 0;
@@ -35,7 +35,7 @@ bool play_start(struct play *p, struct ui *ui, const struct store_sprite *of)
     struct err e = {""};
     int seen = 0;
     play_stop(p);
-    p->rate = p->rate ? p->rate : kept_rate(ui);
+    p->rate = p->rate ? p->rate : play_rate(ui);
     int n = of->job ? store_job_sprites(ui->store, of->job, &p->sprite, &e) : 0;
     if (n < 0) {
         ui_say(ui, ROLE_BAD, "%s", e.text);

@@ -22,6 +22,8 @@ struct play {
     double began_ms;
 };
 
+/* Frames a second, as they were last chosen. */
+int play_rate(struct ui *);
 /* Begins with what the job of this sprite made; false with a word on the status line where that is
  * less than two sprites. */
 bool play_start(struct play *, struct ui *, const struct store_sprite *);

@@ -246,6 +246,15 @@ static int studio_init(struct ui *ui, struct err *e)
     return 0;
 }
 
+static void drop_shown(struct studio *st)
+{
+    for (int i = 0; i < st->shown_count; i++) {
+        image_free(st->shown[i].image);
+        tiled_free(&st->shown[i].tiled);
+    }
+    st->shown_count = 0;
+}
+
 static void studio_quit(struct ui *ui)
 {
     struct studio *st = ui->studio;
@@ -258,8 +267,7 @@ static void studio_quit(struct ui *ui)
     settings_free(&st->said);
     settings_free(&st->effective);
     drop_models(st);
-    for (int i = 0; i < st->shown_count; i++)
-        image_free(st->shown[i].image);
+    drop_shown(st);
     free(st->draft);
     estimate_free(st);
     for (int i = 0; i < 2; i++)
@@ -376,6 +384,9 @@ static bool studio_act(struct ui *ui, enum action a)
                ui->finish_previews ? "previews are finished as sprites will be"
                                    : "previews are what the sampler sees");
         break;
+    case ACT_TILED:
+        ui->tiled = !ui->tiled;
+        break;
     case ACT_SEED_ROLL:
         roll_seed(ui);
         break;
@@ -439,9 +450,7 @@ static void studio_event(struct ui *ui, const struct event *ev)
     if (ev->kind != EVENT_SPRITE || !ev->image)
         return;
     if (ev->job != st->shown_job) {
-        for (int i = 0; i < st->shown_count; i++)
-            image_free(st->shown[i].image);
-        st->shown_count = 0;
+        drop_shown(st);
         st->shown_job = ev->job;
         st->shown_seed = ui->live.seed;
         st->shown_colors = image_colors(ev->image);

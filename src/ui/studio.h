@@ -6,6 +6,7 @@
 #include "ui/frame.h"
 #include "ui/layout.h"
 #include "ui/list.h"
+#include "ui/tiled.h"
 #include "ui/ui.h"
 
 enum focus { FOCUS_PROMPT, FOCUS_NEGATIVE, FOCUS_PRESETS, FOCUS_SETTINGS, FOCUS_JOBS, FOCUSES };
@@ -55,6 +56,7 @@ struct studio {
     struct { /* the last job's sprites */
         struct image *image;
         uint64_t serial;
+        struct tiled tiled;
     } shown[SHOWN_MAX];
     int shown_count;
     int64_t shown_job;

@@ -92,7 +92,7 @@ struct live {
         char *path;
     } last;
     struct { /* stage split of the last finished job, ms */
-        double load, text, sample, decode, finish, save, total;
+        double load, text, sample, decode, finish, save, total, step; /* step: NAN if unknown */
         int64_t job;
     } split;
 
@@ -190,7 +190,7 @@ const char *studio_preset(struct ui *);              /* "" for none */
 const struct settings *studio_settings(struct ui *); /* what was said, negative included */
 void studio_clear(struct ui *);                      /* nothing is said any more */
 
-/* ---- import.c, preset_save.c, export.c ---- */
+/* ---- import.c, preset_save.c, export.c, sheet_export.c ---- */
 
 void import_ask(struct ui *);                    /* which file */
 void import_open(struct ui *, const char *path); /* shows what it says */
@@ -200,6 +200,9 @@ bool import_pasted(struct ui *, const char *text);
 void preset_save(struct ui *, const char *name, const char *prompt, const struct settings *);
 /* Asks where to write a ComfyUI workflow that makes the sprite in this PNG. */
 void export_ask(struct ui *, const char *path);
+/* Asks where to write the sprites of its job: a sheet, or an animation of `rate` frames a second.
+ */
+void sheet_export_ask(struct ui *, const struct store_sprite *, int rate);
 
 /* ---- compare's face ---- */
 
@@ -229,6 +232,7 @@ struct ui {
     char folder[4096];     /* finished sprites */
 
     enum view view, view_before;
+    bool tiled; /* pictures are seen 2x2 */
     bool dirty; /* a frame is due */
     bool soon;  /* ... for someone pressed a key: it does not wait for the line */
     bool quit;

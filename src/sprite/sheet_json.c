@@ -5,7 +5,7 @@
  * (https://www.aseprite.org/docs/cli/): frames as a hash or an array, frameTags for runs of frames
  * whose names differ only in the number at their end, and one slice that has each frame's pivot.
  */
-#include "cli/sheet_json.h"
+#include "sprite/sheet_json.h"
 
 #include <ctype.h>
 #include <stdlib.h>
