@@ -33,6 +33,7 @@ static void a_pasted_path_is_shown_and_taken(void **state)
     drive_wait_text(d, "prompt +a \\(green:1.2\\) slime");
     drive_wait_text(d, "steps +7");
     drive_wait_text(d, "there is no model 'dreamshaper'");
+    drive_wait_text(d, "there is no LoRA 'pixel'");
     drive_wait_text(d, "not honoured|Face restoration");
     drive_key(d, "Esc"); /* nothing was typed, nothing changed */
     drive_wait_gone(d, "into the studio");

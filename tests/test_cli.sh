@@ -364,6 +364,10 @@ imports_and_exports() {
     "$spritty" import t.txt >out 2>err
     grep -q 'not honoured: Sampler: DPM fast' err
     grep -q '^# not honoured: Sampler: DPM fast' out
+    printf 'a cat <lora:nothere:0.5> <lora:pixel-art-xl:1>\nSteps: 3, Sampler: Euler, Seed: 1, CFG scale: 2' >t.txt
+    "$spritty" import t.txt >out 2>err
+    grep -q "note: there is no LoRA 'nothere'" err
+    grep -q "spritty pull pixel-art-xl" err
     "$spritty" info a.png --json | grep -q '"source": "spritty", "settings": {"seed": "18446744073709551615"'
     "$spritty" info "$model/text_encoder/model.fp16.safetensors" | grep -q 'text encoder'
     "$spritty" info "$model/text_encoder/model.fp16.safetensors" --json | grep -q '"kind": "text encoder"'

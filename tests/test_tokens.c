@@ -50,7 +50,7 @@ static int stop(void **state)
 static struct token_counts count(const char *text)
 {
     struct token_counts n;
-    token_count(counter, "comfyui", text, strlen(text), &n);
+    token_count(counter, &(struct token_rules){.compat = "comfyui"}, text, strlen(text), &n);
     return n;
 }
 
@@ -166,7 +166,7 @@ static void sums_are_counts(void **state)
 static int tokens_of(const char *compat, const char *text, int *chunks)
 {
     struct token_counts n;
-    token_count(counter, compat, text, strlen(text), &n);
+    token_count(counter, &(struct token_rules){.compat = compat}, text, strlen(text), &n);
     *chunks = n.chunks;
     return n.tokens[0];
 }
@@ -195,10 +195,36 @@ static void syntax_is_not_counted(void **state)
     assert_int_equal(chunks, 1);
     struct token_counts n;
     memcpy(text, "(lime)", 6);
-    token_count(counter, "comfyui", text, strlen(text), &n);
+    token_count(counter, &(struct token_rules){.compat = "comfyui"}, text, strlen(text), &n);
     assert_int_equal(n.chunks, 2);
     assert_int_equal(n.borders, 1);
     assert_true(n.border[0] > 70 * 6 && n.border[0] <= 75 * 6 && n.border[0] % 6 <= 1);
+}
+
+/* A text that only a long first pass or the second one comes to. */
+static void all_passes_are_counted(void **state)
+{
+    (void)state;
+    static const char longer[] = "a slime with a crown";
+    int short_ = whole(0, "a slime", 7), long_ = whole(0, longer, sizeof longer - 1);
+    static const struct {
+        const char *text;
+        struct token_rules rules;
+        bool all;
+    } cases[] = {{"a slime [with a crown:25]", {"a1111", 20, 0}, false},
+                 {"a slime [with a crown:25]", {"a1111", 30, 0}, true},
+                 {"a slime [with a crown:25]", {"a1111", 20, 10}, true},
+                 {"a slime [with a crown:25]", {"a1111", 20, 4}, false},
+                 {"a slime [with a crown:1.5]", {"a1111", 20, 0}, false},
+                 {"a slime [with a crown:1.5]", {"a1111", 20, 20}, true},
+                 {"a slime [with a crown::5]", {"a1111", 20, 20}, true},
+                 {"a slime [with a crown:2000]", {"a1111", 1 << 30, 1 << 30}, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct token_counts n;
+        token_count(counter, &cases[i].rules, cases[i].text, strlen(cases[i].text), &n);
+        if (n.tokens[0] != (cases[i].all ? long_ : short_))
+            fail_msg("case %zu: %d tokens", i, n.tokens[0]);
+    }
 }
 
 static void long_and_broken_text(void **state)
@@ -225,9 +251,10 @@ static void long_and_broken_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(short_prompts),        cmocka_unit_test(borders_are_where_chunks_end),
-        cmocka_unit_test(words_across_borders), cmocka_unit_test(sums_are_counts),
-        cmocka_unit_test(long_and_broken_text), cmocka_unit_test(syntax_is_not_counted),
+        cmocka_unit_test(short_prompts),          cmocka_unit_test(borders_are_where_chunks_end),
+        cmocka_unit_test(words_across_borders),   cmocka_unit_test(sums_are_counts),
+        cmocka_unit_test(long_and_broken_text),   cmocka_unit_test(syntax_is_not_counted),
+        cmocka_unit_test(all_passes_are_counted),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -12,6 +12,7 @@
 #include "base/paths.h"
 #include "cli/options_table.h"
 #include "engine/job.h"
+#include "engine/missing.h"
 #include "import/source.h"
 #include "import/write_preset.h"
 #include "pull/pull.h"
@@ -127,16 +128,25 @@ static int print_preset(const struct cli *cli, const struct settings *s, const s
 
 /* ---- what the file needs that is not here ---- */
 
+static void note(void *user, const char *line)
+{
+    (void)user;
+    fprintf(stderr, "note: %s\n", line);
+}
+
 static void check_files(const struct cli *cli, const struct settings *s)
 {
     char path[PATH_MAX];
     struct err e;
-    if (cli->quiet || !settings_has(s, "model") || !find_model(s->model, path, &e))
+    if (cli->quiet)
         return;
-    const char *name = pull_name_for(s->model);
-    fprintf(stderr, "note: %s\n", e.text);
-    if (name)
-        fprintf(stderr, "note: `spritty pull %s` downloads it\n", name);
+    if (settings_has(s, "model") && find_model(s->model, path, &e)) {
+        const char *name = pull_name_for(s->model);
+        note(NULL, e.text);
+        if (name)
+            fprintf(stderr, "note: `spritty pull %s` downloads it\n", name);
+    }
+    engine_missing_loras(s, settings_text(s, "prompt"), note, NULL);
 }
 
 /* ---- the command ---- */

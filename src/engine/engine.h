@@ -23,6 +23,7 @@
 
 #include "base/err.h"
 #include "config.h"
+#include "engine/missing.h"
 #include "engine/tokens.h"
 #include "sprite/image.h"
 

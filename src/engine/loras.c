@@ -14,6 +14,7 @@
 #include "base/digest.h"
 #include "base/suggest.h"
 #include "engine/engine.h"
+#include "engine/job.h"
 #include "pull/pull.h"
 
 enum { DEEPEST = 8, MOST_FILES = 20000, MOST_OPENED = 2000 };
@@ -284,6 +285,28 @@ static int add_tags(const char *prompt, struct lora_item item[LORA_ITEMS], int f
         n = lora_list_tags(&tags, item, from, e);
     prompt_tags_free(&tags);
     return n;
+}
+
+void engine_missing_loras(const struct settings *s, const char *words,
+                          void (*tell)(void *user, const char *line), void *user)
+{
+    struct lora_item *item = calloc(LORA_ITEMS, sizeof *item);
+    const char *list = settings_text(s, "lora"), *said = settings_text(s, "model");
+    char path[PATH_MAX], model[PATH_MAX];
+    struct err e;
+    if (!said || find_model(said, model, &e))
+        model[0] = '\0';
+    int n = item && list ? lora_list_parse(list, item, &e) : 0;
+    int all = item && words ? add_tags(words, item, n > 0 ? n : 0, &e) : n;
+    n = all > n ? all : n;
+    for (int i = 0; i < n; i++) {
+        int twin = 0;
+        while (twin < i && strcmp(item[twin].name, item[i].name) != 0)
+            twin++;
+        if (twin == i && find_lora(item[i].name, model, path, &e) < 0)
+            tell(user, e.text);
+    }
+    free(item);
 }
 
 static bool same_items(const struct lora_item *a, const struct lora_item *b, int count)

@@ -18,10 +18,16 @@
 #include "prompt/tags.h"
 #include "sdxl/chunks.h"
 
-enum { MAX_COUNTED = 64 << 10, MAX_SEARCHED = 4 << 10 };
+enum { USUAL_STEPS = 20, MOST_STEPS = 1000, MAX_COUNTED = 64 << 10, MAX_SEARCHED = 4 << 10 };
 
 struct token_sum {
     int tokens, chunks;
+};
+
+/* The rules, looked at. */
+struct reading {
+    enum compat compat;
+    int steps, hires_steps;
 };
 
 struct token_counter {
@@ -111,29 +117,40 @@ static struct token_sum sum_text(const struct token_counter *c, enum compat comp
     return sum;
 }
 
+static int sum_schedule(const struct token_counter *c, int encoder, const char *text, int steps,
+                        int before, struct token_sum *most)
+{
+    struct prompt_schedule s;
+    int rc = prompt_schedule_second(text, steps, before, &s, NULL);
+    for (int k = 0; k < s.texts && rc == 0; k++) {
+        struct token_sum sum = sum_text(c, COMPAT_A1111, encoder, s.text[k]);
+        if (sum.chunks > most->chunks || (sum.chunks == most->chunks && sum.tokens > most->tokens))
+            *most = sum;
+    }
+    prompt_schedule_free(&s);
+    return rc;
+}
+
 /* The largest of the texts that an A1111 prompt becomes. */
-static struct token_sum sum_a1111(const struct token_counter *c, int encoder, const char *text)
+static struct token_sum sum_a1111(const struct token_counter *c, const struct reading *how,
+                                  int encoder, const char *text)
 {
     struct prompt_clauses clauses;
     struct token_sum most = {0};
     int rc = prompt_clauses(text, &clauses, NULL);
     for (int i = 0; i < clauses.count && rc == 0; i++) {
-        struct prompt_schedule s;
-        rc = prompt_schedule(clauses.text[i], 20, &s, NULL);
-        for (int k = 0; k < s.texts && rc == 0; k++) {
-            struct token_sum sum = sum_text(c, COMPAT_A1111, encoder, s.text[k]);
-            if (sum.chunks > most.chunks || (sum.chunks == most.chunks && sum.tokens > most.tokens))
-                most = sum;
-        }
-        prompt_schedule_free(&s);
+        rc = sum_schedule(c, encoder, clauses.text[i], how->steps, 0, &most);
+        if (rc == 0 && how->hires_steps > 0)
+            rc = sum_schedule(c, encoder, clauses.text[i], how->hires_steps, how->steps, &most);
     }
     prompt_clauses_free(&clauses);
     return most;
 }
 
-static struct token_sum sum_prompt(const struct token_counter *c, enum compat compat, int encoder,
-                                   const char *prompt)
+static struct token_sum sum_prompt(const struct token_counter *c, const struct reading *how,
+                                   int encoder, const char *prompt)
 {
+    enum compat compat = how->compat;
     struct prompt_tags tags;
     struct token_sum sum = {0};
     char *expanded = NULL;
@@ -141,7 +158,7 @@ static struct token_sum sum_prompt(const struct token_counter *c, enum compat co
         if (prompt_is_dynamic(tags.text))
             expanded = prompt_expand(tags.text, NULL, 0, NULL, NULL);
         const char *text = expanded ? expanded : tags.text;
-        sum = compat == COMPAT_A1111 ? sum_a1111(c, encoder, text)
+        sum = compat == COMPAT_A1111 ? sum_a1111(c, how, encoder, text)
                                      : sum_text(c, compat, encoder, text);
     }
     free(expanded);
@@ -151,8 +168,8 @@ static struct token_sum sum_prompt(const struct token_counter *c, enum compat co
 
 /* The first word with which the prompt up to it has more than `chunks` chunks: a search by halves.
  */
-static size_t find_border(const struct token_counter *c, enum compat compat, char *text, size_t len,
-                          size_t low, int chunks)
+static size_t find_border(const struct token_counter *c, const struct reading *how, char *text,
+                          size_t len, size_t low, int chunks)
 {
     size_t high = len;
     while (low < high) {
@@ -161,7 +178,7 @@ static size_t find_border(const struct token_counter *c, enum compat compat, cha
             end++;
         char kept = text[end];
         text[end] = '\0';
-        bool over = sum_prompt(c, compat, 0, text).chunks > chunks;
+        bool over = sum_prompt(c, how, 0, text).chunks > chunks;
         text[end] = kept;
         if (over)
             high = at;
@@ -173,12 +190,12 @@ static size_t find_border(const struct token_counter *c, enum compat compat, cha
     return low < len ? low : len;
 }
 
-static void find_syntax_borders(const struct token_counter *c, enum compat compat, char *text,
-                                size_t len, int chunks, struct token_counts *out)
+static void find_syntax_borders(const struct token_counter *c, const struct reading *how,
+                                char *text, size_t len, int chunks, struct token_counts *out)
 {
     size_t from = 0;
     for (int i = 1; i < chunks && out->borders < MAX_BORDERS; i++) {
-        size_t at = find_border(c, compat, text, len, from, i);
+        size_t at = find_border(c, how, text, len, from, i);
         if (at < len && (out->borders == 0 || at > out->border[out->borders - 1]))
             out->border[out->borders++] = at;
         from = at;
@@ -193,12 +210,12 @@ static bool is_plain(enum compat compat, const char *text)
            (compat == COMPAT_COMFYUI || !strpbrk(text, ",:")) && !strstr(text, "AND");
 }
 
-static void count_syntax(const struct token_counter *c, enum compat compat, char *text, size_t len,
-                         struct token_counts *out)
+static void count_syntax(const struct token_counter *c, const struct reading *how, char *text,
+                         size_t len, struct token_counts *out)
 {
     struct token_sum sum[2];
     for (int i = 0; i < 2; i++) {
-        sum[i] = sum_prompt(c, compat, i, text);
+        sum[i] = sum_prompt(c, how, i, text);
         if (sum[i].chunks == 0) /* refused: as if it were plain */
             sum[i].tokens = count(c->tokenizer[i], text, len);
         if (sum[i].chunks == 0)
@@ -207,7 +224,7 @@ static void count_syntax(const struct token_counter *c, enum compat compat, char
     }
     out->chunks = sum[0].chunks > sum[1].chunks ? sum[0].chunks : sum[1].chunks;
     if (sum[0].chunks > 1 && len <= MAX_SEARCHED)
-        find_syntax_borders(c, compat, text, len, sum[0].chunks, out);
+        find_syntax_borders(c, how, text, len, sum[0].chunks, out);
 }
 
 static void count_plain(const struct token_counter *c, const char *text, size_t len,
@@ -221,18 +238,26 @@ static void count_plain(const struct token_counter *c, const char *text, size_t 
         find_borders(c->tokenizer[0], text, len, out);
 }
 
-void token_count(const struct token_counter *c, const char *compat, const char *text, size_t len,
-                 struct token_counts *out)
+static int bounded_steps(int steps, int fallback)
 {
-    int tool = compat ? compat_by_name(compat) : COMPAT_COMFYUI;
+    return steps <= 0 ? fallback : steps < MOST_STEPS ? steps : MOST_STEPS;
+}
+
+void token_count(const struct token_counter *c, const struct token_rules *rules, const char *text,
+                 size_t len, struct token_counts *out)
+{
+    const struct token_rules none = {NULL, 0, 0}, *r = rules ? rules : &none;
+    int tool = r->compat ? compat_by_name(r->compat) : COMPAT_COMFYUI;
+    struct reading how = {(enum compat)tool, bounded_steps(r->steps, USUAL_STEPS),
+                          bounded_steps(r->hires_steps, 0)};
     if (len > MAX_COUNTED)
         for (len = MAX_COUNTED; len > 0 && (text[len] & 0xc0) == 0x80; len--)
             continue;
     out->borders = 0;
     char *copy = strndup(text, len);
-    if (!copy || tool < 0 || is_plain((enum compat)tool, copy))
+    if (!copy || tool < 0 || is_plain(how.compat, copy))
         count_plain(c, text, len, out);
     else
-        count_syntax(c, (enum compat)tool, copy, strlen(copy), out);
+        count_syntax(c, &how, copy, strlen(copy), out);
     free(copy);
 }

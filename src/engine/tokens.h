@@ -21,12 +21,19 @@ struct token_counts {
                                  * then move a few words before it there, back to a comma) */
 };
 
-/* As the tool named by `compat` (NULL: comfyui) reads it: without <...>, brackets and weights, in
- * its chunks; of a prompt that changes, the text with most tokens; of choices, one. Embeddings and
- * wildcard files are not looked for. Text is UTF-8 without preset words. Over 64 KiB of text:
- * counts of the first 64 KiB. */
-void token_count(const struct token_counter *, const char *compat, const char *text, size_t len,
-                 struct token_counts *);
+/* What a prompt's text means depends on. */
+struct token_rules {
+    const char *compat; /* the tool's name; NULL: comfyui */
+    int steps;          /* 0: 20 */
+    int hires_steps;    /* of a second pass; 0: there is none */
+};
+
+/* As the tool reads it: without <...>, brackets and weights, in its chunks; of a prompt that
+ * changes, the text with most tokens in either pass; of choices, one. Embeddings and wildcard files
+ * are not looked for. Text is UTF-8 without preset words. Over 64 KiB of text: counts of the first
+ * 64 KiB. */
+void token_count(const struct token_counter *, const struct token_rules *, const char *text,
+                 size_t len, struct token_counts *);
 
 /* Counted references, from any thread. release(NULL) is nothing. */
 struct token_counter *token_counter_hold(struct token_counter *);

@@ -96,6 +96,11 @@ static void check_model(struct import_dialog *d)
     }
 }
 
+static void add_missing(void *user, const char *line)
+{
+    add_text(user, "note", ROLE_WARN, line);
+}
+
 static struct import_dialog *dialog_of(struct import_errand *w)
 {
     struct import_dialog *d = calloc(1, sizeof *d);
@@ -116,6 +121,7 @@ static struct import_dialog *dialog_of(struct import_errand *w)
         add_text(d, "prompt", ROLE_STRONG, d->words);
     add_settings(d);
     check_model(d);
+    engine_missing_loras(&d->settings, d->words, add_missing, d);
     for (int i = 0; i < w->recipe.notes; i++)
         add_text(d, "not honoured", ROLE_WARN, w->recipe.note[i]);
     if (w->recipe.untold)

@@ -24,13 +24,18 @@ static int inner_width(struct rect r)
 static void count_tokens(struct ui *ui)
 {
     struct studio *st = ui->studio;
-    const char *compat = st->effective.compat ? st->effective.compat : "comfyui";
+    const struct settings *now = &st->effective;
+    struct token_rules rules = {now->compat ? now->compat : "comfyui", now->steps, 0};
+    char as[sizeof st->counted_as];
+    if (now->hires > 1 || now->hires_size[0] > 0)
+        rules.hires_steps = now->hires_steps > 0 ? now->hires_steps : now->steps;
+    snprintf(as, sizeof as, "%.15s %d %d", rules.compat, rules.steps, rules.hires_steps);
     if (!ui->live.tokens || (st->counted_any && st->counted == editor_version(st->prompt) &&
-                             !strcmp(st->counted_as, compat)))
+                             !strcmp(st->counted_as, as)))
         return;
-    token_count(ui->live.tokens, compat, editor_text(st->prompt), editor_len(st->prompt),
+    token_count(ui->live.tokens, &rules, editor_text(st->prompt), editor_len(st->prompt),
                 &st->counts);
-    snprintf(st->counted_as, sizeof st->counted_as, "%s", compat);
+    memcpy(st->counted_as, as, sizeof as);
     st->counted = editor_version(st->prompt);
     st->counted_any = true;
 }

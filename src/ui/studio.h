@@ -38,7 +38,7 @@ struct studio {
     struct token_counts counts;
     unsigned long counted; /* the prompt's version that they are of */
     bool counted_any;
-    char counted_as[16]; /* compat */
+    char counted_as[48]; /* rules */
     int history_at;      /* 0: not in the history, else that many prompts back */
     char *draft;         /* what stood there before the history was entered */
 
