@@ -306,7 +306,7 @@ static void images_and_masks(void **state)
                  "\"12\":{\"class_type\":\"VAEEncodeForInpaint\",\"inputs\":{\"mask\":[\"10\",1],"
                  "\"pixels\":[\"10\",0],\"vae\":[\"1\",2],\"grow_mask_by\":8}}}",
         &r);
-    expect(&r, "mask-grow", "8");
+    expect(&r, "mask-grow", "4");
     expect(&r, "mask-content", "grey");
     expect_note(&r, "the mask is what is transparent in 'in.png'");
     recipe_free(&r);

@@ -174,7 +174,16 @@ static void check_others(const struct golden_backend *b, struct pipeline *p, str
     g.denoise = 0.6;
     g.sampler = sampler_by_name("dpmpp_2m_sde");
     check(b, p, &g, st, "brownian.a1111");
-    g.sampler = 0;
+    g = params(COMPAT_A1111);
+    g.hires_width = g.hires_height = 96;
+    g.hires_denoise = 0.5;
+    g.hires_upscale = upscale_by_name("lanczos");
+    struct golden_backend bytes = *b; /* a value near a whole one may fall to the other side */
+    bytes.bound = 5e-4;
+    check(&bytes, p, &g, st, "hires.a1111.lanczos");
+    g = params(COMPAT_A1111);
+    g.image = image;
+    g.denoise = 0.6;
     g.mask = mask;
     g.denoise = 0.6;
     check(b, p, &g, st, "mask.a1111");

@@ -1,6 +1,7 @@
 /* See comfy_parts.h. */
 #include "import/comfy_parts.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -277,7 +278,8 @@ static void mask_file(struct comfy_walk *w, int node, int slot)
 void comfy_mask(struct comfy_walk *w, int node, bool inpaint)
 {
     int slot, at;
-    double grow = inpaint ? comfy_number(w, node, "grow_mask_by", 6) : 0;
+    /* A square of that side around each pixel: half of it to either side. */
+    double grow = inpaint ? comfy_number(w, node, "grow_mask_by", 6) / 2 : 0;
     struct comfy_input in = comfy_input(w->g, node, "mask");
     while ((at = comfy_follow(w, in, &slot)) >= 0) {
         if (comfy_is(w, at, "LoadImage|LoadImageMask")) {
@@ -295,6 +297,6 @@ void comfy_mask(struct comfy_walk *w, int node, bool inpaint)
     }
     if (inpaint)
         recipe_set(w->r, "mask-content", "grey");
-    if (grow > 0)
-        recipe_setf(w->r, "mask-grow", "%d", (int)grow);
+    if (lround(grow) != 0)
+        recipe_setf(w->r, "mask-grow", "%ld", lround(grow));
 }

@@ -6,6 +6,7 @@
  */
 #include "sdxl/pipeline_priv.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -63,6 +64,58 @@ static int enlarge_latent(struct run *r, const struct tensor *x, struct tensor *
     return rc;
 }
 
+/* -1 to 1 as whole steps of a byte: a picture that a tool handed on as such. */
+static void to_bytes(float *v, size_t count, bool rounds)
+{
+    for (size_t i = 0; i < count; i++) {
+        float x = fminf(fmaxf((v[i] + 1) / 2, 0), 1) * 255;
+        v[i] = (rounds ? nearbyintf(x) : floorf(x)) / 127.5f - 1;
+    }
+}
+
+/* Whether the tool enlarges bytes, with Pillow; ComfyUI does so for Lanczos' filter alone. */
+static bool enlarges_bytes(const struct gen_params *g, enum resample filter)
+{
+    return g->compat != COMPAT_COMFYUI || filter == RESAMPLE_LANCZOS;
+}
+
+/* As Pillow does it: first across, then down, each to bytes. */
+static int resample_bytes(const float *in, int w, int h, float *out, int out_w, int out_h,
+                          enum resample filter, struct err *e)
+{
+    float *wide = malloc((size_t)out_w * (size_t)h * 3 * sizeof *wide);
+    int rc = wide ? resample(in, w, h, 3, wide, out_w, h, filter, e)
+                  : err_set(e, "out of memory for an image of %dx%d", out_w, h);
+    if (rc == 0) {
+        to_bytes(wide, (size_t)out_w * (size_t)h * 3, true);
+        rc = resample(wide, out_w, h, 3, out, out_w, out_h, filter, e);
+    }
+    if (rc == 0)
+        to_bytes(out, (size_t)out_w * (size_t)out_h * 3, true);
+    free(wide);
+    return rc;
+}
+
+/* A decoded picture of the first size, -1 to 1 and somewhat beyond, to the second. */
+static int enlarge_picture(const struct run *r, float *small, float *large, enum resample filter)
+{
+    const struct pass *p = &r->pass[PASS_HIRES];
+    const struct gen_params *g = r->params;
+    size_t count = (size_t)g->width * (size_t)g->height * 3;
+    if (enlarges_bytes(g, filter)) {
+        to_bytes(small, count, g->compat == COMPAT_DIFFUSERS);
+        return resample_bytes(small, g->width, g->height, large, p->width, p->height, filter,
+                              r->err);
+    }
+    for (size_t i = 0; i < count; i++)
+        small[i] = fminf(fmaxf(small[i], -1), 1);
+    int rc = resample(small, g->width, g->height, 3, large, p->width, p->height, filter, r->err);
+    count = (size_t)p->width * (size_t)p->height * 3;
+    for (size_t i = 0; i < count && rc == 0; i++) /* bicubic overshoots */
+        large[i] = fminf(fmaxf(large[i], -1), 1);
+    return rc;
+}
+
 static int enlarge_pixels(struct run *r, const struct tensor *x, struct tensor *y,
                           enum resample filter)
 {
@@ -75,10 +128,7 @@ static int enlarge_pixels(struct run *r, const struct tensor *x, struct tensor *
                  ? decode_image(r->p, x, w, h, small, &r->out->notes, r->err)
                  : err_set(r->err, "out of memory for an image of %dx%d", p->width, p->height);
     if (rc == 0 && !r->p->stage)
-        rc = resample(small, w, h, 3, large, p->width, p->height, filter, r->err);
-    size_t count = r->p->stage ? 0 : (size_t)p->width * (size_t)p->height * 3;
-    for (size_t i = 0; i < count && rc == 0; i++)
-        large[i] = large[i] > 1 ? 1 : large[i] < -1 ? -1 : large[i];
+        rc = enlarge_picture(r, small, large, filter);
     if (rc == 0)
         rc = start_latent(r, large, p->width, p->height, false, latent);
     if (rc == 0)

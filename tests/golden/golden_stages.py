@@ -113,15 +113,15 @@ def pictures():
 class Euler:
     """k-diffusion's Euler over small_a, with the timestep that belongs to each sigma."""
 
-    def __init__(self, parts, zeros):
+    def __init__(self, parts, side=SIZE, sigmas=None):
         p = pipeline("", parts)
         states, un_states, pooled, un_pooled = p.encode_prompt(
             PROMPT, negative_prompt=NEGATIVE, do_classifier_free_guidance=True)
-        self.unet, self.sigmas = parts["unet"], schedule("normal", STEPS)
+        self.unet, self.sigmas = parts["unet"], sigmas or schedule("normal", STEPS)
         self.states = torch.cat([un_states, states])
-        ids = torch.tensor([[SIZE, SIZE, 0, 0, SIZE, SIZE]] * 2).float()
+        ids = torch.tensor([[side, side, 0, 0, side, side]] * 2).float()
         self.added = {"text_embeds": torch.cat([un_pooled, pooled]), "time_ids": ids}
-        self.told = torch.zeros(1, 0, SIZE // 8, SIZE // 8)  # mask and picture, if it reads them
+        self.told = torch.zeros(1, 0, side // 8, side // 8)  # mask and picture, if it reads them
 
     def denoised(self, x, sigma):
         """Without and with the prompt."""
@@ -196,7 +196,7 @@ def make_stages(out):
         tensors["refiner"] = second(**common(image=half, denoising_start=0.6)).images
 
         # masks; the posterior's mean
-        e, s = Euler(parts, False), schedule("normal", STEPS)
+        e, s = Euler(parts), schedule("normal", STEPS)
         pixels = torch.from_numpy(np.array(image)).float().permute(2, 0, 1)[None] / 127.5 - 1
         keep = parts["vae"].encode(pixels).latent_dist.mode() * parts["vae"].config.scaling_factor
         noise = torch.randn(keep.shape, generator=torch.Generator().manual_seed(SEED))
@@ -214,6 +214,16 @@ def make_stages(out):
         tensors["mask.comfyui.ddim"] = e.run(begun, 3, comfyui(other))
         for tool in ("comfyui", "a1111"):
             tensors[f"brownian.{tool}"] = e.run_sde(begun, 3, tool == "a1111")
+        # Hires. fix over pixels: bytes, cut off, enlarged by Pillow; ten of twenty steps
+        first = e.run(noise * s[0], 0, e.guided)
+        rgb = (parts["vae"].decode(first / parts["vae"].config.scaling_factor).sample + 1) / 2
+        rgb = (255 * rgb.clamp(0, 1)).numpy()[0].transpose(1, 2, 0).astype(np.uint8)
+        rgb = np.array(Image.fromarray(rgb).resize((96, 96), Image.LANCZOS), dtype=np.float32)
+        rgb = torch.from_numpy(rgb / 255).permute(2, 0, 1)[None] * 2 - 1
+        large = parts["vae"].encode(rgb).latent_dist.mode() * parts["vae"].config.scaling_factor
+        h = Euler(parts, 96, schedule("normal", 2 * STEPS))
+        wide = torch.randn(large.shape, generator=torch.Generator().manual_seed(SEED))
+        tensors["hires.a1111.lanczos"] = h.run(large + wide * h.sigmas[STEPS], STEPS, h.guided)
         # two KSamplerAdvanced of one model and one seed
         half = e.run_ancestral(noise * (s[0] ** 2 + 1) ** 0.5, 0, 6)
         tensors["refiner.comfyui"] = e.run_ancestral(half, 6, STEPS)
@@ -238,7 +248,7 @@ def make_stages(out):
         grey = pixels * (torch.from_numpy(np.array(mask)) < 128)
         vae, factor = nine["vae"], nine["vae"].config.scaling_factor
         grey, blank = (vae.encode(x).latent_dist.mode() * factor for x in (grey, 0 * pixels))
-        e = Euler(nine, False)
+        e = Euler(nine)
         e.told = torch.cat([m.round(), grey], 1)
         tensors["mask9.comfyui"] = e.run(keep + noise * s[3], 3, comfyui(noise))
         picked = F.interpolate(torch.from_numpy(np.array(mask)).float()[None, None] / 255,
@@ -251,6 +261,6 @@ def make_stages(out):
         tensors["text9.a1111"] = e.run(noise * s[0], 0, e.guided)
         e.told[:, 1:] = torch.tensor([0.8223, -0.6876, 0.6364, 0.1380])[None, :, None, None]
         tensors["text9.comfyui"] = e.run(noise * (s[0] ** 2 + 1) ** 0.5, 0, e.guided)
-        e = Euler(parts, False)
+        e = Euler(parts)
         tensors["rescale.comfyui"] = e.run(noise * (s[0] ** 2 + 1) ** 0.5, 0, e.rescaled(0.7))
     save(f"{out}/stages.safetensors", tensors, seed=SEED, steps=STEPS, cfg=CFG)
