@@ -396,7 +396,8 @@ $(BUILD)/test_ranges: EXTRA = gpu/ranges.c $(CUDA_FLAGS)
 $(BUILD)/test_gpu_meters: $(NVML_SO)
 $(BUILD)/test_gpu_meters: EXTRA = -DFAKE_NVML='"$(NVML_SO)"' $(CUDA_FLAGS)
 
-SHIM_TESTS = $(BUILD)/test_gpu $(BUILD)/test_gpu_networks $(BUILD)/test_gpu_lora
+SHIM_TESTS = $(BUILD)/test_gpu $(BUILD)/test_gpu_kernels $(BUILD)/test_gpu_turns \
+             $(BUILD)/test_gpu_networks $(BUILD)/test_gpu_lora
 $(SHIM_TESTS): $(SHIM_OBJ)
 $(BUILD)/test_cuda_load: $(if $(NO_SHIM),,$(SHIM_SO))
 $(BUILD)/test_cuda_load: EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',-DSHIM_SO='"$(SHIM_SO)"')

@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,44 +14,13 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
-
-static char home[] = "/tmp/spritty-test-settle-XXXXXX";
+#include "tree.h"
 
 static int make_home(void **state)
 {
-    (void)state;
     unsetenv("XDG_CONFIG_HOME");
     unsetenv("XDG_DATA_HOME");
-    return mkdtemp(home) && !setenv("HOME", home, 1) ? 0 : -1;
-}
-
-static int drop(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st, (void)kind, (void)at;
-    return remove(path);
-}
-
-static int drop_home(void **state)
-{
-    (void)state;
-    return nftw(home, drop, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-/* Makes the folders on the way; a path that ends with / is a folder. */
-static void put(const char *path, const char *text)
-{
-    char full[400];
-    snprintf(full, sizeof full, "%s/%s", home, path);
-    for (char *c = full + strlen(home) + 1; (c = strchr(c, '/')); c++) {
-        *c = '\0';
-        mkdir(full, 0755);
-        *c = '/';
-    }
-    FILE *f = full[strlen(full) - 1] == '/' ? NULL : fopen(full, "w");
-    if (f) {
-        fputs(text, f);
-        assert_int_equal(fclose(f), 0);
-    }
+    return tree_make(state) || setenv("HOME", root, 1);
 }
 
 static struct settings settle(const struct settings *said, const char *preset)
@@ -161,15 +129,16 @@ static void models_are_listed(void **state)
 {
     (void)state;
     static const char *const expected[] = {"beta", "single", "tiny"};
-    put(".local/share/spritty/models/beta/model_index.json", "{}");
-    put(".local/share/spritty/models/tiny/model_index.json", "{}"); /* once, though it ships too */
-    put(".local/share/spritty/models/single.safetensors", "");
-    put(".local/share/spritty/models/no-model/", "");
-    put(".local/share/spritty/models/folder.safetensors/", "");
-    put(".local/share/spritty/models/.hidden.safetensors", "");
-    put(".local/share/spritty/models/.safetensors", "");
-    put(".local/share/spritty/models/readme.txt", "");
-    put(".local/share/spritty/models/a\033b.safetensors", "");
+    tree_put("/.local/share/spritty/models/beta/model_index.json", "{}");
+    tree_put("/.local/share/spritty/models/tiny/model_index.json",
+             "{}"); /* once, though it ships too */
+    tree_put("/.local/share/spritty/models/single.safetensors", "");
+    tree_put("/.local/share/spritty/models/no-model/", "");
+    tree_put("/.local/share/spritty/models/folder.safetensors/", "");
+    tree_put("/.local/share/spritty/models/.hidden.safetensors", "");
+    tree_put("/.local/share/spritty/models/.safetensors", "");
+    tree_put("/.local/share/spritty/models/readme.txt", "");
+    tree_put("/.local/share/spritty/models/a\033b.safetensors", "");
     char **names;
     int n = engine_models(&names);
     for (int i = 0; i < n && i < 3; i++)
@@ -187,5 +156,5 @@ int main(void)
         cmocka_unit_test(a_model_answers_a_preset), cmocka_unit_test(mistakes_are_told),
         cmocka_unit_test(models_are_listed),
     };
-    return cmocka_run_group_tests(tests, make_home, drop_home);
+    return cmocka_run_group_tests(tests, make_home, tree_drop);
 }

@@ -31,7 +31,7 @@ static int tree_drop(void **state)
     return nftw(root, tree_drop_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
-/* A file at root + path, with the folders above it. */
+/* A file at root + path, with the folders above it; a path that ends with / is a folder. */
 static void tree_put(const char *path, const char *text)
 {
     char full[400];
@@ -41,6 +41,8 @@ static void tree_put(const char *path, const char *text)
         mkdir(full, 0755);
         *c = '/';
     }
+    if (full[strlen(full) - 1] == '/')
+        return;
     FILE *f = fopen(full, "w");
     assert_non_null(f);
     fputs(text, f);
