@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "sdxl/schedule.h"
+
 enum { CHANNELS_MAX = 1 << 14, WIDTH_MAX = 1 << 17 };
 
 /* -- keys that must stay as they are -- */
@@ -237,7 +239,7 @@ int config_parse_unet(struct json root, struct unet_config *c, int *sample_size,
         parse_unet_levels(root, c, e) != 0 || parse_heads(root, c, e) != 0 ||
         json_int(root, "in_channels", 1, 64, &c->in_channels, e) != 0 ||
         json_int_or(root, "out_channels", 4, 1, 64, &c->out_channels, e) != 0 ||
-        one_for_all(root, "layers_per_block", 1, MAX_LAYERS, &c->layers, e) != 0 ||
+        one_for_all(root, "layers_per_block", 1, MAX_BLOCKS, &c->layers, e) != 0 ||
         one_for_all(root, "cross_attention_dim", 1, WIDTH_MAX, &c->context, e) != 0 ||
         json_int_or(root, "norm_num_groups", 32, 1, CHANNELS_MAX, &c->norm_groups, e) != 0 ||
         json_double_or(root, "norm_eps", 1e-5, 1e-12, 1, &eps, e) != 0 ||
@@ -290,7 +292,7 @@ int config_parse_vae(struct json root, struct vae_config *c, struct err *e)
         json_int_or(root, "in_channels", 3, 3, 3, &c->in_channels, e) != 0 ||
         json_int_or(root, "out_channels", 3, 3, 3, &c->out_channels, e) != 0 ||
         json_int_or(root, "latent_channels", 4, 1, 16, &c->latent_channels, e) != 0 ||
-        json_int_or(root, "layers_per_block", 1, 1, MAX_LAYERS, &c->layers, e) != 0 ||
+        json_int_or(root, "layers_per_block", 1, 1, MAX_BLOCKS, &c->layers, e) != 0 ||
         json_int_or(root, "norm_num_groups", 32, 1, CHANNELS_MAX, &c->norm_groups, e) != 0 ||
         json_bool_or(root, "mid_block_add_attention", true, &c->mid_attention, e) != 0 ||
         json_bool_or(root, "use_quant_conv", true, &c->quant_conv, e) != 0 ||
@@ -316,7 +318,7 @@ int config_parse_schedule(struct json root, struct schedule_config *c, struct er
     if (check_fixed(root, fixed, 1, e) != 0 ||
         json_double(root, "beta_start", 1e-9, 0.999, &c->beta_start, e) != 0 ||
         json_double(root, "beta_end", 1e-9, 0.999, &c->beta_end, e) != 0 ||
-        json_int(root, "num_train_timesteps", 2, 100000, &c->train_steps, e) != 0 ||
+        json_int(root, "num_train_timesteps", 2, MAX_TRAIN_STEPS, &c->train_steps, e) != 0 ||
         json_string(root, "beta_schedule", &betas, e) != 0 ||
         json_string_or(root, "prediction_type", "epsilon", &prediction, e) != 0 ||
         json_bool_or(root, "rescale_betas_zero_snr", false, &c->zero_terminal_snr, e) != 0)

@@ -187,7 +187,7 @@ static int walk_down(const struct walk *w, struct unet_config *c)
         bool closes = get(w, UNET "input_blocks.%d.0.op.weight", block) != NULL;
         bool ends = !closes && !get(w, UNET "input_blocks.%d.0.in_layers.2.weight", block);
         if (!closes && !ends) {
-            if (at == MAX_LAYERS)
+            if (at == MAX_BLOCKS)
                 return fail(w, "the UNet has too many blocks in a level");
             if (read_down_block(w, c, block, level, at++) != 0)
                 return -1;
@@ -290,8 +290,8 @@ static int read_vae(const struct walk *w, struct vae_config *c)
     snprintf(name, sizeof name, "%sencoder.down.", w->vae);
     c->levels = count_run(w, name, ".block.0.conv1.weight", MAX_LEVELS);
     snprintf(name, sizeof name, "%sencoder.down.0.block.", w->vae);
-    c->layers = count_run(w, name, ".conv1.weight", MAX_LAYERS - 1);
-    if (c->levels < 1 || c->levels > MAX_LEVELS || c->layers >= MAX_LAYERS)
+    c->layers = count_run(w, name, ".conv1.weight", MAX_BLOCKS);
+    if (c->levels < 1 || c->levels > MAX_LEVELS || c->layers < 1 || c->layers > MAX_BLOCKS)
         return fail(w, "the VAE's encoder has no levels that SDXL could have");
     for (int i = 0; i < c->levels; i++) {
         snprintf(name, sizeof name, "%sencoder.down.%d.block.0.conv1.weight", w->vae, i);

@@ -74,7 +74,7 @@ static void count_blocks(struct unet *u)
     u->resnets = 2, u->blocks = u->mid_attn.depth;
     for (int i = 0; i < u->config.levels; i++) {
         u->resnets += u->down[i].count + u->up[i].count;
-        for (int j = 0; j < MAX_LEVELS; j++)
+        for (int j = 0; j <= MAX_BLOCKS; j++)
             u->blocks += u->down[i].attn[j].depth + u->up[i].attn[j].depth;
     }
 }
@@ -83,7 +83,7 @@ int unet_load(struct unet *u, struct loader *l, const struct unet_config *c)
 {
     memset(u, 0, sizeof *u);
     u->config = *c;
-    assert(c->levels >= 1 && c->levels <= MAX_LEVELS && c->layers >= 1 && c->layers < MAX_LEVELS);
+    assert(c->levels >= 1 && c->levels <= MAX_LEVELS && c->layers >= 1 && c->layers <= MAX_BLOCKS);
     u->conv_in = load_conv(l, name_of("conv_in"), c->channels[0], c->in_channels, 3);
     u->time1 = load_linear(l, name_of("time_embedding.linear_1"), c->time_dim, c->channels[0]);
     u->time2 = load_linear(l, name_of("time_embedding.linear_2"), c->time_dim, c->time_dim);
@@ -102,7 +102,7 @@ int unet_load(struct unet *u, struct loader *l, const struct unet_config *c)
 
 static void free_level(struct unet_level *v, struct ops *o)
 {
-    for (int j = 0; j < MAX_LEVELS; j++) {
+    for (int j = 0; j <= MAX_BLOCKS; j++) {
         resnet_free(&v->res[j], o);
         transformer_free(&v->attn[j], o);
     }
@@ -385,7 +385,7 @@ struct walk { /* where in the run's tables the step has come to, and the skips t
     const struct unet_run *run;
     int step, time, kv;
     int time_at; /* in run->times_now */
-    struct tensor skip[MAX_LEVELS * (MAX_LEVELS + 1)];
+    struct tensor skip[MAX_LEVELS * (MAX_BLOCKS + 1)];
     int skips;
 };
 

@@ -18,9 +18,9 @@
 
 struct unet_level {
     int count; /* layers going down, layers + 1 going up */
-    struct resnet res[MAX_LEVELS];
-    struct transformer attn[MAX_LEVELS]; /* depth 0: none here */
-    struct weight *sample;               /* the down- or upsampling convolution, NULL at the end */
+    struct resnet res[MAX_BLOCKS + 1];
+    struct transformer attn[MAX_BLOCKS + 1]; /* depth 0: none here */
+    struct weight *sample; /* the down- or upsampling convolution, NULL at the end */
 };
 
 struct unet {

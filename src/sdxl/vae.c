@@ -13,7 +13,7 @@ void vae_init(struct vae *v, const struct vae_config *c)
 {
     memset(v, 0, sizeof *v);
     v->config = *c;
-    assert(c->levels >= 1 && c->levels <= MAX_LEVELS && c->layers + 1 <= MAX_LEVELS);
+    assert(c->levels >= 1 && c->levels <= MAX_LEVELS && c->layers <= MAX_BLOCKS);
 }
 
 /* The middle's attention was a convolution in the original checkpoints, and had other names in old
@@ -110,7 +110,7 @@ static void free_half(struct vae_half *h, struct ops *o)
     resnet_free(&h->mid.res[0], o);
     resnet_free(&h->mid.res[1], o);
     for (int i = 0; i < MAX_LEVELS; i++) {
-        for (int j = 0; j < MAX_LEVELS; j++)
+        for (int j = 0; j <= MAX_BLOCKS; j++)
             resnet_free(&h->level[i].res[j], o);
         o->free_weight(o, h->level[i].sample);
     }

@@ -17,7 +17,7 @@ struct vae_middle {
 
 struct vae_level {
     int count;
-    struct resnet res[MAX_LEVELS];
+    struct resnet res[MAX_BLOCKS + 1];
     struct weight *sample;
 };
 
