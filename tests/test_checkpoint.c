@@ -371,6 +371,12 @@ static void test_broken_folders(void **state)
         {B, "echo '{}' > tokenizer/vocab.json", "begin token"},
         {B, "sed -i 's/\"vocab_size\": 564/\"vocab_size\": 563/' text_encoder/config.json",
          "ids up to 563"},
+        {B, "sed -i 's/\"layers_per_block\": [0-9]*/\"layers_per_block\": 8/' unet/config.json",
+         "\"layers_per_block\" must be a whole number from 1 to 7"},
+        {B, "sed -i 's/\"layers_per_block\": [0-9]*/\"layers_per_block\": 8/' vae/config.json",
+         "\"layers_per_block\" must be a whole number from 1 to 7"},
+        {B, "sed -i 's/\"num_train_timesteps\": 1000/\"num_train_timesteps\": 5000/' scheduler/*",
+         "\"num_train_timesteps\" must be a whole number from 2 to 4096"},
         {B, "echo '[' > tokenizer_2/tokenizer_config.json", "tokenizer_config.json: broken JSON"},
         {B, "echo '{\"latent_rgb_factors\": 3}' > spritty.json", "latent_rgb_factors"},
         {A, "rm unet/*-00002-of-*", "00002-of-00003.safetensors: cannot open"},
@@ -389,6 +395,39 @@ static void test_broken_folders(void **state)
         shell("cd %s && %s", path, cases[i].command);
         open_bad(path, cases[i].want);
     }
+}
+
+/* A file that is cut short, or written anew, under an open model: told, and no crash. */
+static void test_changed(void **state)
+{
+    (void)state;
+    const char *path = copy_of(A), *name = "decoder.conv_out.weight";
+    struct checkpoint *c = open_good(path, NULL), *whole = open_good(A, NULL);
+    struct param p, q;
+    struct err e = {""};
+    assert_int_equal(checkpoint_find(c, PART_VAE, name, &p, &e), 0);
+    assert_int_equal(checkpoint_find(whole, PART_VAE, name, &q, &e), 0);
+    check_same(name, &p, &q);
+    assert_int_equal(checkpoint_was_read(c, &e), 0);
+    assert_false(checkpoint_changed(c));
+    shell("cd %s/vae && cp *.safetensors new && mv new *.safetensors", path);
+    assert_true(checkpoint_changed(c)); /* what is open is the old file, which is whole */
+    check_same(name, &p, &q);
+    assert_int_equal(checkpoint_was_read(c, &e), 0);
+    checkpoint_close(c);
+
+    c = open_good(path, NULL);
+    assert_false(checkpoint_changed(c));
+    assert_int_equal(checkpoint_find(c, PART_VAE, name, &p, &e), 0);
+    shell("truncate -s 20000 %s/vae/*.safetensors", path);
+    assert_int_equal(((const uint16_t *)p.data)[p.dim[1] * 4], 0);
+    assert_int_equal(checkpoint_was_read(c, &e), -1);
+    assert_non_null(strstr(e.text, "was cut short while it was read"));
+    assert_true(checkpoint_changed(c));
+    assert_int_equal(checkpoint_was_read(whole, &e), 0);
+    assert_false(checkpoint_changed(whole));
+    checkpoint_close(c);
+    checkpoint_close(whole);
 }
 
 /* The element type that a folder's VAE was opened with tells which file was taken. */
@@ -543,6 +582,7 @@ int main(void)
         cmocka_unit_test(test_objective),
         cmocka_unit_test(test_foreign_single_files),
         cmocka_unit_test(test_broken_folders),
+        cmocka_unit_test(test_changed),
         cmocka_unit_test(test_variants),
         cmocka_unit_test(test_no_tokenizer),
         cmocka_unit_test(test_old_vae_names),

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +12,109 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* ---- files that are cut short ---- */
+
+enum { WATCHED = 1024 };
+
+/* from: 0 a free place, 1 one that is being taken. */
+static struct watched {
+    atomic_uintptr_t from, end;
+    atomic_bool cut;
+} watched[WATCHED];
+static struct sigaction before;
+
+bool mapfile_mend(const void *address)
+{
+    uintptr_t at = (uintptr_t)address, page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    for (int i = 0; i < WATCHED; i++) {
+        uintptr_t end = atomic_load(&watched[i].end), start = at / page * page;
+        if (at < atomic_load(&watched[i].from) || at >= end)
+            continue;
+        /* What is behind this page is behind the file's end as well; after a disk's error it is
+         * lost with it, which is told all the same. */
+        int errno_before = errno;
+        void *p = mmap((void *)start, end - start, PROT_READ,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+        errno = errno_before;
+        if (p == MAP_FAILED)
+            return false;
+        atomic_store(&watched[i].cut, true);
+        return true;
+    }
+    return false;
+}
+
+static void on_bus_error(int sig, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (!mapfile_mend(info->si_addr))
+        sigaction(sig, &before, NULL); /* it comes again, and is somebody else's */
+}
+
+static bool is_ours(const struct sigaction *a)
+{
+    return (a->sa_flags & SA_SIGINFO) && a->sa_sigaction == on_bus_error;
+}
+
+/* Again where somebody else's was put over it. */
+static void install(void)
+{
+    struct sigaction a = {.sa_sigaction = on_bus_error, .sa_flags = SA_SIGINFO | SA_ONSTACK}, old;
+    if (sigaction(SIGBUS, NULL, &old) == 0 && !is_ours(&old) && sigaction(SIGBUS, &a, &old) == 0 &&
+        !is_ours(&old))
+        before = old;
+}
+
+static void watch(struct mapfile *m)
+{
+    install();
+    for (int i = 0; i < WATCHED; i++) {
+        uintptr_t none = 0;
+        if (!atomic_compare_exchange_strong(&watched[i].from, &none, 1))
+            continue;
+        atomic_store(&watched[i].cut, false);
+        atomic_store(&watched[i].from, (uintptr_t)m->data);
+        atomic_store(&watched[i].end, (uintptr_t)m->data + m->size);
+        m->watch = i + 1;
+        return;
+    }
+}
+
+static void unwatch(struct mapfile *m)
+{
+    if (m->watch > 0) {
+        atomic_store(&watched[m->watch - 1].end, 0);
+        atomic_store(&watched[m->watch - 1].from, 0);
+    }
+}
+
+bool mapfile_cut(const struct mapfile *m)
+{
+    return m->watch > 0 && atomic_load(&watched[m->watch - 1].cut);
+}
+
+/* Links are followed. */
+static void identify(const struct stat *st, unsigned long long id[4])
+{
+    id[0] = (unsigned long long)st->st_dev;
+    id[1] = (unsigned long long)st->st_ino;
+    id[2] = (unsigned long long)st->st_size;
+    id[3] = (unsigned long long)st->st_mtim.tv_sec * 1000000000 +
+            (unsigned long long)st->st_mtim.tv_nsec;
+}
+
+bool mapfile_changed(const struct mapfile *m, const char *path)
+{
+    unsigned long long id[4];
+    struct stat st;
+    if (!m->data || stat(path, &st) != 0)
+        return false;
+    identify(&st, id);
+    return memcmp(id, m->id, sizeof id) != 0;
+}
+
+/* ---- maps ---- */
 
 static int open_regular(const char *path, size_t *size, struct err *e)
 {
@@ -56,11 +161,14 @@ int mapfile_open(struct mapfile *m, const char *path, struct err *e)
         return err_set(e, "%s: is being written to; try again when it is complete", path);
     }
     *m = (struct mapfile){.data = p, .size = size};
+    identify(&st, m->id);
+    watch(m);
     return 0;
 }
 
 void mapfile_close(struct mapfile *m)
 {
+    unwatch(m);
     if (m->data)
         munmap((void *)m->data, m->size);
     *m = (struct mapfile){0};

@@ -2,8 +2,9 @@
  * A whole file, mapped read-only.
  *
  * The kernel reads pages when they are touched and may forget them again: a 7 GB checkpoint costs
- * address space, not memory. A file that another process cuts short while it is mapped raises
- * SIGBUS at the next touch; that is checked when it is opened, and cannot be checked later.
+ * address space, not memory. But a file that another process cuts short while it is mapped, or a
+ * disk that fails, raises SIGBUS at the next touch. From the first map on a handler puts zeros
+ * where the file was, and whoever read asks mapfile_cut before it believes what it read.
  */
 #ifndef SPRITTY_MAPFILE_H
 #define SPRITTY_MAPFILE_H
@@ -16,11 +17,21 @@
 struct mapfile {
     const unsigned char *data;
     size_t size;
+    int watch;                /* its place in the handler's table, from 1; 0: none was left */
+    unsigned long long id[4]; /* which file, and as of when */
 };
 
 /* Maps a regular file that is not empty. -1 and err (which names the path) on failure. */
 int mapfile_open(struct mapfile *, const char *path, struct err *);
 void mapfile_close(struct mapfile *); /* a zeroed struct is fine */
+
+/* Whether something of it could not be read any more, and zeros were in its place. Any thread. */
+bool mapfile_cut(const struct mapfile *);
+/* Whether the path now leads to another file, or to this one written anew. Not: to none. */
+bool mapfile_changed(const struct mapfile *, const char *path);
+/* For handlers of SIGBUS that are put over the one from here: zeros at the address, if it is in a
+ * map. False: it is not. Async-signal-safe. */
+bool mapfile_mend(const void *address);
 
 /* Tells the kernel that [from, from + size) will not be read again soon. Only whole pages inside
  * the range go; a range that is not in this map is left alone. The contents stay readable. */

@@ -1,7 +1,7 @@
 /*
  * The engine's open model. It stays open until a job names another one, or the same with another
  * device, precision, vocabulary, VAE, refiner, number of threads, or way of choosing a GPU's
- * algorithms.
+ * algorithms; or until its files are replaced.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -61,7 +61,8 @@ static void tell_ready(struct engine *x, const struct job *j, int64_t id)
 bool model_is_open(const struct engine *x, const struct job *j)
 {
     char *key = key_of(j);
-    bool same = key && x->model.key && !strcmp(x->model.key, key);
+    bool same = key && x->model.key && !strcmp(x->model.key, key) &&
+                !pipeline_changed(x->model.pipeline);
     free(key);
     return same;
 }

@@ -379,6 +379,22 @@ void checkpoint_soon(const struct checkpoint *c, const struct param *p)
         weight_files_soon(&c->files[i], p->data, param_bytes(p));
 }
 
+int checkpoint_was_read(const struct checkpoint *c, struct err *e)
+{
+    for (int i = 0; i < PART_COUNT; i++)
+        if (weight_files_were_read(&c->files[i], e) != 0)
+            return -1;
+    return 0;
+}
+
+bool checkpoint_changed(const struct checkpoint *c)
+{
+    bool changed = false;
+    for (int i = 0; i < PART_COUNT; i++)
+        changed = changed || weight_files_changed(&c->files[i]);
+    return changed;
+}
+
 /* -- listing -- */
 
 static void count_tensor(struct part_summary *s, const struct st_tensor *t)

@@ -56,6 +56,12 @@ void checkpoint_drop(const struct checkpoint *, const struct param *);
 /* That they will be. */
 void checkpoint_soon(const struct checkpoint *, const struct param *);
 
+/* -1 and err when a file was cut short before it was read, so that zeros were read: to be asked
+ * after reading params. Takes next to no time. */
+int checkpoint_was_read(const struct checkpoint *, struct err *);
+/* Whether its paths lead to other files by now, or to these written anew. A system call a file. */
+bool checkpoint_changed(const struct checkpoint *);
+
 /* For `spritty info`: what the files hold. Returns the count of tensors; bytes and parameters by
  * part. */
 struct part_summary {

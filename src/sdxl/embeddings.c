@@ -162,6 +162,7 @@ int embedding_read(struct embedding *x, const int width[2], struct err *e)
     if (!st)
         return -1;
     int rc = read_both(x, st, width, e);
+    rc = rc < 0 ? rc : safetensors_was_read(st, e);
     safetensors_close(st);
     for (int i = 0; i < 2 && rc < 0; i++) {
         free(x->vector[i]);

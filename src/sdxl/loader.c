@@ -189,6 +189,10 @@ static struct weight *pack(struct loader *l, struct slot *s, int index)
     free(copies[0]);
     free(copies[1]);
     drop_sources(l, s, &found);
+    if (w && checkpoint_was_read(l->checkpoint, l->err) < 0) {
+        l->ops->free_weight(l->ops, w);
+        fail(l);
+    }
     if (l->failed)
         return NULL;
     if (!w) { /* the backend keeps the reason until sync */

@@ -406,6 +406,9 @@ int lora_set_patch(void *set, int index, struct slot *slot, struct param *w, str
         if (touches_source(s, index, slot, i) &&
             merge_source(s, index, slot, i, &w[i], &b[i], e) < 0)
             return -1;
+    for (int i = 0; want && i < s->now.files; i++)
+        if (safetensors_was_read(lora_file_tensors(s->now.opened[i]->file), e) < 0)
+            return -1;
     slot->state = want;
     return 0;
 }

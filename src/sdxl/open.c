@@ -331,6 +331,10 @@ struct pipeline *pipeline_open_as(const char *model, const struct pipeline_optio
     p->cold = pipeline_cold(p);
     if (pipeline_load(p, opt->hooks, e) < 0)
         goto fail;
+    if (!dry && pipeline_changed(p)) {
+        err_set(e, "%s: was changed while it was read; try again when it is complete", model);
+        goto fail;
+    }
     if (p->loras)
         lora_set_rest(p->loras);
     if (opt->refiner && open_refiner(p, opt, e) < 0)
@@ -386,6 +390,13 @@ void pipeline_close(struct pipeline *p)
     release_files(p);
     free(p->rates);
     free(p);
+}
+
+bool pipeline_changed(const struct pipeline *p)
+{
+    return checkpoint_changed(p->checkpoint) ||
+           (p->other_vae && checkpoint_changed(p->other_vae)) ||
+           (p->refiner && checkpoint_changed(p->refiner->checkpoint));
 }
 
 const struct model_config *pipeline_config(const struct pipeline *p)

@@ -163,6 +163,9 @@ struct gen_result {
 
 /* Maps the model, opens the backend, packs all weights. NULL and err on failure. */
 struct pipeline *pipeline_open(const char *model, const struct pipeline_options *, struct err *);
+/* Whether files of the model, its other VAE or its refiner were written anew or replaced since they
+ * were opened: what comes from them from now on, and what came, may be of two models. */
+bool pipeline_changed(const struct pipeline *);
 void pipeline_close(struct pipeline *);
 const struct model_config *pipeline_config(const struct pipeline *);
 /* Number of the GPU that a device's name stands for: of "cuda:2" 2, else 0. */

@@ -265,12 +265,35 @@ struct safetensors *safetensors_parse(const void *data, size_t size, const char 
     return st;
 }
 
+static int was_cut(const char *path, struct err *e)
+{
+    return err_set(e,
+                   "%s: was cut short while it was read, or its disk fails; try again when it is "
+                   "complete",
+                   path);
+}
+
+bool safetensors_changed(const struct safetensors *st)
+{
+    return mapfile_changed(&st->map, st->path);
+}
+
+int safetensors_was_read(const struct safetensors *st, struct err *e)
+{
+    return mapfile_cut(&st->map) ? was_cut(st->path, e) : 0;
+}
+
 struct safetensors *safetensors_open(const char *path, struct err *e)
 {
     struct mapfile map;
     if (mapfile_open(&map, path, e) != 0)
         return NULL;
     struct safetensors *st = safetensors_parse(map.data, map.size, path, e);
+    if (mapfile_cut(&map)) {
+        was_cut(path, e);
+        safetensors_close(st);
+        st = NULL;
+    }
     if (!st) {
         mapfile_close(&map);
         return NULL;

@@ -53,6 +53,11 @@ int safetensors_prefix(const struct safetensors *, const char *prefix, int *firs
 /* A string of the header's __metadata__, or NULL. */
 const char *safetensors_metadata(const struct safetensors *, const char *key);
 const char *safetensors_path(const struct safetensors *);
+/* -1 and err when something of it could not be read, and zeros were in its place (mapfile_cut): to
+ * be asked once data was read, before it is used. */
+int safetensors_was_read(const struct safetensors *, struct err *);
+/* Whether its path leads to another file by now, or to this one written anew (mapfile_changed). */
+bool safetensors_changed(const struct safetensors *);
 /* How many bytes of the file are not in memory (mapfile_cold). */
 size_t safetensors_cold(const struct safetensors *);
 /* Lets go of the pages under a range of the data (mapfile_drop). */

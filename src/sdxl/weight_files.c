@@ -73,6 +73,22 @@ const struct st_tensor *weight_files_find(const struct weight_files *w, const ch
     return at ? *at : NULL;
 }
 
+int weight_files_were_read(const struct weight_files *w, struct err *e)
+{
+    for (int i = 0; i < w->files; i++)
+        if (safetensors_was_read(w->file[i], e) != 0)
+            return -1;
+    return 0;
+}
+
+bool weight_files_changed(const struct weight_files *w)
+{
+    bool changed = false;
+    for (int i = 0; i < w->files; i++)
+        changed = changed || safetensors_changed(w->file[i]);
+    return changed;
+}
+
 void weight_files_drop(const struct weight_files *w, const void *from, size_t size)
 {
     for (int i = 0; i < w->files; i++)

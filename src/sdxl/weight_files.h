@@ -30,6 +30,9 @@ int weight_files_open_folder(struct weight_files *, const char *dir, const char 
 void weight_files_close(struct weight_files *);
 
 const struct st_tensor *weight_files_find(const struct weight_files *, const char *name);
+/* As safetensors_was_read and safetensors_changed, of all of them. */
+int weight_files_were_read(const struct weight_files *, struct err *);
+bool weight_files_changed(const struct weight_files *);
 /* Bytes of the files that are not in memory. */
 size_t weight_files_cold(const struct weight_files *);
 /* Whichever file holds that range. */

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/mapfile.h"
 #include "term/guard.h"
 
 static const char enter_bytes[] = "\033[?1049h\033[?1l\033>\033[?2004h\033[?1004h"
@@ -88,8 +89,11 @@ static struct termios raw_of(struct termios t)
 
 /* -- crashes ------------------------------------------------------------------------------------*/
 
-static void crashed(int sig)
+static void crashed(int sig, siginfo_t *info, void *context)
 {
+    (void)context;
+    if (sig == SIGBUS && mapfile_mend(info->si_addr)) /* a file was cut short: no crash */
+        return;
     leave(false);
     for (int i = 0; i < CRASHES; i++)
         if (crashes[i] == sig)
@@ -100,7 +104,7 @@ static void crashed(int sig)
 static void watch_crashes(void)
 {
     stack_t stack = {.ss_sp = crash_stack, .ss_size = sizeof crash_stack};
-    struct sigaction a = {.sa_handler = crashed, .sa_flags = SA_ONSTACK};
+    struct sigaction a = {.sa_sigaction = crashed, .sa_flags = SA_ONSTACK | SA_SIGINFO};
     sigaltstack(&stack, &device.stack_before);
     for (int i = 0; i < CRASHES; i++)
         sigaction(crashes[i], &a, &device.before[i]);
