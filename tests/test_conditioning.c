@@ -148,6 +148,11 @@ static void test_parts(void **state)
     assert_true(compare_prompts(a, "red AND slime :0", "red") <= 1);
     assert_true(compare_prompts(a, "red :0.5 AND red :0.5", "red") <= 1);
     assert_true(compare_prompts(a, "red AND slime", "red") > 0);
+    /* a part of two chunks makes the other one as long, whatever it weighs */
+    char text[512] = "red AND ";
+    for (int i = 0; i < 80; i++)
+        strcat(text, "b ");
+    assert_true(compare_prompts(a, strcat(text, ":0"), "red") > 0);
     /* cfg x weight is all that counts: half of 8 is 4 */
     struct gen_params half = params(a, "red :0.5"), whole = params(a, "red");
     half.cfg = 8;

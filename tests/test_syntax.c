@@ -387,6 +387,36 @@ static void check_states(const struct golden_backend *b, struct text_encoders *t
 }
 
 /* Prompts that change: A1111 restores the mean over all their texts. */
+/* Parts joined by AND are equally long: the shorter one's last state is there once more for what is
+ * missing. Another prompt's, of an image of its own, is left alone. */
+static void check_joined(struct text_encoders *t, struct ops *o)
+{
+    char prompt[512] = "a AND ";
+    for (int i = 0; i < 80; i++)
+        strcat(prompt, "b ");
+    const char *prompts[] = {prompt, "c"}, *none[] = {"", ""};
+    struct conditioning_request q = {prompts, none, 2, true, true, COMPAT_A1111, 10, 0};
+    struct text_rules rules = {.compat = COMPAT_A1111};
+    struct text_states s = {0}, alone = {0};
+    struct conditioning c;
+    struct err e = {""};
+    assert_int_equal(conditioning_plan(&c, &q, &e), 0);
+    assert_int_equal(conditioning_encode(&c, t, o, &rules, &s, &e), 0);
+    assert_int_equal(text_states_add(t, o, &rules, (const char *[]){"a "}, NULL, 1, &alone, &e), 0);
+    static const int rows[] = {77, 154, 77, 154}; /* "", "a", "c", "b b ..." */
+    assert_int_equal(s.texts, 4);
+    assert_memory_equal(s.tokens, rows, sizeof rows);
+    assert_int_equal(s.rows, 462);
+    size_t width = (size_t)s.width, bytes = width * sizeof(float);
+    const float *a = s.states + 77 * width;
+    assert_memory_equal(a, alone.states, 77 * bytes);
+    for (size_t r = 77; r < 154; r++)
+        assert_memory_equal(a + r * width, alone.states + 76 * width, bytes);
+    text_states_free(&s);
+    text_states_free(&alone);
+    conditioning_free(&c);
+}
+
 static void check_mixed(const struct golden_backend *b, struct text_encoders *t, struct ops *o,
                         struct safetensors *st)
 {
@@ -434,6 +464,8 @@ static void test_states(void **state)
         load(&t, o);
         check_states(&b[i], &t, o, st, COMPAT_COMFYUI);
         check_states(&b[i], &t, o, st, COMPAT_A1111);
+        check_joined(&t, o);
+        check_joined(&t, o);
         check_mixed(&b[i], &t, o, st);
         golden_no_leak(o);
         clip_free(&t.clip[0], o);

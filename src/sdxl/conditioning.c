@@ -156,6 +156,32 @@ int conditioning_plan(struct conditioning *c, const struct conditioning_request 
     return rc;
 }
 
+/* A1111 makes the parts of a prompt that are joined by AND equally long, by the last state of the
+ * shorter ones (stack_conds in its prompt_parser.py); it does so to all prompts of a batch, here an
+ * image does not depend on the others. A part that images share is as long as any needs it. */
+static int stretch_parts(const struct conditioning *c, struct text_states *s, struct err *e)
+{
+    int *rows = malloc((size_t)s->texts * sizeof *rows), base = c->guided ? c->images : 0;
+    if (!rows)
+        return no_memory(e);
+    memcpy(rows, s->tokens, (size_t)s->texts * sizeof *rows);
+    for (int i = 0; i < c->images; i++) {
+        int most = 0;
+        for (int k = 0; k < c->parts; k++) {
+            int first = c->group[c->reads[base + k * c->images + i]].first;
+            most = s->tokens[first] > most ? s->tokens[first] : most;
+        }
+        for (int k = 0; k < c->parts; k++) {
+            const struct text_group *g = &c->group[c->reads[base + k * c->images + i]];
+            for (int t = 0; t < g->schedule.texts; t++)
+                rows[g->first + t] = most > rows[g->first + t] ? most : rows[g->first + t];
+        }
+    }
+    int rc = text_states_stretch(s, rows, e);
+    free(rows);
+    return rc;
+}
+
 int conditioning_encode(const struct conditioning *c, const struct text_encoders *t, struct ops *o,
                         const struct text_rules *rules, struct text_states *s, struct err *e)
 {
@@ -167,7 +193,7 @@ int conditioning_encode(const struct conditioning *c, const struct text_encoders
         if (rc < 0)
             return -1;
     }
-    return 0;
+    return c->parts > 1 ? stretch_parts(c, s, e) : 0;
 }
 
 void conditioning_reads(const struct conditioning *c, int calls, int *reads)

@@ -270,6 +270,33 @@ int text_states_add_zeros(const struct text_encoders *t, struct text_states *s, 
     return 0;
 }
 
+int text_states_stretch(struct text_states *s, const int *rows, struct err *e)
+{
+    int64_t all = 0;
+    for (int i = 0; i < s->texts; i++)
+        all += rows[i];
+    if (all > MAX_ROWS)
+        return err_set(e, "the prompts have more than %d chunks of %d tokens in all",
+                       MAX_ROWS / CHUNK_POSITIONS, CHUNK_TOKENS);
+    size_t width = (size_t)s->width;
+    float *states = malloc((size_t)all * width * sizeof *states), *to = states;
+    if (!states)
+        return no_memory(e);
+    const float *from = s->states;
+    for (int i = 0; i < s->texts; i++) {
+        for (int r = 0; r < rows[i]; r++, to += width) {
+            memcpy(to, from, width * sizeof *to);
+            from += r + 1 < s->tokens[i] ? width : 0;
+        }
+        from += width;
+        s->tokens[i] = rows[i];
+    }
+    free(s->states);
+    s->states = states;
+    s->rows = (int)all;
+    return 0;
+}
+
 struct tensor text_states_upload(const struct text_states *s, struct ops *o)
 {
     struct tensor t = ops_alloc(o, 1, s->rows, 1, s->width);

@@ -49,6 +49,8 @@ int text_states_add(const struct text_encoders *, struct ops *, const struct tex
                     struct err *);
 /* Adds a text that is all zeros, one chunk long. */
 int text_states_add_zeros(const struct text_encoders *, struct text_states *, struct err *);
+/* Makes text i rows[i] long (no shorter than it is) by repeating its last row. */
+int text_states_stretch(struct text_states *, const int *rows, struct err *);
 /* All of them on the backend: [1, rows, 1, width], from the arena. */
 struct tensor text_states_upload(const struct text_states *, struct ops *);
 void text_states_free(struct text_states *);
