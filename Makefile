@@ -83,9 +83,9 @@ BENCHES := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/bench_*.c)))
 CUDA    := $(sort $(wildcard gpu/*.cu))
 CUDA_C  := $(sort $(wildcard gpu/*.c))
 SHIM    := $(wildcard tests/gpu_shim/*.c tests/gpu_shim/*.cu) gpu/ops_cuda.c gpu/weight.c \
-           gpu/entry.c gpu/turn.c gpu/looking.c gpu/window.c $(CUDA)
+           gpu/entry.c gpu/turn.c gpu/looking.c gpu/staging.c gpu/window.c $(CUDA)
 # What the shared object has of src/: its own copy, so that it needs nothing of the program.
-CUDA_SRC = src/base/err.c src/base/fileio.c src/ops/arena.c src/ops/cost.c
+CUDA_SRC = src/base/err.c src/base/fileio.c src/base/parallel.c src/ops/arena.c src/ops/cost.c
 CUDA_OBJ = $(CUDA:%=$(BUILD)/%.o) $(CUDA_C:%=$(BUILD)/%.o) $(CUDA_SRC:%=$(BUILD)/gpu/%.o)
 CUDA_SO  = $(BUILD)/libspritty_cuda.so
 SHIM_OBJ = $(if $(NO_SHIM),,$(SHIM:%=$(BUILD)/shim/%.o))
@@ -152,7 +152,7 @@ endif
 
 $(CUDA_SO): $(CUDA_OBJ)
 	$(SAY) "  link  $@"
-	$(Q)$(CC) -shared -o $@ $^ -Wl,-z,defs $(LDFLAGS) $(CUDA_LIBS)
+	$(Q)$(CC) -shared -o $@ $^ -Wl,-z,defs $(LDFLAGS) $(CUDA_LIBS) $(OPENMP)
 
 $(BUILD)/gpu/%.cu.o: gpu/%.cu $(CUDA_STAMP) Makefile
 	@mkdir -p $(@D)
@@ -186,7 +186,7 @@ $(LIBRARY_OBJ): CFLAGS += $(CUDA_FLAGS)
 SHIM_SO = $(BUILD)/shim/libspritty_cuda.so
 $(SHIM_SO): $(SHIM_OBJ) $(CUDA_SRC:%=$(BUILD)/shim/%.o)
 	$(SAY) "  link  $@"
-	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $^ $(LDFLAGS) -lm -lstdc++
+	$(Q)$(CC) -shared $(SANFLAGS) -o $@ $^ $(LDFLAGS) -lm -lstdc++ $(OPENMP)
 
 # -- on a machine with a GPU and nothing else ------------------------------------------------------
 

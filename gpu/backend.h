@@ -47,7 +47,7 @@ struct gpu_library {
 };
 
 enum {
-    STAGING = 2,            /* pinned buffers that take turns */
+    STAGING = 4,            /* pinned buffers that take turns */
     STAGING_BYTES = 8 << 20 /* of each */
 };
 
@@ -147,6 +147,10 @@ static inline struct gpu *gpu_of(struct ops *o)
 
 /* Keeps the first error; true if rc is 0. */
 bool gpu_ok(struct gpu *, int rc, const char *what);
+
+/* The staging buffers: 0, or an error code. */
+int gpu_staging_open(struct gpu *);
+void gpu_staging_close(struct gpu *);
 
 /* Copies host memory of any alignment to the device, through the staging buffers. Returns when
  * `from` may be unmapped. */

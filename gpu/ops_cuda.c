@@ -43,40 +43,6 @@ void *gpu_grow(struct gpu *g, void **at, size_t *held, size_t bytes)
     return *at;
 }
 
-/* The next staging buffer, once what was in it has been copied. */
-static void *staging(struct gpu *g)
-{
-    g->staged_last = (g->staged_last + 1) % STAGING;
-    return gpu_ok(g, event_wait(g->staged[g->staged_last]), "copying") ? g->staging[g->staged_last]
-                                                                       : NULL;
-}
-
-void gpu_put(struct gpu *g, void *to, const void *from, size_t bytes)
-{
-    for (size_t at = 0, now; at < bytes && !g->failed; at += now) {
-        now = bytes - at < STAGING_BYTES ? bytes - at : STAGING_BYTES;
-        void *buffer = staging(g);
-        if (!buffer)
-            return;
-        memcpy(buffer, (const char *)from + at, now);
-        if (gpu_ok(g, device_put((char *)to + at, buffer, now, g->stream), "copying"))
-            gpu_ok(g, event_record(g->staged[g->staged_last], g->stream), "copying");
-    }
-}
-
-void gpu_get(struct gpu *g, void *to, const void *from, size_t bytes)
-{
-    for (size_t at = 0, now; at < bytes && !g->failed; at += now) {
-        now = bytes - at < STAGING_BYTES ? bytes - at : STAGING_BYTES;
-        void *buffer = staging(g);
-        if (!buffer)
-            return;
-        gpu_ok(g, device_get(buffer, (const char *)from + at, now, g->stream), "copying");
-        if (gpu_ok(g, stream_wait(g->stream), "computing"))
-            memcpy((char *)to + at, buffer, now);
-    }
-}
-
 /* -- activations --------------------------------------------------------------------------------
  */
 
@@ -453,10 +419,7 @@ static void close_all(struct ops *o)
     device_free(g->scratch, g->stream);
     if (g->stream)
         stream_wait(g->stream);
-    for (int i = 0; i < STAGING; i++) {
-        event_close(g->staged[i]);
-        pinned_free(g->staging[i]);
-    }
+    gpu_staging_close(g);
     stream_close(g->stream);
     free(g->stray);
     free(g);
@@ -508,11 +471,7 @@ static const struct ops gpu_table = {
 static int open_parts(struct gpu *g)
 {
     int rc = stream_open(&g->stream);
-    for (int i = 0; rc == 0 && i < STAGING; i++) {
-        rc = pinned_alloc(&g->staging[i], STAGING_BYTES);
-        rc = rc ? rc : event_open(&g->staged[i]);
-    }
-    return rc;
+    return rc ? rc : gpu_staging_open(g);
 }
 
 #pragma weak gpu_range_on /* left out of builds that run without CUDA */
