@@ -367,6 +367,33 @@ static void two_presets_side_by_side(void **state)
     drive_wait(d, emu_whole(d->emu) == 2 && emu_rests(d->emu) == 0);
 }
 
+/* Presets as one side of a grid: six cells in two rows, each with what its preset says. */
+static void a_grid_over_presets(void **state)
+{
+    (void)state;
+    struct drive *d = app_start(&(struct drive_options){
+        .rows = 30, .cols = 100, .home = app_home("[defaults]\nmax-steps = 2\n")});
+    drive_type(d, "a red potion");
+    drive_key(d, "F3");
+    static const char *const typed[][2] = {
+        {"preset=balanced,nope", "there is no preset 'nope'"},
+        {"presets=a,b", "presets are preset=a,b"},
+        {"preset=none,preview,turbo steps=1,2", "preset by steps"},
+    };
+    for (int i = 0; i < 3; i++) {
+        drive_type(d, "g");
+        drive_wait_text(d, "Grid over two settings");
+        drive_key(d, "C-u");
+        drive_type(d, typed[i][0]);
+        drive_key(d, "Enter");
+        drive_wait_text(d, typed[i][1]);
+    }
+    drive_wait_text(d, "preset turbo, steps 2");
+    char path[8][PATH_MAX];
+    drive_wait(d, app_sprites(d->home, path, 8) == 6);
+    drive_wait(d, emu_whole(d->emu) == 6 && emu_rests(d->emu) == 0);
+}
+
 static void the_gallery_finds_sprites(void **state)
 {
     (void)state;
@@ -555,6 +582,7 @@ int main(void)
         cmocka_unit_test_teardown(a_slow_line_gets_there, app_clean),
         cmocka_unit_test_teardown(an_idle_app_is_silent, app_clean),
         cmocka_unit_test_teardown(two_presets_side_by_side, app_clean),
+        cmocka_unit_test_teardown(a_grid_over_presets, app_clean),
         cmocka_unit_test_teardown(the_gallery_finds_sprites, app_clean),
         cmocka_unit_test_teardown(a_job_plays_as_an_animation, app_clean),
         cmocka_unit_test_teardown(sheets_and_tiles, app_clean),

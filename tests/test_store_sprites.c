@@ -147,6 +147,24 @@ static void search_finds_words(void **state)
     store_close(s);
 }
 
+static void stars_are_the_least_rating(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    int64_t one = add_sprite(s, "1", "a green slime", ""), two = add_sprite(s, "2", "a slime", "");
+    add_sprite(s, "3", "a knight", "");
+    OK(store_rate(s, one, 3, &e));
+    OK(store_rate(s, two, 5, &e));
+    assert_int_equal(found(s, "*"), 2);
+    assert_int_equal(found(s, "***"), 2);
+    assert_int_equal(found(s, "****"), 1);
+    assert_int_equal(found(s, "*** green"), 1);
+    assert_int_equal(found(s, "slime *****"), 1);
+    assert_int_equal(found(s, "** ****"), 1); /* the most stars */
+    assert_int_equal(found(s, "******"), 0);  /* a word */
+    store_close(s);
+}
+
 static void pages_are_newest_first(void **state)
 {
     (void)state;
@@ -389,10 +407,18 @@ static void names_are_nobody_elses(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(sprites_are_kept_whole), TEST(sprites_of_a_job),        TEST(search_finds_words),
-        TEST(pages_are_newest_first), TEST(hostile_searches),        TEST(trash_and_back),
-        TEST(trash_never_overwrites), TEST(gone_files_are_no_error), TEST(trash_that_cannot_be),
-        TEST(halved_moves_are_ended), TEST(names_are_nobody_elses),
+        TEST(sprites_are_kept_whole),
+        TEST(sprites_of_a_job),
+        TEST(search_finds_words),
+        TEST(pages_are_newest_first),
+        TEST(stars_are_the_least_rating),
+        TEST(hostile_searches),
+        TEST(trash_and_back),
+        TEST(trash_never_overwrites),
+        TEST(gone_files_are_no_error),
+        TEST(trash_that_cannot_be),
+        TEST(halved_moves_are_ended),
+        TEST(names_are_nobody_elses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

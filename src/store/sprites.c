@@ -92,8 +92,15 @@ static const char *next_word(const char *p, const char *end, size_t *n)
     return p;
 }
 
-/* "a b" as FTS5 wants it: "a"* "b"*. Returns how many words there are. */
-static int make_match(const char *query, char out[2 * MOST_QUERY + 4 * MOST_WORDS + 1])
+/* "***" is three stars, else 0. */
+static int stars_of(const char *word, size_t n)
+{
+    return n <= 5 && strspn(word, "*") >= n ? (int)n : 0;
+}
+
+/* "a b" as FTS5 wants it: "a"* "b"*. Returns how many words there are, but for those of stars,
+ * which say the least rating. */
+static int make_match(const char *query, char out[2 * MOST_QUERY + 4 * MOST_WORDS + 1], int *rating)
 {
     size_t size = strnlen(query, MOST_QUERY), n;
     const char *end = query + size, *p = query;
@@ -101,7 +108,14 @@ static int make_match(const char *query, char out[2 * MOST_QUERY + 4 * MOST_WORD
     if (size == MOST_QUERY) /* not in the middle of a character */
         while (end > query && (*end & 0xc0) == 0x80)
             end--;
+    *rating = 0;
     while (words < MOST_WORDS && (p = next_word(p, end, &n), n > 0)) {
+        int stars = stars_of(p, n);
+        if (stars) {
+            *rating = stars > *rating ? stars : *rating;
+            p += n;
+            continue;
+        }
         *out++ = '"';
         for (const char *word_end = p + n; p < word_end; p++) {
             if (*p == '"')
@@ -116,24 +130,24 @@ static int make_match(const char *query, char out[2 * MOST_QUERY + 4 * MOST_WORD
     return words;
 }
 
-#define ALL      "WHERE (trashed > 0) = ?1"
-#define MATCHING ALL " AND id IN (SELECT rowid FROM sprite_text WHERE sprite_text MATCH ?4)"
+#define ALL      "WHERE (trashed > 0) = ?1 AND ifnull(rating, 0) >= ?4"
+#define MATCHING ALL " AND id IN (SELECT rowid FROM sprite_text WHERE sprite_text MATCH ?5)"
 #define PAGE     " ORDER BY id DESC LIMIT ?3 OFFSET ?2"
 #define COUNT    "SELECT count(*), ?2, ?3 FROM sprites "
 
-static int find(struct store *s, const char *match, bool trash, int offset, int limit,
+static int find(struct store *s, const char *match, int rating, bool trash, int offset, int limit,
                 struct store_sprite **list, int *total, struct err *e)
 {
     const char *count = match ? COUNT MATCHING : COUNT ALL;
     const char *page = match ? SELECT_SPRITES MATCHING PAGE : SELECT_SPRITES ALL PAGE;
-    const char *format = match ? "iiis" : "iii";
+    const char *format = match ? "iiiis" : "iiii";
     int64_t all = 0;
     int n;
-    if (total && sql_int(s, e, &all, count, format, trash, offset, limit, match) != 1)
+    if (total && sql_int(s, e, &all, count, format, trash, offset, limit, rating, match) != 1)
         return -1;
     if (total)
         *total = all > INT_MAX ? INT_MAX : (int)all;
-    *list = sql_rows(s, &sprite_type, &n, e, page, format, trash, offset, limit, match);
+    *list = sql_rows(s, &sprite_type, &n, e, page, format, trash, offset, limit, rating, match);
     return checked(*list, n);
 }
 
@@ -143,10 +157,11 @@ int store_find_sprites(struct store *s, const char *query, bool trash, int offse
     char match[2 * MOST_QUERY + 4 * MOST_WORDS + 1];
     assert(offset >= 0 && limit >= 0);
     *list = NULL;
-    bool any = make_match(query, match) > 0;
+    int rating;
+    bool any = make_match(query, match, &rating) > 0;
     if (sql_run(s, e, "BEGIN", "") < 0) /* count and list see the same rows */
         return -1;
-    int n = find(s, any ? match : NULL, trash, offset, limit, list, total, e);
+    int n = find(s, any ? match : NULL, rating, trash, offset, limit, list, total, e);
     sql_run(s, NULL, "COMMIT", "");
     return n;
 }

@@ -1,5 +1,5 @@
 /*
- * Compare: two to four presets, or a grid over two settings, on the same prompt and seed.
+ * Compare: two to six presets, or a grid over two settings, on the same prompt and seed.
  *
  * A comparison is a row in the store with its jobs, so it stands there again after a restart, and
  * each key that changes the prompt or the seed makes a new one beside it.
@@ -238,8 +238,8 @@ static void draw_nothing(struct ui *ui, struct rect r)
     static const char *const lines[] = {
         "Nothing was compared yet.",
         "",
-        "n   two to four presets, the studio's prompt, one seed",
-        "g   a grid over two settings: cfg=2,4,8 steps=10,20",
+        "n   two to six presets, the studio's prompt, one seed",
+        "g   a grid over two settings: preset=batch,cpu cfg=4,8",
     };
     struct rect in = draw_box(ui->screen, r, "Compare", true);
     for (int i = 0; i < 4 && i < in.h; i++)
@@ -263,10 +263,11 @@ static void draw_head(struct ui *ui, struct rect r)
     draw_right(ui->screen, r.y, r.x + 1, r.w - 2, ROLE_DIM, right);
 }
 
-/* One row of four is too narrow in a small terminal: then it becomes two rows of two. */
+/* One row of four is too narrow in a small terminal: then it becomes two rows of two. More than
+ * four do so sooner. */
 static int columns_for(const struct store_run *run, struct rect r)
 {
-    if (run->rows == 1 && run->cols > 2 && r.w / run->cols < 26 && r.h >= 24)
+    if (run->rows == 1 && run->cols > 2 && r.w / run->cols < 26 && r.h >= (run->cols > 4 ? 18 : 24))
         return (run->cols + 1) / 2;
     return run->cols > 0 ? run->cols : 1;
 }
@@ -294,15 +295,15 @@ static void compare_draw(struct ui *ui, struct rect main)
 
 static void presets_marked(struct ui *ui, const bool *marked, int count, void *user)
 {
-    struct variant v[4];
+    static struct variant v[COMPARE_SIDE];
     char title[200] = "";
     size_t at = 0;
     (void)user, (void)count;
-    int n = variants_of_presets(ui, marked, v, 4);
+    int n = variants_of_presets(ui, marked, v, COMPARE_SIDE);
     for (int i = 0; i < n && at < sizeof title; i++)
         at += (size_t)snprintf(title + at, sizeof title - at, "%s%s", i ? " | " : "", v[i].label);
     if (n < 2)
-        ui_say(ui, ROLE_WARN, "mark two to four presets with the space bar");
+        ui_say(ui, ROLE_WARN, "mark two to six presets with the space bar");
     else if (run_start(ui, studio_words(ui), run_seed(ui), 1, n, title, v) > 0)
         show_newest(ui);
     variants_free(v, n);
@@ -325,7 +326,7 @@ void compare_start(struct ui *ui)
         rows[count] = text[count];
         count++;
     }
-    dialog_marks(ui, "Compare which presets?", rows, count, 4, presets_marked, NULL);
+    dialog_marks(ui, "Compare which presets?", rows, count, COMPARE_SIDE, presets_marked, NULL);
 }
 
 static void grid_said(struct ui *ui, const char *text, void *user)

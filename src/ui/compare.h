@@ -23,7 +23,8 @@ int64_t run_again(struct ui *, const struct store_run *, const struct store_job 
  * many, at most `room`. */
 int variants_of_presets(struct ui *, const bool *marked, struct variant *, int room);
 /* Variants for a text like "cfg=2,4,8 steps=10,20": the second setting goes across, the first down;
- * with one setting, it goes across. Returns their count, -1 with err. */
+ * with one setting, it goes across. "preset=balanced,none" is one as well. Returns their count, -1
+ * with err. */
 int variants_of_grid(struct ui *, const char *text, struct variant *, int *rows, int *cols,
                      char *title, size_t title_size, struct err *);
 void variants_free(struct variant *, int count);

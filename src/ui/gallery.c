@@ -28,6 +28,7 @@ struct gallery {
     int count, first, total;     /* sprite[0] is number `first` of `total` */
     int at;                      /* the selected one, of total */
     bool open, searching, trash, stale;
+    int64_t trashed; /* the last one that was put into the trash, or 0 */
     struct editor *query;
     int rows, cols; /* of the grid that is drawn */
     struct rect grid;
@@ -136,7 +137,8 @@ static void draw_head(struct ui *ui, struct rect r)
     if (*query || g->searching)
         draw_text(ui->screen, r.y, r.x + 9, field - 2, role, query);
     else
-        draw_on(ui->screen, r.y, r.x + 9, field - 2, ROLE_DIM, role, "/ and words of a prompt");
+        draw_on(ui->screen, r.y, r.x + 9, field - 2, ROLE_DIM, role,
+                "/ and words of a prompt, tags, or ***");
     if (g->searching && !ui->dialog && !ui->help) {
         int row, col;
         editor_cursor_at(g->query, 4096, &row, &col);
@@ -270,11 +272,29 @@ static void trash(struct ui *ui)
     if (!s)
         return;
     bool back = s->trashed > 0;
-    if (back ? store_untrash(ui->store, s->id, &e) : store_trash(ui->store, s->id, &e))
+    int64_t id = s->id;
+    if (back ? store_untrash(ui->store, id, &e) : store_trash(ui->store, id, &e))
         complain(ui, &e);
     else
-        ui_say(ui, ROLE_TEXT, back ? "back from the trash" : "in the trash (T shows it)");
+        ui_say(ui, ROLE_TEXT,
+               back ? "back from the trash" : "in the trash: u takes it back, T shows the trash");
+    ui->gallery->trashed = back ? 0 : id;
     ui->gallery->stale = true;
+}
+
+/* The last sprite that was put there; once. */
+static void untrash(struct ui *ui)
+{
+    struct gallery *g = ui->gallery;
+    struct err e = {""};
+    if (!g->trashed)
+        ui_say(ui, ROLE_DIM, "nothing to take back");
+    else if (store_untrash(ui->store, g->trashed, &e))
+        complain(ui, &e);
+    else
+        ui_say(ui, ROLE_TEXT, "back from the trash");
+    g->trashed = 0;
+    g->stale = true;
 }
 
 /* What of the sprite goes into the studio. */
@@ -431,6 +451,9 @@ static bool gallery_act(struct ui *ui, enum action a)
     case ACT_GAL_TRASH:
         play_stop(&g->play);
         trash(ui);
+        return true;
+    case ACT_GAL_UNTRASH:
+        untrash(ui);
         return true;
     case ACT_GAL_TRASHED:
         g->trash = !g->trash;

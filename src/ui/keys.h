@@ -108,13 +108,14 @@ enum context {
     X(CMP_PREV, CTX_COMPARE, "PgUp", "[", "comparison before")                                     \
     X(CMP_NEXT, CTX_COMPARE, "PgDn", "]", "next comparison")                                       \
     X(CMP_EXPORT, CTX_COMPARE, "x", "", "write all winners as CSV")                                \
-    X(GAL_SEARCH, CTX_GALLERY, "/", "", "search the prompts")                                      \
+    X(GAL_SEARCH, CTX_GALLERY, "/", "", "search prompts and tags; *** are those with 3 stars")     \
     X(GAL_OPEN, CTX_GALLERY, "Enter", "", "open the sprite")                                       \
     X(GAL_PLAY, CTX_GALLERY | CTX_SPRITE, "Space", "",                                             \
       "play its job's sprites as frames, or stop")                                                 \
     X(GAL_FASTER, CTX_GALLERY | CTX_SPRITE, "+", "", "more frames a second")                       \
     X(GAL_SLOWER, CTX_GALLERY | CTX_SPRITE, "-", "", "fewer frames a second")                      \
     X(GAL_TRASH, CTX_GALLERY | CTX_SPRITE, "Delete", "d", "to the trash, or back out of it")       \
+    X(GAL_UNTRASH, CTX_GALLERY | CTX_SPRITE, "u", "", "take the last one back out of the trash")   \
     X(GAL_TRASHED, CTX_GALLERY, "T", "", "show the trash, or what is not in it")                   \
     X(GAL_RATE, CTX_GALLERY | CTX_SPRITE, "*", "", "rate: 1 to 5 set it as well, 0 takes it away") \
     X(GAL_TAG, CTX_GALLERY | CTX_SPRITE, "t", "", "tags")                                          \

@@ -147,6 +147,12 @@ struct axis {
     int count;
 };
 
+/* "preset=balanced,quality": no setting, but compared with some. */
+static bool is_presets(const struct axis *a)
+{
+    return !strcmp(a->key, "preset");
+}
+
 /* One "key=a,b,c"; *at is moved behind it. */
 static int parse_axis(const char **at, struct axis *a, struct err *e)
 {
@@ -155,9 +161,9 @@ static int parse_axis(const char **at, struct axis *a, struct err *e)
         return err_set(e, "write a setting and its values: cfg=2,4,8 steps=10,20");
     memcpy(a->key, *at, n);
     a->key[n] = '\0';
-    int i = settings_key_index(a->key);
+    int i = is_presets(a) ? 0 : settings_key_index(a->key);
     if (i < 0 || !strcmp(a->key, "output") || !strcmp(a->key, "prompt"))
-        return err_set(e, "there is no setting '%s' to compare", a->key);
+        return err_set(e, "there is no setting '%s' to compare (presets are preset=a,b)", a->key);
     const char *s = *at + n + 1;
     while (*s && !isspace((unsigned char)*s)) {
         size_t len = strcspn(s, ", \t");
@@ -174,17 +180,45 @@ static int parse_axis(const char **at, struct axis *a, struct err *e)
     return a->count ? 0 : err_set(e, "%s: no values", a->key);
 }
 
-static int fill_cell(struct ui *ui, struct variant *v, const struct axis *down, int row,
-                     const struct axis *across, int col, struct err *e)
+/* What all cells have: the studio's settings, but for those that compared presets decide. */
+static int common_settings(struct ui *ui, const struct axis *a, struct settings *base,
+                           struct err *e)
+{
+    bool *marked = calloc((size_t)ui->config.count + 1, sizeof *marked);
+    int rc = !marked || settings_fill(base, studio_settings(ui), e) ? -1 : 0;
+    for (int i = 0; i < a->count && is_presets(a) && !rc; i++) {
+        struct settings its = {0};
+        bool none = !strcmp(a->value[i], "none");
+        rc = none ? 0 : config_preset(&ui->config, a->value[i], &its, e);
+        settings_free(&its);
+        for (int p = 0; p < ui->config.count; p++)
+            marked[p + 1] |= !strcmp(ui->config.presets[p].name, a->value[i]);
+    }
+    if (!rc)
+        leave_to_presets(ui, marked, base);
+    free(marked);
+    return rc;
+}
+
+static int put_value(struct variant *v, const struct axis *a, int i, struct err *e)
+{
+    bool none = !strcmp(a->value[i], "none");
+    if (is_presets(a))
+        snprintf(v->preset, sizeof v->preset, "%s", none ? "" : a->value[i]);
+    else if (settings_set(&v->settings, a->key, a->value[i], e))
+        return err_prefix(e, "%s", a->key);
+    return 0;
+}
+
+static int fill_cell(struct ui *ui, struct variant *v, const struct settings *base,
+                     const struct axis *down, int row, const struct axis *across, int col,
+                     struct err *e)
 {
     *v = (struct variant){0};
     snprintf(v->preset, sizeof v->preset, "%s", studio_preset(ui));
-    if (settings_fill(&v->settings, studio_settings(ui), e))
+    if (settings_fill(&v->settings, base, e) || (down->count && put_value(v, down, row, e)) ||
+        put_value(v, across, col, e))
         return -1;
-    if (down->count && settings_set(&v->settings, down->key, down->value[row], e))
-        return err_prefix(e, "%s", down->key);
-    if (settings_set(&v->settings, across->key, across->value[col], e))
-        return err_prefix(e, "%s", across->key);
     if (down->count)
         snprintf(v->label, sizeof v->label, "%.20s %.24s, %.20s %.24s", down->key, down->value[row],
                  across->key, across->value[col]);
@@ -215,10 +249,13 @@ int variants_of_grid(struct ui *ui, const char *text, struct variant *v, int *ro
     *rows = axes == 2 ? down->count : 1;
     *cols = across->count;
     snprintf(title, title_size, axes == 2 ? "%s by %s" : "%s", axis[0].key, axis[1].key);
-    for (int i = 0; i < *rows * *cols; i++)
-        if (fill_cell(ui, &v[i], down, i / *cols, across, i % *cols, e)) {
+    struct settings base = {0};
+    int n = *rows * *cols, rc = common_settings(ui, is_presets(down) ? down : across, &base, e);
+    for (int i = 0; i < n && !rc; i++) {
+        rc = fill_cell(ui, &v[i], &base, down, i / *cols, across, i % *cols, e);
+        if (rc)
             variants_free(v, i + 1);
-            return -1;
-        }
-    return *rows * *cols;
+    }
+    settings_free(&base);
+    return rc ? -1 : n;
 }

@@ -557,8 +557,10 @@ static int open_store(struct ui *ui, char path[PATH_MAX], struct err *e)
     if (mkdir(ui->folder, 0777) && errno != EEXIST)
         return err_set(e, "cannot make the folder %s: %s", ui->folder, strerror(errno));
     int again = store_recover(ui->store, e);
-    if (again > 0)
-        ui_say(ui, ROLE_TEXT, "going on with %d job%s of last time", again, again > 1 ? "s" : "");
+    queue_reload(ui);
+    int left = ui->queue.count;
+    if (left > 0)
+        ui_say(ui, ROLE_TEXT, "going on with %d job%s of last time", left, left > 1 ? "s" : "");
     return again < 0 ? -1 : 0;
 }
 
