@@ -14,6 +14,38 @@
 /* -- jobs ---------------------------------------------------------------------------------------
  */
 
+/* Thousands of jobs that are forgotten take no more room than some do. */
+static void forgotten_jobs_leave_nothing(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct store_sprite *list;
+    struct stat st;
+    off_t size = 0;
+    char words[2000];
+    memset(words, 'w', sizeof words);
+    words[sizeof words - 1] = '\0';
+    int64_t kept = add_job(s, "another job");
+    for (int i = 0; i < 400; i++) {
+        int64_t id = add_job(s, words);
+        struct store_sprite sprite = {.job = id, .path = "p", .prompt = words};
+        OK(store_add_sprite(s, &sprite, &e));
+        OK(store_forget_job(s, id, &e));
+        assert_int_equal(OK(store_job_sprites(s, id, &list, &e)), 0);
+        if (i == 100) {
+            s = reopen(s);
+            assert_int_equal(stat(in_folder("store.db"), &st), 0);
+            size = st.st_size;
+        }
+    }
+    OK(store_forget_job(s, 12345, &e)); /* nothing */
+    assert_int_equal(OK(store_find_sprites(s, "", false, 0, 9, &list, NULL, &e)), 0);
+    OK(store_set_job_state(s, kept, JOB_DONE, NULL, &e));
+    store_close(s);
+    assert_int_equal(stat(in_folder("store.db"), &st), 0);
+    assert_in_range(st.st_size, 1, size + 40000);
+}
+
 static void jobs_are_kept_whole(void **state)
 {
     (void)state;
@@ -363,6 +395,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(jobs_are_kept_whole),
+        TEST(forgotten_jobs_leave_nothing),
         TEST(the_queue_keeps_its_order),
         TEST(past_jobs_newest_first),
         TEST(running_jobs_are_recovered_to_the_front),

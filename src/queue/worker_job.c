@@ -426,6 +426,8 @@ int worker_job(struct queue_worker *w, const struct reply *taken, struct err *e)
         attend(o);
         rc = judge(o, e);
     }
+    if (o->row)
+        store_forget_job(w->store, o->row, NULL); /* else they would fill the memory they lie in */
     job_unpack_clean(&o->m, &w->place);
     for (int i = 0; i < o->out.pictures; i++)
         free((void *)(uintptr_t)o->out.picture[i].data);

@@ -80,6 +80,17 @@ int store_finish_job(struct store *s, const struct store_job *j, struct err *e)
     return row_changed(changed, "job", j->id, e);
 }
 
+int store_forget_job(struct store *s, int64_t id, struct err *e)
+{
+    if (sql_begin(s, e))
+        return -1;
+    int rc = sql_run(s, e, "DELETE FROM sprites WHERE job = ?1", "I", id) < 0 ||
+                     sql_run(s, e, "DELETE FROM jobs WHERE id = ?1", "I", id) < 0
+                 ? -1
+                 : 0;
+    return sql_end(s, rc, e);
+}
+
 static int move(struct store *s, int64_t id, int64_t before, struct err *e)
 {
     int64_t to;
