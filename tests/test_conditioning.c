@@ -131,6 +131,17 @@ static void test_changes(void **state)
     assert_true(compare_prompts(a, "[red:blue:1] slime", "red slime") > 0);
     assert_int_equal(compare_prompts(a, "[red:blue:0.34] slime", "[red:blue:1] slime"), 0);
     assert_true(compare_prompts(a, "[blue|red] slime", "[red:blue:1] slime") > 0);
+    /* an image's steps are the last of all, but counted from the first: 3 of 4, so that the text of
+     * the second half comes with the last of them */
+    static uint8_t grey[64 * 64 * 3];
+    struct gen_params half = params(a, "[red:blue:0.5] slime"), late = half;
+    half.image = late.image = grey;
+    half.steps = late.steps = 4;
+    half.denoise = late.denoise = 0.6;
+    late.prompt = "[red:blue:2] slime";
+    assert_int_equal(compare(half, late), 0);
+    late.prompt = "[red:blue:1] slime";
+    assert_true(compare(half, late) > 0);
     /* elsewhere it is text, and said to be */
     assert_true(compare_prompts(COMPAT_COMFYUI, "[red:blue:3] slime", "red slime") > 0);
     struct gen_params g = params(COMPAT_COMFYUI, "[red:blue:3] slime");

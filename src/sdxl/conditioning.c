@@ -29,9 +29,9 @@ int empty_negative_by_name(const char *name)
     return -1;
 }
 
-int conditioning_steps(int steps, int calls)
+int conditioning_steps(int steps, int taken, int calls)
 {
-    return calls > steps ? 2 * steps : steps;
+    return calls > taken ? 2 * steps : steps;
 }
 
 bool conditioning_zeros(enum empty_negative said, enum compat compat, bool model_says_zeros)

@@ -33,8 +33,10 @@ struct conditioning_request {
     int before; /* those of the first pass, when this is for a second one */
 };
 
-/* A1111 counts two steps for each of samplers that ask the model twice. */
-int conditioning_steps(int steps, int calls);
+/* A1111 counts two steps for each of samplers that ask the model twice, which made `calls` in
+ * `taken` steps; an image leaves out the beginning of the `steps` that were asked for, and the
+ * prompt changes as if nothing was left out. */
+int conditioning_steps(int steps, int taken, int calls);
 bool conditioning_zeros(enum empty_negative, enum compat, bool model_says_zeros);
 
 struct conditioning {

@@ -43,7 +43,7 @@ static int plan_hires(struct run *r, struct conditioning_request *q)
     if (hires->steps == 0 || q->compat != COMPAT_A1111)
         return 0;
     q->before = q->steps;
-    q->steps = conditioning_steps(hires->steps, hires->calls);
+    q->steps = conditioning_steps(hires->steps, hires->steps, hires->calls);
     hires->reading = &r->hires_reading;
     return conditioning_plan(&r->hires_reading.cond, q, r->err);
 }
@@ -52,7 +52,8 @@ int readings_plan(struct run *r)
 {
     const struct gen_params *g = r->params;
     const struct pass *base = &r->pass[PASS_BASE], *refiner = &r->pass[PASS_REFINER];
-    int steps = base->steps + refiner->steps, calls = base->calls + refiner->calls;
+    int taken = base->steps + refiner->steps, calls = base->calls + refiner->calls;
+    int steps = g->sigmas && *g->sigmas ? taken : g->steps;
     const char *prompts[MAX_BATCH], *negatives[MAX_BATCH];
     struct conditioning_request q = {
         .prompts = for_each(g->prompts, g->prompt, prompts, g),
@@ -62,7 +63,7 @@ int readings_plan(struct run *r)
         .zeros = conditioning_zeros((enum empty_negative)g->empty_negative, (enum compat)g->compat,
                                     r->p->config->zeros_for_empty_prompt),
         .compat = (enum compat)g->compat,
-        .steps = conditioning_steps(steps > 0 ? steps : 1, calls)};
+        .steps = conditioning_steps(steps > 0 ? steps : 1, taken, calls)};
     note_ignored(r, q.prompts, q.negatives);
     if (conditioning_plan(&r->reading.cond, &q, r->err) < 0)
         return -1;
