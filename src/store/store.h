@@ -55,8 +55,8 @@ int store_set_job_state(struct store *, int64_t id, enum job_state, const char *
                         struct err *);
 /* The times and peak of a job that is done, and its state JOB_DONE. */
 int store_finish_job(struct store *, const struct store_job *, struct err *);
-/* Takes the rows of a job and of its sprites away; files stay. For who keeps nothing of a job that is
- * over: a worker makes more of them than it has memory for rows. */
+/* Takes the rows of a job and of its sprites away; files stay. For who keeps nothing of a job that
+ * is over: a worker makes more of them than it has memory for rows. */
 int store_forget_job(struct store *, int64_t id, struct err *);
 /* Puts a queued job before another one (0: at the end). */
 int store_move_job(struct store *, int64_t id, int64_t before, struct err *);
