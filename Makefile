@@ -92,7 +92,7 @@ SHIM_OBJ = $(if $(NO_SHIM),,$(SHIM:%=$(BUILD)/shim/%.o))
 # The calls of cuBLASLt and cuDNN, in front of stand-ins for both that check and compute what they are
 # asked (tests/gpu_shim/fake), where NVIDIA's headers are.
 LIBRARY = $(wildcard tests/gpu_shim/fake/*.c) $(patsubst %,gpu/%.c,library blas conv sdpa dnn \
-          dnn_shapes choices)
+          dnn_shapes choices kept)
 CUDA_DIRS  := $(if $(NVCC),$(filter-out -isystem,$(CUDA_FLAGS)))
 NO_LIBRARY  = $(or $(NO_SHIM),$(if $(and $(wildcard $(CUDA_DIRS:%=%/cublasLt.h)),$(wildcard \
                 $(CUDA_DIRS:%=%/cudnn.h))),,there are no headers of cuBLASLt and cuDNN here))
@@ -227,7 +227,7 @@ PLANS      = $(BUILD)/plans
 PLANS_C    = $(wildcard tests/gpu_plans/none_*.c tests/gpu_plans/plan_*.c)
 PLANS_OBJ  = $(filter-out %/device.c.o %/clock.c.o,$(CUDA_C:%=$(BUILD)/%.o)) \
              $(CUDA_SRC:%=$(BUILD)/gpu/%.o) $(PLANS_C:%=$(BUILD)/%.o)
-PLANS_WRAP = dnn_open conv_graph sdpa_graph dnn_proposals dnn_plan dnn_run
+PLANS_WRAP = dnn_open conv_graph sdpa_graph dnn_proposals dnn_plan dnn_plan_of_text dnn_run
 $(PLANS_C:%=$(BUILD)/%.o): $(BUILD)/%.o: % tests/gpu_plans/none.h Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
@@ -391,6 +391,8 @@ $(NVML_SO): tests/fake_nvml/fake_nvml.c src/engine/nvml_abi.h Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $<"
 	$(Q)$(CC) -std=c17 -O1 $(WARN) -fPIC -shared -Isrc -o $@ $<
+$(BUILD)/test_kept: gpu/kept.c
+$(BUILD)/test_kept: EXTRA = gpu/kept.c
 $(BUILD)/test_ranges: gpu/ranges.c
 $(BUILD)/test_ranges: EXTRA = gpu/ranges.c $(CUDA_FLAGS)
 $(BUILD)/test_gpu_meters: $(NVML_SO)
@@ -406,9 +408,9 @@ $(SHIM_TESTS): EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',$(SHIM_OBJ))
 $(BUILD)/test_gpu_library: $(SHIM_OBJ) $(LIBRARY_OBJ)
 $(BUILD)/test_gpu_library: EXTRA = $(if $(NO_LIBRARY),-DNO_LIBRARY='"$(NO_LIBRARY)"',$(SHIM_OBJ) \
                                    $(LIBRARY_OBJ))
-$(BUILD)/test_cudnn: $(if $(NO_DNN),,gpu/dnn.c gpu/dnn_shapes.c)
+$(BUILD)/test_cudnn: $(if $(NO_DNN),,gpu/dnn.c gpu/dnn_shapes.c $(PLANS)/libcuda.so.1)
 $(BUILD)/test_cudnn: EXTRA = $(if $(NO_DNN),-DNO_DNN='"$(NO_DNN)"',gpu/dnn.c gpu/dnn_shapes.c \
-    $(CUDA_FLAGS) -DSTUB='"$(dir $(NVCC))../lib64/stubs/libcuda.so"' $(CUDA_LIBS))
+    $(CUDA_FLAGS) -DSTUB='"$(PLANS)/libcuda.so.1"' $(CUDA_LIBS))
 
 $(BUILD)/bench_%: tests/bench_%.c $(LIB) Makefile
 	@mkdir -p $(@D)

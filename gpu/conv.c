@@ -126,18 +126,43 @@ static bool splits(const struct conv_call *c)
            c->shape.spread == 1;
 }
 
+static void gather(struct library *l, struct conv_call *c)
+{
+    if (splits(c))
+        collect(l, c, SPLIT); /* first, so taken where nothing is measured: no kernel to compile */
+    if (c->count == 0 || tensor_bytes(&c->y) >= l->options.fuse_from)
+        collect(l, c, WHOLE);
+}
+
+/* What an earlier run compiled, or the choice among what is proposed. */
+static int choose(struct library *l, const struct plan_key *key, struct conv_call *c, void *stream,
+                  int *chosen)
+{
+    int rc = NOT_TAKEN;
+    if (library_kept(l, key, &c->plan[0], &c->variant[0])) {
+        *chosen = 0;
+        c->count = 1;
+        if (c->variant[0] >= WHOLE && c->variant[0] < VARIANTS)
+            rc = library_try(try_plan, c, 0, stream);
+        if (rc != NOT_TAKEN)
+            return rc;
+        dnn_plan_free(&c->plan[0]);
+        c->count = 0;
+    }
+    gather(l, c);
+    if (c->count)
+        rc = library_choose(l, key, c->count, try_plan, c, stream, chosen);
+    if (rc == 0)
+        library_keep(l, key, &c->plan[*chosen], c->variant[*chosen], *chosen);
+    return rc;
+}
+
 static int make(struct library *l, struct plan *p, const void *call, void *stream)
 {
     struct conv_call c = *(const struct conv_call *)call;
     int chosen = -1;
     void *y = NULL;
     c.l = l;
-    if (splits(&c))
-        collect(l, &c, SPLIT); /* first, so taken where nothing is measured: no kernel to compile */
-    if (c.count == 0 || tensor_bytes(&c.y) >= l->options.fuse_from)
-        collect(l, &c, WHOLE);
-    if (c.count == 0)
-        return NOT_TAKEN;
     /* What is tried writes elsewhere: y may be the residual, and is needed once more. */
     size_t bytes = tensor_bytes(&c.y) * (size_t)(c.shape.spread * c.shape.spread);
     int rc = device_alloc(&y, bytes, stream);
@@ -149,7 +174,7 @@ static int make(struct library *l, struct plan *p, const void *call, void *strea
     }
     c.y.data = y;
     if (rc == 0)
-        rc = library_choose(l, &p->key, c.count, try_plan, &c, stream, &chosen);
+        rc = choose(l, &p->key, &c, stream, &chosen);
     for (int i = 0; i < c.count; i++)
         if (rc == 0 && i == chosen) {
             p->dnn = c.plan[i];

@@ -3,6 +3,7 @@
 #include "dnn.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* -- the device ---------------------------------------------------------------------------------
@@ -365,11 +366,11 @@ int dnn_proposals(struct dnn_graph *g, const struct dnn *d, unsigned refuse, dnn
     return count;
 }
 
-static cudnnStatus_t describe_plan(dnn_desc plan, const struct dnn *d, dnn_desc proposal)
+/* The device that a plan is for. */
+static cudnnStatus_t place_plan(dnn_desc plan, const struct dnn *d)
 {
-    cudnnStatus_t rc = cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG,
-                                                CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &proposal);
-    if (rc == CUDNN_STATUS_SUCCESS && d->handle)
+    cudnnStatus_t rc = CUDNN_STATUS_SUCCESS;
+    if (d->handle)
         rc = cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, 1,
                                       &d->handle);
 #if CUDNN_VERSION >= 90800
@@ -377,18 +378,23 @@ static cudnnStatus_t describe_plan(dnn_desc plan, const struct dnn *d, dnn_desc 
         rc = cudnnBackendSetAttribute(plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP,
                                       CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &d->device);
 #endif
-    return rc == CUDNN_STATUS_SUCCESS ? cudnnBackendFinalize(plan) : rc;
+    return rc;
 }
 
-bool dnn_plan(struct dnn_plan *to, const struct dnn *d, size_t most, char *why, size_t size)
+/* Makes a plan of what it is told by one attribute. */
+static bool make_plan(struct dnn_plan *to, const struct dnn *d, cudnnBackendAttributeName_t name,
+                      cudnnBackendAttributeType_t type, int64_t count, const void *values,
+                      size_t most, char *why, size_t size)
 {
     int64_t got = 0, scratch = 0;
-    if (to->plan || !to->proposal)
-        return to->plan != NULL;
     cudnnStatus_t rc = cudnnBackendCreateDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR,
                                                     &to->plan);
     if (rc == CUDNN_STATUS_SUCCESS)
-        rc = describe_plan(to->plan, d, to->proposal);
+        rc = place_plan(to->plan, d);
+    if (rc == CUDNN_STATUS_SUCCESS)
+        rc = cudnnBackendSetAttribute(to->plan, name, type, count, values);
+    if (rc == CUDNN_STATUS_SUCCESS)
+        rc = cudnnBackendFinalize(to->plan);
     if (rc == CUDNN_STATUS_SUCCESS)
         rc = cudnnBackendGetAttribute(to->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
                                       CUDNN_TYPE_INT64, 1, &got, &scratch);
@@ -400,6 +406,56 @@ bool dnn_plan(struct dnn_plan *to, const struct dnn *d, size_t most, char *why, 
         dnn_reason(rc, why, size);
     dnn_plan_free(to);
     return false;
+}
+
+bool dnn_plan(struct dnn_plan *to, const struct dnn *d, size_t most, char *why, size_t size)
+{
+    if (to->plan || !to->proposal)
+        return to->plan != NULL;
+    return make_plan(to, d, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, CUDNN_TYPE_BACKEND_DESCRIPTOR,
+                     1, &to->proposal, most, why, size);
+}
+
+bool dnn_plan_of_text(struct dnn_plan *to, const struct dnn *d, const char *text, size_t bytes,
+                      size_t most, char *why, size_t size)
+{
+    *to = (struct dnn_plan){NULL, NULL};
+    return make_plan(to, d, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+                     (int64_t)bytes, text, most, why, size);
+}
+
+char *dnn_text(const struct dnn_plan *p, size_t *size)
+{
+    int64_t bytes = 0, got = 0;
+    const cudnnBackendAttributeName_t name = CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION;
+    if (cudnnBackendGetAttribute(p->plan, name, CUDNN_TYPE_CHAR, 0, &bytes, NULL) !=
+            CUDNN_STATUS_SUCCESS ||
+        bytes <= 0)
+        return NULL;
+    char *text = malloc((size_t)bytes + 1);
+    if (text && (cudnnBackendGetAttribute(p->plan, name, CUDNN_TYPE_CHAR, bytes, &got, text) !=
+                     CUDNN_STATUS_SUCCESS ||
+                 got > bytes)) {
+        free(text);
+        text = NULL;
+    }
+    *size = (size_t)got;
+    return text;
+}
+
+bool dnn_is_compiled(const struct dnn_plan *p)
+{
+    dnn_desc engine = NULL;
+    int64_t got = 0;
+    if (!p->proposal || cudnnBackendCreateDescriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR, &engine) !=
+                            CUDNN_STATUS_SUCCESS)
+        return false;
+    bool compiled = cudnnBackendGetAttribute(p->proposal, CUDNN_ATTR_ENGINECFG_ENGINE,
+                                             CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &got,
+                                             &engine) == CUDNN_STATUS_SUCCESS &&
+                    is_compiled(engine);
+    dnn_drop(engine);
+    return compiled;
 }
 
 void dnn_plan_free(struct dnn_plan *p)

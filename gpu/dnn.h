@@ -95,7 +95,16 @@ struct dnn_plan {
  * nothing is left of both, and why[size] is the reason. */
 bool dnn_plan(struct dnn_plan *, const struct dnn *, size_t most, char *why, size_t size);
 void dnn_plan_free(struct dnn_plan *); /* all zeros: nothing */
-void dnn_drop(dnn_desc);               /* NULL: nothing */
+/* Was a kernel compiled for it? */
+bool dnn_is_compiled(const struct dnn_plan *);
+
+/* A plan as a text, its compiled kernels in it, malloc'd; NULL: it has none. */
+char *dnn_text(const struct dnn_plan *, size_t *size);
+/* The plan that such a text is; it has no proposal. False as with dnn_plan. The text must be what
+ * dnn_text gave: cuDNN does not look at it with suspicion. */
+bool dnn_plan_of_text(struct dnn_plan *, const struct dnn *, const char *text, size_t bytes,
+                      size_t most, char *why, size_t size);
+void dnn_drop(dnn_desc); /* NULL: nothing */
 
 /* What memory a plan runs on; a scalar's data is in host memory. */
 struct dnn_io {

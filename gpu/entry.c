@@ -11,8 +11,8 @@
 #define SPRITTY_CUDA_ARCHS ""
 #endif
 
-/* Where the libraries' choices are kept; "" when there is no such place. */
-static void cache_path(char *out, size_t size)
+/* Where something of the libraries' is kept; "" when there is no such place. */
+static void cache_path(const char *name, char *out, size_t size)
 {
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     int n = -1;
@@ -20,7 +20,7 @@ static void cache_path(char *out, size_t size)
         n = snprintf(out, size, "%s/spritty", cache);
     else if (home && home[0] == '/')
         n = snprintf(out, size, "%s/.cache/spritty", home);
-    if (n < 0 || (size_t)n + sizeof "/cuda-algorithms" > size) {
+    if (n < 0 || (size_t)n + strlen(name) >= size) {
         out[0] = '\0';
         return;
     }
@@ -31,7 +31,7 @@ static void cache_path(char *out, size_t size)
             *p = '/';
         }
     mkdir(out, 0700);
-    strcat(out, "/cuda-algorithms");
+    strcat(out, name);
 }
 
 /* The libraries' part of the object is left out of builds that run without CUDA. */
@@ -41,11 +41,12 @@ static void cache_path(char *out, size_t size)
 static int open_library(struct gpu_library *l, const struct cuda_options *o, const char *device,
                         struct err *err)
 {
-    char cache[4096];
+    char cache[4096], plans[4096];
     *l = (struct gpu_library){0};
     if (o->plain || !gpu_library_open)
         return 0;
-    cache_path(cache, sizeof cache);
+    cache_path("/cuda-algorithms", cache, sizeof cache);
+    cache_path("/cuda-plans", plans, sizeof plans);
     static const enum autotune ways[] = {[TUNE_MEASURE] = AUTOTUNE_MEASURE,
                                          [TUNE_HEURISTIC] = AUTOTUNE_HEURISTIC,
                                          [TUNE_NOTHING] = AUTOTUNE_OFF};
@@ -54,6 +55,7 @@ static int open_library(struct gpu_library *l, const struct cuda_options *o, con
                                           .autotune = ways[o->autotune],
                                           .tf32 = o->tf32,
                                           .cache = *cache ? cache : NULL,
+                                          .plans = *plans ? plans : NULL,
                                           .device = device};
     return gpu_library_open(l, &options, err);
 }
@@ -135,11 +137,12 @@ static void account(struct ops *o, char *out, size_t size)
     snprintf(
         out, size,
         "\"libraries\": \"%s\", \"taken\": [%lld, %lld, %lld], \"refused\": [%lld, %lld, %lld], "
-        "\"plans\": %d, \"measured\": %d, \"cached\": %d, \"refusals\": %d, \"refusal\": \"%s\", "
+        "\"plans\": %d, \"measured\": %d, \"cached\": %d, \"kept\": %d, \"refusals\": %d, "
+        "\"refusal\": \"%s\", "
         "\"capture_lost\": \"%s\"",
         versions, (long long)s.taken[0], (long long)s.taken[1], (long long)s.taken[2],
         (long long)s.refused[0], (long long)s.refused[1], (long long)s.refused[2], s.plans,
-        s.measured, s.cached, s.refusals, why, lost);
+        s.measured, s.cached, s.kept, s.refusals, why, lost);
 }
 
 static const struct cuda_face the_face = {

@@ -126,13 +126,17 @@ struct plan *library_plan(struct library *l, const struct plan_key *key, plan_ma
 /* -- choosing -----------------------------------------------------------------------------------
  */
 
+int library_try(proposal_runner *run, void *call, int i, void *stream)
+{
+    int rc = run(call, i, stream);
+    return rc ? rc : stream_wait(stream);
+}
+
 /* Does it run? Then how long, in milliseconds. NOT_TAKEN or an error if not. */
 static int time_one(struct library *l, proposal_runner *run, void *call, int i, void *stream,
                     float *ms)
 {
-    int rc = run(call, i, stream);
-    if (rc == 0)
-        rc = stream_wait(stream);
+    int rc = library_try(run, call, i, stream);
     *ms = 0;
     if (rc != 0 || l->options.autotune != AUTOTUNE_MEASURE)
         return rc;
@@ -144,34 +148,80 @@ static int time_one(struct library *l, proposal_runner *run, void *call, int i, 
     return rc == 0 ? clock_between(l->from, l->to, ms) : rc;
 }
 
-/* What the file says, or -1. Where it is measured only what was measured counts. */
-static int known_choice(const struct library *l, const char *measured, const char *text)
+/* What the file says, or -1; `text` is then the key that it says it of. Where it is measured only
+ * what was measured counts. */
+static int known_choice(const struct library *l, const struct plan_key *key,
+                        char text[KEY_TEXT + 16])
 {
+    char plain[KEY_TEXT];
     int known = -1;
+    key_text(l, key, plain);
+    snprintf(text, KEY_TEXT + 16, "measured %s", plain);
     if (l->options.autotune != AUTOTUNE_OFF)
-        known = choices_get(&l->choices, l->where, measured);
-    if (known < 0 && l->options.autotune == AUTOTUNE_HEURISTIC)
         known = choices_get(&l->choices, l->where, text);
+    if (known < 0 && l->options.autotune == AUTOTUNE_HEURISTIC) {
+        snprintf(text, KEY_TEXT + 16, "%s", plain);
+        known = choices_get(&l->choices, l->where, text);
+    }
     return known;
+}
+
+/* The name of a plan that is kept: where, for what, and which proposal it is of. */
+static bool kept_name(const struct library *l, const struct plan_key *key, int *known,
+                      char to[KEPT_NAME])
+{
+    char text[KEY_TEXT + 16];
+    *known = l->plans ? known_choice(l, key, text) : -1;
+    return *known >= 0 && snprintf(to, KEPT_NAME, "%s\tgraphs %d\t%s\t%d", l->where,
+                                   (int)DNN_GRAPHS, text, *known) < KEPT_NAME;
+}
+
+bool library_kept(struct library *l, const struct plan_key *key, struct dnn_plan *p, int *variant)
+{
+    char name[KEPT_NAME];
+    size_t bytes = 0;
+    int known;
+    if (!kept_name(l, key, &known, name))
+        return false;
+    char *text = kept_read(l->plans, name, variant, &bytes);
+    bool made = text && dnn_plan_of_text(p, &l->dnn, text, bytes, library_scratch(l), l->why,
+                                         sizeof l->why);
+    free(text);
+    l->stats.kept += made;
+    l->stats.cached += made;
+    return made;
+}
+
+void library_keep(struct library *l, const struct plan_key *key, const struct dnn_plan *p,
+                  int variant, int chosen)
+{
+    char name[KEPT_NAME];
+    size_t bytes = 0;
+    int known;
+    if (!kept_name(l, key, &known, name) || known != chosen || !dnn_is_compiled(p))
+        return;
+    char *text = dnn_text(p, &bytes);
+    if (text)
+        kept_write(l->plans, name, variant, text, bytes, NULL); /* a hint: its loss is no failure */
+    free(text);
 }
 
 int library_choose(struct library *l, const struct plan_key *key, int count, proposal_runner *run,
                    void *call, void *stream, int *chosen)
 {
-    char measured[KEY_TEXT + 16] = "measured ", *text = measured + strlen(measured);
+    char measured[KEY_TEXT + 16], *text = measured + strlen("measured ");
     float best = 0, ms;
-    key_text(l, key, text);
-    int known = known_choice(l, measured, text);
+    int known = known_choice(l, key, measured);
     if (known >= 0 && known < count) {
-        int rc = run(call, known, stream);
-        if (rc == 0)
-            rc = stream_wait(stream);
+        int rc = library_try(run, call, known, stream);
         *chosen = known;
         l->stats.cached += rc == 0;
         if (rc != NOT_TAKEN)
             return rc;
     }
     *chosen = -1;
+    memcpy(measured, "measured ", strlen("measured "));
+    key_text(l, key, text);
     for (int i = 0; i < count; i++) {
         int rc = time_one(l, run, call, i, stream, &ms);
         if (rc > 0)
@@ -324,6 +374,7 @@ static void close_all(void *state)
     if (l->blas)
         cublasLtDestroy(l->blas);
     free(l->cache);
+    free(l->plans);
     free(l);
 }
 
@@ -372,6 +423,8 @@ int gpu_library_open(struct gpu_library *to, const struct gpu_library_options *o
     l->options.device = NULL; /* the caller's */
     if (options->cache && options->autotune != AUTOTUNE_OFF)
         l->cache = strdup(options->cache);
+    if (options->plans && options->autotune != AUTOTUNE_OFF)
+        l->plans = strdup(options->plans);
     choices_read(&l->choices, l->cache);
     *to = (struct gpu_library){l, linear, conv2d, attention, tune, held, close_all};
     return 0;

@@ -32,6 +32,7 @@ struct gpu_library_options {
     int64_t values;   /* most of a tensor's in one of the libraries' calls; 0: LIBRARY_VALUES */
     const char *cache;  /* file that keeps what was chosen; NULL: nothing is kept. Read at open,
                          * written at close when there is news; a broken one is as good as none. */
+    const char *plans;  /* folder that keeps what cuDNN compiled (kept.h); NULL: nothing is kept */
     const char *device; /* its name, which the file's lines go by; NULL: "a GPU" */
 };
 
@@ -51,6 +52,7 @@ struct gpu_library_stats {
     int64_t taken[LIBRARY_CALLS];   /* calls that the libraries did */
     int64_t refused[LIBRARY_CALLS]; /* calls that went to our kernels */
     int plans, measured, cached;    /* shapes; of those chosen by measuring, by the cache file */
+    int kept;                       /* of those plans that were compiled by an earlier run */
     int refusals;                   /* shapes that a library refused, though they should do */
     char refusal[640];              /* the last such: shape and reason; "": none */
 };

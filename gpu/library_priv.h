@@ -14,6 +14,7 @@
 #include "choices.h"
 #include "clock.h"
 #include "dnn_shapes.h"
+#include "kept.h"
 #include "library.h"
 
 enum {
@@ -46,7 +47,7 @@ struct plan {
 
 struct library {
     struct gpu_library_options options;
-    char *cache; /* options.cache, ours */
+    char *cache, *plans; /* options.cache and options.plans, ours */
     char where[160];
     struct gpu_library_stats stats;
     struct choices choices;
@@ -74,6 +75,15 @@ struct plan *library_plan(struct library *, const struct plan_key *, plan_maker 
 typedef int proposal_runner(void *call, int i, void *stream);
 int library_choose(struct library *, const struct plan_key *, int count, proposal_runner *,
                    void *call, void *stream, int *chosen);
+
+/* The plan of cuDNN's that an earlier run kept for this key, with its variant; false: none. It is
+ * to be tried (library_try) before it is believed. library_keep keeps one whose kernel was
+ * compiled: proposal `chosen`, as library_choose said. */
+bool library_kept(struct library *, const struct plan_key *, struct dnn_plan *, int *variant);
+void library_keep(struct library *, const struct plan_key *, const struct dnn_plan *, int variant,
+                  int chosen);
+/* Runs proposal i and waits for it. */
+int library_try(proposal_runner *, void *call, int i, void *stream);
 
 /* A call with a plan was refused, with the reason in l->why. Returns NOT_TAKEN. */
 int library_refused(struct library *, void *stream);

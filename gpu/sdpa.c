@@ -63,14 +63,34 @@ static void collect(struct library *l, struct sdpa_call *c)
     dnn_free(&g);
 }
 
+/* What an earlier run compiled, or the choice among what is proposed. */
+static int choose(struct library *l, const struct plan_key *key, struct sdpa_call *c, void *stream,
+                  int *chosen)
+{
+    int rc = NOT_TAKEN, variant;
+    if (library_kept(l, key, &c->plan[0], &variant)) {
+        *chosen = 0;
+        c->count = 1;
+        rc = library_try(try_flash, c, 0, stream);
+        if (rc != NOT_TAKEN)
+            return rc;
+        dnn_plan_free(&c->plan[0]);
+        c->count = 0;
+    }
+    collect(l, c);
+    if (c->count)
+        rc = library_choose(l, key, c->count, try_flash, c, stream, chosen);
+    if (rc == 0)
+        library_keep(l, key, &c->plan[*chosen], 0, *chosen);
+    return rc;
+}
+
 static int make(struct library *l, struct plan *p, const void *call, void *stream)
 {
     struct sdpa_call c = *(const struct sdpa_call *)call;
-    int chosen = -1, rc = NOT_TAKEN;
+    int chosen = -1;
     c.l = l;
-    collect(l, &c);
-    if (c.count)
-        rc = library_choose(l, &p->key, c.count, try_flash, &c, stream, &chosen);
+    int rc = choose(l, &p->key, &c, stream, &chosen);
     for (int i = 0; i < c.count; i++)
         if (rc == 0 && i == chosen)
             p->dnn = c.plan[i];

@@ -12,7 +12,7 @@
 
 /* What a proposal, and the plan that is made of it, is for. */
 struct asked {
-    bool is_sdpa;
+    bool is_sdpa, is_kept; /* kept: of a text, which does not say what it is for */
     struct conv_shape conv;
     struct sdpa_shape sdpa;
     dnn_desc proposal, plan;
@@ -32,6 +32,10 @@ int __real_dnn_proposals(struct dnn_graph *, const struct dnn *, unsigned, dnn_d
 int __wrap_dnn_proposals(struct dnn_graph *, const struct dnn *, unsigned, dnn_desc *, int);
 bool __real_dnn_plan(struct dnn_plan *, const struct dnn *, size_t, char *, size_t);
 bool __wrap_dnn_plan(struct dnn_plan *, const struct dnn *, size_t, char *, size_t);
+bool __real_dnn_plan_of_text(struct dnn_plan *, const struct dnn *, const char *, size_t, size_t,
+                             char *, size_t);
+bool __wrap_dnn_plan_of_text(struct dnn_plan *, const struct dnn *, const char *, size_t, size_t,
+                             char *, size_t);
 cudnnStatus_t __wrap_dnn_run(const struct dnn *, const struct dnn_plan *, const struct dnn_io *,
                              void *, void *);
 
@@ -90,9 +94,16 @@ static struct asked *of_plan(dnn_desc plan)
     return NULL;
 }
 
+/* One that was destroyed had this address. */
+static void forget(dnn_desc plan)
+{
+    for (int i = 0; i < known_count; i++)
+        known[i].plan = known[i].plan == plan ? NULL : known[i].plan;
+}
+
 static void know(dnn_desc proposal)
 {
-    struct asked *old = of_proposal(proposal);
+    struct asked *old = proposal ? of_proposal(proposal) : NULL;
     if (!old && known_count == known_room) {
         known_room = known_room ? 2 * known_room : 64;
         known = realloc(known, (size_t)known_room * sizeof *known);
@@ -195,8 +206,7 @@ bool __wrap_dnn_plan(struct dnn_plan *p, const struct dnn *d, size_t most, char 
     double began = ms_now();
     bool made = __real_dnn_plan(p, d, most, why, size);
     double ms = ms_now() - began;
-    for (int i = 0; i < known_count; i++) /* one that was destroyed had this address */
-        known[i].plan = known[i].plan == p->plan ? NULL : known[i].plan;
+    forget(p->plan);
     a->plan = p->plan;
     a->scratch = made ? scratch_of(p->plan) : -1;
     FILE *f = none_log();
@@ -208,6 +218,24 @@ bool __wrap_dnn_plan(struct dnn_plan *p, const struct dnn *d, size_t most, char 
     fprintf(f, "\"scratch\": %lld, \"why\": \"", (long long)a->scratch);
     none_quote(f, made ? "" : why);
     fprintf(f, "\"}\n");
+    return made;
+}
+
+bool __wrap_dnn_plan_of_text(struct dnn_plan *p, const struct dnn *d, const char *text,
+                             size_t bytes, size_t most, char *why, size_t size)
+{
+    double began = ms_now();
+    bool made = __real_dnn_plan_of_text(p, d, text, bytes, most, why, size);
+    double ms = ms_now() - began;
+    FILE *f = none_log();
+    if (made) {
+        forget(p->plan);
+        now = (struct asked){.is_kept = true, .plan = p->plan, .scratch = scratch_of(p->plan)};
+        know(NULL);
+    }
+    if (f)
+        fprintf(f, "{\"kind\": \"kept\", \"ms\": %.1f, \"bytes\": %zu, \"made\": %s}\n", ms, bytes,
+                made ? "true" : "false");
     return made;
 }
 
@@ -297,8 +325,10 @@ cudnnStatus_t __wrap_dnn_run(const struct dnn *d, const struct dnn_plan *plan,
 {
     const struct asked *a = of_plan(plan->plan);
     (void)d, (void)stream;
-    int rc = a ? a->is_sdpa ? holds_sdpa(&a->sdpa, io) : holds_conv(&a->conv, io)
-               : none_wrong("a plan that was not made");
+    int rc = !a           ? none_wrong("a plan that was not made")
+             : a->is_kept ? 0
+             : a->is_sdpa ? holds_sdpa(&a->sdpa, io)
+                          : holds_conv(&a->conv, io);
     if (a && a->scratch)
         rc = rc ? rc : none_holds("scratch", workspace, (size_t)a->scratch);
     return rc ? CUDNN_STATUS_EXECUTION_FAILED : packed(io, workspace);

@@ -2,7 +2,7 @@
 # make gpu-plans: what the real cuDNN says of all that spritty asks of it at full size, for GPUs that are
 # described to it (none.h). Nothing runs. Each part is a process; a table of all is made at the end.
 #
-#   plans.sh FOLDER     of gpu_plans and its libspritty_cuda.so; $PARTS narrows the parts, "quick" are two
+#   plans.sh FOLDER     of gpu_plans and its libspritty_cuda.so; $PARTS narrows the parts, "quick" are three
 folder=$1
 export SPRITTY_CUDA="$folder/libspritty_cuda.so"
 export XDG_CACHE_HOME="$folder/cache"
@@ -12,7 +12,8 @@ sdxl="tests/full/sdxl" more="drawn refiner=tests/full/sdxl_refiner"
 parts() {
     cat <<EOF
 quick-sdxl h200 $sdxl fp16 1024 1 drawn off
-quick-tiny h200 models/tiny fp16 128 1 off
+quick-tiny h200 models/tiny fp16 128 1 heuristic
+quick-again h200 models/tiny fp16 128 1 heuristic
 sdxl-512 h200 $sdxl fp16 512 1 drawn off
 sdxl-512x16 h200 $sdxl fp16 512 16 drawn off
 sdxl-1024x8 h200 $sdxl fp16 1024 8 drawn off

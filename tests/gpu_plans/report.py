@@ -34,6 +34,7 @@ def part(name, status, folder):
     out["compiled"] = sum(r["compiled"] for r in plans)
     out["compile_s"] = round(sum(r["ms"] for r in plans if r["compiled"]) / 1e3, 1)
     out["scratch_mb"] = max([r["scratch"] for r in made], default=0) >> 20
+    out["kept_ms"] = round(sum(r["ms"] for r in log if r["kind"] == "kept"), 1)
     out["products"] = len({r["shape"] for r in log if r["kind"] == "product"})
     out["misaligned"] = sorted({r["shape"] for r in log if r["kind"] == "product" and r["align"] < 16})
     out["wrong"] = [r["what"] for r in log if r["kind"] == "wrong"]
@@ -41,6 +42,8 @@ def part(name, status, folder):
 
 
 def good(p):
+    if p["part"].endswith("-again") and (p["compiled"] or not p.get("kept")):
+        p["error"] = p["error"] or "compiled again"
     return p["status"] == 0 and not p["error"] and not p["wrong"] and not p["refusals"] and not p["capture_lost"]
 
 
