@@ -43,7 +43,10 @@ static void found_by_words(void **state)
     (void)state;
     static const struct {
         const char *words, *key;
-    } cases[] = {{"sched", "scheduler"}, {"GUIDANCE follow", "cfg"}, {"noise falls", "scheduler"}};
+    } cases[] = {{"sched", "scheduler"},
+                 {"GUIDANCE follow", "cfg"},
+                 {"noise falls", "scheduler"},
+                 {"--compat", "compat"}};
     struct setting_line line[SETTING_LINES];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         int n = setting_lines(0, cases[i].words, line);

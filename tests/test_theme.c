@@ -103,9 +103,9 @@ static void they_can_be_read(void **state)
     (void)state;
     static const enum role text[] = {ROLE_TEXT,   ROLE_STRONG,     ROLE_FIELD,  ROLE_FIELD_FOCUS,
                                      ROLE_SELECT, ROLE_BAR_STRONG, ROLE_OVERLAY};
-    static const enum role second[] = {ROLE_DIM, ROLE_TITLE, ROLE_TITLE_FOCUS, ROLE_ACCENT,
-                                       ROLE_KEY, ROLE_GOOD,  ROLE_WARN,        ROLE_BAD,
-                                       ROLE_BAR, ROLE_CHUNK};
+    static const enum role second[] = {
+        ROLE_DIM, ROLE_TITLE, ROLE_TITLE_FOCUS, ROLE_ACCENT, ROLE_KEY,  ROLE_GOOD,  ROLE_WARN,
+        ROLE_BAD, ROLE_BAR,   ROLE_CHUNK,       ROLE_WEIGHT, ROLE_NAME, ROLE_CHOICE};
     static const enum role marks[] = {ROLE_BORDER_FOCUS, ROLE_GRAPH_A, ROLE_GRAPH_B, ROLE_GRAPH_C};
     static const struct {
         const enum role *roles;
@@ -135,6 +135,30 @@ static void they_can_be_read(void **state)
     }
     free(names);
     assert_int_equal(bad, 0);
+}
+
+/* On a chosen row, where colours that cannot be read give way to the row's own (screen.c). */
+static void they_can_be_read_on_a_chosen_row(void **state)
+{
+    (void)state;
+    static const enum role roles[] = {ROLE_TEXT, ROLE_DIM,  ROLE_STRONG, ROLE_TITLE,
+                                      ROLE_GOOD, ROLE_WARN, ROLE_BAD,    ROLE_ACCENT};
+    char **names;
+    int count = theme_names(&names);
+    for (int i = 0; i < count; i++) {
+        struct theme t;
+        assert_int_equal(theme_load(&t, names[i], NULL), 0);
+        const struct role_style *row = &t.role[ROLE_SELECT];
+        for (size_t k = 0; k < sizeof roles / sizeof *roles; k++) {
+            const struct role_style *s = &t.role[roles[k]];
+            double here = color_contrast(s->fg, row->bg);
+            bool gives_way = here < 3 && here < 0.6 * color_contrast(s->fg, s->bg);
+            if (!gives_way && here < 4.5)
+                fail_msg("%s: role %d on a chosen row has %.1f", names[i], roles[k], here);
+        }
+        free(names[i]);
+    }
+    free(names);
 }
 
 /* What is chosen differs from what is not; a checkerboard has two colours. */
@@ -317,6 +341,7 @@ int main(void)
         cmocka_unit_test(the_shipped_ones_load),
         cmocka_unit_test(the_compiled_one_is_the_shipped_one),
         cmocka_unit_test(they_can_be_read),
+        cmocka_unit_test(they_can_be_read_on_a_chosen_row),
         cmocka_unit_test(roles_differ),
         cmocka_unit_test(styles),
         cmocka_unit_test(mistakes_are_named),

@@ -106,7 +106,7 @@ static const struct {
      {ACT_MASK_CORNER, ACT_MASK_KEEP, ACT_MASK_INVERT, ACT_MASK_GROW, ACT_MASK_SHRINK,
       ACT_MASK_UNDO, ACT_ACCEPT, ACT_BACK},
      {"corner", "keep", "invert", "grow", "shrink", "undo", "use it", "close"}},
-    {CTX_DIALOG, {ACT_ACCEPT, ACT_BACK}, {"accept", "close"}},
+    {CTX_DIALOG, {ACT_ACCEPT, ACT_BACK}, {"go there", "leave the search"}},
     {CTX_HELP, {ACT_BACK, ACT_PAGE_DOWN}, {"close", "more"}},
     {CTX_PROMPT,
      {ACT_RUN, ACT_NEWLINE, ACT_HISTORY, ACT_PRESET_NEXT, ACT_SEED_LOCK, ACT_NEXT_PANEL},
@@ -184,6 +184,8 @@ static void draw_hints(struct ui *ui, struct rect r)
         draw_hint(ui, r.y, end + 1, r.x + r.w + 1, ACT_HELP, "help");
     while (row < count && !(hints[row].context & now))
         row++;
+    if (ui->dialog && row < count && hints[row].context == CTX_DIALOG)
+        return; /* its box says them */
     for (int i = 0; row < count && i < HINTS && hints[row].actions[i]; i++) {
         int back = 5 + (int)strlen(hints[row].words[i]); /* "Esc " */
         if (hints[row].actions[i] == ACT_BACK && end - back > x) {

@@ -136,7 +136,9 @@ void prompt_draw(struct ui *ui, struct rect r, bool negative)
         draw_right(ui->screen, r.y, r.x + 12, room, ROLE_DIM, tokens);
     }
     editor_cursor_at(ed, width, &row, &col);
-    *top = list_top(*top, row, in.h, editor_rows(ed, width));
+    int rows = editor_rows(ed, width);
+    *top = focus ? list_top(*top, row, in.h, rows) : 0; /* at rest it is read from its start */
+    draw_scroll(ui->screen, in.y, r.x + r.w - 1, in.h, *top, rows, focus);
     struct editor_row line;
     for (int i = 0; i < in.h && editor_row(ed, *top + i, width, &line); i++)
         draw_row(ui, in.y + i, in.x + 1, width, editor_text(ed), line, marks_of(ui, negative),

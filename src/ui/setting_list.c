@@ -11,6 +11,7 @@
 static bool has_words(const struct settings_key *k, const char *words)
 {
     char text[400];
+    words += strspn(words, "-"); /* "--compat", as messages name it */
     snprintf(text, sizeof text, "%s %s %s %s", k->name, k->label, k->help,
              settings_group_title(k->group));
     return words_match(text, words);

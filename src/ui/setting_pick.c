@@ -45,6 +45,12 @@ static const char *model_at(const struct ui *ui, int i)
     return i < ui->studio->models_count ? ui->studio->models[i] : NULL;
 }
 
+/* Can there be none of it? Then that is the first row. */
+static int none_rows(const struct settings_key *k)
+{
+    return k->pick == PICK_PALETTE || !strcmp(k->name, "refiner");
+}
+
 /* Names that are known, then a file. */
 static void named_picked(struct ui *ui, int index, void *user)
 {
@@ -53,7 +59,10 @@ static void named_picked(struct ui *ui, int index, void *user)
     int count = 0;
     while (name(ui, count))
         count++;
-    if (index < count)
+    index -= none_rows(k);
+    if (index < 0)
+        settings_say(ui, k->name, "");
+    else if (index < count)
         settings_say(ui, k->name, name(ui, index));
     else if (index > count)
         pulls_open(ui);
@@ -67,10 +76,11 @@ static void pick_named(struct ui *ui, const struct settings_key *k, const char *
 {
     const char *(*name)(const struct ui *, int) = k->pick == PICK_MODEL ? model_at : palette_at;
     const char *rows[300];
-    int count = 0, at = 0;
-    for (; count < 298 && name(ui, count); count++) {
-        rows[count] = name(ui, count);
-        at = strcmp(rows[count], now) ? at : count;
+    int count = none_rows(k), at = 0;
+    rows[0] = "none";
+    for (const char *row; count < 298 && (row = name(ui, count - none_rows(k))); count++) {
+        rows[count] = row;
+        at = strcmp(row, now) ? at : count;
     }
     rows[count++] = "a file ...";
     if (k->pick == PICK_MODEL)

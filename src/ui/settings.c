@@ -118,6 +118,8 @@ static void draw_value(struct ui *ui, const struct settings_key *k, int y, int x
     value_text(ui, k, text, sizeof text);
     hint(ui, k, more, sizeof more);
     enum role role = is_said(ui, k) ? ROLE_STRONG : *text ? ROLE_TEXT : ROLE_DIM;
+    if (!strcmp(text, "0x0")) /* a size that is none */
+        *text = '\0';
     if (is_path(k))
         keep_end(ui, text, w);
     const char *shown = *text ? text : screen_utf8(ui->screen) ? "–" : "-";
