@@ -224,6 +224,18 @@ static void base_and_refiner(void **state)
     assert_int_equal((int)(15 / 0.6), 25);
     expect_note(&r, "ends at step 20 of 25, which leaves noise");
     recipe_free(&r);
+    /* ddim_uniform has 31 levels for 30 steps: counted from the front, three are left behind 28. */
+    import("{" COMMON DECODE("30") ",\"30\":{\"class_type\":\"KSamplerAdvanced\",\"inputs\":{"
+                                   "\"add_noise\":\"enable\",\"noise_seed\":7,\"steps\":30,"
+                                   "\"cfg\":8,\"sampler_name\":\"euler\",\"scheduler\":"
+                                   "\"ddim_uniform\",\"start_at_step\":28,\"end_at_step\":10000,"
+                                   "\"return_with_leftover_noise\":\"disable\",\"model\":[\"1\","
+                                   "0],\"positive\":[\"2\",0],\"negative\":[\"3\",0],"
+                                   "\"latent_image\":[\"4\",0]}}}",
+           &r);
+    expect(&r, "scheduler", NULL);
+    expect(&r, "sigmas", "0.26765236 0.18216598 0.041314412 0");
+    recipe_free(&r);
 }
 
 static void second_passes(void **state)

@@ -129,6 +129,8 @@ static void simple(struct comfy_walk *w, int node, struct comfy_stage *s)
     comfy_word(w, node, advanced ? "noise_seed" : "seed", s->seed, sizeof s->seed);
     comfy_word(w, node, "cfg", s->cfg, sizeof s->cfg);
     named_sampler(w, node, s);
+    if (!comfy_is_spared(s->sampler))
+        comfy_sigmas_from_front(l);
     s->noise = !advanced || !is_off(w, node, "add_noise");
 }
 

@@ -76,6 +76,17 @@ void comfy_sigmas_expand(struct comfy_levels *l)
     l->end = clamp(l->end + more, l->start, n);
 }
 
+void comfy_sigmas_from_front(struct comfy_levels *l)
+{
+    struct comfy_levels list = *l;
+    comfy_sigmas_expand(&list);
+    if (!list.count || list.total == l->total || (l->start == 0 && l->end == l->total))
+        return;
+    list.start = clamp(l->start, 0, list.total);
+    list.end = l->end < l->total ? clamp(l->end, list.start, list.total) : list.total;
+    *l = list;
+}
+
 /* Only the part that is taken stays. */
 static void forget_rest(struct comfy_levels *l)
 {

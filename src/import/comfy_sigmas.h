@@ -19,6 +19,10 @@ int comfy_sigmas(struct comfy_walk *, int sampler, struct comfy_levels *);
  * the last but one level. Nothing when it is a list, or its schedule has no name here. */
 void comfy_sigmas_expand(struct comfy_levels *);
 
+/* Of a schedule with more steps than it was asked for, or fewer, as that list, where only a part is
+ * taken: KSamplerAdvanced counts the part from the front. */
+void comfy_sigmas_from_front(struct comfy_levels *);
+
 /* The list's part between two steps, as the setting `sigmas` has it; "" of a named schedule.
  * malloc'd; NULL: no memory. */
 char *comfy_sigmas_text(const struct comfy_levels *, int start, int end);
