@@ -288,9 +288,10 @@ static void comes_late(void **state)
     redis_kill(&server);
     struct remote *r = start_remote();
     int64_t id = post(r, s, "1");
-    await_kind(r, EVENT_STAGE); /* it says that it waits */
-    assert_true(redis_start(&server));
     hire(0);
+    await_kind(r, EVENT_STAGE); /* it says that it waits */
+    usleep(200000);
+    assert_true(redis_start(&server));
     finishes(r, s, id);
     remote_stop(r);
     store_close(s);

@@ -306,14 +306,31 @@ static int turn(struct queue_worker *w, struct err *e)
     return result;
 }
 
-static int start(struct queue_worker *w, struct err *e)
+/* As the one who sends: a server that answers late is waited for, one that never does is told. */
+static int say_hello(struct queue_worker *w, struct err *e)
 {
     bool denied = false;
+    enum link_result rc;
+    while ((rc = link_open(w->link, &denied, e)) == LINK_DOWN && !denied && !worker_stops(w, 1)) {
+        int tries = link_unanswered(w->link);
+        if (tries >= QUEUE_HELLO_TRIES)
+            return err_prefix(e, "no server answers, in %d attempts", tries);
+        worker_tell_link(w, rc, e);
+        worker_pause(w, link_pause(w->link) + 1);
+    }
+    worker_tell_link(w, rc, e);
+    if (rc == LINK_OK)
+        return 0;
+    return denied ? err_prefix(e, "the server does not let this worker in") : -1;
+}
+
+static int start(struct queue_worker *w, struct err *e)
+{
     struct engine_options engine = {.threads = w->o->threads};
     if (!(w->link = link_new(&w->o->url, TIMEOUT_MS)))
         return err_set(e, "out of memory");
-    if (link_open(w->link, &denied, e) != LINK_OK)
-        return denied ? err_prefix(e, "the server does not let this worker in") : -1;
+    if (say_hello(w, e))
+        return -1;
     if (list_streams(w, e) || scratch_open(&w->scratch, e))
         return -1;
     engine.store = w->scratch.store;
