@@ -236,7 +236,7 @@ $(PLANS_C:%=$(BUILD)/%.o): $(BUILD)/%.o: % tests/gpu_plans/none.h Makefile
 $(PLANS)/libspritty_cuda.so: $(PLANS_OBJ) $(PLANS)/libcuda.so.1
 	$(SAY) "  link  $@"
 	$(Q)$(CC) -shared -o $@ $(PLANS_OBJ) $(PLANS_WRAP:%=-Wl,--wrap=%) -Wl,-z,defs $(LDFLAGS) \
-	    $(CUDA_LIBS)
+	    $(CUDA_LIBS) $(OPENMP)
 
 $(PLANS)/libcuda.so.1: tests/gpu_plans/no_driver.c Makefile
 	@mkdir -p $(@D)
