@@ -82,11 +82,13 @@ static void begin(enum trick trick, int times)
     snprintf(text, sizeof text, "rm -rf %s/spritty", folder);
     assert_int_equal(system(text), 0);
     assert_true(server_start(&server));
+    pthread_mutex_lock(&server.lock); /* which its threads take before they look */
     server.trick = trick;
     server.times = times;
     server.data = file, server.size = sizeof file, server.tag = "\"one\"";
     server.other = other, server.other_size = sizeof other, server.other_tag = "\"two\"";
     server.linked = hash;
+    pthread_mutex_unlock(&server.lock);
     snprintf(text, sizeof text, "http://127.0.0.1:%d", server.port[0]);
     setenv("SPRITTY_HUB", text, 1);
     setenv("XDG_DATA_HOME", folder, 1);
