@@ -6,7 +6,7 @@
  * always on a border between clusters; borders are counted from the start of a line, since
  * a cluster never goes over a newline.
  */
-#include "ui/editor.h"
+#include "ui/editor_priv.h"
 
 #include <stdint.h>
 #include <stdlib.h>
@@ -14,35 +14,9 @@
 
 #include <utf8proc.h>
 
-#include "ui/undo.h"
-
 enum {
     LONG_PIECE = 2048, /* a paste of more than this may go on with the next one */
     ROWS_MIN = 64,
-    WIDTH_MIN = 2,
-};
-
-/* What a change is a part of, for undo. KIND_NONE and KIND_OTHER are never continued. */
-enum kind { KIND_NONE, KIND_TYPE, KIND_PASTE, KIND_ERASE, KIND_OTHER };
-
-struct editor {
-    char *text; /* EDITOR_MAX + 1 bytes */
-    size_t len, cursor;
-    unsigned long version;
-    bool many_lines;
-    int want; /* the column that LINE_UP and LINE_DOWN keep, or -1 */
-
-    char *kill;
-    size_t kill_len;
-    bool killing; /* the last thing done was a cut: the next one adds to it */
-
-    struct undo undo;
-    enum kind last; /* what the newest change may be continued with */
-    bool piece;     /* it ended with a long piece of a paste */
-
-    struct editor_row *row; /* of wrapped text, for row_version and row_width */
-    int rows, row_cap, row_width;
-    unsigned long row_version;
 };
 
 struct editor *editor_new(bool many_lines)
@@ -106,9 +80,7 @@ static size_t code_point(const char *text, size_t len, utf8proc_int32_t *c)
     return len ? 1 : 0;
 }
 
-/* End of the cluster that begins at `at`, and the columns that it takes on the screen, which draws
- * pictures joined into one side by side, as most terminals would. */
-static size_t cluster_end(const struct editor *ed, size_t at, int *columns)
+size_t editor_cluster_end(const struct editor *ed, size_t at, int *columns)
 {
     utf8proc_int32_t a, b, state = 0;
     size_t end = at + code_point(ed->text + at, ed->len - at, &a);
@@ -144,13 +116,13 @@ static size_t border_after(const struct editor *ed, size_t at)
 {
     size_t p = line_start(ed, at);
     while (p < at)
-        p = cluster_end(ed, p, NULL);
+        p = editor_cluster_end(ed, p, NULL);
     return p;
 }
 
 static size_t next(const struct editor *ed, size_t at)
 {
-    return cluster_end(ed, at, NULL);
+    return editor_cluster_end(ed, at, NULL);
 }
 
 static size_t before(const struct editor *ed, size_t at)
@@ -158,7 +130,7 @@ static size_t before(const struct editor *ed, size_t at)
     size_t p = at ? line_start(ed, at - 1) : 0, end = p;
     while (end < at) {
         p = end;
-        end = cluster_end(ed, p, NULL);
+        end = editor_cluster_end(ed, p, NULL);
     }
     return p;
 }
@@ -380,140 +352,6 @@ static void yank(struct editor *ed)
         put(ed, KIND_OTHER, ed->cursor, 0, ed->kill, ed->kill_len);
 }
 
-/* ---- rows ---- */
-
-/* Room for one more row; without memory the last row takes the rest of the text. */
-static bool add_row(struct editor *ed, size_t start, size_t end)
-{
-    if (ed->rows == ed->row_cap) {
-        struct editor_row *row = realloc(ed->row, (size_t)ed->row_cap * 2 * sizeof *row);
-        if (!row) {
-            ed->row[ed->rows - 1].end = ed->len;
-            return false;
-        }
-        ed->row = row;
-        ed->row_cap *= 2;
-    }
-    ed->row[ed->rows++] = (struct editor_row){start, end};
-    return true;
-}
-
-/* One row from `start` on: where it ends, and where the next one begins. */
-static size_t wrap_row(const struct editor *ed, size_t start, int width, size_t *end)
-{
-    size_t space = SIZE_MAX, at = start;
-    for (int col = 0, w; at < ed->len && ed->text[at] != '\n'; col += w) {
-        size_t after = cluster_end(ed, at, &w);
-        bool is_space = after == at + 1 && ed->text[at] == ' ';
-        if (is_space)
-            space = at;
-        if (col + w > width && at > start) {
-            *end = space != SIZE_MAX ? space : at;
-            return space != SIZE_MAX ? space + 1 : at;
-        }
-        at = after;
-    }
-    *end = at;
-    return at + 1; /* behind the newline; behind the end: no more rows */
-}
-
-static void wrap(struct editor *ed, int width)
-{
-    width = width < WIDTH_MIN ? WIDTH_MIN : width;
-    if (ed->row_version == ed->version && ed->row_width == width)
-        return;
-    ed->row_version = ed->version;
-    ed->row_width = width;
-    ed->rows = 0;
-    for (size_t start = 0, end; start <= ed->len;) {
-        size_t following = wrap_row(ed, start, width, &end);
-        if (!add_row(ed, start, end))
-            return;
-        start = following;
-    }
-}
-
-bool editor_row(struct editor *ed, int i, int width, struct editor_row *row)
-{
-    wrap(ed, width);
-    if (i < 0 || i >= ed->rows)
-        return false;
-    *row = ed->row[i];
-    return true;
-}
-
-int editor_rows(struct editor *ed, int width)
-{
-    wrap(ed, width);
-    return ed->rows;
-}
-
-static int columns(const struct editor *ed, size_t from, size_t to)
-{
-    int sum = 0, w;
-    while (from < to) {
-        from = cluster_end(ed, from, &w);
-        sum += w;
-    }
-    return sum;
-}
-
-void editor_cursor_at(struct editor *ed, int width, int *row, int *col)
-{
-    wrap(ed, width);
-    int low = 0, high = ed->rows - 1;
-    while (low < high) {
-        int middle = (low + high + 1) / 2;
-        if (ed->row[middle].start <= ed->cursor)
-            low = middle;
-        else
-            high = middle - 1;
-    }
-    *row = low;
-    *col = columns(ed, ed->row[low].start, ed->cursor);
-}
-
-/* Puts the cursor on the last border of a row that is not beyond a column. Where a row was broken
- * without a space its end is the next row's start, so the last cluster is as far as it goes. */
-static void go_to(struct editor *ed, int row, int col)
-{
-    size_t at = ed->row[row].start, end = ed->row[row].end;
-    bool broken = row + 1 < ed->rows && ed->row[row + 1].start == end;
-    for (int c = 0, w; at < end; c += w) {
-        size_t after = cluster_end(ed, at, &w);
-        if (c + w > col || (broken && after >= end))
-            break;
-        at = after;
-    }
-    ed->cursor = at;
-}
-
-static bool line_by(struct editor *ed, int by, int width)
-{
-    int row, col;
-    editor_cursor_at(ed, width, &row, &col);
-    if (row + by < 0 || row + by >= ed->rows)
-        return false;
-    if (ed->want < 0)
-        ed->want = col;
-    go_to(ed, row + by, ed->want);
-    return true;
-}
-
-void editor_click(struct editor *ed, int row, int col, int width)
-{
-    wrap(ed, width);
-    row = row < 0 ? 0 : row;
-    if (row >= ed->rows) {
-        row = ed->rows - 1;
-        col = ed->row_width;
-    }
-    go_to(ed, row, col);
-    ed->want = -1;
-    ed->last = KIND_NONE;
-    ed->killing = false;
-}
-
 /* ---- keys ---- */
 
 static bool is_edit(enum action a)
@@ -567,7 +405,7 @@ static bool act_otherwise(struct editor *ed, enum action a, int width)
     switch (a) {
     case ACT_LINE_UP:
     case ACT_LINE_DOWN:
-        return line_by(ed, a == ACT_LINE_UP ? -1 : 1, width);
+        return editor_line_by(ed, a == ACT_LINE_UP ? -1 : 1, width);
     case ACT_NEWLINE:
         return ed->many_lines && (put(ed, KIND_TYPE, ed->cursor, 0, "\n", 1), true);
     case ACT_YANK:
