@@ -323,13 +323,20 @@ static void test_foreign_single_files(void **state)
         {{.rename = "conditioner.embedders.0.", .to = "cond_stage_model."}, "Stable Diffusion 1"},
         {{.marks = {"lora_unet_down_blocks_0.lora_down.weight"}}, "is a LoRA"},
         {{.marks = {"model.diffusion_model.double_blocks.0.x"}}, "transformer model"},
+        {{.rename = "model.diffusion_model.", .to = "double_blocks.0."}, "Flux, SD3"},
+        {{.rename = "model.diffusion_model.", .to = "control_model."}, "is a ControlNet"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct edit edit = cases[i].edit;
         edit.pad = -1;
         open_bad(rewrite(&edit), cases[i].want);
     }
-    open_bad(B "/vae/diffusion_pytorch_model.safetensors", "one part of a diffusers folder");
+    open_bad(B "/vae/diffusion_pytorch_model.safetensors", "is a VAE, not a model; give it with");
+    open_bad(B "/unet/diffusion_pytorch_model.safetensors", "one part of a diffusers folder");
+    open_bad(B "/text_encoder/model.safetensors", "one part of a diffusers folder");
+    open_bad(B "/vae", "is one part of a model; give the folder above it");
+    open_bad("tests/golden/lora/bare.safetensors", "is a LoRA, not a model");
+    open_bad("tests/golden/embeddings", "has no model_index.json; give a diffusers folder");
     open_bad(A "/model_index.json", "JSON file");
     open_bad("/nowhere/model.safetensors", "No such file");
     open_bad("/nowhere/model.ckpt", "pickle");
@@ -377,6 +384,10 @@ static void test_broken_folders(void **state)
          "\"layers_per_block\" must be a whole number from 1 to 7"},
         {B, "sed -i 's/\"num_train_timesteps\": 1000/\"num_train_timesteps\": 5000/' scheduler/*",
          "\"num_train_timesteps\" must be a whole number from 2 to 4096"},
+        {B, "sed -i 's/DDIMScheduler/EDMEulerScheduler/' scheduler/*", "another kind of noise"},
+        {B, "sed -i '1a\"timestep_type\": \"continuous\",' scheduler/*",
+         "\"timestep_type\" is set"},
+        {B, "mkdir snapshots; rm model_index.json", "one of the folders in its folder snapshots"},
         {B, "echo '[' > tokenizer_2/tokenizer_config.json", "tokenizer_config.json: broken JSON"},
         {B, "echo '{\"latent_rgb_factors\": 3}' > spritty.json", "latent_rgb_factors"},
         {A, "rm unet/*-00002-of-*", "00002-of-00003.safetensors: cannot open"},

@@ -125,6 +125,14 @@ no_numbers_are_told() {
 }
 check no_numbers_are_told no_numbers_are_told
 
+# A refiner makes pictures, but not alone what it is for.
+refiners_are_told() {
+    "$spritty" info "$here/tests/golden/small_refiner" | grep -q 'diffusers folder, a refiner$'
+    "$spritty" gen x -m "$here/tests/golden/small_refiner" --size 64 --steps 1 -t 1 -o a.png 2>err
+    grep -q 'note: the model is a refiner' err
+}
+check refiners_are_told refiners_are_told
+
 # The pixels, not the file: the file tells times.
 same_seed_same_picture() {
     for i in 1 2; do "$spritty" gen slime $gen -s 9 -q -o $i.png; done

@@ -142,8 +142,11 @@ static void model_table(const struct checkpoint *c)
     checkpoint_summary(c, parts);
     struct err path = {""}; /* its text is safe to print */
     err_set(&path, "%s", checkpoint_path(c));
-    printf("%s, %s\n\n", path.text,
-           checkpoint_is_single_file(c) ? "single file" : "diffusers folder");
+    printf("%s, %s%s\n\n", path.text,
+           checkpoint_is_single_file(c) ? "single file" : "diffusers folder",
+           m->refiner                                     ? ", a refiner"
+           : m->unet.in_channels > m->vae.latent_channels ? ", for inpainting"
+                                                          : "");
     printf("  %-16s %8s %14s %10s  %s\n", "part", "tensors", "parameters", "MB", "type");
     for (int i = 0; i < PART_COUNT; i++) {
         dtype_names(parts[i].dtypes, types);

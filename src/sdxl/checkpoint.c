@@ -321,8 +321,10 @@ static int no_weight(const struct checkpoint *c, const struct st_tensor *t, stru
     if (t->rank < 1 || t->rank > 4 || t->count == 0)
         return err_set(e, "%s: tensor %s has %d dimensions and %" PRId64 " elements, no weight has",
                        c->path, t->name, t->rank, t->count);
-    return err_set(e, "%s: tensor %s is of type %s; weights must be F32, F16 or BF16", c->path,
-                   t->name, t->type);
+    return err_set(e,
+                   "%s: tensor %s is of type %s; weights must be F32, F16 or BF16: look for such a "
+                   "file of this model",
+                   c->path, t->name, t->type);
 }
 
 int checkpoint_find(const struct checkpoint *c, enum part part, const char *name, struct param *p,

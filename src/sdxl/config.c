@@ -312,10 +312,19 @@ int config_parse_schedule(struct json root, struct schedule_config *c, struct er
 {
     *c = (struct schedule_config){0};
     const char *betas, *prediction;
-    static const struct fixed_key fixed[] = {{"trained_betas", NULL, 0}};
+    static const struct fixed_key fixed[] = {
+        {"trained_betas", NULL, 0}, {"timestep_type", "discrete", 0}, {"use_flow_sigmas", NULL, 0},
+        {"sigma_min", NULL, 0},     {"sigma_max", NULL, 0},
+    };
     if (json_kind(root) != JSON_OBJECT)
         return err_set(e, "%s: is not a JSON object", json_name(root));
-    if (check_fixed(root, fixed, 1, e) != 0 ||
+    const char *class = json_as_string(json_get(root, "_class_name"));
+    if (class && (strncmp(class, "EDM", 3) == 0 || strncmp(class, "FlowMatch", 9) == 0))
+        return err_set(e,
+                       "%s: the model is made for a %s, which is another kind of noise than "
+                       "SDXL's and not supported",
+                       json_name(root), class);
+    if (check_fixed(root, fixed, sizeof fixed / sizeof *fixed, e) != 0 ||
         json_double(root, "beta_start", 1e-9, 0.999, &c->beta_start, e) != 0 ||
         json_double(root, "beta_end", 1e-9, 0.999, &c->beta_end, e) != 0 ||
         json_int(root, "num_train_timesteps", 2, MAX_TRAIN_STEPS, &c->train_steps, e) != 0 ||

@@ -129,14 +129,31 @@ static int read_clip(const char *dir, int encoder, struct clip_config *c, struct
     return rc;
 }
 
+/* What else people give: what the hub's own tools keep, and a part of a model. */
+static int no_index(const char *dir, struct err *e)
+{
+    struct path path;
+    if (path_join(&path, dir, "snapshots", e) == 0 && folder_exists(path.text))
+        return err_set(e,
+                       "%s: is a folder of the hub's cache; give one of the folders in its folder "
+                       "snapshots",
+                       dir);
+    if (path_join(&path, dir, "config.json", e) == 0 && file_exists(path.text))
+        return err_set(e,
+                       "%s: is one part of a model; give the folder above it, with "
+                       "model_index.json",
+                       dir);
+    return err_set(e, "%s: has no model_index.json; give a diffusers folder or a .safetensors file",
+                   dir);
+}
+
 static int read_index(const char *dir, struct model_config *c, struct err *e)
 {
     struct path path;
     if (path_join(&path, dir, "model_index.json", e) != 0)
         return -1;
     if (!file_exists(path.text))
-        return err_set(
-            e, "%s: has no model_index.json; give a diffusers folder or a .safetensors file", dir);
+        return no_index(dir, e);
     struct json_doc *doc = json_load(path.text, CONFIG_BYTES_MAX, e);
     int rc = doc ? config_parse_index(json_root(doc), c, e) : -1;
     json_free(doc);

@@ -13,6 +13,7 @@
 
 #include "sdxl/config.h"
 #include "sdxl/keymap.h"
+#include "sdxl/weights_kind.h"
 
 enum { HEAD_SIZE = 64, NORM_GROUPS = 32, SIZE_MAX_DIM = 1 << 20, DEFAULT_PIXELS = 1024 };
 
@@ -104,17 +105,43 @@ static bool is_refiner(const struct walk *w)
     return has_prefix(w, REFINER_BIGG);
 }
 
+/* A file that is no whole model, as what it is and what to do with it. */
+static int other_kind(const struct walk *w)
+{
+    if (has_prefix(w, "double_blocks.") || has_prefix(w, "joint_blocks.") ||
+        has_prefix(w, "transformer_blocks."))
+        return fail(w, "is a transformer model (Flux, SD3); spritty runs SDXL");
+    if (has_prefix(w, "control_model.") || has_prefix(w, "controlnet_") ||
+        has_prefix(w, "ip_adapter."))
+        return fail(w, "is a ControlNet or an adapter, which spritty does not run");
+    switch (weights_summary(w->st).kind) {
+    case WEIGHTS_LORA:
+        return fail(w, "is a LoRA, not a model; name it in the prompt: <lora:NAME:1>");
+    case WEIGHTS_VAE:
+        return fail(w, "is a VAE, not a model; give it with --vae, beside a model");
+    case WEIGHTS_TINY_VAE:
+        return fail(w, "is a tiny VAE, for previews; give a model");
+    case WEIGHTS_UNET:
+    case WEIGHTS_TEXT:
+        return fail(w, "is one part of a diffusers folder; give the folder with model_index.json");
+    case WEIGHTS_EMBEDDING:
+        return fail(w, "is a textual inversion, not a model; put it into the folder embeddings and "
+                       "its name into the prompt");
+    default:
+        return fail(w, "is no SDXL checkpoint: it has no model.diffusion_model tensors");
+    }
+}
+
 static int check_kind(const struct walk *w)
 {
     if (has_prefix(w, "lora_") || has_prefix(w, "unet.down_blocks."))
         return fail(w, "is a LoRA, not a model; name it in the prompt: <lora:NAME:1>");
     if (has_prefix(w, "cond_stage_model."))
         return fail(w, "is a Stable Diffusion 1 or 2 model; spritty runs SDXL");
-    if (has_prefix(w, "down_blocks.") || has_prefix(w, "encoder.") || has_prefix(w, "text_model."))
-        return fail(w, "is one part of a diffusers folder; give the folder with model_index.json");
     if (!has_prefix(w, UNET))
-        return fail(w, "is no SDXL checkpoint: it has no model.diffusion_model tensors");
-    if (has_prefix(w, UNET "double_blocks.") || has_prefix(w, UNET "joint_blocks."))
+        return other_kind(w);
+    if (has_prefix(w, UNET "double_blocks.") || has_prefix(w, UNET "joint_blocks.") ||
+        has_prefix(w, UNET "transformer_blocks."))
         return fail(w, "is a transformer model (Flux, SD3); spritty runs SDXL");
     if (!has_prefix(w, UNET "label_emb."))
         return fail(w, "has no size conditions (label_emb); spritty runs SDXL");

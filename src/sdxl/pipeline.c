@@ -227,6 +227,9 @@ int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct ge
     *out = (struct gen_result){.ms = {.load = p->load_ms}};
     if (gen_params_check(p->config, g, e) < 0)
         return -1;
+    if (p->config->refiner)
+        notes_add(&out->notes, "the model is a refiner, made for the last steps of another one's "
+                               "pictures: name that one, and this with --refiner");
     int rc = pipeline_use_loras(p, g, hooks, out, e);
     if (rc == 0)
         rc = pipeline_run_in_mode(&r, attempt);
