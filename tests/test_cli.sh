@@ -125,6 +125,25 @@ no_numbers_are_told() {
 }
 check no_numbers_are_told no_numbers_are_told
 
+# A pipe is written to as it is; a file stays none.
+pipes() {
+    mkfifo pipe
+    cat pipe >b.png &
+    reader=$!
+    "$spritty" gen x $gen -s 5 -q -o pipe
+    wait $reader
+    "$spritty" info b.png | grep -q 'Seed: 5'
+    [ -p pipe ]
+    # With a stream closed, no file takes its place.
+    for stream in '<&-' '>&-' '2>&-'; do
+        eval "\"\$spritty\" gen x $gen -s 5 --batch 2 -o c.png $stream" >/dev/null 2>&1 || true
+        "$spritty" info c-1.png | grep -q 'Seed: 5'
+        rm c-?.png
+    done
+    refuses 1 "cannot write to standard output" sh -c '"$0" --version >&-' "$spritty"
+}
+check pipes pipes
+
 # A refiner makes pictures, but not alone what it is for.
 refiners_are_told() {
     "$spritty" info "$here/tests/golden/small_refiner" | grep -q 'diffusers folder, a refiner$'

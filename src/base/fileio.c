@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 const char *file_reason(int error)
@@ -29,6 +30,10 @@ const char *file_reason(int error)
         return "the file system is read-only; choose another folder";
     case ENOENT:
         return "no such folder; create it first";
+    case ENXIO:
+        return "nobody reads from it";
+    case EPIPE:
+        return "nobody reads from it any more";
     case ENOTDIR:
         return "a part of the path is no folder";
     default:
@@ -70,9 +75,25 @@ static int open_folder(const char *path)
     return open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
+/* A device, or a pipe once somebody reads from it; a signal ends the wait. */
+static int open_special(const char *path)
+{
+    enum { TRIES = 200, NAP_NS = 50 * 1000 * 1000 };
+    const struct timespec nap = {.tv_nsec = NAP_NS};
+    int fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+    for (int i = 0; fd < 0 && errno == ENXIO && i < TRIES; i++)
+        if (nanosleep(&nap, NULL) == 0)
+            fd = open(path, O_WRONLY | O_CLOEXEC | O_NONBLOCK);
+        else
+            i = TRIES, errno = ENXIO;
+    if (fd >= 0)
+        fcntl(fd, F_SETFL, 0); /* writes wait */
+    return fd;
+}
+
 static int write_special(const char *path, const void *data, size_t size, struct err *e)
 {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    int fd = open_special(path);
     int rc = fd < 0 ? -1 : write_all(fd, data, size);
     if (rc)
         err_set(e, "cannot write %s: %s", path, file_reason(errno));

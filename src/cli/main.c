@@ -1,5 +1,6 @@
 /* Parse, dispatch, exit status. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -100,10 +101,20 @@ static const char *first_command(const char *word)
     return "";
 }
 
+/* A standard stream that was closed before we came would be the next file that is opened: messages
+ * would go into a picture. What takes its place cannot be written to (0: read), so it is told. */
+static void hold_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_RDONLY : O_WRONLY) < 0)
+            return;
+}
+
 int cli_main(int argc, char **argv)
 {
     struct cli c;
     struct err e;
+    hold_streams();
     /* A file that grows past `ulimit -f` is an error that write() reports, not a death. */
     signal(SIGXFSZ, SIG_IGN);
     queue_device_register();
