@@ -378,6 +378,32 @@ static void test_comfyui_noise(void **state)
     }
 }
 
+/* What lies over a mask's kept part is the CPU's of seed + 1 and takes nothing from the steps'; a
+ * refiner's steps have the first ones' once more. */
+static void test_comfyui_other_noise(void **state)
+{
+    (void)state;
+    float row[COUNT], got[COUNT], first[COUNT];
+    for (int gpu = 0; gpu < 2; gpu++) {
+        struct noise *z = open_noise(COMPAT_COMFYUI, gpu ? RNG_AUTO : RNG_CPU, N, false);
+        struct normals g;
+        noise_first(z, got);
+        noise_masked(z, got);
+        normals_seed(&g, 78, false);
+        normals_part(&g, row, COUNT);
+        check_row(row, got, N);
+        noise_next(z, first);
+        normals_seed(&g, gpu ? 77 : 78, gpu);
+        normals_part(&g, row, COUNT);
+        check_row(row, first, N);
+        noise_next(z, got);
+        noise_restart(z, 0.03, 2);
+        noise_next(z, got);
+        assert_memory_equal(got, first, sizeof got);
+        noise_close(z);
+    }
+}
+
 /* An image of a batch is the one that its own seed makes alone: fresh noise and trees. */
 static void test_a1111_noise(void **state)
 {
@@ -449,11 +475,17 @@ static void test_first_scale(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_samplers),        cmocka_unit_test(test_schedules),
-        cmocka_unit_test(test_philox_words),    cmocka_unit_test(test_philox_normals),
-        cmocka_unit_test(test_seed_sequence),   cmocka_unit_test(test_brownian_trees),
-        cmocka_unit_test(test_comfyui_noise),   cmocka_unit_test(test_a1111_noise),
-        cmocka_unit_test(test_diffusers_noise), cmocka_unit_test(test_first_scale),
+        cmocka_unit_test(test_samplers),
+        cmocka_unit_test(test_schedules),
+        cmocka_unit_test(test_philox_words),
+        cmocka_unit_test(test_philox_normals),
+        cmocka_unit_test(test_seed_sequence),
+        cmocka_unit_test(test_brownian_trees),
+        cmocka_unit_test(test_comfyui_noise),
+        cmocka_unit_test(test_a1111_noise),
+        cmocka_unit_test(test_diffusers_noise),
+        cmocka_unit_test(test_first_scale),
+        cmocka_unit_test(test_comfyui_other_noise),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
