@@ -282,6 +282,77 @@ static void a_device_like_others(void **state)
     }
 }
 
+struct until_sent {
+    atomic_bool stop;
+    char names[200];
+};
+
+static void stop_when_sent(void *user, const struct batch_state *state)
+{
+    struct until_sent *u = user;
+    struct reply *r = SAY(eye, "KEYS", "{spritty}:job:*");
+    (void)state;
+    if (reply_count(r) > 0) {
+        snprintf(u->names, sizeof u->names, "%s", reply_text(reply_at(r, 0), NULL));
+        atomic_store(&u->stop, true);
+    }
+    reply_free(r);
+}
+
+/* A batch that was stopped and begins again asks for the job that the queue has, though another
+ * seed is drawn for it then; what the results say is the picture's own. */
+static void a_drawn_seed_is_no_other_job(void **state)
+{
+    (void)state;
+    static const char text[] = "{\"id\": \"a\", \"prompt\": \"a\", \"steps\": 1}\n";
+    char path[120], results[100], out[100], name[200];
+    struct err e = {""};
+    struct until_sent until = {false, ""};
+    struct batch_state now;
+    struct settings flags = {0};
+    struct png_file png;
+    snprintf(path, sizeof path, "%s/jobs.jsonl", folder);
+    snprintf(results, sizeof results, "%s/results.jsonl", folder);
+    snprintf(out, sizeof out, "%s/out", folder);
+    assert_int_equal(file_write_atomic(path, text, sizeof text - 1, &e), 0);
+    assert_int_equal(mkdir(out, 0700), 0);
+    set(&flags, "model", MODEL);
+    set(&flags, "size", "64x64");
+    struct batch_options b = {.path = path,
+                              .folder = out,
+                              .results = results,
+                              .flags = &flags,
+                              .devices = server.url,
+                              .open = queue_device_open,
+                              .stop = &until.stop,
+                              .progress = stop_when_sent,
+                              .user = &until};
+    assert_int_equal(batch_run(&b, &now, &e), 0);
+    assert_int_equal(now.done, 0);
+    strcpy(name, until.names);
+    until.names[0] = '\0';
+    atomic_store(&until.stop, false);
+    assert_int_equal(batch_run(&b, &now, &e), 0);
+    assert_string_equal(until.names, name);
+    assert_int_equal(redis_number(SAY(eye, "XLEN", stream())), 1);
+    hire(0);
+    b.stop = NULL;
+    b.progress = NULL;
+    if (batch_run(&b, &now, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(now.done, 1);
+    size_t size;
+    char *line = file_read(results, 4096, &size, &e), seed[40] = "", want[60];
+    assert_int_equal(sscanf(strstr(line, "\"seed\": "), "\"seed\": %30[0-9]", seed), 1);
+    snprintf(path, sizeof path, "%s/a.png", out);
+    assert_int_equal(png_load(path, false, &png, &e), 0);
+    snprintf(want, sizeof want, "Seed: %s,", seed);
+    assert_non_null(strstr(png_find_text(&png, "parameters"), want));
+    png_file_free(&png);
+    free(line);
+    settings_free(&flags);
+}
+
 int main(int argc, char **argv)
 {
     if (!redis_program()) {
@@ -296,6 +367,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(cancelled, begin, end),
         cmocka_unit_test_setup_teardown(sent_again_after_a_restart, begin, end),
         cmocka_unit_test_setup_teardown(a_device_like_others, begin, end),
+        cmocka_unit_test_setup_teardown(a_drawn_seed_is_no_other_job, begin, end),
     };
     const struct CMUnitTest patient[] = {
         cmocka_unit_test_setup_teardown(left_to_others, begin, end),

@@ -48,11 +48,13 @@ static struct command *command_of(const struct unit *u)
     c->files = calloc(n, sizeof *c->files);
     for (size_t i = 0; c->files && i < n; i++)
         c->file_count += (c->files[i] = strdup(u->files[i])) != NULL;
-    /* All layers in one, with the seed that was drawn: no preset any more. */
+    /* All layers in one: no preset any more. */
     if (!c->words || c->file_count != (int)n || settings_fill(&c->settings, &u->job.settings, &e)) {
         command_free(c);
         return NULL;
     }
+    if (u->job.drawn_seed) /* the same job when it is sent again, whatever is drawn then */
+        settings_unset(&c->settings, "seed");
     return c;
 }
 
@@ -145,6 +147,7 @@ static void end_unit(struct device *d, struct unit *u, const struct event *v)
     struct err e = {""};
     if (v->kind == EVENT_DONE) {
         take_notes(u, v->text);
+        u->job.params.seed = v->seed; /* which may have been drawn there */
         for (int i = 0; i < u->job.params.batch && !u->has_error; i++)
             if (digest_file(u->files[i], u->sha256[i], &e))
                 unit_fail(u, &e);

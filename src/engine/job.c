@@ -272,10 +272,11 @@ static void place_embeddings(struct job *j)
         beside[0] = '\0';
 }
 
-static int need_seed(struct settings *s, struct err *e)
+static int need_seed(struct job *j, struct err *e)
 {
-    bool chosen = settings_has(s, "seed") && !s->random_seed;
-    return chosen ? 0 : settings_draw_seed(s, e);
+    struct settings *s = &j->settings;
+    j->drawn_seed = !settings_has(s, "seed") || s->random_seed;
+    return j->drawn_seed ? settings_draw_seed(s, e) : 0;
 }
 
 static struct tuning tuning_of(const struct settings *s)
@@ -389,7 +390,7 @@ int job_prepare_with(struct job *j, const struct config *config, const struct se
     struct settings *s = &j->settings;
     memset(j, 0, sizeof *j);
     if (settle(j, config, flags, preset, e) || finishing_prepare(&j->finishing, s, j->cell, e) ||
-        need_seed(s, e) || inputs_prepare(&j->inputs, s, e))
+        need_seed(j, e) || inputs_prepare(&j->inputs, s, e))
         return -1;
     if (job_prompts_make(&j->prompts, s, prompt, e) < 0)
         return -1;

@@ -15,6 +15,7 @@
 
 struct job {
     struct settings settings; /* all layers in one */
+    bool drawn_seed;          /* no layer says one, so job_prepare drew it */
     char model[PATH_MAX];     /* the folder or file */
     char model_name[256];     /* "tiny": what the PNG calls it */
     char tokenizer[PATH_MAX]; /* for models that bring none; "" when there is none */
