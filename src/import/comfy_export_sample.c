@@ -118,10 +118,22 @@ static struct levels levels(struct comfy_writer *x, struct span p, bool listed)
     return p.start > 0 ? split(x, l, p.start, 1) : l;
 }
 
+/* Trees that a GPU draws are a name of their own. */
+static void put_sampler_name(struct comfy_writer *x)
+{
+    const char *name = comfy_text_or(x->s, "sampler", "");
+    size_t n = strlen(name);
+    bool tree = n > 4 && !strcmp(name + n - 4, "_sde");
+    char text[64];
+    snprintf(text, sizeof text, "%s%s", name,
+             tree && !strcmp(comfy_text_or(x->s, "rng", ""), "gpu") ? "_gpu" : "");
+    jsonw_string(&x->w, "sampler_name", text);
+}
+
 static int custom(struct comfy_writer *x, int latent_image, struct levels l, bool noise)
 {
     int select = comfy_open(x, "KSamplerSelect");
-    jsonw_string(&x->w, "sampler_name", x->s->sampler);
+    put_sampler_name(x);
     comfy_close(x);
     int node = comfy_open(x, "SamplerCustom");
     comfy_put_link(x, "model", x->model, 0);
@@ -145,7 +157,7 @@ static void put_sampling(struct comfy_writer *x, int latent_image, int steps)
     const struct settings *s = x->s;
     comfy_put_int(x, "steps", steps);
     jsonw_real(&x->w, "cfg", s->cfg, 10);
-    jsonw_string(&x->w, "sampler_name", s->sampler);
+    put_sampler_name(x);
     jsonw_string(&x->w, "scheduler", s->scheduler);
     comfy_put_link(x, "positive", x->positive, 0);
     comfy_put_link(x, "negative", x->negative, 0);

@@ -60,30 +60,24 @@ static void compare_options(struct comfy_walk *w, int node)
         recipe_note(w->r, "%s: solver_type heun; here it is midpoint", comfy_name(w, node));
     comfy_word(w, node, "noise_device", word, sizeof word);
     if (!strcmp(word, "gpu"))
-        recipe_note(w->r,
-                    "%s: noise of a GPU's generator; here it is the CPU's, so the picture "
-                    "will be another",
-                    comfy_name(w, node));
+        recipe_set(w->r, "rng", "gpu");
 }
 
 /* "dpmpp_sde_gpu" is dpmpp_sde with noise that a GPU draws. */
-static void put_name(struct comfy_walk *w, int node, const char *name, struct comfy_stage *s)
+static void put_name(struct comfy_walk *w, const char *name, struct comfy_stage *s)
 {
     size_t n = strlen(name);
     bool gpu = n > 8 && !strcmp(name + n - 8, "_sde_gpu");
     snprintf(s->sampler, sizeof s->sampler, "%.*s", (int)(gpu ? n - 4 : n), name);
     if (gpu)
-        recipe_note(w->r,
-                    "%s: noise of a GPU's generator (%.40s); here it is the CPU's, so the "
-                    "picture will be another",
-                    comfy_name(w, node), name);
+        recipe_set(w->r, "rng", "gpu");
 }
 
 static void named_sampler(struct comfy_walk *w, int node, struct comfy_stage *s)
 {
     char name[64];
     comfy_word(w, node, "sampler_name", name, sizeof name);
-    put_name(w, node, name, s);
+    put_name(w, name, s);
 }
 
 static void sampler_object(struct comfy_walk *w, struct comfy_stage *s)
