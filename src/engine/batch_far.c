@@ -139,6 +139,16 @@ static void take_notes(struct unit *u, char *text)
     }
 }
 
+/* Did this machine fail to write one of its pictures, for want of a disk? A worker's disk is
+ * another matter. */
+static bool has_no_disk(const struct unit *u, const struct err *e)
+{
+    bool ours = false;
+    for (int i = 0; i < u->job.params.batch && !ours; i++)
+        ours = strstr(e->text, u->files[i]) != NULL;
+    return ours && batch_disk_is_gone(e);
+}
+
 /* A device that does not work stops the batch where it is the only one: the jobs are not to blame.
  */
 static void end_unit(struct device *d, struct unit *u, const struct event *v)
@@ -158,6 +168,7 @@ static void end_unit(struct device *d, struct unit *u, const struct event *v)
         u->dropped = v->kind == EVENT_CANCELLED || v->kind_of_failure == ERR_DEVICE;
         if (!u->dropped)
             unit_fail(u, &e);
+        u->fatal = !u->dropped && has_no_disk(u, &e);
         if (v->kind_of_failure == ERR_DEVICE) {
             pthread_mutex_lock(&b->lock);
             batch_stop(b, &e);

@@ -21,8 +21,7 @@ static int save_all(struct unit *u, struct image *const *images, struct err *e)
     return 0;
 }
 
-/* Whether no other file could be written either. */
-static bool disk_is_gone(const struct err *e)
+bool batch_disk_is_gone(const struct err *e)
 {
     static const int reasons[] = {ENOSPC, EDQUOT, EROFS};
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
@@ -40,7 +39,7 @@ static double finish(struct unit *u)
     int rc = images ? sprites_finish(&u->job, &u->result, images, &e)
                     : err_set(&e, "out of memory for the sprites");
     if (rc == 0 && (rc = save_all(u, images, &e)) != 0)
-        u->fatal = disk_is_gone(&e);
+        u->fatal = batch_disk_is_gone(&e);
     for (int i = 0; images && i < u->result.count; i++)
         image_free(images[i]);
     free(images);

@@ -99,6 +99,8 @@ bool batch_stops(struct batch *);
 /* A device that does not work gives its jobs back, where there are others. False: there are none,
  * and the jobs stay the caller's. */
 bool device_set_aside(struct device *, struct unit *const *, int n, const struct err *);
+/* Whether no other file could be written either. */
+bool batch_disk_is_gone(const struct err *);
 /* How many units may wait for a device. */
 int batch_room(const struct batch *);
 
