@@ -17,7 +17,7 @@ enum { THREADS = 256 };
 struct border_shape {
     int64_t vectors;
     int per_row, h, w, y_h, y_w; /* h and w: of the image, doubled where it is */
-    int before, scale;
+    int before, first, scale; /* first: row of y */
     bool circular_x, circular_y;
     int x_h, x_w;
     int64_t x_ld, y_ld;
@@ -43,7 +43,7 @@ __global__ void __launch_bounds__(THREADS) border(T *y, const T *x, border_shape
     split_index(row, s.y_w, &line, &ox);
     split_index(line, s.y_h, &image, &oy);
     int ix = from_where(ox, s.w, s.before, s.scale, s.circular_x);
-    int iy = from_where(oy, s.h, s.before, s.scale, s.circular_y);
+    int iy = from_where(oy + s.first, s.h, s.before, s.scale, s.circular_y);
     vec<T, N> v;
     if (ix < 0 || iy < 0)
         for (int k = 0; k < N; k++)
@@ -55,8 +55,8 @@ __global__ void __launch_bounds__(THREADS) border(T *y, const T *x, border_shape
 
 } // namespace
 
-int gpu_border(struct tensor *y, const struct tensor *x, int h, int w, int before, unsigned pad,
-               void *stream)
+int gpu_border(struct tensor *y, const struct tensor *x, int h, int w, int before, int first,
+               unsigned pad, void *stream)
 {
     if (y->dtype != x->dtype || y->c != x->c || y->n != x->n)
         return LAUNCH_INVALID;
@@ -71,6 +71,7 @@ int gpu_border(struct tensor *y, const struct tensor *x, int h, int w, int befor
                           y->h,
                           y->w,
                           before,
+                          first,
                           h > x->h || w > x->w ? 2 : 1,
                           (pad & PAD_CIRCULAR_X) != 0,
                           (pad & PAD_CIRCULAR_Y) != 0,

@@ -284,31 +284,63 @@ static int upsampled(struct library *l, const struct conv_call *whole, const str
 /* -- borders that are not zeros -----------------------------------------------------------------
  */
 
-/* Image by image: what is read is written out first, with its borders, and doubled where it is. */
+/* Of one image's rows so many at once as have room, what they read and what run() keeps included:
+ * a divisor, so that all bands have one plan. 0: too few to be worth it. */
+static int rows_at_once(const struct library *l, const struct conv_call *c, int stride, int width)
+{
+    size_t in = (size_t)width * (size_t)c->shape.c * dtype_size(c->shape.type);
+    bool onto = c->residual && c->residual->data == c->y.data;
+    size_t out = onto ? tensor_bytes(&c->y) / (size_t)(c->y.n * c->y.h) : 0;
+    size_t room = l->options.workspace - library_scratch(l), first = 256 + (size_t)c->shape.k * in;
+    if (first + out > room)
+        return 0;
+    size_t fit = 1 + (room - first - out) / ((size_t)stride * in + out);
+    int rows = fit < (size_t)c->y.h ? (int)fit : c->y.h;
+    while (c->y.h % rows)
+        rows--;
+    return rows >= 8 || rows == c->y.h ? rows : 0;
+}
+
+/* Rows [from, from + count) of an image, as a view. */
+static struct tensor band(struct tensor t, int from, int count)
+{
+    t.data = (char *)t.data + (size_t)from * (size_t)t.w * (size_t)t.ld * dtype_size(t.dtype);
+    t.h = count;
+    return t;
+}
+
+/* Image by image, and in bands where an image has no room: what is read is written out first, with
+ * its borders, and doubled where it is. */
 static int bordered(struct library *l, const struct conv_call *whole, const struct tensor *x,
                     const struct conv_args *a, void *stream)
 {
     int h = conv_in_size(x->h, whole->y.h, whole->shape.k, a);
     int w = conv_in_size(x->w, whole->y.w, whole->shape.k, a), pads = a->pad_before + a->pad_after;
-    struct tensor in = {NULL, x->dtype, 1, h + pads, w + pads, x->c, x->c};
-    /* behind it there must be room for what run() keeps there */
+    int rows = rows_at_once(l, whole, a->stride, w + pads);
+    int lines = (rows - 1) * a->stride + whole->shape.k; /* that they read */
+    struct tensor in = {NULL, x->dtype, 1, lines, w + pads, x->c, x->c};
+    if (rows == 0)
+        return NOT_TAKEN;
     size_t bytes = (tensor_bytes(&in) + 255) / 256 * 256;
-    in.data = library_temp(l, bytes + tensor_bytes(&whole->y) / (size_t)x->n);
-    for (int i = 0; in.data && i < x->n; i++) {
-        const struct tensor from = tensor_images(*x, i, 1);
+    in.data = library_temp(l, bytes);
+    for (int i = 0; in.data && i < x->n * (whole->y.h / rows); i++) {
+        int image = i * rows / whole->y.h, from = i * rows % whole->y.h;
+        const struct tensor source = tensor_images(*x, image, 1);
         struct conv_call c = *whole;
         struct tensor add, residual;
         if (c.chan_add)
-            add = tensor_images(*c.chan_add, i, 1), c.chan_add = &add;
-        if (c.residual)
-            residual = tensor_images(*c.residual, i, 1), c.residual = &residual;
-        c.y = tensor_images(c.y, i, 1);
+            add = tensor_images(*c.chan_add, image, 1), c.chan_add = &add;
+        if (c.residual) {
+            residual = band(tensor_images(*c.residual, image, 1), from, rows);
+            c.residual = &residual;
+        }
+        c.y = band(tensor_images(c.y, image, 1), from, rows);
         c.x = in.data;
         c.temp_used = bytes;
         c.shape.n = 1, c.shape.h = in.h, c.shape.w = in.w;
         for (int k = 0; k < 2; k++)
             c.shape.before[k] = c.shape.after[k] = 0;
-        int rc = gpu_border(&in, &from, h, w, a->pad_before, a->pad, stream);
+        int rc = gpu_border(&in, &source, h, w, a->pad_before, from * a->stride, a->pad, stream);
         if (rc == 0)
             rc = convolve(l, &c, stream);
         if (rc)

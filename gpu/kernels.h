@@ -73,9 +73,10 @@ int gpu_fold(void *to, const void *from, enum dtype type, int64_t out, int64_t i
 
 /* What a convolution over x reads: x as an image of h x w (its own size, or doubled by nearest
  * neighbour: 2 h, or 2 h - 1), with `before` rows above and columns to the left and as many behind
- * as y has room for, zeros or, by enum pad bits, x's other side (border.cu). One type. */
-int gpu_border(struct tensor *y, const struct tensor *x, int h, int w, int before, unsigned pad,
-               void *stream);
+ * as y has room for, zeros or, by enum pad bits, x's other side (border.cu). One type. Of all these
+ * rows y holds those from `first` on. */
+int gpu_border(struct tensor *y, const struct tensor *x, int h, int w, int before, int first,
+               unsigned pad, void *stream);
 
 /* -- sampler.cu: dense f32 tensors -- */
 

@@ -235,6 +235,33 @@ static void run_once(struct ops *o, const struct op_case *c)
     free(r.out);
 }
 
+/* A tiled picture that has no room whole, with its borders, goes in bands of rows. */
+static void test_bands(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        int runs;
+    } cases[] = {{"circular, tall, everything", 6},
+                 {"circular, tall, upsample", 6},
+                 {"circular, tall, stride 2", 2}};
+    struct err err = {""};
+    struct ops *ref = ops_ref_open(DT_F32, &err);
+    struct opened x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 8 << 10});
+    for (int i = 0; i < 3; i++) {
+        const struct op_case *c = find_case(OP_CONV, cases[i].name);
+        struct op_result r = op_case_check(ref, x.o, c);
+        if (r.why[0])
+            fail_msg("%s: %s", c->name, r.why);
+        int64_t before = fake.runs;
+        run_once(x.o, c);
+        assert_int_equal(fake.runs - before, cases[i].runs);
+    }
+    assert_int_equal(stats_of(&x).refused[LIBRARY_CONV], 0);
+    ref->close(ref);
+    x.o->close(x.o);
+}
+
 /* What a library's kernels might not count is asked for in parts, images or rows. */
 static void test_large(void **state)
 {
@@ -556,11 +583,11 @@ int main(void)
         TEST(test_table_f32),  TEST(test_table_fp16),
         TEST(test_table_bf16), TEST(test_attention_by_products),
         TEST(test_whole),      TEST(test_doubled),
-        TEST(test_large),      TEST(test_choice),
-        TEST(test_first),      TEST(test_tf32),
-        TEST(test_without),    TEST(test_turn),
-        TEST(test_capture),    TEST(test_fold),
-        TEST(test_choices),
+        TEST(test_bands),      TEST(test_large),
+        TEST(test_choice),     TEST(test_first),
+        TEST(test_tf32),       TEST(test_without),
+        TEST(test_turn),       TEST(test_capture),
+        TEST(test_fold),       TEST(test_choices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -104,10 +104,10 @@ int gpu_fold(void *to, const void *from, enum dtype type, int64_t out, int64_t i
     return rc ? rc : none_holds("taps", from, 9 * bytes);
 }
 
-int gpu_border(struct tensor *y, const struct tensor *x, int h, int w, int before, unsigned pad,
-               void *stream)
+int gpu_border(struct tensor *y, const struct tensor *x, int h, int w, int before, int first,
+               unsigned pad, void *stream)
 {
-    (void)h, (void)w, (void)before, (void)pad, (void)stream;
+    (void)h, (void)w, (void)before, (void)first, (void)pad, (void)stream;
     return all("border", y, x, NULL, NULL);
 }
 

@@ -44,7 +44,10 @@ def part(name, status, folder):
 def good(p):
     if p["part"].endswith("-again") and (p["compiled"] or not p.get("kept")):
         p["error"] = p["error"] or "compiled again"
-    return p["status"] == 0 and not p["error"] and not p["wrong"] and not p["refusals"] and not p["capture_lost"]
+    if p["status"] or p["error"] or p["wrong"] or p["capture_lost"]:
+        return False
+    # a causal attention in f32 is our kernel's; of a shape that one way refuses another may do the calls
+    return not any(p["refused"][:2 if p["precision"] == "fp32" else 3])
 
 
 def all_parts(path, to):
