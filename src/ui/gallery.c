@@ -17,9 +17,11 @@ enum {
     SLOT = 300,
     SLOT_PLAY = 299,
     PAGE = 60,
-    CELL_W = 19,
-    CELL_H = 10,
-    CELL_LOW = 7,
+    CELL_W = 22,
+    CELL_H = 11,
+    CELL_SMALL_W = 19,
+    CELL_SMALL_H = 10,
+    CELL_LOW_H = 7,
     NAME_ROWS = 1
 };
 
@@ -146,13 +148,15 @@ static void draw_head(struct ui *ui, struct rect r)
     }
 }
 
-/* How many thumbnails fit; the last column is the scroll bar's. Low terminals have lower ones, so
- * that there are two rows. */
+/* How many thumbnails fit; the last column is the scroll bar's. Small terminals have smaller ones,
+ * low ones lower still, so that there are two rows. */
 static void arrange(struct gallery *g, struct rect main)
 {
     struct rect r = g->grid = (struct rect){main.y + 1, main.x, main.h - 1, main.w - 1};
-    int height = r.h < 2 * CELL_H ? CELL_LOW : CELL_H;
-    g->cols = r.w / CELL_W > 0 ? r.w / CELL_W : 1;
+    bool large = r.h >= 3 * CELL_H && r.w >= 4 * CELL_W;
+    int height = large ? CELL_H : r.h < 2 * CELL_SMALL_H ? CELL_LOW_H : CELL_SMALL_H;
+    int width = large ? CELL_W : CELL_SMALL_W;
+    g->cols = r.w / width > 0 ? r.w / width : 1;
     g->rows = r.h / height > 0 ? r.h / height : 1;
     g->cols = g->cols < PAGE ? g->cols : PAGE;
     while (g->rows * g->cols > PAGE)

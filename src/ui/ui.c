@@ -258,6 +258,7 @@ static void take_events(struct ui *ui)
         live_event(&ui->live, ev);
         sum_memory(ui);
         queue_event(ui, ev);
+        warm_event(ui, ev);
         say_notes(ui, ev);
         event_free(ev);
         ui_dirty(ui);
@@ -272,6 +273,7 @@ static void take_time(struct ui *ui)
     double last = l->samples_seen ? l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].at_ms : -1e9;
     if (ui->now_ms - last >= SAMPLE_MS) {
         live_sample(&ui->live, ui->now_ms);
+        warm_tick(ui);
         ui->devices = ui->pool ? pool_devices(ui->pool, ui->device, DEVICES_MAX) : 0;
         if (ui->view == VIEW_MONITOR || l->job || l->loading)
             ui_dirty(ui);
@@ -437,13 +439,9 @@ static int start_engine(struct ui *ui, const char *path, struct err *e)
     ui->pool = pool_start(&o, e);
     if (!ui->pool)
         return -1;
-    struct command *c = command_new(COMMAND_OPEN);
-    if (c)
-        c->warm = ui->live.warming = true;
-    if (!c || settings_fill(&c->settings, studio_settings(ui), e) || !pool_send(ui->pool, c)) {
-        command_free(c);
-        return err_set(e, "out of memory");
-    }
+    if (settings_fill(&ui->warm.settings, studio_settings(ui), e) || warm_send(ui, e))
+        return -1;
+    ui->live.warming = true;
     queue_reload(ui);
     queue_pump(ui);
     return 0;
@@ -493,6 +491,7 @@ static void leave(struct ui *ui, int status)
         if (ui_views[i]->quit)
             ui_views[i]->quit(ui);
     live_free(&ui->live);
+    warm_free(ui);
     thumbs_free(ui);
     store_jobs_free(ui->queue.job, ui->queue.count);
     store_jobs_free(ui->queue.past, ui->queue.past_count);

@@ -149,6 +149,13 @@ bool queue_has_sent(const struct ui *, int64_t job);
 const struct pool_device *queue_device(const struct ui *, int64_t job);
 void queue_event(struct ui *, const struct event *);
 
+/* ---- warm.c ---- */
+
+int warm_send(struct ui *, struct err *); /* has the engine warm up with ui->warm.settings */
+void warm_event(struct ui *, const struct event *);
+void warm_tick(struct ui *); /* once a second: goes on with it if it gave way */
+void warm_free(struct ui *);
+
 /* ---- dialog.c ---- */
 
 /* A question with yes and no. */
@@ -243,6 +250,12 @@ struct ui {
     double status_until_ms;
 
     struct live live;
+    struct warm {
+        struct settings settings; /* that the app began with */
+        int loads, tries;
+        bool cut; /* it gave way */
+        double quiet_from_ms;
+    } warm;
     struct queue queue;
     struct studio *studio;
     struct compare *compare;
