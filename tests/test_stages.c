@@ -165,6 +165,16 @@ static void check_others(const struct golden_backend *b, struct pipeline *p, str
     check(b, p, &g, st, "mask.comfyui");
     if (is_slow(b))
         return;
+    uint8_t grown[PIXELS];
+    for (int i = 0; i < PIXELS; i++) {
+        int x = i % SIZE, y = i / SIZE;
+        grown[i] = x > 17 && x < 53 && y > 9 && y < 47 ? 255 : 0;
+    }
+    g.mask = grown, g.grey = mask;
+    g.mask_content = CONTENT_GREY;
+    check(b, p, &g, st, "mask.comfyui.grey");
+    g.mask = mask, g.grey = NULL;
+    g.mask_content = CONTENT_ORIGINAL;
     g.sampler = sampler_by_name("ddim");
     check(b, p, &g, st, "mask.comfyui.ddim");
     g.mask = NULL;

@@ -188,7 +188,7 @@ static int read_mask(struct inputs *in, const struct settings *s, struct err *e)
     struct plane from = {0}, to = {0};
     int rc = png_load(s->mask, true, &file, e) || mask_plane(&file, &from, e) ||
                      plane_new(&to, s->width, s->height, 1, e) || fit_onto(&from, &to, s->fit, e) ||
-                     !(in->mask = to_bytes(&to, e)) ||
+                     !(in->mask = to_bytes(&to, e)) || !(in->grey = to_bytes(&to, e)) ||
                      mask_grow(in->mask, to.w, to.h, s->mask_grow, e) ||
                      (s->mask_blur > 0 && mask_blur(in->mask, to.w, to.h, s->mask_blur, e))
                  ? -1
@@ -253,6 +253,7 @@ void inputs_point(const struct inputs *in, const struct settings *s, struct gen_
 {
     g->image = in->image;
     g->mask = in->mask;
+    g->grey = s->mask_grow > 0 ? in->grey : NULL;
     g->denoise = s->denoise;
     g->mask_content = content_by_name(s->mask_content);
     g->tiling = (unsigned)tiling_by_name(s->tiling);
@@ -281,5 +282,6 @@ void inputs_free(struct inputs *in)
 {
     free(in->image);
     free(in->mask);
-    in->image = in->mask = NULL;
+    free(in->grey);
+    in->image = in->mask = in->grey = NULL;
 }

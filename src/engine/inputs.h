@@ -18,6 +18,7 @@
 
 struct inputs {
     uint8_t *image, *mask;                 /* width x height x 3, width x height; NULL: none */
+    uint8_t *grey;                         /* the mask before it grew, which mask_content greys */
     char vae[PATH_MAX], refiner[PATH_MAX]; /* "": none */
     uint8_t background[3];                 /* the model's own (spritty.json), else white */
 };

@@ -119,6 +119,7 @@ struct gen_params {
     double denoise;       /* how much of it is made new */
     const uint8_t *mask;  /* width x height: 255 is made anew, 0 stays; NULL: all is */
     int mask_content;     /* content_by_name */
+    const uint8_t *grey;  /* as mask: what CONTENT_GREY covers where that is less; NULL: the mask */
 
     /* the second pass */
     int hires_width, hires_height; /* 0: none */

@@ -147,12 +147,12 @@ static int shrink_mask(const struct run *r, const struct shrinking *s, float *ou
     return rc;
 }
 
-/* Bytes to -1..1; masked: what is to be made anew becomes middle grey. */
-static void to_pixels(const struct gen_params *g, bool masked, float *out)
+/* Bytes to -1..1; what `grey` covers, if it is not NULL, becomes middle grey. */
+static void to_pixels(const struct gen_params *g, const uint8_t *grey, float *out)
 {
     size_t count = (size_t)g->width * (size_t)g->height;
     for (size_t i = 0; i < 3 * count; i++)
-        out[i] = masked && g->mask[i / 3] >= 128 ? 0 : (float)g->image[i] / 127.5f - 1;
+        out[i] = grey && grey[i / 3] >= 128 ? 0 : (float)g->image[i] / 127.5f - 1;
 }
 
 /* The host's latent of one picture into each of t's. */
@@ -198,7 +198,7 @@ static int told_picture(struct pass *p, float *latent, size_t count)
     if (!pixels)
         return err_set(r->err, "out of memory for an image of %dx%d", p->width, p->height);
     if (g->mask)
-        to_pixels(g, true, pixels);
+        to_pixels(g, g->mask, pixels);
     bool sampled = g->mask && g->compat == COMPAT_DIFFUSERS;
     int rc = start_latent(r, pixels, p->width, p->height, sampled, latent);
     if (!g->mask && g->compat == COMPAT_COMFYUI && z == 4)
@@ -283,7 +283,8 @@ int start_encode(struct pass *p, const struct tensor *x)
     struct ops *o = r->p->ops;
     struct masked *m = &p->masked;
     const struct gen_params *g = r->params;
-    bool grey = g->mask && g->mask_content == CONTENT_GREY;
+    const uint8_t *covers = g->grey ? g->grey : g->mask;
+    const uint8_t *grey = g->mask && g->mask_content == CONTENT_GREY ? covers : NULL;
     float *pixels = malloc((size_t)p->width * (size_t)p->height * 3 * sizeof *pixels);
     float *latent = calloc((size_t)tensor_tokens(x) * (size_t)x->c, sizeof *latent);
     m->keep = o->alloc_as(o, DT_F32, x->n, x->h, x->w, x->c);

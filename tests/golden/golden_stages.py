@@ -202,6 +202,8 @@ def make_stages(out):
         noise = torch.randn(keep.shape, generator=torch.Generator().manual_seed(SEED))
         m = F.interpolate(torch.from_numpy(np.array(mask)).float()[None, None] / 255, size=(8, 8),
                           mode="bilinear")
+        y, x = np.mgrid[0:SIZE, 0:SIZE]
+        grown = ((x > 17) & (x < 53) & (y > 9) & (y < 47)).astype(np.float32)
 
         def comfyui(over):
             return lambda x, sigma: (e.guided(x * m + (keep + over * sigma) * (1 - m), sigma) * m
@@ -209,6 +211,14 @@ def make_stages(out):
         # 7 steps with denoise 0.7 are the last 7 of 10
         begun = keep + noise * s[3]
         tensors["mask.comfyui"] = e.run(begun, 3, comfyui(noise))
+        # VAEEncodeForInpaint: grey under the mask, which then grows by three
+        soft, m = m, F.interpolate(torch.from_numpy(grown)[None, None], size=(8, 8),
+                                   mode="bilinear")
+        plain, keep = keep, parts["vae"].encode(
+            pixels * (torch.from_numpy(np.array(mask)) < 128)).latent_dist.mode()
+        keep = keep * parts["vae"].config.scaling_factor
+        tensors["mask.comfyui.grey"] = e.run(keep + noise * s[3], 3, comfyui(noise))
+        m, keep = soft, plain
         # its ddim is Euler with a noise of seed + 1 over what is kept (inpaint_options "random")
         other = torch.randn(keep.shape, generator=torch.Generator().manual_seed(SEED + 1))
         tensors["mask.comfyui.ddim"] = e.run(begun, 3, comfyui(other))
