@@ -167,9 +167,15 @@ static int open_shards(struct weight_files *w, const char *dir, struct json inde
     const char *name[MAX_SHARDS];
     int n = weight_files_shards(index, name, e);
     struct path path;
-    for (int i = 0; i < n; i++)
-        if (path_join(&path, dir, name[i], e) != 0 || add_file(w, path.text, e) != 0)
+    for (int i = 0; i < n; i++) {
+        if (path_join(&path, dir, name[i], e) != 0)
             return -1;
+        if (!file_exists(path.text))
+            return err_set(e, "%s: is missing; it is part %d of the %d that %s lists: download it",
+                           path.text, i + 1, n, json_name(index));
+        if (add_file(w, path.text, e) != 0)
+            return -1;
+    }
     return n < 0 || join(w, e) != 0 ? -1 : check_index(w, index, e);
 }
 
