@@ -374,7 +374,10 @@ static void a_grid_over_presets(void **state)
     struct drive *d = app_start(&(struct drive_options){
         .rows = 30, .cols = 100, .home = app_home("[defaults]\nmax-steps = 2\n")});
     drive_type(d, "a red potion");
-    drive_key(d, "F3");
+    drive_key(d, "F6");
+    drive_wait_text(d, "Compare which presets");
+    drive_type(d, "\033\033OR"); /* Esc and F3 in one piece */
+    drive_wait_text(d, "Nothing was compared yet");
     static const char *const typed[][2] = {
         {"preset=balanced,nope", "there is no preset 'nope'"},
         {"presets=a,b", "presets are preset=a,b"},

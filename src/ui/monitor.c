@@ -74,7 +74,7 @@ static void legend(struct ui *ui, int y, int *x, int end, enum role role, const 
     char text[80], size[32];
     text_bytes(bytes, size, sizeof size);
     snprintf(text, sizeof text, isnan(bytes) ? "%s" : "%s %s", name, size);
-    if (*x + 3 + (int)strlen(text) > end)
+    if (*x + 2 + (int)strlen(text) > end)
         return;
     draw_text(ui->screen, y, *x, 1, role, screen_utf8(ui->screen) ? "■" : "#");
     *x += 2 + draw_text(ui->screen, y, *x + 2, end - *x - 2, ROLE_TEXT, text);

@@ -88,6 +88,8 @@ static void draw_machine_rows(struct ui *ui, struct rect in, int y, const struct
     text_bytes((double)m->memory_free, a, sizeof a);
     text_bytes((double)m->memory_total, b, sizeof b);
     snprintf(text, sizeof text, "%s of %s free", a, b);
+    if ((int)strlen(text) > in.w - 11)
+        snprintf(text, sizeof text, "%s free", a);
     pair(ui, in, y++, "system", text);
     if (m->swap_total > 0) {
         text_bytes((double)(m->swap_total - m->swap_free), a, sizeof a);

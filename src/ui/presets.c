@@ -34,7 +34,7 @@ static void describe(const struct ui *ui, int row, int columns, char *out, size_
 /* What the chosen preset is for, in the last rows; returns what is left of the area. */
 static struct rect draw_about(struct ui *ui, struct rect in, int row)
 {
-    enum { ROWS = 3, LEAST = 6 };
+    enum { ROWS = 4, LEAST = 5 };
     const char *about = row ? ui->config.presets[row - 1].about : "the model's own settings";
     if (in.h < LEAST + ROWS + 1)
         return in;

@@ -106,9 +106,23 @@ static void act(struct ui *ui, enum action a)
     ui_dirty(ui);
 }
 
+/* Esc and a function key that came in one piece, as slow lines bring them, read as that key with
+ * Alt: where that is nothing, it was both. */
+static bool was_two_keys(const struct ui *ui, const struct input_event *in)
+{
+    bool function = in->kind == INPUT_KEY && in->code >= KC_F1 && in->code <= KC_F1 + 11;
+    return function && in->mods == MOD_ALT && keys_find(ui_contexts(ui), in) == ACT_NOTHING;
+}
+
 static void typed(struct ui *ui, const struct input_event *in)
 {
+    struct input_event second = *in;
     ui->soon = true;
+    if (was_two_keys(ui, in)) {
+        act(ui, ACT_BACK);
+        second.mods = 0;
+        in = &second;
+    }
     if (in->kind == INPUT_PASTE && !ui->dialog && !ui->help && import_pasted(ui, in->text))
         return;
     enum action a = keys_find(ui_contexts(ui), in);
