@@ -343,7 +343,7 @@ static int set_number(void *to, const struct settings_key *k, const char *value,
     bool whole = k->type == KEY_INT;
     bool plain = strspn(value, "+-.0123456789") == strlen(value); /* no hex, inf or nan */
     if (end == value || *end || !plain || x < k->min || x > k->max || (whole && x != floor(x)))
-        return err_set(e, "'%.60s' is no %s from %g to %g", value,
+        return err_set(e, "'%.60s' is no %s from %.10g to %.10g", value,
                        whole ? "whole number" : "number", k->min, k->max);
     if (whole)
         *(int *)to = (int)x;

@@ -325,6 +325,48 @@ static void the_model_stays_open(void **state)
     engine_stop(x);
 }
 
+/* A shell command, in the folder. */
+static void shell(const char *text)
+{
+    char command[1400];
+    snprintf(command, sizeof command, "cd %s && %s", folder, text);
+    assert_int_equal(system(command), 0);
+}
+
+/* A model whose files are replaced under its name is another one. */
+static void a_replaced_model_is_opened_anew(void **state)
+{
+    (void)state;
+    struct engine *x = start_engine();
+    struct store *s = open_store();
+    char path[600];
+    snprintf(path, sizeof path, "%s/model", folder);
+    char *from = realpath(MODEL, NULL), copy[1200];
+    assert_non_null(from);
+    snprintf(copy, sizeof copy, "cp -r '%s' model && chmod -R u+w model", from);
+    free(from);
+    shell(copy);
+    for (int job = 0; job < 3; job++) {
+        int loads = 0;
+        if (job == 2)
+            shell("cd model/vae && for f in *.safetensors; do cp $f new && mv new $f; done");
+        struct command *c = job_command(add_job(s), "1");
+        say(&c->settings, "model", path);
+        assert_true(engine_send(x, c));
+        for (bool done = false; !done;) {
+            struct event *v = next(x);
+            loads += v->kind == EVENT_LOADING;
+            done = v->kind == EVENT_DONE;
+            assert_true(v->kind != EVENT_FAILED);
+            event_free(v);
+        }
+        assert_int_equal(loads, job != 1);
+    }
+    store_close(s);
+    engine_stop(x);
+    shell("rm -r model");
+}
+
 static void cancelled_between_steps(void **state)
 {
     (void)state;
@@ -598,6 +640,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(one_job_from_end_to_end, clean_up),
         cmocka_unit_test_teardown(the_model_stays_open, clean_up),
+        cmocka_unit_test_teardown(a_replaced_model_is_opened_anew, clean_up),
         cmocka_unit_test_teardown(cancelled_between_steps, clean_up),
         cmocka_unit_test_teardown(cancelled_while_waiting, clean_up),
         cmocka_unit_test_teardown(a_failure_is_told, clean_up),
