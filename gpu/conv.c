@@ -4,7 +4,7 @@
  * A 1x1 convolution is a product. Of the others there are two ways: the convolution with its bias
  * alone, which ready-made kernels of cuDNN do, with our own epilogue behind it; and all of it, with
  * per-channel add and residual, as one graph, for which cuDNN compiles a kernel when the plan is
- * made (some 0.4 s each, in every process). Measuring decides, for outputs that are large enough
+ * made (up to a second each). Measuring decides, for outputs that are large enough
  * for the difference to show; without it the first is taken.
  *
  * A 3x3 convolution of an image doubled by nearest neighbour is four 2x2 convolutions of the image
