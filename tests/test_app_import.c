@@ -72,6 +72,14 @@ static void a_sprite_goes_round(void **state)
     drive_wait_text(d, "written");
     snprintf(where, sizeof where, "%s/out.json", d->home);
     drive_check(d, access(where, R_OK) == 0);
+    drive_type(d, "e"); /* not over a file without a question */
+    drive_wait_text(d, "ComfyUI workflow to");
+    drive_key(d, "C-u");
+    drive_type(d, "~/out.json");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "~/out.json is there already");
+    drive_type(d, "n");
+    drive_wait_gone(d, "is there already");
     drive_paste(d, where);
     drive_wait_text(d, "Import from ComfyUI workflow");
     drive_wait_text(d, "prompt +a blue gem");

@@ -1,7 +1,12 @@
 /* Errands; see errand.h. */
 #include "ui/errand.h"
 
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#include "ui/files.h"
 
 static void finish(struct ui *ui, struct errand *e)
 {
@@ -18,6 +23,29 @@ void errand_send(struct ui *ui, struct errand *e)
         e->work.run(&e->work);
         finish(ui, e);
     }
+}
+
+static void agreed(struct ui *ui, void *errand)
+{
+    errand_send(ui, errand);
+}
+
+static void refused(void *errand)
+{
+    errand_drop(errand);
+}
+
+void errand_send_over(struct ui *ui, struct errand *e, const char *to)
+{
+    char shown[PATH_MAX], question[PATH_MAX + 60];
+    if (access(to, F_OK)) {
+        errand_send(ui, e);
+        return;
+    }
+    file_shorten(to, shown, sizeof shown);
+    snprintf(question, sizeof question, "%s is there already. Write over it?", shown);
+    dialog_ask(ui, question, agreed, e);
+    dialog_owns(ui, refused);
 }
 
 void errands_done(struct ui *ui)

@@ -16,6 +16,9 @@ struct errand {
 
 /* Takes it over. Without a worker (no threads are to be had) it is run at once. */
 void errand_send(struct ui *, struct errand *);
+/* The same for one that writes the file `to`: asks first where that is there already. Not taken up,
+ * it is freed. */
+void errand_send_over(struct ui *, struct errand *, const char *to);
 /* Starts the thread; large pictures go through it from then on. */
 void errands_start(struct ui *, int nice);
 void errands_done(struct ui *); /* the loop's: whatever has come back */

@@ -60,7 +60,7 @@ static void named(struct ui *ui, const char *typed, void *user)
         errand_free(&w->errand);
         return;
     }
-    errand_send(ui, &w->errand);
+    errand_send_over(ui, &w->errand, w->to);
 }
 
 void export_ask(struct ui *ui, const char *path)

@@ -86,6 +86,11 @@ static int write_animation(const struct sheet_errand *w, struct frames *k, struc
     return rc;
 }
 
+static void json_path(const char *png, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%.*s.json", (int)(strlen(png) - strlen(".png")), png);
+}
+
 /* x.png, and x.json beside it. */
 static int write_sheet(const struct sheet_errand *w, struct frames *k, struct err *e)
 {
@@ -96,7 +101,7 @@ static int write_sheet(const struct sheet_errand *w, struct frames *k, struct er
         return -1;
     struct sheet_text words = {k->frame, k->names, k->n, w->ms, false, base_name(w->to)};
     char *text = sheet_json(&words, sheet);
-    snprintf(json, sizeof json, "%.*s.json", (int)(strlen(w->to) - strlen(".png")), w->to);
+    json_path(w->to, json);
     int rc = text ? 0 : err_set(e, "out of memory");
     rc = rc || image_save(w->to, sheet, NULL, 0, e) ||
                  file_write_atomic(json, text, strlen(text), e)
@@ -146,15 +151,10 @@ static void drop(void *user)
     errand_free(user);
 }
 
-static void send_it(struct ui *ui, void *user)
-{
-    errand_send(ui, &((struct sheet_errand *)user)->errand);
-}
-
 static void named(struct ui *ui, const char *typed, void *user)
 {
     struct sheet_errand *w = user;
-    char question[PATH_MAX + 60];
+    char json[PATH_MAX];
     bool known = ends_in(typed, ".png") || ends_in(typed, ".gif") || ends_in(typed, ".apng");
     if (!known || !file_expand(typed, w->to)) {
         ui_say(ui, ROLE_BAD,
@@ -163,13 +163,9 @@ static void named(struct ui *ui, const char *typed, void *user)
         errand_free(&w->errand);
         return;
     }
-    if (access(w->to, F_OK)) {
-        send_it(ui, w);
-        return;
-    }
-    snprintf(question, sizeof question, "%s is there already. Write over it?", typed);
-    dialog_ask(ui, question, send_it, w);
-    dialog_owns(ui, drop);
+    json_path(w->to, json);
+    bool beside = ends_in(w->to, ".png") && access(w->to, F_OK) && !access(json, F_OK);
+    errand_send_over(ui, &w->errand, beside ? json : w->to);
 }
 
 /* Those of the job that are not in the trash; of a sprite without a job itself. */
