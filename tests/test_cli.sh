@@ -134,6 +134,11 @@ pipes() {
     wait $reader
     "$spritty" info b.png | grep -q 'Seed: 5'
     [ -p pipe ]
+    "$spritty" gen x $gen -s 5 -q -o - >d.png
+    "$spritty" info d.png | grep -q "Seed: 5"
+    [ ! -e ./- ]
+    refuses 1 "/dev/stdout takes one picture; a batch of 2" \
+        sh -c '"$@" | cat; exit 1' - "$spritty" gen x $gen -q --batch 2 -o -
     # With a stream closed, no file takes its place.
     for stream in '<&-' '>&-' '2>&-'; do
         eval "\"\$spritty\" gen x $gen -s 5 --batch 2 -o c.png $stream" >/dev/null 2>&1 || true

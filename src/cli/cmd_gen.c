@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/fileio.h"
@@ -60,6 +61,12 @@ static char *file_name(const struct job *j, int index)
 static int name_files(struct gen *g, struct err *e)
 {
     int count = g->job.params.batch;
+    struct stat st;
+    const char *said = g->job.settings.output;
+    if (count > 1 && settings_has(&g->job.settings, "output") && stat(said, &st) == 0 &&
+        !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
+        return err_set(e, "%s takes one picture; a batch of %d wants a file's name after -o", said,
+                       count);
     g->files = calloc((size_t)count, sizeof *g->files);
     for (int i = 0; g->files && i < count; i++) {
         g->files[i] = file_name(&g->job, i);

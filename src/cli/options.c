@@ -303,6 +303,8 @@ static int set_setting(struct settings *s, const char *key, const char *value, s
 static int take_option(struct cli *c, const struct option_row *o, const char *value, struct err *e)
 {
     char *at = (char *)c + o->at;
+    if (o->letter == 'o' && !strcmp(value, "-")) /* as other tools mean it */
+        value = "/dev/stdout";
     if (o->key && set_setting(&c->flags, o->key, value ? value : "yes", e))
         return err_prefix(e, "--%s", o->name);
     if (!o->key && o->arg) {
