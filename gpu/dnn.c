@@ -465,13 +465,10 @@ void dnn_plan_free(struct dnn_plan *p)
     *p = (struct dnn_plan){NULL, NULL};
 }
 
-cudnnStatus_t dnn_run(const struct dnn *d, const struct dnn_plan *plan, const struct dnn_io *io,
-                      void *workspace, void *stream)
+cudnnStatus_t dnn_pack(const struct dnn_io *io, void *workspace, dnn_desc *out)
 {
     dnn_desc pack = NULL;
-    cudnnStatus_t rc = cudnnSetStream(d->handle, stream);
-    if (rc == CUDNN_STATUS_SUCCESS)
-        rc = cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &pack);
+    cudnnStatus_t rc = cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &pack);
     if (rc == CUDNN_STATUS_SUCCESS)
         rc = cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64,
                                       io->count, io->id);
@@ -483,6 +480,17 @@ cudnnStatus_t dnn_run(const struct dnn *d, const struct dnn_plan *plan, const st
                                       1, &workspace);
     if (rc == CUDNN_STATUS_SUCCESS)
         rc = cudnnBackendFinalize(pack);
+    *out = pack;
+    return rc;
+}
+
+cudnnStatus_t dnn_run(const struct dnn *d, const struct dnn_plan *plan, const struct dnn_io *io,
+                      void *workspace, void *stream)
+{
+    dnn_desc pack = NULL;
+    cudnnStatus_t rc = cudnnSetStream(d->handle, stream);
+    if (rc == CUDNN_STATUS_SUCCESS)
+        rc = dnn_pack(io, workspace, &pack);
     if (rc == CUDNN_STATUS_SUCCESS)
         rc = cudnnBackendExecute(d->handle, plan->plan, pack);
     dnn_drop(pack);

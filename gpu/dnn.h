@@ -112,6 +112,8 @@ struct dnn_io {
     void *data[DNN_IO];
     int count;
 };
+/* What a plan reads and writes, as cuDNN takes it; *out is to be dropped, after a failure too. */
+cudnnStatus_t dnn_pack(const struct dnn_io *, void *workspace, dnn_desc *out);
 /* Queues the plan on a stream. */
 cudnnStatus_t dnn_run(const struct dnn *, const struct dnn_plan *, const struct dnn_io *,
                       void *workspace, void *stream);

@@ -7,18 +7,8 @@
 
 #ifdef NO_SHIM
 
-static void test_skipped(void **state)
-{
-    (void)state;
-    print_message("skipped: %s\n", NO_SHIM);
-    skip();
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_skipped)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+#define SKIPPED NO_SHIM
+#include "skipped.h"
 
 #else
 

@@ -19,18 +19,8 @@
 
 #ifdef NO_DNN
 
-static void test_skipped(void **state)
-{
-    (void)state;
-    print_message("skipped: %s\n", NO_DNN);
-    skip();
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_skipped)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+#define SKIPPED NO_DNN
+#include "skipped.h"
 
 #else
 

@@ -17,18 +17,8 @@
 
 #ifdef NO_LIBRARY
 
-static void test_skipped(void **state)
-{
-    (void)state;
-    print_message("skipped: %s\n", NO_LIBRARY);
-    skip();
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_skipped)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+#define SKIPPED NO_LIBRARY
+#include "skipped.h"
 
 #else
 

@@ -2,25 +2,8 @@
  * own kernels, weights and memory, in f32, fp16 and bf16. */
 #ifdef NO_SHIM
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdint.h>
-#include <stdio.h>
-
-#include <cmocka.h>
-
-static void test_skipped(void **state)
-{
-    (void)state;
-    print_message("skipped: %s\n", NO_SHIM);
-    skip();
-}
-
-int main(void)
-{
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_skipped)};
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+#define SKIPPED NO_SHIM
+#include "skipped.h"
 
 #else
 

@@ -15,7 +15,7 @@
 #include "engine/save.h"
 #include "sprite/image_file.h"
 #include "sprite/palette.h"
-#include "sprite/sheet_json.h"
+#include "sprite/sheet_save.h"
 
 enum { VARIANTS_MAX = 8, SIZES = 3, HUES = 6 };
 
@@ -220,14 +220,8 @@ static int make_sheet(struct work *k, struct err *e)
     struct image *sheet = sheet_pack(frame, k->n, &(struct sheet_options){.columns = k->n}, e);
     if (!sheet)
         return -1;
-    struct sheet_text words = {frame, names, k->n, 100, false, base_name(picture)};
-    char *text = sheet_json(&words, sheet);
-    int rc = text ? 0 : err_set(e, "out of memory");
-    rc = rc || image_save(picture, sheet, NULL, 0, e) ||
-                 file_write_atomic(json, text, strlen(text), e)
-             ? -1
-             : 0;
-    free(text);
+    struct sheet_text words = {frame, names, k->n, 100, false, NULL};
+    int rc = sheet_save(&words, sheet, picture, json, e);
     image_free(sheet);
     return rc;
 }

@@ -11,7 +11,7 @@
 
 #include "base/fileio.h"
 #include "sprite/image_file.h"
-#include "sprite/sheet_json.h"
+#include "sprite/sheet_save.h"
 #include "ui/errand.h"
 #include "ui/files.h"
 #include "ui/play.h"
@@ -99,15 +99,9 @@ static int write_sheet(const struct sheet_errand *w, struct frames *k, struct er
     struct image *sheet = sheet_pack(k->frame, k->n, &o, e);
     if (!sheet)
         return -1;
-    struct sheet_text words = {k->frame, k->names, k->n, w->ms, false, base_name(w->to)};
-    char *text = sheet_json(&words, sheet);
+    struct sheet_text words = {k->frame, k->names, k->n, w->ms, false, NULL};
     json_path(w->to, json);
-    int rc = text ? 0 : err_set(e, "out of memory");
-    rc = rc || image_save(w->to, sheet, NULL, 0, e) ||
-                 file_write_atomic(json, text, strlen(text), e)
-             ? -1
-             : 0;
-    free(text);
+    int rc = sheet_save(&words, sheet, w->to, json, e);
     image_free(sheet);
     return rc;
 }

@@ -304,18 +304,7 @@ static int holds_sdpa(const struct sdpa_shape *s, const struct dnn_io *io)
 static cudnnStatus_t packed(const struct dnn_io *io, void *workspace)
 {
     dnn_desc pack = NULL;
-    cudnnStatus_t rc = cudnnBackendCreateDescriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR, &pack);
-    if (rc == CUDNN_STATUS_SUCCESS)
-        rc = cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64,
-                                      io->count, io->id);
-    if (rc == CUDNN_STATUS_SUCCESS)
-        rc = cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS,
-                                      CUDNN_TYPE_VOID_PTR, io->count, io->data);
-    if (rc == CUDNN_STATUS_SUCCESS)
-        rc = cudnnBackendSetAttribute(pack, CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR,
-                                      1, &workspace);
-    if (rc == CUDNN_STATUS_SUCCESS)
-        rc = cudnnBackendFinalize(pack);
+    cudnnStatus_t rc = dnn_pack(io, workspace, &pack);
     dnn_drop(pack);
     return rc;
 }
