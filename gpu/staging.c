@@ -1,9 +1,9 @@
 /*
  * Between the host's memory and the device's, through pinned buffers that take turns.
  *
- * What is copied is mostly a checkpoint's pages, seen for the first time: one core reads some 10 GB
- * of them a second, which is less than the bus takes. So a buffer is filled by several, while the
- * ones before are on their way.
+ * What is copied is mostly a checkpoint's pages, seen for the first time: one core may well read
+ * them slower than the bus takes them. So a buffer is filled by several, while the ones before are
+ * on their way.
  */
 #include <string.h>
 
