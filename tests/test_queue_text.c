@@ -389,7 +389,11 @@ static void hostile_jobs(void **state)
         {"{\"prompt\": \"a\", \"vae\": \"/etc/passwd\"}", "{}", "vae is not the sender's"},
         {"{\"prompt\": \"a\", \"styles\": \"x\"}", "{}", "styles have to be applied"},
         {"{\"prompt\": \"a\", \"preset\": \"x\"}", "{}", "presets have to be applied"},
-        {"{\"prompt\": \"a <lora:/etc/passwd:1>\"}", "{}", "passwd"},
+        {"{\"prompt\": \"a <lora:/etc/passwd:1>\", \"seed\": 1}", "{}", "lora: a job from a queue"},
+        {"{\"prompt\": \"a {<lora:x:1>|<lora:../x:1>}\"}", "{}", "no seed"},
+        {"{\"prompt\": \"a <lora:x:1>\", \"seed\": \"random\"}", "{}", "no seed"},
+        {"{\"prompt\": \"a __mine__\", \"dynamic\": true}", "{}", "wildcards have to be expanded"},
+        {"{\"prompt\": \"a\", \"negative\": \"__**__\"}", "{}", "wildcards have to be expanded"},
         {"{\"prompt\": \"a\"}", "{\"vae\": {\"name\": \"../x\", \"sha256\": \"0\"}}", "no path"},
         {"{\"prompt\": \"a\"}", "{\"refiner\": {\"name\": \"x\", \"sha256\": \"0\"}}",
          "no refiner"},
@@ -419,6 +423,139 @@ static void hostile_jobs(void **state)
     m = sample();
     assert_int_equal(job_unpack(&m, &w, &got, &e), -1);
     assert_string_equal(e.text, "this worker does not have the model");
+}
+
+/* What a job from outside is told must not depend on files that are none of its business, and
+ * nothing of the worker's own may be written over. */
+static void unpack_says(const char *text, const char *needs, char out[512])
+{
+    struct stock stock = {0};
+    struct err e = {""};
+    struct command *got;
+    struct queue_message m = sample();
+    assert_int_equal(stock_add(&stock, MODEL, &e), 0);
+    struct workplace w = {.stock = &stock, .device = "cpu", .threads = 1, .folder = folder};
+    strcpy(m.model, stock.at[0].hash);
+    m.job = text;
+    m.job_size = strlen(text);
+    m.needs = needs;
+    m.needs_size = strlen(needs);
+    strcpy(m.file[0].name, "jobs.db");
+    if (job_unpack(&m, &w, &got, &e) == 0)
+        command_free(got);
+    job_unpack_clean(&m, &w);
+    snprintf(out, 512, "%s", e.text);
+}
+
+static void probing_jobs(void **state)
+{
+    (void)state;
+    static const char *const forms[] = {"{\"prompt\": \"a <lora:%s:1>\", \"seed\": 1}",
+                                        "{\"prompt\": \"a\", \"lora\": \"%s\", \"seed\": 1}",
+                                        "{\"prompt\": \"a\", \"palette\": \"%s\", \"seed\": 1}",
+                                        "{\"prompt\": \"a\", \"swap\": \"nes=%s\", \"seed\": 1}"};
+    static const char *const pairs[][2] = {{"/etc/passwd", "/etc/passwx"},
+                                           {"Makefile", "Makefilx"},
+                                           {"tests", "testx"},
+                                           {"README.md", "REDAME.md"}};
+    char text[200], has[512], lacks[512], path[100];
+    struct err e;
+    snprintf(path, sizeof path, "%s/jobs.db", folder);
+    assert_int_equal(file_write_atomic(path, "mine", 4, &e), 0);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        for (size_t k = 0; k < sizeof pairs / sizeof *pairs; k++) {
+            char *at;
+            snprintf(text, sizeof text, forms[i], pairs[k][0]);
+            unpack_says(text, "{}", has);
+            snprintf(text, sizeof text, forms[i], pairs[k][1]);
+            unpack_says(text, "{}", lacks);
+            if ((at = strstr(lacks, pairs[k][1]))) /* the name is as long */
+                memcpy(at, pairs[k][0], strlen(pairs[k][0]));
+            assert_string_equal(has, lacks);
+        }
+    assert_int_equal(access(path, R_OK), 0);
+}
+
+/* ---- embeddings ---- */
+
+static void copy_embedding(int last_byte)
+{
+    char path[100];
+    size_t n;
+    struct err e = {""};
+    char *data = file_read("tests/golden/embeddings/zorp.safetensors", 1 << 20, &n, &e);
+    assert_non_null(data);
+    data[n - 1] = (char)(data[n - 1] + last_byte);
+    snprintf(path, sizeof path, "%s/spritty/embeddings", folder);
+    assert_int_equal(file_make_folders(path, &e), 0);
+    strcat(path, "/zorp.safetensors");
+    assert_int_equal(file_write_atomic(path, data, n, &e), 0);
+    free(data);
+}
+
+static void drop_embedding(void)
+{
+    char path[100];
+    snprintf(path, sizeof path, "%s/spritty/embeddings/zorp.safetensors", folder);
+    unlink(path);
+}
+
+/* Packed as here (with: the sender has the file), unpacked where the file is as `worker` says: -1
+ * gone, 0 the same, 1 another. "" when it is taken. */
+static void send_embedding(struct command *c, bool with, int worker, char out[512])
+{
+    struct packer r = {.client = "me", .store = "db"};
+    struct packed p;
+    struct stock stock = {0};
+    struct err e = {""};
+    struct command *got;
+    drop_embedding();
+    if (with)
+        copy_embedding(0);
+    if (job_pack(&r, c, &p, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(stock_add(&stock, settings_text(&c->settings, "model"), &e), 0);
+    struct workplace w = {.stock = &stock, .device = "cpu", .threads = 1, .folder = folder};
+    drop_embedding();
+    if (worker >= 0)
+        copy_embedding(worker);
+    e.text[0] = '\0';
+    if (job_unpack(&p.message, &w, &got, &e) == 0)
+        command_free(got);
+    job_unpack_clean(&p.message, &w);
+    packed_free(&p);
+    packer_free(&r);
+    snprintf(out, 512, "%s", e.text);
+    print_message("with %d, worker %d: %s\n", with, worker, out);
+}
+
+static void embeddings_travel(void **state)
+{
+    (void)state;
+    char said[512];
+    static const char *const words[] = {"a embedding:zorp slime", "a slime zorp", "a slime, {a|b}"};
+    for (int i = 0; i < 3; i++) {
+        struct command *c = job(words[i]);
+        set(c, "model", "tests/golden/small_b");
+        set(c, "compat", i == 1 ? "a1111" : "comfyui");
+        bool names = i < 2;
+        send_embedding(c, true, 0, said);
+        assert_string_equal(said, "");
+        send_embedding(c, true, -1, said);
+        assert_string_equal(said, names ? "this worker has no embedding 'zorp' in "
+                                          "~/.local/share/spritty/embeddings"
+                                        : "");
+        send_embedding(c, true, 1, said);
+        assert_string_equal(said, names ? "the embedding 'zorp' of this worker is another file "
+                                          "than the sender's"
+                                        : "");
+        send_embedding(c, false, 0, said);
+        assert_string_equal(
+            said, names ? "it names the embedding 'zorp' and does not say which file that is" : "");
+        send_embedding(c, false, -1, said);
+        assert_string_equal(said, "");
+        command_free(c);
+    }
 }
 
 /* By content alone; what is remembered does not outlive a change. */
@@ -451,6 +588,8 @@ int main(void)
         cmocka_unit_test(events),
         cmocka_unit_test_setup_teardown(packed_and_unpacked, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(hostile_jobs, make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(probing_jobs, make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(embeddings_travel, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(hashes_of_models, make_folder, drop_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

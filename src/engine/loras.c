@@ -242,6 +242,21 @@ int find_lora(const char *name, const char *model, char path[PATH_MAX], struct e
     return rc;
 }
 
+bool lora_listed(const char *name, const char *model, char path[PATH_MAX])
+{
+    struct listing l = {0};
+    list_all(&l, model);
+    const struct found *f = look(&l, name, strcmp);
+    if (!f)
+        f = look(&l, name, strcasecmp);
+    if (!f)
+        f = look_inside(&l, name);
+    if (f)
+        snprintf(path, PATH_MAX, "%s", f->path);
+    listing_free(&l);
+    return f != NULL;
+}
+
 int engine_loras(char ***names)
 {
     struct listing l = {0};
@@ -307,6 +322,13 @@ void engine_missing_loras(const struct settings *s, const char *words,
             tell(user, e.text);
     }
     free(item);
+}
+
+int job_lora_names(const char *setting, const char *prompt, struct lora_item item[LORA_ITEMS],
+                   struct err *e)
+{
+    int n = setting ? lora_list_parse(setting, item, e) : 0;
+    return n < 0 ? -1 : add_tags(prompt, item, n, e);
 }
 
 static bool same_items(const struct lora_item *a, const struct lora_item *b, int count)

@@ -30,6 +30,13 @@ struct job_loras *job_loras_find(const char *setting, char *const *prompts, int 
  * trainer called it (ss_output_name). The error suggests a near name. */
 int find_lora(const char *name, const char *model, char path[PATH_MAX], struct err *);
 
+/* The same among the folders alone: no path, and nothing else of the file system is looked at. */
+bool lora_listed(const char *name, const char *model, char path[PATH_MAX]);
+
+/* What the setting (or NULL) and a prompt name, as yet without files: how many; -1 with err. */
+int job_lora_names(const char *setting, const char *prompt, struct lora_item item[LORA_ITEMS],
+                   struct err *);
+
 /* A1111's short hash of a LoRA: of the header's sshs_model_hash, or of the data when that is quick;
  * else "". */
 void lora_hash(const char *path, char out[13]);

@@ -14,6 +14,7 @@
 #include "engine/job.h"
 #include "engine/job_text.h"
 #include "queue/model_hash.h"
+#include "sprite/palette.h"
 
 enum { HASH_GOOD_MS = 2000 };
 
@@ -59,15 +60,23 @@ static bool is_file(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* Palettes that ship go by name. */
+static bool ships(const char *palette)
+{
+    const char *name = NULL;
+    for (int i = 0; (name = palette_shipped_name(i)) && strcmp(name, palette) != 0;)
+        i++;
+    return name != NULL;
+}
+
+/* Palettes that ship go by name, whatever files are called: as palette_load has it. */
 static int send_palette(struct packing *p, const char *name, char out[300], struct err *e)
 {
     char place[16];
     snprintf(out, 300, "%s", name);
+    if (ships(name))
+        return 0;
     if (strlen(name) > 255 || (!is_file(name) && strchr(name, '/')))
         return err_set(e, "palette: there is no file '%.200s'", name);
-    if (!is_file(name))
-        return 0;
     if (send_file(p, "palette", name, place, e))
         return -1;
     snprintf(out, 300, "%s", place);
@@ -111,6 +120,14 @@ static int send_files(struct packing *p, struct err *e)
 
 /* ---- what the worker has to have ---- */
 
+bool goes_by_name(const char *name)
+{
+    static const char ending[] = ".safetensors";
+    size_t n = strlen(name), m = sizeof ending - 1;
+    return n > 0 && n < 200 && !strpbrk(name, "/\\") && *name != '.' &&
+           !(n >= m && !strcmp(name + n - m, ending));
+}
+
 static int need(struct jsonw *w, const char *key, const char *name, const char *path, struct err *e)
 {
     char hash[65];
@@ -134,6 +151,21 @@ static const char *stem(const char *path, char out[200])
     return out;
 }
 
+static int need_embeddings(struct packing *p, struct jsonw *w, struct err *e)
+{
+    struct embeddings used;
+    struct pipeline_options o = p->job.options;
+    o.device = "cpu";
+    int rc = pipeline_embeddings(p->job.model, &o, &p->job.params, &used, e);
+    jsonw_open(w, "embeddings", '[');
+    for (int i = 0; !rc && i < used.count; i++)
+        if (embedding_used(&used.at[i]))
+            rc = need(w, NULL, used.at[i].name, used.at[i].path, e);
+    jsonw_close(w, ']');
+    embeddings_free(&used);
+    return rc;
+}
+
 static int needs(struct packing *p, struct err *e)
 {
     const struct job *j = &p->job;
@@ -144,7 +176,7 @@ static int needs(struct packing *p, struct err *e)
     jsonw_open(&w, "loras", '[');
     for (int i = 0; !rc && i < j->loras->count; i++) {
         const char *lora = j->loras->item[i].name;
-        if (strpbrk(lora, "/\\") || *lora == '.')
+        if (!goes_by_name(lora))
             rc = err_set(e,
                          "lora: through a queue they go by name, not as a path ('%.100s'); put "
                          "the file into ~/.local/share/spritty/loras, here and there",
@@ -153,6 +185,7 @@ static int needs(struct packing *p, struct err *e)
             rc = need(&w, NULL, lora, j->loras->path[i], e);
     }
     jsonw_close(&w, ']');
+    rc = rc ? rc : need_embeddings(p, &w, e);
     if (!rc && *j->inputs.vae)
         rc = need(&w, "vae", stem(j->inputs.vae, name), j->inputs.vae, e);
     if (!rc && *j->inputs.refiner)

@@ -4,12 +4,14 @@
  *
  * Packing settles every setting here, so that nothing of the other machine's config files shows
  * through: presets, styles and wildcards are applied, files (image, mask, palettes) become bytes,
- * the model becomes a hash. LoRAs, VAE and refiner go by name and SHA-256; the worker has to have
- * the same. What belongs to a machine (device, threads, tokenizer, output) stays behind.
+ * the model becomes a hash. LoRAs, embeddings, VAE and refiner go by name and SHA-256; the worker
+ * has to have the same. What belongs to a machine (device, threads, tokenizer, output) stays
+ * behind.
  *
  * Unpacking believes none of it: a job from outside names no path of the worker's. What a setting
  * says of files has to be a file of the message ("in:0"), or something that the worker has under
- * that hash.
+ * that hash. Nothing else of its files is looked at, since whether a job fails, and how, says what
+ * is there.
  */
 #ifndef SPRITTY_QUEUE_PACK_H
 #define SPRITTY_QUEUE_PACK_H
@@ -41,6 +43,9 @@ struct packed {
 /* -1 with err: the job is wrong, or cannot travel. packed_free after either. */
 int job_pack(struct packer *, const struct command *, struct packed *, struct err *);
 void packed_free(struct packed *);
+
+/* Whether it names a LoRA, a VAE and so on in its folder, and no file of anyone's. */
+bool goes_by_name(const char *);
 
 /* What of a worker's own goes into every job. */
 struct workplace {

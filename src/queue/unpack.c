@@ -12,26 +12,24 @@
 #include "engine/job_text.h"
 #include "queue/model_hash.h"
 #include "queue/pack.h"
+#include "sprite/palette.h"
 
 /* ---- files of the message ---- */
 
 static int place(const struct queue_message *m, const struct workplace *w, int i,
                  char path[PATH_MAX], struct err *e)
 {
-    int n = snprintf(path, PATH_MAX, "%s/%s", w->folder, m->file[i].name);
+    /* Never one of the worker's own files there. */
+    int n = snprintf(path, PATH_MAX, "%s/in-%d-%s", w->folder, i, m->file[i].name);
     return n < PATH_MAX ? 0 : err_set(e, "a path is too long");
 }
 
 static int write_files(const struct queue_message *m, const struct workplace *w, struct err *e)
 {
     char path[PATH_MAX];
-    for (int i = 0; i < m->files; i++) {
-        for (int k = 0; k < i; k++)
-            if (!strcmp(m->file[i].name, m->file[k].name))
-                return err_set(e, "two of its files have one name");
+    for (int i = 0; i < m->files; i++)
         if (place(m, w, i, path, e) || file_write_atomic(path, m->file[i].data, m->file[i].size, e))
             return -1;
-    }
     return 0;
 }
 
@@ -72,13 +70,16 @@ static int take_picture(struct settings *s, const char *key, const struct queue_
 static int palette_path(const char *value, const struct queue_message *m, const struct workplace *w,
                         char out[PATH_MAX], struct err *e)
 {
+    const char *name;
     int rc = file_of(m, w, value, out, e);
-    if (rc != 1)
-        return rc;
-    if (strlen(value) > 60 || strpbrk(value, "/\\") || access(value, F_OK) == 0)
-        return err_set(e, "palette: a job from a queue names no file of the worker's");
-    strcpy(out, value);
-    return 0;
+    for (int i = 0; rc == 1 && (name = palette_shipped_name(i)); i++)
+        if (!strcmp(name, value)) {
+            strcpy(out, value);
+            rc = 0;
+        }
+    return rc == 1 ? err_set(e, "palette: it is none that ships, and a job from a queue names no "
+                                "file of the worker's")
+                   : rc;
 }
 
 static int take_palettes(struct settings *s, const struct queue_message *m,
@@ -114,9 +115,8 @@ static int read_need(struct json object, struct wanted *to, struct err *e)
 {
     if (json_string(object, "name", &to->name, e) || json_string(object, "sha256", &to->sha, e))
         return -1;
-    return strlen(to->name) < 200 && !strpbrk(to->name, "/\\") && to->name[0] != '.'
-               ? 0
-               : err_set(e, "a job from a queue names no path of the worker's");
+    return goes_by_name(to->name) ? 0
+                                  : err_set(e, "a job from a queue names no path of the worker's");
 }
 
 static int is_the_same(const char *what, const struct wanted *want, const char *path, struct err *e)
@@ -163,36 +163,94 @@ static int take_refiner(struct settings *s, struct json needs, const struct stoc
                 : err_set(e, "this worker has no refiner '%s' of the sender's hash", want.name);
 }
 
-static int check_loras(const struct job *j, struct json needs, struct err *e)
+/* Is it in the list `key` of what the job needs, with the file's hash? -1: no, and err says whether
+ * there is one of that name alone. */
+static int find_need(struct json needs, const char *key, const char *what, const char *name,
+                     const char *path, struct err *e)
 {
-    struct json list = json_get(needs, "loras");
-    for (int i = 0; i < j->loras->count; i++) {
+    bool another = false;
+    for (struct json v = json_first(json_get(needs, key)); v.node; v = json_next(v)) {
+        struct wanted want;
+        if (read_need(v, &want, e))
+            return -1;
+        if (strcmp(want.name, name) != 0)
+            continue;
+        if (is_the_same(what, &want, path, e) == 0)
+            return 0;
+        another = true;
+    }
+    return another
+               ? -1
+               : err_set(e, "it names %s '%.100s' and does not say which file that is", what, name);
+}
+
+static int check_lora(const char *name, const char *model, struct json needs, struct err *e)
+{
+    char path[PATH_MAX];
+    if (!goes_by_name(name))
+        return err_set(e, "lora: a job from a queue names no path of the worker's");
+    if (!lora_listed(name, model, path))
+        return err_set(e, "this worker has no LoRA '%.100s' in ~/.local/share/spritty/loras", name);
+    return find_need(needs, "loras", "the LoRA", name, path, e);
+}
+
+static int check_loras(const struct settings *s, const char *words, struct json needs,
+                       struct err *e)
+{
+    struct job *j = calloc(1, sizeof *j);
+    struct lora_item *item = calloc(LORA_ITEMS, sizeof *item);
+    int n = 0, rc = j && item ? 0 : err_set(e, "out of memory");
+    if (!rc)
+        rc = job_settle(j, s, NULL, e) || job_prompts_make(&j->prompts, &j->settings, words, e);
+    if (!rc)
+        n = job_lora_names(settings_text(&j->settings, "lora"), j->prompts.prompt[0], item, e);
+    for (int i = 0; !rc && i < n; i++)
+        rc = check_lora(item[i].name, j->model, needs, e);
+    if (j)
+        job_free(j);
+    free(j);
+    free(item);
+    return rc || n < 0 ? -1 : 0;
+}
+
+/* Those that the prompts mean here have to be those that they meant there. */
+static int check_embeddings(const struct embeddings *used, struct json needs, struct err *e)
+{
+    for (int i = 0; i < used->count; i++)
+        if (embedding_used(&used->at[i]) &&
+            find_need(needs, "embeddings", "the embedding", used->at[i].name, used->at[i].path, e))
+            return -1;
+    for (struct json v = json_first(json_get(needs, "embeddings")); v.node; v = json_next(v)) {
+        struct wanted want;
         bool found = false;
-        for (struct json v = json_first(list); v.node && !found; v = json_next(v)) {
-            struct wanted want;
-            if (read_need(v, &want, e))
-                return -1;
-            found = !strcmp(want.name, j->loras->item[i].name);
-            if (found && is_the_same("the LoRA", &want, j->loras->path[i], e))
-                return -1;
-        }
+        if (read_need(v, &want, e))
+            return -1;
+        for (int i = 0; i < used->count && !found; i++)
+            found = embedding_used(&used->at[i]) && !strcmp(used->at[i].name, want.name);
         if (!found)
-            return err_set(e, "it names a LoRA '%s' without saying which", j->loras->item[i].name);
+            return err_set(e,
+                           "this worker has no embedding '%s' in ~/.local/share/spritty/embeddings",
+                           want.name);
     }
     return 0;
 }
 
 /* ---- the job ---- */
 
-static int refuse_places(const struct settings *s, struct err *e)
+static int refuse_places(const struct settings *s, const char *words, struct err *e)
 {
     static const char *const never[] = {"device", "threads", "tokenizer", "output",
                                         "vae",    "refiner", "prompt"};
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         if (settings_has(s, never[i]))
             return err_set(e, "%s is not the sender's to say", never[i]);
-    const char *styles = settings_text(s, "styles");
-    return styles && *styles ? err_set(e, "styles have to be applied before a job is sent") : 0;
+    const char *styles = settings_text(s, "styles"), *negative = settings_text(s, "negative");
+    if (styles && *styles)
+        return err_set(e, "styles have to be applied before a job is sent");
+    bool dynamic = !settings_has(s, "dynamic") || s->dynamic;
+    return dynamic && (strstr(words, "__") || (negative && strstr(negative, "__")))
+               ? err_set(e, "wildcards have to be expanded before a job is sent")
+               : 0;
 }
 
 /* The worker's own over what was sent. */
@@ -207,20 +265,40 @@ static int take_own(struct settings *s, const char *model, const struct workplac
                : 0;
 }
 
-/* Settles it once, as the engine will, to see which LoRAs it means, where it can mean any (which
- * takes a millisecond). */
+static bool may_mean(const struct settings *s, const char *words, const char *marks,
+                     const char *word)
+{
+    const char *texts[] = {words, settings_text(s, "negative")};
+    for (int i = 0; i < 2; i++)
+        if (texts[i] && (strpbrk(texts[i], marks) || strstr(texts[i], word)))
+            return true;
+    return false;
+}
+
+/* Settles it once, as the engine will, to see which LoRAs and embeddings it means, where it can
+ * mean any (which takes a millisecond or two). The engine draws nothing anew: there is a seed. */
 static int check_job(const struct settings *s, const char *words, struct json needs, struct err *e)
 {
-    const char *lora = settings_text(s, "lora");
-    if ((!lora || !*lora) && !strchr(words, '<'))
+    const char *lora = settings_text(s, "lora"), *compat = settings_text(s, "compat");
+    struct embeddings used = {0};
+    if (!settings_has(s, "seed") || s->random_seed)
+        return err_set(e, "it has no seed");
+    if (((lora && *lora) || may_mean(s, words, "<{", "<")) && check_loras(s, words, needs, e))
+        return -1;
+    if (!may_mean(s, words, "{", "embedding:") && !(compat && !strcmp(compat, "a1111")) &&
+        json_count(json_get(needs, "embeddings")) == 0)
         return 0;
-    struct job *j = malloc(sizeof *j);
-    if (!j)
-        return err_set(e, "out of memory");
-    int rc = job_prepare(j, s, NULL, words, e) || check_loras(j, needs, e) ? -1 : 0;
-    job_free(j);
+    struct job *j = calloc(1, sizeof *j);
+    int rc = j ? job_prepare(j, s, NULL, words, e) : err_set(e, "out of memory");
+    if (!rc)
+        rc = pipeline_embeddings(j->model, &j->options, &j->params, &used, e);
+    if (!rc)
+        rc = check_embeddings(&used, needs, e);
+    embeddings_free(&used);
+    if (j)
+        job_free(j);
     free(j);
-    return rc;
+    return rc ? -1 : 0;
 }
 
 static int unpack(const struct queue_message *m, const struct workplace *w, struct job_text *t,
@@ -232,9 +310,10 @@ static int unpack(const struct queue_message *m, const struct workplace *w, stru
         return err_set(e, "this worker does not have the model");
     if (t->preset)
         return err_set(e, "presets have to be applied before a job is sent");
-    if (refuse_places(s, e) || write_files(m, w, e) || take_picture(s, "image", m, w, e) ||
-        take_picture(s, "mask", m, w, e) || take_palettes(s, m, w, e) || take_vae(s, needs, e) ||
-        take_refiner(s, needs, w->stock, e) || take_own(s, model, w, e))
+    if (refuse_places(s, t->prompt, e) || write_files(m, w, e) ||
+        take_picture(s, "image", m, w, e) || take_picture(s, "mask", m, w, e) ||
+        take_palettes(s, m, w, e) || take_vae(s, needs, e) || take_refiner(s, needs, w->stock, e) ||
+        take_own(s, model, w, e))
         return -1;
     return check_job(s, t->prompt, needs, e);
 }

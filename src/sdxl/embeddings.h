@@ -46,6 +46,12 @@ void embeddings_free(struct embeddings *);
 const struct embedding *embeddings_find(struct embeddings *, const char *name, size_t len,
                                         struct notes *);
 
+/* Was it found, and did it have vectors? */
+static inline bool embedding_used(const struct embedding *x)
+{
+    return x->count[0] > 0 || x->count[1] > 0;
+}
+
 /* The longest name whose ids (of `encode`, called once for each file) stand at the beginning of
  * ids[0..count), or NULL. */
 const struct embedding *embeddings_at(struct embeddings *,

@@ -17,6 +17,7 @@
 #include "ops/rates.h"
 #include "ops/tuning.h"
 #include "sdxl/conditioning.h"
+#include "sdxl/embeddings.h"
 #include "sdxl/lora.h"
 #include "sdxl/sampler.h"
 
@@ -246,6 +247,11 @@ void pipeline_take_rates(struct pipeline *, const struct pipeline_options *);
  * but measure while nothing else runs. */
 int pipeline_rates(const struct pipeline_options *, enum rates_from, struct rates *,
                    bool (*go_on)(void *), void *user, struct err *);
+
+/* The textual inversions that a run would put into its prompts, here: those of *out that
+ * embedding_used knows. Reads the prompts and no weights. embeddings_free after either outcome. */
+int pipeline_embeddings(const char *model, const struct pipeline_options *,
+                        const struct gen_params *, struct embeddings *out, struct err *);
 
 /* How much of a LoRA a model takes, from the model's tables alone. */
 int pipeline_match_lora(const char *model, const struct lora_file *, struct lora_report *,

@@ -151,6 +151,67 @@ int pipeline_plan(const char *model, const struct pipeline_options *opt, const s
     return 0;
 }
 
+/* ---- textual inversions ---- */
+
+static bool may_name_embeddings(const struct gen_params *g)
+{
+    if (g->compat != COMPAT_COMFYUI) /* A1111 has no mark for them, diffusers has none of them */
+        return g->compat == COMPAT_A1111;
+    for (int i = 0; i < g->batch; i++) {
+        const char *a = g->prompts ? g->prompts[i] : g->prompt;
+        const char *b = g->negatives ? g->negatives[i] : g->negative;
+        if ((a && strstr(a, "embedding:")) || (b && strstr(b, "embedding:")))
+            return true;
+    }
+    return false;
+}
+
+static bool has_embeddings(const struct gen_params *g, struct err *e)
+{
+    struct embeddings all;
+    const int none[2] = {0, 0};
+    bool any = embeddings_open(&all, g->embeddings, none, e) == 0 && all.count > 0;
+    embeddings_free(&all);
+    return any;
+}
+
+/* As a run reads its prompts, over the dry backend. */
+static int read_dry(struct pipeline *p, const struct gen_params *g, struct embeddings *out,
+                    struct err *e)
+{
+    struct gen_result ignored = {0};
+    struct run r = {.p = p, .params = g, .out = &ignored, .err = e};
+    int rc = gen_params_check(p->config, g, e) || weights_fresh(p, &g->tuning, e) ? -1 : 0;
+    ops_dry_begin(p->ops, false);
+    rc = rc || passes_plan(&r) || readings_plan(&r) || readings_encode(&r) ? -1 : 0;
+    *out = r.embeddings;
+    r.embeddings = (struct embeddings){0};
+    readings_free(&r);
+    gen_result_free(&ignored);
+    return rc;
+}
+
+int pipeline_embeddings(const char *model, const struct pipeline_options *opt,
+                        const struct gen_params *g, struct embeddings *out, struct err *e)
+{
+    struct gen_params as = *g;
+    *out = (struct embeddings){0};
+    if (!may_name_embeddings(g) || !has_embeddings(g, e))
+        return 0;
+    as.tuning.memory = MEMORY_SPEED;
+    struct pipeline *p = pipeline_open_as(model, opt, true, e);
+    if (!p)
+        return -1;
+    int rc = p->text.tokenizer[0] || p->text.tokenizer[1]
+                 ? read_dry(p, &as, out, e)
+                 : err_set(e,
+                           "%s: it brings no vocabulary, so it cannot be said which embeddings "
+                           "its prompts name",
+                           model);
+    pipeline_close(p);
+    return rc;
+}
+
 int pipeline_match_lora(const char *model, const struct lora_file *f, struct lora_report *r,
                         struct err *e)
 {
