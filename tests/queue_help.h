@@ -51,6 +51,8 @@ static inline void *work(void *user)
     return NULL;
 }
 
+static int lease_ms = LEASE_MS; /* of those hired from now on */
+
 /* Not on the stack: a test that fails leaves them to its teardown. */
 static struct thread_worker workers[4];
 
@@ -62,7 +64,7 @@ static inline struct thread_worker *hire_at(int i, const char *url, const char *
                                    .device = "cpu",
                                    .threads = 1,
                                    .memory = 8ull << 30,
-                                   .lease_ms = LEASE_MS,
+                                   .lease_ms = lease_ms,
                                    .say = say};
     w->o.stop = &w->stop;
     if (queue_url_parse(&w->o.url, url, &w->e))

@@ -11,6 +11,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include "engine/pool.h"
 #include "queue/device.h"
@@ -96,6 +97,101 @@ static void slow(void **state)
     await_kind(r, EVENT_STARTED);
     reply_free(SAY(eye, "CLIENT", "PAUSE", "700", "ALL"));
     finishes(r, s, id);
+    remote_stop(r);
+    store_close(s);
+}
+
+/* A line on which what is large takes longer than a lease: between a socket of the test's and the
+ * server's. */
+enum { LARGE = 8 << 10, SHORT_LEASE_MS = 400, HELD_MS = 900 };
+
+static atomic_int held;
+
+static int unix_socket(const char *path, bool listens)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
+    int rc = listens ? bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, 8)
+                     : connect(fd, (struct sockaddr *)&at, sizeof at);
+    return rc ? -1 : fd;
+}
+
+/* Both ways until either side ends. */
+static void *carry(void *user)
+{
+    static const size_t room = 256 << 10;
+    char path[200], *block = malloc(room);
+    snprintf(path, sizeof path, "%s/socket", server.folder);
+    struct pollfd p[2] = {{.fd = (int)(intptr_t)user, .events = POLLIN},
+                          {.fd = unix_socket(path, false), .events = POLLIN}};
+    for (bool good = block != NULL; good && poll(p, 2, -1) > 0;)
+        for (int i = 0; i < 2 && good; i++) {
+            if (!p[i].revents)
+                continue;
+            ssize_t n = read(p[i].fd, block, room);
+            if (i == 0 && n >= LARGE) {
+                atomic_fetch_add(&held, 1);
+                usleep(HELD_MS * 1000);
+            }
+            good = n > 0 && write(p[!i].fd, block, (size_t)n) == n;
+        }
+    close(p[0].fd);
+    close(p[1].fd);
+    free(block);
+    return NULL;
+}
+
+struct line {
+    int fd, n;
+    pthread_t at[8];
+};
+
+static void *run_line(void *user)
+{
+    struct line *l = user;
+    for (int fd; l->n < 8 && (fd = accept(l->fd, NULL, NULL)) >= 0;)
+        assert_int_equal(pthread_create(&l->at[l->n++], NULL, carry, (void *)(intptr_t)fd), 0);
+    return NULL;
+}
+
+/* The lease does not run out while a result is on its way: nobody else makes the job. */
+static void slow_line(void **state)
+{
+    (void)state;
+    char path[100], url[120];
+    struct store *s = open_store();
+    struct remote *r = start_remote();
+    struct line l = {0};
+    pthread_t thread;
+    snprintf(path, sizeof path, "%s/line", folder);
+    assert_true((l.fd = unix_socket(path, true)) >= 0);
+    assert_int_equal(pthread_create(&thread, NULL, run_line, &l), 0);
+    snprintf(url, sizeof url, "unix://%s", path);
+    lease_ms = SHORT_LEASE_MS;
+    struct thread_worker *far = hire_at(0, url, "");
+    struct command *c = job(s, "1");
+    int64_t id = c->job;
+    set(&c->settings, "raw", "yes");
+    assert_true(remote_send(r, c));
+    for (int i = 0; i < PATIENCE_MS && atomic_load(&held) == 0; i++)
+        usleep(1000);
+    struct thread_worker *near = hire(1);
+    lease_ms = LEASE_MS;
+    finishes(r, s, id);
+    dismiss(near);
+    dismiss(far);
+    print_message("%d held; far: %ld done, %ld lost; near: %ld done, %ld lost\n",
+                  atomic_load(&held), far->count.done, far->count.lost, near->count.done,
+                  near->count.lost);
+    assert_true(atomic_load(&held) > 0);
+    assert_int_equal(far->count.done, 1);
+    assert_int_equal(far->count.lost + near->count.done + near->count.lost, 0);
+    shutdown(l.fd, SHUT_RDWR);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < l.n; i++)
+        pthread_join(l.at[i], NULL);
+    close(l.fd);
     remote_stop(r);
     store_close(s);
 }
@@ -342,6 +438,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(never_there, begin, end),
         cmocka_unit_test_setup_teardown(comes_late, begin, end),
         cmocka_unit_test_setup_teardown(slow_but_steady, begin, end),
+        cmocka_unit_test_setup_teardown(slow_line, begin, end),
     };
     const struct CMUnitTest patient[] = {
         cmocka_unit_test_setup_teardown(another_device_takes_it, begin, end),

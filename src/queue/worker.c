@@ -12,7 +12,7 @@
 #include "base/version.h"
 #include "queue/worker_priv.h"
 
-enum { TIMEOUT_MS = 5000, BLOCK_MS = 1000, BEAT_MS = 5000, BEAT_SECONDS = 30 };
+enum { TIMEOUT_MS = 5000, RENEW_MS = 1000, BLOCK_MS = 1000, BEAT_MS = 5000, BEAT_SECONDS = 30 };
 
 /* ---- small things ---- */
 
@@ -51,6 +51,11 @@ void worker_pause(const struct queue_worker *w, int ms)
     double until = clock_ms() + ms;
     while (!worker_stops(w, 1) && clock_ms() < until)
         poll(NULL, 0, ms < 50 ? ms : 50);
+}
+
+int worker_renew_ms(const struct queue_worker *w)
+{
+    return w->lease_ms / 4 < RENEW_MS ? w->lease_ms / 4 : RENEW_MS;
 }
 
 static void name_worker(struct queue_worker *w)
@@ -352,6 +357,7 @@ static void end(struct queue_worker *w)
     for (int i = 0; i < w->streams; i++)
         free(w->stream[i]);
     link_free(w->link);
+    link_free(w->side);
 }
 
 int queue_work(const struct worker_options *o, struct worker_count *count, struct err *e)

@@ -16,7 +16,7 @@
 #include "base/jsonw.h"
 #include "queue/worker_priv.h"
 
-enum { TELL_MS = 100, PREVIEW_MS = 300, RENEW_MS = 1000, FAILURES_MAX = 3 };
+enum { TELL_MS = 100, PREVIEW_MS = 300, FAILURES_MAX = 3 };
 
 /* LEFT: this machine could not, another may; the message stays under way until its lease is over.
  */
@@ -90,7 +90,7 @@ static void insist(struct one *o, enum script s, int keys, const struct args *a,
         }
         int ms = rc == LINK_FULL ? 500 : link_pause(o->w->link);
         poll(NULL, 0, ms < 20 ? 20 : ms > 500 ? 500 : ms);
-        if (rc == LINK_FULL && clock_ms() - o->renewed_at > RENEW_MS)
+        if (rc == LINK_FULL && clock_ms() - o->renewed_at > worker_renew_ms(o->w))
             renew(o);
     }
 }
@@ -228,7 +228,7 @@ static bool hear(struct one *o, struct event *v)
 static void attend(struct one *o)
 {
     struct pollfd p = {.fd = engine_fd(o->w->engine), .events = POLLIN};
-    int every = o->w->lease_ms / 4 < RENEW_MS ? o->w->lease_ms / 4 : RENEW_MS;
+    int every = worker_renew_ms(o->w);
     bool told = false;
     for (;;) {
         struct event *v;
@@ -333,7 +333,9 @@ static void deliver(struct one *o)
     if (rc) {
         fail(o, "failed", *e.text ? e.text : "out of memory", false);
     } else {
+        struct renewer *r = renewer_start(o->w, o->stream, o->job, o->msg);
         insist(o, SCRIPT_DELIVER, 3, a, answer, &e);
+        renewer_end(r);
         if (!strcmp(answer, "stored"))
             o->w->count->done++;
         else

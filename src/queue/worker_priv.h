@@ -1,5 +1,5 @@
 /* What the files of the worker share. worker.c: taking jobs. worker_job.c: one job, from the
- * message to its delivery. scratch.c: the folder for both. */
+ * message to its delivery. renew.c: the lease during that. scratch.c: the folder for all. */
 #ifndef SPRITTY_QUEUE_WORKER_PRIV_H
 #define SPRITTY_QUEUE_WORKER_PRIV_H
 
@@ -20,7 +20,7 @@ void scratch_close(struct scratch *);
 struct queue_worker {
     const struct worker_options *o;
     struct worker_count *count;
-    struct link *link;
+    struct link *link, *side; /* side: renew.c's, NULL until it is needed */
     struct engine *engine;
     struct store *store; /* the engine's, opened here too */
     struct scratch scratch;
@@ -44,6 +44,16 @@ void worker_tell_link(struct queue_worker *, enum link_result, const struct err 
 void worker_beat(struct queue_worker *, const char *job);
 /* Waits, but not longer than until it is stopped. */
 void worker_pause(const struct queue_worker *, int ms);
+
+/* How often a lease is renewed. */
+int worker_renew_ms(const struct queue_worker *);
+
+/* Renews the lease of a message, by its stream and its job's key, which stay the caller's, until
+ * renewer_end; one at a time. NULL: without memory or threads it is not renewed. */
+struct renewer;
+struct renewer *renewer_start(struct queue_worker *, const char *stream, const char *job,
+                              const char *msg);
+void renewer_end(struct renewer *); /* NULL: nothing */
 
 /* One job, `taken` as SCRIPT_NEXT gives it. -1 with err: the worker is to end. */
 int worker_job(struct queue_worker *, const struct reply *taken, struct err *);
