@@ -104,14 +104,27 @@ static void identify(const struct stat *st, unsigned long long id[4])
             (unsigned long long)st->st_mtim.tv_nsec;
 }
 
-bool mapfile_changed(const struct mapfile *m, const char *path)
+/* What the path leads to now; false: nothing, or the map is none. */
+static bool identify_again(const struct mapfile *m, const char *path, unsigned long long id[4])
 {
-    unsigned long long id[4];
     struct stat st;
     if (!m->data || stat(path, &st) != 0)
         return false;
     identify(&st, id);
-    return memcmp(id, m->id, sizeof id) != 0;
+    return true;
+}
+
+bool mapfile_changed(const struct mapfile *m, const char *path)
+{
+    unsigned long long id[4];
+    return identify_again(m, path, id) && memcmp(id, m->id, sizeof id) != 0;
+}
+
+bool mapfile_overwritten(const struct mapfile *m, const char *path)
+{
+    unsigned long long id[4];
+    return identify_again(m, path, id) && memcmp(id, m->id, sizeof id) != 0 &&
+           memcmp(id, m->id, 2 * sizeof *id) == 0;
 }
 
 /* ---- maps ---- */

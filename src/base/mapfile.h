@@ -29,6 +29,8 @@ void mapfile_close(struct mapfile *); /* a zeroed struct is fine */
 bool mapfile_cut(const struct mapfile *);
 /* Whether the path now leads to another file, or to this one written anew. Not: to none. */
 bool mapfile_changed(const struct mapfile *, const char *path);
+/* Of that, the latter alone: what is mapped is not what was opened. */
+bool mapfile_overwritten(const struct mapfile *, const char *path);
 /* For handlers of SIGBUS that are put over the one from here: zeros at the address, if it is in a
  * map. False: it is not. Async-signal-safe. */
 bool mapfile_mend(const void *address);

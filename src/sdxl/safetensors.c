@@ -280,7 +280,12 @@ bool safetensors_changed(const struct safetensors *st)
 
 int safetensors_was_read(const struct safetensors *st, struct err *e)
 {
-    return mapfile_cut(&st->map) ? was_cut(st->path, e) : 0;
+    if (mapfile_cut(&st->map))
+        return was_cut(st->path, e);
+    return mapfile_overwritten(&st->map, st->path)
+               ? err_set(e, "%s: was written over while it was read; try again when it is complete",
+                         st->path)
+               : 0;
 }
 
 struct safetensors *safetensors_open(const char *path, struct err *e)
