@@ -14,7 +14,7 @@
 #include <unistd.h>
 
 #include "base/fileio.h"
-#include "engine/batch.h"
+#include "engine/batch_priv.h"
 #include "engine/idset.h"
 #include "sprite/png.h"
 
@@ -472,6 +472,135 @@ static void one_job_costs_no_other(void **state)
     assert_non_null(strstr(s.failures, "a.png is another job's, which is done"));
 }
 
+/* ---- what is there already ---- */
+
+static void out_path(const char *name, char path[300])
+{
+    snprintf(path, 300, "%s/%s", out, name);
+}
+
+static bool is_there(const char *name)
+{
+    char path[300];
+    out_path(name, path);
+    return access(path, F_OK) == 0;
+}
+
+/* The picture of a job that was edited, or of another file of jobs, is kept; one that comes again
+ * as it was, after a kill before its line, is there once. */
+static void older_pictures_are_kept(void **state)
+{
+    static const char *const text = "{\"id\":\"a\",\"prompt\":\"x\",\"seed\":%d}\n";
+    struct seen s = {.stop_after = 0};
+    char one[200], path[300];
+    struct png_file first, kept;
+    (void)state;
+    snprintf(one, sizeof one, text, 1);
+    put(jobs, one);
+    run(&s, 1);
+    save_pixels("a.png", &first);
+    for (int seed = 2; seed < 4; seed++) {
+        snprintf(one, sizeof one, text, seed);
+        put(jobs, one);
+        assert_int_equal(run(&s, 1).done, 1);
+    }
+    print_message("%s", s.notes);
+    assert_int_equal(count(s.notes, "1 older picture under names that were written anew: kept in "
+                                    "the folder trash beside them"),
+                     2);
+    save_pixels("trash/a.png", &kept);
+    assert_memory_equal(kept.rgba, first.rgba, (size_t)first.width * (size_t)first.height * 4);
+    png_file_free(&kept);
+    png_file_free(&first);
+    assert_true(is_there("trash/a-2.png"));
+    s.notes[0] = '\0';
+    assert_int_equal(unlink(results), 0); /* the line was not written */
+    assert_int_equal(run(&s, 1).done, 1);
+    assert_string_equal(s.notes, "");
+    assert_true(is_there("a.png") && !is_there("trash/a-3.png"));
+    /* Not a picture at all. */
+    out_path("a.png", path);
+    put(path, "mine");
+    assert_int_equal(unlink(results), 0);
+    assert_int_equal(run(&s, 1).done, 1);
+    out_path("trash/a-3.png", path);
+    char *mine = get(path);
+    assert_string_equal(mine, "mine");
+    free(mine);
+}
+
+/* ... and where it comes to nothing, it lies where it was. */
+static void older_pictures_come_back(void **state)
+{
+    char path[300];
+    char *files[] = {path};
+    struct unit u = {.files = files, .job.params.batch = 1};
+    struct err e = {""};
+    (void)state;
+    out_path("a.png", path);
+    put(path, "mine");
+    assert_int_equal(older_aside(&u, &e), 0);
+    assert_int_equal(older_aside(&u, &e), 0);
+    assert_true(!is_there("a.png") && is_there("trash/a.png"));
+    assert_int_equal(older_settle(&u, false), 0);
+    assert_true(is_there("a.png") && !is_there("trash"));
+    assert_int_equal(older_aside(&u, &e), 0);
+    put(path, "new"); /* by someone else, meanwhile */
+    assert_int_equal(older_settle(&u, false), 1);
+    char *text = get(path);
+    assert_string_equal(text, "new");
+    assert_true(is_there("trash/a.png"));
+    free(text);
+}
+
+/* ---- a model that is replaced ---- */
+
+static void shell(const char *text)
+{
+    char command[1000];
+    snprintf(command, sizeof command, "cd %s && %s", folder, text);
+    assert_int_equal(system(command), 0);
+}
+
+/* The second job when the first is done, and the model another one. */
+static void *feed_slowly(void *arg)
+{
+    static const char
+        *const line = "{\"id\":\"%s\",\"prompt\":\"x\",\"seed\":1,\"model\":\"%s/model\"}\n";
+    FILE *f = fopen(jobs, "w");
+    (void)arg;
+    fprintf(f, line, "a", folder);
+    fflush(f);
+    for (int i = 0; i < 60000 && !is_there("a.png"); i++)
+        usleep(1000);
+    shell("cd model/vae && for f in *.safetensors; do head -c -40000 $f >new && "
+          "head -c 40000 /dev/zero >>new && mv new $f; done");
+    fprintf(f, line, "b", folder);
+    fclose(f);
+    return NULL;
+}
+
+static void a_replaced_model_is_opened_anew(void **state)
+{
+    struct seen s = {.stop_after = 0};
+    struct png_file a, b;
+    pthread_t feeder;
+    char *from = realpath("tests/golden/small_a", NULL), copy[600];
+    (void)state;
+    snprintf(copy, sizeof copy, "cp -r '%s' model && chmod -R u+w model && mkfifo '%s'", from,
+             jobs);
+    free(from);
+    shell(copy);
+    assert_int_equal(pthread_create(&feeder, NULL, feed_slowly, NULL), 0);
+    assert_int_equal(run(&s, 1).done, 2);
+    pthread_join(feeder, NULL);
+    save_pixels("a.png", &a);
+    save_pixels("b.png", &b);
+    assert_memory_not_equal(a.rgba, b.rgba, (size_t)a.width * (size_t)a.height * 4);
+    png_file_free(&a);
+    png_file_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -483,6 +612,9 @@ int main(void)
         cmocka_unit_test_setup(devices_share_the_work, clear),
         cmocka_unit_test_setup(one_device_is_broken, clear),
         cmocka_unit_test_setup(one_job_costs_no_other, clear),
+        cmocka_unit_test_setup(older_pictures_are_kept, clear),
+        cmocka_unit_test_setup(older_pictures_come_back, clear),
+        cmocka_unit_test_setup(a_replaced_model_is_opened_anew, clear),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -287,3 +287,31 @@ int file_make_folders(const char *path, struct err *e)
     }
     return 0;
 }
+
+/* ---- names ---- */
+
+int file_rename_new(const char *from, const char *to)
+{
+    if (!renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE))
+        return 0;
+    if (errno != EINVAL && errno != ENOSYS)
+        return -1;
+    struct stat st;
+    if (lstat(to, &st) == 0) { /* a file system that cannot: almost the same */
+        errno = EEXIST;
+        return -1;
+    }
+    return rename(from, to);
+}
+
+bool file_numbered(const char *path, int number, char out[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *dot = *name ? strrchr(name + 1, '.') : NULL;
+    int stem = (int)(dot ? dot - path : (long)strlen(path)), n;
+    if (number == 1)
+        n = snprintf(out, PATH_MAX, "%s", path);
+    else
+        n = snprintf(out, PATH_MAX, "%.*s-%d%s", stem, path, number, dot ? dot : "");
+    return n >= 0 && n < PATH_MAX;
+}

@@ -8,6 +8,8 @@
 #ifndef SPRITTY_FILEIO_H
 #define SPRITTY_FILEIO_H
 
+#include <limits.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
@@ -25,6 +27,11 @@ void *file_read(const char *path, size_t limit, size_t *size, struct err *);
 
 /* Makes the folder, and those above it, where they are not there. */
 int file_make_folders(const char *path, struct err *);
+
+/* Renames, but never over a file that is there. 0, or -1 with errno. */
+int file_rename_new(const char *from, const char *to);
+/* "dir/name-2.png" for number 2; number 1 is the path as it is. False: too long. */
+bool file_numbered(const char *path, int number, char out[PATH_MAX]);
 
 /* Why a system call that writes failed (errno), with what to do where that is not plain. */
 const char *file_reason(int error);

@@ -108,6 +108,9 @@ static int run(struct work *k, const struct settings *flags, const char *prompt,
         return err_set(e, "batch is %d: variants are of one sprite", j->params.batch);
     if (!k->pipeline && job_admit(j, 0, NULL, e))
         return -1;
+    if (k->pipeline && pipeline_changed(k->pipeline))
+        return err_set(e, "%s was replaced while its variants were made: make them again",
+                       j->model);
     j->options.hooks = &hooks;
     if (!k->pipeline && !(k->pipeline = pipeline_open(j->model, &j->options, e)))
         return -1;

@@ -37,6 +37,7 @@ struct unit *queue_get(struct queue *q)
 
 void unit_free(struct unit *u)
 {
+    older_settle(u, false);
     for (int i = 0; u->files && i < u->job.params.batch; i++)
         free(u->files[i]);
     free(u->files);
@@ -91,6 +92,7 @@ struct ledger { /* the caller's thread's own */
     struct batch_state state;
     double began, told, spent[64]; /* spent: when the last sprites were done, in a ring */
     int rings, noted;
+    long older; /* pictures that are in the trash now */
 };
 
 static int write_down(struct ledger *l, const struct unit *u, struct err *e)
@@ -130,7 +132,20 @@ static void take_down(struct ledger *l, struct unit *u)
         batch_stop(b, &e);
         pthread_mutex_unlock(&b->lock);
     }
+    l->older += older_settle(u, !lost && !u->has_error);
     unit_free(u);
+}
+
+static void tell_older(const struct ledger *l)
+{
+    const struct batch_options *o = l->batch->o;
+    char text[200];
+    snprintf(text, sizeof text,
+             "%ld older picture%s under names that were written anew: kept in the folder trash "
+             "beside them",
+             l->older, l->older == 1 ? "" : "s");
+    if (l->older > 0 && o->tell)
+        o->tell(o->user, text);
 }
 
 static void show(struct ledger *l, bool last)
@@ -391,6 +406,7 @@ int batch_run(const struct batch_options *o, struct batch_state *out, struct err
         if (b->piped)
             batch_jobs_counts(b->jobs, &c), l.state.already = c.already;
         show(&l, true);
+        tell_older(&l);
     }
     if (rc == 0 && *b->fatal.text)
         rc = err_set(e, "%s", b->fatal.text);

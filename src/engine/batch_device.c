@@ -203,7 +203,7 @@ static int need_model(struct device *d, const struct job *j, const struct gen_ho
     struct pipeline_options o = j->options;
     if (!key)
         return err_set(e, "out of memory");
-    if (d->key && !strcmp(d->key, key)) {
+    if (d->key && !strcmp(d->key, key) && !pipeline_changed(d->pipeline)) {
         free(key);
         return 0;
     }

@@ -71,10 +71,9 @@ static void hand_over(struct batch *b, struct unit *u)
 static bool send(struct far *f, struct unit *u)
 {
     struct device *d = f->device;
-    struct command *c = command_of(u);
-    struct err e;
+    struct err e = {"out of memory"};
+    struct command *c = older_aside(u, &e) ? NULL : command_of(u);
     if (!c) {
-        err_set(&e, "out of memory");
         unit_fail(u, &e);
         hand_over(d->batch, u);
         return true;

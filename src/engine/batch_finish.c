@@ -12,6 +12,8 @@
 
 static int save_all(struct unit *u, struct image *const *images, struct err *e)
 {
+    if (older_aside(u, e))
+        return -1;
     for (int i = 0; i < u->result.count; i++) {
         const struct origin origin = {&u->job, u->device->pipeline, &u->result, u->device->hash, i};
         if (sprite_save(u->files[i], images[i], &origin, e) ||

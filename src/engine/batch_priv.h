@@ -1,6 +1,6 @@
 /* What the files of a batch share. batch.c: threads, queues, the caller's loop. batch_feed.c: jobs
  * to what can run. batch_device.c: batches. batch_far.c: devices of other
- * kinds. batch_finish.c: pictures to files. */
+ * kinds. batch_finish.c: pictures to files. batch_older.c: those that are there already. */
 #ifndef SPRITTY_BATCH_PRIV_H
 #define SPRITTY_BATCH_PRIV_H
 
@@ -24,6 +24,7 @@ struct unit {
     bool alone;              /* not this one */
     char **files;            /* job.params.batch names */
     char (*sha256)[65];
+    char **older; /* where what was there is now, or NULL; NULL: nothing was moved yet */
 
     /* computed */
     struct gen_result result; /* its own pictures */
@@ -106,6 +107,13 @@ int batch_room(const struct batch *);
 
 /* Until something changes, or so long. Lock held. */
 void batch_wait(struct batch *, int ms);
+
+/* ---- batch_older.c ---- */
+
+/* Before the unit's files are written, by whoever does. Once is enough, twice is no error. */
+int older_aside(struct unit *, struct err *);
+/* Afterwards, made or not: how many pictures lie in the trash now. */
+int older_settle(struct unit *, bool made);
 
 /* ---- the threads ---- */
 

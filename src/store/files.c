@@ -127,31 +127,6 @@ void share_database(int use)
         flock(use, LOCK_SH);
 }
 
-int rename_new(const char *from, const char *to)
-{
-    if (!renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE))
-        return 0;
-    if (errno != EINVAL && errno != ENOSYS)
-        return -1;
-    if (is_there(to)) { /* a file system that cannot: almost the same */
-        errno = EEXIST;
-        return -1;
-    }
-    return rename(from, to);
-}
-
-bool numbered_path(const char *path, int number, char out[PATH_MAX])
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const char *dot = *name ? strrchr(name + 1, '.') : NULL;
-    int stem = (int)(dot ? dot - path : (long)strlen(path)), n;
-    if (number == 1)
-        n = snprintf(out, PATH_MAX, "%s", path);
-    else
-        n = snprintf(out, PATH_MAX, "%.*s-%d%s", stem, path, number, dot ? dot : "");
-    return n >= 0 && n < PATH_MAX;
-}
-
 /* A name for the broken one that nothing has yet. */
 static int aside_name(const char *path, char out[PATH_MAX])
 {
@@ -182,7 +157,7 @@ int move_aside(const char *path, char aside[PATH_MAX], struct err *e)
         snprintf(from, sizeof from, "%s%s", path, parts[i]);
         if (snprintf(to, sizeof to, "%s%s", aside, parts[i]) >= PATH_MAX)
             continue;
-        rc = rename_new(from, to);
+        rc = file_rename_new(from, to);
         if (rc && errno == ENOENT && *parts[i])
             rc = 0;
     }

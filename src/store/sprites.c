@@ -7,6 +7,8 @@
  */
 #include "store/store_priv.h"
 
+#include "base/fileio.h"
+
 #include <assert.h>
 #include <limits.h>
 #include <string.h>
@@ -190,7 +192,7 @@ static bool is_own(struct store *s, int64_t job, const char *path, const struct 
 bool store_sprite_path(struct store *s, int64_t job, const char *wanted, char out[PATH_MAX])
 {
     struct stat st;
-    for (int k = 1; k < 10000 && numbered_path(wanted, k, out); k++)
+    for (int k = 1; k < 10000 && file_numbered(wanted, k, out); k++)
         if (lstat(out, &st) || is_own(s, job, out, &st))
             return true;
     return false;

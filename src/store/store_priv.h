@@ -109,10 +109,6 @@ void leave_database(const char *path, int use); /* the last one takes the file a
 /* Nobody else uses it, and nobody will until share_database. */
 bool own_database(int use);
 void share_database(int use);
-/* Renames, but never over a file that is there. 0, or -1 with errno. */
-int rename_new(const char *from, const char *to);
-/* "dir/name-2.png" for number 2; number 1 is the path as it is. False: too long. */
-bool numbered_path(const char *path, int number, char out[PATH_MAX]);
 /* A file beside the database that says: look at every page when it is opened next. */
 void mark_damaged(const char *path);
 bool is_marked(const char *path);

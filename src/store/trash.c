@@ -85,7 +85,7 @@ static void undo_move(struct store *s, int64_t id)
  * new name was taken in the meantime, and all is as before. */
 static int carry_out(struct store *s, int64_t id, const char *from, const char *to, struct err *e)
 {
-    if (!rename_new(from, to))
+    if (!file_rename_new(from, to))
         return end_move(s, id, e);
     int error = errno;
     if (!is_there(from)) /* it is gone, or another thread has ended this move */
@@ -122,7 +122,7 @@ static int move_file(struct store *s, int64_t id, const char *from, const char *
     char to[PATH_MAX];
     if (make_folders(wanted, 0777, e))
         return -1;
-    for (int k = 1; k < 10000 && numbered_path(wanted, k, to); k++) {
+    for (int k = 1; k < 10000 && file_numbered(wanted, k, to); k++) {
         int rc = is_free(s, to, e);
         if (rc < 0)
             return -1;
