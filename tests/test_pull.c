@@ -174,6 +174,30 @@ static void plain(void **state)
     server_stop(&server);
 }
 
+/* What was recorded of a file that is gone says nothing of the next one. */
+static void an_older_record(void **state)
+{
+    (void)state;
+    static const char sum[] = "loras/pixel-art-xl.safetensors.sha256";
+    struct pull_result r;
+    struct err e;
+    char path[300];
+    for (int i = 0; i < 2; i++) {
+        begin(PLAIN, 0);
+        server.linked = i ? hash : NULL;
+        path_of("loras", path);
+        assert_int_equal(file_make_folders(path, &e), 0);
+        path_of(sum, path);
+        assert_int_equal(file_write_atomic(path, "older", 5, &e), 0);
+        must_pull(&r);
+        assert_true(r.unverified == !i);
+        char *text = is_there(sum) ? file_read(path, 1000, &(size_t){0}, &e) : NULL;
+        assert_true(i ? text && !strncmp(text, hash + 1, 64) : !text);
+        free(text);
+        server_stop(&server);
+    }
+}
+
 /* What goes wrong on the way, and is mended. */
 static void goes_on_in_spite_of(void **state)
 {
@@ -599,6 +623,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain),
+        cmocka_unit_test(an_older_record),
         cmocka_unit_test(goes_on_in_spite_of),
         cmocka_unit_test(refuses),
         cmocka_unit_test(wrong_hash),

@@ -282,6 +282,23 @@ static int transfer(struct load *l, struct err *e)
 
 /* ---- the end ---- */
 
+/* NAME.sha256, as sha256sum -c reads it, so that `spritty doctor` can tell later whether the file
+ * is still what was loaded; before the file has its name, so that no kill leaves it with what was
+ * recorded of an older one. It is no failure when that cannot be written. */
+static void record_hash(const struct load *l)
+{
+    char digits[72], path[PATH_MAX], text[400];
+    struct err ignored;
+    const char *slash = strrchr(l->f->path, '/');
+    if (snprintf(path, sizeof path, "%s.sha256", l->f->path) >= (int)sizeof path)
+        return;
+    unlink(path);
+    if (l->f->unverified || pull_hash_of(l->hash, digits) != 64)
+        return;
+    int n = snprintf(text, sizeof text, "%s  %.300s\n", digits, slash + 1);
+    file_write_atomic(path, text, (size_t)n, &ignored);
+}
+
 static int place(struct load *l, const char *folder, struct err *e)
 {
     struct fetch *f = l->f;
@@ -298,6 +315,7 @@ static int place(struct load *l, const char *folder, struct err *e)
         return -1;
     if (access(f->path, F_OK) == 0)
         return err_set(e, "%s is there already; move it away first", f->path);
+    record_hash(l);
     if (fsync(l->fd) || rename(l->part, f->path))
         return err_set(e, "cannot write %s: %s", f->path, file_reason(errno));
     int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -307,20 +325,6 @@ static int place(struct load *l, const char *folder, struct err *e)
     }
     unlink(l->tag_file);
     return 0;
-}
-
-/* NAME.sha256, as sha256sum -c reads it, so that `spritty doctor` can tell later whether the file
- * is still what was loaded. It is no failure when that cannot be written. */
-static void record_hash(const struct load *l)
-{
-    char digits[72], path[PATH_MAX], text[400];
-    struct err ignored;
-    const char *slash = strrchr(l->f->path, '/');
-    if (pull_hash_of(l->hash, digits) != 64 ||
-        snprintf(path, sizeof path, "%s.sha256", l->f->path) >= (int)sizeof path)
-        return;
-    int n = snprintf(text, sizeof text, "%s  %.300s\n", digits, slash + 1);
-    file_write_atomic(path, text, (size_t)n, &ignored);
 }
 
 /* What is wrong is thrown away: no further try would mend it. */
@@ -344,11 +348,7 @@ static int verify(struct load *l, struct err *e)
     l->f->unverified = rc == 1;
     if (rc < 0 || pull_check(l->part, slash ? slash + 1 : l->f->to, l->f->kind, &folder, e))
         return discard(l, e);
-    if (place(l, folder, e))
-        return -1;
-    if (rc == 0)
-        record_hash(l);
-    return 0;
+    return place(l, folder, e);
 }
 
 /* ---- the beginning ---- */

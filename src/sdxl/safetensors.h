@@ -54,8 +54,8 @@ int safetensors_prefix(const struct safetensors *, const char *prefix, int *firs
 const char *safetensors_metadata(const struct safetensors *, const char *key);
 const char *safetensors_path(const struct safetensors *);
 /* -1 and err when something of it could not be read, and zeros were in its place (mapfile_cut), or
- * the file was written over, and other values were (mapfile_overwritten): to
- * be asked once data was read, before it is used. */
+ * the file was written over meanwhile (mapfile_overwritten): to be asked once data was read, before
+ * it is used. */
 int safetensors_was_read(const struct safetensors *, struct err *);
 /* Whether its path leads to another file by now, or to this one written anew (mapfile_changed). */
 bool safetensors_changed(const struct safetensors *);
