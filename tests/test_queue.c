@@ -353,6 +353,41 @@ static void a_drawn_seed_is_no_other_job(void **state)
     settings_free(&flags);
 }
 
+/* A worker whose model was replaced makes no job of the old one's: others may. */
+static void a_replaced_model(void **state)
+{
+    (void)state;
+    char command[500];
+    struct err e = {""};
+    struct store *s = open_store();
+    struct remote *r = start_remote();
+    snprintf(command, sizeof command, "cp -r %s %s/model && chmod -R u+w %s/model", MODEL, folder,
+             folder);
+    assert_int_equal(system(command), 0);
+    snprintf(command, sizeof command, "%s/model", folder);
+    stock.n = 0;
+    assert_int_equal(stock_add(&stock, command, &e), 0);
+    struct thread_worker *w = hire(0);
+    finishes(r, s, post(r, s, "1"));
+    snprintf(command, sizeof command,
+             "cd %s/model/vae && for f in *.safetensors; do head -c -100 $f >new && "
+             "head -c 100 /dev/zero >>new && mv new $f; done",
+             folder);
+    assert_int_equal(system(command), 0);
+    int64_t id = post(r, s, "1");
+    pthread_join(w->thread, NULL);
+    w->hired = false;
+    print_message("%s\n", w->e.text);
+    assert_int_equal(w->rc, -1);
+    assert_non_null(strstr(w->e.text, "was replaced since this worker began"));
+    stock.n = 0;
+    assert_int_equal(stock_add(&stock, MODEL, &e), 0);
+    hire(0);
+    finishes(r, s, id);
+    remote_stop(r);
+    store_close(s);
+}
+
 int main(int argc, char **argv)
 {
     if (!redis_program()) {
@@ -368,6 +403,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(sent_again_after_a_restart, begin, end),
         cmocka_unit_test_setup_teardown(a_device_like_others, begin, end),
         cmocka_unit_test_setup_teardown(a_drawn_seed_is_no_other_job, begin, end),
+        cmocka_unit_test_setup_teardown(a_replaced_model, begin, end),
     };
     const struct CMUnitTest patient[] = {
         cmocka_unit_test_setup_teardown(left_to_others, begin, end),

@@ -20,16 +20,22 @@ enum { FILES_MAX = 1000, DEPTH_MAX = 4, BLOCK = 1 << 20 };
 
 /* ---- what is remembered: a file a file, named by the SHA-256 of what identifies it ---- */
 
-static bool memory_of(const char *path, const struct stat *st, char out[PATH_MAX])
+static void identify(const char *path, const struct stat *st, char out[65])
 {
-    char real[PATH_MAX], text[PATH_MAX + 200], name[100], hex[65];
-    if (!realpath(path, real))
-        return false;
-    int n = snprintf(text, sizeof text, "%s\n%lld\n%lld.%09ld\n%lld.%09ld\n%llu", real,
+    char text[PATH_MAX + 200];
+    int n = snprintf(text, sizeof text, "%s\n%lld\n%lld.%09ld\n%lld.%09ld\n%llu", path,
                      (long long)st->st_size, (long long)st->st_mtim.tv_sec, st->st_mtim.tv_nsec,
                      (long long)st->st_ctim.tv_sec, st->st_ctim.tv_nsec,
                      (unsigned long long)st->st_ino);
-    digest_of(text, (size_t)n, hex);
+    digest_of(text, (size_t)n, out);
+}
+
+static bool memory_of(const char *path, const struct stat *st, char out[PATH_MAX])
+{
+    char real[PATH_MAX], name[100], hex[65];
+    if (!realpath(path, real))
+        return false;
+    identify(real, st, hex);
     snprintf(name, sizeof name, "sha256/%s", hex);
     return place_path(PLACE_CACHE, name, out);
 }
@@ -98,7 +104,18 @@ static int hash_file(const char *path, char out[65], struct err *e)
     return rc;
 }
 
+static int stamp_file(const char *path, char out[65], struct err *e)
+{
+    struct stat st;
+    if (stat(path, &st))
+        return err_set(e, "%s: %s", path, strerror(errno));
+    identify(path, &st, out);
+    return 0;
+}
+
 /* ---- folders ---- */
+
+typedef int of_file(const char *path, char out[65], struct err *);
 
 struct list {
     char *at[FILES_MAX]; /* relative paths */
@@ -148,7 +165,7 @@ static int by_path(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int hash_folder(const char *path, char out[65], struct err *e)
+static int hash_folder(const char *path, of_file *hash, char out[65], struct err *e)
 {
     struct list *l = calloc(1, sizeof *l);
     struct digest h;
@@ -162,7 +179,7 @@ static int hash_folder(const char *path, char out[65], struct err *e)
     for (int i = 0; !rc && i < l->n; i++) {
         if (snprintf(full, sizeof full, "%s/%s", path, l->at[i]) >= PATH_MAX)
             rc = err_set(e, "%s: a path is too long", path);
-        else if (!(rc = hash_file(full, sha, e))) {
+        else if (!(rc = hash(full, sha, e))) {
             digest_add(&h, sha, 64);
             digest_add(&h, "  ", 2);
             digest_add(&h, l->at[i], strlen(l->at[i]));
@@ -176,10 +193,20 @@ static int hash_folder(const char *path, char out[65], struct err *e)
     return rc;
 }
 
-int model_hash(const char *path, char out[65], struct err *e)
+static int hash_all(const char *path, of_file *hash, char out[65], struct err *e)
 {
     struct stat st;
     if (stat(path, &st))
         return err_set(e, "%s: %s", path, strerror(errno));
-    return S_ISDIR(st.st_mode) ? hash_folder(path, out, e) : hash_file(path, out, e);
+    return S_ISDIR(st.st_mode) ? hash_folder(path, hash, out, e) : hash(path, out, e);
+}
+
+int model_hash(const char *path, char out[65], struct err *e)
+{
+    return hash_all(path, hash_file, out, e);
+}
+
+int model_stamp(const char *path, char out[65], struct err *e)
+{
+    return hash_all(path, stamp_file, out, e);
 }

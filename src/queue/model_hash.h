@@ -12,5 +12,8 @@
 
 /* A file or a folder. -1 with err. */
 int model_hash(const char *path, char out[65], struct err *);
+/* The same of what its files are by (size, time, inode): as long as it stays, so does the hash.
+ * Reads none of them. */
+int model_stamp(const char *path, char out[65], struct err *);
 
 #endif

@@ -13,7 +13,9 @@ int stock_add(struct stock *s, const char *name, struct err *e)
 {
     if (s->n == STOCK_MAX)
         return err_set(e, "over %d models: name those that it is to work with (-m)", STOCK_MAX);
-    if (find_model(name, s->at[s->n].path, e) || model_hash(s->at[s->n].path, s->at[s->n].hash, e))
+    char *path = s->at[s->n].path;
+    if (find_model(name, path, e) || model_stamp(path, s->at[s->n].stamp, e) ||
+        model_hash(path, s->at[s->n].hash, e))
         return -1;
     s->n++;
     return 0;
@@ -37,10 +39,19 @@ int stock_add_all(struct stock *s, void (*say)(void *user, const char *line), vo
     return s->n ? 0 : err_set(e, "there is no model here to work with");
 }
 
+/* Whether it is what it was when it was added. */
+static bool is_still(const char *path, const char *stamp, const char *hash)
+{
+    char now[65];
+    if (model_stamp(path, now, NULL) == 0 && !strcmp(now, stamp))
+        return true;
+    return model_hash(path, now, NULL) == 0 && !strcmp(now, hash);
+}
+
 const char *stock_find(const struct stock *s, const char *hash)
 {
     for (int i = 0; i < s->n; i++)
-        if (!strcmp(s->at[i].hash, hash))
+        if (!strcmp(s->at[i].hash, hash) && is_still(s->at[i].path, s->at[i].stamp, hash))
             return s->at[i].path;
     return NULL;
 }

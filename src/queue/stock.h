@@ -11,7 +11,7 @@ enum { STOCK_MAX = 100 };
 struct stock {
     int n;
     struct {
-        char path[PATH_MAX], hash[65];
+        char path[PATH_MAX], hash[65], stamp[65];
     } at[STOCK_MAX];
 };
 
@@ -21,6 +21,7 @@ int stock_add(struct stock *, const char *name, struct err *);
  * read. -1: there is none. */
 int stock_add_all(struct stock *, void (*say)(void *user, const char *line), void *user,
                   struct err *);
-const char *stock_find(const struct stock *, const char *hash); /* path or NULL */
+/* Its path, or NULL: there is none, or it was replaced since it was added. */
+const char *stock_find(const struct stock *, const char *hash);
 
 #endif

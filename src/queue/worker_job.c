@@ -406,10 +406,27 @@ static int judge(struct one *o, struct err *e)
                          FAILURES_MAX, o->why);
 }
 
+/* -1: the worker is to end. */
+static int make(struct one *o, const struct reply *fields, struct err *e)
+{
+    bool is_one = read_message(o, fields, e) == 0;
+    if (is_one && !stock_find(o->w->o->stock, o->m.model)) {
+        give_back(o);
+        return err_set(e, "the model %.12s was replaced since this worker began: start it again",
+                       o->m.model);
+    }
+    if (is_one && begin(o, e) == 0) {
+        attend(o);
+        return judge(o, e);
+    }
+    worker_say(o->w, "a message is given up: %s", e->text);
+    fail(o, "failed", e->text, true);
+    return 0;
+}
+
 int worker_job(struct queue_worker *w, const struct reply *taken, struct err *e)
 {
     struct one *o = calloc(1, sizeof *o);
-    int rc = 0;
     if (!o)
         return err_set(e, "out of memory");
     o->w = w;
@@ -421,13 +438,7 @@ int worker_job(struct queue_worker *w, const struct reply *taken, struct err *e)
     snprintf(o->events, sizeof o->events, "%.150s", reply_text(reply_at(taken, 5), NULL));
     snprintf(o->job, sizeof o->job, "%sjob:%.100s", link_prefix(w->link), o->id);
     snprintf(o->result, sizeof o->result, "%sresult:%.100s", link_prefix(w->link), o->id);
-    if (read_message(o, reply_at(taken, 3), e) || begin(o, e)) {
-        worker_say(w, "a message is given up: %s", e->text);
-        fail(o, "failed", e->text, true);
-    } else {
-        attend(o);
-        rc = judge(o, e);
-    }
+    int rc = make(o, reply_at(taken, 3), e);
     if (o->row)
         store_forget_job(w->store, o->row, NULL); /* else they would fill the memory they lie in */
     job_unpack_clean(&o->m, &w->place);
