@@ -57,6 +57,11 @@ static void names(void **state)
         {"lora_unet_mid_block_resnets_0_norm1.w_norm", PART_UNET, LORA_DIFF,
          "mid_block_resnets_0_norm1"},
         {"lycoris_unet_conv_in.lokr_w2_b", PART_UNET, LOKR_W2B, "conv_in"},
+        {"lycoris_mid_block_resnets_0_conv1.lokr_w1", PART_UNET, LOKR_W1,
+         "mid_block_resnets_0_conv1"},
+        {"clip_l.text_model.encoder.layers.0.mlp.fc1.lora_down.weight", PART_TEXT1, LORA_DOWN,
+         "encoder_layers_0_mlp_fc1"},
+        {"clip_g.text_projection.alpha", PART_TEXT2, LORA_ALPHA, "text_projection"},
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         struct lora_key k = {0};
@@ -162,7 +167,11 @@ static void refused(void **state)
     static const char *const bad[][3] = {
         {"model.diffusion_model.out.2.weight", NULL, "is a whole model"},
         {"clip_g", NULL, "is a textual inversion"},
-        {"lora_unet_conv_in.oft_blocks", NULL, "its first tensor is lora_unet_conv_in.oft_blocks"},
+        {"lora_unet_conv_in.odd", NULL, "its first tensor is lora_unet_conv_in.odd"},
+        {"lora_unet_conv_in.oft_blocks", "lora_unet_conv_in.alpha", "holds OFT, which"},
+        {"lora_unet_conv_in.a1.weight", NULL, "holds GLoRA, which"},
+        {"lora_unet_conv_in.weight", "lora_unet_conv_in.on_input", "holds IA3, which"},
+        {"bundle_emb.slime.clip_l", NULL, "holds textual inversions (bundle_emb), which"},
         {"lora_unet_x_y.alpha", NULL, "is no LoRA"},
         {"lora_unet_x_y.lora_up.weight", "unet.x.y.lora_B.weight", "same tensor under two names"},
     };
@@ -185,6 +194,51 @@ static void refused(void **state)
     assert_null(parse(&w, NULL, &b, &e));
     assert_non_null(strstr(e.text, "x.alpha is no number"));
     free(b.data);
+}
+
+/* FP8 of both kinds, and F64, as values that are merged; an alpha of FP8 too. */
+static void types(void **state)
+{
+    (void)state;
+    static const unsigned char e4m3[4] = {0x38, 0xb9, 0x01, 0x7e}; /* 1, -1.125, 2^-9, 448 */
+    static const unsigned char e5m2[4] = {0x3c, 0xbd, 0x01, 0x7b}; /* 1, -1.25, 2^-16, 57344 */
+    static const unsigned char nan[4] = {0x7f, 0, 0, 0}, two = 0x40;
+    static const double f64[4] = {1, -1.25, 1e-300, 3};
+    static const float one[2] = {1, 1};
+    static const struct {
+        const char *type;
+        const void *data;
+        size_t size;
+        float want[4]; /* of w = up (1, 1)^T down, row by row: each row is down */
+    } all[] = {{"F8_E4M3", e4m3, 4, {1, -1.125f, 0x1p-9f, 448}},
+               {"F8_E5M2", e5m2, 4, {1, -1.25f, 0x1p-16f, 57344}},
+               {"F64", f64, 32, {1, -1.25f, 0, 3}},
+               {"F8_E4M3", nan, 4, {0}}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct st_writer w = {0};
+        struct err e = {""};
+        float weight[8] = {0};
+        st_add(&w, "x.lora_down.weight", all[i].type, 2, (int64_t[]){1, 4}, all[i].data,
+               all[i].size);
+        st_add(&w, "x.lora_up.weight", "F32", 2, (int64_t[]){2, 1}, one, sizeof one);
+        st_add(&w, "x.alpha", "F8_E4M3", 0, NULL, &two, 1);
+        struct bytes b;
+        struct lora_file *f = parse(&w, NULL, &b, &e);
+        if (!f)
+            fail_msg("%s", e.text);
+        expect_scale(f, "x", 2);
+        struct lora_target t = {.out = 2, .in = 4, .taps = 1};
+        char why[100];
+        assert_true(lora_fits(lora_file_at(f, 0), &t, why, sizeof why));
+        struct lora_merger *g = lora_merger_new(1, &e);
+        int rc = lora_merge(g, lora_file_at(f, 0), &t, 0.5, weight, NULL, "x", &e);
+        assert_int_equal(rc, all[i].data == nan ? -1 : 0);
+        for (int k = 0; k < 8 && rc == 0; k++)
+            assert_true(weight[k] == all[i].want[k % 4]);
+        lora_merger_free(g);
+        lora_file_close(f);
+        free(b.data);
+    }
 }
 
 /* ---- shapes ---- */
@@ -547,6 +601,7 @@ static void fit(void **state)
     char path[64];
     struct lora_use u = {.name = "some", .unet = 1, .text = 1};
     const char *flux[] = {"double_blocks_0_img_attn_qkv", NULL};
+    const char *qwen[] = {"transformer_blocks_0_attn_to_q", NULL};
     const char *old[] = {MID "0_attn2_to_k", MID "0_attn2_to_v", NULL};
     const char *few[] = {MID "0_attn1_to_q", "nothing_at_all", "nothing_else", NULL};
     const char *most[] = {MID "0_attn1_to_q", MID "1_attn1_to_q", MID "1_attn1_to_k", "nothing",
@@ -557,6 +612,8 @@ static void fit(void **state)
         const char *error;
     } bad[] = {
         {flux, 32, "none of its 1 modules is one of this model's; it was made for Flux"},
+        {qwen, 32,
+         "none of its 1 modules is one of this model's; it was made for a diffusion transformer"},
         {old, 768,
          "2 of its 2 modules have other sizes than this model's; it was made for Stable "
          "Diffusion 1"},
@@ -593,15 +650,11 @@ static void fit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(names),
-        cmocka_unit_test(scales),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(shapes),
-        cmocka_unit_test(not_finite),
-        cmocka_unit_test(products),
-        cmocka_unit_test(conversions),
-        cmocka_unit_test(exchanges),
-        cmocka_unit_test(replaced_and_gone),
+        cmocka_unit_test(names),     cmocka_unit_test(scales),
+        cmocka_unit_test(refused),   cmocka_unit_test(types),
+        cmocka_unit_test(shapes),    cmocka_unit_test(not_finite),
+        cmocka_unit_test(products),  cmocka_unit_test(conversions),
+        cmocka_unit_test(exchanges), cmocka_unit_test(replaced_and_gone),
         cmocka_unit_test(fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -28,7 +28,8 @@ struct lora_use {
 struct lora_report {
     int modules;             /* in the file */
     int used;                /* found by name, and of the right shape */
-    int wrong;               /* found, but of another shape */
+    int wrong;               /* found, but of another shape, */
+    int bare;                /* or, of these, with no matrix of a known kind */
     int by_part[PART_COUNT]; /* of the used ones */
     /* The first of those that found none (modules, and tensors of no known kind), and why the first
      * of the wrong ones does not fit. */

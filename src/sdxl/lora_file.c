@@ -8,6 +8,7 @@
 
 #include "ops/half.h"
 #include "sdxl/lora_names.h"
+#include "sdxl/lora_widen.h"
 
 struct lora_file {
     struct safetensors *st;
@@ -15,6 +16,8 @@ struct lora_file {
     char *names;             /* of all modules */
     struct lora_module *module;
     int count;
+    struct st_tensor *wide; /* tensors in types that weights have; their data is ours */
+    int wides;
     int *unknown; /* indices of tensors */
     int unknowns;
     int by_naming[NAMING_COUNT];
@@ -78,25 +81,49 @@ static int group(struct lora_file *f, const struct entry *list, int count, struc
     return rc;
 }
 
+/* The tensor that merging reads in the place of the file's; NULL without memory. */
+static const struct st_tensor *readable(struct lora_file *f, const struct st_tensor *t)
+{
+    if (!lora_is_narrow(t))
+        return t;
+    struct st_tensor *wide = &f->wide[f->wides];
+    if (!lora_widen(t, wide))
+        return NULL;
+    f->wides++;
+    return wide;
+}
+
+static int narrow_tensors(const struct safetensors *st)
+{
+    int n = 0, total = safetensors_count(st);
+    for (int i = 0; i < total; i++)
+        n += lora_is_narrow(safetensors_at(st, i));
+    return n;
+}
+
 static int read_keys(struct lora_file *f, struct err *e)
 {
     int total = safetensors_count(f->st), count = 0;
     struct entry *list = calloc((size_t)total + 1, sizeof *list);
     f->unknown = calloc((size_t)total + 1, sizeof *f->unknown);
-    if (!list || !f->unknown) {
+    f->wide = calloc((size_t)narrow_tensors(f->st) + 1, sizeof *f->wide);
+    if (!list || !f->unknown || !f->wide) {
         free(list);
         return err_set(e, "%s: no memory for its names", safetensors_path(f->st));
     }
     for (int i = 0; i < total; i++) {
         const struct st_tensor *t = safetensors_at(f->st, i);
-        list[count].tensor = t;
-        if (lora_key_read(t->name, &list[count].key))
-            f->by_naming[list[count++].key.naming]++;
-        else
+        if (!lora_key_read(t->name, &list[count].key))
             f->unknown[f->unknowns++] = i;
+        else if (!(list[count].tensor = readable(f, t)))
+            break;
+        else
+            f->by_naming[list[count++].key.naming]++;
     }
+    bool all = count + f->unknowns == total;
     qsort(list, (size_t)count, sizeof *list, by_module);
-    int rc = group(f, list, count, e);
+    int rc = all ? group(f, list, count, e)
+                 : err_set(e, "%s: no memory for its tensors", safetensors_path(f->st));
     free(list);
     return rc;
 }
@@ -196,6 +223,10 @@ static int refuse(const struct lora_file *f, struct err *e)
         return err_set(e, "%s: is a whole model, not a LoRA; give it with -m", path);
     if (safetensors_find(f->st, "emb_params") || safetensors_find(f->st, "clip_g"))
         return err_set(e, "%s: is a textual inversion, not a LoRA", path);
+    const char *form = lora_file_other_form(f);
+    if (form)
+        return err_set(e, "%s: holds %s, which spritty does not read, and no LoRA besides", path,
+                       form);
     if (f->unknowns > 0)
         return err_set(e, "%s: is no LoRA that spritty knows; its first tensor is %s", path,
                        safetensors_at(f->st, f->unknown[0])->name);
@@ -274,6 +305,9 @@ void lora_file_close(struct lora_file *f)
         return;
     safetensors_close(f->st);
     json_free(f->config);
+    for (int i = 0; i < f->wides; i++)
+        free((void *)f->wide[i].data);
+    free(f->wide);
     free(f->names);
     free(f->module);
     free(f->unknown);
@@ -327,6 +361,14 @@ int lora_file_unknown(const struct lora_file *f, const char **names, int max)
     return f->unknowns;
 }
 
+const char *lora_file_other_form(const struct lora_file *f)
+{
+    const char *form = NULL;
+    for (int i = 0; i < f->unknowns && !form; i++)
+        form = lora_other_form(safetensors_at(f->st, f->unknown[i])->name);
+    return form;
+}
+
 const char *lora_file_naming(const struct lora_file *f)
 {
     static const char *const name[NAMING_COUNT] = {"kohya", "diffusers", "peft", "original"};
@@ -369,9 +411,13 @@ static const char *foreign_name(const char *name)
         {"joint_transformer_blocks", "AuraFlow"},
         {"add_q_proj", "Flux or Stable Diffusion 3"},
     };
+    static const char *const begin[] = {"transformer_", "lora_transformer_", "blocks_", "layers_"};
     for (size_t i = 0; i < sizeof sign / sizeof *sign; i++)
         if (strstr(name, sign[i][0]))
             return sign[i][1];
+    for (size_t i = 0; i < sizeof begin / sizeof *begin; i++)
+        if (strncmp(name, begin[i], strlen(begin[i])) == 0)
+            return "a diffusion transformer (SD 3, Wan, Qwen-Image ...)";
     return NULL;
 }
 

@@ -80,6 +80,9 @@ int lora_file_find(const struct lora_file *, enum part, const char *name);
 /* Tensors of no known kind: names, up to max; returns how many there are. */
 int lora_file_unknown(const struct lora_file *, const char **names, int max);
 
+/* What the first of them that can be told is of: "OFT", "GLoRA", "IA3" ...; NULL: none can. */
+const char *lora_file_other_form(const struct lora_file *);
+
 /* "kohya", "diffusers", "peft": whose names most of the modules have. */
 const char *lora_file_naming(const struct lora_file *);
 /* What it was made for, by its names and widths: "SDXL", "Stable Diffusion 1", "Flux" ...; NULL:

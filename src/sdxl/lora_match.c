@@ -107,6 +107,7 @@ static void try_source(const struct lora_file *f, const struct checkpoint *c,
     seen[h.module] = true;
     if (!lora_fits(m, &t, why, sizeof why)) {
         say_why(r, m, why);
+        r->bare += m->form == FORM_NONE;
         return;
     }
     r->used++;
@@ -148,6 +149,9 @@ int lora_refuse(const struct lora_file *f, const struct lora_report *r, const ch
 {
     const char *family = lora_file_family(f);
     const char *made = family ? "; it was made for " : "", *what = family ? family : "";
+    const char *form = lora_file_other_form(f);
+    if (form && r->bare > 0 && (r->used == 0 || r->wrong * 20 >= r->modules))
+        return err_set(e, "LoRA %s: holds %s, which spritty does not read", name, form);
     if (r->used == 0 && r->wrong == 0)
         return err_set(e,
                        "LoRA %s: none of its %d modules is one of this model's%s%s (its first is "

@@ -83,6 +83,34 @@ static void cut_adapter(char *s)
     }
 }
 
+const char *lora_other_form(const char *name)
+{
+    static const char *const ends[][2] = {
+        {".oft_blocks", "OFT"},
+        {".oft_diag", "OFT"},
+        {".oft_R.weight", "OFT"},
+        {".a1.weight", "GLoRA"},
+        {".a2.weight", "GLoRA"},
+        {".b1.weight", "GLoRA"},
+        {".b2.weight", "GLoRA"},
+        {".on_input", "IA3"},
+        {".ia3_l", "IA3"},
+        {".boft_R", "BOFT"},
+        {".boft_s", "BOFT"},
+        {".vera_lambda_b", "VeRA"},
+        {".set_weight", "weights to be put in place of the model's"},
+    };
+    size_t n = strlen(name);
+    if (strncmp(name, "bundle_emb.", 11) == 0)
+        return "textual inversions (bundle_emb)";
+    for (size_t i = 0; i < COUNT(ends); i++) {
+        size_t m = strlen(ends[i][0]);
+        if (n > m && strcmp(name + n - m, ends[i][0]) == 0)
+            return ends[i][1];
+    }
+    return NULL;
+}
+
 /* ---- prefixes ---- */
 
 static const struct prefix {
@@ -95,6 +123,7 @@ static const struct prefix {
     {"lora_te2_", PART_TEXT2, NAMING_KOHYA},
     {"lora_te_", PART_TEXT1, NAMING_KOHYA}, /* of models with one text encoder: CLIP-L */
     {"lycoris_unet_", PART_UNET, NAMING_KOHYA},
+    {"lycoris_", PART_UNET, NAMING_KOHYA}, /* LyCORIS around a model; SimpleTuner */
     {"unet.", PART_UNET, NAMING_DIFFUSERS},
     {"text_encoder_2.", PART_TEXT2, NAMING_DIFFUSERS},
     {"text_encoder.", PART_TEXT1, NAMING_DIFFUSERS},
@@ -106,6 +135,8 @@ static const struct prefix {
     {"text_encoders.clip_g.transformer.", PART_TEXT2, NAMING_ORIGINAL},
     {"clip_l.transformer.", PART_TEXT1, NAMING_ORIGINAL},
     {"clip_g.transformer.", PART_TEXT2, NAMING_ORIGINAL},
+    {"clip_l.", PART_TEXT1, NAMING_ORIGINAL}, /* OneTrainer's, of OMI's naming */
+    {"clip_g.", PART_TEXT2, NAMING_ORIGINAL},
 };
 
 static bool eat(const char **s, const char *word)

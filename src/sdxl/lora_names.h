@@ -17,6 +17,8 @@ struct lora_key {
 
 /* False: a tensor of no known kind. */
 bool lora_key_read(const char *name, struct lora_key *);
+/* What such a tensor belongs to where it is of a kind that others know ("OFT"), or NULL. */
+const char *lora_other_form(const char *name);
 
 /* peft's configuration: lora_alpha (LoHa, LoKr: alpha) over r, for LoRA over its root with
  * use_rslora; alpha_pattern for single modules. In diffusers' header all keys begin with "unet.",
