@@ -283,7 +283,7 @@ tsan: ## the quick tests under the thread sanitizer
 	    TSAN_OPTIONS=ignore_noninstrumented_modules=1:suppressions=$(CURDIR)/tests/tsan.supp \
 	    $(MAKE) --no-print-directory check BUILD=build/tsan SAN=thread OPT=-O1 CFLAGS=-g1 OPENMP=
 
-THREADED = test_worker test_ring test_engine test_pool_engines test_finisher test_store test_tokens test_queue test_queue_scripts test_queue_away test_queue_results \
+THREADED = test_worker test_ring test_engine test_loading test_pool_engines test_finisher test_store test_tokens test_queue test_queue_scripts test_queue_away test_queue_results \
            test_batch
 tsan-threads: ## the tests of what threads share, under the thread sanitizer
 	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread OPT=-O1 CFLAGS=-g1 OPENMP= run-threaded

@@ -28,19 +28,20 @@ bool mapfile_mend(const void *address)
 {
     uintptr_t at = (uintptr_t)address, page = (uintptr_t)sysconf(_SC_PAGESIZE);
     for (int i = 0; i < WATCHED; i++) {
-        uintptr_t end = atomic_load(&watched[i].end), start = at / page * page;
-        if (at < atomic_load(&watched[i].from) || at >= end)
+        uintptr_t from = atomic_load(&watched[i].from), start = at / page * page;
+        uintptr_t end = atomic_load(&watched[i].end);
+        /* Still the same one: another thread may have closed it and opened another meanwhile. */
+        if (at < from || at >= end || atomic_load(&watched[i].from) != from)
             continue;
         /* What is behind this page is behind the file's end as well; after a disk's error it is
-         * lost with it, which is told all the same. */
+         * lost with it, which is told all the same: first, or others could read the zeros and
+         * believe them. */
         int errno_before = errno;
+        atomic_store(&watched[i].cut, true);
         void *p = mmap((void *)start, end - start, PROT_READ,
                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
         errno = errno_before;
-        if (p == MAP_FAILED)
-            return false;
-        atomic_store(&watched[i].cut, true);
-        return true;
+        return p != MAP_FAILED;
     }
     return false;
 }

@@ -9,7 +9,8 @@
  *
  * The engine keeps the model of the last job open and opens another when a job names one. A
  * finished sprite is a file and a row in the store before its event is sent, so an app that dies
- * loses nothing. Cancelling is a flag that is read between two steps.
+ * loses nothing. Cancelling is a flag that is read between two steps, and between two weights
+ * that are read.
  *
  * This header knows nothing of networks or curses; the UI includes it and no other part of the
  * engine but tokens.h, machine.h and memory_map.h.
@@ -155,7 +156,7 @@ bool engine_send(struct engine *, struct command *);
 struct event *engine_next(struct engine *);
 /* For poll: readable when there are events. engine_next until NULL clears it. */
 int engine_fd(const struct engine *);
-/* From any thread: the job ends between two steps. A job that is not the running one is dropped
+/* From any thread: the job ends between two steps, or weights that are read. A job that is not the running one is dropped
  * when its turn comes. */
 void engine_cancel(struct engine *, int64_t job);
 

@@ -1,22 +1,14 @@
 /* Exchanging the LoRAs of an open model before a run. */
 #include "sdxl/pipeline_priv.h"
 
-struct exchange {
-    const struct gen_hooks *hooks;
-    int done, all;
-    double began;
-};
-
-/* After each weight. Not to be cancelled in between: it takes a moment, and what is half exchanged
- * would have to be exchanged again. */
-static void repacked(void *user)
+/* After each weight. Cancelled in between, each slot knows what is merged into it: the next run
+ * exchanges the rest, or what it wants instead. */
+static bool repacked(void *user)
 {
-    struct exchange *x = user;
-    struct gen_progress p = {.stage = "lora", .step = ++x->done, .steps = x->all};
-    if (!x->hooks || !x->hooks->step || (x->done % 16 != 0 && x->done != x->all))
-        return;
-    process_memory(&p.bytes_now, &p.bytes_peak);
-    x->hooks->step(x->hooks->user, &p);
+    struct waiting *w = user;
+    if (++w->step % 16 == 0 || w->step == w->steps)
+        w->asked = 0; /* so that a short one is told of as well */
+    return waiting_goes_on(w);
 }
 
 /* LoRAs are made for the base's shapes; a refiner's are others. ComfyUI and A1111 would merge, and
@@ -31,22 +23,25 @@ static void note_refiner(const struct pipeline *p, const struct gen_params *g, s
 int pipeline_use_loras(struct pipeline *p, const struct gen_params *g, const struct gen_hooks *h,
                        struct gen_result *out, struct err *e)
 {
-    struct exchange x = {.hooks = h, .began = clock_ms()};
+    struct waiting w = {.p = p, .hooks = h, .stage = "lora"};
+    double began = clock_ms();
     struct loader l = {.ops = p->ops,
                        .checkpoint = p->checkpoint,
                        .err = e,
                        .packed = repacked,
-                       .user = &x,
+                       .user = &w,
                        .slots = &p->slots};
     if (lora_set_choose(p->loras, &p->slots, g->loras, g->lora_count, e) < 0)
         return -1;
     lora_set_notes(p->loras, &out->notes);
     note_refiner(p, g, &out->notes);
-    x.all = lora_set_pending(p->loras, &p->slots);
-    if (x.all == 0)
+    w.steps = lora_set_pending(p->loras, &p->slots);
+    if (w.steps == 0)
         return 0;
-    if (lora_set_apply(p->loras, &l) < 0)
+    int rc = lora_set_apply(p->loras, &l);
+    out->cancelled = w.cancelled;
+    if (rc < 0)
         return -1;
-    out->ms.lora = clock_ms() - x.began;
+    out->ms.lora = clock_ms() - began;
     return p->ops->sync(p->ops, e);
 }

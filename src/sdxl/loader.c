@@ -200,8 +200,11 @@ static struct weight *pack(struct loader *l, struct slot *s, int index)
         if (l->ops->sync(l->ops, l->err) == 0)
             err_set(l->err, "out of memory while loading weights; try a smaller model");
         fail(l);
-    } else if (l->packed) {
-        l->packed(l->user);
+    } else if (l->packed && !l->packed(l->user)) {
+        l->ops->free_weight(l->ops, w);
+        err_set(l->err, "cancelled");
+        fail(l);
+        return NULL;
     }
     return w;
 }

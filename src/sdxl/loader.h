@@ -57,8 +57,9 @@ struct loader {
     float stream;
     enum stream_writer writes; /* the next layer */
     bool later;                /* the weights get no values yet, but for norms */
-    /* Called after each packed weight, for progress; may be NULL. */
-    void (*packed)(void *user);
+    /* Called after each packed weight; may be NULL. false: nobody wants the rest. That weight is
+     * given up, as are all that follow, and err is "cancelled". */
+    bool (*packed)(void *user);
     void *user;
 };
 

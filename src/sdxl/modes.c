@@ -18,13 +18,30 @@
 
 /* ---- what is there ---- */
 
-static int for_each(struct pipeline *p, int parts, struct err *e,
-                    int (*what)(struct residency *, int, struct err *))
+static int drop(struct pipeline *p, int parts, struct err *e)
 {
-    int rc = p->residency ? what(p->residency, parts, e) : 0;
+    int rc = p->residency ? residency_drop(p->residency, parts, e) : 0;
     if (rc == 0 && p->refiner && p->refiner->residency)
-        rc = what(p->refiner->residency, parts, e);
+        rc = residency_drop(p->refiner->residency, parts, e);
     return rc;
+}
+
+/* Some gigabytes may come, so it can be cancelled. r NULL: nobody waits. */
+static int bring(struct run *r, struct residency *of, int parts, struct err *e)
+{
+    struct waiting w = {0};
+    if (!r || !of)
+        return of ? residency_bring(of, parts, NULL, NULL, e) : 0;
+    w = (struct waiting){.p = r->p, .hooks = r->hooks, .stage = r->stage, .steps = r->steps};
+    int rc = residency_bring(of, parts, waiting_goes_on, &w, e);
+    r->out->cancelled = r->out->cancelled || w.cancelled;
+    return rc;
+}
+
+static int bring_all(struct pipeline *p, struct run *r, struct err *e)
+{
+    int rc = bring(r, p->residency, KEEP_TEXT | KEEP_UNET, e);
+    return rc || !p->refiner ? rc : bring(r, p->refiner->residency, KEEP_TEXT | KEEP_UNET, e);
 }
 
 /* Both at once would be more than there is room for: one makes way. */
@@ -34,7 +51,7 @@ static int make_way(struct pipeline *p, struct err *e)
     if (!r || residency_has(r, KEEP_TEXT) || !residency_has(r, KEEP_UNET))
         return 0;
     size_t both = residency_bytes(r, KEEP_TEXT | KEEP_UNET);
-    return p->room > 0 && both > p->room / 20 * 19 ? for_each(p, KEEP_UNET, e, residency_drop) : 0;
+    return p->room > 0 && both > p->room / 20 * 19 ? drop(p, KEEP_UNET, e) : 0;
 }
 
 int weights_begin(struct run *r)
@@ -46,15 +63,14 @@ int weights_begin(struct run *r)
         if (all[i] && all[i]->residency)
             residency_stream(all[i]->residency, tuning_streams(t));
     if (tuning_streams(t))
-        return for_each(p, KEEP_UNET, r->err, residency_drop);
-    return tuning_offloads(t) ? make_way(p, r->err)
-                              : for_each(p, KEEP_TEXT | KEEP_UNET, r->err, residency_bring);
+        return drop(p, KEEP_UNET, r->err);
+    return tuning_offloads(t) ? make_way(p, r->err) : bring_all(p, r, r->err);
 }
 
 int weights_read(struct run *r)
 {
     const struct tuning *t = &r->params->tuning;
-    return tuning_offloads(t) ? for_each(r->p, KEEP_TEXT, r->err, residency_drop) : 0;
+    return tuning_offloads(t) ? drop(r->p, KEEP_TEXT, r->err) : 0;
 }
 
 int weights_sample(struct run *r, const struct pipeline *model)
@@ -65,14 +81,14 @@ int weights_sample(struct run *r, const struct pipeline *model)
         return 0;
     if (other && other->residency && residency_drop(other->residency, KEEP_UNET, r->err) < 0)
         return -1;
-    return residency_bring(model->residency, KEEP_UNET, r->err);
+    return bring(r, model->residency, KEEP_UNET, r->err);
 }
 
 int weights_fresh(struct pipeline *p, const struct tuning *t, struct err *e)
 {
     if (!tuning_offloads(t) && !tuning_streams(t))
-        return for_each(p, KEEP_TEXT | KEEP_UNET, e, residency_bring);
-    return for_each(p, KEEP_TEXT | KEEP_UNET, e, residency_drop);
+        return bring_all(p, NULL, e);
+    return drop(p, KEEP_TEXT | KEEP_UNET, e);
 }
 
 /* ---- how much there is ---- */

@@ -147,33 +147,28 @@ static int check_fit(const struct checkpoint *ck, struct err *e)
     return 0;
 }
 
-struct load_progress {
-    const struct pipeline *p;
-    const struct gen_hooks *hooks;
-    int packed;
-    bool cancelled;
-};
-
-static void packed_one(void *user)
+bool waiting_goes_on(void *user)
 {
-    struct load_progress *l = user;
-    l->packed++;
-    if (l->hooks && l->hooks->step && l->packed % 64 == 0) {
-        struct gen_progress p = {.stage = "load"};
-        pipeline_bytes(l->p, &p.bytes_now, &p.bytes_peak);
-        if (!l->hooks->step(l->hooks->user, &p))
-            l->cancelled = true;
-    }
+    enum { ASK_MS = 50 };
+    struct waiting *w = user;
+    double now = clock_ms();
+    if (!w->hooks || !w->hooks->step || now - w->asked < ASK_MS)
+        return true;
+    struct gen_progress p = {.stage = w->stage, .step = w->step, .steps = w->steps};
+    pipeline_bytes(w->p, &p.bytes_now, &p.bytes_peak);
+    w->asked = now;
+    w->cancelled = !w->hooks->step(w->hooks->user, &p);
+    return !w->cancelled;
 }
 
 int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err *e)
 {
-    struct load_progress progress = {.p = p, .hooks = hooks};
+    struct waiting waiting = {.p = p, .hooks = hooks, .stage = "load"};
     struct loader l = {.ops = p->ops,
                        .checkpoint = p->checkpoint,
                        .err = e,
-                       .packed = packed_one,
-                       .user = &progress,
+                       .packed = waiting_goes_on,
+                       .user = &waiting,
                        .slots = &p->slots,
                        .later = p->later,
                        .patch = p->loras ? lora_set_patch : NULL,
@@ -187,12 +182,12 @@ int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err 
         vae_init(&p->vae, p->vae_config);
     for (int i = m->refiner ? 1 : 0; i < 2; i++) {
         l.part = i ? PART_TEXT2 : PART_TEXT1;
-        if (clip_load(&p->text.clip[i], &l, &m->text[i]) < 0 || progress.cancelled)
+        if (clip_load(&p->text.clip[i], &l, &m->text[i]) < 0)
             goto out;
         pipeline_note_network(p, i ? "text 2" : "text 1", l.part, &held);
     }
     l.part = PART_UNET;
-    if (unet_load(&p->unet, &l, &m->unet) < 0 || progress.cancelled)
+    if (unet_load(&p->unet, &l, &m->unet) < 0)
         goto out;
     pipeline_note_network(p, "unet", l.part, &held);
     if (p->ops->no_weight &&
@@ -206,8 +201,6 @@ int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err 
     if (p->vae_from && vae_load_decoder(&p->vae, &l) == 0)
         pipeline_note_network(p, "vae decoder", l.part, &held);
 out:
-    if (progress.cancelled)
-        return err_set(e, "cancelled");
     return l.failed ? -1 : p->ops->sync(p->ops, e);
 }
 
@@ -219,11 +212,13 @@ int pipeline_need_encoder(struct pipeline *p, const struct gen_params *g, struct
         return 0;
     struct ops_stats before;
     p->ops->stats(p->ops, &before);
-    p->has_encoder = true;
-    if (vae_load_encoder(&p->vae, &l) < 0)
+    if (vae_load_encoder(&p->vae, &l) < 0 || p->ops->sync(p->ops, e) < 0) {
+        vae_drop_encoder(&p->vae, p->ops); /* the next run tries again */
         return -1;
+    }
+    p->has_encoder = true;
     pipeline_note_network(p, "vae encoder", l.part, &before.weight_bytes);
-    return p->ops->sync(p->ops, e);
+    return 0;
 }
 
 void pipeline_unload(struct pipeline *p)

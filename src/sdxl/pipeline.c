@@ -34,6 +34,8 @@ static bool enter(struct run *r, const char *stage, int steps)
     leave(r);
     ops_enter(r->p->ops, stage, -1);
     r->in_stage = true;
+    r->stage = stage;
+    r->steps = steps;
     if (r->p->stage)
         r->p->stage(r->p->counts, stage);
     return run_tell(r, stage, 0, steps, 0);

@@ -120,6 +120,8 @@ struct run {
     float *host;          /* one picture's worth of latents, on its way */
     struct preview *seen; /* NULL: no one looks */
     bool in_stage;        /* its scope (ops_enter) is open */
+    const char *stage;    /* the last one that was told of, */
+    int steps;            /* and its steps */
     double foretold;      /* milliseconds; 0: rates are not known */
 };
 
@@ -241,6 +243,18 @@ const char *no_numbers_advice(const struct run *);
 void wide_free(struct wide *); /* NULL: nothing */
 /* A second backend on the same device. */
 struct ops *pipeline_open_bf16(const struct pipeline *, struct err *);
+
+/* For the loader's `packed`: tells the hooks some twenty times a second that a stage goes on, so
+ * that it can be cancelled within it. */
+struct waiting {
+    const struct pipeline *p;
+    const struct gen_hooks *hooks; /* or NULL */
+    const char *stage;
+    int step, steps;
+    double asked;   /* the last time */
+    bool cancelled; /* they said no */
+};
+bool waiting_goes_on(void *waiting);
 
 /* All networks from the checkpoint into p->ops. */
 int pipeline_load(struct pipeline *, const struct gen_hooks *, struct err *);

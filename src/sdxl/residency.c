@@ -187,13 +187,18 @@ int residency_drop(struct residency *r, int parts, struct err *e)
     return 0;
 }
 
-int residency_bring(struct residency *r, int parts, struct err *e)
+int residency_bring(struct residency *r, int parts, bool (*packed)(void *), void *user,
+                    struct err *e)
 {
     struct slots *all = r->loader.slots;
-    for (int i = 0; i < all->count; i++)
-        if (is_of(&all->at[i], parts) && all->at[i].gone && fetch(r, i, e) < 0)
-            return -1;
-    return 0;
+    int rc = 0;
+    r->loader.packed = packed;
+    r->loader.user = user;
+    for (int i = 0; i < all->count && rc == 0; i++)
+        if (is_of(&all->at[i], parts) && all->at[i].gone)
+            rc = fetch(r, i, e);
+    r->loader.packed = NULL;
+    return rc;
 }
 
 size_t residency_bytes(const struct residency *r, int parts)

@@ -28,9 +28,11 @@ void residency_free(struct residency *); /* NULL: nothing */
 
 /* Whether weights of the UNet leave behind each call from now on. */
 void residency_stream(struct residency *, bool on);
-/* KEEP bits: their values leave; or come, those that are not there. -1 with err. */
+/* KEEP bits: their values leave; or come, those that are not there. -1 with err. packed, or NULL:
+ * as the loader's. */
 int residency_drop(struct residency *, int parts, struct err *);
-int residency_bring(struct residency *, int parts, struct err *);
+int residency_bring(struct residency *, int parts, bool (*packed)(void *), void *user,
+                    struct err *);
 /* What they hold when they are there. */
 size_t residency_bytes(const struct residency *, int parts);
 bool residency_has(const struct residency *, int parts); /* all values of them */

@@ -116,6 +116,12 @@ static void free_half(struct vae_half *h, struct ops *o)
     }
 }
 
+void vae_drop_encoder(struct vae *v, struct ops *o)
+{
+    free_half(&v->encoder, o);
+    memset(&v->encoder, 0, sizeof v->encoder);
+}
+
 void vae_free(struct vae *v, struct ops *o)
 {
     free_half(&v->decoder, o);

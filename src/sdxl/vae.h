@@ -45,6 +45,7 @@ struct vae {
 void vae_init(struct vae *, const struct vae_config *);
 int vae_load_decoder(struct vae *, struct loader *);
 int vae_load_encoder(struct vae *, struct loader *);
+void vae_drop_encoder(struct vae *, struct ops *);
 void vae_free(struct vae *, struct ops *);
 
 /* latent [n, h, w, latent_channels] DT_F32, in the sampler's scale -> image [n, h f, w f, 3]
