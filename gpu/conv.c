@@ -311,8 +311,8 @@ static struct tensor band(struct tensor t, int from, int count)
 
 /* Image by image, and in bands where an image has no room: what is read is written out first, with
  * its borders, and doubled where it is. */
-static int bordered(struct library *l, const struct conv_call *whole, const struct tensor *x,
-                    const struct conv_args *a, void *stream)
+static int bordered(struct library *l, const struct conv_call *whole, const struct weight *weight,
+                    const struct tensor *x, const struct conv_args *a, void *stream)
 {
     int h = conv_in_size(x->h, whole->y.h, whole->shape.k, a);
     int w = conv_in_size(x->w, whole->y.w, whole->shape.k, a), pads = a->pad_before + a->pad_after;
@@ -343,6 +343,11 @@ static int bordered(struct library *l, const struct conv_call *whole, const stru
         int rc = gpu_border(&in, &source, h, w, a->pad_before, from * a->stride, a->pad, stream);
         if (rc == 0)
             rc = convolve(l, &c, stream);
+        if (rc == NOT_TAKEN && i > 0) { /* the bands that were made stay: y may be the residual */
+            const struct conv_args rest = {
+                .stride = a->stride, .act = a->act, .chan_add = c.chan_add, .residual = c.residual};
+            rc = gpu_conv2d(&c.y, &in, weight->w, weight->b, weight->s.k, &rest, stream);
+        }
         if (rc)
             return rc;
     }
@@ -392,5 +397,5 @@ int library_conv2d(struct library *l, struct tensor *y, const struct tensor *x,
     bool plain = !a->chan_add && !a->residual && a->act == ACT_NONE && a->pad == PAD_ZERO;
     bool whole = y->h == 2 * x->h && y->w == 2 * x->w && a->pad_before == 1 && a->pad_after == 1;
     int rc = plain && whole && l->options.fold ? upsampled(l, &c, w, x, stream) : NOT_TAKEN;
-    return rc == NOT_TAKEN ? bordered(l, &c, x, a, stream) : rc;
+    return rc == NOT_TAKEN ? bordered(l, &c, w, x, a, stream) : rc;
 }

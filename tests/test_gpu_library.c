@@ -252,6 +252,37 @@ static void test_bands(void **state)
     x.o->close(x.o);
 }
 
+/* A band that is refused when others are made already: what they added to themselves is not added
+ * once more. */
+static void test_refused_band(void **state)
+{
+    (void)state;
+    const struct op_case *c = find_case(OP_CONV, "circular, tall, everything");
+    struct err err = {""};
+    struct ops *ref = ops_ref_open(DT_F32, &err);
+    struct opened x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 8 << 10});
+    struct rig want, got;
+    double worst = 0;
+    run_once(x.o, c); /* from here on there is a plan */
+    rig_run(&want, ref, c, DT_F16, false);
+    for (int band = 1; band <= 6; band++) {
+        int64_t ours = stats_of(&x).refused[LIBRARY_CONV];
+        fake.fails_at = fake.runs + band;
+        rig_run(&got, x.o, c, DT_F16, false);
+        worst = fmax(worst, rig_error(got.out, want.out, want.count));
+        if (worst > op_case_bound(c, DT_F16))
+            fail_msg("band %d: error %.2g", band, worst);
+        ours = stats_of(&x).refused[LIBRARY_CONV] - ours;
+        assert_int_equal(ours, band == 1);
+        assert_int_equal(fake.fails_at, 0);
+        free(got.out);
+    }
+    print_message("error %.2g, bound %.2g\n", worst, op_case_bound(c, DT_F16));
+    free(want.out);
+    ref->close(ref);
+    x.o->close(x.o);
+}
+
 /* What a library's kernels might not count is asked for in parts, images or rows. */
 static void test_large(void **state)
 {
@@ -573,11 +604,12 @@ int main(void)
         TEST(test_table_f32),  TEST(test_table_fp16),
         TEST(test_table_bf16), TEST(test_attention_by_products),
         TEST(test_whole),      TEST(test_doubled),
-        TEST(test_bands),      TEST(test_large),
-        TEST(test_choice),     TEST(test_first),
-        TEST(test_tf32),       TEST(test_without),
-        TEST(test_turn),       TEST(test_capture),
-        TEST(test_fold),       TEST(test_choices),
+        TEST(test_bands),      TEST(test_refused_band),
+        TEST(test_large),      TEST(test_choice),
+        TEST(test_first),      TEST(test_tf32),
+        TEST(test_without),    TEST(test_turn),
+        TEST(test_capture),    TEST(test_fold),
+        TEST(test_choices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

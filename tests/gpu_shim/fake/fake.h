@@ -23,6 +23,7 @@ struct fake_state {
     bool no_plain_conv; /* nor a convolution with at most a bias */
     bool no_spread;     /* nor one that writes every other pixel */
     int64_t values;     /* of a tensor, from which on a call is against the rules; 0: any */
+    int64_t fails_at;   /* the plan that would make this run fails, once; 0: none */
     int live;           /* descriptors that were made and not destroyed */
     int complaints;     /* calls against the rules */
     int64_t runs;       /* products and plans that ran */

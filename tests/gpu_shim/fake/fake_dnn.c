@@ -450,7 +450,9 @@ cudnnStatus_t cudnnBackendExecute(cudnnHandle_t h, cudnnBackendDescriptor_t p,
         fake_wrong("no finished plan, no finished pack, no stream or no scratch");
         return no(CUDNN_STATUS_BAD_PARAM, "cannot run");
     }
-    if (proposal->engine == FAILING)
+    bool fails = fake.fails_at && fake.runs + 1 == fake.fails_at;
+    fake.fails_at = fails ? 0 : fake.fails_at;
+    if (proposal->engine == FAILING || fails)
         return no(CUDNN_STATUS_NOT_SUPPORTED, "the engine fails when it runs");
     for (int i = 0; i < pack->attributes; i++)
         if (pack->attribute[i].name == CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS)
