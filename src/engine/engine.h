@@ -156,8 +156,8 @@ bool engine_send(struct engine *, struct command *);
 struct event *engine_next(struct engine *);
 /* For poll: readable when there are events. engine_next until NULL clears it. */
 int engine_fd(const struct engine *);
-/* From any thread: the job ends between two steps, or weights that are read. A job that is not the running one is dropped
- * when its turn comes. */
+/* From any thread: the job ends between two steps, or weights that are read. A job that is not the
+ * running one is dropped when its turn comes. */
 void engine_cancel(struct engine *, int64_t job);
 
 /* From any thread: are previews to be shown as they would be finished? */
