@@ -393,6 +393,35 @@ static void comes_late(void **state)
     store_close(s);
 }
 
+/* Nobody has the model: said once, and the job waits for whoever comes. */
+static void no_worker_has_it(void **state)
+{
+    (void)state;
+    struct err e = {""};
+    struct store *s = open_store();
+    struct remote *r = remote_start(
+        &(struct remote_options){
+            .url = server.url, .store = database, .folder = folder, .sync_ms = 50},
+        &e);
+    int64_t id = post(r, s, "1");
+    int told = 0;
+    for (double until = clock_ms() + PATIENCE_MS; told == 0 && clock_ms() < until;) {
+        struct event *v = next(r);
+        told += v->text && strstr(v->text, "has begun yet: it takes one that is free, has the "
+                                           "model small_a (");
+        if (v->text)
+            print_message("%s\n", v->text);
+        event_free(v);
+    }
+    usleep(300000);
+    for (struct event *v; (v = remote_next(r)); event_free(v))
+        assert_null(v->text);
+    hire(0);
+    finishes(r, s, id);
+    remote_stop(r);
+    store_close(s);
+}
+
 static void another_device_takes_it(void **state)
 {
     (void)state;
@@ -437,6 +466,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(refused, begin, end),
         cmocka_unit_test_setup_teardown(never_there, begin, end),
         cmocka_unit_test_setup_teardown(comes_late, begin, end),
+        cmocka_unit_test_setup_teardown(no_worker_has_it, begin, end),
         cmocka_unit_test_setup_teardown(slow_but_steady, begin, end),
         cmocka_unit_test_setup_teardown(slow_line, begin, end),
     };

@@ -144,8 +144,11 @@ int cmd_worker(struct cli *cli)
         status = cli_fail(EXIT_USAGE, &e);
     } else {
         catch_signals();
-        int rc = find_models(stock, cli, &e) || queue_work(&o, &count, &e) ? -1 : 0;
-        report(cli, &count, (clock_ms() - start) / 1e3);
+        int rc = find_models(stock, cli, &e);
+        if (!rc) {
+            rc = queue_work(&o, &count, &e);
+            report(cli, &count, (clock_ms() - start) / 1e3);
+        }
         status = rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
     }
     explicit_bzero(o.url.password, sizeof o.url.password);

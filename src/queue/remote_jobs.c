@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "queue/remote_priv.h"
 
-enum { AGAIN_MS = 500, MEMORY_MS = 1000, ATTEMPTS = 3 };
+enum { AGAIN_MS = 500, MEMORY_MS = 1000, ATTEMPTS = 3, QUIET_SYNCS = 2 };
 
 /* ---- flights ---- */
 
@@ -219,6 +219,8 @@ static bool push_one(struct remote *r, struct flight *f)
         bool done = reply_is(word, "known") && reply_is(reply_at(reply, 1), "done");
         f->state = done ? FLIGHT_READY : FLIGHT_WAITING;
         f->again_at = 0;
+        f->sent_at = clock_ms();
+        f->heard = false;
         drop_files(f);
         f->told = false;
         remote_waits(r, f, NULL);
@@ -386,6 +388,9 @@ void remote_hear(struct remote *r, const struct reply *list)
         return;
     }
     v->job = f->command->job;
+    f->heard = true;
+    r->heard_at = clock_ms();
+    r->told_lonely = false;
     if (result) {
         f->state = FLIGHT_READY;
         f->again_at = 0;
@@ -469,6 +474,35 @@ static void count_workers(struct remote *r)
     reply_free(reply);
 }
 
+/* Says so where no worker has begun with any job for a while: that none has the model, or room for
+ * it, looks like one that is busy. */
+static void say_what_it_takes(struct remote *r)
+{
+    struct flight *first = NULL;
+    char why[400];
+    for (int i = 0; i < REMOTE_JOBS; i++) {
+        struct flight *f = &r->flight[i];
+        if (f->state != FLIGHT_WAITING)
+            continue;
+        if (f->heard)
+            return;
+        if (!first || f->sent_at < first->sent_at)
+            first = f;
+    }
+    if (!first || r->told_lonely)
+        return;
+    double since = first->sent_at > r->heard_at ? first->sent_at : r->heard_at;
+    if (clock_ms() - since < QUIET_SYNCS * r->sync_ms)
+        return;
+    snprintf(why, sizeof why,
+             "no worker at %.100s has begun yet: it takes one that is free, has the model %.60s "
+             "(%.12s) and %d GiB of memory for it",
+             r->url.show, first->packed.model, first->packed.message.model, first->packed.class);
+    r->told_lonely = true;
+    first->told = false;
+    remote_waits(r, first, why);
+}
+
 /* Events may be lost (a stream that was trimmed, a server that lost its last second), states are
  * not. */
 void remote_sync(struct remote *r)
@@ -492,6 +526,7 @@ void remote_sync(struct remote *r)
     for (int i = 0; i < n && reply_count(reply) == n; i++)
         know(r, of[i], reply_at(reply, i));
     reply_free(reply);
+    say_what_it_takes(r);
 }
 
 /* ---- the end ---- */

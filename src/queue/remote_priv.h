@@ -26,6 +26,8 @@ struct flight {
     bool has_files;
     char id[QUEUE_ID_MAX + 1];
     double again_at; /* NEW, READY: not before */
+    double sent_at;  /* WAITING: since then */
+    bool heard;      /* WAITING: a worker has said something of it */
     int attempts;    /* results that were broken */
     bool told;       /* that it has to wait */
     bool doubt;      /* it has ended, and its event was not heard yet */
@@ -54,7 +56,9 @@ struct remote {
     struct flight flight[REMOTE_JOBS];
     int flights, generation, sync_ms;
     double sync_at, memory_at;
-    bool is_full; /* the server has little memory left */
+    bool is_full;     /* the server has little memory left */
+    double heard_at;  /* when a worker last said anything */
+    bool told_lonely; /* that none does */
 };
 
 /* ---- remote.c ---- */

@@ -182,6 +182,8 @@ static int say(struct wire *w, int n, const char *const *text, enum wire_answer 
         bool passing = !strncmp(why, "LOADING", 7) || !strncmp(why, "MASTERDOWN", 10);
         *answer = passing ? WIRE_NOT_YET : WIRE_DENIED;
         rc = broken(w, why, e);
+        if (!strncmp(why, "NOAUTH", 6) || !strncmp(why, "WRONGPASS", 9))
+            err_set(e, "%s: %s The password is taken from SPRITTY_REDIS_PASSWORD", w->show, why);
     }
     reply_free(r);
     return rc;

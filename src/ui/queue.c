@@ -127,6 +127,10 @@ void queue_event(struct ui *ui, const struct event *ev)
     case EVENT_FAILED:
         ui_say(ui, ROLE_BAD, "%s", ev->text ? ev->text : "failed");
         break;
+    case EVENT_STAGE: /* why a job waits in a queue, or one on the way there */
+        if (ev->text)
+            ui_say(ui, ROLE_WARN, "%s", ev->text);
+        return;
     case EVENT_ASIDE:
         ui_say(ui, ROLE_WARN, "%s", ev->text ? ev->text : "a device failed");
         return;
