@@ -225,16 +225,32 @@ static void base_and_refiner(void **state)
     expect_note(&r, "ends at step 20 of 25, which leaves noise");
     recipe_free(&r);
     /* ddim_uniform has 31 levels for 30 steps: counted from the front, three are left behind 28. */
-    import("{" COMMON DECODE("30") ",\"30\":{\"class_type\":\"KSamplerAdvanced\",\"inputs\":{"
-                                   "\"add_noise\":\"enable\",\"noise_seed\":7,\"steps\":30,"
-                                   "\"cfg\":8,\"sampler_name\":\"euler\",\"scheduler\":"
-                                   "\"ddim_uniform\",\"start_at_step\":28,\"end_at_step\":10000,"
-                                   "\"return_with_leftover_noise\":\"disable\",\"model\":[\"1\","
-                                   "0],\"positive\":[\"2\",0],\"negative\":[\"3\",0],"
-                                   "\"latent_image\":[\"4\",0]}}}",
-           &r);
+#define CUT(steps, scheduler, from, to, leftover)                                                  \
+    "{" COMMON DECODE("30") ",\"30\":{\"class_type\":\"KSamplerAdvanced\",\"inputs\":{"            \
+                            "\"add_noise\":\"enable\",\"noise_seed\":7,\"steps\":" steps ","       \
+                            "\"cfg\":8,\"sampler_name\":\"euler\",\"scheduler\":\"" scheduler      \
+                            "\","                                                                  \
+                            "\"start_at_step\":" from ",\"end_at_step\":" to ","                   \
+                            "\"return_with_leftover_noise\":\"" leftover "\",\"model\":[\"1\","    \
+                            "0],\"positive\":[\"2\",0],\"negative\":[\"3\",0],"                    \
+                            "\"latent_image\":[\"4\",0]}}}"
+    import(CUT("30", "ddim_uniform", "28", "10000", "disable"), &r);
     expect(&r, "scheduler", NULL);
     expect(&r, "sigmas", "0.26765236 0.18216598 0.041314412 0");
+    recipe_free(&r);
+    /* A last step of 30 is the last but one there. */
+    import(CUT("30", "ddim_uniform", "28", "30", "disable"), &r);
+    expect(&r, "sigmas", "0.26765236 0.18216598 0");
+    assert_int_equal(r.notes, 0);
+    recipe_free(&r);
+    import(CUT("30", "ddim_uniform", "28", "30", "enable"), &r);
+    expect(&r, "sigmas", "0.26765236 0.18216598 0.041314412");
+    expect_note(&r, "ends at step 30 of 31, which leaves noise; one more is made");
+    recipe_free(&r);
+    /* Ended early without leaving noise: the last step goes to 0. */
+    import(CUT("4", "karras", "0", "2", "disable"), &r);
+    expect(&r, "sigmas", "14.614641 3.1686032 0");
+    assert_int_equal(r.notes, 0);
     recipe_free(&r);
 }
 
@@ -321,6 +337,19 @@ static void images_and_masks(void **state)
     expect(&r, "mask-grow", "4");
     expect(&r, "mask-content", "grey");
     expect_note(&r, "the mask is what is transparent in 'in.png'");
+    recipe_free(&r);
+    import(
+        "{" COMMON DECODE("5") KSAMPLER(
+            "5", "1", "12",
+            "1") ",\"10\":{\"class_type\":"
+                 "\"LoadImage\",\"inputs\":{\"image\":\"in.png\"}},\"11\":{\"class_type\":"
+                 "\"GrowMask\","
+                 "\"inputs\":{\"mask\":[\"10\",1],\"expand\":3}},"
+                 "\"12\":{\"class_type\":\"VAEEncodeForInpaint\",\"inputs\":{\"mask\":[\"11\",0],"
+                 "\"pixels\":[\"10\",0],\"vae\":[\"1\",2],\"grow_mask_by\":8}}}",
+        &r);
+    expect(&r, "mask-grow", "7");
+    expect_note(&r, "(GrowMask): what is grey is the mask before it grows");
     recipe_free(&r);
     import("{" COMMON DECODE("5") KSAMPLER("5", "1", "4", "0.5") "}", &r);
     expect(&r, "denoise", NULL);

@@ -170,9 +170,12 @@ static void part_of(const struct comfy_levels *l, int *steps, double *denoise)
 static void put_levels(struct comfy_walk *w, const struct comfy_stage *s,
                        const struct comfy_stage *last)
 {
-    const struct comfy_levels *l = &s->levels;
+    struct comfy_levels cut = s->levels;
+    const struct comfy_levels *l = &cut;
     int steps, end = last->levels.end;
     double denoise;
+    if (s == last && s->full && end < l->total && !comfy_is_spared(s->sampler))
+        comfy_sigmas_end_early(&cut);
     part_of(l, &steps, &denoise);
     if (!s->noise)
         recipe_note(w->r, "%s: it begins without noise, which has no setting here",

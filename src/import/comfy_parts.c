@@ -287,7 +287,11 @@ void comfy_mask(struct comfy_walk *w, int node, bool inpaint)
             break;
         }
         if (comfy_is(w, at, "GrowMask")) {
-            grow += comfy_number(w, at, "expand", 0);
+            double expand = comfy_number(w, at, "expand", 0);
+            if (inpaint && expand != 0)
+                recipe_note(w->r, "%s: what is grey is the mask before it grows",
+                            comfy_name(w, at));
+            grow += expand;
             in = comfy_input(w->g, at, "mask");
         } else if (comfy_is(w, at, "ImageToMask")) {
             in = comfy_input(w->g, at, "image");

@@ -116,16 +116,17 @@ static void simple(struct comfy_walk *w, int node, struct comfy_stage *s)
     l->total = (int)comfy_number(w, node, "steps", 20);
     l->denoise = advanced ? 1 : comfy_number(w, node, "denoise", 1);
     l->start = advanced ? (int)comfy_number(w, node, "start_at_step", 0) : 0;
-    l->end = advanced ? (int)comfy_number(w, node, "end_at_step", 10000) : l->total;
-    l->end = l->end < l->total ? l->end : l->total;
+    int end = advanced ? (int)comfy_number(w, node, "end_at_step", 10000) : l->total;
+    l->end = end < l->total ? end : l->total;
     s->cuts = advanced;
     comfy_word(w, node, "scheduler", l->scheduler, sizeof l->scheduler);
     comfy_word(w, node, advanced ? "noise_seed" : "seed", s->seed, sizeof s->seed);
     comfy_word(w, node, "cfg", s->cfg, sizeof s->cfg);
     named_sampler(w, node, s);
-    if (!comfy_is_spared(s->sampler))
-        comfy_sigmas_from_front(l);
+    if (advanced && !comfy_is_spared(s->sampler))
+        comfy_sigmas_from_front(l, end);
     s->noise = !advanced || !is_off(w, node, "add_noise");
+    s->full = advanced && is_off(w, node, "return_with_leftover_noise");
 }
 
 static void guider(struct comfy_walk *w, struct comfy_stage *s)

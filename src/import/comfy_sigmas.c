@@ -76,15 +76,25 @@ void comfy_sigmas_expand(struct comfy_levels *l)
     l->end = clamp(l->end + more, l->start, n);
 }
 
-void comfy_sigmas_from_front(struct comfy_levels *l)
+void comfy_sigmas_from_front(struct comfy_levels *l, int end)
 {
     struct comfy_levels list = *l;
     comfy_sigmas_expand(&list);
-    if (!list.count || list.total == l->total || (l->start == 0 && l->end == l->total))
+    if (!list.count || list.total == l->total || (l->start == 0 && end >= list.total))
         return;
     list.start = clamp(l->start, 0, list.total);
-    list.end = l->end < l->total ? clamp(l->end, list.start, list.total) : list.total;
+    list.end = clamp(end, list.start, list.total);
     *l = list;
+}
+
+void comfy_sigmas_end_early(struct comfy_levels *l)
+{
+    comfy_sigmas_expand(l);
+    if (!l->count || l->end <= l->start)
+        return;
+    l->list[l->end] = 0;
+    l->total = l->end;
+    l->count = l->total + 1;
 }
 
 /* Only the part that is taken stays. */

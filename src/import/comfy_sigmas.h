@@ -20,8 +20,11 @@ int comfy_sigmas(struct comfy_walk *, int sampler, struct comfy_levels *);
 void comfy_sigmas_expand(struct comfy_levels *);
 
 /* Of a schedule with more steps than it was asked for, or fewer, as that list, where only a part is
- * taken: KSamplerAdvanced counts the part from the front. */
-void comfy_sigmas_from_front(struct comfy_levels *);
+ * taken: KSamplerAdvanced counts the part from the front, and `end` of it. */
+void comfy_sigmas_from_front(struct comfy_levels *, int end);
+
+/* A named schedule as a list up to its end, where what noise is left is taken all at once. */
+void comfy_sigmas_end_early(struct comfy_levels *);
 
 /* The list's part between two steps, as the setting `sigmas` has it; "" of a named schedule.
  * malloc'd; NULL: no memory. */

@@ -36,6 +36,7 @@ struct comfy_stage {
     const char *positive, *negative; /* the names of its inputs; negative NULL: none */
     char seed[40], cfg[40], sampler[64];
     bool noise; /* it begins with noise of its own */
+    bool full;  /* what noise is left where it ends, it takes in its last step */
     struct comfy_levels levels;
     struct comfy_upscale up; /* before this sampler */
 };

@@ -45,8 +45,9 @@ static struct span comfyui_span(int steps, double denoise)
 
 static struct span span_of(const struct gen_params *g, int steps, double denoise, bool second)
 {
-    double most = fmin(denoise, 0.999);
-    if (denoise <= 0)
+    double most = fmax(0, fmin(denoise, 0.999));
+    bool one_more = g->compat == COMPAT_A1111 && !second; /* than its share, so one of nothing */
+    if (denoise <= 0 && !one_more)
         return (struct span){steps, 0, false};
     if (g->compat == COMPAT_COMFYUI)
         return comfyui_span(steps, denoise);

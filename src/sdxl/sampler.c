@@ -6,6 +6,7 @@
  */
 #include "sdxl/sampler_rules.h"
 
+#include <string.h>
 #include <strings.h>
 
 enum { SUM = 4 }; /* terms of ops->combine */
@@ -63,12 +64,13 @@ int sampler_sigmas(const struct noise_levels *l, int sampler, int schedule, int 
     enum drops who = sampler_at(sampler)->drops;
     bool drops = (compat == COMPAT_COMFYUI && who & DROPS_COMFYUI) ||
                  (compat == COMPAT_A1111 && who & DROPS_A1111);
-    int ask = drops && steps < MAX_STEPS ? steps + 1 : steps;
-    int n = schedule_sigmas(l, schedule, ask, compat, sigma);
+    float all[MAX_STEPS + 2];
+    int n = schedule_sigmas(l, schedule, steps + drops, compat, all);
     if (drops && n > 1) {
-        sigma[n - 1] = sigma[n];
+        all[n - 1] = all[n];
         n--;
     }
+    memcpy(sigma, all, (size_t)(n + 1) * sizeof *sigma);
     return n;
 }
 

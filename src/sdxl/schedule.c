@@ -276,7 +276,9 @@ static int align_your_steps(struct plan p, float *sigma)
                                             0.2332364134,  0.1114188177, 0.0291671582};
     static const double a1111[ALIGNED] = {14.615, 6.315, 3.771, 2.181, 1.342, 0.862,
                                           0.555,  0.380, 0.234, 0.113, 0.029};
-    if (p.compat == COMPAT_A1111)
+    if (p.compat == COMPAT_A1111 && p.steps == 1) /* it counts from the lowest level up */
+        sigma[0] = (float)a1111[ALIGNED - 1];
+    else if (p.compat == COMPAT_A1111)
         between(a1111, p.steps, sigma);
     else
         between(comfyui, p.steps + 1, sigma);
@@ -323,7 +325,7 @@ int schedule_by_name(const char *name)
 int schedule_sigmas(const struct noise_levels *l, int schedule, int steps, enum compat compat,
                     float *sigma)
 {
-    assert(schedule >= 0 && schedule < SCHEDULE_COUNT && steps >= 1 && steps <= MAX_STEPS);
+    assert(schedule >= 0 && schedule < SCHEDULE_COUNT && steps >= 1 && steps <= MAX_STEPS + 1);
     struct plan p = {.l = l, .steps = steps, .compat = compat};
     int count = SCHEDULES[schedule].fill(p, sigma), kept = 1;
     for (int i = 1; i < count; i++) /* a step of no length would divide by 0 */

@@ -38,7 +38,8 @@ int schedule_by_name(const char *name);
 
 /* Fills sigma[0 .. n], falling, and returns n: `steps`, but ddim_uniform may give more (MAX_STEPS
  * at most) and beta fewer, as in ComfyUI, and a level that would come twice is taken once. steps 1
- * to MAX_STEPS. sigma[n] is 0, but for A1111's kl_optimal, which ends at the lowest level. */
+ * to MAX_STEPS + 1, of which a sampler drops one. sigma[n] is 0, but for A1111's kl_optimal, which
+ * ends at the lowest level. */
 int schedule_sigmas(const struct noise_levels *, int schedule, int steps, enum compat,
                     float *sigma);
 

@@ -326,8 +326,10 @@ AYS_A1111 = [14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.1
 
 
 def aligned(levels, n):
+    """Both tools go from the lowest level up, so that one alone is the lowest."""
     at = np.linspace(0, 1, n)
-    return np.exp(np.interp(at, np.linspace(0, 1, len(levels)), np.log(levels))).tolist()
+    up = np.interp(at, np.linspace(0, 1, len(levels)), np.log(levels[::-1]))
+    return np.exp(up)[::-1].tolist()
 
 
 def comfyui_schedule(name, n):
