@@ -58,6 +58,11 @@ static void walk_image(struct comfy_walk *w, struct comfy_input in)
             walk_latent(w, comfy_input(w->g, node, "samples"));
             return;
         }
+        if (comfy_is(w, node, COMFY_EFFICIENT_SAMPLERS)) {
+            comfy_vae(w, node);
+            walk_latent(w, (struct comfy_input){.kind = COMFY_LINK, .node = node});
+            return;
+        }
         if (comfy_is(w, node, "LoadImage")) {
             load_image(w, node);
             return;
@@ -82,8 +87,10 @@ static void add_stage(struct comfy_walk *w, int node, int slot)
 
 static void empty_latent(struct comfy_walk *w, int node)
 {
-    recipe_setf(w->r, "size", "%dx%d", (int)comfy_number(w, node, "width", 1024),
-                (int)comfy_number(w, node, "height", 1024));
+    bool loader = comfy_is(w, node, COMFY_EFFICIENT_LOADER);
+    recipe_setf(w->r, "size", "%dx%d",
+                (int)comfy_number(w, node, loader ? "empty_latent_width" : "width", 1024),
+                (int)comfy_number(w, node, loader ? "empty_latent_height" : "height", 1024));
     int batch = (int)comfy_number(w, node, "batch_size", 1);
     if (batch != 1)
         recipe_setf(w->r, "batch", "%d", batch);
@@ -120,7 +127,8 @@ static void walk_latent(struct comfy_walk *w, struct comfy_input in)
         if (comfy_is_sampler(w, node)) {
             add_stage(w, node, slot);
             next = "latent_image";
-        } else if (comfy_is(w, node, "EmptyLatentImage|EmptySD3LatentImage")) {
+        } else if (comfy_is(w, node,
+                            "EmptyLatentImage|EmptySD3LatentImage|" COMFY_EFFICIENT_LOADER)) {
             empty_latent(w, node);
             return;
         } else if (comfy_is(w, node, "VAEEncode|VAEEncodeTiled|VAEEncodeForInpaint")) {

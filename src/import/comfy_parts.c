@@ -6,10 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "import/comfy_loras.h"
 #include "prompt/lora_list.h"
 
-#define CHECKPOINTS "CheckpointLoaderSimple|CheckpointLoader|unCLIPCheckpointLoader"
-#define LORAS       "LoraLoader|LoraLoaderModelOnly"
+#define CHECKPOINTS                                                                                \
+    "CheckpointLoaderSimple|CheckpointLoader|unCLIPCheckpointLoader|" COMFY_EFFICIENT_LOADER
 
 /* ---- from a sampler to the text that it reads ---- */
 
@@ -26,13 +27,17 @@ static int encoder_of(struct comfy_walk *w, const struct comfy_stage *s, bool po
     struct comfy_input in = comfy_input(w->g, s->guider, positive ? s->positive : s->negative);
     *zero = false;
     while ((node = comfy_follow(w, in, &slot)) >= 0) {
-        if (comfy_is(w, node, "CLIPTextEncode|CLIPTextEncodeSDXL|CLIPTextEncodeSDXLRefiner"))
+        if (comfy_is(w, node,
+                     "CLIPTextEncode|CLIPTextEncodeSDXL|CLIPTextEncodeSDXLRefiner"
+                     "|" COMFY_EFFICIENT_LOADER))
             return node;
         if (comfy_is(w, node, "ConditioningZeroOut")) {
             *zero = true;
             in = comfy_input(w->g, node, "conditioning");
         } else if (comfy_is(w, node, "InpaintModelConditioning")) {
             in = comfy_input(w->g, node, slot == 1 ? "negative" : "positive");
+        } else if (comfy_is(w, node, COMFY_EFFICIENT_SAMPLERS)) {
+            in = comfy_input(w->g, node, slot == 2 ? "negative" : "positive");
         } else {
             in = comfy_pass(w, node, conditioning_input(slot));
         }
@@ -42,38 +47,28 @@ static int encoder_of(struct comfy_walk *w, const struct comfy_stage *s, bool po
 
 /* ---- model ---- */
 
-static void add_lora(struct comfy_walk *w, int node)
-{
-    char *file = comfy_get_text(w, node, "lora_name");
-    if (file && w->loras < COMFY_MAX_LORAS) {
-        struct comfy_lora *l = &w->lora[w->loras++];
-        *l = (struct comfy_lora){.node = node};
-        recipe_file_name(w->r, file, l->name);
-        l->unet = comfy_number(w, node, "strength_model", 1);
-        l->text = comfy_number(w, node, "strength_clip", 1);
-    } else if (file) {
-        recipe_note(w->r, "%s: more than %d LoRAs", comfy_name(w, node), COMFY_MAX_LORAS);
-    }
-    free(file);
-}
-
 /* Down the chain of models to the checkpoint; its node, or -1. LoRAs are added when asked for. */
 static int walk_model(struct comfy_walk *w, const struct comfy_stage *s, bool loras)
 {
     int slot, node;
     struct comfy_input in = comfy_input(w->g, s->guider, "model");
     while ((node = comfy_follow(w, in, &slot)) >= 0) {
-        if (comfy_is(w, node, CHECKPOINTS))
+        if (comfy_is(w, node, CHECKPOINTS)) {
+            if (loras && comfy_is(w, node, COMFY_EFFICIENT_LOADER))
+                comfy_add_loras(w, node);
             return node;
-        if (comfy_is(w, node, LORAS)) {
+        }
+        if (comfy_loads_loras(w, node)) {
             if (loras)
-                add_lora(w, node);
+                comfy_add_loras(w, node);
             else
                 recipe_note(w->r, "%s: a LoRA of the refiner is ignored", comfy_name(w, node));
             in = comfy_input(w->g, node, "model");
         } else if (comfy_is(w, node, "RescaleCFG") && loras) {
             recipe_setf(w->r, "cfg-rescale", "%.10g", comfy_number(w, node, "multiplier", 0.7));
             in = comfy_input(w->g, node, "model");
+        } else if (comfy_is(w, node, COMFY_EFFICIENT_SAMPLERS)) {
+            in = comfy_input(w->g, node, "model"); /* it hands on its own */
         } else {
             in = comfy_pass(w, node, "model");
         }
@@ -81,24 +76,40 @@ static int walk_model(struct comfy_walk *w, const struct comfy_stage *s, bool lo
     return -1;
 }
 
+static void last_layer(struct comfy_walk *w, int node, const char *input)
+{
+    int layer = (int)comfy_number(w, node, input, -1);
+    if (!recipe_get(w->r, "clip-skip") && layer < 0 && layer != -2)
+        recipe_setf(w->r, "clip-skip", "%d", -layer);
+}
+
+static void use_loras(struct comfy_walk *w, int node)
+{
+    for (int i = 0; i < w->loras; i++)
+        w->lora[i].text_used |= w->lora[i].node == node;
+}
+
 /* LoRAs of the text encoders are those on the way from the prompt. */
 static void walk_clip(struct comfy_walk *w, int encoder)
 {
-    int slot, node;
+    int slot, node = encoder;
     struct comfy_input in = comfy_input(w->g, encoder, "clip");
-    while ((node = comfy_follow(w, in, &slot)) >= 0 && !comfy_is(w, node, CHECKPOINTS)) {
+    while (!comfy_is(w, node, CHECKPOINTS) && (node = comfy_follow(w, in, &slot)) >= 0) {
+        if (comfy_is(w, node, CHECKPOINTS))
+            break;
         if (comfy_is(w, node, "CLIPSetLastLayer")) {
-            int layer = (int)comfy_number(w, node, "stop_at_clip_layer", -1);
-            if (!recipe_get(w->r, "clip-skip") && layer < 0 && layer != -2)
-                recipe_setf(w->r, "clip-skip", "%d", -layer);
-        } else if (comfy_is(w, node, "LoraLoader")) {
-            for (int i = 0; i < w->loras; i++)
-                w->lora[i].text_used |= w->lora[i].node == node;
+            last_layer(w, node, "stop_at_clip_layer");
+        } else if (comfy_loads_loras(w, node)) {
+            use_loras(w, node);
         } else {
             in = comfy_pass(w, node, "clip");
             continue;
         }
         in = comfy_input(w->g, node, "clip");
+    }
+    if (node >= 0 && comfy_is(w, node, COMFY_EFFICIENT_LOADER)) {
+        use_loras(w, node);
+        last_layer(w, node, "clip_skip");
     }
 }
 
@@ -146,16 +157,21 @@ void comfy_model(struct comfy_walk *w, const struct comfy_stage *s)
 
 void comfy_vae(struct comfy_walk *w, int decoder)
 {
-    int slot, node = comfy_source(w, decoder, "vae", &slot);
+    int slot, node = decoder;
     char name[256], *file;
-    if (node < 0 || comfy_is(w, node, CHECKPOINTS) || recipe_get(w->r, "vae"))
+    do
+        node = comfy_source(
+            w, node, comfy_is(w, node, COMFY_EFFICIENT_SAMPLERS) ? "optional_vae" : "vae", &slot);
+    while (node >= 0 && comfy_is(w, node, COMFY_EFFICIENT_SAMPLERS));
+    if (node < 0 || recipe_get(w->r, "vae"))
         return;
-    if (!comfy_is(w, node, "VAELoader")) {
-        comfy_pass(w, node, "");
+    if (!comfy_is(w, node, "VAELoader|" COMFY_EFFICIENT_LOADER)) {
+        if (!comfy_is(w, node, CHECKPOINTS))
+            comfy_pass(w, node, "");
         return;
     }
     file = comfy_get_text(w, node, "vae_name");
-    if (file) {
+    if (file && strcmp(file, "Baked VAE") != 0) {
         recipe_file_name(w->r, file, name);
         recipe_set(w->r, "vae", name);
     }
@@ -189,8 +205,27 @@ static char *sdxl_text(struct comfy_walk *w, int node, bool positive)
     return use;
 }
 
+/* How an Efficient Loader reads its texts, where it is not ComfyUI's way. */
+static void compare_reading(struct comfy_walk *w, int node)
+{
+    static const char *const said[][2] = {{"token_normalization", "none"},
+                                          {"weight_interpretation", "comfy"}};
+    char word[24];
+    for (int i = 0; i < 2; i++) {
+        comfy_word(w, node, said[i][0], word, sizeof word);
+        if (*word && strcmp(word, said[i][1]) != 0)
+            recipe_note(w->r, "%s: %s %s; here prompts are read as with %s", comfy_name(w, node),
+                        said[i][0], word, said[i][1]);
+    }
+}
+
 static char *encoder_text(struct comfy_walk *w, int node, bool positive)
 {
+    if (comfy_is(w, node, COMFY_EFFICIENT_LOADER)) {
+        if (positive)
+            compare_reading(w, node);
+        return comfy_get_text(w, node, positive ? "positive" : "negative");
+    }
     if (comfy_is(w, node, "CLIPTextEncodeSDXL"))
         return sdxl_text(w, node, positive);
     return comfy_get_text(w, node, "text");

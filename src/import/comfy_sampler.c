@@ -12,7 +12,9 @@
 
 bool comfy_is_sampler(const struct comfy_walk *w, int node)
 {
-    return comfy_is(w, node, "KSampler|KSamplerAdvanced|SamplerCustom|SamplerCustomAdvanced");
+    return comfy_is(w, node,
+                    "KSampler|KSamplerAdvanced|SamplerCustom|SamplerCustomAdvanced"
+                    "|" COMFY_EFFICIENT_SAMPLERS);
 }
 
 /* A switch, as a word of the node's or as a boolean. */
@@ -111,7 +113,7 @@ bool comfy_is_spared(const char *sampler)
 
 static void simple(struct comfy_walk *w, int node, struct comfy_stage *s)
 {
-    bool advanced = comfy_is(w, node, "KSamplerAdvanced");
+    bool advanced = comfy_is(w, node, "KSamplerAdvanced|KSampler Adv. (Efficient)");
     struct comfy_levels *l = &s->levels;
     l->total = (int)comfy_number(w, node, "steps", 20);
     l->denoise = advanced ? 1 : comfy_number(w, node, "denoise", 1);
@@ -127,6 +129,8 @@ static void simple(struct comfy_walk *w, int node, struct comfy_stage *s)
         comfy_sigmas_from_front(l, end);
     s->noise = !advanced || !is_off(w, node, "add_noise");
     s->full = advanced && is_off(w, node, "return_with_leftover_noise");
+    if (comfy_input(w->g, node, "script").kind == COMFY_LINK)
+        recipe_note(w->r, "%s: its script is ignored", comfy_name(w, node));
 }
 
 static void guider(struct comfy_walk *w, struct comfy_stage *s)

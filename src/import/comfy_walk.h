@@ -48,6 +48,11 @@ struct comfy_lora {
     bool text_used;
 };
 
+/* Of efficiency-nodes-comfyui: checkpoint, LoRAs, prompts and an empty latent in one; and samplers
+ * that hand on what they were given, and decode (output 5). */
+#define COMFY_EFFICIENT_LOADER   "Efficient Loader"
+#define COMFY_EFFICIENT_SAMPLERS "KSampler (Efficient)|KSampler Adv. (Efficient)"
+
 struct comfy_walk {
     const struct comfy_graph *g;
     struct recipe *r;

@@ -12,6 +12,23 @@ static const struct {
     {"CheckpointLoader", "config_name ckpt_name"},
     {"LoraLoader", "lora_name strength_model strength_clip"},
     {"LoraLoaderModelOnly", "lora_name strength_model"},
+    {"CR Load LoRA", "switch lora_name strength_model strength_clip"},
+    {"CR LoRA Stack", "switch_1 lora_name_1 model_weight_1 clip_weight_1 switch_2 lora_name_2 "
+                      "model_weight_2 clip_weight_2 switch_3 lora_name_3 model_weight_3 "
+                      "clip_weight_3"},
+    {"Lora Loader Stack (rgthree)",
+     "lora_01 strength_01 lora_02 strength_02 lora_03 strength_03 lora_04 strength_04"},
+    {"Power Lora Loader (rgthree)", /* behind a divider and a heading */
+     "- - lora_1 lora_2 lora_3 lora_4 lora_5 lora_6 lora_7 lora_8 lora_9 lora_10 lora_11 lora_12 "
+     "lora_13 lora_14 lora_15 lora_16"},
+    {"Efficient Loader", "ckpt_name vae_name clip_skip lora_name lora_model_strength "
+                         "lora_clip_strength positive negative token_normalization "
+                         "weight_interpretation empty_latent_width empty_latent_height batch_size"},
+    {"KSampler (Efficient)", "seed * steps cfg sampler_name scheduler denoise preview_method "
+                             "vae_decode"},
+    {"KSampler Adv. (Efficient)", "add_noise noise_seed * steps cfg sampler_name scheduler "
+                                  "start_at_step end_at_step return_with_leftover_noise "
+                                  "preview_method vae_decode"},
     {"CLIPTextEncode", "text"},
     {"CLIPTextEncodeSDXL", "width height crop_w crop_h target_width target_height text_g text_l"},
     {"CLIPTextEncodeSDXLRefiner", "ascore width height text"},
@@ -85,7 +102,7 @@ const char *comfy_widget_names(const char *type)
     return NULL;
 }
 
-/* "fixed" and its like, or a bool as old editors had it. */
+/* "fixed" and its like, or a bool as old editors had it, or null as for a seed widget of a pack. */
 bool comfy_is_control(struct json v)
 {
     static const char *const words[] = {"fixed", "increment", "decrement", "randomize"};
@@ -93,7 +110,7 @@ bool comfy_is_control(struct json v)
     for (int i = 0; s && i < 4; i++)
         if (!strcmp(s, words[i]))
             return true;
-    return json_kind(v) == JSON_BOOL;
+    return json_kind(v) == JSON_BOOL || json_kind(v) == JSON_NULL;
 }
 
 bool comfy_is_row(const struct comfy_read *r, const char *name, size_t length)

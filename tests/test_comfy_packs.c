@@ -1,0 +1,210 @@
+/*
+ * ComfyUI workflows with nodes of packs that many use: LoRA loaders of rgthree-comfy, Comfyroll and
+ * efficiency-nodes-comfyui, and the latter's loader and samplers. Each in the API's form as those
+ * packs' own code names its inputs; the lists of values as their editor's files have them.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+
+#include "import/comfy_nodes.h"
+
+static void import(const char *text, struct recipe *r)
+{
+    struct err e = {""};
+    *r = (struct recipe){.count = 0};
+    if (comfy_import(text, strlen(text), "test.json", r, &e))
+        fail_msg("%s", e.text);
+}
+
+static void expect(const struct recipe *r, const char *key, const char *value)
+{
+    const char *have = recipe_get(r, key);
+    if (!value ? have != NULL : !have || strcmp(have, value) != 0)
+        fail_msg("%s is '%s', not '%s'", key, have ? have : "(unsaid)", value ? value : "(unsaid)");
+}
+
+static void expect_notes(const struct recipe *r, int count, const char *part)
+{
+    bool found = !part;
+    for (int i = 0; i < r->notes; i++)
+        found |= part && strstr(r->note[i], part);
+    if (!found || r->notes != count)
+        fail_msg("%d notes, not %d; '%s' %s; the first: %s", r->notes, count, part ? part : "",
+                 found ? "is there" : "is not", r->notes ? r->note[0] : "");
+}
+
+#define NODE(id, type, inputs) ",\"" id "\":{\"class_type\":\"" type "\",\"inputs\":{" inputs "}}"
+/* Checkpoint 1, texts 2 and 3 by the CLIP of node `lora`, latent 4, sampler 5, decoder 6, saver 7.
+ */
+#define GRAPH(lora, more)                                                                          \
+    "{\"1\":{\"class_type\":\"CheckpointLoaderSimple\",\"inputs\":{\"ckpt_name\":\"b."             \
+    "safetensors\""                                                                                \
+    "}}" NODE("2", "CLIPTextEncode", "\"text\":\"a cat\",\"clip\":[\"" lora "\",1]")               \
+        NODE("3", "CLIPTextEncode", "\"text\":\"bad\",\"clip\":[\"" lora "\",1]")                  \
+            NODE("4", "EmptyLatentImage", "\"width\":64,\"height\":64,\"batch_size\":1")           \
+                NODE("5", "KSampler",                                                              \
+                     "\"model\":[\"" lora "\",0],\"positive\":[\"2\",0],\"negative\":[\"3\",0],"   \
+                     "\"latent_image\":[\"4\",0],\"seed\":7,\"steps\":8,\"cfg\":4,"                \
+                     "\"sampler_name\":\"euler\",\"scheduler\":\"karras\",\"denoise\":1")          \
+                    NODE("6", "VAEDecode", "\"samples\":[\"5\",0],\"vae\":[\"1\",2]")              \
+                        NODE("7", "SaveImage", "\"images\":[\"6\",0]") more "}"
+#define BOTH "\"model\":[\"1\",0],\"clip\":[\"1\",1]"
+
+static void lora_loaders(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *graph, *lora;
+    } all[] = {
+        {GRAPH("8", NODE("8", "Power Lora Loader (rgthree)",
+                         "\"PowerLoraLoaderHeaderWidget\":{\"type\":\"x\"},\"lora_1\":{\"on\":true,"
+                         "\"lora\":\"xl/pixel.safetensors\",\"strength\":0.8},\"lora_2\":{\"on\":"
+                         "false,\"lora\":\"off.safetensors\",\"strength\":1},\"lora_4\":{\"on\":"
+                         "true,\"lora\":\"lcm.safetensors\",\"strength\":0.5,\"strengthTwo\":0.25},"
+                         "\"lora_5\":{\"on\":true,\"lora\":\"None\"},\"more\":\"\"," BOTH)),
+         "pixel:0.8, lcm:te=0.25:unet=0.5"},
+        {GRAPH("8", NODE("8", "Lora Loader Stack (rgthree)",
+                         "\"lora_01\":\"a.safetensors\",\"strength_01\":0.4,\"lora_02\":\"None\","
+                         "\"strength_02\":1,\"lora_03\":\"c.safetensors\",\"strength_03\":-0.9,"
+                         "\"lora_04\":\"None\",\"strength_04\":1," BOTH)),
+         "a:0.4, c:-0.9"},
+        {GRAPH("8", NODE("8", "CR Apply LoRA Stack", "\"lora_stack\":[\"9\",0]," BOTH)
+                        NODE("9", "CR LoRA Stack",
+                             "\"switch_1\":\"On\",\"lora_name_1\":\"a.safetensors\",\"model_weight_"
+                             "1\":0.9,\"clip_weight_1\":0.7,\"switch_2\":\"Off\",\"lora_name_2\":"
+                             "\"b.safetensors\",\"model_weight_2\":1,\"clip_weight_2\":1,\"switch_"
+                             "3\":\"On\",\"lora_name_3\":\"None\",\"lora_stack\":[\"10\",0]")
+                            NODE("10", "LoRA Stacker",
+                                 "\"input_mode\":\"simple\",\"lora_count\":2,\"lora_name_1\":"
+                                 "\"x.safetensors\",\"lora_wt_1\":0.3,\"lora_name_2\":"
+                                 "\"y.safetensors\",\"lora_wt_2\":0.2,\"lora_name_3\":"
+                                 "\"z.safetensors\",\"lora_wt_3\":1")),
+         "x:0.3, y:0.2, a:te=0.7:unet=0.9"},
+        {GRAPH("8", NODE("8", "CR Load LoRA",
+                         "\"switch\":\"On\",\"lora_name\":\"a.safetensors\",\"strength_model\":0.5,"
+                         "\"strength_clip\":0.5," BOTH)),
+         "a:0.5"},
+        {GRAPH("8", NODE("8", "CR Load LoRA",
+                         "\"switch\":\"Off\",\"lora_name\":\"a.safetensors\",\"strength_model\":1,"
+                         "\"strength_clip\":1," BOTH)),
+         NULL},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct recipe r;
+        import(all[i].graph, &r);
+        expect(&r, "lora", all[i].lora);
+        expect(&r, "model", "b");
+        expect_notes(&r, 0, NULL);
+        recipe_free(&r);
+    }
+}
+
+/* A circle of stacks ends. */
+static void circle(void **state)
+{
+    (void)state;
+    struct recipe r;
+    import(GRAPH("8", NODE("8", "CR Apply LoRA Stack", "\"lora_stack\":[\"9\",0]," BOTH)
+                          NODE("9", "CR LoRA Stack", "\"lora_stack\":[\"9\",0]")),
+           &r);
+    expect(&r, "lora", NULL);
+    recipe_free(&r);
+}
+
+#define EFFICIENT(more)                                                                            \
+    "{\"1\":{\"class_type\":\"Efficient "                                                          \
+    "Loader\",\"inputs\":{\"ckpt_name\":\"xl\\\\b.safetensors\","                                  \
+    "\"vae_name\":\"v.safetensors\",\"clip_skip\":-3,\"lora_name\":\"l.safetensors\","             \
+    "\"lora_model_strength\":0.7,\"lora_clip_strength\":0.5,\"positive\":\"a cat\",\"negative\":"  \
+    "\"bad\",\"token_normalization\":\"none\",\"weight_interpretation\":\"comfy\","                \
+    "\"empty_latent_width\":512,\"empty_latent_height\":768,\"batch_size\":2}}"                    \
+    ",\"2\":{\"class_type\":\"KSampler (Efficient)\",\"inputs\":{\"seed\":7,\"steps\":12,"         \
+    "\"cfg\":2,\"sampler_name\":\"dpmpp_sde\",\"scheduler\":\"karras\",\"denoise\":1,"             \
+    "\"preview_method\":\"auto\",\"vae_decode\":\"true\",\"model\":[\"1\",0],\"positive\":"        \
+    "[\"1\",1],\"negative\":[\"1\",2],\"latent_image\":[\"1\",3],\"optional_vae\":[\"1\",4]}"      \
+    "}" more "}"
+
+static void efficient(void **state)
+{
+    (void)state;
+    struct recipe r;
+    import(EFFICIENT(NODE("3", "SaveImage", "\"images\":[\"2\",5]")), &r);
+    expect(&r, "model", "b");
+    expect(&r, "vae", "v");
+    expect(&r, "clip-skip", "3");
+    expect(&r, "lora", "l:te=0.5:unet=0.7");
+    expect(&r, "prompt", "a cat");
+    expect(&r, "negative", "bad");
+    expect(&r, "size", "512x768");
+    expect(&r, "batch", "2");
+    expect(&r, "steps", "12");
+    expect(&r, "sampler", "dpmpp_sde");
+    expect_notes(&r, 0, NULL);
+    recipe_free(&r);
+    /* A second sampler that is fed by the first alone. */
+    import(EFFICIENT(NODE("3", "LatentUpscaleBy",
+                          "\"samples\":[\"2\",3],\"upscale_method\":\"bilinear\",\"scale_by\":2")
+                         NODE("4", "KSampler (Efficient)",
+                              "\"seed\":7,\"steps\":12,\"cfg\":2,\"sampler_name\":\"dpmpp_sde\","
+                              "\"scheduler\":\"karras\",\"denoise\":0.5,\"model\":[\"2\",0],"
+                              "\"positive\":[\"2\",1],\"negative\":[\"2\",2],\"latent_image\":"
+                              "[\"3\",0],\"optional_vae\":[\"2\",4],\"script\":[\"9\",0]")
+                             NODE("5", "SaveImage", "\"images\":[\"4\",5]")
+                                 NODE("9", "XY Plot", "\"x\":1")),
+           &r);
+    expect(&r, "hires", "2");
+    expect(&r, "hires-denoise", "0.5");
+    expect(&r, "vae", "v");
+    expect(&r, "lora", "l:te=0.5:unet=0.7");
+    expect_notes(&r, 2, "node 4 (KSampler (Efficient)): its script is ignored");
+    recipe_free(&r);
+}
+
+/* The editor's form: a null behind the seed; LoRAs as objects between a divider and a button. */
+static void editors_form(void **state)
+{
+    (void)state;
+    struct recipe r;
+    import(
+        "{\"nodes\":[{\"id\":1,\"type\":\"Efficient Loader\",\"inputs\":[],\"widgets_values\":["
+        "\"b.safetensors\",\"Baked VAE\",-2,\"None\",1,1,\"a cat\",\"bad\",\"none\",\"A1111\","
+        "512,640,1]},{\"id\":8,\"type\":\"Power Lora Loader (rgthree)\",\"inputs\":[{\"name\":"
+        "\"model\",\"link\":1},{\"name\":\"clip\",\"link\":2}],\"widgets_values\":[null,{\"type\":"
+        "\"PowerLoraLoaderHeaderWidget\"},{\"on\":true,\"lora\":\"p.safetensors\",\"strength\":"
+        "0.8,\"strengthTwo\":null},{},\"\"]},{\"id\":2,\"type\":\"KSampler (Efficient)\","
+        "\"inputs\":[{\"name\":\"model\",\"link\":3},{\"name\":\"positive\",\"link\":4},{\"name\":"
+        "\"negative\",\"link\":5},{\"name\":\"latent_image\",\"link\":6},{\"name\":"
+        "\"optional_vae\",\"link\":7}],\"widgets_values\":[863389622127326,null,7,1.5,\"dpmpp_2m\","
+        "\"karras\",1,\"auto\",\"true\"]},{\"id\":3,\"type\":\"SaveImage\",\"inputs\":[{\"name\":"
+        "\"images\",\"link\":8}],\"widgets_values\":[\"x\"]}],\"links\":[[1,1,0,8,0,\"MODEL\"],"
+        "[2,1,5,8,1,\"CLIP\"],[3,8,0,2,0,\"MODEL\"],[4,1,1,2,1,\"C\"],[5,1,2,2,2,\"C\"],"
+        "[6,1,3,2,3,\"LATENT\"],[7,1,4,2,4,\"VAE\"],[8,2,5,3,0,\"IMAGE\"]]}",
+        &r);
+    expect(&r, "seed", "863389622127326");
+    expect(&r, "steps", "7");
+    expect(&r, "cfg", "1.5");
+    expect(&r, "sampler", "dpmpp_2m");
+    expect(&r, "size", "512x640");
+    expect(&r, "vae", NULL);
+    expect(&r, "clip-skip", NULL);
+    expect(&r, "lora", "p:te=0:unet=0.8"); /* the texts do not come through it */
+    expect_notes(&r, 1, "weight_interpretation A1111; here prompts are read as with comfy");
+    recipe_free(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(lora_loaders),
+        cmocka_unit_test(circle),
+        cmocka_unit_test(efficient),
+        cmocka_unit_test(editors_form),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
