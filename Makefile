@@ -182,6 +182,14 @@ $(BUILD)/shim/%.c.o: %.c Makefile
 
 $(LIBRARY_OBJ): CFLAGS += $(CUDA_FLAGS)
 
+# Plans are kept from run to run (gpu/kept.h): under a sum over what describes graphs and chooses
+# among proposals, so that another description finds none of the old.
+GRAPHS     := gpu/conv.c gpu/sdpa.c $(wildcard gpu/dnn*.[ch])
+GRAPHS_OBJ = $(BUILD)/gpu/library.c.o $(BUILD)/shim/gpu/library.c.o
+GRAPHS_SUM := $(shell cat $(GRAPHS) | cksum | cut -d' ' -f1)
+$(GRAPHS_OBJ): $(GRAPHS)
+$(GRAPHS_OBJ): override CFLAGS += -DSPRITTY_GRAPHS='"$(GRAPHS_SUM)"'
+
 # The backend through the shim as a shared object, in the place of the real one.
 SHIM_SO = $(BUILD)/shim/libspritty_cuda.so
 $(SHIM_SO): $(SHIM_OBJ) $(CUDA_SRC:%=$(BUILD)/shim/%.o)
@@ -401,8 +409,9 @@ $(BUILD)/test_gpu_meters: EXTRA = -DFAKE_NVML='"$(NVML_SO)"' $(CUDA_FLAGS)
 SHIM_TESTS = $(BUILD)/test_gpu $(BUILD)/test_gpu_kernels $(BUILD)/test_gpu_turns \
              $(BUILD)/test_gpu_networks $(BUILD)/test_gpu_lora
 $(SHIM_TESTS): $(SHIM_OBJ)
-$(BUILD)/test_cuda_load: $(if $(NO_SHIM),,$(SHIM_SO))
-$(BUILD)/test_cuda_load: EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',-DSHIM_SO='"$(SHIM_SO)"')
+SO_TESTS = $(BUILD)/test_cuda_load $(BUILD)/test_gpu_memory
+$(SO_TESTS): $(if $(NO_SHIM),,$(SHIM_SO))
+$(SO_TESTS): EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',-DSHIM_SO='"$(SHIM_SO)"')
 $(SHIM_TESTS): EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',$(SHIM_OBJ))
 
 $(BUILD)/test_gpu_library: $(SHIM_OBJ) $(LIBRARY_OBJ)

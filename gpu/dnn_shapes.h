@@ -8,9 +8,6 @@
 
 #include "dnn.h"
 
-/* Counted up whenever a shape's graph becomes another one: plans that were kept are of the old. */
-enum { DNN_GRAPHS = 1 };
-
 /* y = convolution(x, w) + bias + add + residual, channels last. */
 struct conv_shape {
     enum dtype type, out; /* of x and w (and add); of y and residual */

@@ -166,14 +166,19 @@ static int known_choice(const struct library *l, const struct plan_key *key,
     return known;
 }
 
-/* The name of a plan that is kept: where, for what, and which proposal it is of. */
+#ifndef SPRITTY_GRAPHS
+#error "SPRITTY_GRAPHS is to be a sum over the sources that say what cuDNN is asked (Makefile)"
+#endif
+
+/* The name of a plan that is kept: where, by which sources, for what, and which proposal it is of.
+ */
 static bool kept_name(const struct library *l, const struct plan_key *key, int *known,
                       char to[KEPT_NAME])
 {
     char text[KEY_TEXT + 16];
     *known = l->plans ? known_choice(l, key, text) : -1;
-    return *known >= 0 && snprintf(to, KEPT_NAME, "%s\tgraphs %d\t%s\t%d", l->where,
-                                   (int)DNN_GRAPHS, text, *known) < KEPT_NAME;
+    return *known >= 0 && snprintf(to, KEPT_NAME, "%s\tgraphs %s\t%s\t%d", l->where, SPRITTY_GRAPHS,
+                                   text, *known) < KEPT_NAME;
 }
 
 bool library_kept(struct library *l, const struct plan_key *key, struct dnn_plan *p, int *variant)
