@@ -107,6 +107,15 @@ static void put(struct gpu *g, void *to, enum dtype type, const struct param *p,
         put_as(g, to, type, p->data, p->dtype, out, in, taps, transposed, 1);
 }
 
+/* With its values or not at all: who packs cannot tell which are missing. */
+static struct weight *whole(struct gpu *g, struct weight *w)
+{
+    if (!w || !g->failed)
+        return w;
+    gpu_free_weight(&g->ops, w);
+    return NULL;
+}
+
 static void put_bias(struct gpu *g, struct weight *w, int64_t from, const struct param *b)
 {
     enum dtype act = g->ops.act;
@@ -128,7 +137,7 @@ struct weight *gpu_pack_linear(struct ops *o, const struct param *w, const struc
         put(g, to, o->act, &w[s], out, in, 1, w[s].transposed);
         put_bias(g, packed, from, packed->b ? &b[s] : NULL);
     }
-    return packed;
+    return whole(g, packed);
 }
 
 struct weight *gpu_pack_conv(struct ops *o, const struct param *w, const struct param *b)
@@ -139,7 +148,7 @@ struct weight *gpu_pack_conv(struct ops *o, const struct param *w, const struct 
         put(g, packed->w, o->act, w, packed->s.out, packed->s.in, packed->s.k * packed->s.k, false);
         put_bias(g, packed, 0, b);
     }
-    return packed;
+    return whole(g, packed);
 }
 
 struct weight *gpu_pack_norm(struct ops *o, const struct param *gamma, const struct param *beta)
@@ -150,7 +159,7 @@ struct weight *gpu_pack_norm(struct ops *o, const struct param *gamma, const str
         put(g, packed->w, DT_F32, gamma, 1, packed->s.out, 1, false);
         put_bias(g, packed, 0, beta);
     }
-    return packed;
+    return whole(g, packed);
 }
 
 struct weight *gpu_pack_table(struct ops *o, const struct param *w)
@@ -159,7 +168,7 @@ struct weight *gpu_pack_table(struct ops *o, const struct param *w)
     struct weight *packed = new_weight(g, table_shape(w), o->act);
     if (packed)
         put(g, packed->w, o->act, w, packed->s.in, packed->s.out, 1, false);
-    return packed;
+    return whole(g, packed);
 }
 
 void gpu_free_weight(struct ops *o, struct weight *w)

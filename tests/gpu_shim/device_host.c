@@ -2,8 +2,9 @@
  * gpu/device.h over the host's memory, for kernels that run through the shim. All is done at once,
  * but for what is queued on a stream beside: that is done as late as it may be, when somebody waits
  * for it (the host, or another stream for an event). So values are not there, or are other ones,
- * where a wait was forgotten. Memory is allocated to the byte and full of NaNs: the address
- * sanitizer sees what is read or written beyond it, tests what was read before it was written.
+ * where a wait was forgotten. Memory is allocated to the byte and full of NaNs, but for pieces that
+ * are so large that it would take long: the address sanitizer sees what is read or written beyond
+ * it, tests what was read before it was written.
  */
 #include "../../gpu/device.h"
 
@@ -15,7 +16,7 @@
 
 enum { OUT_OF_MEMORY = 2 }; /* cudaErrorMemoryAllocation */
 
-enum { LATE = 64 };
+enum { LATE = 64, LARGE = 64 << 20 };
 
 /* A stream, and what is still to be done on it: copies number first to count - 1. */
 struct stream {
@@ -164,15 +165,29 @@ int stream_after(void *stream, void *event)
     return 0;
 }
 
+struct shim_memory shim_memory;
+
+static bool is_refused(void)
+{
+    struct shim_memory *m = &shim_memory;
+    if (m->refuse == 0 || --m->refuse > 0)
+        return false;
+    m->refuse = m->all;
+    m->refused++;
+    return true;
+}
+
 int device_alloc(void **p, size_t bytes, void *stream)
 {
     (void)stream;
     *p = NULL;
     if (shim_capturing())
         return shim_spoil("allocating");
-    if (posix_memalign(p, 256, bytes) != 0)
+    if (is_refused() || posix_memalign(p, 256, bytes) != 0)
         return OUT_OF_MEMORY;
-    memset(*p, 0xff, bytes);
+    if (bytes <= LARGE)
+        memset(*p, 0xff, bytes);
+    shim_memory.live++;
     return 0;
 }
 
@@ -181,6 +196,7 @@ void device_free(void *p, void *stream)
     (void)stream;
     if (p && shim_capturing())
         shim_spoil("freeing");
+    shim_memory.live -= p != NULL;
     free(p);
 }
 
@@ -191,6 +207,7 @@ int pinned_alloc(void **p, size_t bytes)
 
 void pinned_free(void *p)
 {
+    shim_memory.live -= p != NULL;
     free(p);
 }
 

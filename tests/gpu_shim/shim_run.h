@@ -38,6 +38,15 @@ int shim_captured(struct shim_graph **); /* NULL and SHIM_FAILED when it was spo
 int shim_replay(struct shim_graph *);
 void shim_forget(struct shim_graph *);
 
+/* The device's memory and pinned memory, for tests in which they end: allocation number `refuse`
+ * from now on is refused (0: none), with `all` each after it as well. */
+struct shim_memory {
+    long refuse, refused; /* refused: how many were */
+    bool all;
+    long live; /* allocations that were not freed */
+};
+extern struct shim_memory shim_memory;
+
 /* The reason of the last launch that failed; sets it. */
 const char *shim_error(void);
 void shim_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
