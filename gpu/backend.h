@@ -87,6 +87,9 @@ struct slot_seen {
     void *copy, *host;
     size_t bytes;
     bool sends;
+    void *counted;         /* event: the count is on the host */
+    unsigned *count, *bad; /* of values that are no numbers: the device's, the host's */
+    bool counts;
 };
 
 /* Where weights come to that live in pinned memory (window.c). */
@@ -168,6 +171,8 @@ bool gpu_turn_end(struct ops *);
 void gpu_mark(struct ops *, int slot);
 void gpu_send(struct ops *, int slot, const struct tensor *);
 void gpu_send_rgb(struct ops *, int slot, const struct tensor *, const float *rgb);
+void gpu_watch(struct ops *, int slot, const struct tensor *);
+size_t gpu_bad(struct ops *, int slot);
 void gpu_bytes(struct ops *, uint8_t *bytes, size_t *bad, const struct tensor *image); /* pixels */
 int gpu_passed(struct ops *, int slot, struct err *);
 const void *gpu_sent(struct ops *, int slot);

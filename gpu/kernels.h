@@ -103,6 +103,8 @@ int gpu_match_std(struct tensor *y, const struct tensor *like, float share, void
 /* rgb[i] = bytes of bias + sum_c latent[i, c] factor[c] (sdxl/preview.h). factor: host, [c][3] and
  * bias [3] behind it, c 16 at most. rgb: 3 bytes a pixel. */
 int gpu_preview(uint8_t *rgb, const struct tensor *latent, const float *factor, void *stream);
+/* Adds to *bad how many values of a dense f32 tensor are NaN or infinite. */
+int gpu_count_bad(const struct tensor *x, unsigned *bad, void *stream);
 /* -1..1 to 0..255 over a dense f32 tensor; adds to *bad how many values are NaN or infinite. */
 int gpu_pixels(uint8_t *bytes, const struct tensor *image, unsigned *bad, void *stream);
 

@@ -10,9 +10,9 @@
 
 static int open_slot(struct slot_seen *s)
 {
-    void **all[] = {&s->done, &s->there, &s->sent};
+    void **all[] = {&s->done, &s->there, &s->sent, &s->counted};
     int rc = 0;
-    for (int i = 0; i < 3 && rc == 0; i++)
+    for (int i = 0; i < 4 && rc == 0; i++)
         if (!*all[i])
             rc = event_open(all[i]);
     return rc;
@@ -81,6 +81,31 @@ void gpu_send_rgb(struct ops *o, int slot, const struct tensor *src, const float
     send(gpu_of(o), &gpu_of(o)->seen[slot], src, rgb);
 }
 
+/* As what is sent, but that the copy's place is zeroed and counted in, by the stream itself. */
+void gpu_watch(struct ops *o, int slot, const struct tensor *x)
+{
+    struct gpu *g = gpu_of(o);
+    struct slot_seen *s = &g->seen[slot];
+    if (g->failed || !ready(g, s))
+        return;
+    int rc = s->count ? 0 : device_alloc((void **)&s->count, sizeof *s->count, g->stream);
+    rc = rc || s->bad ? rc : pinned_alloc((void **)&s->bad, sizeof *s->bad);
+    rc = rc || !s->counts ? rc : stream_after(g->stream, s->counted);
+    rc = rc ? rc : device_zero(s->count, sizeof *s->count, g->stream);
+    rc = rc ? rc : gpu_count_bad(x, s->count, g->stream);
+    rc = rc ? rc : event_record(s->there, g->stream);
+    rc = rc ? rc : stream_after(g->beside, s->there);
+    rc = rc ? rc : device_get(s->bad, s->count, sizeof *s->bad, g->beside);
+    rc = rc ? rc : event_record(s->counted, g->beside);
+    s->counts = gpu_ok(g, rc, "a look");
+}
+
+size_t gpu_bad(struct ops *o, int slot)
+{
+    const struct slot_seen *s = &gpu_of(o)->seen[slot];
+    return s->counts ? *s->bad : 0;
+}
+
 /* The count lies before the bytes. */
 void gpu_bytes(struct ops *o, uint8_t *bytes, size_t *bad, const struct tensor *image)
 {
@@ -110,6 +135,8 @@ int gpu_passed(struct ops *o, int slot, struct err *e)
     int rc = g->failed ? 0 : event_passed(s->done);
     if (rc == 0 && !g->failed && s->sends)
         rc = event_passed(s->sent);
+    if (rc == 0 && !g->failed && s->counts)
+        rc = event_passed(s->counted);
     if (rc != EVENT_AHEAD)
         gpu_ok(g, rc, "computing");
     if (g->failed) {
@@ -133,8 +160,11 @@ void gpu_looking_close(struct gpu *g)
         event_close(s->done);
         event_close(s->there);
         event_close(s->sent);
+        event_close(s->counted);
         device_free(s->copy, g->stream);
+        device_free(s->count, g->stream);
         pinned_free(s->host);
+        pinned_free(s->bad);
     }
     stream_close(g->beside);
 }

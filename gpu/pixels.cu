@@ -52,7 +52,19 @@ __global__ void __launch_bounds__(THREADS)
         rgb[3 * i + j] = to_byte(sum[j]);
 }
 
-/* N values a thread; all threads of a warp reach its end, for the count. */
+__device__ inline bool is_bad(float x)
+{
+    return !(fabsf(x) <= 3.402823466e38f); /* the largest float */
+}
+
+/* All threads of a warp reach the ends of these two, for the count. */
+__global__ void __launch_bounds__(THREADS) count_bad(const float *x, int64_t count, unsigned *bad)
+{
+    int64_t at = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+    add_found(bad, at < count && is_bad(x[at]));
+}
+
+/* N values a thread. */
 template <int N>
 __global__ void __launch_bounds__(THREADS)
     bytes(uint8_t *to, const float *x, int64_t count, unsigned *bad)
@@ -65,7 +77,7 @@ __global__ void __launch_bounds__(THREADS)
         load<N>(v, x + at);
 #pragma unroll
         for (int i = 0; i < N; i++) {
-            found += !(fabsf(v[i]) <= 3.402823466e38f); /* the largest float */
+            found += is_bad(v[i]);
             out.v[i] = to_byte(v[i]);
         }
         store_vec<uint8_t, N>(to + at, out);
@@ -85,6 +97,15 @@ int gpu_preview(uint8_t *rgb, const struct tensor *latent, const float *factor, 
     int64_t pixels = tensor_rows(latent);
     return launch(preview, dim3(blocks_for(pixels, THREADS)), dim3(THREADS), stream, rgb,
                   (const float *)latent->data, pixels, latent->c, latent->ld, by);
+}
+
+int gpu_count_bad(const struct tensor *x, unsigned *bad, void *stream)
+{
+    if (x->dtype != DT_F32 || !tensor_dense(x))
+        return LAUNCH_INVALID;
+    int64_t count = tensor_count(x);
+    return launch(count_bad, dim3(blocks_for(count, THREADS)), dim3(THREADS), stream,
+                  (const float *)x->data, count, bad);
 }
 
 int gpu_pixels(uint8_t *to, const struct tensor *image, unsigned *bad, void *stream)

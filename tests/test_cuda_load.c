@@ -3,6 +3,7 @@
  * runs it. The object is the shim's (tests/gpu_shim), which needs neither GPU nor driver.
  */
 #include <dlfcn.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -217,6 +218,48 @@ static void test_streams(void **state)
     pipeline_close(p);
 }
 
+static void (*real_watch)(struct ops *, int, const struct tensor *);
+static int watched;
+
+/* From the second step on three of the answer's values are none. */
+static void watch_bad(struct ops *o, int slot, const struct tensor *x)
+{
+    float *v = malloc((size_t)tensor_count(x) * sizeof *v);
+    o->download(o, v, x);
+    if (++watched >= OPS_SLOTS + 2) { /* each slot was looked at before the first */
+        v[0] = NAN, v[1] = INFINITY, v[tensor_count(x) - 1] = -INFINITY;
+        struct tensor t = *x;
+        o->upload(o, &t, v);
+    }
+    real_watch(o, slot, x);
+    free(v);
+}
+
+/* The first step with numbers that are none is named, and the run goes no further; the next is not
+ * troubled by it. */
+static void test_bad_step(void **state)
+{
+    (void)state;
+    needs_shim();
+    struct err e = {""};
+    struct pipeline_options opt = {.device = "cuda"};
+    struct pipeline *p = pipeline_open("tests/golden/small_a", &opt, &e);
+    struct gen_params g = params_of(8, false);
+    struct gen_result r;
+    real_watch = p->ops->watch;
+    p->ops->watch = watch_bad;
+    assert_int_equal(pipeline_run(p, &g, NULL, &r, &e), -1);
+    print_message("%s\n", e.text);
+    assert_non_null(
+        strstr(e.text, "sample, step 2: of the model's answer 3 values are no numbers"));
+    assert_int_equal(watched, OPS_SLOTS + 3); /* it is told when the one behind it is queued */
+    gen_result_free(&r);
+    p->ops->watch = real_watch;
+    r = make(p, 1, false);
+    gen_result_free(&r);
+    pipeline_close(p);
+}
+
 /* A latent that FP16 makes infinities of is decoded in bf16, with a note, and so are those after.
  */
 static void test_bf16_retry(void **state)
@@ -288,8 +331,8 @@ int main(void)
         cmocka_unit_test(test_reasons),     cmocka_unit_test(test_fallback),
         cmocka_unit_test(test_other_build), cmocka_unit_test(test_opens),
         cmocka_unit_test(test_pipeline),    cmocka_unit_test(test_replays),
-        cmocka_unit_test(test_streams),     cmocka_unit_test(test_bf16_retry),
-        cmocka_unit_test(test_forecast),
+        cmocka_unit_test(test_bad_step),    cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_bf16_retry),  cmocka_unit_test(test_forecast),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

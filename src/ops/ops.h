@@ -208,14 +208,18 @@ struct ops {
      * mark: a place behind all calls so far. send: what the DT_F32 tensor holds now goes to the
      * host beside the calls that follow; then mark the slot. send_rgb: in its place the bytes,
      * three a pixel, of bias + sum_c x[c] factor[c] (as pixels makes them); rgb holds c factors of
-     * three and the bias, c is 16 at most. passed, which never waits: 1 when all before the slot's
-     * mark is done, and what was sent is there; 0 not yet; -1 with the first error, as sync. sent:
-     * those floats, or bytes, dense, until the slot is sent again. */
+     * three and the bias, c is 16 at most. watch: how many values of the dense DT_F32 tensor are
+     * infinite or no numbers goes to the host, in the same way. passed, which never waits: 1 when
+     * all before the slot's mark is done, and what was sent is there; 0 not yet; -1 with the first
+     * error, as sync. sent: those floats, or bytes, dense, until the slot is sent again; bad: that
+     * number, until it is watched again. */
     void (*mark)(struct ops *, int slot);
     void (*send)(struct ops *, int slot, const struct tensor *);
     void (*send_rgb)(struct ops *, int slot, const struct tensor *, const float *rgb);
     int (*passed)(struct ops *, int slot, struct err *);
     const void *(*sent)(struct ops *, int slot);
+    void (*watch)(struct ops *, int slot, const struct tensor *);
+    size_t (*bad)(struct ops *, int slot);
 
     /* A dense DT_F32 image as bytes on the host: -1 to 1 becomes 0 to 255, what is no number 0; and
      * how many values are infinite or no numbers. Waits. NULL where nothing is gained over

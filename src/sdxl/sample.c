@@ -267,6 +267,12 @@ static int tell(struct pass *p, int step, const void *seen)
     return run_tell(r, p->stage, step + 1, p->steps, ms) ? 0 : 1;
 }
 
+static int not_numbers(const struct pass *p, int step, size_t bad)
+{
+    return err_set(p->r->err, "%s, step %d: of the model's answer %zu values are no numbers; %s",
+                   p->stage, step + 1, bad, no_numbers_advice(p->r));
+}
+
 /* Until a step that was marked is done. */
 static int tell_when_done(struct pass *p, int step)
 {
@@ -274,6 +280,9 @@ static int tell_when_done(struct pass *p, int step)
     int slot = step % OPS_SLOTS, rc;
     while ((rc = o->passed(o, slot, p->r->err)) == 0)
         clock_nap(NAP_US);
+    size_t bad = rc < 0 ? 0 : o->bad(o, slot);
+    if (bad > 0)
+        return not_numbers(p, step, bad);
     return rc < 0 ? -1 : tell(p, step, p->r->seen ? o->sent(o, slot) : NULL);
 }
 
@@ -295,12 +304,13 @@ static void open_slots(struct pass *p, const struct tensor *x)
     for (int slot = 0; o->mark && slot < OPS_SLOTS; slot++) {
         if (p->r->seen)
             send(p->r, slot, &one);
+        o->watch(o, slot, x);
         o->mark(o, slot);
     }
 }
 
-/* What is no number stays so: better said after the first step than after the last. Where looking
- * would hold a device up, the decoder's end looks alone. */
+/* What is no number stays so: better said after the first step than after the last. (A device that
+ * works by itself counts them beside its steps: watch.) */
 static int look_for_numbers(struct pass *p, int step, const struct tensor *denoised)
 {
     struct ops *o = p->r->p->ops;
@@ -311,8 +321,7 @@ static int look_for_numbers(struct pass *p, int step, const struct tensor *denoi
     o->download(o, values, denoised);
     int rc = o->sync(o, p->r->err);
     if (rc == 0 && (bad = count_bad(values, count)) > 0)
-        rc = err_set(p->r->err, "%s, step %d: of the model's answer %zu values are no numbers; %s",
-                     p->stage, step + 1, bad, no_numbers_advice(p->r));
+        rc = not_numbers(p, step, bad);
     free(values);
     return rc;
 }
@@ -329,6 +338,7 @@ static int stepped(void *user, int step, const struct tensor *x, const struct te
     if (o->mark) {
         if (r->seen)
             send(r, step % OPS_SLOTS, &one);
+        o->watch(o, step % OPS_SLOTS, denoised);
         o->mark(o, step % OPS_SLOTS);
         return step > 0 ? tell_when_done(p, step - 1) : 0;
     }

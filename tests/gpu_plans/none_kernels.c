@@ -160,6 +160,13 @@ int gpu_preview(uint8_t *rgb, const struct tensor *latent, const float *factor, 
     return rc ? rc : holds("a preview", latent);
 }
 
+int gpu_count_bad(const struct tensor *x, unsigned *bad, void *stream)
+{
+    (void)stream;
+    int rc = none_holds("counting", bad, sizeof *bad);
+    return rc ? rc : holds("counting", x);
+}
+
 int gpu_pixels(uint8_t *bytes, const struct tensor *image, unsigned *bad, void *stream)
 {
     (void)stream;
