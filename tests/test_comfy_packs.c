@@ -105,6 +105,28 @@ static void lora_loaders(void **state)
     }
 }
 
+/* Lists with pictures beside their names; a size by name. */
+static void pictured(void **state)
+{
+    (void)state;
+    struct recipe r;
+    import(GRAPH("8", NODE("8", "LoraLoader|pysssss",
+                           "\"lora_name\":{\"content\":\"xl/a.safetensors\",\"image\":null},"
+                           "\"strength_model\":0.8,\"strength_clip\":1,\"example\":\"[none]\","
+                           "\"model\":[\"9\",0],\"clip\":[\"9\",1]")
+                          NODE("9", "CheckpointLoader|pysssss",
+                               "\"ckpt_name\":{\"content\":\"m.safetensors\",\"image\":null}")
+                              NODE("4", "SDXL Empty Latent Image (rgthree)",
+                                   "\"dimensions\":\" 832 x 1216  (portrait)\",\"clip_scale\":2,"
+                                   "\"batch_size\":3")),
+           &r);
+    expect(&r, "model", "m");
+    expect(&r, "lora", "a:te=1:unet=0.8");
+    expect(&r, "size", "832x1216");
+    expect(&r, "batch", "3");
+    recipe_free(&r);
+}
+
 /* A circle of stacks ends. */
 static void circle(void **state)
 {
@@ -201,10 +223,8 @@ static void editors_form(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lora_loaders),
-        cmocka_unit_test(circle),
-        cmocka_unit_test(efficient),
-        cmocka_unit_test(editors_form),
+        cmocka_unit_test(lora_loaders), cmocka_unit_test(pictured),     cmocka_unit_test(circle),
+        cmocka_unit_test(efficient),    cmocka_unit_test(editors_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -68,14 +68,14 @@ static void power(struct comfy_walk *w, int node)
         struct comfy_input in = comfy_input(w->g, node, numbered("lora", i, 1));
         bool on = false;
         double unet = 1, text;
-        if (in.kind != COMFY_VALUE || json_kind(in.value) != JSON_OBJECT)
+        if (in.kind != COMFY_VALUE)
             continue;
-        json_as_bool(json_get(in.value, "on"), &on);
-        json_as_double(json_get(in.value, "strength"), &unet);
-        if (!json_as_double(json_get(in.value, "strengthTwo"), &text))
+        json_as_bool(comfy_member(in.value, "on"), &on);
+        json_as_double(comfy_member(in.value, "strength"), &unet);
+        if (!json_as_double(comfy_member(in.value, "strengthTwo"), &text))
             text = unet;
         if (on)
-            add(w, node, json_as_string(json_get(in.value, "lora")), unet, text);
+            add(w, node, json_as_string(comfy_member(in.value, "lora")), unet, text);
     }
 }
 

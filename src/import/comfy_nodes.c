@@ -12,6 +12,8 @@
 #include "import/comfy_sigmas.h"
 #include "import/comfy_walk.h"
 
+#define RGTHREE_LATENT "SDXL Empty Latent Image (rgthree)"
+
 /* ---- image and latent, backwards ---- */
 
 static void walk_latent(struct comfy_walk *w, struct comfy_input in);
@@ -85,12 +87,30 @@ static void add_stage(struct comfy_walk *w, int node, int slot)
         w->stages++;
 }
 
-static void empty_latent(struct comfy_walk *w, int node)
+/* "832 x 1216  (portrait)" */
+static void named_size(struct comfy_walk *w, int node)
+{
+    char text[48];
+    int width, height;
+    comfy_word(w, node, "dimensions", text, sizeof text);
+    if (sscanf(text, "%5d x %5d", &width, &height) == 2)
+        recipe_setf(w->r, "size", "%dx%d", width, height);
+}
+
+static void plain_size(struct comfy_walk *w, int node)
 {
     bool loader = comfy_is(w, node, COMFY_EFFICIENT_LOADER);
     recipe_setf(w->r, "size", "%dx%d",
                 (int)comfy_number(w, node, loader ? "empty_latent_width" : "width", 1024),
                 (int)comfy_number(w, node, loader ? "empty_latent_height" : "height", 1024));
+}
+
+static void empty_latent(struct comfy_walk *w, int node)
+{
+    if (comfy_is(w, node, RGTHREE_LATENT))
+        named_size(w, node);
+    else
+        plain_size(w, node);
     int batch = (int)comfy_number(w, node, "batch_size", 1);
     if (batch != 1)
         recipe_setf(w->r, "batch", "%d", batch);
@@ -128,7 +148,8 @@ static void walk_latent(struct comfy_walk *w, struct comfy_input in)
             add_stage(w, node, slot);
             next = "latent_image";
         } else if (comfy_is(w, node,
-                            "EmptyLatentImage|EmptySD3LatentImage|" COMFY_EFFICIENT_LOADER)) {
+                            "EmptyLatentImage|EmptySD3LatentImage|" RGTHREE_LATENT
+                            "|" COMFY_EFFICIENT_LOADER)) {
             empty_latent(w, node);
             return;
         } else if (comfy_is(w, node, "VAEEncode|VAEEncodeTiled|VAEEncodeForInpaint")) {

@@ -23,7 +23,15 @@ static bool listed(const char *list, const char *word)
 
 bool comfy_is(const struct comfy_walk *w, int node, const char *classes)
 {
-    return listed(classes, comfy_class(w->g, node));
+    static const char pack[] = "Loader|pysssss"; /* as those without, with a picture in the list */
+    const char *type = comfy_class(w->g, node), *end = strchr(type, '|');
+    char plain[32];
+    size_t n = end ? (size_t)(end - type) : 0;
+    if (n < 6 || n >= sizeof plain || strcmp(end - 6, pack) != 0)
+        return listed(classes, type);
+    memcpy(plain, type, n);
+    plain[n] = '\0';
+    return listed(classes, plain);
 }
 
 const char *comfy_name(const struct comfy_walk *w, int node)
@@ -88,6 +96,17 @@ struct comfy_input comfy_pass(struct comfy_walk *w, int node, const char *names)
 
 /* ---- values ---- */
 
+struct json comfy_member(struct json object, const char *key)
+{
+    struct json v = {.node = NULL};
+    if (json_kind(object) == JSON_OBJECT)
+        v = json_first(object);
+    for (int left = 16; v.node && left > 0; left--, v = json_next(v))
+        if (json_key(v) && !strcmp(json_key(v), key))
+            return v;
+    return (struct json){.node = NULL};
+}
+
 static bool write_value(struct comfy_walk *w, struct comfy_input in, int depth, FILE *f);
 
 /* The text that a primitive or string node gives. */
@@ -119,7 +138,8 @@ static bool write_value(struct comfy_walk *w, struct comfy_input in, int depth, 
     if (depth > 8 || ftell(f) > RECIPE_MAX_TEXT)
         return false;
     if (in.kind == COMFY_VALUE) {
-        const char *text = json_text(in.value, room);
+        struct json content = comfy_member(in.value, "content"); /* pictured */
+        const char *text = json_text(json_is_set(content) ? content : in.value, room);
         if (text)
             fwrite(text, 1, strnlen(text, RECIPE_MAX_TEXT + 1), f);
         return text != NULL;

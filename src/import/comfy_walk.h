@@ -78,6 +78,9 @@ int comfy_source(struct comfy_walk *, int node, const char *input, int *slot);
  * one of `names` ("model|clip") or else the first at all. */
 struct comfy_input comfy_pass(struct comfy_walk *, int node, const char *names);
 
+/* A member of an object, if it is one of its first few: some nodes' values are small objects. */
+struct json comfy_member(struct json object, const char *key);
+
 /* Values, through primitive and string nodes. Text: malloc'd, NULL when there is none. */
 char *comfy_get_text(struct comfy_walk *, int node, const char *input);
 bool comfy_get_number(struct comfy_walk *, int node, const char *input, double *);
