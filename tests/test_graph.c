@@ -108,8 +108,9 @@ static void levels_cross_bars(void **state)
     graph_bars(s, r, values, 4, 16, ROLE_GRAPH_A, NULL);
     graph_level(s, r, 6, 16, ROLE_GRAPH_B);
     assert_string_equal(row(1, 4), " █  ");
-    assert_string_equal(row(2, 4), "────");
+    assert_string_equal(row(2, 4), "──▄─");
     assert_int_equal(screen_role(s, 2, 0), ROLE_GRAPH_B);
+    assert_int_equal(screen_role(s, 2, 2), ROLE_GRAPH_A); /* a bar that ends there is whole */
     graph_level(s, r, 1e9, 16, ROLE_GRAPH_C);
     assert_string_equal(row(1, 4), "────");
     nothing_outside(r);

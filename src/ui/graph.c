@@ -59,11 +59,13 @@ void graph_level(struct screen *s, struct rect r, double value, double top, enum
     if (r.h <= 0 || !(value > 0))
         return;
     int y = r.y + r.h - 1 - row;
-    for (int x = r.x; x < r.x + r.w; x++)
-        if (screen_code(s, y, x) == FULL_BLOCK)
+    for (int x = r.x; x < r.x + r.w; x++) {
+        int32_t there = screen_code(s, y, x);
+        if (there == FULL_BLOCK)
             draw_halves(s, y, x, role, screen_role(s, y, x), 0x2500);
-        else
+        else if (there < FULL_BLOCK - 7 || there > FULL_BLOCK) /* a bar's end stays whole */
             draw_cell(s, y, x, role, 0x2500);
+    }
 }
 
 /* -- lines ------------------------------------------------------------------------------------- */
