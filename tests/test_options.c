@@ -167,6 +167,9 @@ static void progress_lines(void **state)
     p.columns = 20; /* no room for a bar */
     progress_line(&p, 0, line, sizeof line);
     assert_string_equal(line, "sampling  13/20   41 ms/step  212 MB  287 ms left");
+    p.later = 2; /* passes to come and decoding */
+    progress_line(&p, 0, line, sizeof line);
+    assert_string_equal(line, "sampling  13/20   41 ms/step  212 MB  1.9 s left");
     p = (struct progress){.columns = 80, .stage = "load", .began = 1000};
     progress_line(&p, 2500, line, sizeof line);
     assert_string_equal(line, "loading  1.5 s");

@@ -185,6 +185,53 @@ static void test_cancel_leaves_a_usable_pipeline(void **state)
     pipeline_close(p);
 }
 
+/* What each stage was told to have behind it; -1: it was not run. */
+struct behind {
+    double sample, hires, decode;
+};
+
+static bool note_behind(void *user, const struct gen_progress *g)
+{
+    struct behind *b = user;
+    double *at = !strcmp(g->stage, "sample")   ? &b->sample
+                 : !strcmp(g->stage, "hires")  ? &b->hires
+                 : !strcmp(g->stage, "decode") ? &b->decode
+                                               : NULL;
+    if (at && g->step > 0)
+        assert_true(*at == g->later); /* the same all through a stage */
+    if (at)
+        *at = g->later;
+    return true;
+}
+
+static void test_stages_know_what_comes_after_them(void **state)
+{
+    (void)state;
+    struct pipeline *p = open_at(MODEL, "fp32", 0);
+    struct gen_params g = params();
+    double first[2];
+    for (int i = 0; i < 4; i++) { /* by turns: a forecast counts its own run alone */
+        struct err e = {0};
+        struct behind b = {-1, -1, -1};
+        struct gen_hooks hooks = {.user = &b, .step = note_behind};
+        struct gen_result r;
+        g.hires_width = g.hires_height = i % 2 ? 0 : 128;
+        g.hires_denoise = 0.999;
+        g.hires_steps = 3;
+        if (pipeline_run(p, &g, &hooks, &r, &e) < 0)
+            fail_msg("%s", e.text);
+        gen_result_free(&r);
+        printf("  hires %d: behind sample %.2f, hires %.2f, decode %.2f\n", g.hires_width, b.sample,
+               b.hires, b.decode);
+        assert_true(b.decode == 0);
+        assert_true(g.hires_width ? b.hires > 0 && b.hires < b.sample : b.hires == -1);
+        first[i % 2] = i < 2 ? b.sample : first[i % 2];
+        assert_true(b.sample > 0 && fabs(b.sample / first[i % 2] - 1) < 0.1);
+    }
+    assert_true(first[0] > first[1] + 3); /* four times the pixels, and their decoding */
+    pipeline_close(p);
+}
+
 static void check_forecast(const char *model, const char *precision, struct gen_params g)
 {
     struct err e = {0};
@@ -309,6 +356,7 @@ int main(void)
         cmocka_unit_test(test_batch_begins_with_the_single_image),
         cmocka_unit_test(test_a1111_batch_is_its_single_images),
         cmocka_unit_test(test_cancel_leaves_a_usable_pipeline),
+        cmocka_unit_test(test_stages_know_what_comes_after_them),
         cmocka_unit_test(test_forecast_is_what_a_run_takes),
         cmocka_unit_test(test_forecast_counts_the_calls),
         cmocka_unit_test(test_params_are_refused_by_name),

@@ -84,9 +84,10 @@ void progress_line(const struct progress *p, double now, char *out, size_t size)
     if (p->step > 0 && p->stepping > 0) {
         double ms = p->stepping / p->step;
         duration(ms, each, sizeof each);
-        duration(ms * (p->steps - p->step), left, sizeof left);
+        double rest = p->steps - p->step + p->later * p->steps;
+        duration(ms * rest, left, sizeof left);
         APPEND("  %s/step%s", each, memory);
-        if (p->step < p->steps)
+        if (rest > 0)
             APPEND("  %s left", left);
     } else {
         APPEND("%s", memory);
@@ -128,6 +129,7 @@ void progress_event(struct progress *p, const struct gen_progress *g)
         p->stage = g->stage;
         p->began = clock_ms();
         p->stepping = 0;
+        p->later = g->later;
     }
     p->step = g->step;
     p->steps = g->steps;

@@ -19,6 +19,7 @@ struct progress {
     const char *stage; /* now, or NULL */
     double began;      /* milliseconds, of the stage */
     double stepping;   /* milliseconds of the steps so far */
+    double later;      /* of gen_progress, as the stage began */
     int step, steps;
     size_t bytes;
 };

@@ -43,15 +43,21 @@ static bool is_stopped(struct work *w)
     return atomic_load(&w->engine->quit) || is_cancelled(w->engine, w->id);
 }
 
-static void enter(struct work *w, const char *stage, int steps)
+static void enter_with(struct work *w, const char *stage, int steps, double later)
 {
     struct event *v = event_new(EVENT_STAGE, w->id);
     snprintf(w->stage, sizeof w->stage, "%s", stage);
     if (v) {
         snprintf(v->stage, sizeof v->stage, "%s", stage);
         v->steps = steps;
+        v->later = later;
     }
     emit(w->engine, v);
+}
+
+static void enter(struct work *w, const char *stage)
+{
+    enter_with(w, stage, 0, 0);
 }
 
 static void tell_step(struct work *w, const struct gen_progress *p)
@@ -94,7 +100,7 @@ static bool on_step(void *user, const struct gen_progress *p)
     struct work *w = user;
     promise_take(&w->engine->promise, bytes_held(w->engine));
     if (strcmp(w->stage, p->stage) != 0) {
-        enter(w, p->stage, p->steps);
+        enter_with(w, p->stage, p->steps, p->later);
         if (!strcmp(p->stage, "text")) /* the run's first: now there is a forecast */
             tell_memory(w);
     }
@@ -164,7 +170,7 @@ static struct event *event_of_job(struct work *w, enum event_kind kind)
 static int finish(struct work *w, struct err *e)
 {
     double start = clock_ms();
-    enter(w, "finish", 0);
+    enter(w, "finish");
     w->images = calloc((size_t)w->result.count, sizeof *w->images);
     if (!w->images)
         return err_set(e, "out of memory for the sprites");
@@ -266,7 +272,7 @@ static int save_one(struct work *w, int i, struct err *e)
 static int save(struct work *w, struct err *e)
 {
     double start = clock_ms();
-    enter(w, "save", 0);
+    enter(w, "save");
     for (int i = 0; i < w->result.count; i++)
         if (save_one(w, i, e) < 0)
             return -1;
@@ -438,7 +444,7 @@ static int need_model(struct work *w, struct err *e)
     if (model_is_open(w->engine, &w->job))
         return 0;
     w->loads = true;
-    enter(w, "load", 0);
+    enter(w, "load");
     return model_open(w->engine, &w->job, &w->hooks, w->id, e);
 }
 

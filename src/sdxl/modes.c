@@ -178,6 +178,22 @@ static void note_mode(struct notes *n, int mode, const size_t peak[MEMORY_MODES]
                   memory_name(mode), gb(peak[mode]), gb(soft));
 }
 
+/* Stages of this forecast: the shadow's table has those before as well. */
+static void note_stages(struct ops *dry, const struct dry_stage *was, int before,
+                        struct plan_result *plan)
+{
+    struct dry_stage now[MAX_PLAN_STAGES];
+    plan->nstages = ops_dry_stages(dry, now, MAX_PLAN_STAGES);
+    for (int i = 0; i < plan->nstages; i++) {
+        struct plan_stage *to = &plan->stage[i];
+        *to = (struct plan_stage){.flops = now[i].flops, .ms = now[i].ms};
+        memcpy(to->name, now[i].name, sizeof to->name);
+        for (int k = 0; k < before; k++)
+            if (!strcmp(was[k].name, now[i].name))
+                to->flops -= was[k].flops, to->ms -= was[k].ms;
+    }
+}
+
 /* The forecast of the run in a mode, over the open model. */
 static int forecast(struct pipeline *p, const struct gen_params *g, int mode, size_t own,
                     struct plan_result *plan, struct err *e)
@@ -188,9 +204,12 @@ static int forecast(struct pipeline *p, const struct gen_params *g, int mode, si
         return -1;
     if (p->rates)
         ops_dry_price(p->shadow->ops, p->rates);
+    struct dry_stage was[MAX_PLAN_STAGES];
     double before = ops_dry_ms(p->shadow->ops);
+    int stages = ops_dry_stages(p->shadow->ops, was, MAX_PLAN_STAGES);
     int rc = pipeline_forecast(p->shadow, &as, own, plan, e);
     plan->ms = rc == 0 ? ops_dry_ms(p->shadow->ops) - before : 0;
+    note_stages(p->shadow->ops, was, stages, plan);
     return rc;
 }
 
@@ -252,6 +271,7 @@ int pipeline_run_in_mode(struct run *r, int (*attempt)(struct run *, const struc
         rc = settle_mode(r->p, asked, &mode, &plan, &r->out->notes, r->err);
         own.tuning.memory = mode;
         r->foretold = plan.ms;
+        r->plan = &plan;
         if (rc == 0)
             rc = attempt(r, &plan);
         if (rc == 0 || mode < 0 || r->out->cancelled || mode >= MEMORY_CONSTRAINED ||
@@ -264,6 +284,7 @@ int pipeline_run_in_mode(struct run *r, int (*attempt)(struct run *, const struc
     }
     r->out->memory = mode;
     r->params = asked;
+    r->plan = NULL;
     return rc;
 }
 

@@ -11,11 +11,35 @@
 
 /* ---- progress ---- */
 
+/* What the forecast has for a stage: milliseconds, or where those are not known operations. */
+static double cost_of(const struct run *r, const char *stage)
+{
+    const struct plan_result *plan = r->plan;
+    for (int i = 0; plan && i < plan->nstages; i++)
+        if (!strcmp(plan->stage[i].name, stage))
+            return r->foretold > 0 ? plan->stage[i].ms : plan->stage[i].flops;
+    return 0;
+}
+
+/* What comes after the stage, as a multiple of it. */
+static double cost_after(const struct run *r, const char *stage)
+{
+    static const char *const walk[] = {"text", "encode", "sample", "refine", "hires", "decode"};
+    double own = 0, after = 0;
+    for (size_t i = 0; i < sizeof walk / sizeof *walk; i++)
+        if (!strcmp(walk[i], stage))
+            own = cost_of(r, stage);
+        else if (own > 0)
+            after += cost_of(r, walk[i]);
+    return own > 0 ? after / own : 0;
+}
+
 bool run_tell(struct run *r, const char *stage, int step, int steps, double ms)
 {
     if (!r->hooks || !r->hooks->step)
         return true;
     struct gen_progress p = {.stage = stage, .step = step, .steps = steps, .ms = ms};
+    p.later = cost_after(r, stage);
     pipeline_bytes(r->p, &p.bytes_now, &p.bytes_peak);
     if (!r->hooks->step(r->hooks->user, &p))
         r->out->cancelled = true;

@@ -28,6 +28,8 @@ struct gen_progress {
     const char *stage; /* "load", "text", "encode", "sample", "refine", "hires", "decode" */
     int step, steps;   /* done, of; 0 of 0 in stages without steps */
     double ms;         /* the last step's time */
+    double later;      /* what comes after this stage takes so many times as long as the stage, by
+                        * the forecast; 0: nothing, or that is not known */
     size_t bytes_now, bytes_peak; /* of the process; on a GPU what we hold of its memory */
 };
 

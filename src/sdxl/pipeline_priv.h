@@ -123,6 +123,7 @@ struct run {
     const char *stage;    /* the last one that was told of, */
     int steps;            /* and its steps */
     double foretold;      /* milliseconds; 0: rates are not known */
+    const struct plan_result *plan; /* its forecast, stage by stage; NULL: there is none */
 };
 
 /* ---- pipeline.c ---- */

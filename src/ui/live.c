@@ -35,9 +35,28 @@ static void started(struct live *l, const struct event *ev)
     l->batch = ev->batch;
     l->seed = ev->seed;
     l->started_ms = l->stage_ms = ev->at_ms;
-    l->job_step_ms = NAN;
+    l->job_step_ms = l->ahead_ms = NAN;
+    l->later = 0;
+    l->stage_from = l->steps_seen;
     image_free(l->preview);
     l->preview = NULL;
+}
+
+/* What a stage's steps took, and how the forecast has the others beside it, says what those take. */
+static void stage(struct live *l, const struct event *ev)
+{
+    double ahead = stage_samples(l->stage) ? l->job_step_ms * l->steps * l->later : NAN;
+    copy_text(l->stage, sizeof l->stage, ev->stage);
+    l->stage_ms = ev->at_ms;
+    l->stage_from = l->steps_seen;
+    l->later = ev->later;
+    l->ahead_ms = ahead > 0 ? ahead : NAN;
+    l->job_step_ms = NAN;
+    if (!stage_samples(l->stage) || ev->steps <= 0)
+        return;
+    l->step = 0;
+    l->steps = ev->steps;
+    l->job_step_ms = l->ahead_ms / (1 + l->later) / l->steps;
 }
 
 static void step(struct live *l, const struct event *ev)
@@ -48,7 +67,7 @@ static void step(struct live *l, const struct event *ev)
         .job = ev->job, .at_ms = ev->at_ms, .ms = ev->ms, .bytes_now = ev->bytes_now};
     l->step = ev->step;
     l->steps = ev->steps;
-    for (uint64_t i = l->steps_seen; i-- > 0 && count < 256 && count < LIVE_STEPS;) {
+    for (uint64_t i = l->steps_seen; i-- > l->stage_from && count < 256;) {
         const struct step_record *r = &l->step_log[i % LIVE_STEPS];
         if (r->job != ev->job)
             break;
@@ -183,8 +202,7 @@ void live_event(struct live *l, const struct event *ev)
         started(l, ev);
         break;
     case EVENT_STAGE:
-        copy_text(l->stage, sizeof l->stage, ev->stage);
-        l->stage_ms = ev->at_ms;
+        stage(l, ev);
         break;
     case EVENT_STEP:
         step(l, ev);
@@ -251,12 +269,16 @@ int live_step_times(const struct live *l, double *ms, int count)
 
 double live_left(const struct live *l, double now_ms)
 {
-    if (!l->job || isnan(l->job_step_ms) || !stage_samples(l->stage))
+    bool steps = stage_samples(l->stage);
+    if (!l->job || isnan(steps ? l->job_step_ms : l->ahead_ms))
         return NAN;
-    double since = 0;
-    if (l->steps_seen > 0)
-        since = now_ms - l->step_log[(l->steps_seen - 1) % LIVE_STEPS].at_ms;
-    double left = l->job_step_ms * (l->steps - l->step) - fmin(fmax(since, 0), l->job_step_ms);
+    double began = l->stage_ms, left = l->ahead_ms;
+    if (steps) {
+        if (l->steps_seen > l->stage_from)
+            began = l->step_log[(l->steps_seen - 1) % LIVE_STEPS].at_ms;
+        left = l->job_step_ms * (l->steps - l->step + l->later * l->steps);
+    }
+    left -= fmin(fmax(now_ms - began, 0), steps ? l->job_step_ms : left);
     return left > 0 ? left : 0;
 }
 

@@ -87,12 +87,12 @@ void progress_draw(struct ui *ui, struct rect r)
     text_ms(ui->now_ms - l->started_ms, spent, sizeof spent);
     text_ms(l->job_step_ms, each, sizeof each);
     text_ms(rest, left, sizeof left);
-    if (sampling && !isnan(rest)) {
-        snprintf(text, sizeof text, "%s a step, %s left", each, left);
+    if (!isnan(rest))
         snprintf(brief, sizeof brief, "%s left", left);
-    } else {
-        snprintf(text, sizeof text, "%s", spent);
-    }
+    if (!isnan(rest) && sampling)
+        snprintf(text, sizeof text, "%s a step, %s", each, brief);
+    else
+        snprintf(text, sizeof text, "%s", isnan(rest) ? spent : brief);
     int room = in.w - used - 5;
     draw_right(ui->screen, in.y, in.x + used + 4, room, ROLE_DIM,
                *brief ? that_fits(room, text, brief) : text);

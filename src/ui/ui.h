@@ -80,7 +80,10 @@ struct live {
     int step, steps, width, height, batch;
     uint64_t seed;
     double started_ms, stage_ms; /* monotonic: when the job and its stage began */
-    double job_step_ms;          /* median of its steps so far; NAN */
+    uint64_t stage_from;         /* steps_seen when the stage began */
+    double later;                /* what follows the stage takes so many times as long */
+    double ahead_ms;             /* predicted when the stage began: until the end; NAN */
+    double job_step_ms;          /* median of the stage's steps so far, or predicted; NAN */
     struct image *preview;
     uint64_t preview_serial;
 
@@ -112,7 +115,8 @@ void live_event(struct live *, const struct event *); /* takes image and profile
 void live_sample(struct live *, double now_ms);
 /* The last `count` step times, oldest first, into `ms`; returns how many there were. */
 int live_step_times(const struct live *, double *ms, int count);
-/* Milliseconds until the running job ends, or NAN while there is nothing to go by. */
+/* Milliseconds until the running job ends, all its passes and decoding, or NAN while there is
+ * nothing to go by. */
 double live_left(const struct live *, double now_ms);
 void live_free(struct live *);
 

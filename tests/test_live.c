@@ -1,0 +1,92 @@
+/* What the app makes of the engine's events: how long the running job still takes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ui/ui.h"
+
+static struct live l;
+
+static void tell(enum event_kind kind, const char *stage, int step, int steps, double at, double ms,
+                 double later)
+{
+    struct event v = {.kind = kind,
+                      .job = 1,
+                      .at_ms = at,
+                      .step = step,
+                      .steps = steps,
+                      .ms = ms,
+                      .later = later};
+    snprintf(v.stage, sizeof v.stage, "%s", stage);
+    live_event(&l, &v);
+}
+
+static void about(double left, double want)
+{
+    if (!(fabs(left - want) < 1e-6))
+        fail_msg("%g ms left, not %g", left, want);
+}
+
+/* 10 steps of 100 ms, then 4 of 500 and decoding for 600: 1000, 2000, 600. */
+static void time_left_is_of_all_passes(void **state)
+{
+    (void)state;
+    l = (struct live){0};
+    assert_true(isnan(live_left(&l, 0)));
+    tell(EVENT_STARTED, "", 0, 10, 0, 0, 0);
+    tell(EVENT_STAGE, "text", 0, 0, 0, 0, 40);
+    assert_true(isnan(live_left(&l, 0)));
+    tell(EVENT_STAGE, "sample", 0, 10, 0, 0, 2.6);
+    assert_true(isnan(live_left(&l, 0))); /* no step yet */
+    tell(EVENT_STEP, "sample", 1, 10, 100, 100, 0);
+    about(live_left(&l, 100), 900 + 2600);
+    about(live_left(&l, 150), 850 + 2600);
+    about(live_left(&l, 900), 800 + 2600); /* a step is late: no less than the next ones */
+    tell(EVENT_STEP, "sample", 10, 10, 1000, 100, 0);
+    about(live_left(&l, 1000), 2600);
+
+    /* Before the second pass has made a step it is taken to be as the forecast has it. */
+    tell(EVENT_STAGE, "hires", 0, 4, 1000, 0, 0.3);
+    about(live_left(&l, 1000), 2600);
+    about(live_left(&l, 1200), 2400);
+    tell(EVENT_STEP, "hires", 1, 4, 1400, 400, 0);
+    about(live_left(&l, 1400), 3 * 400 + 0.3 * 4 * 400); /* faster than that */
+    tell(EVENT_STEP, "hires", 4, 4, 2600, 400, 0);
+
+    tell(EVENT_STAGE, "decode", 0, 1, 2600, 0, 0);
+    about(live_left(&l, 2600), 480);
+    about(live_left(&l, 2700), 380);
+    about(live_left(&l, 9999), 0);
+    tell(EVENT_STAGE, "save", 0, 0, 3200, 0, 0);
+    assert_true(isnan(live_left(&l, 3200)));
+    live_free(&l);
+}
+
+/* Where the engine knows nothing of what comes (a queue's worker), it is of the pass. */
+static void time_left_without_a_forecast(void **state)
+{
+    (void)state;
+    l = (struct live){0};
+    tell(EVENT_STARTED, "", 0, 10, 0, 0, 0);
+    tell(EVENT_STAGE, "sample", 0, 10, 0, 0, 0);
+    tell(EVENT_STEP, "sample", 4, 10, 400, 100, 0);
+    about(live_left(&l, 400), 600);
+    tell(EVENT_STAGE, "decode", 0, 1, 1000, 0, 0);
+    assert_true(isnan(live_left(&l, 1000)));
+    live_free(&l);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(time_left_is_of_all_passes),
+        cmocka_unit_test(time_left_without_a_forecast),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
