@@ -97,6 +97,10 @@ struct settings_key {
 /* What other tools call a choice ("DPM++ 2M"); NULL where that is nothing else, or not known. */
 const char *settings_choice_label(const struct settings_key *, int i);
 
+/* Names of other tools that stand for a value of it and of another setting, which settings_set
+ * takes for both: "DPM++ 2M Karras" sets the sampler and its schedule. NULL past the end. */
+const char *settings_choice_pair(const struct settings_key *, int i);
+
 /* "Picture", as the app heads its group. */
 const char *settings_group_title(enum settings_group);
 
@@ -128,6 +132,10 @@ void settings_print(const struct settings *, const char *key, char *out, size_t 
  * without memory). And back: -1 for text that another version wrote. */
 char *settings_to_text(const struct settings *);
 int settings_from_text(struct settings *, const char *text, struct err *);
+
+/* A message as the app says it: options in it are settings under their labels ("--mask-grow" is
+ * 'mask grow', "-m" 'model'), and `spritty pull` its key. Cut where there is no room. */
+void settings_in_app(const char *text, char *out, size_t size);
 
 struct preset {
     char *name, *base; /* base: preset that this one starts from, or NULL */

@@ -253,6 +253,11 @@ const char *settings_choice_label(const struct settings_key *k, int i)
     return label && strcasecmp(label, k->choice(i)) != 0 ? label : NULL;
 }
 
+const char *settings_choice_pair(const struct settings_key *k, int i)
+{
+    return k->choice == sampler_name ? sampler_and_schedule(i) : NULL;
+}
+
 const struct settings_key *settings_key(int i)
 {
     return i >= 0 && i < KEYS ? &table[i] : NULL;
@@ -442,9 +447,13 @@ static int set_key(struct settings *s, int i, const char *value, struct err *e)
 
 int settings_set(struct settings *s, const char *key, const char *value, struct err *e)
 {
-    int i = settings_key_index(key);
+    int i = settings_key_index(key), sampler, schedule;
+    bool pair = i >= 0 && table[i].choice == sampler_name && sampler_by_name(value) < 0 &&
+                sampler_with_schedule(value, &sampler, &schedule);
+    if (pair && settings_set(s, "scheduler", schedule_name(schedule), e))
+        return -1;
     if (i >= 0)
-        return set_key(s, i, value, e);
+        return set_key(s, i, pair ? sampler_name(sampler) : value, e);
     const char *near = suggest(key, key_name, NULL);
     return err_set(e, "there is no setting '%.60s'%s%s%s", key, near ? "; did you mean '" : "",
                    near ? near : "", near ? "'?" : "");

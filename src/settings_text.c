@@ -2,11 +2,14 @@
  * Settings as text and back; see config.h. One "key = value" a line; a line break in a value is \n,
  * a backslash \\.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
+
+#define PULL "'spritty pull "
 
 enum { VALUE_MAX = (64 << 10) + 64 };
 
@@ -77,4 +80,42 @@ int settings_from_text(struct settings *s, const char *text, struct err *e)
             rc = set_line(s, line, e);
     free(copy);
     return rc;
+}
+
+/* The label of the option that begins here, and its length; NULL: there is none. */
+static const char *option_here(const char *text, size_t *length)
+{
+    char name[40];
+    if (!strncmp(text, "-m", 2) && !isalnum((unsigned char)text[2]) && text[2] != '-') {
+        *length = 2;
+        return settings_key(settings_key_index("model"))->label;
+    }
+    size_t n = strncmp(text, "--", 2) ? 0
+                                      : strspn(text + 2, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    if (n == 0 || n >= sizeof name)
+        return NULL;
+    snprintf(name, sizeof name, "%.*s", (int)n, text + 2);
+    int i = settings_key_index(name);
+    *length = 2 + n;
+    return i >= 0 && settings_key(i)->group != GROUP_NONE ? settings_key(i)->label : NULL;
+}
+
+void settings_in_app(const char *text, char *out, size_t size)
+{
+    const char *from = text, *label, *end;
+    size_t n = 0, length;
+    while (*from && n + 1 < size) {
+        bool begins = from == text || strchr(" (,", from[-1]);
+        if (begins && (label = option_here(from, &length))) {
+            n += (size_t)snprintf(out + n, size - n, "'%s'", label);
+            from += length;
+        } else if (!strncmp(from, PULL, strlen(PULL)) && (end = strchr(from + 1, '\''))) {
+            n += (size_t)snprintf(out + n, size - n, "F7");
+            from = end + 1;
+        } else {
+            out[n++] = *from++;
+        }
+    }
+    if (size > 0)
+        out[n < size ? n : size - 1] = '\0';
 }

@@ -67,6 +67,20 @@ static void choices_in_a_list(void **state)
     drive_wait_text(d, "1/1");
     drive_key(d, "Enter");
     drive_wait_text(d, "\u2022 sampler +ddim");
+    /* By the name that other tools have, which says the schedule as well. */
+    drive_key(d, "Enter");
+    drive_wait_text(d, "Find");
+    drive_type(d, "DPM++ 2M Karras");
+    drive_wait_text(d, "dpmpp_2m karras +DPM\\+\\+ 2M Karras");
+    drive_wait_text(d, "1/2");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u2022 sampler +dpmpp_2m ");
+    drive_wait_text(d, "\u2022 schedule +karras");
+    drive_key(d, "Enter");
+    drive_type(d, "ddim");
+    drive_wait_text(d, "1/1");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u2022 sampler +ddim");
     /* A number is typed in its place; nonsense is refused by name. */
     drive_type(d, "/steps");
     drive_key(d, "Enter");
@@ -224,6 +238,42 @@ static void with_the_mouse(void **state)
     drive_wait_gone(d, " sampler ");
 }
 
+/* "ready; next: 70 MB": the number. */
+static double megabytes_next(struct drive *d)
+{
+    drive_wait_text(d, "next: [0-9.]+ [MG]B");
+    const char *at = strstr(drive_row(d, drive_find(d, "next: [0-9]")), "next: ");
+    char unit = 'M';
+    double value = 0;
+    assert_int_equal(sscanf(at, "next: %lf %cB", &value, &unit), 2);
+    return unit == 'G' ? 1000 * value : value;
+}
+
+/* A device that is set aside gets no jobs: what the next one takes is another's matter. */
+static void the_next_job_is_of_a_device_that_works(void **state)
+{
+    (void)state;
+    const char *const alone[] = {drive_app(), "--device", "cpu", NULL};
+    const char *const set[] = {drive_app(), "--device", "cuda:9,cpu", NULL};
+    struct drive *d = app_start(&(struct drive_options){
+        .rows = 30, .cols = 100, .argv = alone, .kind = &emu_plain, .home = app_home(APP_CONFIG)});
+    drive_wait_text(d, "ready; next:");
+    double own = megabytes_next(d);
+    drive_close(d);
+    d = app_start(&(struct drive_options){
+        .rows = 30, .cols = 100, .argv = set, .kind = &emu_plain, .home = app_home(APP_CONFIG)});
+    drive_wait_text(d, "cuda:9 is set aside");
+    drive_wait_text(d, "ready; next:");
+    double there = megabytes_next(d);
+    for (double end = drive_now() + drive_patience();
+         fabs(there / own - 1) > 0.4 && drive_now() < end;) {
+        drive_pump(d, 20);
+        there = megabytes_next(d);
+    }
+    print_message("next: %g MB on the CPU, %g MB with a GPU that is not there\n", own, there);
+    drive_check(d, fabs(there / own - 1) <= 0.4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -231,6 +281,7 @@ int main(void)
         cmocka_unit_test_teardown(choices_in_a_list, app_clean),
         cmocka_unit_test_teardown(a_file_is_picked, app_clean),
         cmocka_unit_test_teardown(with_the_mouse, app_clean),
+        cmocka_unit_test_teardown(the_next_job_is_of_a_device_that_works, app_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

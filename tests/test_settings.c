@@ -260,6 +260,73 @@ static void shipped_config(void **state)
     config_free(&c);
 }
 
+/* A1111's older names say the schedule as well. */
+static void a_sampler_that_names_its_schedule(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *sampler, *scheduler;
+    } cases[] = {
+        {"DPM++ 2M Karras", "dpmpp_2m", "karras"},
+        {"dpm++ 2m sde exponential", "dpmpp_2m_sde", "exponential"},
+        {"dpmpp_sde karras", "dpmpp_sde", "karras"},
+        {"Euler a SGM Uniform", "euler_ancestral", "sgm_uniform"},
+    };
+    struct err e = {""};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct settings s = {0};
+        if (settings_set(&s, "sampler", cases[i].name, &e))
+            fail_msg("%s", e.text);
+        assert_string_equal(s.sampler, cases[i].sampler);
+        assert_string_equal(s.scheduler, cases[i].scheduler);
+        settings_free(&s);
+    }
+    const struct settings_key *k = settings_key(settings_key_index("sampler"));
+    int n = 0;
+    for (const char *name; (name = settings_choice_pair(k, n)); n++) {
+        struct settings s = {0};
+        assert_int_equal(settings_set(&s, "sampler", name, &e), 0);
+        assert_true(settings_has(&s, "scheduler"));
+        settings_free(&s);
+    }
+    assert_true(n > 8);
+    struct settings s = {0};
+    assert_int_equal(settings_set(&s, "sampler", "Nothing Karras", &e), -1);
+    assert_false(settings_any(&s));
+    assert_null(settings_choice_pair(settings_key(settings_key_index("rng")), 0));
+    settings_free(&s);
+}
+
+/* What a message says of options, in the app. */
+static void options_are_labels_in_the_app(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"a mask needs an image: name it with --image",
+         "a mask needs an image: name it with 'image'"},
+        {"--memory constrained would fit", "'memory' constrained would fit"},
+        {"half (--mask-grow 3, --batch 1)", "half ('mask grow' 3, 'batch' 1)"},
+        {"give a path with -m", "give a path with 'model'"},
+        {"give it with -m, or -max", "give it with 'model', or -max"},
+        {"see ulimit -v; --checksums looks, --json", "see ulimit -v; --checksums looks, --json"},
+        {"a-b --- x--steps \u2013 --", "a-b --- x--steps \u2013 --"},
+        {"the model 'x' is not here yet; 'spritty pull x' downloads it",
+         "the model 'x' is not here yet; F7 downloads it"},
+        {"", ""},
+    };
+    char out[200];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        settings_in_app(cases[i][0], out, sizeof out);
+        assert_string_equal(out, cases[i][1]);
+        for (size_t size = 1; size < sizeof out; size++) {
+            char cut[sizeof out + 1];
+            memset(cut, '#', sizeof cut);
+            settings_in_app(cases[i][0], cut, size);
+            assert_true(strlen(cut) < size && cut[size] == '#');
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +338,8 @@ int main(void)
         cmocka_unit_test(preset_mistakes),
         cmocka_unit_test(layers_keep_what_was_said_first),
         cmocka_unit_test(rows_are_whole),
+        cmocka_unit_test(a_sampler_that_names_its_schedule),
+        cmocka_unit_test(options_are_labels_in_the_app),
         cmocka_unit_test(shipped_config),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,38 +29,12 @@ static const char *automatic_schedule(const char *sampler)
     return "normal";
 }
 
-/* Does `name` end with " word"? Where, or 0. */
-static size_t tail(const char *name, const char *word)
-{
-    size_t n = strlen(name), m = strlen(word);
-    return n > m + 1 && name[n - m - 1] == ' ' && !strcasecmp(name + n - m, word) ? n - m - 1 : 0;
-}
-
-/* "DPM++ 2M Karras", as files before A1111 1.9 have it: cuts the schedule off. Its index or -1. */
-static int cut_schedule(char *name)
-{
-    for (int i = 0; schedule_name(i); i++) {
-        size_t at = tail(name, schedule_label(i));
-        if (!at)
-            at = tail(name, schedule_name(i));
-        if (at) {
-            name[at] = '\0';
-            return i;
-        }
-    }
-    return -1;
-}
-
 static void set_sampler(struct recipe *r, const struct a1111 *a)
 {
-    char name[100];
     const char *said = a1111_get(a, "Sampler"), *type = a1111_get(a, "Schedule type");
-    snprintf(name, sizeof name, "%s", said ? said : "");
-    int sampler = sampler_by_name(name), schedule = -1;
-    if (said && sampler < 0) {
-        schedule = cut_schedule(name);
-        sampler = sampler_by_name(name);
-    }
+    int sampler = said ? sampler_by_name(said) : -1, schedule = -1;
+    if (said && sampler < 0) /* "DPM++ 2M Karras", as files before A1111 1.9 have it */
+        sampler_with_schedule(said, &sampler, &schedule);
     if (said && sampler < 0)
         recipe_note(r, "Sampler: %.80s: there is none of that name here", said);
     if (sampler >= 0)

@@ -116,13 +116,13 @@ struct run {
     struct reading reading, refiner_reading;
     struct reading hires_reading; /* A1111's, where prompts change */
     struct embeddings embeddings;
-    struct noise *noise;  /* of the picture's size now */
-    float *host;          /* one picture's worth of latents, on its way */
-    struct preview *seen; /* NULL: no one looks */
-    bool in_stage;        /* its scope (ops_enter) is open */
-    const char *stage;    /* the last one that was told of, */
-    int steps;            /* and its steps */
-    double foretold;      /* milliseconds; 0: rates are not known */
+    struct noise *noise;            /* of the picture's size now */
+    float *host;                    /* one picture's worth of latents, on its way */
+    struct preview *seen;           /* NULL: no one looks */
+    bool in_stage;                  /* its scope (ops_enter) is open */
+    const char *stage;              /* the last one that was told of, */
+    int steps;                      /* and its steps */
+    double foretold;                /* milliseconds; 0: rates are not known */
     const struct plan_result *plan; /* its forecast, stage by stage; NULL: there is none */
 };
 

@@ -40,6 +40,44 @@ int sampler_by_name(const char *name)
     return -1;
 }
 
+/* Does `name` end with " word"? Where, or 0. */
+static size_t tail(const char *name, const char *word)
+{
+    size_t n = strlen(name), m = strlen(word);
+    return n > m + 1 && name[n - m - 1] == ' ' && !strcasecmp(name + n - m, word) ? n - m - 1 : 0;
+}
+
+bool sampler_with_schedule(const char *name, int *sampler, int *schedule)
+{
+    char first[100];
+    if (strlen(name) >= sizeof first)
+        return false;
+    for (int i = 0; schedule_name(i); i++) {
+        size_t at = tail(name, schedule_label(i));
+        if (!at)
+            at = tail(name, schedule_name(i));
+        if (!at)
+            continue;
+        memcpy(first, name, at);
+        first[at] = '\0';
+        *sampler = sampler_by_name(first);
+        *schedule = i;
+        if (*sampler >= 0)
+            return true;
+    }
+    return false;
+}
+
+const char *sampler_and_schedule(int i)
+{
+    static const char *const names[] = {"LMS Karras",          "DPM2 Karras",
+                                        "DPM2 a Karras",       "DPM++ 2S a Karras",
+                                        "DPM++ 2M Karras",     "DPM++ SDE Karras",
+                                        "DPM++ 2M SDE Karras", "DPM++ 2M SDE Exponential",
+                                        "DPM++ 3M SDE Karras", "DPM++ 3M SDE Exponential"};
+    return i >= 0 && i < (int)(sizeof names / sizeof *names) ? names[i] : NULL;
+}
+
 enum sampler_noise sampler_noise(int i)
 {
     assert(sampler_at(i));

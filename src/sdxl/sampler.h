@@ -67,6 +67,10 @@ int sampler_sigmas(const struct noise_levels *, int sampler, int schedule, int s
 const char *sampler_name(int sampler);
 const char *sampler_label(int sampler); /* A1111's "Sampler" */
 int sampler_by_name(const char *name);
+/* Names of A1111 before 1.9, and of what shares its presets, that say the schedule as well: "DPM++
+ * 2M Karras". False: it is none. */
+bool sampler_with_schedule(const char *name, int *sampler, int *schedule);
+const char *sampler_and_schedule(int i); /* those of A1111's own list; NULL past the end */
 
 enum sampler_noise { NOISE_NONE, NOISE_FRESH, NOISE_BROWNIAN };
 enum sampler_noise sampler_noise(int sampler);

@@ -58,6 +58,20 @@ static void errand_free(struct errand *errand)
     free(w);
 }
 
+/* Of several devices the first that works: one that is set aside gets no job. */
+static void take_device(const struct ui *ui, struct settings *s)
+{
+    char name[DEVICE_NAME];
+    int i = 0;
+    while (i < ui->devices && ui->device[i].aside)
+        i++;
+    if (i == 0 || i == ui->devices || device_is_queue(ui->device[i].name))
+        return;
+    snprintf(name, sizeof name, "%s", ui->device[i].name);
+    name[strcspn(name, " ")] = '\0'; /* "cpu 2" */
+    settings_set(s, "device", name, NULL);
+}
+
 void estimate_want(struct ui *ui)
 {
     struct studio *st = ui->studio;
@@ -77,10 +91,12 @@ void estimate_want(struct ui *ui)
         free(of);
         return;
     }
+    if (st->estimate.of) /* of other settings; renewed, the old one stands until the new is there */
+        st->estimate.known = false;
     free(st->estimate.of);
     st->estimate.of = of;
-    st->estimate.known = false;
     st->estimate.asked = true;
+    take_device(ui, &w->said);
     w->errand = (struct errand){{.run = run}, done, errand_free};
     snprintf(w->preset, sizeof w->preset, "%s", st->preset);
     w->held = ui->live.ready ? ui->live.bytes_weights + ui->live.bytes_activations : 0;

@@ -58,6 +58,11 @@ static void add_text(struct import_dialog *d, const char *label, enum role role,
 {
     struct editor *wrap = editor_new(true);
     struct editor_row line;
+    char said[1000];
+    if (role == ROLE_WARN) { /* a message */
+        settings_in_app(text, said, sizeof said);
+        text = said;
+    }
     if (wrap)
         editor_set(wrap, text);
     for (int i = 0; wrap && i < 40 && editor_row(wrap, i, WIDTH - LABEL - 2, &line); i++)

@@ -42,7 +42,8 @@ static void started(struct live *l, const struct event *ev)
     l->preview = NULL;
 }
 
-/* What a stage's steps took, and how the forecast has the others beside it, says what those take. */
+/* What a stage's steps took, and how the forecast has the others beside it, says what those take.
+ */
 static void stage(struct live *l, const struct event *ev)
 {
     double ahead = stage_samples(l->stage) ? l->job_step_ms * l->steps * l->later : NAN;
@@ -228,7 +229,7 @@ void live_event(struct live *l, const struct event *ev)
         break;
     case EVENT_FAILED:
         l->loading = l->warming = false;
-        copy_text(l->trouble, sizeof l->trouble, ev->text);
+        settings_in_app(ev->text ? ev->text : "", l->trouble, sizeof l->trouble);
         ended(l, ev);
         break;
     case EVENT_CANCELLED:

@@ -10,7 +10,27 @@
 static void choice_made(struct ui *ui, int index, void *user)
 {
     const struct settings_key *k = user;
-    settings_say(ui, k->name, k->choice(index));
+    int count = 0;
+    while (k->choice(count))
+        count++;
+    settings_say(ui, k->name,
+                 index < count ? k->choice(index) : settings_choice_pair(k, index - count));
+}
+
+/* Behind the choices: names that say more than one setting, and what they set. */
+static int add_pairs(const struct settings_key *k, char (*text)[64], int width, int room)
+{
+    struct settings s = {0};
+    char both[40];
+    int n = 0;
+    for (const char *name; n < room && (name = settings_choice_pair(k, n)); n++) {
+        if (settings_set(&s, k->name, name, NULL))
+            break;
+        snprintf(both, sizeof both, "%s %s", s.sampler, s.scheduler);
+        snprintf(text[n], sizeof text[n], "%-*s %s", width, both, name);
+    }
+    settings_free(&s);
+    return n;
 }
 
 static void choose(struct ui *ui, const struct settings_key *k, const char *title, const char *now)
@@ -26,6 +46,8 @@ static void choose(struct ui *ui, const struct settings_key *k, const char *titl
         names[count] = text[count];
         at = strcmp(name, now) ? at : count;
     }
+    for (int end = count + add_pairs(k, text + count, NAME, MOST - count); count < end; count++)
+        names[count] = text[count];
     dialog_list(ui, title, names, count, at, choice_made, (void *)(uintptr_t)k);
 }
 

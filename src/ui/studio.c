@@ -444,7 +444,7 @@ static void studio_event(struct ui *ui, const struct event *ev)
     struct studio *st = ui->studio;
     if (ev->kind == EVENT_READY)
         st->counted_any = false;
-    if (ev->kind == EVENT_READY || ev->kind == EVENT_DONE ||
+    if (ev->kind == EVENT_READY || ev->kind == EVENT_DONE || ev->kind == EVENT_ASIDE ||
         (ev->kind == EVENT_WARM && ev->step == ev->steps))
         estimate_renew(ui);
     if (ev->kind != EVENT_SPRITE || !ev->image)

@@ -46,10 +46,12 @@ void ui_dirty(struct ui *ui)
 
 void ui_say(struct ui *ui, enum role role, const char *fmt, ...)
 {
+    char text[sizeof ui->status];
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(ui->status, sizeof ui->status, fmt, ap);
+    vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    settings_in_app(text, ui->status, sizeof ui->status);
     text_sanitize(ui->status);
     ui->status_role = role;
     ui->status_until_ms = clock_ms() + STATUS_MS;
