@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/job.h"
 #include "engine/memory_map.h"
 #include "engine_help.h"
 #include "sprite/png.h"
@@ -204,6 +205,36 @@ static void a_replaced_model_is_opened_anew(void **state)
     store_close(s);
     engine_stop(x);
     shell("rm -r model");
+}
+
+/* The vocabulary that was pulled is for models that have none: others would read other ids. */
+static void whose_vocabulary(void **state)
+{
+    static const char *const steps[] = {
+        "touch single.safetensors", "mkdir -p .local/share/spritty/tokenizer/tokenizer",
+        "echo {} >.local/share/spritty/tokenizer/tokenizer/vocab.json"};
+    char file[600];
+    bool right = true; /* what lies there is taken away before anything is asserted */
+    (void)state;
+    snprintf(file, sizeof file, "%s/single.safetensors", folder);
+    for (int i = 0; i < 3; i++) {
+        shell(steps[i]);
+        for (int own = 0; own < 2; own++) {
+            struct settings flags = {0};
+            struct job j;
+            struct err e = {""};
+            say(&flags, "model", own ? MODEL : file);
+            say(&flags, "size", "64");
+            if (job_settle(&j, &flags, NULL, &e))
+                fail_msg("%s", e.text);
+            print_message("%s, %s: '%s'\n", steps[i], own ? "own" : "none", j.tokenizer);
+            right &= (*j.tokenizer != '\0') == (i == 2 && !own);
+            settings_free(&flags);
+            job_free(&j);
+        }
+    }
+    shell("rm -r .local single.safetensors");
+    assert_true(right);
 }
 
 static void cancelled_between_steps(void **state)
@@ -479,6 +510,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(one_job_from_end_to_end, clean_up),
         cmocka_unit_test_teardown(the_model_stays_open, clean_up),
+        cmocka_unit_test_teardown(whose_vocabulary, clean_up),
         cmocka_unit_test_teardown(a_replaced_model_is_opened_anew, clean_up),
         cmocka_unit_test_teardown(cancelled_between_steps, clean_up),
         cmocka_unit_test_teardown(cancelled_while_waiting, clean_up),

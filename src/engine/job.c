@@ -339,6 +339,28 @@ static void point(struct job *j)
     inputs_point(&j->inputs, s, &j->params, &j->options);
 }
 
+static bool has(const char *folder, const char *name)
+{
+    char path[PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return n > 0 && n < PATH_MAX && exists(path);
+}
+
+/* What is said, else what was pulled, but for models that bring none alone: others have a
+ * vocabulary of their own, which means other ids. A pull that was cut leaves a folder with nothing
+ * in it. */
+static void find_tokenizer(struct job *j)
+{
+    const struct settings *s = &j->settings;
+    bool said = settings_has(s, "tokenizer") && *s->tokenizer;
+    bool own = has(j->model, "tokenizer") || has(j->model, "tokenizer_2");
+    if (said)
+        snprintf(j->tokenizer, sizeof j->tokenizer, "%s", s->tokenizer);
+    else if (own || !place_path(PLACE_DATA, "tokenizer", j->tokenizer) ||
+             !(has(j->tokenizer, "vocab.json") || has(j->tokenizer, "tokenizer/vocab.json")))
+        j->tokenizer[0] = '\0';
+}
+
 static int settle(struct job *j, const struct config *config, const struct settings *flags,
                   const char *preset, struct err *e)
 {
@@ -358,10 +380,7 @@ static int settle(struct job *j, const struct config *config, const struct setti
     if (!own_size && inputs_size(s, s->width, s->height, size))
         s->width = size[0], s->height = size[1];
     name_model(j->model, j->model_name, sizeof j->model_name);
-    if (settings_has(s, "tokenizer") && *s->tokenizer)
-        snprintf(j->tokenizer, sizeof j->tokenizer, "%s", s->tokenizer);
-    else if (!place_path(PLACE_DATA, "tokenizer", j->tokenizer) || !exists(j->tokenizer))
-        j->tokenizer[0] = '\0';
+    find_tokenizer(j);
     return 0;
 }
 
