@@ -354,6 +354,15 @@ static int bordered(struct library *l, const struct conv_call *whole, const stru
     return in.data ? 0 : NOT_TAKEN;
 }
 
+/* Is it a sum in f32 onto itself that has no room for being made in two pieces? All in one graph is
+ * a kernel for which cuDNN compiles 18 s (9.19; 16 bits and TF32 take one), and in bands of rows
+ * there is room. */
+static bool wants_bands(const struct library *l, const struct conv_call *c)
+{
+    return c->shape.type == DT_F32 && !l->options.tf32 && c->residual &&
+           c->residual->data == c->y.data && !library_temp(l, tensor_bytes(&c->y));
+}
+
 /* -- the call -----------------------------------------------------------------------------------
  */
 
@@ -392,8 +401,10 @@ int library_conv2d(struct library *l, struct tensor *y, const struct tensor *x,
                           .w = w->w,
                           .bias = weight_bias(w, y->dtype),
                           .act = a->act};
-    if (!a->upsample && a->pad == PAD_ZERO)
-        return convolve(l, &c, stream);
+    if (!a->upsample && a->pad == PAD_ZERO) {
+        int rc = wants_bands(l, &c) ? bordered(l, &c, w, x, a, stream) : NOT_TAKEN;
+        return rc == NOT_TAKEN ? convolve(l, &c, stream) : rc;
+    }
     bool plain = !a->chan_add && !a->residual && a->act == ACT_NONE && a->pad == PAD_ZERO;
     bool whole = y->h == 2 * x->h && y->w == 2 * x->w && a->pad_before == 1 && a->pad_after == 1;
     int rc = plain && whole && l->options.fold ? upsampled(l, &c, w, x, stream) : NOT_TAKEN;

@@ -252,6 +252,39 @@ static void test_bands(void **state)
     x.o->close(x.o);
 }
 
+/* In f32 also a sum onto itself that has no room in two pieces; in 16 bits that is one graph. */
+static void test_bands_onto_itself(void **state)
+{
+    (void)state;
+    const struct op_case c = {OP_CONV,     "tall, onto itself",
+                              .n = 2,      .h = 24,
+                              .w = 5,      .c = 16,
+                              .out = 16,   .k = 3,
+                              .stride = 1, .before = 1,
+                              .after = 1,  .residual = RES_SELF,
+                              .seed = 1};
+    static const struct {
+        enum dtype type;
+        size_t room;
+        int runs;
+    } cases[] = {{DT_F32, 16 << 10, 6}, {DT_F32, 32 << 10, 1}, {DT_F16, 8 << 10, 1}};
+    struct err err = {""};
+    struct ops *ref = ops_ref_open(DT_F32, &err);
+    for (int i = 0; i < 3; i++) {
+        struct opened x = open_with(cases[i].type,
+                                    &(struct gpu_library_options){.workspace = cases[i].room});
+        struct op_result r = op_case_check(ref, x.o, &c);
+        if (r.why[0])
+            fail_msg("case %d: %s", i, r.why);
+        int64_t before = fake.runs;
+        run_once(x.o, &c);
+        assert_int_equal(fake.runs - before, cases[i].runs);
+        assert_int_equal(stats_of(&x).refused[LIBRARY_CONV], 0);
+        x.o->close(x.o);
+    }
+    ref->close(ref);
+}
+
 /* A band that is refused when others are made already: what they added to themselves is not added
  * once more. */
 static void test_refused_band(void **state)
@@ -601,14 +634,23 @@ static void test_choices(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_table_f32),  TEST(test_table_fp16),
-        TEST(test_table_bf16), TEST(test_attention_by_products),
-        TEST(test_whole),      TEST(test_doubled),
-        TEST(test_bands),      TEST(test_refused_band),
-        TEST(test_large),      TEST(test_choice),
-        TEST(test_first),      TEST(test_tf32),
-        TEST(test_without),    TEST(test_turn),
-        TEST(test_capture),    TEST(test_fold),
+        TEST(test_table_f32),
+        TEST(test_table_fp16),
+        TEST(test_table_bf16),
+        TEST(test_attention_by_products),
+        TEST(test_whole),
+        TEST(test_doubled),
+        TEST(test_bands),
+        TEST(test_refused_band),
+        TEST(test_bands_onto_itself),
+        TEST(test_large),
+        TEST(test_choice),
+        TEST(test_first),
+        TEST(test_tf32),
+        TEST(test_without),
+        TEST(test_turn),
+        TEST(test_capture),
+        TEST(test_fold),
         TEST(test_choices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
