@@ -403,6 +403,9 @@ $(BUILD)/test_kept: gpu/kept.c
 $(BUILD)/test_kept: EXTRA = gpu/kept.c
 $(BUILD)/test_ranges: gpu/ranges.c
 $(BUILD)/test_ranges: EXTRA = gpu/ranges.c $(CUDA_FLAGS)
+$(BUILD)/test_gpu_device: $(if $(NO_LIBRARY),,gpu/device.c gpu/clock.c)
+$(BUILD)/test_gpu_device: EXTRA = $(if $(NO_LIBRARY),-DNO_LIBRARY='"$(NO_LIBRARY)"', \
+                                  gpu/device.c gpu/clock.c $(CUDA_FLAGS))
 $(BUILD)/test_gpu_meters: $(NVML_SO)
 $(BUILD)/test_gpu_meters: EXTRA = -DFAKE_NVML='"$(NVML_SO)"' $(CUDA_FLAGS)
 

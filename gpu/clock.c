@@ -5,29 +5,39 @@
 
 #include <cuda_runtime_api.h>
 
+#include "device.h"
+
+/* As in device.c: an error that is returned is not kept for the next launch. */
+static int told(cudaError_t rc)
+{
+    if (rc != cudaSuccess)
+        device_forget();
+    return (int)rc;
+}
+
 int clock_open(void **event)
 {
     cudaEvent_t e = NULL;
     cudaError_t rc = cudaEventCreate(&e);
     *event = e;
-    return (int)rc;
+    return told(rc);
 }
 
 void clock_close(void *event)
 {
     if (event)
-        cudaEventDestroy(event);
+        told(cudaEventDestroy(event));
 }
 
 int clock_record(void *event, void *stream)
 {
-    return (int)cudaEventRecord(event, stream);
+    return told(cudaEventRecord(event, stream));
 }
 
 int clock_between(void *from, void *to, float *ms)
 {
     cudaError_t rc = cudaEventSynchronize(to);
-    return (int)(rc == cudaSuccess ? cudaEventElapsedTime(ms, from, to) : rc);
+    return told(rc == cudaSuccess ? cudaEventElapsedTime(ms, from, to) : rc);
 }
 
 bool stream_captures(void *stream)

@@ -6,6 +6,17 @@
 
 #include <cuda_runtime_api.h>
 
+/* CUDA keeps an error that it has returned, and the next launch, which asks for the last one, would
+ * take it for its own: memory that ended would end the run that goes on with less. So each is
+ * forgotten when it is returned. (What the device itself has failed at is returned by every call.)
+ */
+static int told(cudaError_t rc)
+{
+    if (rc != cudaSuccess)
+        cudaGetLastError();
+    return (int)rc;
+}
+
 /* Freed memory that the pool keeps when somebody waits: the place of one weight, so that exchanging
  * hundreds for a LoRA does not map and unmap each. Without it all works, slower. */
 enum { POOL_KEEPS = 64 << 20 };
@@ -14,9 +25,8 @@ static void keep_some(int index)
 {
     cudaMemPool_t pool;
     uint64_t keeps = POOL_KEEPS;
-    if (cudaDeviceGetDefaultMemPool(&pool, index) != cudaSuccess ||
-        cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keeps) != cudaSuccess)
-        cudaGetLastError();
+    if (told(cudaDeviceGetDefaultMemPool(&pool, index)) == 0)
+        told(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keeps));
 }
 
 int device_open(int index, struct device_info *info, struct err *err)
@@ -24,9 +34,10 @@ int device_open(int index, struct device_info *info, struct err *err)
     struct cudaDeviceProp p;
     int count = 0;
     *info = (struct device_info){0};
-    cudaDriverGetVersion(&info->driver);
-    cudaRuntimeGetVersion(&info->runtime);
+    told(cudaDriverGetVersion(&info->driver));
+    told(cudaRuntimeGetVersion(&info->runtime));
     cudaError_t rc = cudaGetDeviceCount(&count);
+    told(rc);
     if (info->driver == 0)
         return err_set(err, "there is no NVIDIA driver here");
     if (rc == cudaErrorInsufficientDriver)
@@ -46,7 +57,7 @@ int device_open(int index, struct device_info *info, struct err *err)
         rc = cudaGetDeviceProperties(&p, index);
     if (rc == cudaSuccess)
         rc = cudaMemGetInfo(&info->bytes_free, &info->bytes_total);
-    if (rc != cudaSuccess)
+    if (told(rc) != 0)
         return err_set(err, "CUDA device %d: %s", index, cudaGetErrorString(rc));
     snprintf(info->name, sizeof info->name, "%s", p.name);
     info->major = p.major;
@@ -68,15 +79,15 @@ void device_settle(int index)
 void device_return(void)
 {
     int now = settled;
-    if (settled >= 0 && cudaGetDevice(&now) == cudaSuccess && now != settled)
-        cudaSetDevice(settled);
+    if (settled >= 0 && told(cudaGetDevice(&now)) == 0 && now != settled)
+        told(cudaSetDevice(settled));
 }
 
 int device_memory(int index, size_t *bytes_free, size_t *bytes_total)
 {
     int rc = -1;
-    if (cudaSetDevice(index) == cudaSuccess)
-        rc = cudaMemGetInfo(bytes_free, bytes_total) == cudaSuccess ? 0 : -1;
+    if (told(cudaSetDevice(index)) == 0)
+        rc = told(cudaMemGetInfo(bytes_free, bytes_total)) == 0 ? 0 : -1;
     device_return();
     return rc;
 }
@@ -101,7 +112,7 @@ int stream_open(void **stream)
     cudaStream_t s = NULL;
     cudaError_t rc = cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking);
     *stream = s;
-    return (int)rc;
+    return told(rc);
 }
 
 int stream_open_beside(void **stream)
@@ -112,12 +123,12 @@ int stream_open_beside(void **stream)
 void stream_close(void *stream)
 {
     if (stream)
-        cudaStreamDestroy(stream);
+        told(cudaStreamDestroy(stream));
 }
 
 int stream_wait(void *stream)
 {
-    return (int)cudaStreamSynchronize(stream);
+    return told(cudaStreamSynchronize(stream));
 }
 
 int event_open(void **event)
@@ -125,44 +136,40 @@ int event_open(void **event)
     cudaEvent_t e = NULL;
     cudaError_t rc = cudaEventCreateWithFlags(&e, cudaEventDisableTiming);
     *event = e;
-    return (int)rc;
+    return told(rc);
 }
 
 void event_close(void *event)
 {
     if (event)
-        cudaEventDestroy(event);
+        told(cudaEventDestroy(event));
 }
 
 int event_record(void *event, void *stream)
 {
-    return (int)cudaEventRecord(event, stream);
+    return told(cudaEventRecord(event, stream));
 }
 
 int event_wait(void *event)
 {
-    return (int)cudaEventSynchronize(event);
+    return told(cudaEventSynchronize(event));
 }
 
 int event_passed(void *event)
 {
-    cudaError_t rc = cudaEventQuery(event);
-    if (rc == cudaErrorNotReady) {
-        cudaGetLastError(); /* or the next launch would take it for its own */
-        return EVENT_AHEAD;
-    }
-    return (int)rc;
+    int rc = told(cudaEventQuery(event));
+    return rc == cudaErrorNotReady ? EVENT_AHEAD : rc;
 }
 
 int stream_after(void *stream, void *event)
 {
-    return (int)cudaStreamWaitEvent(stream, event, 0);
+    return told(cudaStreamWaitEvent(stream, event, 0));
 }
 
 static bool captures(void *stream)
 {
     enum cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    return cudaStreamIsCapturing(stream, &status) != cudaSuccess ||
+    return told(cudaStreamIsCapturing(stream, &status)) != 0 ||
            status != cudaStreamCaptureStatusNone;
 }
 
@@ -171,49 +178,49 @@ int device_alloc(void **p, size_t bytes, void *stream)
     *p = NULL;
     if (captures(stream))
         return cudaErrorStreamCaptureUnsupported;
-    return (int)cudaMallocAsync(p, bytes, stream);
+    return told(cudaMallocAsync(p, bytes, stream));
 }
 
 void device_free(void *p, void *stream)
 {
     if (p)
-        cudaFreeAsync(p, stream);
+        told(cudaFreeAsync(p, stream));
 }
 
 int pinned_alloc(void **p, size_t bytes)
 {
     *p = NULL;
-    return (int)cudaHostAlloc(p, bytes, cudaHostAllocDefault);
+    return told(cudaHostAlloc(p, bytes, cudaHostAllocDefault));
 }
 
 void pinned_free(void *p)
 {
     if (p)
-        cudaFreeHost(p);
+        told(cudaFreeHost(p));
 }
 
 int device_zero(void *p, size_t bytes, void *stream)
 {
-    return (int)cudaMemsetAsync(p, 0, bytes, stream);
+    return told(cudaMemsetAsync(p, 0, bytes, stream));
 }
 
 int device_put(void *to, const void *from, size_t bytes, void *stream)
 {
     if (captures(stream))
         return cudaErrorStreamCaptureUnsupported;
-    return (int)cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream);
+    return told(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream));
 }
 
 int device_get(void *to, const void *from, size_t bytes, void *stream)
 {
     if (captures(stream))
         return cudaErrorStreamCaptureUnsupported;
-    return (int)cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream);
+    return told(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream));
 }
 
 int graph_begin(void *stream)
 {
-    return (int)cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal);
+    return told(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
 }
 
 int graph_end(void *stream, void **graph)
@@ -230,19 +237,18 @@ int graph_end(void *stream, void **graph)
     if (rc != cudaSuccess) {
         graph_close(ready);
         ready = NULL;
-        cudaGetLastError(); /* it is told once, here */
     }
     *graph = ready;
-    return (int)rc;
+    return told(rc);
 }
 
 int graph_launch(void *graph, void *stream)
 {
-    return (int)cudaGraphLaunch(graph, stream);
+    return told(cudaGraphLaunch(graph, stream));
 }
 
 void graph_close(void *graph)
 {
     if (graph)
-        cudaGraphExecDestroy(graph);
+        told(cudaGraphExecDestroy(graph));
 }
