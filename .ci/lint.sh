@@ -25,7 +25,7 @@ n?curses(w/.*)?|src/ui/screen\.c
 term|src/ui/screen\.c
 pthread|src/(base/(parallel|thread|worker)|bench/|engine/|pull/|queue/)|tests/
 omp|src/(base/parallel|ops/)
-cuda.*|gpu/
+cuda.*|gpu/|tests/test_gpu_device\.c
 cudnn.*|gpu/|tests/gpu_shim/fake/
 cublas.*|gpu/|tests/gpu_shim/fake/|tests/gpu_plans/
 nvml|tests/test_gpu_meters\.c
