@@ -536,6 +536,14 @@ static void finishing_shows_each_step(void **state)
     drive_wait_text(d, "palette +none");
     drive_key(d, "Space");
     drive_wait_text(d, "palette +pico-8");
+    drive_key(d, "Enter"); /* names and files are picked, as in the studio */
+    drive_wait_text(d, "a file \\.\\.\\.");
+    drive_type(d, "gameb");
+    drive_wait_text(d, "1/1");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "palette +gameboy");
+    drive_key(d, "u");
+    drive_wait_text(d, "palette +pico-8");
     drive_wait_quiet(d, 200);
     drive_key(d, "s");
     drive_wait_text(d, "saved as a new sprite");

@@ -272,6 +272,8 @@ starts_from_an_image() {
     refuses 1 "a mask needs an image" "$spritty" gen x -m "$here/models/tiny" --mask a.png
     refuses 1 "nothere.png" "$spritty" gen x -m "$here/models/tiny" --image nothere.png
     refuses 1 "there is no VAE" "$spritty" gen x -m "$here/models/tiny" --vae nothere
+    refuses 1 "leave --refiner out" "$spritty" gen x -m "$here/models/tiny" \
+        --refiner "$here/tests/golden/small_a"
     refuses 1 "refiner: there is no model" "$spritty" gen x -m "$here/models/tiny" --refiner nothere
 }
 check starts_from_an_image starts_from_an_image

@@ -144,6 +144,8 @@ void lora_match(const struct lora_file *f, const struct checkpoint *c, const str
         free(hits.at);
 }
 
+#define OTHER "; leave it out, or take one for this model"
+
 int lora_refuse(const struct lora_file *f, const struct lora_report *r, const char *name,
                 struct err *e)
 {
@@ -155,16 +157,16 @@ int lora_refuse(const struct lora_file *f, const struct lora_report *r, const ch
     if (r->used == 0 && r->wrong == 0)
         return err_set(e,
                        "LoRA %s: none of its %d modules is one of this model's%s%s (its first is "
-                       "%s)",
+                       "%s)" OTHER,
                        name, r->modules, made, what, r->first[0]);
     if (r->used == 0 || r->wrong * 20 >= r->modules)
-        return err_set(e,
-                       "LoRA %s: %d of its %d modules have other sizes than this model's%s%s (%s)",
-                       name, r->wrong, r->modules, made, what, r->why);
+        return err_set(
+            e, "LoRA %s: %d of its %d modules have other sizes than this model's%s%s (%s)" OTHER,
+            name, r->wrong, r->modules, made, what, r->why);
     if (r->used * 2 < r->modules)
         return err_set(e,
                        "LoRA %s: only %d of its %d modules are this model's%s%s (the first that is "
-                       "not: %s)",
+                       "not: %s)" OTHER,
                        name, r->used, r->modules, made, what, r->first[0]);
     return 0;
 }

@@ -68,6 +68,8 @@ static bool vocabulary_dir(const struct checkpoint *ck, const char *given, int e
     return false;
 }
 
+#define NO_REFINER "; it is of another kind of model: leave --refiner out, or name this one's"
+
 static int open_tokenizers(struct pipeline *p, const struct pipeline_options *opt, struct err *e)
 {
     char dir[4096 + 16];
@@ -105,7 +107,7 @@ static int share_tokenizers(struct pipeline *p, const struct pipeline *base, str
         struct tokenizer *t = base->text.tokenizer[i] ? base->text.tokenizer[i]
                                                       : base->text.tokenizer[1];
         if (t && tokenizer_vocab(t) > p->config->text[i].vocab)
-            return err_set(e, "%s: its text encoder has %d ids, the vocabulary %d",
+            return err_set(e, "%s: its text encoder has %d ids, the vocabulary %d" NO_REFINER,
                            checkpoint_path(p->checkpoint), p->config->text[i].vocab,
                            tokenizer_vocab(t));
         p->text.tokenizer[i] = t ? tokenizer_hold(t) : NULL;
@@ -259,7 +261,9 @@ static int open_vae(struct pipeline *p, const char *path, struct err *e)
     p->vae_config = &checkpoint_config(p->other_vae)->vae;
     if (p->vae_config->latent_channels != p->config->vae.latent_channels ||
         p->vae_config->levels != p->config->vae.levels)
-        return err_set(e, "%s: has %d latent channels and %d levels, the model's VAE %d and %d",
+        return err_set(e,
+                       "%s: has %d latent channels and %d levels, the model's VAE %d and %d; leave "
+                       "--vae out, or name one that was made for this model",
                        path, p->vae_config->latent_channels, p->vae_config->levels,
                        p->config->vae.latent_channels, p->config->vae.levels);
     return 0;
@@ -280,9 +284,10 @@ static int open_model(struct pipeline *p, const char *model, const struct pipeli
         return open_vae(p, opt->vae, e);
     int z = base->config->vae.latent_channels;
     if (p->config->unet.in_channels != z || p->config->vae_factor != base->config->vae_factor)
-        return err_set(e,
-                       "%s: cannot refine this model's latents: %d channels, 1/%d of the picture",
-                       model, z, base->config->vae_factor);
+        return err_set(
+            e,
+            "%s: cannot refine this model's latents: %d channels, 1/%d of the picture" NO_REFINER,
+            model, z, base->config->vae_factor);
     return 0;
 }
 

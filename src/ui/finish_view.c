@@ -244,7 +244,7 @@ static void move_to(struct ui *ui, int to)
 static bool edit_act(struct ui *ui, enum action a)
 {
     struct finish_view *v = ui->finish;
-    char value[300], title[60];
+    char value[300], title[100];
     switch (a) {
     case ACT_FIN_LESS:
     case ACT_FIN_MORE:
@@ -258,7 +258,10 @@ static bool edit_act(struct ui *ui, enum action a)
         return true;
     case ACT_FIN_EDIT:
         settings_print(&v->said, finish_step(v)->name, value, sizeof value);
-        snprintf(title, sizeof title, "%s", finish_step(v)->help);
+        if (finish_step(v)->pick == PICK_PALETTE &&
+            setting_pick(ui, finish_step(v), value, "", finish_say))
+            return true;
+        snprintf(title, sizeof title, "%s: %s", finish_step(v)->label, finish_step(v)->help);
         dialog_line(ui, title, value, typed, NULL);
         return true;
     case ACT_FIN_UNDO:

@@ -13,8 +13,8 @@ static void choice_made(struct ui *ui, int index, void *user)
     int count = 0;
     while (k->choice(count))
         count++;
-    settings_say(ui, k->name,
-                 index < count ? k->choice(index) : settings_choice_pair(k, index - count));
+    ui->picked(ui, k->name,
+               index < count ? k->choice(index) : settings_choice_pair(k, index - count));
 }
 
 /* Behind the choices: names that say more than one setting, and what they set. */
@@ -53,7 +53,7 @@ static void choose(struct ui *ui, const struct settings_key *k, const char *titl
 
 static void file_picked(struct ui *ui, const char *path, void *user)
 {
-    settings_say(ui, ((const struct settings_key *)user)->name, path);
+    ui->picked(ui, ((const struct settings_key *)user)->name, path);
 }
 
 static const char *palette_at(const struct ui *ui, int i)
@@ -83,9 +83,9 @@ static void named_picked(struct ui *ui, int index, void *user)
         count++;
     index -= none_rows(k);
     if (index < 0)
-        settings_say(ui, k->name, "");
+        ui->picked(ui, k->name, "");
     else if (index < count)
-        settings_say(ui, k->name, name(ui, index));
+        ui->picked(ui, k->name, name(ui, index));
     else if (index > count)
         pulls_open(ui);
     else
@@ -119,11 +119,13 @@ static void mask_way(struct ui *ui, int index, void *user)
         pick_file(ui, k->label, FILE_IMAGE, "", file_picked, user);
 }
 
-bool setting_pick(struct ui *ui, const struct settings_key *k, const char *now, const char *typed)
+bool setting_pick(struct ui *ui, const struct settings_key *k, const char *now, const char *typed,
+                  void (*say)(struct ui *, const char *key, const char *value))
 {
     static const enum file_kind kinds[] = {
         [PICK_IMAGE] = FILE_IMAGE, [PICK_WEIGHTS] = FILE_WEIGHTS, [PICK_FOLDER] = FILE_FOLDER};
     char title[80];
+    ui->picked = say;
     snprintf(title, sizeof title, "%s: %.60s", k->label, k->help);
     if (k->type == KEY_CHOICE && !*typed) {
         choose(ui, k, title, now);

@@ -349,7 +349,7 @@ static void edit_value(struct ui *ui)
     value_text(ui, k, now, sizeof now);
     if (k->type == KEY_FLAG)
         step_value(ui, 1);
-    else if (!setting_pick(ui, k, now, ""))
+    else if (!setting_pick(ui, k, now, "", settings_say))
         begin_typing(ui, k->type == KEY_SEED && !strcmp(now, "random") ? "" : now);
 }
 
@@ -536,7 +536,7 @@ void settings_type(struct ui *ui, const struct input_event *in)
     }
     if (!p->editing && !may_begin(ui, in))
         return;
-    if (!p->editing && setting_pick(ui, chosen_key(ui), "", in->text))
+    if (!p->editing && setting_pick(ui, chosen_key(ui), "", in->text, settings_say))
         return;
     if (!p->editing)
         begin_typing(ui, "");

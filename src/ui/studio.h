@@ -116,9 +116,10 @@ void settings_leave(struct ui *); /* the keys go to another panel */
 void settings_say(struct ui *, const char *key, const char *value);
 void settings_reset(struct ui *, const char *key); /* as if it had not been said */
 
-/* Opens the picker of a setting; `now` is its value, `typed` what was typed for it. False: it has
- * none, it is typed. */
-bool setting_pick(struct ui *, const struct settings_key *, const char *now, const char *typed);
+/* Opens the picker of a setting; `now` is its value, `typed` what was typed for it; `say` gets what
+ * is picked (LoRAs, styles and masks are the studio's). False: it has none, it is typed. */
+bool setting_pick(struct ui *, const struct settings_key *, const char *now, const char *typed,
+                  void (*say)(struct ui *, const char *key, const char *value));
 
 void jobs_draw(struct ui *, struct rect);
 bool jobs_act(struct ui *, enum action);

@@ -268,6 +268,7 @@ struct ui {
     struct finish_view *finish;
     bool finish_previews;  /* previews are shown as they will be finished */
     struct dialog *dialog; /* NULL: none is open */
+    void (*picked)(struct ui *, const char *key, const char *value); /* of setting_pick's dialog */
     struct thumbs *thumbs;
     struct pulls *pulls; /* NULL: there was none yet */
     struct help *help;
