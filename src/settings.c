@@ -177,7 +177,7 @@ static const struct settings_key table[] = {
     {"nhwc", KEY_CHOICE, AT(nhwc), 0, 0, switch_name,
      "CPU: off has convolutions read planes, slower", GROUP_TUNING, "nhwc", PICK_NONE},
     {"winograd", KEY_CHOICE, AT(winograd), 0, 0, switch_name,
-     "CPU, fp32: convolutions in 16 products for 36", GROUP_TUNING, "winograd", PICK_NONE},
+     "CPU: convolutions in 16 products for 36", GROUP_TUNING, "winograd", PICK_NONE},
     {"raw", KEY_FLAG, AT(raw), 0, 0, NULL, "the decoded image, unfinished", GROUP_FINISH, "raw",
      PICK_NONE},
     {"cell", KEY_TEXT, AT(cell), 0, 0, NULL,

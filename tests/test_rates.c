@@ -180,8 +180,8 @@ static void test_hostile(void **state)
 {
     (void)state;
     static const char *const swaps[][2] = {
-        {"\"version\": 4", "\"version\": 0"},
-        {"\"version\": 4", "\"version\": \"1\""},
+        {"\"version\": 5", "\"version\": 0"},
+        {"\"version\": 5", "\"version\": \"1\""},
         {"\"key\": \"a machine\"", "\"key\": 7"},
         {"\"kind\": \"linear\"", "\"kind\": \"\\u0007\""},
         {"\"kind\": \"move\"", "\"kind\": \"linear\""}, /* one kind has none then, twice */

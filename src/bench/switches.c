@@ -15,7 +15,7 @@ static const struct bench_switch table[] = {
      "scores stay in the cache instead of going through memory"},
     {"folded upsampling", "fold", "off", "auto", false, false,
      "doubling and convolution as one, in 4/9 of the work"},
-    {"Winograd", "winograd", "off", "on", false, false, "fp32 convolutions in 16 products for 36"},
+    {"Winograd", "winograd", "off", "on", false, false, "convolutions in 16 products for 36"},
     {"NHWC", "nhwc", "off", "auto", false, false,
      "convolutions read the channels of a pixel side by side, as all else does"},
     {"hoisting", "hoist", "off", "auto", false, false,

@@ -1,6 +1,6 @@
 /*
  * Convolutions of the CPU backend, each by the way that costs it least: 1x1 ones are matrix
- * products, a doubling and a 3x3 one four of 2x2 (cpu_upsample.h), large f32 ones Winograd's
+ * products, a doubling and a 3x3 one four of 2x2 (cpu_upsample.h), large ones Winograd's
  * (cpu_winograd.h), the others oneDNN's own.
  *
  * oneDNN is asked for plain cases only. The per-channel add goes into a bias of its own for each
@@ -131,6 +131,8 @@ static void by_winograd(struct cpu_ops *c, const struct tensor *y, const struct 
                                 .bias = bias,
                                 .x = image_at(x, first),
                                 .y = image_at(y, first),
+                                .type = x->dtype,
+                                .y_type = y->dtype,
                                 .n = n,
                                 .h = y->h,
                                 .w = y->w,

@@ -6,6 +6,7 @@
 #define SPRITTY_CPU_SIZES_H
 
 #include "ops/check.h"
+#include "ops/cpu_features.h"
 
 enum {
     CPU_SEGMENTS = 32,                 /* most of a linear */
@@ -69,30 +70,56 @@ static inline bool cpu_conv_by_parts(const struct tensor *y, const struct tensor
            y->dtype == x->dtype;
 }
 
+/* Whether convolutions are done so where they are fit for it (below). way: enum tune_switch. Not by
+ * itself where AMX multiplies bf16: there the sums would take longer than the products that they
+ * save. Nothing but the kind of CPU decides, as rounding depends on it. */
+static inline bool cpu_winograd_on(enum dtype act, const struct cpu_features *f, int way, int nhwc)
+{
+    bool best = act == DT_F32 || !f->amx_bf16;
+    return nhwc != TUNE_OFF && (way == TUNE_ON || (way == TUNE_AUTO && best));
+}
+
 /* A 3x3 convolution that is done in 16 products for four pixels (cpu_winograd.h), where `on`: of
- * f32, even sizes and enough pixels, and where the filters' own room, 16/9 of what they are, is
- * small beside what they save. */
+ * even sizes and enough pixels, and where the filters' own room, 16/9 of what they are, is small
+ * beside what they save. */
 static inline bool cpu_conv_winograd(const struct tensor *y, const struct tensor *x, int k,
                                      const struct conv_args *a, bool on)
 {
     return on && k == 3 && a->stride == 1 && !a->upsample && a->pad == PAD_ZERO &&
-           a->pad_before == 1 && a->pad_after == 1 && a->act == ACT_NONE && x->dtype == DT_F32 &&
-           y->dtype == DT_F32 && y->h % 2 == 0 && y->w % 2 == 0 && x->c >= 64 && y->c >= 64 &&
-           tensor_tokens(y) >= CPU_WINOGRAD_PIXELS && (int64_t)x->c * y->c <= CPU_WINOGRAD_FILTERS;
+           a->pad_before == 1 && a->pad_after == 1 && a->act == ACT_NONE && y->h % 2 == 0 &&
+           y->w % 2 == 0 && x->c >= 64 && y->c >= 64 && tensor_tokens(y) >= CPU_WINOGRAD_PIXELS &&
+           (int64_t)x->c * y->c <= CPU_WINOGRAD_FILTERS;
 }
 
 /* Tiles of 2x2 pixels at once there, of `all` of an image. */
-static inline int64_t cpu_winograd_tiles(int64_t all, int64_t in, int64_t out)
+static inline int64_t cpu_winograd_tiles(int64_t all, int64_t in, int64_t out, enum dtype act)
 {
-    int64_t tiles = CPU_WINOGRAD_BYTES / (16 * (in + out) * (int64_t)sizeof(float));
+    int64_t each = 16 * (in * (int64_t)dtype_size(act) + out * (int64_t)sizeof(float));
+    int64_t tiles = CPU_WINOGRAD_BYTES / each;
     tiles = tiles < 64 ? 64 : tiles / 16 * 16;
     return tiles < all ? tiles : all;
 }
 
+/* Zeros for a pixel outside the image, and for a bias. */
+static inline size_t cpu_winograd_zeros(int64_t in, int64_t out)
+{
+    return ((size_t)(in > out ? in : out) * sizeof(float) + 63) / 64 * 64;
+}
+
+/* Values from one of the 16 parts of all tiles to the next: an odd number of cache lines, or the
+ * sums, which go through all 16 side by side, would have them in the same few places of a cache. */
+static inline int64_t cpu_winograd_part(int64_t tiles, int64_t channels, enum dtype type)
+{
+    int64_t line = 64 / (int64_t)dtype_size(type);
+    return ((tiles * channels + line - 1) / line | 1) * line;
+}
+
 static inline size_t cpu_winograd_bytes(const struct tensor *y, const struct tensor *x)
 {
-    int64_t tiles = cpu_winograd_tiles(tensor_tokens(y) / 4, x->c, y->c);
-    return (size_t)((16 * tiles + 1) * (x->c + y->c)) * sizeof(float);
+    int64_t tiles = cpu_winograd_tiles(tensor_tokens(y) / 4, x->c, y->c, x->dtype);
+    return 16 * (size_t)cpu_winograd_part(tiles, x->c, x->dtype) * dtype_size(x->dtype) +
+           16 * (size_t)cpu_winograd_part(tiles, y->c, DT_F32) * sizeof(float) +
+           cpu_winograd_zeros(x->c, y->c);
 }
 
 /* Rows of the input at once there: what they make of one part stays in cache. */

@@ -213,8 +213,8 @@ const struct cpu_filters *cpu_filters_of(struct cpu_ops *c, const struct weight 
     if (w->filters)
         return w->filters;
     own->filters = calloc(1, sizeof *own->filters);
-    if (!own->filters ||
-        cpu_filters_make(own->filters, c->dnn, w->segment[0], w->s.out, w->s.in, &e) != 0) {
+    if (!own->filters || cpu_filters_make(own->filters, &c->cpu, c->dnn, w->segment[0], w->s.out,
+                                          w->s.in, c->ops.act, &e) != 0) {
         cpu_keep(c, -1, &e);
         free(own->filters);
         own->filters = NULL;

@@ -381,7 +381,7 @@ static void cpu_tune(struct ops *o, const struct tuning *t)
     cpu_of(o)->way = t->attention;
     cpu_of(o)->fold = t->fold != TUNE_OFF;
     cpu_of(o)->planes = t->nhwc == TUNE_OFF;
-    cpu_of(o)->winograd = o->act == DT_F32 && !cpu_of(o)->planes && t->winograd != TUNE_OFF;
+    cpu_of(o)->winograd = cpu_winograd_on(o->act, &cpu_of(o)->cpu.features, t->winograd, t->nhwc);
     dnn_plan_planes(cpu_of(o)->dnn, cpu_of(o)->planes);
 }
 
@@ -473,7 +473,7 @@ struct ops *ops_cpu_open(enum dtype act, int threads, struct err *err)
     c->cpu.threads = threads > 0 ? threads : parallel_cores();
     c->attention = cpu_attention_best(act, &features);
     c->fold = true;
-    c->winograd = act == DT_F32;
+    c->winograd = cpu_winograd_on(act, &features, TUNE_AUTO, TUNE_AUTO);
     parallel_set_threads(c->cpu.threads);
     c->dnn = dnn_open(act, err);
     if (!c->dnn) {

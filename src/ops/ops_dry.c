@@ -305,8 +305,10 @@ static void dry_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     if ((d->like_cpu || d->like_cuda) && parts)
         hold_parts(d, w);
     bool planes = d->tuning.nhwc == TUNE_OFF;
-    bool winograd = d->like_cpu && o->act == DT_F32 && !planes &&
-                    cpu_conv_winograd(y, x, w->s.k, a, d->tuning.winograd != TUNE_OFF);
+    bool winograd = d->like_cpu &&
+                    cpu_conv_winograd(y, x, w->s.k, a,
+                                      cpu_winograd_on(o->act, &d->cpu.features, d->tuning.winograd,
+                                                      d->tuning.nhwc));
     if (winograd) {
         hold_filters(d, w);
         scratch(d, cpu_conv_bias_bytes(y, a) + cpu_winograd_bytes(y, x));

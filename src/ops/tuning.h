@@ -41,7 +41,8 @@ struct tuning {
                     * a copy before and after; when it is opened */
     /* enum tune_switch */
     int fold;             /* a doubling and 3x3 convolution as four 2x2 ones */
-    int winograd;         /* large 3x3 convolutions of f32 on the CPU in 16 products for 36 */
+    int winograd;         /* large 3x3 convolutions on the CPU in 16 products for 36; auto:
+                           * but where AMX multiplies them */
     int hoist;            /* text keys and values and time embeddings once a run, not once a step */
     int graph;            /* on GPUs a step is recorded and replayed */
     int vae_slicing;      /* the pictures of a batch are decoded one after the other */
