@@ -155,11 +155,13 @@ static const struct op_case op_cases[] = {
      .no_bias = true, .stored = DT_F16, .unaligned = true},
     {OP_CONV, "3x3, bf16, unaligned", .h = 6, .w = 6, .c = 18, .out = 16, CONV3, .stored = DT_BF16,
      .unaligned = true},
-    /* Winograd's, on CPUs */
+    /* Winograd's, on CPUs: bf16 rounds inputs and filters once more */
     {OP_CONV, "3x3, many pixels, onto itself, channel add", .h = 26, .w = 40, .c = 64, .out = 66,
-     CONV3, .residual = RES_SELF, .chan_add = true},
+     CONV3, .residual = RES_SELF, .chan_add = true, .bf16 = 5e-3f},
     {OP_CONV, "3x3, many pixels, no bias, far out", .n = 2, .h = 32, .w = 32, .c = 64, .out = 64,
-     CONV3, .residual = RES_OTHER, .no_bias = true, .mean = 30, .gain = 10},
+     CONV3, .residual = RES_OTHER, .no_bias = true, .mean = 30, .gain = 10, .bf16 = 6.5e-3f},
+    {OP_CONV, "3x3, many pixels, odd channels, to the stream", .h = 32, .w = 34, .c = 75, .out = 69,
+     CONV3, .residual = RES_SELF, .f32_out = true, .bf16 = 5e-3f},
     {OP_CONV, "stride 2", .n = 2, .h = 16, .w = 12, .c = 32, .out = 32, CONV3, .stride = 2},
     {OP_CONV, "stride 2, odd", .h = 7, .w = 9, .c = 12, .out = 20, CONV3, .stride = 2},
     {OP_CONV, "stride 2, padded after only", .n = 2, .h = 16, .w = 10, .c = 32, .out = 24, .k = 3,

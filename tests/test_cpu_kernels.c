@@ -14,6 +14,7 @@
 #include "base/parallel.h"
 #include "ops/cpu_attention.h"
 #include "ops/cpu_norm.h"
+#include "ops/cpu_sizes.h"
 #include "ops/half.h"
 
 static const char *const isa_names[ISA_COUNT] = {"portable", "avx2", "avx512"};
@@ -273,6 +274,81 @@ static void test_norms(void **state)
     free(other);
 }
 
+/* ---- Winograd's convolutions ---- */
+
+/* Two images of more tiles than a block has, and of channels whose parts have gaps between them:
+ * the same as the direct way up to rounding, each image as it is by itself. */
+static void convolved_in_blocks(enum dtype act, double bound)
+{
+    enum { SIDE = 32, IN = 64, OUT = 576, IMAGE = SIDE * SIDE * OUT };
+    struct err e = {""};
+    struct ops *o = ops_cpu_open(act, 2, &e);
+    assert_non_null(o);
+    assert_true(cpu_winograd_tiles(SIDE * SIDE / 4, IN, OUT, act) < SIDE * SIDE / 4);
+    float *exact = aligned(sizeof *exact * 2 * SIDE * SIDE * IN);
+    float *filter = aligned(sizeof *filter * OUT * IN * 9);
+    void *x_values = random_values(act, 2 * SIDE * SIDE * IN, 1, exact);
+    void *values = random_values(act, OUT * IN * 9, 2, filter);
+    struct param p = {.data = values, .dtype = act, .rank = 4, .dim = {OUT, IN, 3, 3}}, none = {0};
+    struct weight *w = o->pack_conv(o, &p, &none);
+    struct tensor x = ops_alloc(o, 2, SIDE, SIDE, IN), y = ops_alloc(o, 2, SIDE, SIDE, OUT);
+    o->upload(o, &x, exact);
+    float *got[3];
+    for (int i = 0; i < 3; i++) { /* direct, Winograd's, and that of the second image alone */
+        struct conv_args a = {.stride = 1, .pad_before = 1, .pad_after = 1};
+        struct tuning t = {.winograd = i == 0 ? TUNE_OFF : TUNE_ON};
+        struct tensor from = x, to = y;
+        from.n = to.n = i == 2 ? 1 : 2;
+        from.data = i == 2 ? (char *)x.data + tensor_bytes(&from) : x.data;
+        got[i] = aligned(sizeof(float) * 2 * IMAGE);
+        o->tune(o, &t);
+        o->conv2d(o, &to, &from, w, &a);
+        o->download(o, got[i], &to);
+    }
+    assert_int_equal(o->sync(o, &e), 0);
+    double norm = 0, off = 0;
+    for (int i = 0; i < 2 * IMAGE; i++) {
+        norm += (double)got[0][i] * (double)got[0][i];
+        off += pow((double)got[1][i] - (double)got[0][i], 2);
+    }
+    printf("%s by Winograd's and directly: %.2g apart (bound %.2g)\n",
+           act == DT_F32 ? "f32" : "bf16", sqrt(off / norm), bound);
+    assert_true(off > 0 && sqrt(off / norm) < bound);
+    assert_memory_equal(got[2], got[1] + IMAGE, sizeof(float) * IMAGE);
+    o->release(o, &x);
+    o->release(o, &y);
+    o->free_weight(o, w);
+    o->close(o);
+    for (int i = 0; i < 3; i++)
+        free(got[i]);
+    free(exact), free(filter), free(x_values), free(values);
+}
+
+static void test_winograd(void **state)
+{
+    (void)state;
+    convolved_in_blocks(DT_F32, 1e-6);
+    if (cpu_best_dtype() == DT_BF16)
+        convolved_in_blocks(DT_BF16, 9e-3);
+    else
+        print_message("f32 alone: this CPU has neither AMX-BF16 nor AVX512-BF16\n");
+}
+
+/* What decides is the kind of CPU and the switches, nothing else. */
+static void test_winograd_chosen(void **state)
+{
+    struct cpu_features plain = {.isa = ISA_AVX512, .avx512_bf16 = true}, amx = plain;
+    (void)state;
+    amx.amx_bf16 = true;
+    assert_true(cpu_winograd_on(DT_F32, &plain, TUNE_AUTO, TUNE_AUTO));
+    assert_true(cpu_winograd_on(DT_F32, &amx, TUNE_AUTO, TUNE_AUTO));
+    assert_true(cpu_winograd_on(DT_BF16, &plain, TUNE_AUTO, TUNE_ON));
+    assert_false(cpu_winograd_on(DT_BF16, &amx, TUNE_AUTO, TUNE_AUTO));
+    assert_true(cpu_winograd_on(DT_BF16, &amx, TUNE_ON, TUNE_AUTO));
+    assert_false(cpu_winograd_on(DT_BF16, &plain, TUNE_OFF, TUNE_AUTO));
+    assert_false(cpu_winograd_on(DT_F32, &plain, TUNE_ON, TUNE_OFF));
+}
+
 static void mark(void *context, int64_t index, int thread)
 {
     int *seen = context;
@@ -296,6 +372,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_attention), cmocka_unit_test(test_conversion),
         cmocka_unit_test(test_gelu),      cmocka_unit_test(test_norms),
+        cmocka_unit_test(test_winograd),  cmocka_unit_test(test_winograd_chosen),
         cmocka_unit_test(test_parallel),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
