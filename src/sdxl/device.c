@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/cpu_features.h"
 #include "ops/cuda.h"
 
 enum { AUTO = -1, CPU = -2, REF = -3 }; /* devices; 0 and up: a GPU */
@@ -135,8 +134,8 @@ int device_describe(const struct pipeline_options *opt, char *out, size_t size, 
             snprintf(out + used, size - used, ", planes");
         else if (opt->tuning.winograd == TUNE_OFF)
             snprintf(out + used, size - used, ", 36 products");
-        else if (opt->tuning.winograd == TUNE_ON && act == DT_BF16 && cpu_features().amx_bf16)
-            snprintf(out + used, size - used, ", 16 products"); /* not so by itself */
+        else if (opt->tuning.winograd == TUNE_ON && act == DT_BF16)
+            snprintf(out + used, size - used, ", 16 products"); /* with AMX not so by itself */
     } else {
         return err_set(e, "the reference backend is for tests; nobody measures it");
     }
