@@ -135,8 +135,8 @@ static void forecasts_follow_the_switches(void **state)
             i, r.bytes_activations, 100 * off, r.bytes_weights, f.bytes_weights, most);
         /* Over planes oneDNN has scratch of its own. */
         assert_true(fabs(off) < (cases[i].nhwc == TUNE_OFF ? 0.05 : 0.02) && most <= 2);
-        assert_true(f.bytes_weights <= r.bytes_weights &&
-                    (double)f.bytes_weights > 0.98 * (double)r.bytes_weights);
+        /* With AVX-512 oneDNN reads one filter in two layouts, for two sizes of picture. */
+        assert_true(fabs((double)f.bytes_weights / (double)r.bytes_weights - 1) < 0.03);
         gen_result_free(&r);
         pipeline_close(p);
     }

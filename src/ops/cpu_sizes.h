@@ -79,6 +79,18 @@ static inline bool cpu_winograd_on(enum dtype act, const struct cpu_features *f,
     return nhwc != TUNE_OFF && (way == TUNE_ON || (way == TUNE_AUTO && best));
 }
 
+/* Values of a weight as oneDNN lays them out: with AVX-512 matrices come in blocks of 64 outputs by
+ * 64 bytes of inputs, filters in blocks of 16 outputs. The widths of SDXL fill them, small models'
+ * do not. */
+static inline size_t cpu_packed_count(int64_t out, int64_t in, int k, enum dtype type,
+                                      const struct cpu_features *f)
+{
+    int64_t wide = f->isa < ISA_AVX512 ? 1 : k == 1 ? 64 : 16;
+    int64_t deep = f->isa < ISA_AVX512 || k > 1 ? 1 : 64 / (int64_t)dtype_size(type);
+    return (size_t)((out + wide - 1) / wide * wide) * (size_t)((in + deep - 1) / deep * deep) *
+           (size_t)k * (size_t)k;
+}
+
 /* A 3x3 convolution that is done in 16 products for four pixels (cpu_winograd.h), where `on`: of
  * even sizes and enough pixels, and where the filters' own room, 16/9 of what they are, is small
  * beside what they save. */

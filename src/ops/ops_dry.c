@@ -135,8 +135,13 @@ static struct weight *hold(struct ops *o, struct weight_shape s)
     w->bytes = cost_weight_bytes(&s, d->like_cpu || d->like_cuda ? o->act : DT_F32);
     if (d->like_cuda && s.has_bias && o->act != DT_F32 && s.kind != WEIGHT_NORM)
         w->parts_bytes = (size_t)s.out * dtype_size(o->act); /* the bias for the libraries */
-    if (d->like_cpu)                                         /* on its way into its layout */
-        d->staged = larger(d->staged, w->bytes);
+    if (d->like_cpu) {
+        d->staged = larger(d->staged, w->bytes); /* on its way into its layout */
+        if (s.kind == WEIGHT_LINEAR || s.kind == WEIGHT_CONV)
+            w->parts_bytes = (cpu_packed_count(s.out, s.in, s.k, o->act, &d->cpu.features) -
+                              (size_t)weight_count(&s)) *
+                             dtype_size(o->act);
+    }
     hold_bytes(d, w->bytes + w->parts_bytes);
     return w;
 }
@@ -285,7 +290,8 @@ static void hold_parts(struct dry *d, const struct weight *w)
 static void hold_filters(struct dry *d, const struct weight *w)
 {
     struct weight *own = (struct weight *)w;
-    size_t bytes = (size_t)w->s.in * (size_t)w->s.out * WINOGRAD_PARTS * dtype_size(d->ops.act);
+    size_t bytes = cpu_packed_count(w->s.out, w->s.in, 1, d->ops.act, &d->cpu.features) *
+                   WINOGRAD_PARTS * dtype_size(d->ops.act);
     if (own->in_filters)
         return;
     own->in_filters = true;
