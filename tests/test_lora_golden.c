@@ -130,22 +130,28 @@ static void check_text(struct model *m, const struct golden_backend *b, struct s
 struct expectation {
     const char *file, *like; /* like: whose output it has */
     bool text;
-    bool apart; /* a backend that merges goes another way than with those before */
+    bool apart;  /* a backend that merges goes another way than with those before */
+    double bf16; /* the bound there, if it is not the usual one */
 };
 
+/* What a network with weights that large loses in bf16: with them rounded and the rest in f64 it is
+ * 2.1e-2 and 5.8e-2 off, torch in bf16 3.3e-2 and 8.9e-2. */
+#define LARGE  3e-2
+#define LARGER 8e-2
+
 static const struct expectation cases[] = {
-    {"kohya", "kohya", true, true},
-    {"kohya_original", "kohya", true, false},
-    {"diffusers", "diffusers", true, false},
-    {"diffusers_old", "diffusers", true, false},
-    {"conv_original", "conv_original", false, true},
-    {"peft_loha/adapter_model", "peft_loha", false, false},
-    {"peft_loha_flat/adapter_model", "peft_loha_flat", false, false},
-    {"peft_lokr/adapter_model", "peft_lokr", false, false},
-    {"peft_lokr_whole/adapter_model", "peft_lokr_whole", false, false},
-    {"peft_dora/adapter_model", "peft_dora", false, false},
-    {"peft_rslora/adapter_model", "peft_rslora", false, false},
-    {"lycoris", "lycoris", false, true},
+    {"kohya", "kohya", true, true, 0},
+    {"kohya_original", "kohya", true, false, 0},
+    {"diffusers", "diffusers", true, false, LARGE},
+    {"diffusers_old", "diffusers", true, false, LARGE},
+    {"conv_original", "conv_original", false, true, 0},
+    {"peft_loha/adapter_model", "peft_loha", false, false, 0},
+    {"peft_loha_flat/adapter_model", "peft_loha_flat", false, false, 0},
+    {"peft_lokr/adapter_model", "peft_lokr", false, false, 0},
+    {"peft_lokr_whole/adapter_model", "peft_lokr_whole", false, false, 0},
+    {"peft_dora/adapter_model", "peft_dora", false, false, 0},
+    {"peft_rslora/adapter_model", "peft_rslora", false, false, LARGER},
+    {"lycoris", "lycoris", false, true, 0},
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
@@ -182,12 +188,13 @@ static const char *path_of(const char *file, char *out, size_t size)
 }
 
 static void check_unet(struct model *m, const struct golden_backend *b, struct safetensors *want,
-                       const char *like)
+                       const struct expectation *of)
 {
     int64_t count;
     float *got = unet_output(m, b, &count),
-          *expected = golden_floats(golden_find(want, "%s.unet", like));
-    golden_check_host(b->name, like, got, expected, count, b->bound);
+          *expected = golden_floats(golden_find(want, "%s.unet", of->like));
+    double bound = of->bf16 > 0 && m->ops->act == DT_BF16 ? of->bf16 : b->bound;
+    golden_check_host(b->name, of->like, got, expected, count, bound);
     free(got), free(expected);
 }
 
@@ -221,7 +228,7 @@ static void test_forms(void **state)
             int packed = use(&m, &one, 1);
             printf("  %s: %d weights\n", cases[k].file, packed);
             lora_set_notes(m.set, &notes);
-            check_unet(&m, &b[i], want, cases[k].like);
+            check_unet(&m, &b[i], want, &cases[k]);
             if (cases[k].text)
                 check_text(&m, &b[i], want, cases[k].like);
         }
@@ -250,7 +257,7 @@ static void test_several(void **state)
     golden_backends(b);
     open_on(&m, &b[1]);
     use(&m, both, 2);
-    check_unet(&m, &b[1], want, "both");
+    check_unet(&m, &b[1], want, &(struct expectation){.like = "both"});
     check_text(&m, &b[1], want, "both");
     close_model(&m);
     safetensors_close(want);
