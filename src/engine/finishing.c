@@ -137,16 +137,31 @@ static void place_cells(const struct finishing *f, const struct image *m, struct
         o->cell = f->cell, o->grid = 0;
 }
 
-int finishing_cut(const struct finishing *f, const struct image *m, struct image **out,
-                  struct err *e)
+static int cut(const struct finishing *f, const struct image *m, struct image **out, uint8_t **kept,
+               struct err *e)
 {
-    struct finish_report r;
     struct finish_options o = {.colors = -1};
     o.columns = f->o.columns, o.rows = f->o.rows, o.method = f->o.method;
     o.matte = f->o.matte, o.tolerance = f->o.tolerance, o.holes = f->o.holes;
     o.keep_fringe = f->o.keep_fringe;
+    o.keep = f->o.keep;
     place_cells(f, m, &o);
-    return finish_run(m, &o, out, &r, e);
+    return finish_cut(m, &o, out, kept, e);
+}
+
+int finishing_cut(const struct finishing *f, const struct image *m, struct image **out,
+                  struct err *e)
+{
+    uint8_t *kept = NULL;
+    int rc = cut(f, m, out, &kept, e);
+    free(kept);
+    return rc;
+}
+
+void finishing_keep(struct finishing *f, const struct keep *k)
+{
+    f->keep = *k;
+    f->o.keep = k->mask ? &f->keep : NULL;
 }
 
 void finishing_use(struct finishing *f, const struct palette *palette)
@@ -158,15 +173,26 @@ void finishing_use(struct finishing *f, const struct palette *palette)
 static int lock_palette(const struct finishing *f, const struct image *const *images, int count,
                         struct palette *palette, struct err *e)
 {
-    struct image **cut = calloc((size_t)count, sizeof(*cut));
-    int rc = cut ? 0 : err_set(e, "out of memory");
-    for (int i = 0; i < count && !rc; i++)
-        rc = finishing_cut(f, images[i], &cut[i], e);
-    if (!rc)
-        rc = palette_of_images((const struct image *const *)cut, count, f->o.colors, palette, e);
-    for (int i = 0; cut && i < count; i++)
-        image_free(cut[i]);
-    free(cut);
+    size_t n = (size_t)count;
+    struct image **cells = calloc(n, sizeof(*cells));
+    uint8_t **kept = calloc(n, sizeof(*kept));
+    const struct image *const *in = (const struct image *const *)cells;
+    int rc = cells && kept ? 0 : err_set(e, "out of memory"), chosen = 0;
+    bool keeps = true;
+    for (int i = 0; i < count && !rc; i++) {
+        rc = cut(f, images[i], &cells[i], &kept[i], e);
+        keeps = keeps && kept[i];
+    }
+    if (!rc && keeps)
+        rc = (chosen = keep_palette(in, kept, count, f->o.colors, palette, e)) < 0 ? -1 : 0;
+    if (!rc && !chosen)
+        rc = palette_of_images(in, count, f->o.colors, palette, e);
+    for (int i = 0; i < count; i++) {
+        image_free(cells ? cells[i] : NULL);
+        free(kept ? kept[i] : NULL);
+    }
+    free(cells);
+    free(kept);
     return rc;
 }
 

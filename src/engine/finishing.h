@@ -17,6 +17,7 @@ struct finishing {
     bool lock;   /* one palette for all images */
     int cell;    /* of the model's pictures, from their corner on; 0: not known */
     struct finish_options o;
+    struct keep keep;
     struct palette palette, swap_from, swap_to;
     uint8_t outline_rgb[3];
 };
@@ -25,6 +26,10 @@ struct finishing {
  * for its place. What was not said has `spritty finish`'s defaults. -1 and err for palettes that
  * cannot be read and for options that do not go together. */
 int finishing_prepare(struct finishing *, const struct settings *, int cell, struct err *);
+
+/* For pictures that were made anew in a part: what stays of them. The pointers stay the caller's; a
+ * mask of NULL: nothing stays. */
+void finishing_keep(struct finishing *, const struct keep *);
 
 /* images[i] to out[i], new ones, the caller's to free; all or none. reports: one each. */
 int finishing_run(const struct finishing *, const struct image *const *images, int count,

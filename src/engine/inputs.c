@@ -137,6 +137,29 @@ static int flatten(const struct png_file *f, const uint8_t back[3], struct plane
     return 0;
 }
 
+/* Where the fitted image is there at all. Stays NULL where it is there everywhere. */
+static int fit_alpha(struct inputs *in, const struct settings *s, const struct png_file *f,
+                     struct err *e)
+{
+    struct plane from = {0}, to = {0};
+    size_t count = (size_t)f->width * (size_t)f->height, i = 0;
+    while (i < count && f->rgba[4 * i + 3] == 255)
+        i++;
+    if (i == count)
+        return 0;
+    int rc = plane_new(&from, f->width, f->height, 1, e) ||
+                     plane_new(&to, s->width, s->height, 1, e)
+                 ? -1
+                 : 0;
+    for (i = 0; i < count && !rc; i++)
+        from.v[i] = (float)f->rgba[4 * i + 3];
+    if (!rc)
+        rc = fit_onto(&from, &to, s->fit, e) || !(in->alpha = to_bytes(&to, e)) ? -1 : 0;
+    free(from.v);
+    free(to.v);
+    return rc;
+}
+
 static int read_image(struct inputs *in, const struct settings *s, struct err *e)
 {
     struct png_file file = {0};
@@ -156,6 +179,8 @@ static int read_image(struct inputs *in, const struct settings *s, struct err *e
         rc = fit_onto(&from, &to, s->fit, e);
     if (rc == 0)
         rc = (in->image = to_bytes(&to, e)) ? 0 : -1;
+    if (rc == 0 && setting_says(s, "mask"))
+        rc = fit_alpha(in, s, &file, e);
     free(from.v);
     free(to.v);
     png_file_free(&file);
@@ -282,6 +307,7 @@ void inputs_free(struct inputs *in)
 {
     free(in->image);
     free(in->mask);
+    free(in->alpha);
     free(in->grey);
-    in->image = in->mask = in->grey = NULL;
+    in->image = in->mask = in->alpha = in->grey = NULL;
 }

@@ -411,6 +411,8 @@ int job_prepare_with(struct job *j, const struct config *config, const struct se
     if (settle(j, config, flags, preset, e) || finishing_prepare(&j->finishing, s, j->cell, e) ||
         need_seed(j, e) || inputs_prepare(&j->inputs, s, e))
         return -1;
+    finishing_keep(&j->finishing,
+                   &(struct keep){s->width, s->height, j->inputs.mask, j->inputs.alpha});
     if (job_prompts_make(&j->prompts, s, prompt, e) < 0)
         return -1;
     j->prompt = j->prompts.prompt[0];

@@ -11,6 +11,20 @@
 #include "sprite/oklab.h"
 #include "sprite/quantize.h"
 
+/* What is worked on. */
+struct cells {
+    struct image *image;
+    uint8_t *kept;     /* 1: the cell stays; NULL: nothing is kept */
+    struct image *was; /* where kept cells are there or not whatever the matte says, or NULL */
+};
+
+static void cells_free(struct cells *c)
+{
+    image_free(c->image);
+    image_free(c->was);
+    free(c->kept);
+}
+
 static int check(const struct image *raw, const struct finish_options *o, struct err *e)
 {
     if (!raw || !raw->rgba || raw->width < 1 || raw->height < 1 || raw->width > IMAGE_MAX_SIDE ||
@@ -27,22 +41,6 @@ static int check(const struct image *raw, const struct finish_options *o, struct
     return 0;
 }
 
-/* The cells of a grid that is looked for. */
-static struct image *find_cells(const struct image *raw, const struct finish_options *o,
-                                struct finish_report *r, struct err *e)
-{
-    struct grid g;
-    if (grid_find(raw, o->grid, &g, e))
-        return NULL;
-    r->grid_found = g.found, r->grid_even = g.even, r->confidence = g.confidence;
-    r->cell_x = g.cell_x, r->cell_y = g.cell_y;
-    r->cell = (int)(g.cell_x + 0.5);
-    struct image *m = g.found ? cells_reduce_lines(raw, g.x, g.columns, g.y, g.rows, o->method, e)
-                              : cells_reduce(raw, (struct cell_grid){.cell = 1}, CELL_CENTROID, e);
-    grid_free(&g);
-    return m;
-}
-
 static int *spread_lines(int pixels, int cells)
 {
     int *at = malloc(((size_t)cells + 1) * sizeof *at);
@@ -51,58 +49,116 @@ static int *spread_lines(int pixels, int cells)
     return at;
 }
 
-/* As many cells as were said, side by side over the whole image. */
-static struct image *count_cells(const struct image *raw, const struct finish_options *o,
-                                 struct finish_report *r, struct err *e)
+/* Lines of so many cells, side by side over the whole image. */
+static int spread(const struct image *raw, int columns, int rows, struct grid *g, struct err *e)
+{
+    g->columns = columns, g->rows = rows;
+    g->x = spread_lines(raw->width, columns), g->y = spread_lines(raw->height, rows);
+    return g->x && g->y ? 0 : err_set(e, "out of memory for %dx%d cells", columns, rows);
+}
+
+/* As many cells as were said. */
+static int count_cells(const struct image *raw, const struct finish_options *o, struct grid *g,
+                       struct finish_report *r, struct err *e)
 {
     int w = raw->width, h = raw->height, columns = o->columns, rows = o->rows;
     columns = columns ? columns : (int)(((int64_t)w * rows + h / 2) / h);
     columns = columns < 1 ? 1 : columns;
     rows = rows ? rows : (int)(((int64_t)h * columns + w / 2) / w);
     rows = rows < 1 ? 1 : rows;
-    if (columns > w || rows > h) {
-        err_set(e, "%dx%d cells in an image of %dx%d pixels", columns, rows, w, h);
-        return NULL;
-    }
-    int *x = spread_lines(w, columns), *y = spread_lines(h, rows);
-    struct image *m = x && y ? cells_reduce_lines(raw, x, columns, y, rows, o->method, e) : NULL;
-    if (!x || !y)
-        err_set(e, "out of memory for %dx%d cells", columns, rows);
-    free(x);
-    free(y);
+    if (columns > w || rows > h)
+        return err_set(e, "%dx%d cells in an image of %dx%d pixels", columns, rows, w, h);
     r->cell_x = (double)w / columns, r->cell_y = (double)h / rows;
     r->cell = (int)(r->cell_x + 0.5);
     r->grid_found = r->grid_even = true;
     r->confidence = 1;
-    return m;
+    return spread(raw, columns, rows, g, e);
 }
 
-/* The cells as a new image. Alpha is hard after it if anything is to be done at all. */
-static struct image *take_cells(const struct image *raw, const struct finish_options *o,
-                                struct finish_report *r, struct err *e)
+/* A grid that is looked for. */
+static int find_cells(const struct image *raw, const struct finish_options *o, struct grid *g,
+                      struct finish_report *r, struct err *e)
 {
-    int cell = r->cell;
-    if (o->columns || o->rows)
-        return count_cells(raw, o, r, e);
-    if (o->cell == FINISH_FIND)
-        return find_cells(raw, o, r, e);
-    if (cell == 1 && o->colors < 0 && !o->matte && !o->palette && !o->clean && !o->outline) {
-        struct image *copy = image_copy(raw);
-        if (!copy)
-            err_set(e, "out of memory for %dx%d pixels", raw->width, raw->height);
-        return copy;
+    if (grid_find(raw, o->grid, g, e))
+        return -1;
+    r->grid_found = g->found, r->grid_even = g->even, r->confidence = g->confidence;
+    r->cell_x = g->cell_x, r->cell_y = g->cell_y;
+    r->cell = (int)(g->cell_x + 0.5);
+    if (!g->found) {
+        r->cell = 1;
+        grid_free(g);
     }
-    return cells_reduce(raw, (struct cell_grid){.cell = cell}, o->method, e);
+    return 0;
 }
 
-static int cut(struct image *m, const struct finish_options *o, struct finish_report *r,
+/* The lines of the cells; none (x is NULL) where cells are of r->cell pixels. */
+static int lay_lines(const struct image *raw, const struct finish_options *o, struct grid *g,
+                     struct finish_report *r, struct err *e)
+{
+    *g = (struct grid){0};
+    if (o->columns || o->rows)
+        return count_cells(raw, o, g, r, e);
+    return o->cell == FINISH_FIND ? find_cells(raw, o, g, r, e) : 0;
+}
+
+static struct image *reduce(const struct image *raw, const struct finish_options *o,
+                            const struct grid *g, const struct finish_report *r, struct err *e)
+{
+    if (g->x)
+        return cells_reduce_lines(raw, g->x, g->columns, g->y, g->rows, o->method, e);
+    return cells_reduce(raw, (struct cell_grid){.cell = r->cell}, o->method, e);
+}
+
+/* Which cells stay; with alpha of their own, as they were. */
+static int find_kept(const struct image *raw, const struct finish_options *o, struct grid *g,
+                     const struct finish_report *r, struct cells *c, struct err *e)
+{
+    const struct keep *k = o->keep;
+    if (o->matte && k->alpha) {
+        struct image *seen = keep_alpha(k, raw);
+        c->was = seen ? reduce(seen, o, g, r, e) : NULL;
+        image_free(seen);
+        if (!c->was)
+            return err_set(e, "out of memory for %dx%d pixels", raw->width, raw->height);
+    }
+    if (!g->x && spread(raw, raw->width / r->cell, raw->height / r->cell, g, e))
+        return -1;
+    c->kept = keep_cells(k, g->x, g->columns, g->y, g->rows);
+    return c->kept ? 0 : err_set(e, "out of memory for %dx%d cells", g->columns, g->rows);
+}
+
+/* Alpha is hard after it if anything is to be done at all. */
+static int take_cells(const struct image *raw, const struct finish_options *o, struct cells *c,
+                      struct finish_report *r, struct err *e)
+{
+    struct grid g;
+    bool keeps = o->keep && o->keep->width == raw->width && o->keep->height == raw->height;
+    bool cuts = o->columns || o->rows || o->cell == FINISH_FIND || r->cell > 1;
+    if (!cuts && !keeps && o->colors < 0 && !o->matte && !o->palette && !o->clean && !o->outline) {
+        c->image = image_copy(raw);
+        return c->image ? 0 : err_set(e, "out of memory for %dx%d pixels", raw->width, raw->height);
+    }
+    int rc = lay_lines(raw, o, &g, r, e);
+    if (!rc)
+        rc = (c->image = reduce(raw, o, &g, r, e)) ? 0 : -1;
+    if (!rc && keeps)
+        rc = find_kept(raw, o, &g, r, c, e);
+    grid_free(&g);
+    return rc;
+}
+
+static int cut(struct cells *c, const struct finish_options *o, struct finish_report *r,
                struct err *e)
 {
     struct matte_report matte;
+    struct image *m = c->image;
     if (matte_cut(m, &(struct matte_options){o->tolerance, o->holes, o->keep_fringe}, &matte, e))
         return -1;
     r->background = matte.found, r->was_cut = matte.was_cut;
     memcpy(r->background_rgb, matte.rgb, 3);
+    for (size_t i = 0, n = (size_t)m->width * (size_t)m->height; c->was && i < n; i++)
+        if (c->kept[i])
+            memcpy(m->rgba + 4 * i, c->was->rgba + 4 * i, 4);
     return 0;
 }
 
@@ -130,10 +186,31 @@ static int bring_to_palette(struct image *m, const struct finish_options *o,
     return palette_apply_count(m, p, o->dither, &r->colors_after, e);
 }
 
-static int few_colors(struct image *m, const struct finish_options *o, struct finish_report *r,
+/* What stays keeps its colours. *done: false where it has too many. */
+static int keep_colors(const struct cells *c, const struct finish_options *o,
+                       struct finish_report *r, bool *done, struct err *e)
+{
+    struct palette own;
+    const struct image *images[] = {c->image};
+    int rc = o->palette ? 1 : keep_palette(images, &c->kept, 1, o->colors, &own, e);
+    *done = rc > 0;
+    if (rc < 1)
+        return rc;
+    r->colors_before = quantize_count(c->image);
+    if (keep_apply(c->image, c->kept, o->palette ? o->palette : &own, o->dither, e))
+        return -1;
+    r->colors_after = quantize_count(c->image);
+    return r->colors_before < 0 ? err_set(e, "out of memory for counting colours") : 0;
+}
+
+static int few_colors(struct cells *c, const struct finish_options *o, struct finish_report *r,
                       struct labels *v, struct err *e)
 {
     struct quantize_report q = {0};
+    struct image *m = c->image;
+    bool done = false;
+    if (c->kept && (o->palette || o->colors >= 0) && (keep_colors(c, o, r, &done, e) || done))
+        return done ? 0 : -1;
     if (o->palette || (o->dither && o->colors >= 0))
         return bring_to_palette(m, o, r, v, e);
     if (o->colors >= 0 && quantize_image(m, o->colors, &q, e))
@@ -276,37 +353,51 @@ static int dress(struct image **m, struct labels *v, const struct finish_options
     return 0;
 }
 
-static int run_steps(struct image **m, const struct finish_options *o, struct finish_report *r,
+static int run_steps(struct cells *c, const struct finish_options *o, struct finish_report *r,
                      struct err *e)
 {
-    if (o->matte && cut(*m, o, r, e))
-        return -1;
     struct labels v = {0};
-    int rc = few_colors(*m, o, r, &v, e) || dress(m, &v, o, r, e) ? -1 : 0;
+    int rc = few_colors(c, o, r, &v, e) || dress(&c->image, &v, o, r, e) ? -1 : 0;
     labels_free(&v);
     if (rc)
         return -1;
-    r->width = (*m)->width, r->height = (*m)->height;
+    r->width = c->image->width, r->height = c->image->height;
     return r->colors_after < 0 ? err_set(e, "out of memory for counting colours") : 0;
+}
+
+static int begin(const struct image *raw, const struct finish_options *o, struct cells *c,
+                 struct finish_report *r, struct err *e)
+{
+    *c = (struct cells){0};
+    *r = (struct finish_report){.cell = o->cell > 1 ? o->cell : 1};
+    r->cell_x = r->cell_y = r->cell;
+    return check(raw, o, e) || take_cells(raw, o, c, r, e) || (o->matte && cut(c, o, r, e)) ? -1
+                                                                                            : 0;
 }
 
 int finish_run(const struct image *raw, const struct finish_options *o, struct image **out,
                struct finish_report *r, struct err *e)
 {
     double start = clock_ms();
+    struct cells c;
     *out = NULL;
-    *r = (struct finish_report){.cell = o->cell > 1 ? o->cell : 1};
-    r->cell_x = r->cell_y = r->cell;
-    if (check(raw, o, e))
-        return -1;
-    struct image *m = take_cells(raw, o, r, e);
-    if (!m)
-        return -1;
-    if (run_steps(&m, o, r, e)) {
-        image_free(m);
-        return -1;
-    }
-    *out = m;
+    int rc = begin(raw, o, &c, r, e) || run_steps(&c, o, r, e) ? -1 : 0;
+    if (!rc)
+        *out = c.image, c.image = NULL;
+    cells_free(&c);
     r->ms = clock_ms() - start;
-    return 0;
+    return rc;
+}
+
+int finish_cut(const struct image *raw, const struct finish_options *o, struct image **out,
+               uint8_t **kept, struct err *e)
+{
+    struct finish_report r;
+    struct cells c;
+    int rc = begin(raw, o, &c, &r, e);
+    *out = NULL, *kept = NULL;
+    if (!rc)
+        *out = c.image, *kept = c.kept, c.image = NULL, c.kept = NULL;
+    cells_free(&c);
+    return rc;
 }

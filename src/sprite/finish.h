@@ -13,6 +13,7 @@
 #include "sprite/clean.h"
 #include "sprite/frame.h"
 #include "sprite/image.h"
+#include "sprite/keep.h"
 #include "sprite/palette.h"
 
 struct finish_options {
@@ -35,6 +36,7 @@ struct finish_options {
     const uint8_t *outline_rgb; /* NULL: the sprite's darkest colour */
     bool place;                 /* as `frame` says */
     struct frame_options frame;
+    const struct keep *keep; /* what stays (keep.h); of no meaning to images of another size */
 };
 
 enum { FINISH_FIND = -1 };
@@ -61,5 +63,10 @@ struct finish_report {
  * or an image that make no sense, and without memory; *out is NULL then. */
 int finish_run(const struct image *raw, const struct finish_options *, struct image **out,
                struct finish_report *, struct err *);
+
+/* As far as the background: the cells before colours are chosen, and which of them stay (keep.h;
+ * NULL: nothing is kept). Both the caller's to free; NULL on failure. */
+int finish_cut(const struct image *raw, const struct finish_options *, struct image **out,
+               uint8_t **kept, struct err *);
 
 #endif
