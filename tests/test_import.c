@@ -248,8 +248,8 @@ static void presets_at_once(void **state)
 static void names_of_presets(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"",   " a",   "a ",       "a]",  "a;b",
-                                      "a#", "a\nb", "\x1b[31m", "a\"b"};
+    static const char *const bad[] = {"",   " a",   "a ",       "a]",   "a;b",
+                                      "a#", "a\nb", "\x1b[31m", "a\"b", "/imp/own.gpl"};
     struct err e;
     char name[64];
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)

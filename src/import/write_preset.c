@@ -147,11 +147,11 @@ int preset_name_check(const char *name, struct err *e)
     size_t n = strlen(name);
     struct err clean = {""};
     err_set(&clean, "%s", name);
-    if (n == 0 || n > 60 || strpbrk(name, "[];#\"\\") || name[0] == ' ' || name[n - 1] == ' ' ||
+    if (n == 0 || n > 60 || strpbrk(name, "[];#\"\\/") || name[0] == ' ' || name[n - 1] == ' ' ||
         strcmp(clean.text, name) != 0)
         return err_set(e,
                        "'%.60s' cannot be a preset's name: 1 to 60 bytes, no brackets, quotes, "
-                       "semicolons or spaces at an end",
+                       "slashes, semicolons or spaces at an end",
                        name);
     return 0;
 }
