@@ -20,7 +20,7 @@ static const char *put_file(const char *home, const char *name, const char *text
 static const char parameters[] =
     "a (green:1.2) slime, <lora:pixel:0.8>\nNegative prompt: blurry\n"
     "Steps: 7, Sampler: DPM++ 2M Karras, CFG scale: 5.5, Seed: 99, Size: 64x64, "
-    "Model: dreamshaper, Face restoration: CodeFormer\n";
+    "Model: dreamshaper, VAE: anime.vae, Refiner: finer, Face restoration: CodeFormer\n";
 
 static void a_pasted_path_is_shown_and_taken(void **state)
 {
@@ -34,6 +34,9 @@ static void a_pasted_path_is_shown_and_taken(void **state)
     drive_wait_text(d, "steps +7");
     drive_wait_text(d, "there is no model 'dreamshaper'");
     drive_wait_text(d, "there is no LoRA 'pixel'");
+    drive_wait_text(d, "there is no VAE 'anime.vae'");
+    drive_wait_text(d, "vae anime.vae is left out; the model's own decodes");
+    drive_wait_text(d, "refiner finer is left out; the model does all steps");
     drive_wait_text(d, "not honoured|Face restoration");
     drive_key(d, "Esc"); /* nothing was typed, nothing changed */
     drive_wait_gone(d, "into the studio");
@@ -51,6 +54,9 @@ static void a_pasted_path_is_shown_and_taken(void **state)
     drive_key(d, "C-End");
     drive_paste(d, " /nowhere/x.json");
     drive_wait_text(d, "/nowhere/x.json");
+    /* What was left out stops no job. */
+    app_run(d, "a red potion");
+    drive_wait_text(d, "done in");
 }
 
 static void a_sprite_goes_round(void **state)

@@ -146,6 +146,9 @@ static void check_files(const struct cli *cli, const struct settings *s)
         if (name)
             fprintf(stderr, "note: `spritty pull %s` downloads it\n", name);
     }
+    for (int i = 0; i < 2; i++)
+        if (engine_missing_part(s, i ? "refiner" : "vae", &e))
+            note(NULL, e.text);
     engine_missing_loras(s, settings_text(s, "prompt"), note, NULL);
 }
 

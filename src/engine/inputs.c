@@ -251,15 +251,29 @@ static int find_vae(const char *name, char path[PATH_MAX], struct err *e)
                    name);
 }
 
+/* VAE and refiner. */
+static int find_part(const struct settings *s, const char *key, char path[PATH_MAX], struct err *e)
+{
+    if (!setting_says(s, key))
+        return 0;
+    if (!strcmp(key, "vae"))
+        return find_vae(s->vae, path, e);
+    return find_model(s->refiner, path, e) ? err_prefix(e, "refiner") : 0;
+}
+
+int engine_missing_part(const struct settings *s, const char *key, struct err *e)
+{
+    char path[PATH_MAX];
+    return find_part(s, key, path, e);
+}
+
 int inputs_prepare(struct inputs *in, const struct settings *s, struct err *e)
 {
     bool image = setting_says(s, "image");
     if (setting_says(s, "mask") && !image)
         return err_set(e, "a mask needs an image: name it with --image");
-    if (setting_says(s, "vae") && find_vae(s->vae, in->vae, e) < 0)
+    if (find_part(s, "vae", in->vae, e) || find_part(s, "refiner", in->refiner, e))
         return -1;
-    if (setting_says(s, "refiner") && find_model(s->refiner, in->refiner, e) < 0)
-        return err_prefix(e, "refiner"), -1;
     if (image && read_image(in, s, e) < 0)
         return -1;
     return setting_says(s, "mask") ? read_mask(in, s, e) : 0;

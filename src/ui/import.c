@@ -101,6 +101,20 @@ static void check_model(struct import_dialog *d)
     }
 }
 
+/* The same of its VAE and refiner: every job would stop at them. */
+static void check_part(struct import_dialog *d, const char *key, const char *then)
+{
+    struct err e = {""};
+    char text[400];
+    if (engine_missing_part(&d->settings, key, &e) == 0)
+        return;
+    add_text(d, "note", ROLE_WARN, e.text);
+    snprintf(text, sizeof text, "%s %.200s is left out; %s", key, settings_text(&d->settings, key),
+             then);
+    settings_unset(&d->settings, key);
+    add_text(d, "", ROLE_WARN, text);
+}
+
 static void add_missing(void *user, const char *line)
 {
     add_text(user, "note", ROLE_WARN, line);
@@ -126,6 +140,8 @@ static struct import_dialog *dialog_of(struct import_errand *w)
         add_text(d, "prompt", ROLE_STRONG, d->words);
     add_settings(d);
     check_model(d);
+    check_part(d, "vae", "the model's own decodes");
+    check_part(d, "refiner", "the model does all steps");
     engine_missing_loras(&d->settings, d->words, add_missing, d);
     for (int i = 0; i < w->recipe.notes; i++)
         add_text(d, "not honoured", ROLE_WARN, w->recipe.note[i]);
