@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/mapfile.h"
 #include "engine/finishing.h"
 #include "sprite/image_file.h"
 #include "ui/finish_parts.h"
@@ -90,7 +91,7 @@ static void show(struct ui *ui, const struct image *raw, int cell, int64_t sprit
     finish_ask(ui);
 }
 
-void finish_open_file(struct ui *ui, const char *path, int64_t sprite)
+static bool open_file(struct ui *ui, const char *path, int64_t sprite)
 {
     struct finish_view *v = ui->finish;
     struct png_file f;
@@ -99,7 +100,7 @@ void finish_open_file(struct ui *ui, const char *path, int64_t sprite)
     struct err e = {""};
     if (image_load(path, &m, &f, &e)) {
         ui_say(ui, ROLE_BAD, "%s", e.text);
-        return;
+        return false;
     }
     /* A sprite is finished already: its pixels are its cells. */
     bool small = m.width < 128 && m.height < 128;
@@ -109,7 +110,27 @@ void finish_open_file(struct ui *ui, const char *path, int64_t sprite)
     show(ui, &m, 0, sprite, path);
     png_file_free(&f);
     v->seen = ui->live.last.sprite;
-    ui_view(ui, VIEW_FINISH);
+    return true;
+}
+
+void finish_open_file(struct ui *ui, const char *path, int64_t sprite)
+{
+    if (open_file(ui, path, sprite))
+        ui_view(ui, VIEW_FINISH);
+}
+
+/* Of sessions before: the newest in the gallery that has its file. */
+static void open_newest(struct ui *ui)
+{
+    enum { LOOKED_AT = 20 };
+    struct store_sprite *list;
+    int n = store_find_sprites(ui->store, "", false, 0, LOOKED_AT, &list, NULL, NULL), i = 0;
+    while (i < n && !file_exists(list[i].path))
+        i++;
+    if (i < n)
+        open_file(ui, list[i].path, list[i].id);
+    if (n >= 0)
+        store_sprites_free(list, n);
 }
 
 /* The last sprite, from the picture that the model made. */
@@ -119,6 +140,8 @@ static void open_last(struct ui *ui)
     const struct live *l = &ui->live;
     struct settings s = {0};
     struct err e = {""};
+    if (!l->last.image && !v->raw)
+        open_newest(ui);
     if (!l->last.image || v->seen == l->last.sprite)
         return;
     v->seen = l->last.sprite;
@@ -223,7 +246,7 @@ static void finish_draw(struct ui *ui, struct rect main)
     take(ui);
     if (!v->raw) {
         draw_text(ui->screen, main.y + main.h / 2, main.x + 4, main.w - 8, ROLE_DIM,
-                  "nothing to finish yet: make a sprite (F2), or choose one (F4) and press f");
+                  "nothing to finish yet: make a sprite in the studio (F2)");
         return;
     }
     int list = main.w >= 90 ? LIST_W : main.w / 2;
@@ -276,7 +299,7 @@ static bool edit_act(struct ui *ui, enum action a)
 static bool finish_act(struct ui *ui, enum action a)
 {
     struct finish_view *v = ui->finish;
-    if (!v->raw)
+    if (!v->raw && a != ACT_BACK)
         return false;
     if (edit_act(ui, a))
         return true;
@@ -325,6 +348,11 @@ static void finish_mouse(struct ui *ui, const struct input_event *in)
         if (again)
             finish_toggle(ui);
     }
+}
+
+const char *finish_hint(const struct ui *ui, const char *word)
+{
+    return ui->finish->raw ? word : NULL;
 }
 
 /* ---- the view ---- */

@@ -168,6 +168,8 @@ static const char *hint_word(const struct ui *ui, unsigned context, enum action 
         return settings_hint(ui, a, word);
     case CTX_QUEUE:
         return jobs_hint(ui, a, word);
+    case CTX_FINISH:
+        return finish_hint(ui, word);
     default:
         return word;
     }

@@ -224,6 +224,8 @@ void compare_start(struct ui *);
 
 /* Opens the view on a picture of disk; sprite: its row in the store, or 0. */
 void finish_open_file(struct ui *, const char *path, int64_t sprite);
+/* What the bottom line says of a key there: `word`, or NULL while there is no picture. */
+const char *finish_hint(const struct ui *, const char *word);
 
 /* ---- ui.c ---- */
 
