@@ -274,6 +274,53 @@ static void the_next_job_is_of_a_device_that_works(void **state)
     drive_check(d, fabs(there / own - 1) <= 0.4);
 }
 
+/* The shipped model without what it says of itself, as "bare" in this home. */
+static void put_bare_model(const char *home)
+{
+    static const char *const folders[] = {"/.local", "/.local/share", "/.local/share/spritty",
+                                          "/.local/share/spritty/models",
+                                          "/.local/share/spritty/models/bare"};
+    static const char *const parts[] = {
+        "model_index.json", "scheduler",   "text_encoder", "text_encoder_2",
+        "tokenizer",        "tokenizer_2", "unet",         "vae"};
+    char from[PATH_MAX], to[PATH_MAX], here[PATH_MAX - 40];
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(to, sizeof to, "%s%s", home, folders[i]);
+        if (mkdir(to, 0700))
+            assert_int_equal(errno, EEXIST);
+    }
+    assert_non_null(getcwd(here, sizeof here));
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        snprintf(from, sizeof from, "%s/models/tiny/%s", here, parts[i]);
+        snprintf(to, sizeof to, "%s%s/%s", home, folders[4], parts[i]);
+        assert_int_equal(symlink(from, to), 0);
+    }
+}
+
+static void a_model_says_what_it_draws(void **state)
+{
+    (void)state;
+    struct drive *d = app(40, 120, &emu_sixel);
+    drive_wait_text(d, "the model tiny draws slime, knight,");
+    drive_wait_text(d, "write one like these, then Enter");
+    app_run(d, "two slimes");
+    drive_wait_text(d, "\u2713 two slimes");
+    drive_wait_gone(d, "the model tiny draws");
+    drive_check(d, !drive_sees(d, "names nothing"));
+    app_run(d, "a wolf");
+    drive_wait_text(d, "the prompt names nothing that the model tiny draws: slime, knight,");
+    drive_close(d);
+    /* A model that does not say is not told for. */
+    const char *home = app_home("[defaults]\nsteps = 2\nsize = 64x64\nmodel = bare\n");
+    put_bare_model(home);
+    d = drive_start(&(struct drive_options){.rows = 40, .cols = 120, .home = home});
+    drive_wait_text(d, "bare +cpu");
+    drive_wait_text(d, "the sprite appears here");
+    app_run(d, "a wolf");
+    drive_wait_text(d, "\u2713 a wolf");
+    drive_check(d, !drive_sees(d, "names nothing"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +328,7 @@ int main(void)
         cmocka_unit_test_teardown(choices_in_a_list, app_clean),
         cmocka_unit_test_teardown(a_file_is_picked, app_clean),
         cmocka_unit_test_teardown(with_the_mouse, app_clean),
+        cmocka_unit_test_teardown(a_model_says_what_it_draws, app_clean),
         cmocka_unit_test_teardown(the_next_job_is_of_a_device_that_works, app_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

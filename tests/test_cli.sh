@@ -272,11 +272,20 @@ starts_from_an_image() {
     refuses 1 "a mask needs an image" "$spritty" gen x -m "$here/models/tiny" --mask a.png
     refuses 1 "nothere.png" "$spritty" gen x -m "$here/models/tiny" --image nothere.png
     refuses 1 "there is no VAE" "$spritty" gen x -m "$here/models/tiny" --vae nothere
-    refuses 1 "leave --refiner out" "$spritty" gen x -m "$here/models/tiny" \
+    refuses 1 "leave --refiner out" "$spritty" gen slime -m "$here/models/tiny" \
         --refiner "$here/tests/golden/small_a"
     refuses 1 "refiner: there is no model" "$spritty" gen x -m "$here/models/tiny" --refiner nothere
 }
 check starts_from_an_image starts_from_an_image
+
+# What the embedded model does not draw is told of; not where the prompt names what it draws.
+says_what_is_not_drawn() {
+    "$spritty" gen "a wolf" -m "$here/models/tiny" --steps 1 -s 1 -o a.png 2>err >out
+    grep -q "note: the prompt names nothing that the model tiny draws: slime, knight" err
+    "$spritty" gen "{two|three} Slimes" -m "$here/models/tiny" --steps 1 -s 1 -o b.png 2>err >out
+    not grep "names nothing" err
+}
+check says_what_is_not_drawn says_what_is_not_drawn
 
 refuses_models() {
     refuses 1 "there is no model 'nope'" "$spritty" gen x -m nope

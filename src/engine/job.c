@@ -218,6 +218,7 @@ static int model_defaults(struct job *j, const struct settings *flags, const cha
     }
     if (!rc && (rc = model_preset(j, json_root(doc), flags, preset, s, e)))
         err_prefix(e, "%s: presets.%s", path, preset);
+    j->subjects = subjects_read(json_root(doc));
     json_free(doc);
     if (!rc)
         rc = settings_fill(s, &own, e);
@@ -403,6 +404,20 @@ int job_prepare(struct job *j, const struct settings *flags, const char *preset,
     return rc;
 }
 
+/* A LoRA may have taught the model more, and of a picture not all needs to be said. */
+static void note_subjects(struct job *j)
+{
+    char kinds[240];
+    if (!j->subjects || j->loras->count > 0 || j->inputs.image)
+        return;
+    for (int i = 0; i < j->prompts.count; i++)
+        if (!subjects_missed(j->subjects, j->prompts.text[i]))
+            return;
+    subjects_join(&j->subjects->kinds, SUBJECTS_MAX, kinds, sizeof kinds);
+    notes_add(&j->prompts.notes, "the prompt names nothing that the model %.60s draws: %s",
+              j->model_name, kinds);
+}
+
 int job_prepare_with(struct job *j, const struct config *config, const struct settings *flags,
                      const char *preset, const char *prompt, struct err *e)
 {
@@ -427,6 +442,7 @@ int job_prepare_with(struct job *j, const struct config *config, const struct se
                               j->model, e);
     if (!j->loras)
         return -1;
+    note_subjects(j);
     point(j);
     return 0;
 }
@@ -451,5 +467,6 @@ void job_free(struct job *j)
     inputs_free(&j->inputs);
     job_prompts_free(&j->prompts);
     free(j->loras);
+    free(j->subjects);
     memset(j, 0, sizeof *j);
 }

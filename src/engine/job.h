@@ -11,6 +11,7 @@
 #include "engine/finishing.h"
 #include "engine/inputs.h"
 #include "engine/prompts.h"
+#include "engine/subjects.h"
 #include "sdxl/pipeline.h"
 
 struct job {
@@ -22,10 +23,11 @@ struct job {
     struct job_prompts prompts;
     const char *prompt; /* of the first image */
     char embeddings[EMBEDDING_FOLDERS][PATH_MAX];
-    struct job_loras *loras; /* of the setting and the first image's prompt */
-    int steps_asked;         /* more than the setting max-steps allows, or 0 */
-    char instead[100];       /* settings that the model has its own of in this preset, or "" */
-    int cell;                /* of the model's pixel art (spritty.json), or 0 */
+    struct job_loras *loras;   /* of the setting and the first image's prompt */
+    int steps_asked;           /* more than the setting max-steps allows, or 0 */
+    char instead[100];         /* settings that the model has its own of in this preset, or "" */
+    int cell;                  /* of the model's pixel art (spritty.json), or 0 */
+    struct subjects *subjects; /* what the model says that it draws, or NULL */
     struct finishing finishing;
     struct inputs inputs;
     struct gen_params params; /* points into this struct */

@@ -142,14 +142,19 @@ static void centered(struct ui *ui, struct rect in, int y, const char *text)
     draw_text(ui->screen, in.y + y, in.x + x, in.w - x - 1, ROLE_DIM, text);
 }
 
+static void no_pictures(struct ui *ui, struct rect in, int y)
+{
+    centered(ui, in, y,
+             that_fits(in.w - 2, "this terminal shows no pictures (see spritty doctor)",
+                       "no pictures here: spritty doctor"));
+}
+
 /* Where the terminal shows no pictures: what there is instead. */
 static void preview_words(struct ui *ui, struct rect in)
 {
     const struct live *l = &ui->live;
     const char *slash = l->last.path ? strrchr(l->last.path, '/') : NULL;
-    centered(ui, in, in.h / 2 - 1,
-             that_fits(in.w - 2, "this terminal shows no pictures (see spritty doctor)",
-                       "no pictures here: spritty doctor"));
+    no_pictures(ui, in, in.h / 2 - 1);
     if (slash && !l->job) {
         centered(ui, in, in.h / 2, slash + 1);
         centered(ui, in, in.h / 2 + 1, ui->folder);
@@ -166,7 +171,10 @@ void preview_draw(struct ui *ui, struct rect r)
     preview_title(ui, title_room(r), title, sizeof title);
     struct rect in = draw_box(ui->screen, r, title, false);
     if (ui->probe.caps.graphics == GRAPHICS_NONE && ui->probe.caps.done) {
-        preview_words(ui, in);
+        if (!welcome_draw(ui, (struct rect){in.y, in.x, in.h - 1, in.w}))
+            preview_words(ui, in);
+        else
+            no_pictures(ui, in, in.h - 1);
         return;
     }
     if (l->job && l->preview) {
@@ -174,6 +182,8 @@ void preview_draw(struct ui *ui, struct rect r)
                    true);
         return;
     }
+    if (welcome_draw(ui, in))
+        return;
     if (st->shown_count == 0) {
         centered(ui, in, in.h / 2, "the sprite appears here");
         return;

@@ -10,6 +10,17 @@
 
 /* ---- settings ---- */
 
+/* Once for each model, as it is a file that is read. */
+static void look_at_model(struct studio *st)
+{
+    const char *model = settings_text(&st->effective, "model");
+    if (!model || !strcmp(st->subjects_of, model))
+        return;
+    free(st->subjects);
+    st->subjects = engine_subjects(model);
+    snprintf(st->subjects_of, sizeof st->subjects_of, "%s", model);
+}
+
 void studio_settle(struct ui *ui)
 {
     struct studio *st = ui->studio;
@@ -22,6 +33,7 @@ void studio_settle(struct ui *ui)
     }
     settings_free(&st->effective);
     st->effective = now;
+    look_at_model(st);
     snprintf(st->effective_negative, sizeof st->effective_negative, "%s",
              now.negative ? now.negative : "");
     estimate_want(ui);
@@ -268,6 +280,7 @@ static void studio_quit(struct ui *ui)
     settings_free(&st->effective);
     drop_models(st);
     drop_shown(st);
+    free(st->subjects);
     free(st->draft);
     estimate_free(st);
     for (int i = 0; i < 2; i++)

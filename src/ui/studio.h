@@ -3,6 +3,7 @@
 #ifndef SPRITTY_STUDIO_H
 #define SPRITTY_STUDIO_H
 
+#include "engine/subjects.h"
 #include "ui/frame.h"
 #include "ui/layout.h"
 #include "ui/list.h"
@@ -46,6 +47,9 @@ struct studio {
     char preset[64];                 /* "": none */
     char effective_negative[200];    /* the preset's, shown while ours is empty */
     int preset_row, preset_top, preset_rows; /* chosen, first seen, rows seen */
+
+    struct subjects *subjects; /* what the model says that it draws, or NULL */
+    char subjects_of[256];     /* that model, as the settings have it; "": none was looked at */
 
     struct settings_panel setting;
     char **models;
@@ -130,6 +134,9 @@ void one_line(const char *words, char *out, size_t size);
 
 void progress_draw(struct ui *, struct rect);
 void preview_draw(struct ui *, struct rect);
+/* What the model draws and how to begin, in the preview's place; false: it is not the time for it,
+ * or there is nothing to say. */
+bool welcome_draw(struct ui *, struct rect in);
 void timing_draw(struct ui *, struct rect);
 void memory_draw(struct ui *, struct rect);
 
