@@ -443,6 +443,8 @@ int job_prepare_with(struct job *j, const struct config *config, const struct se
     if (!j->loras)
         return -1;
     note_subjects(j);
+    free(j->subjects); /* thousands of jobs may wait */
+    j->subjects = NULL;
     point(j);
     return 0;
 }

@@ -27,7 +27,7 @@ struct job {
     int steps_asked;           /* more than the setting max-steps allows, or 0 */
     char instead[100];         /* settings that the model has its own of in this preset, or "" */
     int cell;                  /* of the model's pixel art (spritty.json), or 0 */
-    struct subjects *subjects; /* what the model says that it draws, or NULL */
+    struct subjects *subjects; /* what the model says that it draws, until prepared; or NULL */
     struct finishing finishing;
     struct inputs inputs;
     struct gen_params params; /* points into this struct */
