@@ -1,4 +1,4 @@
-"""A small judge of kind and colour, trained on drawn sprites only, never on generated ones.
+"""A small judge of kind, colour and traits, trained on drawn sprites only, never on generated ones.
 
 It sees all combinations, fresh drawings every epoch, with noise, blur, fading and shifts, so that
 it looks at shapes rather than at single pixels. The image is given at one pixel a cell.
@@ -18,6 +18,14 @@ import data
 import draw
 
 
+# What a prompt may ask for beside kind and colour; each is there or not.
+TRAITS = {"big": lambda s: s["size"] == "big", "small": lambda s: s["size"] == "small",
+          "crown": lambda s: s["crown"], "sword": lambda s: s["sword"], "wings": lambda s: s["wings"],
+          "sparkling": lambda s: s["sparkling"], "facing left": lambda s: s["facing"] == "left",
+          "black background": lambda s: s["background"] == "black",
+          "grey background": lambda s: s["background"] == "grey"}
+
+
 class Judge(nn.Module):
     def __init__(self, w=24):
         super().__init__()
@@ -31,10 +39,11 @@ class Judge(nn.Module):
         self.body = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.2))
         self.kind = nn.Linear(c * 16, len(draw.KIND_NAMES))
         self.colour = nn.Linear(c * 16, len(draw.COLOUR_NAMES))
+        self.traits = nn.Linear(c * 16, len(TRAITS))
 
     def forward(self, x):
         h = self.body(x)
-        return self.kind(h), self.colour(h)
+        return self.kind(h), self.colour(h), self.traits(h)
 
 
 def to_tensor(sprites):
@@ -43,7 +52,8 @@ def to_tensor(sprites):
 
 def labels(specs):
     return (torch.tensor([draw.KIND_NAMES.index(s["kind"]) for s in specs]),
-            torch.tensor([draw.COLOUR_NAMES.index(s["colour"]) for s in specs]))
+            torch.tensor([draw.COLOUR_NAMES.index(s["colour"]) for s in specs]),
+            torch.tensor([[float(has(s)) for has in TRAITS.values()] for s in specs]))
 
 
 def augment(x):
@@ -63,11 +73,12 @@ def load(path):
 
 @torch.no_grad()
 def accuracy(judge, sprites, specs):
-    x, (kind, colour) = to_tensor(sprites), labels(specs)
+    x, (kind, colour, traits) = to_tensor(sprites), labels(specs)
     outs = [judge(x[i:i + 256]) for i in range(0, len(x), 256)]
     k = torch.cat([o[0] for o in outs]).argmax(1) == kind
     c = torch.cat([o[1] for o in outs]).argmax(1) == colour
-    return k.float().mean().item(), c.float().mean().item(), (k & c).float().mean().item()
+    t = (torch.cat([o[2] for o in outs]) > 0) == (traits > 0.5)
+    return tuple(x.float().mean().item() for x in (k, c, k & c, t))
 
 
 def main():
@@ -76,7 +87,7 @@ def main():
     torch.set_num_threads(int(os.environ.get("THREADS", 1)))
     sprites, specs = data.render_many(501, 16000, everything=True)
     test, test_specs = data.render_many(502, 2000, everything=True)
-    x, (kind, colour) = to_tensor(sprites), labels(specs)
+    x, (kind, colour, traits) = to_tensor(sprites), labels(specs)
     judge = Judge().to(memory_format=torch.channels_last)
     opt = torch.optim.AdamW(judge.parameters(), lr=0, weight_decay=0.02)
     start, step = time.time(), 0
@@ -84,8 +95,9 @@ def main():
         for g in opt.param_groups:
             g["lr"] = 2e-3 * min(1, (step + 1) / 50) * (1 - done)
         i = torch.randint(0, len(x), (64,))
-        a, b = judge(augment(x[i]))
-        loss = F.cross_entropy(a, kind[i]) + F.cross_entropy(b, colour[i])
+        a, b, t = judge(augment(x[i]))
+        loss = F.cross_entropy(a, kind[i]) + F.cross_entropy(b, colour[i]) + \
+            2 * F.binary_cross_entropy_with_logits(t, traits[i])
         opt.zero_grad()
         loss.backward()
         opt.step()
@@ -94,7 +106,7 @@ def main():
             print(step, f"{time.time() - start:.0f}s loss {loss.item():.4f}", flush=True)
     judge.eval()
     torch.save(judge.state_dict(), path)
-    print("drawn sprites not trained on: kind %.4f, colour %.4f, both %.4f"
+    print("drawn sprites not trained on: kind %.4f, colour %.4f, both %.4f, traits %.4f"
           % accuracy(judge, test, test_specs))
 
 

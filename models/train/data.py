@@ -21,6 +21,13 @@ def allowed(kind, colour):
     return (kind, colour) not in HELD_OUT
 
 
+def weight(spec):
+    """How much more often than a plain sprite this one is shown: what is rare is learnt last."""
+    rare = [spec["background"] != draw.DEFAULT_BACKGROUND, spec["size"] != "normal", spec["wings"],
+            spec["sparkling"], spec["sword"]]
+    return 1.7 ** sum(rare)
+
+
 def render(seed_count_all):
     seed, count, everything = seed_count_all
     r = np.random.default_rng(seed)

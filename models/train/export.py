@@ -13,6 +13,7 @@ from diffusers import AutoencoderKL, EulerDiscreteScheduler
 from safetensors.torch import load_file, save_file
 
 import draw
+import prompts
 import train
 
 SCHEDULER = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
@@ -74,7 +75,8 @@ def write_card(folder, data, cfg):
                         "scheduler": "normal", "empty_negative": "zeros"},
             # It draws pixel art alone, and was never trained with a negative prompt.
             "presets": {"pixel-art": {"prompt": "{prompt}", "negative": ""}},
-            "kinds": draw.KIND_NAMES, "colours": draw.COLOUR_NAMES, "example_prompts": EXAMPLES}
+            "kinds": draw.KIND_NAMES, "kind_words": prompts.KIND_WORDS,
+            "colours": draw.COLOUR_NAMES, "example_prompts": EXAMPLES}
     with open(os.path.join(folder, "spritty.json"), "w") as f:
         json.dump(card, f, indent=1)
 

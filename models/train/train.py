@@ -1,12 +1,13 @@
 """Trains the UNet and both text encoders of models/tiny together, from DIR/latents.npy.
 
-    python train.py DIR [--minutes M] [--resume]
+    python train.py DIR [--minutes M] [--resume | --from FOLDER]
 
 The end of the run is a Unix time in DIR/deadline, which may be moved while it runs: the learning
 rate falls by the clock, so that it is down when the time is up. DIR/ckpt.pt is written every two
 minutes (weights, moments, averages) and DIR/loss.csv gets a row every 25 steps. --resume goes on
 from DIR/ckpt.pt towards the deadline; with a new deadline the learning rate starts at half its
-peak again. One process a core on the CPU (see parallel.py), one process with larger batches on CUDA.
+peak again. --from FOLDER goes on from exported weights when there is no checkpoint: the moments start
+at zero, the learning rate at half its peak. One process a core on the CPU (see parallel.py), one process with larger batches on CUDA.
 """
 import argparse
 import os
@@ -17,8 +18,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 import numpy as np
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
-from transformers import CLIPTokenizer
+from diffusers import UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+import data
 import model
 import parallel
 import prompts
@@ -49,10 +52,21 @@ class Text:
         return ids.to(device), ids_2.to(device)
 
 
-def build(device):
+def exported(folder):
+    """The UNet and both text encoders of a diffusers folder, in f32."""
+    def load(kind, name):
+        return kind.from_pretrained(os.path.join(folder, name), variant="fp16").float().train()
+    return (load(UNet2DConditionModel, "unet"), load(CLIPTextModel, "text_encoder"),
+            load(CLIPTextModelWithProjection, "text_encoder_2"))
+
+
+def build(device, folder=None):
     torch.manual_seed(0)
-    one, two = model.make_text_encoders(Text().vocab)
-    unet = model.make_unet()
+    if folder:
+        unet, one, two = exported(folder)
+    else:
+        one, two = model.make_text_encoders(Text().vocab)
+        unet = model.make_unet()
     mods = [m.to(device) for m in (unet, one, two)]
     trainer = parallel.Trainer(mods, parallel.cpu_workers() if device == "cpu" else 1, device,
                                ema=0.9985, muon=os.environ.get("MUON", "1") == "1")
@@ -75,13 +89,14 @@ def main():
     ap.add_argument("folder")
     ap.add_argument("--minutes", type=float)
     ap.add_argument("--resume", action="store_true")
+    ap.add_argument("--from", dest="origin")
     args = ap.parse_args()
     out = args.folder
     device = "cuda" if torch.cuda.is_available() else "cpu"
     micro, count = (256, 1) if device == "cuda" else (int(os.environ.get("MICRO", 16)), 2)
     torch.set_num_threads(1)
-    (unet, one, two), trainer = build(device)
-    start, peak = time.time(), PEAK
+    (unet, one, two), trainer = build(device, args.origin)
+    start, peak = time.time(), PEAK / 2 if args.origin else PEAK
     if args.minutes:
         with open(os.path.join(out, "deadline"), "w") as f:
             f.write(str(start + 60 * args.minutes))
@@ -97,7 +112,7 @@ def main():
     latents = torch.from_numpy(np.load(os.path.join(out, "latents.npy"))).share_memory_()
     with open(os.path.join(out, "specs.pkl"), "rb") as f:
         specs = pickle.load(f)
-    n, bar, text = len(specs), alphas_bar().to(device), Text()
+    bar, text, share = alphas_bar().to(device), Text(), np.cumsum([data.weight(s) for s in specs])
     log = open(os.path.join(out, "loss.csv"), "a")
     progress = torch.zeros(1).share_memory_()
 
@@ -108,7 +123,7 @@ def main():
         time_ids = torch.tensor([[128., 128, 0, 0, 128, 128]], device=device).repeat(micro, 1)
 
         def loss_of():
-            idx = rng.integers(0, n, micro)
+            idx = np.searchsorted(share, rng.random(micro) * share[-1], side="right")
             texts, drop = [prompts.prompt(specs[i], rng) for i in idx], rng.random(micro)
             texts = ["" if d < 0.05 else t for t, d in zip(texts, drop)]
             keep = torch.tensor((drop < 0.05) | (drop >= 0.1), device=device).float()

@@ -12,6 +12,11 @@ start from "nothing there", which is a plain white image.
 
     python train_vae.py DIR [seconds] [--resume]
                                       reads DIR/sprites.npy, writes DIR/vae/ and DIR/latents.npy
+    python train_vae.py DIR seconds --decoder FOLDER
+                                      trains on the decoder of the VAE in FOLDER alone, from
+                                      DIR/latents.npy: the latents stay what they were, so a UNet
+                                      that knows them is good with either. Writes DIR/vae/
+    python train_vae.py DIR --encode FOLDER      writes DIR/latents.npy by the VAE in FOLDER
 """
 import os
 import sys
@@ -25,6 +30,7 @@ from diffusers import AutoencoderKL
 import parallel
 
 WIDTH, DEEP, GROUPS, LATENT = 32, 64, 8, 4
+DIRT = 0.2
 
 
 def make(widths):
@@ -110,7 +116,75 @@ def images(sprites, idx, device):
     return x.contiguous(memory_format=torch.channels_last)
 
 
+def load(folder):
+    return collapse(AutoencoderKL.from_pretrained(folder, variant="fp16").float())
+
+
+@torch.no_grad()
+def encode(out, folder):
+    model, sprites = load(folder).eval(), np.load(os.path.join(out, "sprites.npy"), mmap_mode="r")
+    latents = [model.encode(images(sprites, np.arange(i, min(i + 200, len(sprites))), "cpu"))
+               .latent_dist.mean.half().numpy() for i in range(0, len(sprites), 200)]
+    np.save(os.path.join(out, "latents.npy"), np.concatenate(latents))
+
+
+def train_decoder(out, budget, folder):
+    """Latents get noise of up to DIRT, as a UNet's have, and the loss is the plain distance: its
+    median keeps tones flat where the mean of what is likely would waver between them."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    sprites = np.load(os.path.join(out, "sprites.npy"), mmap_mode="r")
+    latents = np.load(os.path.join(out, "latents.npy"), mmap_mode="r")
+    model = load(folder)
+    keep_centre(model)
+    trainer = parallel.Trainer([model.post_quant_conv, model.decoder], parallel.cpu_workers(), "cpu",
+                               ema=0.998)
+    start, done = time.time(), torch.zeros(1).share_memory_()
+
+    def work(rank):
+        torch.manual_seed(rank)
+        rng = np.random.default_rng([7, rank])
+        trainer.start(rank)
+
+        def loss_of():
+            idx = np.sort(rng.integers(0, len(sprites), 16))
+            x, z = images(sprites, idx, "cpu"), torch.from_numpy(latents[idx]).float()
+            z = z + DIRT * torch.rand(len(z), 1, 1, 1) * torch.randn_like(z)
+            with torch.autocast("cpu", torch.bfloat16):
+                y = model.decode(z.contiguous(memory_format=torch.channels_last)).sample.float()
+            return (y - x).abs().mean()
+
+        while done < 1:
+            step = trainer.step_count
+            trainer.step(loss_of, 2, 5e-4 * min(1, (step + 1) / 100) *
+                         (0.5 + 0.5 * np.cos(np.pi * done.item())) + 1e-6)
+            if rank == 0:
+                keep_centre(model)
+                done[0] = min((time.time() - start) / budget, 1.0)
+                if step % 100 == 0:
+                    print(f"{step} {time.time() - start:.0f}s l1 {trainer.take_loss():.4f}", flush=True)
+            trainer.meet()
+
+    parallel.run(trainer, work)
+    trainer.load_ema()
+    keep_centre(model)
+    expand(model).eval().save_pretrained(os.path.join(out, "vae"))
+    report(model, sprites)
+
+
+@torch.no_grad()
+def report(model, sprites):
+    cells = images(sprites, np.arange(64), "cpu")
+    err = (model.decode(model.encode(cells).latent_dist.mean).sample.clamp(-1, 1) - cells).abs() * 127.5
+    print(f"mean error {err.mean():.2f} of 255, cells off by more than 24: "
+          f"{(err.amax(1) > 24).float().mean() * 100:.2f}%")
+
+
 def main():
+    if "--decoder" in sys.argv:
+        return train_decoder(sys.argv[1], float(sys.argv[2]), sys.argv[4])
+    if "--encode" in sys.argv:
+        return encode(sys.argv[1], sys.argv[3])
     out, budget = sys.argv[1], float(sys.argv[2]) if len(sys.argv) > 2 else 900
     device = "cuda" if torch.cuda.is_available() else "cpu"
     micro, count = (256, 1) if device == "cuda" else (16, 2)
@@ -193,9 +267,7 @@ def finish(model, sprites, latents, out):
     print("expanded decoder differs by", (big[:, :, ::4, ::4] - small).abs().max().item(),
           "expanded encoder by", (full.encode(pixels).latent_dist.mean - z).abs().max().item(),
           "within a cell by", (big[:, :, ::4, ::4] - big[:, :, 1::4, 3::4]).abs().max().item())
-    err = (small.clamp(-1, 1) - cells).abs() * 127.5
-    print(f"mean error {err.mean():.2f} of 255, cells off by more than 24: "
-          f"{(err.amax(1) > 24).float().mean() * 100:.2f}%")
+    report(model, sprites)
 
 
 if __name__ == "__main__":
