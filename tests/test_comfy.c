@@ -15,24 +15,9 @@
 #include <unistd.h>
 
 #include "base/fileio.h"
+#include "comfy_help.h"
 #include "import/comfy_export.h"
 #include "import/comfy_graph.h"
-#include "import/comfy_nodes.h"
-
-static void import(const char *text, struct recipe *r)
-{
-    struct err e = {""};
-    *r = (struct recipe){.count = 0};
-    if (comfy_import(text, strlen(text), "test.json", r, &e))
-        fail_msg("%s", e.text);
-}
-
-static void expect(const struct recipe *r, const char *key, const char *value)
-{
-    const char *have = recipe_get(r, key);
-    if (!value ? have != NULL : !have || strcmp(have, value) != 0)
-        fail_msg("%s is '%s', not '%s'", key, have ? have : "(unsaid)", value ? value : "(unsaid)");
-}
 
 static void expect_note(const struct recipe *r, const char *part)
 {

@@ -12,22 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "import/comfy_nodes.h"
-
-static void import(const char *text, struct recipe *r)
-{
-    struct err e = {""};
-    *r = (struct recipe){.count = 0};
-    if (comfy_import(text, strlen(text), "test.json", r, &e))
-        fail_msg("%s", e.text);
-}
-
-static void expect(const struct recipe *r, const char *key, const char *value)
-{
-    const char *have = recipe_get(r, key);
-    if (!value ? have != NULL : !have || strcmp(have, value) != 0)
-        fail_msg("%s is '%s', not '%s'", key, have ? have : "(unsaid)", value ? value : "(unsaid)");
-}
+#include "comfy_help.h"
 
 static void expect_notes(const struct recipe *r, int count, const char *part)
 {
