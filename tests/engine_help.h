@@ -18,15 +18,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "engine/engine.h"
-#include "store/store.h"
+#include "job_help.h"
 
 enum { PATIENCE_MS = 120000 }; /* for one event; only a hanging engine needs it */
 
-static const char *const MODEL = "tests/golden/small_a";
-
 static char folder[] = "/tmp/spritty-test-engine-XXXXXX";
-static char database[300];
 
 /* ---- surroundings ---- */
 
@@ -85,42 +81,9 @@ static inline struct engine *start_engine(void)
     return x;
 }
 
-static inline struct store *open_store(void)
-{
-    struct err e = {""};
-    struct store *s = store_open(database, &e);
-    if (!s)
-        fail_msg("%s", e.text);
-    return s;
-}
-
-static inline void say(struct settings *s, const char *key, const char *value)
-{
-    struct err e = {""};
-    if (settings_set(s, key, value, &e))
-        fail_msg("%s", e.text);
-}
-
-/* A row, as the app makes it before it sends the command. */
-static inline int64_t add_job(struct store *s)
-{
-    struct err e = {""};
-    struct store_job job = {.words = "a slime", .settings = "", .label = ""};
-    if (store_add_job(s, &job, &e))
-        fail_msg("%s", e.text);
-    return job.id;
-}
-
 static inline struct command *job_command(int64_t id, const char *steps)
 {
-    struct command *c = command_new(COMMAND_RUN);
-    c->job = id;
-    c->words = strdup("a slime");
-    say(&c->settings, "model", MODEL);
-    say(&c->settings, "size", "64x64");
-    say(&c->settings, "seed", "7");
-    say(&c->settings, "steps", steps);
-    return c;
+    return job_with_seed(id, "7", steps);
 }
 
 static inline int64_t send_job(struct engine *x, struct store *s, const char *steps)

@@ -11,18 +11,16 @@
 
 #include "base/clock.h"
 #include "base/fileio.h"
-#include "engine/engine.h"
+#include "job_help.h"
 #include "queue/queue.h"
 #include "queue/remote.h"
 #include "queue/worker.h"
 #include "redis.h"
-#include "store/store.h"
 
-#define MODEL "tests/golden/small_a"
 enum { PATIENCE_MS = 120000, LEASE_MS = 1000 };
 
 static struct redis server;
-static char folder[64], database[100];
+static char folder[64];
 static struct link *eye; /* a look at the server */
 static struct stock stock;
 
@@ -92,36 +90,9 @@ static inline void dismiss(struct thread_worker *w)
 
 /* ---- jobs ---- */
 
-static inline struct store *open_store(void)
-{
-    struct err e = {""};
-    struct store *s = store_open(database, &e);
-    if (!s)
-        fail_msg("%s", e.text);
-    return s;
-}
-
-static inline void set(struct settings *s, const char *key, const char *value)
-{
-    struct err e = {""};
-    if (settings_set(s, key, value, &e))
-        fail_msg("%s", e.text);
-}
-
 static inline struct command *job(struct store *s, const char *steps)
 {
-    struct err e = {""};
-    struct store_job row = {.words = "a slime", .settings = "", .label = ""};
-    if (store_add_job(s, &row, &e))
-        fail_msg("%s", e.text);
-    struct command *c = command_new(COMMAND_RUN);
-    c->job = row.id;
-    c->words = strdup("a slime");
-    set(&c->settings, "model", MODEL);
-    set(&c->settings, "size", "64x64");
-    set(&c->settings, "seed", "18446744073709551615");
-    set(&c->settings, "steps", steps);
-    return c;
+    return job_with_seed(add_job(s), "18446744073709551615", steps);
 }
 
 static inline struct remote *start_remote(void)

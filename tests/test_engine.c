@@ -32,7 +32,7 @@ static void one_job_from_end_to_end(void **state)
     char order[100] = "", stages[200] = "";
     int64_t id = add_job(s), sprites[2] = {0};
     struct command *c = job_command(id, "4");
-    say(&c->settings, "batch", "2");
+    set(&c->settings, "batch", "2");
     c->profile = true;
     assert_true(engine_send(x, c));
     int steps = 0, previews = 0, images = 0;
@@ -142,13 +142,13 @@ static void the_model_stays_open(void **state)
     struct engine *x = start_engine();
     struct store *s = open_store();
     struct command *c = command_new(COMMAND_OPEN);
-    say(&c->settings, "model", MODEL);
+    set(&c->settings, "model", MODEL);
     assert_true(engine_send(x, c));
     for (int job = 0; job < 3; job++) {
         int loads = 0;
         c = job_command(add_job(s), "1");
         if (job == 2)
-            say(&c->settings, "precision", "fp32");
+            set(&c->settings, "precision", "fp32");
         assert_true(engine_send(x, c));
         for (bool done = false; !done;) {
             struct event *v = next(x);
@@ -191,7 +191,7 @@ static void a_replaced_model_is_opened_anew(void **state)
         if (job == 2)
             shell("cd model/vae && for f in *.safetensors; do cp $f new && mv new $f; done");
         struct command *c = job_command(add_job(s), "1");
-        say(&c->settings, "model", path);
+        set(&c->settings, "model", path);
         assert_true(engine_send(x, c));
         for (bool done = false; !done;) {
             struct event *v = next(x);
@@ -223,8 +223,8 @@ static void whose_vocabulary(void **state)
             struct settings flags = {0};
             struct job j;
             struct err e = {""};
-            say(&flags, "model", own ? MODEL : file);
-            say(&flags, "size", "64");
+            set(&flags, "model", own ? MODEL : file);
+            set(&flags, "size", "64");
             if (job_settle(&j, &flags, NULL, &e))
                 fail_msg("%s", e.text);
             print_message("%s, %s: '%s'\n", steps[i], own ? "own" : "none", j.tokenizer);
@@ -282,10 +282,10 @@ static void a_failure_is_told(void **state)
     struct store *s = open_store();
     int64_t bad = add_job(s), wrong = add_job(s), good;
     struct command *c = job_command(bad, "1");
-    say(&c->settings, "model", "./no\033such");
+    set(&c->settings, "model", "./no\033such");
     assert_true(engine_send(x, c));
     c = job_command(wrong, "1");
-    say(&c->settings, "size", "65x64");
+    set(&c->settings, "size", "65x64");
     assert_true(engine_send(x, c));
     good = send_job(x, s, "1");
     struct event *v = await(x, EVENT_FAILED);
@@ -308,9 +308,9 @@ static struct command *open_command(bool warm)
 {
     struct command *c = command_new(COMMAND_OPEN);
     c->warm = warm;
-    say(&c->settings, "model", MODEL);
-    say(&c->settings, "size", "64x64");
-    say(&c->settings, "steps", "4");
+    set(&c->settings, "model", MODEL);
+    set(&c->settings, "size", "64x64");
+    set(&c->settings, "steps", "4");
     return c;
 }
 
@@ -380,7 +380,7 @@ static void warming_gives_way(void **state)
         event_free(v);
     }
     struct command *large = open_command(true);
-    say(&large->settings, "batch", "16"); /* long, were it not stopped */
+    set(&large->settings, "batch", "16"); /* long, were it not stopped */
     assert_true(engine_send(x, large));
     engine_stop(x);
     store_close(s);

@@ -268,8 +268,8 @@ static void cancelled_while_loading(void **state)
     struct store *s = open_store();
     int64_t first = send_job(x, s, "1000"), second = add_job(s);
     struct command *c = job_command(second, "1");
-    say(&c->settings, "model", "tests/golden/small_a_single.safetensors");
-    say(&c->settings, "tokenizer", MODEL);
+    set(&c->settings, "model", "tests/golden/small_a_single.safetensors");
+    set(&c->settings, "tokenizer", MODEL);
     assert_true(engine_send(x, c));
     wait_for_load(&gate);
     engine_cancel(x, first);
@@ -324,7 +324,7 @@ static void two_load_at_once(void **state)
     int64_t id[2];
     for (int i = 0; i < 2; i++) {
         struct command *c = job_command(id[i] = add_job(s), "2");
-        say(&c->settings, "refiner", MODEL);
+        set(&c->settings, "refiner", MODEL);
         assert_true(engine_send(x[i], c));
     }
     for (int i = 0; i < 2; i++)
