@@ -18,7 +18,7 @@ static struct finisher *start(int side)
     struct image *m = image_new(side, side);
     for (int i = 0; i < side * side; i++)
         memcpy(m->rgba + 4 * i, (uint8_t[]){(uint8_t)(i * 7), (uint8_t)(i / 3), 90, 255}, 4);
-    assert_int_equal(finisher_picture(f, m, 4), 0);
+    assert_int_equal(finisher_picture(f, m, 4, NULL), 0);
     image_free(m); /* it was copied */
     return f;
 }

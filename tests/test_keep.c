@@ -8,9 +8,12 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "engine/engine.h"
+#include "engine/finisher.h"
 #include "engine/finishing.h"
 #include "engine/save.h"
 #include "sprite/finish.h"
@@ -281,6 +284,7 @@ static int make_home(void **state)
         return -1;
     unsetenv("XDG_CONFIG_HOME");
     unsetenv("XDG_DATA_HOME");
+    setenv("SPRITTY_MEASURE", "never", 1); /* which takes seconds */
     return setenv("HOME", folder, 1);
 }
 
@@ -311,10 +315,22 @@ static void save_scene(const struct scene *s, char sprite[100], char mask[100])
     image_free(m);
 }
 
+static void say_scene(struct settings *said, const char *sprite, const char *mask)
+{
+    char size[40], cell[10];
+    snprintf(size, sizeof size, "%dx%d", SIDE, SIDE);
+    snprintf(cell, sizeof cell, "%d", CELL);
+    say(said, "model", "tests/golden/small_a");
+    say(said, "size", size);
+    say(said, "cell", cell);
+    say(said, "image", sprite);
+    say(said, "mask", mask);
+}
+
 /* Two pictures of one job, whose palette is locked or not. */
 static void finish_job(const char *lock)
 {
-    char sprite[100], mask[100], size[40], cell[10];
+    char sprite[100], mask[100];
     struct scene *s[2] = {draw(7), draw(8)};
     struct settings said = {0};
     struct job j;
@@ -322,13 +338,7 @@ static void finish_job(const char *lock)
     struct gen_result r = {.count = 2, .width = SIDE, .height = SIDE};
     struct image *out[2];
     save_scene(s[0], sprite, mask);
-    snprintf(size, sizeof size, "%dx%d", SIDE, SIDE);
-    snprintf(cell, sizeof cell, "%d", CELL);
-    say(&said, "model", "tests/golden/small_a");
-    say(&said, "size", size);
-    say(&said, "cell", cell);
-    say(&said, "image", sprite);
-    say(&said, "mask", mask);
+    say_scene(&said, sprite, mask);
     say(&said, "lock", lock);
     if (job_prepare(&j, &said, NULL, "a crown", &e))
         fail_msg("%s", e.text);
@@ -356,6 +366,80 @@ static void a_job_keeps_what_its_mask_does_not_cover(void **state)
     finish_job("yes");
 }
 
+/* ---- as it is finished anew in the app ---- */
+
+/* Its EVENT_SPRITE. */
+static struct event *run_job(const char *sprite, const char *mask)
+{
+    struct err e = {""};
+    struct event *v = NULL;
+    struct engine *x = engine_start(&(struct engine_options){.folder = folder, .threads = 1}, &e);
+    struct command *c = command_new(COMMAND_RUN);
+    assert_non_null(x);
+    c->job = 1;
+    c->words = strdup("a crown");
+    say_scene(&c->settings, sprite, mask);
+    say(&c->settings, "steps", "2");
+    say(&c->settings, "seed", "3");
+    assert_true(engine_send(x, c));
+    for (bool done = false; !done;) {
+        struct pollfd p = {.fd = engine_fd(x), .events = POLLIN};
+        struct event *next = engine_next(x);
+        if (!next) {
+            assert_int_equal(poll(&p, 1, 120000), 1);
+            continue;
+        }
+        if (next->kind == EVENT_FAILED)
+            fail_msg("%s", next->text);
+        done = next->kind == EVENT_SPRITE;
+        if (done)
+            v = next;
+        else
+            event_free(next);
+    }
+    engine_stop(x);
+    return v;
+}
+
+static struct image *finish_again(const struct event *v, const struct keep *keep)
+{
+    struct finisher *f = finisher_new(&(struct err){0});
+    struct settings said = {0};
+    struct finished got = {0};
+    say(&said, "cell", "4");
+    assert_int_equal(finisher_picture(f, v->raw, v->cell, keep), 0);
+    assert_true(finisher_ask(f, &said, NULL) > 0);
+    while (!finisher_take(f, &got))
+        usleep(1000);
+    if (!got.after)
+        fail_msg("%s", got.text);
+    finisher_free(f);
+    settings_free(&said);
+    image_free(got.before);
+    return got.after;
+}
+
+static void what_a_job_kept_is_kept_when_it_is_finished_again(void **state)
+{
+    (void)state;
+    char sprite[100], mask[100];
+    struct scene *s = draw(9);
+    save_scene(s, sprite, mask);
+    struct event *v = run_job(sprite, mask);
+    assert_int_equal(changed(s, v->image), 0);
+    struct image *with = finish_again(v, v->keep), *without = finish_again(v, NULL);
+    assert_true(changed(s, without) > 0);
+    assert_int_equal(changed(s, with), 0);
+    assert_true(image_equal(with, v->image));
+    unlink(v->text);
+    event_free(v);
+    image_free(with);
+    image_free(without);
+    scene_free(s);
+    unlink(sprite);
+    unlink(mask);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -366,6 +450,7 @@ int main(void)
         cmocka_unit_test(without_alpha_the_matte_decides),
         cmocka_unit_test(pictures_of_many_colours_are_chosen_for_as_a_whole),
         cmocka_unit_test(a_job_keeps_what_its_mask_does_not_cover),
+        cmocka_unit_test(what_a_job_kept_is_kept_when_it_is_finished_again),
     };
     return cmocka_run_group_tests(tests, make_home, remove_home);
 }

@@ -53,6 +53,7 @@ void event_free(struct event *v)
         return;
     image_free(v->image);
     image_free(v->raw);
+    free(v->keep);
     token_counter_release(v->tokens);
     command_free(v->again);
     free(v->step_ms);

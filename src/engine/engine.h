@@ -26,7 +26,7 @@
 #include "config.h"
 #include "engine/missing.h"
 #include "engine/tokens.h"
-#include "sprite/image.h"
+#include "sprite/keep.h"
 
 struct engine;
 struct memory_map;
@@ -112,6 +112,7 @@ struct event {
     struct image *image; /* preview (small: few pixels a latent) or the sprite; NULL else */
     struct image *raw;   /* EVENT_SPRITE: the decoded picture that it was finished from, or NULL */
     int cell;            /* ... and how many of its pixels the model makes one of, or 0 */
+    struct keep *keep;   /* ... and what stays of it in whatever finishes it anew, or NULL */
     struct {
         double load, text, sample, decode, finish, save, total;
         double lora, encode, refine, hires; /* of which text has encode, sample the others */

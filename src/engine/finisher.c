@@ -9,13 +9,19 @@
 #include "base/thread.h"
 #include "engine/finishing.h"
 
+/* What is finished. */
+struct picture {
+    struct image *image; /* NULL: nothing */
+    struct keep *keep;   /* or NULL */
+    int cell;
+};
+
 struct finisher {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool quit, working;
-    struct image *picture; /* a copy; replaced, never changed */
-    int cell;
+    struct picture picture;          /* copies; replaced, never changed */
     uint64_t pictures, asked, taken; /* counters; taken: the last question that was begun */
     struct settings settings;
     char without[40];
@@ -38,11 +44,21 @@ void finisher_leave_out(struct settings *s, const char *key)
             settings_set(s, key, off[i][1], &e);
 }
 
-static int finish(const struct settings *s, int cell, const struct image *m, struct image **out,
+static void picture_free(struct picture *p)
+{
+    image_free(p->image);
+    free(p->keep);
+    *p = (struct picture){0};
+}
+
+static int finish(const struct settings *s, const struct picture *p, struct image **out,
                   struct finish_report *r, struct err *e)
 {
     struct finishing *f = malloc(sizeof *f);
-    int rc = f ? finishing_prepare(f, s, cell, e) : err_set(e, "out of memory");
+    const struct image *m = p->image;
+    int rc = f ? finishing_prepare(f, s, p->cell, e) : err_set(e, "out of memory");
+    if (!rc && p->keep)
+        finishing_keep(f, p->keep);
     if (!rc)
         rc = finishing_run(f, &m, 1, out, r, e);
     free(f);
@@ -50,7 +66,7 @@ static int finish(const struct settings *s, int cell, const struct image *m, str
 }
 
 /* The cells alone, or all but one step. */
-static int before(const struct settings *s, const char *without, int cell, const struct image *m,
+static int before(const struct settings *s, const char *without, const struct picture *p,
                   struct image **out, struct err *e)
 {
     static const char *const all[] = {"background", "colors", "palette",      "swap",
@@ -63,17 +79,16 @@ static int before(const struct settings *s, const char *without, int cell, const
         finisher_leave_out(&less, without);
     for (size_t i = 0; !rc && !*without && i < sizeof all / sizeof *all; i++)
         finisher_leave_out(&less, all[i]);
-    rc = rc ? rc : finish(&less, cell, m, out, &r, e);
+    rc = rc ? rc : finish(&less, p, out, &r, e);
     settings_free(&less);
     return rc;
 }
 
-static void work(const struct settings *s, const char *without, int cell, const struct image *m,
+static void work(const struct settings *s, const char *without, const struct picture *p,
                  struct finished *out)
 {
     struct err e = {""};
-    if (finish(s, cell, m, &out->after, &out->report, &e) ||
-        before(s, without, cell, m, &out->before, &e)) {
+    if (finish(s, p, &out->after, &out->report, &e) || before(s, without, p, &out->before, &e)) {
         image_free(out->after);
         out->after = out->before = NULL;
         snprintf(out->text, sizeof out->text, "%.190s", e.text);
@@ -95,25 +110,24 @@ static void answer(struct finisher *f)
     struct settings s = {0};
     struct err e = {""};
     char without[sizeof f->without];
-    struct image *m = f->picture;
+    struct picture p = f->picture;
     uint64_t pictures = f->pictures;
-    int cell = f->cell;
     memcpy(without, f->without, sizeof without);
     f->taken = f->asked;
     if (settings_fill(&s, &f->settings, &e))
         snprintf(out.text, sizeof out.text, "%.190s", e.text);
-    f->picture = NULL; /* ours for now */
+    f->picture = (struct picture){0}; /* ours for now */
     f->working = true;
     pthread_mutex_unlock(&f->lock);
     if (!*out.text)
-        work(&s, without, cell, m, &out);
+        work(&s, without, &p, &out);
     settings_free(&s);
     pthread_mutex_lock(&f->lock);
     f->working = false;
     if (f->pictures == pictures)
-        f->picture = m;
+        f->picture = p;
     else
-        image_free(m);
+        picture_free(&p);
     answer_free(&f->answer);
     f->answer = out;
     f->has_answer = f->pictures == pictures;
@@ -126,7 +140,7 @@ static void *run(void *user)
     struct finisher *f = user;
     pthread_mutex_lock(&f->lock);
     while (!f->quit) {
-        if (f->taken == f->asked || !f->picture)
+        if (f->taken == f->asked || !f->picture.image)
             pthread_cond_wait(&f->wake, &f->lock);
         else
             answer(f);
@@ -164,21 +178,22 @@ void finisher_free(struct finisher *f)
     pthread_join(f->thread, NULL);
     pthread_cond_destroy(&f->wake);
     pthread_mutex_destroy(&f->lock);
-    image_free(f->picture);
+    picture_free(&f->picture);
     answer_free(&f->answer);
     settings_free(&f->settings);
     free(f);
 }
 
-int finisher_picture(struct finisher *f, const struct image *m, int cell)
+int finisher_picture(struct finisher *f, const struct image *m, int cell, const struct keep *keep)
 {
-    struct image *copy = image_copy(m);
-    if (!copy)
+    struct picture copy = {image_copy(m), keep ? keep_copy(keep) : NULL, cell};
+    if (!copy.image || (keep && !copy.keep)) {
+        picture_free(&copy);
         return -1;
+    }
     pthread_mutex_lock(&f->lock);
-    image_free(f->picture);
+    picture_free(&f->picture);
     f->picture = copy;
-    f->cell = cell;
     f->pictures++;
     f->taken = f->asked; /* what was asked was about the other */
     f->has_answer = false;
@@ -221,7 +236,7 @@ bool finisher_take(struct finisher *f, struct finished *out)
 bool finisher_busy(struct finisher *f)
 {
     pthread_mutex_lock(&f->lock);
-    bool busy = f->has_answer || f->working || (f->picture && f->taken != f->asked);
+    bool busy = f->has_answer || f->working || (f->picture.image && f->taken != f->asked);
     pthread_mutex_unlock(&f->lock);
     return busy;
 }

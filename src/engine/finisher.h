@@ -24,8 +24,9 @@ struct finished {
 struct finisher *finisher_new(struct err *);
 void finisher_free(struct finisher *); /* waits for what runs; NULL: nothing */
 
-/* The picture, copied; cell: of the model that made it, or 0. -1: no memory. */
-int finisher_picture(struct finisher *, const struct image *, int cell);
+/* The picture, copied; cell: of the model that made it, or 0; keep: what stays of it, copied, or
+ * NULL. -1: no memory. */
+int finisher_picture(struct finisher *, const struct image *, int cell, const struct keep *);
 /* Finish it as the settings say; `without`: the key of a step that `before` leaves out, or NULL for
  * the cells alone. Returns the question's number; 0 without memory. */
 uint64_t finisher_ask(struct finisher *, const struct settings *, const char *without);

@@ -262,6 +262,7 @@ static int save_one(struct work *w, int i, struct err *e)
         w->images[i] = NULL;
         v->raw = w->job.finishing.wanted ? sprite_raw(&w->result, i) : NULL;
         v->cell = w->job.cell;
+        v->keep = keep_copy(&w->job.finishing.keep);
         v->text = safe_text(path);
         emit(w->engine, v);
     }

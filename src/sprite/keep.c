@@ -15,6 +15,20 @@ static size_t pixels(const struct image *m)
     return (size_t)m->width * (size_t)m->height;
 }
 
+struct keep *keep_copy(const struct keep *k)
+{
+    size_t n = (size_t)k->width * (size_t)k->height;
+    struct keep *copy = k->mask ? malloc(sizeof *copy + 2 * n) : NULL;
+    if (!copy)
+        return NULL;
+    uint8_t *mask = (uint8_t *)(copy + 1), *alpha = mask + n;
+    memcpy(mask, k->mask, n);
+    if (k->alpha)
+        memcpy(alpha, k->alpha, n);
+    *copy = (struct keep){k->width, k->height, mask, k->alpha ? alpha : NULL};
+    return copy;
+}
+
 /* ---- cells ---- */
 
 static bool stays(const struct keep *k, int x0, int x1, int y0, int y1)

@@ -18,6 +18,10 @@ struct keep {
     const uint8_t *alpha; /* of what stays, before it was put on a ground; NULL: opaque */
 };
 
+/* One block with bytes of its own, the caller's to free. NULL without memory, and where there is no
+ * mask. */
+struct keep *keep_copy(const struct keep *);
+
 /* Cell i of a row is pixels x[i] to x[i + 1] - 1, of a column y[i] to y[i + 1] - 1. Returns columns
  * x rows bytes, 1: the cell stays; the caller's to free. NULL without memory. */
 uint8_t *keep_cells(const struct keep *, const int *x, int columns, const int *y, int rows);

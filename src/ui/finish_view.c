@@ -72,11 +72,12 @@ static void begin_with(struct ui *ui, const struct settings *from)
     finish_remember(ui);
 }
 
-static void show(struct ui *ui, const struct image *raw, int cell, int64_t sprite, const char *path)
+static void show(struct ui *ui, const struct image *raw, int cell, const struct keep *keep,
+                 int64_t sprite, const char *path)
 {
     struct finish_view *v = ui->finish;
     struct image *copy = image_copy(raw);
-    if (!copy || finisher_picture(v->finisher, raw, cell)) {
+    if (!copy || finisher_picture(v->finisher, raw, cell, keep)) {
         image_free(copy);
         ui_say(ui, ROLE_BAD, "out of memory for the picture");
         return;
@@ -107,7 +108,7 @@ static bool open_file(struct ui *ui, const char *path, int64_t sprite)
     settings_set(&s, "cell", small ? "none" : "auto", &e);
     begin_with(ui, &s);
     settings_free(&s);
-    show(ui, &m, 0, sprite, path);
+    show(ui, &m, 0, NULL, sprite, path);
     png_file_free(&f);
     v->seen = ui->live.last.sprite;
     return true;
@@ -150,7 +151,7 @@ static void open_last(struct ui *ui)
         finishing_fill(&s, &e);
     begin_with(ui, &s);
     settings_free(&s);
-    show(ui, raw, l->last.cell, l->last.sprite, l->last.path);
+    show(ui, raw, l->last.cell, l->last.keep, l->last.sprite, l->last.path);
 }
 
 /* ---- drawing ---- */

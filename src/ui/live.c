@@ -142,8 +142,11 @@ static void remember_sprite(struct live *l, const struct event *ev)
 {
     take_image(&l->last.image, ev);
     image_free(l->last.raw);
+    free(l->last.keep);
     l->last.raw = ev->raw;
+    l->last.keep = ev->keep;
     ((struct event *)(uintptr_t)ev)->raw = NULL;
+    ((struct event *)(uintptr_t)ev)->keep = NULL;
     l->last.cell = ev->cell;
     l->last.serial = (uint64_t)ev->sprite;
     l->last.sprite = ev->sprite;
@@ -288,6 +291,7 @@ void live_free(struct live *l)
     image_free(l->preview);
     image_free(l->last.image);
     image_free(l->last.raw);
+    free(l->last.keep);
     free(l->last.path);
     free(l->profile);
     free(l->memory);

@@ -90,6 +90,7 @@ struct live {
     struct {                       /* the last finished sprite */
         struct image *image, *raw; /* raw: as the model made it, or NULL */
         int cell;                  /* of the model, or 0 */
+        struct keep *keep;         /* what stays of it, or NULL */
         uint64_t serial;
         int64_t sprite, job;
         char *path;
