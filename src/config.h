@@ -98,7 +98,8 @@ struct settings_key {
 const char *settings_choice_label(const struct settings_key *, int i);
 
 /* Names of other tools that stand for a value of it and of another setting, which settings_set
- * takes for both: "DPM++ 2M Karras" sets the sampler and its schedule. NULL past the end. */
+ * takes for both: "DPM++ 2M Karras" sets the sampler and its schedule, "dpmpp_sde_gpu" the sampler
+ * and rng. NULL past the end. */
 const char *settings_choice_pair(const struct settings_key *, int i);
 
 /* "Picture", as the app heads its group. */

@@ -255,7 +255,29 @@ const char *settings_choice_label(const struct settings_key *k, int i)
 
 const char *settings_choice_pair(const struct settings_key *k, int i)
 {
-    return k->choice == sampler_name ? sampler_and_schedule(i) : NULL;
+    int n = 0;
+    if (k->choice != sampler_name)
+        return NULL;
+    for (; sampler_and_schedule(n); n++)
+        if (n == i)
+            return sampler_and_schedule(n);
+    for (int sampler = 0; sampler_name(sampler); sampler++)
+        if (sampler_on_gpu(sampler) && n++ == i)
+            return sampler_on_gpu(sampler);
+    return NULL;
+}
+
+/* The sampler that such a name means, and the other setting. -1: it is none. */
+static int sampler_of_pair(const char *name, const char **key, const char **value)
+{
+    int sampler = sampler_by_gpu_name(name), schedule;
+    *key = "rng", *value = "gpu";
+    if (sampler >= 0)
+        return sampler;
+    if (sampler_by_name(name) >= 0 || !sampler_with_schedule(name, &sampler, &schedule))
+        return -1;
+    *key = "scheduler", *value = schedule_name(schedule);
+    return sampler;
 }
 
 const struct settings_key *settings_key(int i)
@@ -447,13 +469,14 @@ static int set_key(struct settings *s, int i, const char *value, struct err *e)
 
 int settings_set(struct settings *s, const char *key, const char *value, struct err *e)
 {
-    int i = settings_key_index(key), sampler, schedule;
-    bool pair = i >= 0 && table[i].choice == sampler_name && sampler_by_name(value) < 0 &&
-                sampler_with_schedule(value, &sampler, &schedule);
-    if (pair && settings_set(s, "scheduler", schedule_name(schedule), e))
+    const char *other, *means;
+    int i = settings_key_index(key), sampler = -1;
+    if (i >= 0 && table[i].choice == sampler_name)
+        sampler = sampler_of_pair(value, &other, &means);
+    if (sampler >= 0 && settings_set(s, other, means, e))
         return -1;
     if (i >= 0)
-        return set_key(s, i, pair ? sampler_name(sampler) : value, e);
+        return set_key(s, i, sampler >= 0 ? sampler_name(sampler) : value, e);
     const char *near = suggest(key, key_name, NULL);
     return err_set(e, "there is no setting '%.60s'%s%s%s", key, near ? "; did you mean '" : "",
                    near ? near : "", near ? "'?" : "");

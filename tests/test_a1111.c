@@ -172,6 +172,8 @@ static void meanings(void **state)
         {"Sampler: DPM++ 2M Karras, Schedule type: SGM Uniform", "scheduler", "karras"},
         {"Sampler: DDIM", "scheduler", "ddim_uniform"},
         {"Sampler: k_euler_a", "sampler", "euler_ancestral"},
+        {"Sampler: dpmpp_2m_sde_gpu, Version: ComfyUI", "sampler", "dpmpp_2m_sde"},
+        {"Sampler: dpmpp_2m_sde_gpu, Version: ComfyUI", "rng", "gpu"},
         {"Sampler: DPM fast", "sampler", NULL},
         {"Sampler: Euler, Schedule type: SGMUniform", "scheduler", "sgm_uniform"},
         {"Sampler: Euler, Schedule type: Uniform", "scheduler", "normal"},

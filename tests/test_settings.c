@@ -260,17 +260,20 @@ static void shipped_config(void **state)
     config_free(&c);
 }
 
-/* A1111's older names say the schedule as well. */
-static void a_sampler_that_names_its_schedule(void **state)
+/* A1111's older names say the schedule as well, ComfyUI's what draws. */
+static void a_sampler_that_names_more(void **state)
 {
     (void)state;
     static const struct {
-        const char *name, *sampler, *scheduler;
+        const char *name, *sampler, *scheduler, *rng;
     } cases[] = {
-        {"DPM++ 2M Karras", "dpmpp_2m", "karras"},
-        {"dpm++ 2m sde exponential", "dpmpp_2m_sde", "exponential"},
-        {"dpmpp_sde karras", "dpmpp_sde", "karras"},
-        {"Euler a SGM Uniform", "euler_ancestral", "sgm_uniform"},
+        {"DPM++ 2M Karras", "dpmpp_2m", "karras", ""},
+        {"dpm++ 2m sde exponential", "dpmpp_2m_sde", "exponential", ""},
+        {"dpmpp_sde karras", "dpmpp_sde", "karras", ""},
+        {"Euler a SGM Uniform", "euler_ancestral", "sgm_uniform", ""},
+        {"dpmpp_sde_gpu", "dpmpp_sde", "", "gpu"},
+        {"dpmpp_2m_sde_gpu", "dpmpp_2m_sde", "", "gpu"},
+        {"DPMPP_3M_SDE_GPU", "dpmpp_3m_sde", "", "gpu"},
     };
     struct err e = {""};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -278,7 +281,8 @@ static void a_sampler_that_names_its_schedule(void **state)
         if (settings_set(&s, "sampler", cases[i].name, &e))
             fail_msg("%s", e.text);
         assert_string_equal(s.sampler, cases[i].sampler);
-        assert_string_equal(s.scheduler, cases[i].scheduler);
+        assert_string_equal(s.scheduler ? s.scheduler : "", cases[i].scheduler);
+        assert_string_equal(s.rng ? s.rng : "", cases[i].rng);
         settings_free(&s);
     }
     const struct settings_key *k = settings_key(settings_key_index("sampler"));
@@ -286,12 +290,13 @@ static void a_sampler_that_names_its_schedule(void **state)
     for (const char *name; (name = settings_choice_pair(k, n)); n++) {
         struct settings s = {0};
         assert_int_equal(settings_set(&s, "sampler", name, &e), 0);
-        assert_true(settings_has(&s, "scheduler"));
+        assert_true(settings_has(&s, "scheduler") || !strcmp(s.rng, "gpu"));
         settings_free(&s);
     }
-    assert_true(n > 8);
+    assert_int_equal(n, 13);
     struct settings s = {0};
     assert_int_equal(settings_set(&s, "sampler", "Nothing Karras", &e), -1);
+    assert_int_equal(settings_set(&s, "sampler", "euler_gpu", &e), -1); /* it has no trees */
     assert_false(settings_any(&s));
     assert_null(settings_choice_pair(settings_key(settings_key_index("rng")), 0));
     settings_free(&s);
@@ -338,7 +343,7 @@ int main(void)
         cmocka_unit_test(preset_mistakes),
         cmocka_unit_test(layers_keep_what_was_said_first),
         cmocka_unit_test(rows_are_whole),
-        cmocka_unit_test(a_sampler_that_names_its_schedule),
+        cmocka_unit_test(a_sampler_that_names_more),
         cmocka_unit_test(options_are_labels_in_the_app),
         cmocka_unit_test(shipped_config),
     };

@@ -35,6 +35,8 @@ static void set_sampler(struct recipe *r, const struct a1111 *a)
     int sampler = said ? sampler_by_name(said) : -1, schedule = -1;
     if (said && sampler < 0) /* "DPM++ 2M Karras", as files before A1111 1.9 have it */
         sampler_with_schedule(said, &sampler, &schedule);
+    if (said && sampler < 0 && (sampler = sampler_by_gpu_name(said)) >= 0)
+        recipe_set(r, "rng", "gpu");
     if (said && sampler < 0)
         recipe_note(r, "Sampler: %.80s: there is none of that name here", said);
     if (sampler >= 0)

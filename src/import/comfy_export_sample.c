@@ -122,12 +122,9 @@ static struct levels levels(struct comfy_writer *x, struct span p, bool listed)
 static void put_sampler_name(struct comfy_writer *x)
 {
     const char *name = comfy_text_or(x->s, "sampler", "");
-    size_t n = strlen(name);
-    bool tree = n > 4 && !strcmp(name + n - 4, "_sde");
-    char text[64];
-    snprintf(text, sizeof text, "%s%s", name,
-             tree && !strcmp(comfy_text_or(x->s, "rng", ""), "gpu") ? "_gpu" : "");
-    jsonw_string(&x->w, "sampler_name", text);
+    const char *on_gpu = sampler_on_gpu(sampler_by_name(name));
+    bool gpu = on_gpu && !strcmp(comfy_text_or(x->s, "rng", ""), "gpu");
+    jsonw_string(&x->w, "sampler_name", gpu ? on_gpu : name);
 }
 
 static int custom(struct comfy_writer *x, int latent_image, struct levels l, bool noise)

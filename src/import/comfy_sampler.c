@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "import/comfy_sigmas.h"
+#include "sdxl/sampler.h"
 
 bool comfy_is_sampler(const struct comfy_walk *w, int node)
 {
@@ -65,13 +66,11 @@ static void compare_options(struct comfy_walk *w, int node)
         recipe_set(w->r, "rng", "gpu");
 }
 
-/* "dpmpp_sde_gpu" is dpmpp_sde with noise that a GPU draws. */
 static void put_name(struct comfy_walk *w, const char *name, struct comfy_stage *s)
 {
-    size_t n = strlen(name);
-    bool gpu = n > 8 && !strcmp(name + n - 8, "_sde_gpu");
-    snprintf(s->sampler, sizeof s->sampler, "%.*s", (int)(gpu ? n - 4 : n), name);
-    if (gpu)
+    int on_gpu = sampler_by_gpu_name(name);
+    snprintf(s->sampler, sizeof s->sampler, "%s", on_gpu >= 0 ? sampler_name(on_gpu) : name);
+    if (on_gpu >= 0)
         recipe_set(w->r, "rng", "gpu");
 }
 

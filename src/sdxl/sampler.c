@@ -40,6 +40,19 @@ int sampler_by_name(const char *name)
     return -1;
 }
 
+const char *sampler_on_gpu(int i)
+{
+    return sampler_at(i) ? sampler_at(i)->on_gpu : NULL;
+}
+
+int sampler_by_gpu_name(const char *name)
+{
+    for (int i = 0; sampler_at(i); i++)
+        if (sampler_at(i)->on_gpu && !strcasecmp(name, sampler_at(i)->on_gpu))
+            return i;
+    return -1;
+}
+
 /* Does `name` end with " word"? Where, or 0. */
 static size_t tail(const char *name, const char *word)
 {

@@ -72,6 +72,11 @@ int sampler_by_name(const char *name);
 bool sampler_with_schedule(const char *name, int *sampler, int *schedule);
 const char *sampler_and_schedule(int i); /* those of A1111's own list; NULL past the end */
 
+/* ComfyUI's name of a sampler whose Brownian noise a GPU draws (rng = gpu): "dpmpp_sde_gpu"; NULL:
+ * it has none. By that name: index or -1. */
+const char *sampler_on_gpu(int sampler);
+int sampler_by_gpu_name(const char *name);
+
 enum sampler_noise { NOISE_NONE, NOISE_FRESH, NOISE_BROWNIAN };
 enum sampler_noise sampler_noise(int sampler);
 /* Whether it needs the answer without the prompt (CFG++), whatever the guidance. */

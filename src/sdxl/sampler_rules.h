@@ -37,6 +37,7 @@ enum drops { DROPS_NONE, DROPS_COMFYUI, DROPS_A1111, DROPS_BOTH };
 
 struct sampler {
     const char *name, *label, *alias; /* alias: k-diffusion's short name in A1111, or NULL */
+    const char *on_gpu;               /* sampler_on_gpu */
     struct move (*rule)(struct at);
     enum sampler_noise noise;
     int history; /* how many of d the rule reads, 1 to HISTORY */

@@ -20,16 +20,16 @@ static void choice_made(struct ui *ui, int index, void *user)
 /* Behind the choices: names that say more than one setting, and what they set. */
 static int add_pairs(const struct settings_key *k, char (*text)[64], int width, int room)
 {
-    struct settings s = {0};
     char both[40];
     int n = 0;
     for (const char *name; n < room && (name = settings_choice_pair(k, n)); n++) {
-        if (settings_set(&s, k->name, name, NULL))
-            break;
-        snprintf(both, sizeof both, "%s %s", s.sampler, s.scheduler);
-        snprintf(text[n], sizeof text[n], "%-*s %s", width, both, name);
+        struct settings s = {0};
+        if (!settings_set(&s, k->name, name, NULL)) {
+            snprintf(both, sizeof both, "%s %s", s.sampler, s.scheduler ? s.scheduler : "rng gpu");
+            snprintf(text[n], sizeof text[n], "%-*s %s", width, both, name);
+        }
+        settings_free(&s);
     }
-    settings_free(&s);
     return n;
 }
 
