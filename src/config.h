@@ -153,8 +153,8 @@ struct config {
 
 /* Reads one file over what is there: its values win. Any mistake is an error that names file and
  * line. A text may stand in quotes, for what INI files cannot say otherwise: \n is a line break, \s
- * a space, \"
- * \\ and \; are themselves, and a backslash at a line's end joins the next without a space. */
+ * a space; \", \\ and \; are themselves; a backslash at a line's end joins the next without a
+ * space. */
 int config_read(struct config *, const char *path, struct err *);
 int config_parse(struct config *, const char *text, size_t size, const char *name, struct err *);
 

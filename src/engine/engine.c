@@ -105,11 +105,6 @@ bool is_cancelled(struct engine *x, int64_t job)
 }
 
 /* The table forgets the oldest: it holds twice the jobs that can be waiting. */
-void engine_finish_previews(struct engine *x, bool on)
-{
-    atomic_store(&x->finish_previews, on);
-}
-
 void engine_cancel(struct engine *x, int64_t job)
 {
     assert(job != 0);
@@ -248,4 +243,9 @@ struct event *engine_next(struct engine *x)
 int engine_fd(const struct engine *x)
 {
     return ring_fd(x->events);
+}
+
+void engine_finish_previews(struct engine *x, bool on)
+{
+    atomic_store(&x->finish_previews, on);
 }

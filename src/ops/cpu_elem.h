@@ -31,12 +31,12 @@ void cpu_convert_rows(const struct cpu *, void *dst, enum dtype dst_type, int64_
 void cpu_gate(const struct cpu *, void *y, enum dtype type, int64_t y_ld, const float *h,
               const float *g, int64_t ld, int64_t rows, int64_t c);
 
-/* y = sum_i k[i] x[i] over count values. */
 /* ops.h's blend and match_std. Latents are small: one thread, no lanes. */
 void cpu_blend(struct tensor *y, const struct tensor *a, const struct tensor *b,
                const struct tensor *mask);
 void cpu_match_std(struct tensor *y, const struct tensor *like, float share);
 
+/* y = sum_i k[i] x[i] over count values. */
 void cpu_combine(const struct cpu *, float *y, int terms, const float *k, const float *const *x,
                  int64_t count);
 

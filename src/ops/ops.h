@@ -171,8 +171,8 @@ struct ops {
                       bool causal);
     /* y[.., 0:ca] = a, y[.., ca:] = b */
     void (*concat)(struct ops *, struct tensor *y, const struct tensor *a, const struct tensor *b);
-    /* y[i, t] = tokens_table[ids[i, t]] + positions[t]; ids is host memory, n * s of them, each
-     * checked by the caller. */
+    /* y[i, t] = table[ids[i, t]] + positions[t]; ids is host memory, n * s of them, each checked
+     * by the caller. */
     void (*embedding)(struct ops *, struct tensor *y, const int32_t *ids,
                       const struct weight *table, const struct weight *positions);
     /* y = x over the same sizes, converting types; views allowed. */
@@ -289,10 +289,10 @@ static inline void ops_turn_of(struct ops *o, void (*calls)(void *), void *user)
     } while (o->turn_end && !o->turn_end(o));
 }
 
-/* Backends. NULL with the reason in err. precision: DT_F32 or DT_BF16; auto is cpu_best_dtype(). */
+/* Backends; cuda.h opens the one on NVIDIA's GPUs. NULL with the reason in err. act: DT_F32 or
+ * DT_BF16. */
 struct ops *ops_ref_open(enum dtype act, struct err *);
 struct ops *ops_cpu_open(enum dtype act, int threads, struct err *); /* threads 0: all cores */
-/* (cuda.h opens the one on NVIDIA's GPUs.) */
 /* The forecast: behaves like the backend named by `like` ("cpu", "cuda", "ref") in sizes, computes
  * nothing. */
 struct ops *ops_dry_open(const char *like, enum dtype act, struct err *);

@@ -9,7 +9,9 @@
  *   hires.c     the first picture enlarged
  *   decode.c    latents to bytes; decode_image.c: one picture; decode_tiles.c: in pieces
  *   profiling.c profiles of runs, and what is held
- *   open.c      models and networks; device.c: backends; rates.c: their speed
+ *   open.c      models and networks; exchange.c: their LoRAs
+ *   device.c    backends; rates.c: their speed
+ *   modes.c     which weights are held when (residency.h)
  *   plan.c      the forecast; params.c: what is accepted
  */
 #ifndef SPRITTY_PIPELINE_PRIV_H
@@ -74,7 +76,6 @@ struct masked {
     struct tensor extra; /* [n, h, w, 1 + z] for models that read mask and picture; or NULL */
 };
 
-/* One way down a row of noise levels with one model. */
 /* The noise that a pass adds, drawn ahead (draws.c). */
 struct draws {
     struct tensor all;     /* `room` latents one after the other */
@@ -82,6 +83,7 @@ struct draws {
     double (*at)[2];       /* the sigmas that each lies between */
 };
 
+/* One way down a row of noise levels with one model. */
 struct pass {
     struct run *r;
     const char *stage;
@@ -175,7 +177,7 @@ struct sampler_run pass_sampler(struct pass *);
 
 /* ---- start.c ---- */
 
-/* Host memory and noise for latents of x's size; run_settle_down gives them back. */
+/* Host memory and noise for latents of x's size; run_give_back gives them back. */
 int run_take(struct run *, const struct pass *, const struct tensor *x);
 void run_give_back(struct run *);
 /* Noise begins anew for a pass that goes on with another model, as ComfyUI's does. */
@@ -215,35 +217,41 @@ void draws_end(struct pass *);
 
 /* ---- decode.c ---- */
 
-/* latents -> out->rgb; what the mask keeps is the image's own bytes. */
 /* How many pictures of the batch are decoded as one. */
 int decode_together(const struct gen_params *, int width, int height);
+/* latents -> out->rgb; what the mask keeps is the image's own bytes. */
 int decode_all(struct run *, const struct tensor *latents, int width, int height);
+/* What to do about values that are no numbers, as the end of an error. */
+const char *no_numbers_advice(const struct run *);
 
-/* ---- open.c ---- */
+/* ---- decode_image.c ---- */
 
-/* latents [n, h, w, c] -> n x width x height x 3 on the host, -1 to 1: at once
- * (decode_image.c); one, in tiles where p->tile says so and there is more than one
- * (decode_tiles.c). */
+/* latents [n, h, w, c] -> n x width x height x 3 on the host, -1 to 1, all at once. */
 int decode_whole(struct pipeline *, const struct tensor *latent, int width, int height,
                  float *pixels, struct notes *, struct err *);
-int decode_image(struct pipeline *, const struct tensor *latent, int width, int height,
-                 float *pixels, struct notes *, struct err *);
-/* The same at once to bytes, where the backend makes them; *bad as count_bad. 1: done; 0: not this
- * way; -1 with err. */
+/* The same to bytes, where the backend makes them; *bad as count_bad. 1: done; 0: not this way; -1
+ * with err. */
 int decode_bytes(struct pipeline *, const struct tensor *latent, int width, int height,
                  uint8_t *rgb, size_t *bad, struct err *);
+/* How many are infinite or no numbers. */
+size_t count_bad(const float *values, size_t count);
+void wide_free(struct wide *); /* NULL: nothing */
+
+/* ---- decode_tiles.c ---- */
+
+/* One latent [1, h, w, c] -> width x height x 3 on the host, -1 to 1: in tiles where p->tile says
+ * so and there is more than one, else whole. */
+int decode_image(struct pipeline *, const struct tensor *latent, int width, int height,
+                 float *pixels, struct notes *, struct err *);
 /* The side of a tile in pixels; 0: pictures are decoded whole. */
 int decode_tile_side(const struct tuning *);
 /* Whether a picture of that size is in more than one tile; pad: enum pad bits. */
 bool decode_is_tiled(const struct tuning *, unsigned pad, int width, int height);
-/* How many are infinite or no numbers. */
-size_t count_bad(const float *values, size_t count);
-/* What to do about them, as the end of an error. */
-const char *no_numbers_advice(const struct run *);
-void wide_free(struct wide *); /* NULL: nothing */
-/* A second backend on the same device. */
-struct ops *pipeline_open_bf16(const struct pipeline *, struct err *);
+
+/* ---- open.c ---- */
+
+struct pipeline *pipeline_open_as(const char *model, const struct pipeline_options *, bool dry,
+                                  struct err *);
 
 /* For the loader's `packed`: tells the hooks some twenty times a second that a stage goes on, so
  * that it can be cancelled within it. */
@@ -263,10 +271,17 @@ int pipeline_load(struct pipeline *, const struct gen_hooks *, struct err *);
 int pipeline_need_encoder(struct pipeline *, const struct gen_params *, struct err *);
 void pipeline_unload(struct pipeline *);
 
+/* Resident bytes of the process now and at most. */
+void process_memory(size_t *now, size_t *peak);
+/* Of the device that has memory of its own, else of the process: now and at most. */
+void pipeline_bytes(const struct pipeline *, size_t *now, size_t *peak);
+
 /* ---- device.c ---- */
 
 /* The backend that options name, or the dry one in its likeness. */
 struct ops *device_open(const struct pipeline_options *, bool dry, struct err *);
+/* A second backend on the same device. */
+struct ops *pipeline_open_bf16(const struct pipeline *, struct err *);
 /* What its speed depends on, without opening it: "AMD EPYC, AVX2, 2 threads, oneDNN 2.6.3, fp32".
  */
 int device_describe(const struct pipeline_options *, char *out, size_t size, struct err *);
@@ -282,29 +297,19 @@ void pipeline_note_run(const struct run *);
 /* How fast a model was loaded, for the next forecast. */
 void pipeline_note_load(const struct pipeline *, const struct pipeline_options *);
 
-/* ---- open.c ---- */
+/* ---- exchange.c ---- */
 
-struct pipeline *pipeline_open_as(const char *model, const struct pipeline_options *, bool dry,
-                                  struct err *);
-void pipeline_shadow_free(struct pipeline *);
+/* Makes the run's LoRAs those of the model. */
+int pipeline_use_loras(struct pipeline *, const struct gen_params *, const struct gen_hooks *,
+                       struct gen_result *, struct err *);
 
 /* ---- plan.c ---- */
 
 /* The run's forecast over a dry pipeline, beside `own` bytes that the process holds already. */
 int pipeline_forecast(struct pipeline *dry, const struct gen_params *, size_t own,
                       struct plan_result *, struct err *);
-
-/* Of the device that has memory of its own, else of the process: now and at most. */
-void pipeline_bytes(const struct pipeline *, size_t *now, size_t *peak);
-
-/* Makes the run's LoRAs those of the model. */
-int pipeline_use_loras(struct pipeline *, const struct gen_params *, const struct gen_hooks *,
-                       struct gen_result *, struct err *);
-
 /* The open model once more, over the dry backend, in p->shadow. */
 int pipeline_need_shadow(struct pipeline *, struct err *);
-
-/* Resident bytes of the process now and at most. */
-void process_memory(size_t *now, size_t *peak);
+void pipeline_shadow_free(struct pipeline *);
 
 #endif
