@@ -40,7 +40,6 @@ struct results {
     struct line *line;
     long lines, room;
     struct idset jobs, ids, files; /* to the line */
-    long done;
 };
 
 /* ---- the file ---- */
@@ -122,7 +121,6 @@ static int keep(struct results *r, struct json root, size_t at, size_t size, str
     }
     r->line[r->lines++] = (struct line){.at = at, .size = size, .dropped = !added};
     r->rewrite = r->rewrite || !added;
-    r->done += added;
     return 0;
 }
 
@@ -224,12 +222,6 @@ void results_forget(struct results *r, const char *id)
     if (!at || r->line[*at].dropped)
         return;
     r->line[*at].dropped = r->rewrite = true;
-    r->done--;
-}
-
-long results_count(const struct results *r)
-{
-    return r->done;
 }
 
 /* ---- what is not true any more ---- */

@@ -46,8 +46,6 @@ bool results_has(struct results *, const char job[65]);
 bool results_owns(const struct results *, const char *file);
 /* Before results_start: the job of this id is to be made, whatever was said of it. */
 void results_forget(struct results *, const char *id);
-/* How many are done. */
-long results_count(const struct results *);
 /* Once, before the first line: what is not true any more leaves the file, in one move. */
 int results_start(struct results *, struct err *);
 

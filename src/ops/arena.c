@@ -223,14 +223,3 @@ size_t arena_lap(struct arena *a)
     a->lap_peak = a->top;
     return peak;
 }
-
-uint64_t arena_mark(const struct arena *a)
-{
-    uint64_t h = 0xcbf29ce484222325u; /* FNV-1a, by words */
-    for (int i = 0; i < a->count; i++)
-        if (a->block[i].used) {
-            h = (h ^ a->block[i].offset) * 0x100000001b3u;
-            h = (h ^ a->block[i].bytes) * 0x100000001b3u;
-        }
-    return h;
-}

@@ -65,9 +65,6 @@ void *arena_alloc(struct arena *, size_t bytes);
 /* The pointer must be one that arena_alloc returned and that is not free yet: an assert. */
 void arena_free(struct arena *, void *);
 
-/* A number that is the same when the used blocks are, with near certainty another one otherwise. */
-uint64_t arena_mark(const struct arena *);
-
 /* The highest top so far: what the arena needs, holes included. */
 static inline size_t arena_peak(const struct arena *a)
 {

@@ -87,11 +87,6 @@ void link_free(struct link *l)
     free(l);
 }
 
-const struct queue_url *link_url(const struct link *l)
-{
-    return &l->url;
-}
-
 const char *link_prefix(const struct link *l)
 {
     return l->prefix;

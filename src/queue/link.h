@@ -39,7 +39,6 @@ enum link_result {
 /* Connects at the first call. url is copied. NULL: no memory. */
 struct link *link_new(const struct queue_url *, int timeout_ms);
 void link_free(struct link *); /* NULL: nothing */
-const struct queue_url *link_url(const struct link *);
 
 /* Connected, or connects now if the pause is over. *denied (may be NULL) becomes true where it is
  * the server that says no, so that trying again as it is will not help. */
