@@ -4,6 +4,8 @@
  */
 #include "app.h"
 
+#include "base/fileio.h"
+
 #include "sixel_decode.h"
 #include "sprite/png.h"
 
@@ -466,6 +468,63 @@ static void a_job_plays_as_an_animation(void **state)
     drive_wait_text(d, "nothing to play");
 }
 
+/* Sprites of different jobs, marked: their order is the sheet's, their words are the frames' names;
+ * what is done, is done to all of them. */
+static void marked_sprites_in_one_sheet(void **state)
+{
+    (void)state;
+    static const char *const prompts[] = {"a red potion", "a blue knight", "a white ghost"};
+    char path[PATH_MAX];
+    size_t size;
+    struct err e;
+    struct drive *d = app_start(&(struct drive_options){
+        .rows = 40, .cols = 120, .home = app_home("[defaults]\nsteps = 2\n")});
+    for (int i = 0; i < 3; i++) {
+        char done[60];
+        app_run(d, prompts[i]);
+        snprintf(done, sizeof done, "\u2713 %s", prompts[i]);
+        drive_wait_text(d, done);
+    }
+    drive_key(d, "F4");
+    drive_wait(d, emu_whole(d->emu) == 3 && emu_rests(d->emu) == 0);
+    drive_type(d, "m");
+    drive_key(d, "End");
+    drive_type(d, "m");
+    drive_wait_text(d, "\u2500 1 \u2500.* 2 \u2500");
+    drive_wait_text(d, "2 marked, 3 of 3 sprites");
+    drive_type(d, "x");
+    drive_wait_text(d, "What is marked, 2: a sheet");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "2 sprites written to ~/sheet.png, with a .json beside it");
+    snprintf(path, sizeof path, "%s/sheet.json", d->home);
+    char *json = file_read(path, 1 << 20, &size, &e);
+    assert_non_null(json);
+    const char *first = strstr(json, "\"white-ghost.png\""),
+               *then = strstr(json, "\"red-potion.png\"");
+    assert_true(first && then && first < then);
+    free(json);
+    drive_type(d, " ");
+    drive_wait_text(d, "frame . of 2, 8 a second");
+    drive_key(d, "Esc");
+    drive_wait_text(d, "2 marked");
+    drive_type(d, "t");
+    drive_wait_text(d, "More tags for the 2 marked");
+    drive_type(d, "level one");
+    drive_key(d, "Enter");
+    drive_type(d, "d");
+    drive_wait_text(d, "2 are in the trash: u takes them back");
+    drive_wait_text(d, " 1 sprite");
+    drive_type(d, "u");
+    drive_wait_text(d, "1 of 3 sprites");
+    drive_type(d, "/level");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "1 of 2 sprites");
+    drive_type(d, "M"); /* what was made first comes first */
+    drive_wait_text(d, "\u2500 2 \u2500.* 1 \u2500");
+    drive_type(d, "M");
+    drive_wait_gone(d, "marked");
+}
+
 /* A job's sprites as a game takes them, and a picture that is seen 2x2. */
 static void sheets_and_tiles(void **state)
 {
@@ -604,6 +663,7 @@ int main(void)
         cmocka_unit_test_teardown(a_grid_over_presets, app_clean),
         cmocka_unit_test_teardown(the_gallery_finds_sprites, app_clean),
         cmocka_unit_test_teardown(a_job_plays_as_an_animation, app_clean),
+        cmocka_unit_test_teardown(marked_sprites_in_one_sheet, app_clean),
         cmocka_unit_test_teardown(sheets_and_tiles, app_clean),
         cmocka_unit_test_teardown(finishing_shows_each_step, app_clean),
         cmocka_unit_test_teardown(the_other_views, app_clean),

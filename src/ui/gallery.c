@@ -4,14 +4,12 @@
  * Rows come from the store a page at a time. A search is a line of text at the top; while it is
  * being typed every key that types a character is text.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ui/play.h"
+#include "ui/gallery_parts.h"
 #include "ui/sprite_facts.h"
-#include "ui/studio.h"
 
 enum {
     SLOT = 300,
@@ -23,19 +21,6 @@ enum {
     CELL_SMALL_H = 10,
     CELL_LOW_H = 7,
     NAME_ROWS = 1
-};
-
-struct gallery {
-    struct store_sprite *sprite; /* the page that is seen */
-    int count, first, total;     /* sprite[0] is number `first` of `total` */
-    int at;                      /* the selected one, of total */
-    bool open, searching, trash, stale;
-    int64_t trashed; /* the last one that was put into the trash, or 0 */
-    struct editor *query;
-    int rows, cols; /* of the grid that is drawn */
-    struct rect grid;
-    struct play play; /* on only while a sprite is open */
-    struct tiled tiled;
 };
 
 static void load(struct ui *ui)
@@ -74,18 +59,12 @@ static const struct store_sprite *sprite_at(struct ui *ui, int i)
     return i >= g->first && i < g->first + g->count ? &g->sprite[i - g->first] : NULL;
 }
 
-static const struct store_sprite *chosen(struct ui *ui)
+const struct store_sprite *gallery_chosen(struct ui *ui)
 {
     struct gallery *g = ui->gallery;
     if (g->stale || g->at < g->first || g->at >= g->first + g->count)
         load(ui);
     return sprite_at(ui, g->at);
-}
-
-/* What is chosen anew for each image ({a|b}, __name__) says less than what came of it. */
-static bool is_template(const char *words)
-{
-    return strchr(words, '{') || strstr(words, "__");
 }
 
 /* ---- the grid ---- */
@@ -99,6 +78,9 @@ static void draw_thumb(struct ui *ui, int i, struct rect r)
     if (!s)
         return;
     struct rect in = draw_box(ui->screen, r, NULL, here);
+    int mark = marks_at(&g->marks, s->id);
+    if (mark)
+        draw_printf(ui->screen, r.y, r.x + 2, r.w - 4, ROLE_ACCENT, " %d ", mark);
     struct rect picture = {in.y, in.x, in.h - NAME_ROWS, in.w};
     struct thumb t = thumb_get(ui, s->path);
     if (t.image)
@@ -107,8 +89,7 @@ static void draw_thumb(struct ui *ui, int i, struct rect r)
     else if (t.broken)
         draw_text(ui->screen, in.y, in.x, in.w, ROLE_BAD, "its file is gone");
     rating_text(ui, s->rating, rating, sizeof rating);
-    bool typed = s->words && *s->words && !is_template(s->words);
-    one_line(typed ? s->words : s->prompt, words, sizeof words);
+    one_line(sprite_words(s), words, sizeof words);
     int w = text_columns(rating, strlen(rating));
     if (here)
         draw_fill(ui->screen, (struct rect){in.y + in.h - 1, in.x, 1, in.w}, ROLE_SELECT);
@@ -122,13 +103,16 @@ static void draw_thumb(struct ui *ui, int i, struct rect r)
 static void draw_head(struct ui *ui, struct rect r)
 {
     struct gallery *g = ui->gallery;
-    char count[80];
+    char count[100], marked[32] = "";
     const char *query = editor_text(g->query);
     const char *where = g->trash ? " in the trash" : "";
+    if (g->marks.count)
+        snprintf(marked, sizeof marked, "%d marked, ", g->marks.count);
     if (g->total > 1)
-        snprintf(count, sizeof count, "%d of %d sprites%s", g->at + 1, g->total, where);
+        snprintf(count, sizeof count, "%s%d of %d sprites%s", marked, g->at + 1, g->total, where);
     else
-        snprintf(count, sizeof count, "%d sprite%s%s", g->total, g->total ? "" : "s", where);
+        snprintf(count, sizeof count, "%s%d sprite%s%s", marked, g->total, g->total ? "" : "s",
+                 where);
     int w = text_columns(count, strlen(count)), field = r.w - w - 14;
     draw_right(ui->screen, r.y, r.x, r.w - 1, ROLE_DIM, count);
     draw_text(ui->screen, r.y, r.x + 1, 8, ROLE_DIM, "search");
@@ -205,7 +189,7 @@ static void draw_grid(struct ui *ui, struct rect main)
 static void draw_open(struct ui *ui, struct rect main)
 {
     struct gallery *g = ui->gallery;
-    const struct store_sprite *s = chosen(ui);
+    const struct store_sprite *s = gallery_chosen(ui);
     char title[80];
     if (!s)
         return;
@@ -245,112 +229,10 @@ static void gallery_draw(struct ui *ui, struct rect main)
 
 /* ---- what the keys do ---- */
 
-static void complain(struct ui *ui, const struct err *e)
-{
-    ui_say(ui, ROLE_BAD, "%s", e->text);
-}
-
-static void rate(struct ui *ui, int rating)
-{
-    const struct store_sprite *s = chosen(ui);
-    struct err e = {""};
-    if (s && store_rate(ui->store, s->id, rating, &e))
-        complain(ui, &e);
-    ui->gallery->stale = true;
-}
-
-static void tags_said(struct ui *ui, const char *text, void *user)
-{
-    const struct store_sprite *s = chosen(ui);
-    struct err e = {""};
-    (void)user;
-    if (s && store_tag(ui->store, s->id, text, &e))
-        complain(ui, &e);
-    ui->gallery->stale = true;
-}
-
-static void trash(struct ui *ui)
-{
-    const struct store_sprite *s = chosen(ui);
-    struct err e = {""};
-    if (!s)
-        return;
-    bool back = s->trashed > 0;
-    int64_t id = s->id;
-    if (back ? store_untrash(ui->store, id, &e) : store_trash(ui->store, id, &e))
-        complain(ui, &e);
-    else
-        ui_say(ui, ROLE_TEXT,
-               back ? "back from the trash" : "in the trash: u takes it back, T shows the trash");
-    ui->gallery->trashed = back ? 0 : id;
-    ui->gallery->stale = true;
-}
-
-/* The last sprite that was put there; once. */
-static void untrash(struct ui *ui)
-{
-    struct gallery *g = ui->gallery;
-    struct err e = {""};
-    if (!g->trashed)
-        ui_say(ui, ROLE_DIM, "nothing to take back");
-    else if (store_untrash(ui->store, g->trashed, &e))
-        complain(ui, &e);
-    else
-        ui_say(ui, ROLE_TEXT, "back from the trash");
-    g->trashed = 0;
-    g->stale = true;
-}
-
-/* What of the sprite goes into the studio. */
-static void use(struct ui *ui, enum action a)
-{
-    const struct store_sprite *s = chosen(ui);
-    struct settings all = {0};
-    struct err e = {""};
-    char seed[32];
-    if (!s)
-        return;
-    snprintf(seed, sizeof seed, "%" PRIu64, s->seed);
-    int rc = 0;
-    if (a == ACT_GAL_USE_ALL)
-        rc = settings_from_text(&all, s->settings ? s->settings : "", &e);
-    if (a != ACT_GAL_USE_PROMPT && !rc)
-        rc = settings_set(&all, "seed", seed, &e);
-    if (a == ACT_GAL_USE_PROMPT && !rc)
-        rc = settings_set(&all, "negative", s->negative ? s->negative : "", &e);
-    if (!rc && a == ACT_GAL_USE_ALL)
-        studio_clear(ui);
-    if (rc)
-        complain(ui, &e);
-    else
-        studio_use(ui, a == ACT_GAL_USE_SEED ? NULL : s->words,
-                   a == ACT_GAL_USE_ALL ? s->preset : NULL, &all);
-    settings_free(&all);
-    if (!rc)
-        ui_view(ui, VIEW_STUDIO);
-}
-
-static void use_image(struct ui *ui)
-{
-    const struct store_sprite *s = chosen(ui);
-    struct settings all = {0};
-    struct err e = {""};
-    if (!s)
-        return;
-    if (settings_set(&all, "image", s->path, &e)) {
-        complain(ui, &e);
-    } else {
-        studio_use(ui, NULL, NULL, &all);
-        ui_view(ui, VIEW_STUDIO);
-        ui_say(ui, ROLE_TEXT, "the next pictures start from this one; denoise says how far");
-    }
-    settings_free(&all);
-}
-
 static void move_to(struct ui *ui, int to)
 {
     struct gallery *g = ui->gallery;
-    play_stop(&g->play);
+    gallery_stop(g);
     if (g->total > 0)
         g->at = to < 0 ? 0 : to >= g->total ? g->total - 1 : to;
 }
@@ -407,17 +289,25 @@ static bool search_act(struct ui *ui, enum action a)
     return true;
 }
 
+/* The trash, or what is not in it. */
+static void see_trash(struct gallery *g, bool on)
+{
+    g->trash = on;
+    g->at = g->marks.count = 0;
+    g->stale = true;
+}
+
 static void back(struct ui *ui)
 {
     struct gallery *g = ui->gallery;
     if (g->play.on)
-        play_stop(&g->play);
+        gallery_stop(g);
     else if (g->open)
         g->open = false;
     else if (editor_len(g->query) > 0)
         editor_set(g->query, "");
     else if (g->trash)
-        g->trash = false;
+        see_trash(g, false);
     else
         ui_view(ui, VIEW_STUDIO);
     g->stale = true;
@@ -426,7 +316,7 @@ static void back(struct ui *ui)
 static bool gallery_act(struct ui *ui, enum action a)
 {
     struct gallery *g = ui->gallery;
-    const struct store_sprite *s = chosen(ui);
+    const struct store_sprite *s = gallery_chosen(ui);
     if (g->searching)
         return search_act(ui, a);
     if (move(ui, a))
@@ -438,11 +328,14 @@ static bool gallery_act(struct ui *ui, enum action a)
     case ACT_GAL_OPEN:
         g->open = s != NULL;
         return true;
+    case ACT_GAL_MARK:
+        gallery_mark(ui);
+        return true;
+    case ACT_GAL_MARK_ALL:
+        gallery_mark_all(ui);
+        return true;
     case ACT_GAL_PLAY:
-        if (g->play.on)
-            play_stop(&g->play);
-        else if (s && play_start(&g->play, ui, s))
-            g->open = true;
+        gallery_play(ui);
         return true;
     case ACT_TILED:
         ui->tiled = !ui->tiled;
@@ -453,24 +346,20 @@ static bool gallery_act(struct ui *ui, enum action a)
             play_faster(&g->play, ui, a == ACT_GAL_FASTER ? 1 : -1);
         return true;
     case ACT_GAL_TRASH:
-        play_stop(&g->play);
-        trash(ui);
+        gallery_stop(g);
+        gallery_trash(ui);
         return true;
     case ACT_GAL_UNTRASH:
-        untrash(ui);
+        gallery_untrash(ui);
         return true;
     case ACT_GAL_TRASHED:
-        g->trash = !g->trash;
-        g->at = 0;
-        g->stale = true;
+        see_trash(g, !g->trash);
         return true;
     case ACT_GAL_RATE:
-        rate(ui, s ? (s->rating + 1) % 6 : 0);
+        gallery_rate(ui, s ? (s->rating + 1) % 6 : 0);
         return true;
     case ACT_GAL_TAG:
-        if (s)
-            dialog_line(ui, "Tags, with commas between them", s->tags ? s->tags : "", tags_said,
-                        NULL);
+        gallery_ask_tags(ui);
         return true;
     case ACT_GAL_FINISH:
         if (s)
@@ -479,14 +368,12 @@ static bool gallery_act(struct ui *ui, enum action a)
     case ACT_GAL_USE_PROMPT:
     case ACT_GAL_USE_SEED:
     case ACT_GAL_USE_ALL:
-        use(ui, a);
-        return true;
     case ACT_GAL_USE_IMAGE:
-        use_image(ui);
+        if (s)
+            gallery_use(ui, s, a);
         return true;
     case ACT_GAL_SHEET:
-        if (s)
-            sheet_export_ask(ui, s, play_rate(ui));
+        gallery_write_sheet(ui);
         return true;
     case ACT_GAL_EXPORT:
         if (s)
@@ -508,7 +395,7 @@ static void gallery_type(struct ui *ui, const struct input_event *in)
         g->at = 0;
         g->stale = true;
     } else if (in->kind == INPUT_TEXT && in->len == 1 && *in->text >= '0' && *in->text <= '5') {
-        rate(ui, *in->text - '0');
+        gallery_rate(ui, *in->text - '0');
     }
 }
 

@@ -110,12 +110,14 @@ enum context {
     X(CMP_EXPORT, CTX_COMPARE, "x", "", "write all winners as CSV")                                \
     X(GAL_SEARCH, CTX_GALLERY, "/", "", "search prompts and tags; *** are those with 3 stars")     \
     X(GAL_OPEN, CTX_GALLERY, "Enter", "", "open the sprite")                                       \
+    X(GAL_MARK, CTX_GALLERY, "m", "", "mark it, or not: a sheet has them in this order")           \
+    X(GAL_MARK_ALL, CTX_GALLERY, "M", "", "mark all that are found, or none")                      \
     X(GAL_PLAY, CTX_GALLERY | CTX_SPRITE, "Space", "",                                             \
-      "play its job's sprites as frames, or stop")                                                 \
+      "play what is marked, or what its job made, as frames; or stop")                             \
     X(GAL_FASTER, CTX_GALLERY | CTX_SPRITE, "+", "", "more frames a second")                       \
     X(GAL_SLOWER, CTX_GALLERY | CTX_SPRITE, "-", "", "fewer frames a second")                      \
     X(GAL_TRASH, CTX_GALLERY | CTX_SPRITE, "Delete", "d", "to the trash, or back out of it")       \
-    X(GAL_UNTRASH, CTX_GALLERY | CTX_SPRITE, "u", "", "take the last one back out of the trash")   \
+    X(GAL_UNTRASH, CTX_GALLERY | CTX_SPRITE, "u", "", "take the last ones back out of the trash")  \
     X(GAL_TRASHED, CTX_GALLERY, "T", "", "show the trash, or what is not in it")                   \
     X(GAL_RATE, CTX_GALLERY | CTX_SPRITE, "*", "", "rate: 1 to 5 set it as well, 0 takes it away") \
     X(GAL_TAG, CTX_GALLERY | CTX_SPRITE, "t", "", "tags")                                          \
@@ -123,7 +125,8 @@ enum context {
     X(GAL_USE_SEED, CTX_GALLERY | CTX_SPRITE, "s", "", "its seed into the studio")                 \
     X(GAL_USE_ALL, CTX_GALLERY | CTX_SPRITE, "a", "", "all its settings into the studio")          \
     X(GAL_USE_IMAGE, CTX_GALLERY | CTX_SPRITE, "i", "", "start from its picture (image to image)") \
-    X(GAL_SHEET, CTX_GALLERY | CTX_SPRITE, "x", "", "write its job's sprites as a sheet or GIF")   \
+    X(GAL_SHEET, CTX_GALLERY | CTX_SPRITE, "x", "",                                                \
+      "write what is marked, or what its job made, as a sheet or GIF")                             \
     X(GAL_EXPORT, CTX_GALLERY | CTX_SPRITE, "e", "", "write it as a ComfyUI workflow")             \
     X(GAL_FINISH, CTX_GALLERY | CTX_SPRITE, "f", "", "finish it: its steps, before and after")     \
     X(FIN_LESS, CTX_FINISH, "Left", "-", "smaller, or the choice before")                          \

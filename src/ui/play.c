@@ -1,4 +1,4 @@
-/* Sprites of one job as an animation; see play.h. */
+/* Sprites as an animation; see play.h. */
 #include "ui/play.h"
 
 #include <math.h>
@@ -30,28 +30,20 @@ void play_stop(struct play *p)
     p->on = false;
 }
 
-bool play_start(struct play *p, struct ui *ui, const struct store_sprite *of)
+bool play_start(struct play *p, struct ui *ui, struct store_sprite *sprites, int count)
 {
-    struct err e = {""};
-    int seen = 0;
     play_stop(p);
     p->rate = p->rate ? p->rate : play_rate(ui);
-    int n = of->job ? store_job_sprites(ui->store, of->job, &p->sprite, &e) : 0;
-    if (n < 0) {
-        ui_say(ui, ROLE_BAD, "%s", e.text);
-        return false;
-    }
-    p->sprites = n;
-    for (int i = 0; i < n; i++)
-        seen += p->sprite[i].trashed <= 0;
-    if (seen < 2) {
+    p->sprite = sprites;
+    p->sprites = count;
+    if (count < 2) {
         play_stop(p);
         ui_say(ui, ROLE_TEXT,
-               "nothing to play: its job made no other sprite (batch says how many)");
+               "nothing to play: its job made no other sprite; m marks others to play with it");
         return false;
     }
-    if (seen > PLAY_FRAMES)
-        ui_say(ui, ROLE_TEXT, "the first %d of %d are played", PLAY_FRAMES, seen);
+    if (count > PLAY_FRAMES)
+        ui_say(ui, ROLE_TEXT, "the first %d of %d are played", PLAY_FRAMES, count);
     p->on = true;
     return true;
 }
@@ -85,8 +77,6 @@ static bool take_frames(struct play *p, struct ui *ui)
     int n = 0;
     bool waits = false;
     for (int i = 0; i < p->sprites && n < PLAY_FRAMES; i++) {
-        if (p->sprite[i].trashed > 0)
-            continue;
         struct thumb t = thumb_get(ui, p->sprite[i].path);
         waits |= !t.image && !t.broken;
         if (t.image)

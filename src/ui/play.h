@@ -1,5 +1,5 @@
 /*
- * The sprites of one job, played as the frames of an animation.
+ * Sprites of one job, or marked ones, played as the frames of an animation.
  *
  * Which frame is seen follows from the clock, so a slow line leaves frames out and keeps the time.
  * Frames of different sizes stand as they would in a sheet: at the bottom in the middle.
@@ -14,7 +14,7 @@ enum { PLAY_FRAMES = 64, PLAY_RATE = 8, PLAY_RATE_MAX = 30 };
 struct play {
     bool on;
     int rate;                    /* frames a second, 1 to PLAY_RATE_MAX; 0: not asked for yet */
-    struct store_sprite *sprite; /* of the job, until their pictures are read; also trashed ones */
+    struct store_sprite *sprite; /* until their pictures are read */
     int sprites;
     struct image *frame[PLAY_FRAMES]; /* all, or none while they are being read */
     int count;
@@ -24,9 +24,9 @@ struct play {
 
 /* Frames a second, as they were last chosen. */
 int play_rate(struct ui *);
-/* Begins with what the job of this sprite made; false with a word on the status line where that is
- * less than two sprites. */
-bool play_start(struct play *, struct ui *, const struct store_sprite *);
+/* Begins with these sprites, which it takes over; false with a word on the status line where they
+ * are less than two. */
+bool play_start(struct play *, struct ui *, struct store_sprite *, int count);
 void play_stop(struct play *);
 /* Frames a second more, or less (by < 0); remembered in the store. */
 void play_faster(struct play *, struct ui *, int by);

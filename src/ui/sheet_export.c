@@ -1,6 +1,6 @@
 /*
- * The sprites of one job as a game takes them: a sheet with its description, or an animation. Read,
- * packed and written beside the terminal's thread.
+ * Sprites of one job, or marked ones, as a game takes them: a sheet with its description, or an
+ * animation. Read, packed and written beside the terminal's thread.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -14,13 +14,16 @@
 #include "sprite/sheet_save.h"
 #include "ui/errand.h"
 #include "ui/files.h"
+#include "ui/frame_names.h"
 #include "ui/play.h"
+#include "ui/sprite_facts.h"
 
 struct sheet_errand {
     struct errand errand; /* first */
     char to[PATH_MAX];
-    char **path; /* of the frames */
-    int n, ms;   /* of each frame */
+    struct store_sprite *sprite; /* of the frames */
+    char (*name)[FRAME_NAME];    /* theirs */
+    int n, ms;                   /* of each frame */
     int rc;
     struct err why;
 };
@@ -33,12 +36,6 @@ struct frames {
     const char **names;
     int n;
 };
-
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
 
 static bool ends_in(const char *text, const char *ending)
 {
@@ -56,10 +53,10 @@ static int frames_load(struct frames *k, const struct sheet_errand *w, struct er
     if (!k->file || !k->image || !k->frame || !k->names)
         return err_set(e, "out of memory");
     for (; k->n < w->n; k->n++) {
-        if (image_load(w->path[k->n], &k->image[k->n], &k->file[k->n], e))
+        if (image_load(w->sprite[k->n].path, &k->image[k->n], &k->file[k->n], e))
             return -1;
         k->frame[k->n].image = &k->image[k->n];
-        k->names[k->n] = base_name(w->path[k->n]);
+        k->names[k->n] = w->name[k->n];
     }
     return 0;
 }
@@ -134,9 +131,8 @@ static void written(struct ui *ui, struct errand *e)
 static void errand_free(struct errand *e)
 {
     struct sheet_errand *w = (struct sheet_errand *)e;
-    for (int i = 0; i < w->n; i++)
-        free(w->path[i]);
-    free(w->path);
+    store_sprites_free(w->sprite, w->n);
+    free(w->name);
     free(w);
 }
 
@@ -162,32 +158,32 @@ static void named(struct ui *ui, const char *typed, void *user)
     errand_send_over(ui, &w->errand, beside ? json : w->to);
 }
 
-/* Those of the job that are not in the trash; of a sprite without a job itself. */
-static int take_paths(struct ui *ui, struct sheet_errand *w, const struct store_sprite *of,
-                      struct err *e)
+/* The frames' names, after the words of each. False: no memory. */
+static bool take_names(struct sheet_errand *w)
 {
-    struct store_sprite *list = NULL;
-    int n = of->job ? store_job_sprites(ui->store, of->job, &list, e) : 0;
-    if (n < 0)
-        return -1;
-    w->path = calloc((size_t)n + 1, sizeof *w->path);
-    bool whole = w->path;
-    for (int i = 0; i < n && whole; i++)
-        if (list[i].trashed <= 0)
-            whole = (w->path[w->n++] = strdup(list[i].path));
-    if (whole && w->n == 0)
-        whole = (w->path[w->n++] = strdup(of->path));
-    store_sprites_free(list, n);
-    return whole ? 0 : err_set(e, "out of memory");
+    size_t n = (size_t)w->n;
+    const char **words = calloc(n, sizeof(*words));
+    w->name = calloc(n, sizeof *w->name);
+    for (int i = 0; words && i < w->n; i++)
+        words[i] = sprite_words(&w->sprite[i]);
+    if (words && w->name)
+        frame_names(words, w->n, w->name);
+    free(words);
+    return words && w->name;
 }
 
-void sheet_export_ask(struct ui *ui, const struct store_sprite *of, int rate)
+void sheet_export_ask(struct ui *ui, struct store_sprite *sprites, int count, bool marked, int rate)
 {
     struct sheet_errand *w = calloc(1, sizeof *w);
-    struct err e = {"out of memory"};
-    char to[100];
-    if (!w || take_paths(ui, w, of, &e)) {
-        ui_say(ui, ROLE_BAD, "%s", e.text);
+    char to[100], title[80];
+    if (!w)
+        store_sprites_free(sprites, count);
+    else {
+        w->sprite = sprites;
+        w->n = count;
+    }
+    if (!w || !take_names(w)) {
+        ui_say(ui, ROLE_BAD, "out of memory");
         if (w)
             errand_free(&w->errand);
         return;
@@ -195,7 +191,15 @@ void sheet_export_ask(struct ui *ui, const struct store_sprite *of, int rate)
     w->errand = (struct errand){
         .work = {.run = write_frames}, .done = written, .free = errand_free};
     w->ms = 1000 / rate;
-    snprintf(to, sizeof to, "~/sheet-%lld.png", (long long)(of->job ? of->job : of->id));
-    dialog_line(ui, "Its job's sprites: a sheet (.png) or animation (.gif)", to, named, w);
+    if (marked) {
+        snprintf(to, sizeof to, "~/sheet.png");
+        snprintf(title, sizeof title, "What is marked, %d: a sheet (.png) or animation (.gif)",
+                 count);
+    } else {
+        const struct store_sprite *of = sprites;
+        snprintf(to, sizeof to, "~/sheet-%lld.png", (long long)(of->job ? of->job : of->id));
+        snprintf(title, sizeof title, "Its job's sprites: a sheet (.png) or animation (.gif)");
+    }
+    dialog_line(ui, title, to, named, w);
     dialog_owns(ui, drop);
 }

@@ -36,6 +36,12 @@ static int long_fact(struct ui *ui, struct rect in, int row, const char *name, c
     return row + draw_wrapped(ui->screen, at, ROLE_STRONG, value);
 }
 
+const char *sprite_words(const struct store_sprite *s)
+{
+    bool typed = s->words && *s->words && !strchr(s->words, '{') && !strstr(s->words, "__");
+    return typed ? s->words : s->prompt ? s->prompt : "";
+}
+
 void sprite_facts(struct ui *ui, const struct store_sprite *s, struct rect r)
 {
     struct rect in = draw_box(ui->screen, r, "About", false);

@@ -6,6 +6,9 @@
 
 /* In a box of its own: prompt, seed, how it was made, its file. */
 void sprite_facts(struct ui *, const struct store_sprite *, struct rect);
+/* What it is called: the words that were typed, or where they were a template ({a|b}, __name__),
+ * which says less, what came of it. */
+const char *sprite_words(const struct store_sprite *);
 /* As many stars as the rating has; "" for none. */
 void rating_text(const struct ui *, int rating, char *out, size_t size);
 

@@ -212,9 +212,9 @@ bool import_pasted(struct ui *, const char *text);
 void preset_save(struct ui *, const char *name, const char *prompt, const struct settings *);
 /* Asks where to write a ComfyUI workflow that makes the sprite in this PNG. */
 void export_ask(struct ui *, const char *path);
-/* Asks where to write the sprites of its job: a sheet, or an animation of `rate` frames a second.
- */
-void sheet_export_ask(struct ui *, const struct store_sprite *, int rate);
+/* Asks where to write these sprites, which it takes over: a sheet, or an animation of `rate` frames
+ * a second. marked: they are, else they are those of one job. At least one. */
+void sheet_export_ask(struct ui *, struct store_sprite *, int count, bool marked, int rate);
 
 /* ---- compare's face ---- */
 
