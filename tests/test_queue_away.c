@@ -16,6 +16,7 @@
 #include "engine/pool.h"
 #include "queue/device.h"
 #include "queue_help.h"
+#include "sprite/image_file.h"
 
 /* As docs/scale.md has them. */
 #define WORKER_RIGHTS                                                                              \
@@ -101,8 +102,8 @@ static void slow(void **state)
     store_close(s);
 }
 
-/* A line on which what is large takes longer than a lease: between a socket of the test's and the
- * server's. */
+/* A line on which the second half of what is large takes longer than a lease: between a socket of
+ * the test's and the server's. */
 enum { LARGE = 8 << 10, SHORT_LEASE_MS = 400, HELD_MS = 900 };
 
 static atomic_int held;
@@ -129,12 +130,14 @@ static void *carry(void *user)
         for (int i = 0; i < 2 && good; i++) {
             if (!p[i].revents)
                 continue;
-            ssize_t n = read(p[i].fd, block, room);
-            if (i == 0 && n >= LARGE) {
+            ssize_t n = read(p[i].fd, block, room), first = n >= LARGE ? n / 2 : 0;
+            if (first > 0) {
+                good = write(p[!i].fd, block, (size_t)first) == first;
                 atomic_fetch_add(&held, 1);
                 usleep(HELD_MS * 1000);
             }
-            good = n > 0 && write(p[!i].fd, block, (size_t)n) == n;
+            n -= first;
+            good = good && n > 0 && write(p[!i].fd, block + first, (size_t)n) == n;
         }
     close(p[0].fd);
     close(p[1].fd);
@@ -155,24 +158,22 @@ static void *run_line(void *user)
     return NULL;
 }
 
-/* The lease does not run out while a result is on its way: nobody else makes the job. */
-static void slow_line(void **state)
+/* The lease does not run out while that is on its way: nobody else makes the job. */
+static void far_away(struct store *s, struct remote *r, struct command *c)
 {
-    (void)state;
     char path[100], url[120];
-    struct store *s = open_store();
-    struct remote *r = start_remote();
     struct line l = {0};
     pthread_t thread;
+    int64_t id = c->job;
+    atomic_store(&held, 0);
     snprintf(path, sizeof path, "%s/line", folder);
     assert_true((l.fd = unix_socket(path, true)) >= 0);
     assert_int_equal(pthread_create(&thread, NULL, run_line, &l), 0);
     snprintf(url, sizeof url, "unix://%s", path);
     lease_ms = SHORT_LEASE_MS;
     struct thread_worker *far = hire_at(0, url, "");
-    struct command *c = job(s, "1");
-    int64_t id = c->job;
-    set(&c->settings, "raw", "yes");
+    while (redis_number(SAY(eye, "ZCARD", "{spritty}:workers")) == 0) /* it waits for a job */
+        usleep(1000);
     assert_true(remote_send(r, c));
     for (int i = 0; i < PATIENCE_MS && atomic_load(&held) == 0; i++)
         usleep(1000);
@@ -192,6 +193,37 @@ static void slow_line(void **state)
     for (int i = 0; i < l.n; i++)
         pthread_join(l.at[i], NULL);
     close(l.fd);
+}
+
+static void slow_line_of_results(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct remote *r = start_remote();
+    struct command *c = job(s, "1");
+    set(&c->settings, "raw", "yes");
+    far_away(s, r, c);
+    remote_stop(r);
+    store_close(s);
+}
+
+static void slow_line_of_jobs(void **state)
+{
+    (void)state;
+    char path[100];
+    struct err e = {""};
+    struct store *s = open_store();
+    struct remote *r = start_remote();
+    struct command *c = job(s, "1");
+    struct image *m = image_new(64, 64);
+    for (int i = 0; i < 64 * 64; i++)
+        memcpy(m->rgba + 4 * i, (uint8_t[]){(uint8_t)(i * 7919 >> 5), (uint8_t)rand(), 90, 255}, 4);
+    snprintf(path, sizeof path, "%s/start.png", folder);
+    if (image_save(path, m, NULL, 0, &e))
+        fail_msg("%s", e.text);
+    image_free(m);
+    set(&c->settings, "image", path);
+    far_away(s, r, c);
     remote_stop(r);
     store_close(s);
 }
@@ -468,7 +500,8 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(comes_late, begin, end),
         cmocka_unit_test_setup_teardown(no_worker_has_it, begin, end),
         cmocka_unit_test_setup_teardown(slow_but_steady, begin, end),
-        cmocka_unit_test_setup_teardown(slow_line, begin, end),
+        cmocka_unit_test_setup_teardown(slow_line_of_results, begin, end),
+        cmocka_unit_test_setup_teardown(slow_line_of_jobs, begin, end),
     };
     const struct CMUnitTest patient[] = {
         cmocka_unit_test_setup_teardown(another_device_takes_it, begin, end),

@@ -39,6 +39,26 @@ static void one_of_two_delivers(void **state)
     submit("10", "known"); /* done, and not yet fetched */
 }
 
+static void untouched_for(const char *who, const char *msg, const char *ms)
+{
+    reply_free(SAY(eye, "XCLAIM", stream(), QUEUE_GROUP, who, "0", msg, "IDLE", ms, "JUSTID"));
+}
+
+/* What is on its way to a worker is held; what it left to others is not. */
+static void held(void **state)
+{
+    (void)state;
+    submit("10", "queued");
+    const char *msg = take(SCRIPT_NEXT, "a", "0");
+    untouched_for("a", msg, "60000");
+    expect(SCRIPT(SCRIPT_HOLD, 1, stream(), PREFIX, "b", "90000"), "OK"); /* it is not b's */
+    expect(SCRIPT(SCRIPT_HOLD, 2, stream(), "{spritty}:none", PREFIX, "a", "90000"), "OK");
+    assert_string_equal(take(SCRIPT_CLAIM, "b", "50000"), "");
+    untouched_for("a", msg, "60000");
+    expect(SCRIPT(SCRIPT_HOLD, 1, stream(), PREFIX, "a", "30000"), "OK"); /* it was left */
+    assert_string_equal(take(SCRIPT_CLAIM, "b", "50000"), msg);
+}
+
 /* What three took and none brought back is given up, with its reason; a released one is not. */
 static void tries_have_an_end(void **state)
 {
@@ -99,6 +119,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_of_two_delivers, begin, end),
+        cmocka_unit_test_setup_teardown(held, begin, end),
         cmocka_unit_test_setup_teardown(tries_have_an_end, begin, end),
         cmocka_unit_test_setup_teardown(full, begin, end),
     };

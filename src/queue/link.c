@@ -20,6 +20,9 @@ struct link {
     double retry_at;
     int failures, generation;
     bool answered; /* ever, whatever it was */
+    void (*meanwhile)(void *user);
+    void *meanwhile_user;
+    int meanwhile_ms;
     char sha[SCRIPTS][SHA_DIGITS + 1];
     char why[300];
 };
@@ -113,6 +116,15 @@ void link_hurry(struct link *l)
         l->failures = 0;
         l->retry_at = 0;
     }
+}
+
+void link_meanwhile(struct link *l, int every_ms, void (*meanwhile)(void *), void *user)
+{
+    l->meanwhile = meanwhile;
+    l->meanwhile_user = user;
+    l->meanwhile_ms = every_ms;
+    if (l->wire)
+        wire_meanwhile(l->wire, every_ms, meanwhile, user);
 }
 
 void link_close(struct link *l)
@@ -249,6 +261,7 @@ enum link_result link_open(struct link *l, bool *denied, struct err *e)
         *denied = true;
     if (!l->wire)
         return down(l, e);
+    wire_meanwhile(l->wire, l->meanwhile_ms, l->meanwhile, l->meanwhile_user);
     enum link_result rc = load_scripts(l, e);
     if (rc == LINK_OK) {
         l->failures = 0;

@@ -62,6 +62,10 @@ enum link_result link_post(struct link *, const struct args *, struct err *);
 enum link_result link_script(struct link *, enum script, int keys, const struct args *,
                              struct reply **, struct err *);
 
+/* While a call waits for the rest of a large reply: wire_meanwhile. Of this link and all its
+ * connections to come. */
+void link_meanwhile(struct link *, int every_ms, void (*)(void *user), void *user);
+
 /* "{NAME}:" */
 const char *link_prefix(const struct link *);
 

@@ -1,13 +1,15 @@
 /*
- * A lease that is renewed while its worker's connection is busy: sending a large result over a slow
- * line takes longer than a lease may last, and nothing else goes through meanwhile. A thread with a
- * connection of its own, which it opens when the first renewal is due: most deliveries are over by
- * then.
+ * A lease that is renewed while its worker's connection is busy: a large result, or a large job,
+ * takes longer over a slow line than a lease may last, and nothing else goes through meanwhile.
+ * There is a second connection for that, which is opened when the first renewal is due: most are
+ * over by then. While a result is sent a thread renews; a job's message is renewed in between its
+ * parts.
  */
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/thread.h"
 #include "queue/worker_priv.h"
 
@@ -21,6 +23,34 @@ struct renewer {
     pthread_cond_t ends;
     bool end;
 };
+
+static bool need_side(struct queue_worker *w)
+{
+    return w->side || (w->side = link_new(&w->o->url, TIMEOUT_MS));
+}
+
+/* ---- a job that is received ---- */
+
+/* What was taken before we asked is not meant: some of it is left to others. The connection comes
+ * first, as it may take long. */
+void worker_hold(void *worker)
+{
+    struct queue_worker *w = worker;
+    struct args a = {0};
+    struct reply *reply;
+    struct err e;
+    if (w->asked_at <= 0 || !need_side(w) || link_open(w->side, NULL, &e) != LINK_OK)
+        return;
+    for (int i = 0; i < w->streams; i++)
+        args_text(&a, w->stream[i]);
+    args_text(&a, link_prefix(w->side));
+    args_text(&a, w->name);
+    args_number(&a, (long long)(clock_ms() - w->asked_at) + worker_renew_ms(w));
+    link_script(w->side, SCRIPT_HOLD, w->streams, &a, &reply, &e);
+    reply_free(reply);
+}
+
+/* ---- a result that is sent ---- */
 
 /* False: it is over. */
 static bool pause_for(struct renewer *r, int ms)
@@ -66,7 +96,7 @@ struct renewer *renewer_start(struct queue_worker *w, const char *stream, const 
                               const char *msg)
 {
     pthread_condattr_t monotonic;
-    if (!w->side && !(w->side = link_new(&w->o->url, TIMEOUT_MS)))
+    if (!need_side(w))
         return NULL;
     struct renewer *r = calloc(1, sizeof *r);
     if (!r)

@@ -125,6 +125,16 @@ static const char *const own[SCRIPTS] = {
                      "redis.call('XCLAIM', KEYS[1], '" GROUP "', ARGV[2], 0, ARGV[3], 'JUSTID')\n"
                      "local at = redis.call('HMGET', KEYS[2], 'cancel', 'reply')\n"
                      "return {1, at[1] and 1 or 0, at[2] or ''}\n",
+    [SCRIPT_HOLD] = "for _, stream in ipairs(KEYS) do\n"
+                    "  local mine = redis.pcall('XPENDING', stream, '" GROUP
+                    "', '-', '+', 16, ARGV[2])\n"
+                    "  for _, p in ipairs(mine.err and {} or mine) do\n"
+                    "    if p[3] <= tonumber(ARGV[3]) then\n"
+                    "      redis.call('XCLAIM', stream, '" GROUP "', ARGV[2], 0, p[1], 'JUSTID')\n"
+                    "    end\n"
+                    "  end\n"
+                    "end\n"
+                    "return 'OK'\n",
     [SCRIPT_DELIVER] =
         "local at = redis.call('HMGET', KEYS[2], 'state', 'taker', 'reply', 'msg')\n"
         "if at[1] == 'done' and at[2] == ARGV[2] and at[4] == ARGV[3] then return 'stored' end\n"

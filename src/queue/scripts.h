@@ -20,6 +20,9 @@ enum script {
     SCRIPT_CLAIM,
     /* KEYS stream, job. ARGV prefix, consumer, msg -> {owned 0|1, cancelled 0|1, event stream} */
     SCRIPT_TOUCH,
+    /* KEYS streams... ARGV prefix, consumer, idle ms: touches all messages of this consumer that
+     * were not touched for so long at most */
+    SCRIPT_HOLD,
     /* KEYS stream, job, result. ARGV prefix, consumer, msg, id, fields... -> "stored", "lost" */
     SCRIPT_DELIVER,
     /* KEYS stream, job. ARGV prefix, consumer, msg, id, state ("failed", "cancelled"), text, buried

@@ -21,6 +21,9 @@ struct wire {
     CURL *curl;
     redisReader *reader;
     int fd, timeout_ms;
+    void (*meanwhile)(void *user);
+    void *meanwhile_user;
+    int meanwhile_ms;
     char show[400];
     char why[CURL_ERROR_SIZE];
     char block[BLOCK];
@@ -138,9 +141,17 @@ static int feed(struct wire *w, struct err *e)
     return 1;
 }
 
+void wire_meanwhile(struct wire *w, int every_ms, void (*meanwhile)(void *), void *user)
+{
+    w->meanwhile = meanwhile;
+    w->meanwhile_user = user;
+    w->meanwhile_ms = every_ms;
+}
+
 int wire_receive(struct wire *w, int ms, struct reply **reply, struct err *e)
 {
-    double until = clock_ms() + ms;
+    double until = clock_ms() + ms, next = clock_ms() + w->meanwhile_ms;
+    bool begun = false; /* some of it has come */
     for (;;) {
         void *r = NULL;
         if (redisReaderGetReply(w->reader, &r) != REDIS_OK)
@@ -148,14 +159,22 @@ int wire_receive(struct wire *w, int ms, struct reply **reply, struct err *e)
         *reply = r;
         if (r)
             return 1;
+        bool calls = begun && w->meanwhile;
+        if (calls && clock_ms() >= next) {
+            w->meanwhile(w->meanwhile_user);
+            next = clock_ms() + w->meanwhile_ms;
+        }
         int fed = feed(w, e);
         if (fed < 0)
             return fed;
+        begun |= fed;
         if (fed && ms > 0) /* a large reply may take its time, as long as it goes on */
             until = clock_ms() + ms;
         double left = until - clock_ms();
         if (!fed && left <= 0)
             return 0;
+        if (calls && left > next - clock_ms())
+            left = next - clock_ms();
         if (!fed)
             wait_for(w, POLLIN, left < 1 ? 1 : (int)left);
     }

@@ -44,6 +44,9 @@ int wire_send(struct wire *, int n, const char *const *text, const size_t *size,
  * broken; -2: it is over WIRE_MAX, and asking for it again will not make it smaller. A command that
  * failed is a reply as well, of REPLY_ERROR. */
 int wire_receive(struct wire *, int ms, struct reply **, struct err *);
+/* From now on wire_receive calls this about every so many milliseconds, while it waits for the rest
+ * of a reply that has begun to come. It may use other wires, not this one. */
+void wire_meanwhile(struct wire *, int every_ms, void (*)(void *user), void *user);
 
 /* ---- replies ---- */
 

@@ -258,6 +258,7 @@ static enum link_result take_one(struct queue_worker *w, struct reply **taken, s
 {
     enum link_result rc = LINK_OK;
     *taken = NULL;
+    w->asked_at = clock_ms();
     if (clock_ms() >= w->claim_at) {
         w->claim_at = clock_ms() + w->lease_ms / 3.0;
         rc = ask(w, SCRIPT_CLAIM, taken, e);
@@ -268,6 +269,7 @@ static enum link_result take_one(struct queue_worker *w, struct reply **taken, s
         rc = ask(w, SCRIPT_NEXT, taken, e);
     if (rc == LINK_OK && !*taken)
         rc = wait_for_one(w, taken, e);
+    w->asked_at = 0;
     w->next_stream = (w->next_stream + 1) % w->streams;
     return rc;
 }
@@ -334,6 +336,7 @@ static int start(struct queue_worker *w, struct err *e)
     struct engine_options engine = {.threads = w->o->threads};
     if (!(w->link = link_new(&w->o->url, TIMEOUT_MS)))
         return err_set(e, "out of memory");
+    link_meanwhile(w->link, worker_renew_ms(w), worker_hold, w);
     if (say_hello(w, e))
         return -1;
     if (list_streams(w, e) || scratch_open(&w->scratch, e))

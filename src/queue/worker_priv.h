@@ -31,8 +31,9 @@ struct queue_worker {
     int streams, next_stream;
     int generation;
     double beat_at, claim_at, idle_since;
-    int failures; /* of this machine's engine, in a row */
-    bool offline; /* as last told */
+    double asked_at; /* for a job whose message may be on its way; 0: none is */
+    int failures;    /* of this machine's engine, in a row */
+    bool offline;    /* as last told */
 };
 
 bool worker_stops(const struct queue_worker *, int how); /* was it told so `how` times? */
@@ -54,6 +55,10 @@ struct renewer;
 struct renewer *renewer_start(struct queue_worker *, const char *stream, const char *job,
                               const char *msg);
 void renewer_end(struct renewer *); /* NULL: nothing */
+
+/* Renews the lease of messages that are on their way, for link_meanwhile: which they are is known
+ * only when they are here. */
+void worker_hold(void *worker);
 
 /* One job, `taken` as SCRIPT_NEXT gives it. -1 with err: the worker is to end. */
 int worker_job(struct queue_worker *, const struct reply *taken, struct err *);
