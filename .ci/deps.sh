@@ -74,6 +74,26 @@ missing() {
     done
 }
 
+# apt-get, which speaks only when it fails. Another program may hold one of its locks: apt-daily on a
+# machine that has just started, another make. apt itself waits for dpkg's alone, and says nothing.
+apt() {
+    tries=0
+    until said=$($sudo env LC_ALL=C DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" 2>&1 >/dev/null)
+    do
+        case $said in
+        *'Could not get lock'* | *'is another process using it'*) ;;
+        *) tries=$LOCK_TRIES ;;
+        esac
+        [ $tries -lt $LOCK_TRIES ] || { echo "$said" >&2 && return 1; }
+        [ $tries -gt 0 ] || echo "apt is in use$(echo "$said" |
+            sed -n 's/.*held by process \([0-9]*\) (\(.*\))$/ by \2, process \1/p'): waiting for" \
+            "it, 10 minutes at most" >&2
+        tries=$((tries + 1))
+        sleep 5
+    done
+}
+LOCK_TRIES=120
+
 install() {
     list=$(missing "$@")
     [ -n "$list" ] || return 0
@@ -92,10 +112,9 @@ install() {
     fi
     echo "installing: $list"
     # A fresh machine may have no package lists, or old ones.
-    $sudo apt-get -qq update || echo "apt-get update failed; trying with the lists there are" >&2
+    apt update || echo "apt-get update failed; trying with the lists there are" >&2
     # shellcheck disable=SC2086 # the list is words
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends \
-        install $list >/dev/null || {
+    apt -y --no-install-recommends install $list || {
         echo "apt-get install failed: $list" >&2
         return 1
     }

@@ -29,10 +29,11 @@ trap 'kill "$crew" 2>/dev/null; rm -rf "$work"' EXIT
 trap 'exit 1' INT TERM HUP
 passed=0 failed=0 skipped=0 names=
 
-# cmocka lists failures and skips again after "[==========] N test(s) run."; those do not count.
+# cmocka lists failures and skips again after "[==========] N test(s) run."; those do not count. Since
+# 1.1.7 it names the group: "[==========] tests: Running N test(s)."
 count() {
     awk -v want="$1" '
-        /^\[=+\] Running/ { running = 1 }
+        /^\[=+\] (.*: )?Running/ { running = 1 }
         /^\[=+\] .* run\./ { running = 0 }
         running && index($0, want) == 1 { n++ }
         END { print n + 0 }' "$log"

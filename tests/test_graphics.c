@@ -304,21 +304,28 @@ static VTerm *screen_with(const char *bytes, size_t len, VTermScreen **screen)
     return vt;
 }
 
-static void is_color(VTermScreen *s, VTermColor c, const uint8_t want[3])
+static void is_near(VTermScreen *s, VTermColor c, const uint8_t want[3], int within)
 {
     vterm_screen_convert_color_to_rgb(s, &c);
     const uint8_t got[3] = {c.rgb.red, c.rgb.green, c.rgb.blue};
-    assert_memory_equal(got, want, 3);
+    for (int i = 0; i < 3; i++)
+        assert_in_range(got[i] + within, want[i], want[i] + 2 * within);
 }
 
-/* The colour of the upper and lower half of a cell must be these. */
-static void halves_are(VTermScreen *s, int y, int x, const uint8_t upper[3], const uint8_t lower[3])
+/* The colour of the upper and lower half of a cell must be these, or differ by so much. */
+static void halves_are_near(VTermScreen *s, int y, int x, const uint8_t upper[3],
+                            const uint8_t lower[3], int within)
 {
     VTermScreenCell c;
     vterm_screen_get_cell(s, (VTermPos){y, x}, &c);
     assert_true(c.chars[0] == 0x2580 || c.chars[0] == 0x2584 || c.chars[0] == ' ');
-    is_color(s, c.chars[0] == 0x2580 ? c.fg : c.bg, upper);
-    is_color(s, c.chars[0] == 0x2584 ? c.fg : c.bg, lower);
+    is_near(s, c.chars[0] == 0x2580 ? c.fg : c.bg, upper, within);
+    is_near(s, c.chars[0] == 0x2584 ? c.fg : c.bg, lower, within);
+}
+
+static void halves_are(VTermScreen *s, int y, int x, const uint8_t upper[3], const uint8_t lower[3])
+{
+    halves_are_near(s, y, x, upper, lower, 0);
 }
 
 static void nothing_outside(VTermScreen *s, int y, int x, int rows, int cols)
@@ -443,8 +450,9 @@ static void symbols_show_what_must_be_shrunk(void **state)
     char *bytes = graphics_encode(&caps, &job, &len, NULL);
     VTerm *vt = screen_with(bytes, len, &s);
     nothing_outside(s, 3, 5, 10, 20);
-    halves_are(s, 3, 5, (uint8_t[]){255, 0, 0}, (uint8_t[]){255, 0, 0});
-    halves_are(s, 12, 24, (uint8_t[]){0, 0, 255}, (uint8_t[]){0, 0, 255});
+    /* libchafa 1.14 shrinks 255 to 254. */
+    halves_are_near(s, 3, 5, (uint8_t[]){255, 0, 0}, (uint8_t[]){255, 0, 0}, 1);
+    halves_are_near(s, 12, 24, (uint8_t[]){0, 0, 255}, (uint8_t[]){0, 0, 255}, 1);
     vterm_free(vt);
     free(bytes);
     image_free(m);

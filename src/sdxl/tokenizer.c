@@ -281,7 +281,7 @@ static int encode(const struct tokenizer *t, bool pads, const char *text, size_t
     points_free(&x.normal);
     bpe_scratch_free(&x.scratch);
     free(x.word);
-    if (status == 0 && x.out.at == NULL && (x.out.at = malloc(1)) == NULL)
+    if (status == 0 && x.out.at == NULL && (x.out.at = malloc(sizeof *x.out.at)) == NULL)
         status = err_set(e, "out of memory");
     if (status != 0) {
         free(x.out.at);
