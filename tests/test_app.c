@@ -578,7 +578,7 @@ static void finishing_shows_each_step(void **state)
     drive_wait(d, emu_whole(d->emu) == 2 && emu_rests(d->emu) == 0);
     for (int i = 0; i < 8; i++) /* to palette */
         drive_key(d, "Down");
-    drive_wait_text(d, "a name or a file");
+    drive_wait_text(d, "palette by name or file");
     drive_key(d, "Right");
     drive_wait_text(d, "pico-8");
     drive_wait_text(d, "palette +pico-8");

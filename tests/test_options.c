@@ -121,6 +121,34 @@ static void one_table_feeds_all(void **state)
     free(completion);
 }
 
+static void take_help(const struct cli_command *c, char **text)
+{
+    size_t n;
+    FILE *f = open_memstream(text, &n);
+    cli_help(f, c);
+    fclose(f);
+}
+
+/* Settings stand under the headings of the app's panel, other options under no heading, or in the
+ * list of all under their command's. */
+static void help_has_headings(void **state)
+{
+    (void)state;
+    char *all = NULL, *gen = NULL;
+    take_help(NULL, &all);
+    take_help(cli_command(0), &gen);
+    const char *model = strstr(all, "\nModel:\n"), *sheet = strstr(all, "\nspritty sheet:\n");
+    assert_true(model && sheet && model < sheet);
+    assert_true(strstr(all, "--output") < strstr(all, "\nPicture:\n"));
+    assert_true(strstr(all, "\nPicture:\n") < strstr(all, "--seed"));
+    assert_true(strstr(all, "--seed") < model && model < strstr(all, "--lora"));
+    assert_true(strstr(all, "--columns") > sheet);
+    assert_non_null(strstr(gen, "\nPicture:\n"));
+    assert_null(strstr(gen, "spritty sheet"));
+    free(all);
+    free(gen);
+}
+
 static void json_is_written_exactly(void **state)
 {
     (void)state;
@@ -184,9 +212,9 @@ static void progress_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_and_words_mix), cmocka_unit_test(usage_mistakes_are_named),
-        cmocka_unit_test(one_table_feeds_all),   cmocka_unit_test(json_is_written_exactly),
-        cmocka_unit_test(progress_lines),
+        cmocka_unit_test(options_and_words_mix),   cmocka_unit_test(usage_mistakes_are_named),
+        cmocka_unit_test(one_table_feeds_all),     cmocka_unit_test(help_has_headings),
+        cmocka_unit_test(json_is_written_exactly), cmocka_unit_test(progress_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

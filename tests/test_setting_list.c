@@ -125,7 +125,7 @@ static void help_says_the_range(void **state)
     setting_help(settings_key(settings_key_index("cfg")), text, sizeof text);
     assert_string_equal(text, "guidance: how closely to follow the prompt (0 to 100)");
     setting_help(settings_key(settings_key_index("raw")), text, sizeof text);
-    assert_string_equal(text, "the decoded image, unfinished");
+    assert_string_equal(text, "the decoded picture as it is, unfinished");
 }
 
 int main(void)

@@ -2,8 +2,7 @@
  * spritty gen on several devices: one job, a pool, until it ends.
  *
  * The batch is shared among the devices; each writes its pictures as soon as it has them. One
- * device's progress is shown, for all. This file and cli/options.h have a `struct command` each,
- * so they do not meet.
+ * device's progress is shown, for all.
  */
 #ifndef SPRITTY_GEN_DEVICES_H
 #define SPRITTY_GEN_DEVICES_H

@@ -54,21 +54,82 @@ static void print_choices(FILE *f, char *text)
     fprintf(f, ")\n");
 }
 
-static void print_options(FILE *f, const struct command *c)
+/* ---- options, in parts with headings ---- */
+
+struct listing {
+    FILE *file;
+    void (*heading)(FILE *, const char *title);
+    void (*option)(FILE *, const struct option_row *);
+};
+
+static enum settings_group group_of(const struct option_row *o)
+{
+    return o->key ? settings_key(settings_key_index(o->key))->group : GROUP_NONE;
+}
+
+/* What gen does not have, single commands do: the list of all shows it under their names. */
+static bool is_special(const struct option_row *o)
+{
+    return !o->key && o->commands && !cli_option_is_for(o, cli_command(0));
+}
+
+/* *title is put in front of the first option of a part, and taken away. */
+static void list_option(const struct listing *l, const struct option_row *o, const char **title)
+{
+    if (*title)
+        l->heading(l->file, *title);
+    *title = NULL;
+    l->option(l->file, o);
+}
+
+/* The options of a command, or of all (NULL): first those without a heading, then the settings in
+ * the app's groups. */
+static void list_options(const struct listing *l, const struct cli_command *c)
 {
     const struct option_row *o;
-    char text[300];
-    for (int i = 0; (o = cli_option(i)); i++) {
-        if (!cli_option_is_for(o, c))
-            continue;
-        spell(o, text, sizeof text);
-        if (strlen(text) > 24)
-            fprintf(f, "  %s\n  %24s  %s\n", text, "", help_of(o));
-        else
-            fprintf(f, "  %-24s  %s\n", text, help_of(o));
-        if (choices(o, text, sizeof text))
-            print_choices(f, text);
+    for (int group = 0; group < GROUPS; group++) {
+        const char *title = group == GROUP_NONE ? NULL : settings_group_title(group);
+        for (int i = 0; (o = cli_option(i)); i++)
+            if (cli_option_is_for(o, c) && (int)group_of(o) == group && (c || !is_special(o)))
+                list_option(l, o, &title);
     }
+}
+
+static void list_special(const struct listing *l)
+{
+    const struct cli_command *c;
+    const struct option_row *o;
+    char name[40];
+    for (int k = 0; (c = cli_command(k)); k++) {
+        const char *title = name;
+        snprintf(name, sizeof name, "spritty %s", c->name);
+        for (int i = 0; (o = cli_option(i)); i++)
+            if (is_special(o) && cli_option_is_for(o, c))
+                list_option(l, o, &title);
+    }
+}
+
+static void print_heading(FILE *f, const char *title)
+{
+    fprintf(f, "\n%s:\n", title);
+}
+
+/* A name that leaves its column has the help in the next line. */
+static void print_row(FILE *f, const char *name, const char *help)
+{
+    if (strlen(name) > 24)
+        fprintf(f, "  %s\n  %24s  %s\n", name, "", help);
+    else
+        fprintf(f, "  %-24s  %s\n", name, help);
+}
+
+static void print_option(FILE *f, const struct option_row *o)
+{
+    char text[300];
+    spell(o, text, sizeof text);
+    print_row(f, text, help_of(o));
+    if (choices(o, text, sizeof text))
+        print_choices(f, text);
 }
 
 static void print_environment(FILE *f)
@@ -76,10 +137,10 @@ static void print_environment(FILE *f)
     const struct env_row *v;
     fprintf(f, "\nEnvironment:\n");
     for (int i = 0; (v = cli_environment(i)); i++)
-        fprintf(f, "  %-20s  %s\n", v->name, v->help);
+        print_row(f, v->name, v->help);
 }
 
-void cli_help(FILE *f, const struct command *c)
+void cli_help(FILE *f, const struct cli_command *c)
 {
     bool whole = !c;
     if (c) {
@@ -91,13 +152,15 @@ void cli_help(FILE *f, const struct command *c)
                 "       spritty COMMAND [options]\n\n%s\n",
                 description);
         for (int i = 0; (c = cli_command(i)); i++)
-            if (c->run)
-                fprintf(f, "  %-8s %-15s  %s\n", c->name, c->args, c->summary);
+            fprintf(f, "  %-8s %-15s  %s\n", c->name, c->args, c->summary);
         fputc('\n', f);
     }
-    print_options(f, c);
-    if (whole)
+    const struct listing list = {f, print_heading, print_option};
+    list_options(&list, whole ? NULL : c);
+    if (whole) {
+        list_special(&list);
         print_environment(f);
+    }
     fprintf(f, "\nExit status: 0 done, 1 failed, 2 wrong usage.\n");
 }
 
@@ -137,11 +200,27 @@ static void man_keys(FILE *f, unsigned section)
     }
 }
 
+static void man_heading(FILE *f, const char *title)
+{
+    fprintf(f, ".SS %s\n", title);
+}
+
+static void man_option(FILE *f, const struct option_row *o)
+{
+    char text[300];
+    spell(o, text, sizeof text);
+    fprintf(f, ".TP\n.B ");
+    troff(f, text + strspn(text, " "));
+    fprintf(f, "\n");
+    troff(f, help_of(o));
+    if (choices(o, text, sizeof text))
+        fprintf(f, " (%s)", text);
+    fprintf(f, "\n");
+}
+
 void cli_man(FILE *f)
 {
-    const struct command *c;
-    const struct option_row *o;
-    char text[300];
+    const struct cli_command *c;
     fprintf(f, ".TH SPRITTY 1 \"\" \"spritty %s\"\n", SPRITTY_VERSION);
     fprintf(f, ".SH NAME\nspritty \\- game sprites from prompts\n");
     fprintf(f,
@@ -150,19 +229,11 @@ void cli_man(FILE *f)
             description);
     fprintf(f, ".SH COMMANDS\n");
     for (int i = 0; (c = cli_command(i)); i++)
-        if (c->run)
-            fprintf(f, ".TP\n.B %s\\fR %s\n%s\n", c->name, c->args, c->summary);
+        fprintf(f, ".TP\n.B %s\\fR %s\n%s\n", c->name, c->args, c->summary);
     fprintf(f, ".SH OPTIONS\n");
-    for (int i = 0; (o = cli_option(i)); i++) {
-        spell(o, text, sizeof text);
-        fprintf(f, ".TP\n.B ");
-        troff(f, text + strspn(text, " "));
-        fprintf(f, "\n");
-        troff(f, help_of(o));
-        if (choices(o, text, sizeof text))
-            fprintf(f, " (%s)", text);
-        fprintf(f, "\n");
-    }
+    const struct listing list = {f, man_heading, man_option};
+    list_options(&list, NULL);
+    list_special(&list);
     fprintf(f, ".SH KEYS\n");
     for (int i = 0; keys_section(i); i++)
         man_keys(f, keys_section(i));
@@ -183,16 +254,12 @@ void cli_man(FILE *f)
 
 static void complete_commands(FILE *f, const char *between)
 {
-    const struct command *c;
-    bool first = true;
-    for (int i = 0; (c = cli_command(i)); i++) {
-        if (c->run)
-            fprintf(f, "%s%s", first ? "" : between, c->name);
-        first = first && !c->run;
-    }
+    const struct cli_command *c;
+    for (int i = 0; (c = cli_command(i)); i++)
+        fprintf(f, "%s%s", i ? between : "", c->name);
 }
 
-static void complete_options(FILE *f, const struct command *c)
+static void complete_options(FILE *f, const struct cli_command *c)
 {
     const struct option_row *o;
     for (int i = 0; (o = cli_option(i)); i++)
@@ -240,7 +307,7 @@ static void complete_files(FILE *f)
 
 void cli_completion(FILE *f)
 {
-    const struct command *c;
+    const struct cli_command *c;
     const struct option_row *o;
     char text[300];
     fprintf(f, "# bash completion for spritty\n_spritty()\n{\n    local word=$2 before=$3\n"
@@ -267,8 +334,6 @@ void cli_completion(FILE *f)
     fprintf(f, ")\n            command=$w\n            break\n            ;;\n        esac\n"
                "    done\n    case $command in\n");
     for (int i = 0; (c = cli_command(i)); i++) {
-        if (!c->run)
-            continue;
         fprintf(f, "    %s) words='", c->name);
         complete_options(f, c);
         fprintf(f, "' ;;\n");

@@ -94,9 +94,9 @@ static void hide_passwords(int argc, char **argv)
 /* An option that is wrong ends the parsing before the command is looked at. */
 static const char *first_command(const char *word)
 {
-    const struct command *c;
+    const struct cli_command *c;
     for (int i = 0; (c = cli_command(i)); i++)
-        if (c->run && !strcmp(c->name, word))
+        if (!strcmp(c->name, word))
             return c->name;
     return "";
 }

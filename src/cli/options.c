@@ -10,83 +10,76 @@
 #include "base/suggest.h"
 #include "cli/options_table.h"
 
-static const struct command commands[] = {
+static const struct cli_command commands[] = {
     {"gen", "PROMPT", "make sprites from a prompt", 1, 1, cmd_gen},
     {"plan", "[PROMPT]", "forecast time and memory, computing nothing", 0, 1, cmd_plan},
-    {"info", "FILE", "what a model or a PNG holds", 1, 1, cmd_info},
+    {"info", "FILE", "show what a model or a PNG holds", 1, 1, cmd_info},
     {"doctor", "", "check the machine and the installation", 0, 0, cmd_doctor},
-    {"finish", "IN.png...", "sprite finishing on any image", 1, 999, cmd_finish},
-    {"sheet", "IN.png...", "many sprites in one picture, and an animation", 1, 999, cmd_sheet},
-    {"batch", "FILE.jsonl", "many jobs from a file (JSON lines or CSV; - is stdin)", 1, 1,
+    {"finish", "IN.png...", "make sprites of any pictures: grid, background, palette", 1, 999,
+     cmd_finish},
+    {"sheet", "IN.png...", "put sprites into one picture, and animate them", 1, 999, cmd_sheet},
+    {"batch", "FILE.jsonl", "make many jobs from a file (JSON lines or CSV; - is stdin)", 1, 1,
      cmd_batch},
     {"bench", "[SAVED.json]", "measure speed, or show a saved result", 0, 1, cmd_bench},
-    {"profile", "[PROMPT]", "where a run's time and memory go, by layer and operation", 0, 1,
+    {"profile", "[PROMPT]", "show where a run's time and memory go, by layer and operation", 0, 1,
      cmd_profile},
-    {"import", "FILE", "a ComfyUI or A1111 picture, workflow or text as a preset", 1, 1,
+    {"import", "FILE", "turn a ComfyUI or A1111 picture, workflow or text into a preset", 1, 1,
      cmd_import},
     {"pull", "[NAME]", "download a model; without a name, list them", 0, 1, cmd_pull},
-    {"worker", "", "take jobs from a queue, beside others like it", 0, 0, cmd_worker},
-    {"export", "SPRITE.png", "a ComfyUI workflow that makes a sprite", 1, 1, cmd_export},
-    {"tile", "IN.png...", "does a picture tile? Its seams, and 2x2 of it", 1, 999, cmd_tile},
-    {"variants", "PROMPT", "directions, sizes or recolours of one thing", 1, 1, cmd_variants},
+    {"worker", "", "take jobs from a queue, beside other workers", 0, 0, cmd_worker},
+    {"export", "SPRITE.png", "write a ComfyUI workflow that makes a sprite", 1, 1, cmd_export},
+    {"tile", "IN.png...", "check whether a picture tiles: its seams, and 2x2 of it", 1, 999,
+     cmd_tile},
+    {"variants", "PROMPT", "make directions, sizes or recolours of one thing", 1, 1, cmd_variants},
 };
 enum { COMMANDS = sizeof commands / sizeof *commands };
 
 /* Which commands an option is for: bits in the order of the commands. */
 enum {
-    GEN = 1,
-    PLAN = 2,
-    INFO = 4,
-    DOCTOR = 8,
-    FINISH = 16,
-    SHEET = 32,
-    BATCH = 64,
-    BENCH = 128,
-    PROFILE = 256,
-    IMPORT = 512,
-    PULL = 1024,
-    WORKER = 2048,
-    EXPORT = 4096,
+    GEN = 1 << 0,
+    PLAN = 1 << 1,
+    INFO = 1 << 2,
+    DOCTOR = 1 << 3,
+    FINISH = 1 << 4,
+    SHEET = 1 << 5,
+    BATCH = 1 << 6,
+    BENCH = 1 << 7,
+    PROFILE = 1 << 8,
+    IMPORT = 1 << 9,
+    PULL = 1 << 10,
+    WORKER = 1 << 11,
+    EXPORT = 1 << 12,
     TILE = 1 << 13,
     VARIANTS = 1 << 14,
     JOB = GEN | PLAN | BATCH | BENCH | PROFILE | IMPORT | VARIANTS,
     FINISHED = GEN | FINISH | BATCH | IMPORT | VARIANTS,
-    ALL = 63 | BATCH | BENCH | PROFILE | IMPORT | PULL | WORKER | EXPORT | TILE | VARIANTS
+    ALL = (1 << COMMANDS) - 1,
+    PROGRAM = 0 /* without a command */
 };
 
+/* A setting (config.h), which has its words from there; the same under another name; a text in
+ * struct cli; a switch there. */
 #define SETTING(letter, name, arg, commands)                                                       \
     {                                                                                              \
         letter, name, arg, name, 0, commands, NULL                                                 \
     }
-/* Another name of a setting. */
 #define ALIAS(name, key, arg, commands)                                                            \
     {                                                                                              \
-        0, name, arg, key, 0, commands, NULL                                                       \
+        0, name, arg, key, 0, commands, "the same as --" key                                       \
+    }
+#define VALUE(letter, name, arg, field, commands, help)                                            \
+    {                                                                                              \
+        letter, name, arg, NULL, offsetof(struct cli, field), commands, help                       \
     }
 #define SWITCH(letter, name, field, commands, help)                                                \
     {                                                                                              \
         letter, name, NULL, NULL, offsetof(struct cli, field), commands, help                      \
     }
 
-#define SHEETING(name, arg, field, help)                                                           \
-    {                                                                                              \
-        0, name, arg, NULL, offsetof(struct cli, sheet.field), SHEET, help                         \
-    }
-
-#define BENCHING(name, arg, field, help)                                                           \
-    {                                                                                              \
-        0, name, arg, NULL, offsetof(struct cli, bench.field), BENCH, help                         \
-    }
-#define WORKING(name, arg, field, help)                                                            \
-    {                                                                                              \
-        0, name, arg, NULL, offsetof(struct cli, worker.field), WORKER, help                       \
-    }
-
 static const struct option_row table[] = {
     SETTING('o', "output", "FILE",
             GEN | FINISH | SHEET | BATCH | IMPORT | EXPORT | TILE | VARIANTS),
-    {'p', "preset", "NAME", NULL, offsetof(struct cli, preset), JOB | FINISH,
-     "a preset of config.ini"},
+    VALUE('p', "preset", "NAME", preset, JOB | FINISH, "a preset of config.ini"),
     SETTING('n', "negative", "TEXT", JOB),
     SETTING('s', "seed", "N", GEN | BATCH | PROFILE | IMPORT | VARIANTS),
     SETTING(0, "steps", "N", JOB),
@@ -174,64 +167,68 @@ static const struct option_row table[] = {
     SETTING(0, "canvas", "WxH", FINISHED),
     SETTING(0, "power-of-two", NULL, FINISHED),
     SETTING(0, "anchor", "none|centre|feet", FINISHED),
-    {0, "show-diff", "FILE", NULL, offsetof(struct cli, show_diff), FINISH,
-     "a picture of what --clean (or all of it) changes"},
-    {0, "repeat", "2|3", NULL, offsetof(struct cli, repeat), TILE,
-     "how often, across and down (2)"},
-    {0, "of", "WHAT", NULL, offsetof(struct cli, variants), VARIANTS,
-     "directions (4), directions8, sizes or recolors"},
-    SHEETING("pack", "grid|tight", pack,
-             "cells of one size, or borders cut off and close together"),
-    SHEETING("columns", "N", columns, "of the grid"),
-    SHEETING("spacing", "N", spacing, "transparent pixels between frames"),
-    SHEETING("format", "hash|array", format, "how Aseprite's JSON lists the frames"),
-    SHEETING("duration", "MS", duration, "of each frame, in milliseconds"),
-    SHEETING("animation", "FILE", animation, "the frames as an animated GIF or PNG as well"),
-    SHEETING("sprites", "DIR", sprites,
-             "each frame as a PNG of its own, in a folder that is there"),
-    SWITCH(0, "preview", sheet.preview, SHEET, "the animation in the terminal, three times"),
-    {0, "results", "FILE", NULL, offsetof(struct cli, results), BATCH,
-     "what became of each job, a JSON line each (beside the jobs)"},
-    {0, "shard", "i/n", NULL, offsetof(struct cli, shard), BATCH,
-     "the i-th of n parts of the jobs; in a Slurm array that is the task's"},
-    {0, "save", "NAME", NULL, offsetof(struct cli, save), IMPORT | BENCH | PROFILE,
-     "import: a preset in your config.ini; bench, profile: a file"},
-    BENCHING("mode", "baseline|optimized|compare|ablation|all", mode,
-             "every optimisation off, on, both, each alone, or all (compare)"),
-    BENCHING("batches", "LIST", batches, "how many at once, in turn (1,4,8,16)"),
-    BENCHING("repeats", "N", repeats, "measured runs of each case (5)"),
-    {0, "warmup", "N", NULL, offsetof(struct cli, bench.warmup), BENCH | PROFILE,
-     "short runs before them (1)"},
-    {0, "compare", "FILE", NULL, offsetof(struct cli, bench.compare), BENCH | PROFILE,
-     "with a saved result; bench: exit status 1 is slower"},
-    BENCHING("plots", "DIR", plots, "bars, ablation, scaling, memory as PNGs into this folder"),
+    VALUE(0, "show-diff", "FILE", show_diff, FINISH,
+          "write a picture of what --clean (or all of it) changes"),
+    VALUE(0, "repeat", "2|3", repeat, TILE, "copies across and down (2)"),
+    VALUE(0, "of", "WHAT", variants, VARIANTS,
+          "which variants: directions (4), directions8, sizes or recolors"),
+    VALUE(0, "pack", "grid|tight", sheet.pack, SHEET,
+          "cells of one size, or borders cut off and close together"),
+    VALUE(0, "columns", "N", sheet.columns, SHEET, "columns of the grid"),
+    VALUE(0, "spacing", "N", sheet.spacing, SHEET, "transparent pixels between frames"),
+    VALUE(0, "format", "hash|array", sheet.format, SHEET, "how Aseprite's JSON lists the frames"),
+    VALUE(0, "duration", "MS", sheet.duration, SHEET, "milliseconds that each frame is shown"),
+    VALUE(0, "animation", "FILE", sheet.animation, SHEET,
+          "write the frames as an animated GIF or PNG as well"),
+    VALUE(0, "sprites", "DIR", sheet.sprites, SHEET,
+          "write each frame as a PNG of its own into this folder, which exists"),
+    SWITCH(0, "preview", sheet.preview, SHEET, "play the animation in the terminal, three times"),
+    VALUE(0, "results", "FILE", results, BATCH,
+          "file of results, a JSON line for each job (beside the jobs)"),
+    VALUE(0, "shard", "i/n", shard, BATCH,
+          "make the i-th of n parts of the jobs; in a Slurm array: the task's"),
+    VALUE(0, "save", "NAME", save, IMPORT | BENCH | PROFILE,
+          "import: a preset in your config.ini; bench, profile: a file"),
+    VALUE(0, "mode", "baseline|optimized|compare|ablation|all", bench.mode, BENCH,
+          "every optimisation off, on, both (compare), each alone, or all of these"),
+    VALUE(0, "batches", "LIST", bench.batches, BENCH, "batch sizes to measure (1,4,8,16)"),
+    VALUE(0, "repeats", "N", bench.repeats, BENCH, "measured runs of each case (5)"),
+    VALUE(0, "warmup", "N", bench.warmup, BENCH | PROFILE,
+          "short runs before those that are measured (1)"),
+    VALUE(0, "compare", "FILE", bench.compare, BENCH | PROFILE,
+          "compare with a saved result; bench: exit status 1 means slower"),
+    VALUE(0, "plots", "DIR", bench.plots, BENCH,
+          "draw bars, ablation, scaling and memory as PNGs into this folder"),
     SWITCH(0, "across", bench.across, BENCH,
            "compare with another machine's result, judging nothing"),
-    WORKING("queue", "URL", queue, "redis://[user@]host[:port][/db], rediss:// for TLS"),
-    WORKING("room", "GB", room, "memory of the device, if not what it says itself"),
-    WORKING("lease", "S", lease, "so long may a worker be silent before its job is another's (15)"),
-    WORKING("jobs", "N", jobs, "ends after so many"),
-    WORKING("idle", "S", idle, "ends after so long without a job"),
-    {0, "show", "time|memory|all", NULL, offsetof(struct cli, profile.show), PROFILE,
-     "which tables (time, and with --save or --compare memory)"},
-    {0, "trace", "FILE", NULL, offsetof(struct cli, profile.trace), PROFILE,
-     "every call, as Chrome trace JSON: Perfetto opens it"},
-    SWITCH(0, "command", command_line, IMPORT, "the spritty gen command that does the same"),
+    VALUE(0, "queue", "URL", worker.queue, WORKER,
+          "the queue: redis://[user@]host[:port][/db], rediss:// for TLS"),
+    VALUE(0, "room", "GB", worker.room, WORKER,
+          "memory of the device, if not what the device itself says"),
+    VALUE(0, "lease", "S", worker.lease, WORKER,
+          "seconds of silence after which a worker's job goes to another (15)"),
+    VALUE(0, "jobs", "N", worker.jobs, WORKER, "end after this many jobs"),
+    VALUE(0, "idle", "S", worker.idle, WORKER, "end after this many seconds without a job"),
+    VALUE(0, "show", "time|memory|all", profile.show, PROFILE,
+          "which tables (time; with --save or --compare memory too)"),
+    VALUE(0, "trace", "FILE", profile.trace, PROFILE,
+          "write every call as Chrome trace JSON, which Perfetto opens"),
+    SWITCH(0, "command", command_line, IMPORT, "print the spritty gen command that does the same"),
     SWITCH(0, "run", run, IMPORT, "make the picture at once"),
-    SWITCH(0, "checksums", checksums, DOCTOR, "read models of any size against their checksums"),
-    {0, "measure", "auto|never|again", NULL, offsetof(struct cli, measure), PLAN | PROFILE,
-     "this machine's speed: once (auto), not, or anew"},
-    SWITCH(0, "json", json, ALL, "one JSON object on stdout"),
-    SWITCH('q', "quiet", quiet, ALL, "nothing on stderr but errors"),
-    SWITCH('h', "help", help, ALL, "this text"),
-    SWITCH(0, "version", version, 0, "the version"),
-    SWITCH(0, "man", man, 0, "the manual page, as troff"),
-    SWITCH(0, "completion", completion, 0, "completion for bash"),
-    SWITCH(0, "presets", presets, 0, "the names of your presets, one a line"),
+    SWITCH(0, "checksums", checksums, DOCTOR, "check models of any size against their checksums"),
+    VALUE(0, "measure", "auto|never|again", measure, PLAN | PROFILE,
+          "measure this machine's speed: if not known yet (auto), never, again"),
+    SWITCH(0, "json", json, ALL, "print one JSON object on stdout"),
+    SWITCH('q', "quiet", quiet, ALL, "print nothing on stderr but errors"),
+    SWITCH('h', "help", help, ALL, "print this text"),
+    SWITCH(0, "version", version, PROGRAM, "print the version"),
+    SWITCH(0, "man", man, PROGRAM, "print the manual page, as troff"),
+    SWITCH(0, "completion", completion, PROGRAM, "print completion for bash"),
+    SWITCH(0, "presets", presets, PROGRAM, "print the names of your presets, one a line"),
 };
 enum { OPTIONS = sizeof table / sizeof *table, FIRST_LONG = 1000 };
 
-const struct command *cli_command(int i)
+const struct cli_command *cli_command(int i)
 {
     return i < COMMANDS ? &commands[i] : NULL;
 }
@@ -241,7 +238,7 @@ const struct option_row *cli_option(int i)
     return i < OPTIONS ? &table[i] : NULL;
 }
 
-bool cli_option_is_for(const struct option_row *o, const struct command *c)
+bool cli_option_is_for(const struct option_row *o, const struct cli_command *c)
 {
     return !c || o->commands >> (c - commands) & 1;
 }
@@ -252,7 +249,7 @@ bool cli_option_is_for(const struct option_row *o, const struct command *c)
 static const char *command_name(const void *user, int i)
 {
     (void)user;
-    return i < COMMANDS && commands[i].run ? commands[i].name : NULL;
+    return i < COMMANDS ? commands[i].name : NULL;
 }
 
 static const char *option_name(const void *user, int i)
@@ -333,8 +330,6 @@ static int find_command(struct cli *c, const char *name, struct err *e)
     for (int i = 0; i < COMMANDS; i++)
         if (!strcmp(commands[i].name, name))
             c->command = &commands[i];
-    if (c->command && !c->command->run)
-        return err_set(e, "'spritty %s' is not built yet", name);
     if (c->command)
         return 0;
     const char *near = suggest(name, command_name, NULL);
@@ -346,7 +341,7 @@ static int find_command(struct cli *c, const char *name, struct err *e)
 /* Do the options that were given belong to the command, and are there as many words as it takes? */
 static int check_use(const struct cli *c, const bool *given, struct err *e)
 {
-    const struct command *cmd = c->command;
+    const struct cli_command *cmd = c->command;
     for (int i = 0; i < OPTIONS; i++)
         if (given[i] && !cli_option_is_for(&table[i], cmd))
             return err_set(e, "--%s is no option of 'spritty %s'", table[i].name, cmd->name);

@@ -41,8 +41,8 @@ struct cli_profile {
 };
 
 struct cli {
-    const struct command *command; /* NULL when none was named */
-    const char **args;             /* what stands beside the options, after the command */
+    const struct cli_command *command; /* NULL when none was named */
+    const char **args;                 /* what stands beside the options, after the command */
     int nargs;
     struct settings flags; /* the options that are settings */
     char *preset, *show_diff, *save;
@@ -57,23 +57,23 @@ struct cli {
     bool json, quiet, help, version, man, completion, presets;
 };
 
-struct command {
+struct cli_command {
     const char *name;
     const char *args;    /* "PROMPT" */
     const char *summary; /* one line */
     int min_args, max_args;
-    int (*run)(struct cli *); /* exit status; NULL: not built yet */
+    int (*run)(struct cli *); /* exit status */
 };
 
 /* Row i of the commands, or NULL past the end. */
-const struct command *cli_command(int i);
+const struct cli_command *cli_command(int i);
 
 /* argv may be permuted. -1: a mistake in usage. */
 int cli_parse(struct cli *, int argc, char **argv, struct err *);
 void cli_free(struct cli *);
 
 /* command NULL: the program as a whole. */
-void cli_help(FILE *, const struct command *);
+void cli_help(FILE *, const struct cli_command *);
 void cli_man(FILE *);
 void cli_completion(FILE *); /* bash */
 

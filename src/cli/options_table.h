@@ -22,6 +22,6 @@ const struct env_row *cli_environment(int i); /* NULL past the end */
 
 /* Row i, or NULL past the end. */
 const struct option_row *cli_option(int i);
-bool cli_option_is_for(const struct option_row *, const struct command *);
+bool cli_option_is_for(const struct option_row *, const struct cli_command *);
 
 #endif
