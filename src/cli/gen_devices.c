@@ -32,19 +32,28 @@ static struct command *command_of(const struct gen_devices *g, struct err *e)
     return NULL;
 }
 
-/* One device's progress stands for all. */
+static void note(struct gen_devices *g, const char *text)
+{
+    if (!g->progress->quiet) {
+        progress_finish(g->progress);
+        fprintf(g->progress->to, "spritty: note: %s\n", text);
+    }
+}
+
+/* One device's progress stands for all; one that waits in a queue has none. */
 static void show_event(struct gen_devices *g, const struct event *v)
 {
     struct gen_progress p = {.stage = v->stage, .step = v->step, .steps = v->steps};
     static const char *const stages[] = {"load",  "text",   "encode", "sample", "refine",
                                          "hires", "decode", "finish", "save"};
-    if (v->kind == EVENT_ASIDE && !g->progress->quiet) {
-        progress_finish(g->progress);
-        fprintf(stderr, "spritty: note: %s\n", v->text ? v->text : "a device failed");
-    }
+    bool waits = v->kind == EVENT_STAGE && !strcmp(v->stage, "queue");
+    if (v->kind == EVENT_ASIDE)
+        note(g, v->text ? v->text : "a device failed");
+    if (waits && v->text)
+        note(g, v->text);
     if (v->kind == EVENT_ASIDE && v->device_index == g->shown)
         g->shown = -1;
-    if (v->kind != EVENT_STAGE && v->kind != EVENT_STEP)
+    if (waits || (v->kind != EVENT_STAGE && v->kind != EVENT_STEP))
         return;
     g->shown = g->shown < 0 ? v->device_index : g->shown;
     p.ms = v->kind == EVENT_STEP ? v->ms : 0;
