@@ -66,6 +66,7 @@ static void one_job_from_end_to_end(void **state)
             assert_int_equal(v->step, ++steps);
             assert_int_equal(v->steps, 4);
             assert_true(v->ms > 0 && v->bytes_now > 0 && v->bytes_activations > 0);
+            assert_true(v->later > 0); /* decoding */
             break;
         case EVENT_PREVIEW:
             assert_int_equal(v->step, ++previews);

@@ -68,7 +68,7 @@ static void time_left_is_of_all_passes(void **state)
     live_free(&l);
 }
 
-/* Where the engine knows nothing of what comes (a queue's worker), it is of the pass. */
+/* Where the engine knows nothing of what comes, it is of the pass. */
 static void time_left_without_a_forecast(void **state)
 {
     (void)state;
@@ -82,11 +82,30 @@ static void time_left_without_a_forecast(void **state)
     live_free(&l);
 }
 
+/* A stage that was not told (a queue's workers tell some, a device may be shown from its middle
+ * on): the steps say it too. */
+static void time_left_from_steps_alone(void **state)
+{
+    (void)state;
+    l = (struct live){0};
+    tell(EVENT_STARTED, "", 0, 10, 0, 0, 0);
+    tell(EVENT_STEP, "sample", 4, 10, 400, 100, 2.6);
+    about(live_left(&l, 400), 600 + 2600);
+    tell(EVENT_STEP, "hires", 1, 4, 1500, 500, 0.3);
+    about(live_left(&l, 1500), 3 * 500 + 0.3 * 4 * 500);
+    assert_string_equal(l.stage, "hires");
+    tell(EVENT_STARTED, "", 0, 10, 0, 0, 0);
+    tell(EVENT_STEP, "hires", 2, 4, 400, 100, 0.3);
+    about(live_left(&l, 400), 2 * 100 + 0.3 * 4 * 100);
+    live_free(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_left_is_of_all_passes),
         cmocka_unit_test(time_left_without_a_forecast),
+        cmocka_unit_test(time_left_from_steps_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -615,6 +615,51 @@ static void stopped_in_flight(void **state)
     pool_stop(NULL);
 }
 
+static void says(struct pool *p, enum event_kind kind, const char *stage, int step, int steps,
+                 double later)
+{
+    struct event *v = say(&fakes[0], kind, 2);
+    snprintf(v->stage, sizeof v->stage, "%s", stage);
+    v->step = step, v->steps = steps, v->later = later;
+    pump(p);
+}
+
+static double left_of(struct pool *p)
+{
+    struct pool_device d;
+    pool_devices(p, &d, 1);
+    return d.left_ms;
+}
+
+/* A quarter of it samples, half is a second pass, the rest is decoding. */
+static void time_left_is_of_all_passes(void **state)
+{
+    (void)state;
+    struct pool *p = start_pool("cpu", POLICY_LEAST_BUSY);
+    send(p, 1);
+    send(p, 2);
+    done(&fakes[0], 100);
+    pump(p);
+    double all = left_of(p);
+    assert_true(all > 0);
+    says(p, EVENT_STAGE, "sample", 0, 10, 3);
+    assert_float_equal(left_of(p), all, 1e-9 * all);
+    says(p, EVENT_STEP, "sample", 5, 10, 3);
+    assert_float_equal(left_of(p), all * 7 / 8, 1e-9 * all);
+    says(p, EVENT_STEP, "sample", 10, 10, 3);
+    assert_float_equal(left_of(p), all * 3 / 4, 1e-9 * all);
+    says(p, EVENT_STEP, "hires", 2, 4, 0.5); /* whose stage was dropped */
+    assert_float_equal(left_of(p), all / 2, 1e-9 * all);
+    says(p, EVENT_STEP, "hires", 4, 4, 0.5);
+    says(p, EVENT_STAGE, "decode", 0, 1, 0);
+    assert_float_equal(left_of(p), all / 4, 1e-9 * all);
+    done(&fakes[0], 100);
+    pump(p);
+    send(p, 3);
+    assert_float_equal(left_of(p), all, 1e-9 * all);
+    pool_stop(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -622,6 +667,7 @@ int main(void)
         cmocka_unit_test(shares),
         cmocka_unit_test(lists_of_devices),
         cmocka_unit_test_setup(each_gets_its_own, clear),
+        cmocka_unit_test_setup(time_left_is_of_all_passes, clear),
         cmocka_unit_test_setup(in_turn, clear),
         cmocka_unit_test_setup(a_batch_is_shared, clear),
         cmocka_unit_test_setup(shared_by_speed, clear),

@@ -244,6 +244,7 @@ static void events(void **state)
                       .step = 3,
                       .steps = 4,
                       .ms = 1.25,
+                      .later = 2.5,
                       .width = 3,
                       .height = 2,
                       .seed = UINT64_MAX,
@@ -260,6 +261,7 @@ static void events(void **state)
         fail_msg("%s", e.text);
     assert_string_equal(id, "job-1");
     assert_true(got->step == 3 && got->steps == 4 && got->ms == 1.25 && got->seed == UINT64_MAX);
+    assert_true(got->later == 2.5);
     assert_string_equal(got->stage, "sample");
     assert_memory_equal(got->image->rgba, m->rgba, 24);
     event_free(got);

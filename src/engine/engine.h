@@ -103,7 +103,8 @@ struct event {
     char stage[12];
     int step, steps;
     double ms;
-    double later; /* EVENT_STAGE: what comes after it takes so many times as long; 0: not known */
+    double later; /* EVENT_STAGE, EVENT_STEP: what comes after the stage takes so many times as
+                   * long; 0: not known, or nothing */
     size_t bytes_now, bytes_peak; /* of the process */
     size_t bytes_weights, bytes_activations;
     int width, height, batch, index;

@@ -173,9 +173,7 @@ static double units_left(const struct pool_member *m)
 {
     double units = 0;
     for (const struct pool_task *t = m->tasks; t; t = t->next) {
-        double share = 1;
-        if (t == m->tasks && m->now.steps > 0)
-            share = 1 - (double)m->now.step / m->now.steps;
+        double share = t == m->tasks ? 1 - m->progress.now : 1;
         units += share * t->units * t->count;
     }
     int lanes = m->ops && m->ops->lanes ? m->ops->lanes(m->self) : 1;

@@ -353,6 +353,7 @@ static struct pool_task *take_task(struct pool_member *m, int64_t job)
     m->now.job = 0;
     m->now.step = m->now.steps = 0;
     m->now.stage[0] = '\0';
+    m->progress = (struct pool_progress){0};
     return t;
 }
 
@@ -459,6 +460,21 @@ static struct event *took_failed(struct pool *p, int device, struct event *v)
     return NULL;
 }
 
+/* A stage says how much longer all that follows takes than the stage itself. */
+static void follow(struct pool_member *m, const struct event *v)
+{
+    struct pool_progress *s = &m->progress;
+    if (!m->tasks || v->job != m->tasks->job->id || !stage_samples(v->stage))
+        return;
+    if (strcmp(s->stage, v->stage) != 0) {
+        snprintf(s->stage, sizeof s->stage, "%s", v->stage);
+        s->before = s->after;
+        s->after = 1 - (1 - s->before) * v->later / (1 + v->later);
+    }
+    double share = v->steps > 0 ? (double)v->step / v->steps : 0;
+    s->now = s->before + (s->after - s->before) * (share < 1 ? share : 1);
+}
+
 static void look(struct pool *p, int device, const struct event *v)
 {
     struct pool_device *d = &p->member[device].now;
@@ -477,8 +493,10 @@ static void look(struct pool *p, int device, const struct event *v)
         j->began = v->at_ms;
     if (v->kind == EVENT_STAGE)
         snprintf(d->stage, sizeof d->stage, "%s", v->stage);
-    if (v->kind == EVENT_STEP)
+    if (v->kind == EVENT_STEP || (v->kind == EVENT_STAGE && stage_samples(v->stage)))
         d->step = v->step, d->steps = v->steps;
+    if (v->kind == EVENT_STAGE || v->kind == EVENT_STEP)
+        follow(&p->member[device], v);
     if (v->kind == EVENT_SPRITE && j && v->index >= 0 && v->index < 64)
         j->sprites |= (uint64_t)1 << v->index;
 }

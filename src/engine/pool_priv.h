@@ -35,16 +35,24 @@ struct pool_task {
     uint32_t tried;          /* bit i: device i could not do it */
 };
 
+/* How much of a task's time is over, all its stages of steps taken together: when the stage began,
+ * when it will end, now. */
+struct pool_progress {
+    char stage[12];
+    double before, after, now;
+};
+
 struct pool_member {
     struct pool_device now; /* what is told */
     const struct device_ops *ops;
     void *self;
     struct pool_task *tasks; /* in their order; the first `sent` of them are the device's */
     int sent;
-    uint64_t model;     /* that the last task given to it needs */
-    double ms_per_unit; /* 0: not known yet */
-    double load_ms;     /* of the last model that it opened; 0: not known yet */
-    double seen;        /* until when now.load is right */
+    struct pool_progress progress; /* of the first of them */
+    uint64_t model;                /* that the last task given to it needs */
+    double ms_per_unit;            /* 0: not known yet */
+    double load_ms;                /* of the last model that it opened; 0: not known yet */
+    double seen;                   /* until when now.load is right */
 };
 
 /* Tasks that a device has at a time, so that it need not wait for the caller, while so many wait

@@ -69,6 +69,7 @@ static void tell_step(struct work *w, const struct gen_progress *p)
     v->step = p->step;
     v->steps = p->steps;
     v->ms = p->ms;
+    v->later = p->later;
     v->bytes_now = p->bytes_now;
     v->bytes_peak = p->bytes_peak;
     pipeline_memory(w->engine->model.pipeline, &v->bytes_weights, &v->bytes_activations);

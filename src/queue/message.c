@@ -248,7 +248,10 @@ static const struct {
              {EVENT_DONE, "result"},     {EVENT_FAILED, "failed"}, {EVENT_CANCELLED, "cancelled"}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-/* Numbers of an event: name, where, how large (milliseconds are thousandths in between). */
+enum { LATER_MAX = 1000000 };
+
+/* Numbers of an event: name, where, how large (milliseconds are thousandths in between, `later`
+ * millionths). */
 #define AT(field) offsetof(struct event, field)
 static const struct {
     const char *name;
@@ -305,6 +308,10 @@ int event_write(const struct event *v, struct args *a)
         args_text(a, "us");
         args_number(a, (long long)(v->ms * 1e3));
     }
+    if (v->later > 0 && v->later < LATER_MAX) {
+        args_text(a, "later");
+        args_number(a, (long long)(v->later * 1e6));
+    }
     args_text(a, "seed");
     args_unsigned(a, v->seed);
     if (v->text) {
@@ -350,6 +357,8 @@ static int read_values(struct event *v, const struct fields *f, struct err *e)
         }
     long long us = number(f, "us", 1000000000000000, 0);
     v->ms = us > 0 ? (double)us / 1e3 : 0;
+    long long later = number(f, "later", LATER_MAX * 1000000LL, 0);
+    v->later = later > 0 ? (double)later / 1e6 : 0;
     if (fields_text(f, "seed", text, sizeof text) == 0 && digits(text, 1, 20))
         v->seed = strtoull(text, NULL, 10);
     if (fields_get(f, "text")) {

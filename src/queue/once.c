@@ -47,6 +47,7 @@ static bool tell(const struct once *o, const struct event *v)
         g.step = v->step;
         g.steps = v->steps;
         g.ms = v->ms;
+        g.later = v->later;
         g.bytes_now = v->bytes_now;
         g.bytes_peak = v->bytes_peak;
     }
@@ -93,6 +94,7 @@ static int wait_for_end(const struct once *o, struct remote *r, double *finish, 
             same = (struct gen_progress){.stage = stage_name(v->stage),
                                          .step = v->step,
                                          .steps = v->steps,
+                                         .later = v->later,
                                          .bytes_now = v->bytes_now};
         }
         event_free(v);

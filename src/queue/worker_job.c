@@ -32,7 +32,7 @@ struct one {
     long long tries; /* this one included */
     enum verdict verdict;
     bool began;
-    double renewed_at, told_at, preview_at;
+    double renewed_at, told_at, staged_at, preview_at;
     struct queue_result out;
     struct event *done; /* the engine's last word */
     char why[512];
@@ -162,7 +162,11 @@ static bool is_worth_telling(struct one *o, const struct event *v)
     case EVENT_LOADING:
     case EVENT_READY:
         return true;
-    case EVENT_STAGE:
+    case EVENT_STAGE: /* which comes right behind the last step of the one before */
+        if (now - o->staged_at < TELL_MS)
+            return false;
+        o->staged_at = now;
+        return true;
     case EVENT_STEP:
         return now - o->told_at >= TELL_MS;
     case EVENT_PREVIEW:
@@ -434,7 +438,7 @@ int worker_job(struct queue_worker *w, const struct reply *taken, struct err *e)
     o->msg = reply_text(reply_at(taken, 1), NULL);
     o->id = reply_text(reply_at(taken, 2), NULL);
     o->tries = reply_number(reply_at(taken, 4));
-    o->renewed_at = clock_ms();
+    o->renewed_at = o->staged_at = clock_ms();
     snprintf(o->events, sizeof o->events, "%.150s", reply_text(reply_at(taken, 5), NULL));
     snprintf(o->job, sizeof o->job, "%sjob:%.100s", link_prefix(w->link), o->id);
     snprintf(o->result, sizeof o->result, "%sresult:%.100s", link_prefix(w->link), o->id);

@@ -42,8 +42,8 @@ static void started(struct live *l, const struct event *ev)
     l->preview = NULL;
 }
 
-/* What a stage's steps took, and how the forecast has the others beside it, says what those take.
- */
+/* What a stage's steps took, and how the forecast has the others beside it, says what those take. A
+ * step whose stage was not told begins it. */
 static void stage(struct live *l, const struct event *ev)
 {
     double ahead = stage_samples(l->stage) ? l->job_step_ms * l->steps * l->later : NAN;
@@ -64,6 +64,10 @@ static void step(struct live *l, const struct event *ev)
 {
     double ms[256];
     int count = 0;
+    if (*ev->stage && strcmp(l->stage, ev->stage) != 0)
+        stage(l, ev);
+    if (ev->later > 0)
+        l->later = ev->later;
     l->step_log[l->steps_seen++ % LIVE_STEPS] = (struct step_record){
         .job = ev->job, .at_ms = ev->at_ms, .ms = ev->ms, .bytes_now = ev->bytes_now};
     l->step = ev->step;
