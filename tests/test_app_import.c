@@ -129,7 +129,13 @@ static void a_preset_is_saved(void **state)
     drive_wait_text(d, "its name");
     drive_type(d, "quick");
     drive_key(d, "Enter");
-    drive_wait_text(d, "there is a preset quick already");
+    drive_wait_text(d, "There is a preset quick already. Replace it");
+    drive_type(d, "n");
+    drive_key(d, "M-s");
+    drive_wait_text(d, "its name");
+    drive_type(d, "balanced");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "the preset balanced came with spritty and stays");
     drive_key(d, "M-s");
     drive_wait_text(d, "its name");
     drive_key(d, "Esc");
@@ -152,6 +158,37 @@ static void a_preset_is_saved(void **state)
     drive_check(d, strstr(text, "[preset my own]\nbase = quick\ncfg = 6.5\n"));
     app_run(d, "a gem");
     drive_wait_text(d, "done in");
+    /* It takes its own place: what it says, it goes on to say. */
+    drive_key(d, "Tab");
+    drive_key(d, "Tab");
+    drive_wait_text(d, "steps 3, cfg 6.5");
+    drive_key(d, "Tab");
+    drive_wait_text(d, "reset  / find");
+    drive_type(d, "/batch");
+    drive_key(d, "Enter");
+    drive_key(d, "Right");
+    drive_wait_text(d, "\u2022 batch +2");
+    drive_key(d, "M-s");
+    drive_wait_text(d, "its name");
+    drive_type(d, "my own");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "There is a preset my own already");
+    drive_type(d, "y");
+    drive_wait_text(d, "saved as the preset my own");
+    drive_key(d, "S-Tab");
+    drive_wait_text(d, "steps 3, cfg 6.5, batch 2");
+    drive_type(d, "/bal");
+    drive_wait_text(d, "Find bal");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u25cf balanced");
+    drive_key(d, "Delete");
+    drive_wait_text(d, "balanced came with spritty");
+    drive_key(d, "End");
+    drive_key(d, "Delete");
+    drive_wait_text(d, "Delete the preset my own from your config.ini");
+    drive_type(d, "y");
+    drive_wait_text(d, "the preset my own is deleted");
+    drive_check(d, !drive_sees(d, "  my own"));
 }
 
 /* A hub that is not there: nothing hangs, the download can be given up, the rest goes on. */

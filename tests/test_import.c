@@ -220,6 +220,41 @@ static void presets_are_appended(void **state)
     assert_int_equal(access(path, R_OK), 0);
 }
 
+static void is_now(const char *path, const char *want)
+{
+    struct err e = {""};
+    size_t size;
+    char *text = file_read(path, 1 << 20, &size, &e);
+    assert_non_null(text);
+    assert_string_equal(text, want);
+    free(text);
+}
+
+/* In place of one that is there, or only away: the rest stays, comments included. */
+static void presets_are_replaced(void **state)
+{
+    (void)state;
+    static const char old[] = "# mine\n[preset a]\nsteps = 3\n# of a\nprompt = \"one\\\n  two\"\n\n"
+                              "# about b\n[preset b]\nsteps = 4\n\n[defaults]\ncfg = 3\n# end\n";
+    char path[200];
+    struct err e = {""};
+    put_file("config.ini", old, strlen(old), path);
+    assert_int_equal(preset_replace(path, "a", "[preset a]\nsteps = 5\n", &e), 0);
+    is_now(path, "# mine\n\n# about b\n[preset b]\nsteps = 4\n\n[defaults]\ncfg = 3\n# end\n"
+                 "\n[preset a]\nsteps = 5\n");
+    for (int i = 0; i < 2; i++) /* nothing grows */
+        assert_int_equal(preset_replace(path, "a", "[preset a]\nsteps = 6\n", &e), 0);
+    assert_int_equal(preset_replace(path, "b", "", &e), 0);
+    is_now(path, "# mine\n\n# about b\n\n[defaults]\ncfg = 3\n# end\n\n[preset a]\nsteps = 6\n");
+    assert_int_equal(preset_replace(path, "a", "[preset a]\nsteps = x\n", &e), -1);
+    assert_int_equal(preset_replace(path, "a", "", &e), 0);
+    assert_int_equal(preset_replace(path, "nobody", "", &e), 0);
+    is_now(path, "# mine\n\n# about b\n\n[defaults]\ncfg = 3\n# end\n");
+    put_file("config.ini", "[preset a]\nsteps = 3", 20, path);
+    assert_int_equal(preset_replace(path, "a", "", &e), 0);
+    is_now(path, "");
+}
+
 /* Eight at once: all are there afterwards. */
 static void presets_at_once(void **state)
 {
@@ -287,8 +322,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_kind_of_file),    cmocka_unit_test(files_that_say_nothing),
         cmocka_unit_test(hostile_texts_survive), cmocka_unit_test(presets_are_appended),
-        cmocka_unit_test(presets_at_once),       cmocka_unit_test(names_of_presets),
-        cmocka_unit_test(settings_as_json),
+        cmocka_unit_test(presets_are_replaced),  cmocka_unit_test(presets_at_once),
+        cmocka_unit_test(names_of_presets),      cmocka_unit_test(settings_as_json),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

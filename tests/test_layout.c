@@ -49,7 +49,7 @@ static void test_frame(void **state)
 
 static void check_studio(struct rect main)
 {
-    struct studio_layout l = layout_studio(main, false);
+    struct studio_layout l = layout_studio(main, LAYOUT_EVEN);
     struct rect p[PANELS] = {l.prompt, l.preview, l.progress, l.negative, l.settings,
                              l.queue,  l.presets, l.timing,   l.memory};
     int covered = 0;
@@ -81,7 +81,8 @@ static void check_studio(struct rect main)
 /* Settings with the keys take room from presets and queue alone. */
 static void check_settings(struct rect main)
 {
-    struct studio_layout l = layout_studio(main, false), s = layout_studio(main, true);
+    struct studio_layout l = layout_studio(main, LAYOUT_EVEN),
+                         s = layout_studio(main, LAYOUT_SETTINGS);
     assert_memory_equal(&l.prompt, &s.prompt, sizeof l.prompt);
     assert_memory_equal(&l.negative, &s.negative, sizeof l.negative);
     assert_memory_equal(&l.preview, &s.preview, sizeof l.preview);
@@ -91,6 +92,9 @@ static void check_settings(struct rect main)
     assert_true(inside(s.settings, main) && inside(s.queue, main));
     assert_false(overlap(s.settings, s.queue));
     assert_false(overlap(s.settings, s.negative) || overlap(s.settings, s.preview));
+    struct studio_layout p = layout_studio(main, LAYOUT_PRESETS); /* the same for presets */
+    assert_memory_equal(&p.presets, &s.settings, sizeof p.presets);
+    assert_true(p.settings.h == 0 && p.queue.h == 3);
 }
 
 static void test_studio_at_every_size(void **state)
@@ -100,7 +104,7 @@ static void test_studio_at_every_size(void **state)
         for (int cols = LAYOUT_MIN_COLS; cols <= MAX_COLS; cols++)
             check_studio(layout_frame(rows, cols).main),
                 check_settings(layout_frame(rows, cols).main);
-    struct studio_layout none = layout_studio((struct rect){0, 0, 17, 200}, false);
+    struct studio_layout none = layout_studio((struct rect){0, 0, 17, 200}, LAYOUT_EVEN);
     assert_int_equal(none.prompt.h, 0);
 }
 
@@ -110,9 +114,9 @@ static void test_more_room_is_no_loss(void **state)
     (void)state;
     for (int cols = LAYOUT_MIN_COLS; cols <= MAX_COLS; cols++) {
         struct rect main = {1, 0, 18, cols};
-        struct studio_layout before = layout_studio(main, false);
+        struct studio_layout before = layout_studio(main, LAYOUT_EVEN);
         for (main.h = 19; main.h <= MAX_ROWS; main.h++) {
-            struct studio_layout now = layout_studio(main, false);
+            struct studio_layout now = layout_studio(main, LAYOUT_EVEN);
             assert_true(now.settings.h >= before.settings.h);
             assert_true(now.queue.h + now.presets.h >= before.queue.h + before.presets.h);
             assert_true(!before.timing.h || now.timing.h);

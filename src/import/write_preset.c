@@ -192,13 +192,13 @@ static int join(const char *path, const char *old, size_t size, const char *name
         rc = err_set(e, "%s has a preset '%.60s' already; choose another name", path, name);
     config_free(&c);
     int n = rc ? -1
-               : asprintf(&all, "%.*s%s%s%s", (int)size, old, breaks ? "\n" : "", size ? "\n" : "",
-                          text);
+               : asprintf(&all, "%.*s%s%s%s", (int)size, old, breaks ? "\n" : "",
+                          size && *text ? "\n" : "", text);
     if (!rc && n < 0)
         rc = err_set(e, "out of memory");
     if (!rc && (size_t)n > CONFIG_MAX)
         rc = err_set(e, "%s would be longer than %d bytes", path, CONFIG_MAX);
-    if (!rc)
+    if (!rc && n > 0)
         rc = config_parse(&c, all, (size_t)n, path, e);
     config_free(&c);
     if (!rc)
@@ -226,7 +226,49 @@ static int lock_folder(const char *path, struct err *e)
     return fd >= 0 ? fd : err_set(e, "cannot open the folder %s", folder);
 }
 
-int preset_append(const char *path, const char *name, const char *text, struct err *e)
+/* Is this line the header of a preset's section? */
+static bool is_header(const char *line, size_t n, const char *name)
+{
+    size_t from = 1 + strlen("preset"), m = strlen(name);
+    if (n < from || memcmp(line, "[preset", from) != 0)
+        return false;
+    while (from < n && line[from] == ' ')
+        from++;
+    return n > from + m && !memcmp(line + from, name, m) && line[from + m] == ']';
+}
+
+/* Takes the sections of a preset out: each from its header to its last setting. Comments behind
+ * that may be about what follows, and stay. Returns the new size. */
+static size_t cut(char *text, size_t size, const char *name)
+{
+    size_t kept = 0, held = 0; /* held: bytes behind `kept` that go if a setting follows */
+    bool inside = false;
+    for (size_t at = 0, n; at < size; at += n) {
+        const char *end = memchr(text + at, '\n', size - at);
+        n = end ? (size_t)(end - text) + 1 - at : size - at;
+        bool header = text[at] == '[', empty = strchr("\n\r;#", text[at]) != NULL;
+        if (header)
+            inside = is_header(text + at, n, name);
+        if (header) {
+            kept += inside ? 0 : held;
+            held = 0;
+        }
+        if (header && inside && kept > 1 && text[kept - 1] == '\n' && text[kept - 2] == '\n')
+            kept--; /* the empty line that was put before it */
+        if (inside && !empty) {
+            held = 0;
+            continue;
+        }
+        memmove(text + kept + held, text + at, n);
+        if (inside)
+            held += n;
+        else
+            kept += n;
+    }
+    return kept + held;
+}
+
+static int put(const char *path, const char *name, const char *text, bool replace, struct err *e)
 {
     size_t size = 0;
     char *old = NULL;
@@ -235,9 +277,21 @@ int preset_append(const char *path, const char *name, const char *text, struct e
         return -1;
     if (access(path, F_OK) == 0 && !(old = file_read(path, CONFIG_MAX, &size, e)))
         rc = -1;
+    if (!rc && old && replace)
+        size = cut(old, size, name);
     if (!rc)
         rc = join(path, old ? old : "", size, name, text, e);
     free(old);
     close(lock);
     return rc;
+}
+
+int preset_append(const char *path, const char *name, const char *text, struct err *e)
+{
+    return put(path, name, text, false, e);
+}
+
+int preset_replace(const char *path, const char *name, const char *text, struct err *e)
+{
+    return put(path, name, text, true, e);
 }

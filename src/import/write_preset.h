@@ -24,5 +24,8 @@ void preset_name_from(const char *path, char out[64]);
  * each other. -1: a preset of that name is there already, the file has a mistake, or it cannot be
  * written; then it is as it was. */
 int preset_append(const char *path, const char *name, const char *text, struct err *);
+/* The same, after the section of the preset of that name was taken out, if it is there; an empty
+ * text does only that. */
+int preset_replace(const char *path, const char *name, const char *text, struct err *);
 
 #endif

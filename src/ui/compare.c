@@ -311,22 +311,15 @@ static void presets_marked(struct ui *ui, const bool *marked, int count, void *u
 
 void compare_start(struct ui *ui)
 {
-    enum { MOST = 64 };
-    char text[MOST][160];
-    const char *rows[MOST] = {"no preset"};
-    int count = 1;
     if (!*studio_words(ui)) {
         ui_say(ui, ROLE_WARN, "write a prompt in the studio first (F2)");
         return;
     }
-    for (int i = 0; i < ui->config.count && count < MOST; i++) {
-        const struct preset *p = &ui->config.presets[i];
-        snprintf(text[count], sizeof text[count], p->about ? "%-14.60s %s" : "%.60s", p->name,
-                 p->about);
-        rows[count] = text[count];
-        count++;
-    }
-    dialog_marks(ui, "Compare which presets?", rows, count, COMPARE_SIDE, presets_marked, NULL);
+    char **rows = presets_lines(ui, "no preset");
+    if (rows)
+        dialog_marks(ui, "Compare which presets?", (const char *const *)rows, ui->config.count + 1,
+                     COMPARE_SIDE, presets_marked, NULL);
+    presets_lines_free(ui, rows);
 }
 
 static void grid_said(struct ui *ui, const char *text, void *user)

@@ -109,11 +109,12 @@ static const struct {
     {CTX_DIALOG, {ACT_ACCEPT, ACT_BACK}, {"go there", "leave the search"}},
     {CTX_HELP, {ACT_BACK, ACT_PAGE_DOWN}, {"close", "more"}},
     {CTX_PROMPT,
-     {ACT_RUN, ACT_NEWLINE, ACT_HISTORY, ACT_PRESET_NEXT, ACT_SEED_LOCK, ACT_NEXT_PANEL},
-     {"make", "new line", "history", "preset", "lock seed", "next panel"}},
+     {ACT_RUN, ACT_NEXT_PANEL, ACT_PRESET_NEXT, ACT_HISTORY, ACT_SEED_LOCK, ACT_NEWLINE},
+     {"make", "next panel", "preset", "history", "lock seed", "new line"}},
     {CTX_PRESETS,
-     {ACT_PRESET_USE, ACT_PRESET_SAVE, ACT_COMPARE_THIS, ACT_NEXT_PANEL, ACT_BACK},
-     {"use", "save what is set", "compare", "next panel", "prompt"}},
+     {ACT_PRESET_USE, ACT_PRESET_FIND, ACT_PRESET_SAVE, ACT_PRESET_DELETE, ACT_COMPARE_THIS,
+      ACT_NEXT_PANEL, ACT_BACK},
+     {"use", "find", "save what is set", "delete", "compare", "next panel", "prompt"}},
     {CTX_SETTINGS,
      {ACT_VALUE_LESS, ACT_VALUE_MORE, ACT_VALUE_EDIT, ACT_VALUE_RESET, ACT_VALUE_FIND, ACT_BACK},
      {"less", "more", "change", "reset", "find", "prompt"}},
@@ -164,6 +165,8 @@ static const char *hint_word(const struct ui *ui, unsigned context, enum action 
     switch (context) {
     case CTX_HELP:
         return a == ACT_PAGE_DOWN && !help_goes_on(ui) ? NULL : word;
+    case CTX_PRESETS:
+        return presets_hint(ui, a, word);
     case CTX_SETTINGS:
         return settings_hint(ui, a, word);
     case CTX_QUEUE:

@@ -88,7 +88,8 @@ enum context {
     X(UNDO, CTX_TEXT, "C-_", "M-u", "undo")                                                        \
     X(REDO, CTX_TEXT, "M-r", "", "redo")                                                           \
     X(PRESET_USE, CTX_PRESETS, "Enter", "Space", "use the preset")                                 \
-    X(PRESET_MARK, CTX_PRESETS, "m", "", "mark for comparing")                                     \
+    X(PRESET_FIND, CTX_PRESETS, "/", "", "find a preset")                                          \
+    X(PRESET_DELETE, CTX_PRESETS, "Delete", "d", "delete a preset of your own")                    \
     X(VALUE_EDIT, CTX_SETTINGS, "Enter", "Space", "change it, or open and close a group")          \
     X(VALUE_LESS, CTX_SETTINGS, "Left", "-", "smaller, or the choice before")                      \
     X(VALUE_MORE, CTX_SETTINGS, "Right", "+", "larger, or the next choice")                        \

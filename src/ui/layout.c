@@ -150,16 +150,17 @@ static void layout_narrow(struct studio_layout *l, struct rect area)
 }
 
 /* Presets, settings and queue stand over or beside each other in the same columns. */
-static void widen_settings(struct studio_layout *l)
+static void widen(struct studio_layout *l, enum layout_wide wide)
 {
     const struct rect p = l->presets, s = l->settings, q = l->queue;
     int top = p.h > 0 && p.y < s.y ? p.y : s.y;
-    l->presets.h = 0;
     l->queue = (struct rect){q.y + q.h - BOX_MIN, q.x, BOX_MIN, q.w};
-    l->settings = (struct rect){top, q.x, l->queue.y - top, q.w};
+    struct rect all = {top, q.x, l->queue.y - top, q.w};
+    l->settings = wide == LAYOUT_SETTINGS ? all : (struct rect){0};
+    l->presets = wide == LAYOUT_PRESETS ? all : (struct rect){0};
 }
 
-struct studio_layout layout_studio(struct rect main, bool settings)
+struct studio_layout layout_studio(struct rect main, enum layout_wide wide)
 {
     struct studio_layout l = {0};
     if (main.h < LAYOUT_MIN_ROWS - 2 || main.w < LAYOUT_MIN_COLS)
@@ -168,8 +169,8 @@ struct studio_layout layout_studio(struct rect main, bool settings)
         layout_wide(&l, main);
     else
         layout_narrow(&l, main);
-    if (settings)
-        widen_settings(&l);
+    if (wide != LAYOUT_EVEN)
+        widen(&l, wide);
     return l;
 }
 

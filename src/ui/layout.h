@@ -19,8 +19,9 @@ struct studio_layout {
     struct rect prompt, negative, presets, settings, queue, progress, preview, timing, memory;
     /* h == 0: there is no room for it */
 };
-/* settings: they have the keys, and take the room of the presets and of most of the queue. */
-struct studio_layout layout_studio(struct rect main, bool settings);
+/* Settings or presets that have the keys take the room of each other and of most of the queue. */
+enum layout_wide { LAYOUT_EVEN, LAYOUT_SETTINGS, LAYOUT_PRESETS };
+struct studio_layout layout_studio(struct rect main, enum layout_wide);
 
 /* A grid of equal cells with a gap of one column: cells[row * cols + col], the first `count`. */
 void layout_grid(struct rect, int rows, int cols, struct rect *cells, int count);

@@ -80,14 +80,6 @@ void studio_choose_preset(struct ui *ui, int row)
     studio_settle(ui);
 }
 
-static int preset_row(const struct ui *ui, const char *name)
-{
-    for (int i = 0; i < ui->config.count; i++)
-        if (!strcmp(ui->config.presets[i].name, name))
-            return i + 1;
-    return 0;
-}
-
 void studio_use(struct ui *ui, const char *words, const char *preset, const struct settings *s)
 {
     struct studio *st = ui->studio;
@@ -95,7 +87,7 @@ void studio_use(struct ui *ui, const char *words, const char *preset, const stru
     if (words)
         editor_set(st->prompt, words);
     if (preset) {
-        st->preset_row = preset_row(ui, preset);
+        st->preset_row = presets_row(ui, preset);
         snprintf(st->preset, sizeof st->preset, "%s", st->preset_row ? preset : "");
     }
     if (s && settings_has(s, "negative"))
@@ -209,7 +201,7 @@ static void load_drafts(struct ui *ui)
     if (settings && settings_from_text(&st->said, settings, &e))
         ui_say(ui, ROLE_WARN, "%s", e.text);
     if (preset) {
-        st->preset_row = preset_row(ui, preset);
+        st->preset_row = presets_row(ui, preset);
         snprintf(st->preset, sizeof st->preset, "%s", st->preset_row ? preset : "");
     }
     if (groups)
@@ -293,7 +285,9 @@ static void studio_draw(struct ui *ui, struct rect main)
 {
     struct studio *st = ui->studio;
     st->main = main;
-    st->at = layout_studio(main, st->focus == FOCUS_SETTINGS);
+    st->at = layout_studio(main, st->focus == FOCUS_SETTINGS  ? LAYOUT_SETTINGS
+                                 : st->focus == FOCUS_PRESETS ? LAYOUT_PRESETS
+                                                              : LAYOUT_EVEN);
     const struct {
         struct rect at;
         void (*draw)(struct ui *, struct rect);
@@ -331,17 +325,18 @@ static struct rect focus_rect(const struct studio_layout *at, enum focus f)
     return r[f];
 }
 
-/* Settings take the room of others while they have the keys; it is given back before the next. */
+/* Settings and presets take the room of others while they have the keys; it is given back before
+ * the next. So presets are there even where they have no room of their own. */
 static void move_focus(struct ui *ui, int by)
 {
     struct studio *st = ui->studio;
-    struct studio_layout at = layout_studio(st->main, false);
+    struct studio_layout at = layout_studio(st->main, LAYOUT_EVEN);
     int f = (int)st->focus;
     ui_unsay(ui);
     settings_leave(ui);
     for (int i = 0; i < FOCUSES; i++) {
         f = (f + by + FOCUSES) % FOCUSES;
-        if (focus_rect(&at, (enum focus)f).h > 0)
+        if (focus_rect(&at, (enum focus)f).h > 0 || f == FOCUS_PRESETS)
             break;
     }
     st->focus = (enum focus)f;

@@ -106,6 +106,15 @@ void prompt_history(struct ui *);
 
 void presets_draw(struct ui *, struct rect);
 bool presets_act(struct ui *, enum action);
+int presets_row(const struct ui *, const char *name); /* 0: none, or not there */
+/* Is it the user's own, from their config.ini alone? */
+bool presets_own(const struct ui *, int row);
+/* "balanced  20 ancestral steps: ...", a line a row; `none` is the first. NULL without memory. */
+char **presets_lines(const struct ui *, const char *none);
+void presets_lines_free(const struct ui *, char **lines);
+/* Reads config.ini anew: what was saved is there, and whatever was written by hand meanwhile. */
+int presets_reload(struct ui *, struct err *);
+const char *presets_hint(const struct ui *, enum action, const char *word); /* as settings_hint */
 void presets_click(struct ui *, const struct input_event *);
 
 void settings_draw(struct ui *, struct rect);
