@@ -18,8 +18,9 @@ struct product_call {
     const struct product_shape *shape;
     struct product_data data;
     struct plan *plan;
+    bool aside; /* y is c, and needed once more: what is tried writes elsewhere */
     int align, found;
-    cublasLtMatmulHeuristicResult_t proposal[PROPOSALS];
+    cublasLtMatmulHeuristicResult_t proposal[PRODUCT_PROPOSALS];
 };
 
 static cudaDataType_t type_of(enum dtype t)
@@ -114,7 +115,7 @@ static cublasStatus_t propose(struct product_call *c)
         rc = limits(preference, library_scratch(c->l), c->align);
     if (rc == CUBLAS_STATUS_SUCCESS)
         rc = cublasLtMatmulAlgoGetHeuristic(c->l->blas, p->op, p->a, p->b, p->c, p->d, preference,
-                                            PROPOSALS, c->proposal, &c->found);
+                                            PRODUCT_PROPOSALS, c->proposal, &c->found);
     if (preference)
         cublasLtMatmulPreferenceDestroy(preference);
     return rc;
@@ -124,42 +125,46 @@ static cublasStatus_t propose(struct product_call *c)
  */
 
 static int run(struct library *l, struct product *p, const cublasLtMatmulAlgo_t *algo,
-               const struct product_shape *s, const struct product_data *d, void *stream)
+               size_t scratch, const struct product_shape *s, const struct product_data *d,
+               void *stream)
 {
     const float beta = s->add ? 1 : 0;
+    const void *c = s->add ? d->c : d->y;
     cublasStatus_t rc = CUBLAS_STATUS_SUCCESS;
     if (s->bias)
         rc = set(p->op, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &d->bias, sizeof d->bias);
-    if (rc == CUBLAS_STATUS_SUCCESS)
-        rc = cublasLtMatmul(l->blas, p->op, &d->alpha, d->w, p->a, d->x, p->b, &beta,
-                            s->add ? d->c : d->y, p->c, d->y, p->d, algo, l->workspace,
-                            library_scratch(l), stream);
+    if (rc == CUBLAS_STATUS_SUCCESS) /* onto itself: one description of both is asked for */
+        rc = cublasLtMatmul(l->blas, p->op, &d->alpha, d->w, p->a, d->x, p->b, &beta, c,
+                            c == d->y ? p->d : p->c, d->y, p->d, algo, l->workspace, scratch,
+                            stream);
     if (rc == CUBLAS_STATUS_SUCCESS)
         return 0;
     refused(l, rc, "running");
     return library_refused(l, stream);
 }
 
+/* Bytes from the first to the last of y. */
+static size_t span(const struct product_shape *s)
+{
+    return (size_t)((s->batch - 1) * s->sy + (s->m - 1) * s->ld_y + s->n) * dtype_size(s->out);
+}
+
 static int run_proposal(void *call, int i, void *stream)
 {
     struct product_call *c = call;
+    struct product_data d = c->data;
     const cublasLtMatmulHeuristicResult_t *r = &c->proposal[i];
     if (r->state != CUBLAS_STATUS_SUCCESS || r->workspaceSize > library_scratch(c->l))
         return NOT_TAKEN;
-    return run(c->l, &c->plan->product, &r->algo, c->shape, &c->data, stream);
-}
-
-/* Elements from the first to the last of y, and one more. */
-static int64_t span(const struct product_shape *s)
-{
-    return (s->batch - 1) * s->sy + (s->m - 1) * s->ld_y + s->n;
+    if (c->aside && !(d.y = library_aside(c->l, r->workspaceSize, 0, span(c->shape))))
+        return NOT_TAKEN;
+    return run(c->l, &c->plan->product, &r->algo, r->workspaceSize, c->shape, &d, stream);
 }
 
 static int make(struct library *l, struct plan *p, const void *call, void *stream)
 {
     struct product_call c = *(const struct product_call *)call;
     const struct product_shape *s = c.shape;
-    void *y = NULL;
     int chosen = 0;
     c.plan = p;
     cublasStatus_t rc = describe(&p->product, s, l->options.tf32);
@@ -171,13 +176,15 @@ static int make(struct library *l, struct plan *p, const void *call, void *strea
     rc = propose(&c);
     if (rc != CUBLAS_STATUS_SUCCESS)
         return refused(l, rc, "heuristics");
-    /* What is tried writes elsewhere: y may be c, and is needed once more. */
-    int err = device_alloc(&y, (size_t)span(s) * dtype_size(s->out), stream);
-    if (err)
-        return err;
-    c.data.y = y;
-    err = library_choose(l, &p->key, c.found, run_proposal, &c, stream, &chosen);
-    device_free(y, stream);
+    c.aside = s->add && c.data.c == c.data.y;
+    int err = library_choose(l, &p->key, c.found, run_proposal, &c, stream, &chosen);
+    if (err == NOT_TAKEN && c.aside) { /* or there was no room for that */
+        c.aside = false;
+        l->once = true;
+        err = library_choose(l, &p->key, c.found, run_proposal, &c, stream, &chosen);
+        l->once = false;
+        l->made = err == 0;
+    }
     if (err == 0)
         p->product.algo = c.proposal[chosen].algo;
     return err;
@@ -198,7 +205,9 @@ int library_product(struct library *l, const struct product_shape *s, const stru
                             s->sw, s->sy, align}};
     const struct product_call call = {.l = l, .shape = s, .data = *d, .align = align};
     struct plan *p = library_plan(l, &key, make, &call, stream, &rc);
-    return p ? run(l, &p->product, &p->product.algo, s, d, stream) : rc;
+    if (!p || library_made(l))
+        return p ? 0 : rc;
+    return run(l, &p->product, &p->product.algo, library_scratch(l), s, d, stream);
 }
 
 /* -- linear -------------------------------------------------------------------------------------

@@ -7,37 +7,29 @@
 
 #include "device.h"
 
-/* As in device.c: an error that is returned is not kept for the next launch. */
-static int told(cudaError_t rc)
-{
-    if (rc != cudaSuccess)
-        device_forget();
-    return (int)rc;
-}
-
 int clock_open(void **event)
 {
     cudaEvent_t e = NULL;
     cudaError_t rc = cudaEventCreate(&e);
     *event = e;
-    return told(rc);
+    return device_told(rc);
 }
 
 void clock_close(void *event)
 {
     if (event)
-        told(cudaEventDestroy(event));
+        device_told(cudaEventDestroy(event));
 }
 
 int clock_record(void *event, void *stream)
 {
-    return told(cudaEventRecord(event, stream));
+    return device_told(cudaEventRecord(event, stream));
 }
 
 int clock_between(void *from, void *to, float *ms)
 {
     cudaError_t rc = cudaEventSynchronize(to);
-    return told(rc == cudaSuccess ? cudaEventElapsedTime(ms, from, to) : rc);
+    return device_told(rc == cudaSuccess ? cudaEventElapsedTime(ms, from, to) : rc);
 }
 
 bool stream_captures(void *stream)

@@ -29,6 +29,7 @@ struct conv_call {
     const void *x, *w, *bias;
     enum act act;
     size_t temp_used; /* bytes of library_temp that hold x */
+    bool aside;       /* y is the residual, and needed once more: what is tried writes elsewhere */
     /* while a plan is made: what is tried */
     struct dnn_plan plan[VARIANTS * PROPOSALS];
     int variant[VARIANTS * PROPOSALS], count;
@@ -68,19 +69,27 @@ static int run_dnn(struct library *l, const struct dnn_plan *plan, const struct 
     return library_refused(l, stream);
 }
 
+static bool onto_itself(const struct conv_call *c)
+{
+    return c->residual && c->residual->data == c->y.data;
+}
+
 static int run(struct library *l, const struct dnn_plan *plan, int variant,
-               const struct conv_call *c, void *y, void *stream)
+               const struct conv_call *c, void *stream)
 {
     struct conv_shape s = part(c, variant);
     struct tensor t = c->y, to = c->y;
-    to.data = t.data = y;
     /* A residual that is the output must not be overwritten before it is read. */
-    if (unfinished(c, variant) && c->residual && c->residual->data == y) {
+    if (onto_itself(c) && unfinished(c, variant)) {
         char *room = library_temp(l, c->temp_used + tensor_bytes(&t));
-        if (!room)
-            return NOT_TAKEN;
-        t.data = room + c->temp_used;
+        t.data = room ? room + c->temp_used : NULL;
+    } else if (c->aside) {
+        t.data = library_aside(l, plan->scratch, c->temp_used, tensor_bytes(&t));
     }
+    if (!t.data)
+        return NOT_TAKEN;
+    if (c->aside)
+        to.data = t.data;
     int rc = run_dnn(l, plan, c, &s, t.data, stream);
     if (rc || !unfinished(c, variant))
         return rc;
@@ -96,7 +105,7 @@ static int try_plan(void *call, int i, void *stream)
     struct library *l = c->l;
     if (!dnn_plan(&c->plan[i], &l->dnn, library_scratch(l), l->why, sizeof l->why))
         return NOT_TAKEN;
-    return run(l, &c->plan[i], c->variant[i], c, c->y.data, stream);
+    return run(l, &c->plan[i], c->variant[i], c, stream);
 }
 
 /* Appends what cuDNN proposes for one variant. */
@@ -113,7 +122,7 @@ static void collect(struct library *l, struct conv_call *c, int variant)
         snprintf(l->why, sizeof l->why, "cuDNN: %.200s", g.why[0] ? g.why : "no engine");
     for (int i = 0; i < proposed; i++) {
         c->variant[c->count] = variant;
-        c->plan[c->count++] = (struct dnn_plan){NULL, proposal[i]};
+        c->plan[c->count++] = (struct dnn_plan){NULL, proposal[i], 0};
     }
     dnn_free(&g);
 }
@@ -161,20 +170,18 @@ static int make(struct library *l, struct plan *p, const void *call, void *strea
 {
     struct conv_call c = *(const struct conv_call *)call;
     int chosen = -1;
-    void *y = NULL;
     c.l = l;
-    /* What is tried writes elsewhere: y may be the residual, and is needed once more. */
-    size_t bytes = tensor_bytes(&c.y) * (size_t)(c.shape.spread * c.shape.spread);
-    int rc = device_alloc(&y, bytes, stream);
-    struct tensor same;
-    if (c.residual && c.residual->data == c.y.data) { /* as it will be */
-        same = *c.residual;
-        same.data = y;
-        c.residual = &same;
+    /* without room aside what is tried is the call itself */
+    l->once = onto_itself(&c) && !library_aside(l, 0, c.temp_used, tensor_bytes(&c.y));
+    c.aside = onto_itself(&c) && !l->once;
+    int rc = choose(l, &p->key, &c, stream, &chosen);
+    if (rc == NOT_TAKEN && c.aside && c.count) { /* or there was no room behind the scratch */
+        c.aside = false;
+        l->once = true;
+        rc = library_choose(l, &p->key, c.count, try_plan, &c, stream, &chosen);
     }
-    c.y.data = y;
-    if (rc == 0)
-        rc = choose(l, &p->key, &c, stream, &chosen);
+    l->made = rc == 0 && l->once;
+    l->once = false;
     for (int i = 0; i < c.count; i++)
         if (rc == 0 && i == chosen) {
             p->dnn = c.plan[i];
@@ -182,7 +189,6 @@ static int make(struct library *l, struct plan *p, const void *call, void *strea
         } else {
             dnn_plan_free(&c.plan[i]);
         }
-    device_free(y, stream);
     return rc;
 }
 
@@ -198,13 +204,15 @@ static int convolve(struct library *l, struct conv_call *c, void *stream)
         align = align_of(align, c->residual->data);
     s->align = align;
     /* in place is a case of its own: it needs memory between, where our epilogue comes behind */
-    int onto = !s->residual ? 0 : c->residual->data == c->y.data ? 2 : 1;
+    int onto = !s->residual ? 0 : onto_itself(c) ? 2 : 1;
     struct plan_key key = {{PLAN_CONV,    s->type,      s->out,      s->n,        s->h,
                             s->w,         s->c,         s->outputs,  s->k,        s->stride,
                             s->before[0], s->before[1], s->after[0], s->after[1], s->bias,
                             s->add,       onto,         s->spread,   align,       c->act}};
     struct plan *p = library_plan(l, &key, make, c, stream, &rc);
-    return p ? run(l, &p->dnn, p->variant, c, c->y.data, stream) : rc;
+    if (!p || library_made(l))
+        return p ? 0 : rc;
+    return run(l, &p->dnn, p->variant, c, stream);
 }
 
 /* -- the doubled image --------------------------------------------------------------------------
@@ -289,8 +297,7 @@ static int upsampled(struct library *l, const struct conv_call *whole, const str
 static int rows_at_once(const struct library *l, const struct conv_call *c, int stride, int width)
 {
     size_t in = (size_t)width * (size_t)c->shape.c * dtype_size(c->shape.type);
-    bool onto = c->residual && c->residual->data == c->y.data;
-    size_t out = onto ? tensor_bytes(&c->y) / (size_t)(c->y.n * c->y.h) : 0;
+    size_t out = onto_itself(c) ? tensor_bytes(&c->y) / (size_t)(c->y.n * c->y.h) : 0;
     size_t room = l->options.workspace - library_scratch(l), first = 256 + (size_t)c->shape.k * in;
     if (first + out > room)
         return 0;
@@ -359,8 +366,8 @@ static int bordered(struct library *l, const struct conv_call *whole, const stru
  * there is room. */
 static bool wants_bands(const struct library *l, const struct conv_call *c)
 {
-    return c->shape.type == DT_F32 && !l->options.tf32 && c->residual &&
-           c->residual->data == c->y.data && !library_temp(l, tensor_bytes(&c->y));
+    return c->shape.type == DT_F32 && !l->options.tf32 && onto_itself(c) &&
+           !library_temp(l, tensor_bytes(&c->y));
 }
 
 /* -- the call -----------------------------------------------------------------------------------

@@ -6,17 +6,6 @@
 
 #include <cuda_runtime_api.h>
 
-/* CUDA keeps an error that it has returned, and the next launch, which asks for the last one, would
- * take it for its own: memory that ended would end the run that goes on with less. So each is
- * forgotten when it is returned. (What the device itself has failed at is returned by every call.)
- */
-static int told(cudaError_t rc)
-{
-    if (rc != cudaSuccess)
-        cudaGetLastError();
-    return (int)rc;
-}
-
 /* Freed memory that the pool keeps when somebody waits: the place of one weight, so that exchanging
  * hundreds for a LoRA does not map and unmap each. Without it all works, slower. */
 enum { POOL_KEEPS = 64 << 20 };
@@ -25,8 +14,8 @@ static void keep_some(int index)
 {
     cudaMemPool_t pool;
     uint64_t keeps = POOL_KEEPS;
-    if (told(cudaDeviceGetDefaultMemPool(&pool, index)) == 0)
-        told(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keeps));
+    if (device_told(cudaDeviceGetDefaultMemPool(&pool, index)) == 0)
+        device_told(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &keeps));
 }
 
 int device_open(int index, struct device_info *info, struct err *err)
@@ -34,10 +23,10 @@ int device_open(int index, struct device_info *info, struct err *err)
     struct cudaDeviceProp p;
     int count = 0;
     *info = (struct device_info){0};
-    told(cudaDriverGetVersion(&info->driver));
-    told(cudaRuntimeGetVersion(&info->runtime));
+    device_told(cudaDriverGetVersion(&info->driver));
+    device_told(cudaRuntimeGetVersion(&info->runtime));
     cudaError_t rc = cudaGetDeviceCount(&count);
-    told(rc);
+    device_told(rc);
     if (info->driver == 0)
         return err_set(err, "there is no NVIDIA driver here");
     if (rc == cudaErrorInsufficientDriver)
@@ -57,7 +46,7 @@ int device_open(int index, struct device_info *info, struct err *err)
         rc = cudaGetDeviceProperties(&p, index);
     if (rc == cudaSuccess)
         rc = cudaMemGetInfo(&info->bytes_free, &info->bytes_total);
-    if (told(rc) != 0)
+    if (device_told(rc) != 0)
         return err_set(err, "CUDA device %d: %s", index, cudaGetErrorString(rc));
     snprintf(info->name, sizeof info->name, "%s", p.name);
     info->major = p.major;
@@ -79,15 +68,15 @@ void device_settle(int index)
 void device_return(void)
 {
     int now = settled;
-    if (settled >= 0 && told(cudaGetDevice(&now)) == 0 && now != settled)
-        told(cudaSetDevice(settled));
+    if (settled >= 0 && device_told(cudaGetDevice(&now)) == 0 && now != settled)
+        device_told(cudaSetDevice(settled));
 }
 
 int device_memory(int index, size_t *bytes_free, size_t *bytes_total)
 {
     int rc = -1;
-    if (told(cudaSetDevice(index)) == 0)
-        rc = told(cudaMemGetInfo(bytes_free, bytes_total)) == 0 ? 0 : -1;
+    if (device_told(cudaSetDevice(index)) == 0)
+        rc = device_told(cudaMemGetInfo(bytes_free, bytes_total)) == 0 ? 0 : -1;
     device_return();
     return rc;
 }
@@ -112,7 +101,7 @@ int stream_open(void **stream)
     cudaStream_t s = NULL;
     cudaError_t rc = cudaStreamCreateWithFlags(&s, cudaStreamNonBlocking);
     *stream = s;
-    return told(rc);
+    return device_told(rc);
 }
 
 int stream_open_beside(void **stream)
@@ -123,12 +112,12 @@ int stream_open_beside(void **stream)
 void stream_close(void *stream)
 {
     if (stream)
-        told(cudaStreamDestroy(stream));
+        device_told(cudaStreamDestroy(stream));
 }
 
 int stream_wait(void *stream)
 {
-    return told(cudaStreamSynchronize(stream));
+    return device_told(cudaStreamSynchronize(stream));
 }
 
 int event_open(void **event)
@@ -136,40 +125,40 @@ int event_open(void **event)
     cudaEvent_t e = NULL;
     cudaError_t rc = cudaEventCreateWithFlags(&e, cudaEventDisableTiming);
     *event = e;
-    return told(rc);
+    return device_told(rc);
 }
 
 void event_close(void *event)
 {
     if (event)
-        told(cudaEventDestroy(event));
+        device_told(cudaEventDestroy(event));
 }
 
 int event_record(void *event, void *stream)
 {
-    return told(cudaEventRecord(event, stream));
+    return device_told(cudaEventRecord(event, stream));
 }
 
 int event_wait(void *event)
 {
-    return told(cudaEventSynchronize(event));
+    return device_told(cudaEventSynchronize(event));
 }
 
 int event_passed(void *event)
 {
-    int rc = told(cudaEventQuery(event));
+    int rc = device_told(cudaEventQuery(event));
     return rc == cudaErrorNotReady ? EVENT_AHEAD : rc;
 }
 
 int stream_after(void *stream, void *event)
 {
-    return told(cudaStreamWaitEvent(stream, event, 0));
+    return device_told(cudaStreamWaitEvent(stream, event, 0));
 }
 
 static bool captures(void *stream)
 {
     enum cudaStreamCaptureStatus status = cudaStreamCaptureStatusNone;
-    return told(cudaStreamIsCapturing(stream, &status)) != 0 ||
+    return device_told(cudaStreamIsCapturing(stream, &status)) != 0 ||
            status != cudaStreamCaptureStatusNone;
 }
 
@@ -178,49 +167,54 @@ int device_alloc(void **p, size_t bytes, void *stream)
     *p = NULL;
     if (captures(stream))
         return cudaErrorStreamCaptureUnsupported;
-    return told(cudaMallocAsync(p, bytes, stream));
+    int rc = device_told(cudaMallocAsync(p, bytes, stream));
+    /* What was freed on the stream is given back to the device, or joined with what lies beside it,
+     * when somebody waits: a larger slab is asked for right behind the smaller one's end. */
+    if (rc == cudaErrorMemoryAllocation && stream_wait(stream) == 0)
+        rc = device_told(cudaMallocAsync(p, bytes, stream));
+    return rc;
 }
 
 void device_free(void *p, void *stream)
 {
     if (p)
-        told(cudaFreeAsync(p, stream));
+        device_told(cudaFreeAsync(p, stream));
 }
 
 int pinned_alloc(void **p, size_t bytes)
 {
     *p = NULL;
-    return told(cudaHostAlloc(p, bytes, cudaHostAllocDefault));
+    return device_told(cudaHostAlloc(p, bytes, cudaHostAllocDefault));
 }
 
 void pinned_free(void *p)
 {
     if (p)
-        told(cudaFreeHost(p));
+        device_told(cudaFreeHost(p));
 }
 
 int device_zero(void *p, size_t bytes, void *stream)
 {
-    return told(cudaMemsetAsync(p, 0, bytes, stream));
+    return device_told(cudaMemsetAsync(p, 0, bytes, stream));
 }
 
 int device_put(void *to, const void *from, size_t bytes, void *stream)
 {
     if (captures(stream))
         return cudaErrorStreamCaptureUnsupported;
-    return told(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream));
+    return device_told(cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream));
 }
 
 int device_get(void *to, const void *from, size_t bytes, void *stream)
 {
     if (captures(stream))
         return cudaErrorStreamCaptureUnsupported;
-    return told(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream));
+    return device_told(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream));
 }
 
 int graph_begin(void *stream)
 {
-    return told(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    return device_told(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
 }
 
 int graph_end(void *stream, void **graph)
@@ -239,16 +233,16 @@ int graph_end(void *stream, void **graph)
         ready = NULL;
     }
     *graph = ready;
-    return told(rc);
+    return device_told(rc);
 }
 
 int graph_launch(void *graph, void *stream)
 {
-    return told(cudaGraphLaunch(graph, stream));
+    return device_told(cudaGraphLaunch(graph, stream));
 }
 
 void graph_close(void *graph)
 {
     if (graph)
-        told(cudaGraphExecDestroy(graph));
+        device_told(cudaGraphExecDestroy(graph));
 }

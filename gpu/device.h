@@ -42,6 +42,16 @@ bool device_is_full(int code); /* the error says that there is no memory */
 /* What a library's call that failed left behind is forgotten, or the next launch would take it for
  * its own. */
 void device_forget(void);
+/* CUDA keeps an error that it has returned, and the next launch, which asks for the last one, would
+ * take it for its own: memory that ended would end the run that goes on with less. So each is
+ * forgotten when it is returned. (What the device itself has failed at is returned by every call.)
+ */
+static inline int device_told(int code)
+{
+    if (code != 0)
+        device_forget();
+    return code;
+}
 
 int stream_open(void **stream);
 int stream_open_beside(void **stream); /* for copies alone, beside another's calls */

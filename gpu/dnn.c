@@ -398,6 +398,7 @@ static bool make_plan(struct dnn_plan *to, const struct dnn *d, cudnnBackendAttr
     if (rc == CUDNN_STATUS_SUCCESS)
         rc = cudnnBackendGetAttribute(to->plan, CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
                                       CUDNN_TYPE_INT64, 1, &got, &scratch);
+    to->scratch = (size_t)scratch;
     if (rc == CUDNN_STATUS_SUCCESS && scratch >= 0 && (uint64_t)scratch <= most)
         return true;
     if (rc == CUDNN_STATUS_SUCCESS)
@@ -419,7 +420,7 @@ bool dnn_plan(struct dnn_plan *to, const struct dnn *d, size_t most, char *why, 
 bool dnn_plan_of_text(struct dnn_plan *to, const struct dnn *d, const char *text, size_t bytes,
                       size_t most, char *why, size_t size)
 {
-    *to = (struct dnn_plan){NULL, NULL};
+    *to = (struct dnn_plan){NULL, NULL, 0};
     return make_plan(to, d, CUDNN_ATTR_EXECUTION_PLAN_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
                      (int64_t)bytes, text, most, why, size);
 }
@@ -462,7 +463,7 @@ void dnn_plan_free(struct dnn_plan *p)
 {
     dnn_drop(p->plan);
     dnn_drop(p->proposal);
-    *p = (struct dnn_plan){NULL, NULL};
+    *p = (struct dnn_plan){NULL, NULL, 0};
 }
 
 cudnnStatus_t dnn_pack(const struct dnn_io *io, void *workspace, dnn_desc *out)

@@ -89,6 +89,7 @@ int dnn_proposals(struct dnn_graph *, const struct dnn *, unsigned refuse, dnn_d
 /* A proposal, and once it was asked for, the plan that is made of it. */
 struct dnn_plan {
     dnn_desc plan, proposal;
+    size_t scratch; /* bytes that the plan wants */
 };
 /* Makes the plan, if it has not been made: cuDNN may compile a kernel for that, which takes up to a
  * second. False when the engine cannot after all, or wants more scratch than `most` bytes: then

@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REPEATS = 5, KEEP_EVERY = 16 }; /* of choices that were made: who is killed loses few */
+enum {
+    REPEATS = 5,
+    MORE_REPEATS = 30, /* of what takes so short that starting it, and chance, count */
+    SHORT_US = 50,
+    KEEP_EVERY = 16 /* of choices that were made: who is killed loses few */
+};
 
 /* -- the workspace ------------------------------------------------------------------------------
  */
@@ -20,6 +25,16 @@ void *library_temp(const struct library *l, size_t bytes)
     size_t half = library_scratch(l);
     return l->workspace && bytes <= l->options.workspace - half ? (char *)l->workspace + half
                                                                 : NULL;
+}
+
+void *library_aside(const struct library *l, size_t scratch, size_t temp, size_t bytes)
+{
+    size_t half = library_scratch(l), all = l->options.workspace, at = (scratch + 255) / 256 * 256;
+    if (!l->workspace)
+        return NULL;
+    if (half + temp + bytes <= all)
+        return (char *)l->workspace + half + temp;
+    return at + bytes <= (temp ? half : all) ? (char *)l->workspace + at : NULL;
 }
 
 int align_of_bytes(int align, int64_t bytes)
@@ -132,20 +147,36 @@ int library_try(proposal_runner *run, void *call, int i, void *stream)
     return rc ? rc : stream_wait(stream);
 }
 
+static bool measures(const struct library *l)
+{
+    return l->options.autotune == AUTOTUNE_MEASURE && !l->once;
+}
+
+/* Milliseconds a run. */
+static int time_runs(struct library *l, proposal_runner *run, void *call, int i, int count,
+                     void *stream, float *ms)
+{
+    int rc = clock_record(l->from, stream);
+    for (int k = 0; rc == 0 && k < count; k++)
+        rc = run(call, i, stream);
+    rc = rc ? rc : clock_record(l->to, stream);
+    rc = rc ? rc : clock_between(l->from, l->to, ms);
+    *ms /= (float)count;
+    return rc;
+}
+
 /* Does it run? Then how long, in milliseconds. NOT_TAKEN or an error if not. */
 static int time_one(struct library *l, proposal_runner *run, void *call, int i, void *stream,
                     float *ms)
 {
     int rc = library_try(run, call, i, stream);
     *ms = 0;
-    if (rc != 0 || l->options.autotune != AUTOTUNE_MEASURE)
+    if (rc != 0 || !measures(l))
         return rc;
-    rc = clock_record(l->from, stream);
-    for (int k = 0; rc == 0 && k < REPEATS; k++)
-        rc = run(call, i, stream);
-    if (rc == 0)
-        rc = clock_record(l->to, stream);
-    return rc == 0 ? clock_between(l->from, l->to, ms) : rc;
+    rc = time_runs(l, run, call, i, REPEATS, stream, ms);
+    if (rc == 0 && *ms * 1000 < SHORT_US)
+        rc = time_runs(l, run, call, i, MORE_REPEATS, stream, ms);
+    return rc;
 }
 
 /* What the file says, or -1; `text` is then the key that it says it of. Where it is measured only
@@ -159,7 +190,7 @@ static int known_choice(const struct library *l, const struct plan_key *key,
     snprintf(text, KEY_TEXT + 16, "measured %s", plain);
     if (l->options.autotune != AUTOTUNE_OFF)
         known = choices_get(&l->choices, l->where, text);
-    if (known < 0 && l->options.autotune == AUTOTUNE_HEURISTIC) {
+    if (known < 0 && l->options.autotune != AUTOTUNE_OFF && !measures(l)) {
         snprintf(text, KEY_TEXT + 16, "%s", plain);
         known = choices_get(&l->choices, l->where, text);
     }
@@ -235,16 +266,15 @@ int library_choose(struct library *l, const struct plan_key *key, int count, pro
             *chosen = i;
             best = ms;
         }
-        if (*chosen >= 0 && l->options.autotune != AUTOTUNE_MEASURE)
+        if (*chosen >= 0 && !measures(l))
             break;
     }
     if (*chosen < 0)
         return NOT_TAKEN;
-    l->stats.measured += l->options.autotune == AUTOTUNE_MEASURE;
+    l->stats.measured += measures(l);
     if (l->options.autotune == AUTOTUNE_OFF)
         return 0;
-    choices_put(&l->choices, l->where, l->options.autotune == AUTOTUNE_MEASURE ? measured : text,
-                *chosen);
+    choices_put(&l->choices, l->where, measures(l) ? measured : text, *chosen);
     if (++l->chosen % KEEP_EVERY == 0)
         choices_write(&l->choices, l->cache, NULL); /* a hint: its loss is no failure */
     return 0;

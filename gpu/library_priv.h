@@ -20,7 +20,8 @@
 enum {
     PLAN_NUMBERS = 24,
     PLAN_BUCKETS = 256,
-    PROPOSALS = 8, /* tried a variant, at most */
+    PROPOSALS = 8,          /* tried a variant, at most */
+    PRODUCT_PROPOSALS = 24, /* the same of products, which are tried in a moment */
     KEY_TEXT = 320
 };
 
@@ -60,6 +61,8 @@ struct library {
     struct plan *bucket[PLAN_BUCKETS];
     char why[256]; /* the reason of a refusal, while a plan is made */
     bool lost;     /* in this call, what a capture should have held */
+    bool once;     /* what is tried may run once only: it adds to its own output */
+    bool made;     /* the call that a plan was made for has been made by trying */
 };
 
 /* The plan for a key, made by `make` if there is none; NULL where there is none to be had, with rc
@@ -70,8 +73,9 @@ struct plan *library_plan(struct library *, const struct plan_key *, plan_maker 
                           void *stream, int *rc);
 
 /* Chooses among `count` proposals as the options say. run(call, i, stream) queues proposal i and
- * returns 0, NOT_TAKEN or an error of the device; it may be called often, for real. The number of
- * the chosen one in *chosen. 0, NOT_TAKEN if none works, or an error. */
+ * returns 0, NOT_TAKEN or an error of the device; it may be called often, for real, but with
+ * l->once: then nothing is measured, and the first that runs has made the call. The number of the
+ * chosen one in *chosen. 0, NOT_TAKEN if none works, or an error. */
 typedef int proposal_runner(void *call, int i, void *stream);
 int library_choose(struct library *, const struct plan_key *, int count, proposal_runner *,
                    void *call, void *stream, int *chosen);
@@ -85,6 +89,14 @@ void library_keep(struct library *, const struct plan_key *, const struct dnn_pl
 /* Runs proposal i and waits for it. */
 int library_try(proposal_runner *, void *call, int i, void *stream);
 
+/* Has the call been made while its plan was (l->once)? Asked once. */
+static inline bool library_made(struct library *l)
+{
+    bool made = l->made;
+    l->made = false;
+    return made;
+}
+
 /* A call with a plan was refused, with the reason in l->why. Returns NOT_TAKEN. */
 int library_refused(struct library *, void *stream);
 
@@ -92,6 +104,9 @@ int library_refused(struct library *, void *stream);
 size_t library_scratch(const struct library *);
 /* Memory until the next call; NULL: that is more than there is. */
 void *library_temp(const struct library *, size_t bytes);
+/* Memory for the output of what is tried, where that may not be the call's own: behind `scratch`
+ * bytes that the library uses meanwhile and `temp` of library_temp; NULL: there is not enough. */
+void *library_aside(const struct library *, size_t scratch, size_t temp, size_t bytes);
 
 /* The largest power of two, up to 256, that divides all: start with 256. */
 int align_of(int align, const void *p);

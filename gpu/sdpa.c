@@ -59,7 +59,7 @@ static void collect(struct library *l, struct sdpa_call *c)
     if (!proposed)
         snprintf(l->why, sizeof l->why, "cuDNN: %.200s", g.why[0] ? g.why : "no engine");
     for (int i = 0; i < proposed; i++)
-        c->plan[c->count++] = (struct dnn_plan){NULL, proposal[i]};
+        c->plan[c->count++] = (struct dnn_plan){NULL, proposal[i], 0};
     dnn_free(&g);
 }
 

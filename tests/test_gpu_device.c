@@ -27,6 +27,7 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
 static cudaError_t last;
+static bool waits, waited; /* a wait works, and what was freed before it is free then */
 
 static cudaError_t refused(void)
 {
@@ -57,6 +58,18 @@ cudaError_t cudaStreamIsCapturing(cudaStream_t s, enum cudaStreamCaptureStatus *
         return refused();                                                                          \
     }
 
+cudaError_t cudaStreamSynchronize(cudaStream_t s)
+{
+    waited = waits;
+    return waits ? cudaSuccess : refused();
+}
+
+cudaError_t cudaMallocAsync(void **p, size_t bytes, cudaStream_t s)
+{
+    *p = &last;
+    return waited ? cudaSuccess : refused();
+}
+
 REFUSES(cudaDriverGetVersion, int *v)
 REFUSES(cudaRuntimeGetVersion, int *v)
 REFUSES(cudaGetDeviceCount, int *count)
@@ -68,7 +81,6 @@ REFUSES(cudaDeviceGetDefaultMemPool, cudaMemPool_t *pool, int device)
 REFUSES(cudaMemPoolSetAttribute, cudaMemPool_t pool, enum cudaMemPoolAttr a, void *value)
 REFUSES(cudaStreamCreateWithFlags, cudaStream_t *s, unsigned flags)
 REFUSES(cudaStreamDestroy, cudaStream_t s)
-REFUSES(cudaStreamSynchronize, cudaStream_t s)
 REFUSES(cudaStreamWaitEvent, cudaStream_t s, cudaEvent_t e, unsigned flags)
 REFUSES(cudaStreamBeginCapture, cudaStream_t s, enum cudaStreamCaptureMode mode)
 REFUSES(cudaStreamEndCapture, cudaStream_t s, cudaGraph_t *g)
@@ -79,7 +91,6 @@ REFUSES(cudaEventRecord, cudaEvent_t e, cudaStream_t s)
 REFUSES(cudaEventSynchronize, cudaEvent_t e)
 REFUSES(cudaEventQuery, cudaEvent_t e)
 REFUSES(cudaEventElapsedTime, float *ms, cudaEvent_t from, cudaEvent_t to)
-REFUSES(cudaMallocAsync, void **p, size_t bytes, cudaStream_t s)
 REFUSES(cudaFreeAsync, void *p, cudaStream_t s)
 REFUSES(cudaHostAlloc, void **p, size_t bytes, unsigned flags)
 REFUSES(cudaFreeHost, void *p)
@@ -141,6 +152,17 @@ static void errors_are_told_once(void **state)
     assert_true(device_is_full(cudaErrorMemoryAllocation));
 }
 
+/* Memory that was freed on the stream just before is waited for. */
+static void freed_memory_is_waited_for(void **state)
+{
+    (void)state;
+    void *p;
+    waits = true;
+    CHECK_SILENT(assert_int_equal(device_alloc(&p, 1, NULL), 0));
+    assert_ptr_equal(p, &last);
+    waits = waited = false;
+}
+
 static void no_device_leaves_no_error(void **state)
 {
     (void)state;
@@ -154,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(errors_are_told_once),
+        cmocka_unit_test(freed_memory_is_waited_for),
         cmocka_unit_test(no_device_leaves_no_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

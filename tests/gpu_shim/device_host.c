@@ -148,6 +148,8 @@ int event_wait(void *event)
 int event_passed(void *event)
 {
     struct event *e = event;
+    if (shim_capturing())
+        return shim_spoil("asking for an event");
     bool ahead = e->stream && !e->looked;
     e->looked = true;
     if (ahead)
@@ -188,6 +190,7 @@ int device_alloc(void **p, size_t bytes, void *stream)
     if (bytes <= LARGE)
         memset(*p, 0xff, bytes);
     shim_memory.live++;
+    shim_memory.made++;
     return 0;
 }
 
@@ -207,6 +210,8 @@ int pinned_alloc(void **p, size_t bytes)
 
 void pinned_free(void *p)
 {
+    if (p && shim_capturing())
+        shim_spoil("freeing pinned memory");
     shim_memory.live -= p != NULL;
     free(p);
 }
@@ -274,5 +279,7 @@ int graph_launch(void *graph, void *stream)
 
 void graph_close(void *graph)
 {
+    if (graph && shim_capturing())
+        shim_spoil("closing a graph");
     shim_forget(graph);
 }

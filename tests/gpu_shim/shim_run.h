@@ -44,6 +44,7 @@ struct shim_memory {
     long refuse, refused; /* refused: how many were */
     bool all;
     long live; /* allocations that were not freed */
+    long made; /* so far */
 };
 extern struct shim_memory shim_memory;
 
