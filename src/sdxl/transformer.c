@@ -164,8 +164,9 @@ void transformer_run(const struct transformer *t, struct ops *o, struct tensor *
         feed_forward(t, &t->block[i], o, &h, &a);
         ops_leave(o);
     }
-    o->copy(o, &a, &h);
-    o->linear(o, x, &a, t->proj_out, ACT_NONE, x);
+    if (h.dtype != a.dtype)
+        o->copy(o, &a, &h);
+    o->linear(o, x, h.dtype != a.dtype ? &a : &h, t->proj_out, ACT_NONE, x);
     o->release(o, &h);
     o->release(o, &a);
 }
