@@ -2,6 +2,7 @@
 # What the compiler needs for the CUDA backend: `cuda.sh cflags` and `cuda.sh libs`, for the toolkit of
 # $NVCC. cuDNN may lie in the toolkit, in the system, in $CUDNN_HOME, or in a pip package's folder.
 root=$(dirname "$(dirname "$NVCC")")
+[ -e "$root/include/cuda_runtime_api.h" ] || root=$(dirname "$(dirname "$(readlink -f "$NVCC")")")
 site=$(python3 -c 'import site; print(*site.getsitepackages(), site.getusersitepackages())' 2>/dev/null)
 
 # The first of these folders that holds the file.

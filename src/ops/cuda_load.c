@@ -98,6 +98,9 @@ static bool open_library(const char *name)
         {NULL, "/usr/local/lib/python3*/*-packages/nvidia/*/lib"},
         {NULL, "/usr/lib/python3*/*-packages/nvidia/*/lib"},
         {NULL, "/opt/*/lib/python3*/site-packages/nvidia/*/lib"},
+        {NULL, "/opt/*/.venv/lib/python3*/site-packages/nvidia/*/lib"},
+        {NULL, "/usr/local/nvidia/lib*"}, /* the driver's, in containers */
+        {NULL, "/usr/lib/wsl/lib"},
     };
     for (size_t i = 0; i < sizeof place / sizeof *place; i++) {
         char dir[PATH_MAX];
@@ -135,7 +138,8 @@ static const struct cuda_face *open_face(struct err *e)
 {
     char path[PATH_MAX];
     const char *said = getenv("SPRITTY_CUDA"); /* tests have one that needs no driver */
-    if (!(said && *said) && !dlopen("libcuda.so.1", RTLD_LAZY | RTLD_GLOBAL)) {
+    if (!(said && *said) && !dlopen("libcuda.so.1", RTLD_LAZY | RTLD_GLOBAL) &&
+        !open_library("libcuda.so.1")) {
         err_set(e, "there is no NVIDIA driver here (libcuda.so.1)");
         return NULL;
     }
