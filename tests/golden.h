@@ -42,7 +42,9 @@ static inline int golden_backends(struct golden_backend out[3])
 
 static inline struct ops *golden_open_ops(const struct golden_backend *b, struct err *e)
 {
-    struct cuda_options o = {.act = b->act, .plain = getenv("SPRITTY_PLAIN") != NULL};
+    /* values are looked at here, not times: less to be compiled */
+    struct cuda_options o = {
+        .act = b->act, .plain = getenv("SPRITTY_PLAIN") != NULL, .autotune = TUNE_HEURISTIC};
     return ops_cuda_open(&o, e);
 }
 

@@ -4,12 +4,14 @@
 #
 #   bench.sh BUILD      $PARTS and TORCH=0 narrow what is measured; in $BUDGET seconds all is over; $RESULTS
 #                       is where it goes, $SPRITTY_COMMIT what was built where git is not, $PYTHON whose
-#                       PyTorch; TORCH_OPTIONS="--small --side 64" runs it on a CPU
+#                       PyTorch; TORCH_OPTIONS="--small --side 64" runs it on a CPU; $WORK and $CACHE_KEPT
+#                       are those of test.sh
 build=$1
 start=$(date +%s)
 commit=${SPRITTY_COMMIT:-$(git rev-parse --short HEAD 2>/dev/null || cat .commit 2>/dev/null || echo unknown)}
 [ -z "$(git status --porcelain 2>/dev/null)" ] || commit="$commit and changes"
 out=${RESULTS:-docs/results/gpu-bench-$(date +%Y%m%d-%H%M%S)}.jsonl
+work=${WORK:-$(dirname "$out")}/$(basename "$out")
 device=$("$build/gpu/gpu_device") || {
     echo "gpu-bench skipped: there is no GPU to measure"
     exit 0
@@ -26,15 +28,18 @@ run() { # SECONDS COMMAND...
         return
     }
     echo "== $*"
-    timeout -k 5 "$limit" "$@" >"$out.part" 2>"$out.err" </dev/null
-    status=$?
-    cat "$out.part"
-    cat "$out.part" >>"$out"
-    [ $status = 0 ] || {
-        tail -n 3 "$out.err"
-        echo "{\"part\": \"$*\", \"failed\": $status}" >>"$out"
+    began=$(date +%s)
+    # a line is in the file as soon as it is said
+    { timeout -k 5 "$limit" "$@" 2>"$work.err" </dev/null; echo $? >"$work.status"; } | tee -a "$out"
+    status=$(cat "$work.status")
+    [ "$status" = 0 ] || {
+        tail -n 3 "$work.err"
+        said=$(tail -n 1 "$work.err" | tr -c '[:alnum:] .,:;_()/-' ' ' | cut -c 1-300)
+        echo "{\"part\": \"$*\", \"failed\": $status, \"said\": \"$said\"}" >>"$out"
     }
-    rm -f "$out.part" "$out.err"
+    echo "{\"part\": \"$*\", \"seconds\": $(($(date +%s) - began))}" >>"$out"
+    rm -f "$work.err" "$work.status"
+    sh tests/gpu/keep.sh
 }
 
 # PyTorch where it can use the GPU, or where options say what a CPU can do in a moment.
@@ -52,7 +57,7 @@ torch() { # SECONDS OPTIONS...
 
 # What says most comes first: a run that is cut short has it. The first of a shape tries the
 # libraries' algorithms.
-for part in ${PARTS:-plan base1024 torch tiny32 lora batch8 compiled base512 profile tiny1}; do
+for part in ${PARTS:-plan base1024 profile torch tiny32 batch8 lora compiled base512 tiny1}; do
     case $part in
     torch) torch 90 ;;
     compiled) torch 180 --compile ;;

@@ -68,18 +68,17 @@ static bool until_sampled(void *user, const struct gen_progress *p)
     return p->steps == 0 || p->step < p->steps || strcmp(p->stage, "sample") != 0;
 }
 
-/* Of a pipeline that has run: who made the calls; then the steps of as many runs again with our own
+/* Of a pipeline that has run: the steps of as many runs again with our own
  * kernels left out. What is left, in graphs as before, over the same memory and with the same
  * algorithms, is the bare chain of cuBLASLt's and cuDNN's calls. */
-static int print_bare(struct pipeline *p, const struct gen_params *g, int runs, double ours)
+static int print_bare(const char *name, struct pipeline *p, const struct gen_params *g, int runs,
+                      double ours)
 {
     static double step[MAX_TIMES * 64];
     const struct gen_hooks hooks = {.step = until_sampled};
     struct err e = {""};
-    char text[1024];
     int steps = 0, rc = 0;
-    ops_cuda_account(p->ops, text, sizeof text);
-    printf(", %s", text);
+    printf("{\"part\": \"%s bare\"", name);
     ops_cuda_bare(p->ops, true);
     for (int i = -2; i < runs && rc == 0; i++) { /* two that make and keep the graphs */
         struct gen_result r;
@@ -91,7 +90,8 @@ static int print_bare(struct pipeline *p, const struct gen_params *g, int runs, 
     }
     ops_cuda_bare(p->ops, false);
     double bare = median(step, steps);
-    printf(", \"bare_step_ms\": %.3f, \"step_over_bare\": %.3f", bare, bare > 0 ? ours / bare : 0);
+    printf(", \"bare_step_ms\": %.3f, \"step_over_bare\": %.3f}\n", bare,
+           bare > 0 ? ours / bare : 0);
     return rc;
 }
 
@@ -158,9 +158,15 @@ static int measure(const struct bench *part)
            device_bytes(), s.weight_bytes, s.arena_peak, s.replays);
     if (part->profile)
         print_profile(p);
-    else if (!strcmp(p->ops->name, "cuda"))
-        rc = print_bare(p, &g, part->runs, median(step, steps));
-    printf("}\n");
+    bool cuda = !strcmp(p->ops->name, "cuda");
+    if (cuda) {
+        char text[1024];
+        ops_cuda_account(p->ops, text, sizeof text);
+        printf(", %s", text);
+    }
+    printf("}\n"); /* whatever becomes of the rest */
+    if (cuda && !part->profile)
+        rc = print_bare(part->name, p, &g, part->runs, median(step, steps));
     pipeline_close(p);
     return rc != 0;
 }

@@ -1,6 +1,10 @@
-/* The table of op cases on the CUDA backend against ref, in f32, fp16 and bf16, and in f32 with
+/*
+ * The table of op cases on the CUDA backend against ref, in f32, fp16 and bf16, and in f32 with
  * products in TF32: through the libraries, and through our own kernels alone. No test library; part
- * of `make gpu-test`. */
+ * of `make gpu-test`.
+ *
+ *   gpu_ops [TABLE]...    beginnings of the tables' names: "own", "cuda fp16"; none: all
+ */
 #include "op_run.h"
 #include "ops/cuda.h"
 #include "results.h"
@@ -59,7 +63,16 @@ static int run_table(struct ops *ref, const struct table *t)
     return failed;
 }
 
-int main(void)
+/* Is it one of those that were named, by their names' beginnings? */
+static bool wanted(const struct table *t, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (!strncmp(t->name, argv[i], strlen(argv[i])))
+            return true;
+    return argc < 2;
+}
+
+int main(int argc, char **argv)
 {
     struct err err = {""};
     int failed = 0;
@@ -70,7 +83,8 @@ int main(void)
         return 1;
     }
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
-        failed += run_table(ref, &tables[i]);
+        if (wanted(&tables[i], argc, argv))
+            failed += run_table(ref, &tables[i]);
     ref->close(ref);
     return failed > 0;
 }

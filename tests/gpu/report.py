@@ -5,6 +5,7 @@ what doctor said of the device. Standard library only.
     report.py OUT LINES STATES DEVICE COMMIT
 """
 import json
+import os
 import sys
 
 out, lines, states, device, commit = sys.argv[1:]
@@ -29,7 +30,9 @@ try:
 except ValueError:
     about = {"device": device}
 about["commit"] = commit
-json.dump({"about": about, "programs": programs, "checks": checks}, open(out + ".json", "w"), indent=0)
+with open(out + ".json.new", "w") as f:
+    json.dump({"about": about, "programs": programs, "checks": checks}, f, indent=0)
+os.replace(out + ".json.new", out + ".json")  # whole, whoever is killed now
 
 worst = {}
 for c in checks:

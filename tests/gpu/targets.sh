@@ -39,7 +39,7 @@ row "peak memory, batch 1, forecast" "$(scaled "$(value plan '"batch": 1,' bytes
 row "peak memory, batch 8" "$(scaled "$(value $eight '' bytes_peak)" 1e9)" most 24 "" GB
 row "peak memory, batch 8, by the driver" "$(scaled "$(value $eight '' bytes_device)" 1e9)" most 24 "" GB
 row "peak memory, batch 8, forecast" "$(scaled "$(value plan '"batch": 8,' bytes_forecast)" 1e9)" most 24 "" GB
-row "step over the bare chain of cuDNN and cuBLASLt" "$(value $one '' step_over_bare)" most 1.05 "" times
+row "step over the bare chain of cuDNN and cuBLASLt" "$(value "$one bare" '' step_over_bare)" most 1.05 "" times
 for how in eager compiled; do
     least=$([ $how = eager ] && echo 2 || echo 1.3)
     row "PyTorch $how, step over ours" "$(over "$(value "torch $how step" '' ms)" "$step")" least "$least" 2 times

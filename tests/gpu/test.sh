@@ -5,13 +5,14 @@
 #
 #   test.sh BUILD     $SPRITTY_CUDA is the backend; $SLOWNESS multiplies the time limits; in $BUDGET
 #                     seconds all is over, and what was not reached is left out. $CHECKS narrows the
-#                     programs, $RESULTS is where the report goes, $SPRITTY_COMMIT what was built where git is not
+#                     programs, $RESULTS is where the report goes, $SPRITTY_COMMIT what was built where git is not;
+#                     $WORK is for what is of no use later, $CACHE_KEPT a file that gets what the libraries chose
 build=$1
 start=$(date +%s)
 out=${RESULTS:-docs/results/gpu-test-$(date +%Y%m%d-%H%M%S)}
 out=$(realpath "$(dirname "$out")")/$(basename "$out") || exit 1
 export SPRITTY_RESULTS="$out.checks.jsonl"
-states="$out.states.jsonl" log="$out.log"
+states="${WORK:-$(dirname "$out")}/$(basename "$out").states.jsonl" log="$out.log"
 commit=${SPRITTY_COMMIT:-$(git rev-parse --short HEAD 2>/dev/null || cat .commit 2>/dev/null || echo unknown)}
 [ -z "$(git status --porcelain 2>/dev/null)" ] || commit="$commit and changes"
 rm -f "$SPRITTY_RESULTS" "$states"
@@ -43,28 +44,32 @@ run() { # NAME SECONDS COMMAND...
     fi
     echo "== $name"
     began=$(date +%s)
-    timeout -k 10 "$limit" "$@" >"$out.now" 2>&1 </dev/null
+    echo "== $name" >>"$log"
+    size=$(wc -c <"$log")
+    timeout -k 10 "$limit" "$@" >>"$log" 2>&1 </dev/null
     status=$?
-    tail -n 40 "$out.now"
-    { echo "== $name"; cat "$out.now"; } >>"$log"
-    rm -f "$out.now"
+    tail -c +$((size + 1)) "$log" | tail -n 40
     echo "{\"program\": \"$name\", \"seconds\": $(($(date +%s) - began)), \"status\": $status}" >>"$states"
     report >/dev/null
+    sh tests/gpu/keep.sh
 }
 
-device=$("$build/gpu/gpu_device" 2>"$out.now") || {
-    echo "gpu-test skipped: $(cat "$out.now")"
+device=$("$build/gpu/gpu_device" 2>&1) || {
+    echo "gpu-test skipped: $device"
     echo "0 passed, 0 failed, 1 skipped"
-    rm -f "$out.now"
     exit 0
 }
 echo "$device" | tee "$log"
-rm -f "$out.now"
-run ops 240 "$build/gpu/gpu_ops"
+# A process each: what breaks the device's context breaks what comes after it in the same one.
+run "ops own" 60 "$build/gpu/gpu_ops" own
+run "ops fp16" 200 "$build/gpu/gpu_ops" "cuda fp16"
 run model 120 "$build/gpu/gpu_model"
 run networks 120 "$build/gpu/gpu_networks"
+run "ops f32" 90 "$build/gpu/gpu_ops" "cuda f32" "cuda tf32"
+run "ops bf16" 60 "$build/gpu/gpu_ops" "cuda bf16"
 run lora 60 "$build/gpu/gpu_lora_golden"
 run trajectory 120 "$build/gpu/gpu_trajectory"
+SPRITTY_PLAIN=1 run "own kernels' networks" 120 "$build/gpu/gpu_networks"
 sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda/bin/compute-sanitizer 2>/dev/null)
 if [ -n "$sanitizer" ]; then
     run "sanitizer memcheck" 150 "$sanitizer" --tool memcheck --error-exitcode 3 \
@@ -72,8 +77,8 @@ if [ -n "$sanitizer" ]; then
 else
     echo '{"program": "compute-sanitizer, which is not here", "seconds": 0, "status": "left out"}' >>"$states"
 fi
-SPRITTY_PLAIN=1 run "own kernels' networks" 120 "$build/gpu/gpu_networks"
 report
 status=$?
+[ ! -s "$out.json" ] || rm -f "$SPRITTY_RESULTS" "$states" # the report has their lines
 echo "$out.json, $out.md"
 exit $status
