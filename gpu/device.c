@@ -212,9 +212,11 @@ int device_get(void *to, const void *from, size_t bytes, void *stream)
     return device_told(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream));
 }
 
+/* Relaxed: a library that loads a kernel only now, or asks for an event of its own, does not end
+ * the capture by that. What we must not do ourselves is refused above. */
 int graph_begin(void *stream)
 {
-    return device_told(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+    return device_told(cudaStreamBeginCapture(stream, cudaStreamCaptureModeRelaxed));
 }
 
 int graph_end(void *stream, void **graph)

@@ -109,14 +109,20 @@ static int flash(struct library *l, const struct sdpa_call *c, void *stream)
     return p ? run_flash(l, &p->dnn, c, c->y, stream) : rc;
 }
 
+/* Versions whose attention NVIDIA's own frontend asks for no longer, for its known bugs. */
+static bool is_broken(size_t version)
+{
+    return version == 91000 || version == 91001;
+}
+
 /* May cuDNN be asked? Rows and pointers on 16 bytes, or its kernels cannot load them. */
 static bool for_flash(const struct library *l, const struct sdpa_call *c)
 {
     const struct sdpa_shape *s = &c->shape;
     int align = align_of(align_of(align_of(align_of(16, c->q), c->k), c->v), c->y);
     int64_t rows = s->ld_q | s->ld_k | s->ld_v | s->ld_y;
-    return l->has_dnn && !l->options.sliced && s->type != DT_F32 && s->d % 8 == 0 && s->d <= 128 &&
-           align == 16 && rows % 8 == 0;
+    return l->has_dnn && !l->options.sliced && !is_broken(cudnnGetVersion()) && s->type != DT_F32 &&
+           s->d % 8 == 0 && s->d <= 128 && align == 16 && rows % 8 == 0;
 }
 
 /* -- products -----------------------------------------------------------------------------------

@@ -138,6 +138,26 @@ static void test_table_bf16(void **state)
     run_table(DT_BF16, &(struct gpu_library_options){.workspace = 8 << 20});
 }
 
+static const struct op_case *find_case(enum op_kind op, const char *name);
+static void run_once(struct ops *o, const struct op_case *c);
+
+/* Attention is not asked of a cuDNN whose attention is known to be wrong. */
+static void test_broken_attention(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t version;
+        int algorithm; /* the first that works: cuBLASLt's is 2, cuDNN's 4 */
+    } cases[] = {{0, 4}, {91000, 2}, {91001, 2}, {91002, 4}};
+    for (int i = 0; i < 4; i++) {
+        fake.dnn_version = cases[i].version;
+        struct opened x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 8 << 20});
+        run_once(x.o, find_case(OP_ATTENTION, "size 64"));
+        assert_int_equal(fake.last_algorithm, cases[i].algorithm);
+        x.o->close(x.o);
+    }
+}
+
 /* Without cuDNN's flash attention the products do it, in slices where the workspace is small. */
 static void test_attention_by_products(void **state)
 {
@@ -684,15 +704,25 @@ static void test_choices(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_table_f32),    TEST(test_table_fp16),
-        TEST(test_table_bf16),   TEST(test_attention_by_products),
-        TEST(test_whole),        TEST(test_doubled),
-        TEST(test_bands),        TEST(test_trials),
-        TEST(test_refused_band), TEST(test_bands_onto_itself),
-        TEST(test_large),        TEST(test_choice),
-        TEST(test_first),        TEST(test_tf32),
-        TEST(test_without),      TEST(test_turn),
-        TEST(test_capture),      TEST(test_fold),
+        TEST(test_table_f32),
+        TEST(test_table_fp16),
+        TEST(test_table_bf16),
+        TEST(test_attention_by_products),
+        TEST(test_broken_attention),
+        TEST(test_whole),
+        TEST(test_doubled),
+        TEST(test_bands),
+        TEST(test_trials),
+        TEST(test_refused_band),
+        TEST(test_bands_onto_itself),
+        TEST(test_large),
+        TEST(test_choice),
+        TEST(test_first),
+        TEST(test_tf32),
+        TEST(test_without),
+        TEST(test_turn),
+        TEST(test_capture),
+        TEST(test_fold),
         TEST(test_choices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

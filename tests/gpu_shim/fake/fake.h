@@ -17,6 +17,7 @@
 
 struct fake_state {
     double ms;          /* the device's time */
+    size_t dnn_version; /* that cuDNN says; 0: that of its header */
     bool no_dnn;        /* cudnnCreate fails */
     bool no_blas;       /* no product is ever proposed */
     bool no_flash;      /* nor an attention */

@@ -100,7 +100,7 @@ static cudnnStatus_t no(cudnnStatus_t rc, const char *why)
 
 size_t cudnnGetVersion(void)
 {
-    return CUDNN_VERSION;
+    return fake.dnn_version ? fake.dnn_version : CUDNN_VERSION;
 }
 
 const char *cudnnGetErrorString(cudnnStatus_t rc)
