@@ -59,6 +59,31 @@ static void a_pasted_path_is_shown_and_taken(void **state)
     drive_wait_text(d, "done in");
 }
 
+/* A workflow without the picture that it begins with. */
+static void a_missing_image_is_said(void **state)
+{
+    (void)state;
+    static const char workflow[] =
+        "{\"1\":{\"class_type\":\"CheckpointLoaderSimple\","
+        "\"inputs\":{\"ckpt_name\":\"tiny\"}},"
+        "\"2\":{\"class_type\":\"CLIPTextEncode\",\"inputs\":{\"clip\":[\"1\",1],"
+        "\"text\":\"a gem\"}},"
+        "\"3\":{\"class_type\":\"LoadImage\",\"inputs\":{\"image\":\"gone.png\"}},"
+        "\"4\":{\"class_type\":\"VAEEncode\",\"inputs\":{\"pixels\":[\"3\",0],\"vae\":[\"1\","
+        "2]}},"
+        "\"5\":{\"class_type\":\"KSampler\",\"inputs\":{\"model\":[\"1\",0],"
+        "\"positive\":[\"2\",0],\"negative\":[\"2\",0],\"latent_image\":[\"4\",0],\"seed\":1,"
+        "\"steps\":4,\"cfg\":3,\"denoise\":0.6,\"sampler_name\":\"euler\","
+        "\"scheduler\":\"normal\"}},"
+        "\"6\":{\"class_type\":\"VAEDecode\",\"inputs\":{\"samples\":[\"5\",0],"
+        "\"vae\":[\"1\",2]}},"
+        "\"7\":{\"class_type\":\"SaveImage\",\"inputs\":{\"images\":[\"6\",0]}}}";
+    struct drive *d = app(40, 120, &emu_plain);
+    drive_paste(d, put_file(d->home, "flow.json", workflow));
+    drive_wait_text(d, "prompt +a gem");
+    drive_wait_text(d, "there is no image 'gone.png' here");
+}
+
 static void a_sprite_goes_round(void **state)
 {
     (void)state;
@@ -222,6 +247,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(a_pasted_path_is_shown_and_taken, app_clean),
+        cmocka_unit_test_teardown(a_missing_image_is_said, app_clean),
         cmocka_unit_test_teardown(a_sprite_goes_round, app_clean),
         cmocka_unit_test_teardown(a_preset_is_saved, app_clean),
         cmocka_unit_test_teardown(models_are_pulled, app_clean),

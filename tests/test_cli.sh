@@ -401,6 +401,9 @@ imports_and_exports() {
     "$spritty" import e.png -q >e.ini
     for i in 'image = a.png' 'denoise = 0.6' 'hires = 1.5' 'hires-denoise = 0.5' 'tiling = x' \
         'cfg-rescale = 0.3'; do grep -q "^$i\$" e.ini || { echo "no $i"; cat e.ini; return 1; }; done
+    "$spritty" import e.png 2>&1 >out | { ! grep 'there is no image'; }
+    mkdir other
+    (cd other && "$spritty" import ../e.png >out 2>err && grep -q "note: there is no image 'a.png' here" err)
     refuses 1 "has a preset 'mine' already" "$spritty" import a.png --save mine
     refuses 1 "cannot be a preset's name" "$spritty" import a.png --save 'a]'
     printf 'a cat\nSteps: 3, Sampler: DPM fast, Seed: 1, CFG scale: 2' >t.txt

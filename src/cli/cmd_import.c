@@ -136,6 +136,7 @@ static void note(void *user, const char *line)
 
 static void check_files(const struct cli *cli, const struct settings *s)
 {
+    static const char *const keys[] = {"vae", "refiner", "image", "mask"};
     char path[PATH_MAX];
     struct err e;
     if (cli->quiet)
@@ -146,8 +147,8 @@ static void check_files(const struct cli *cli, const struct settings *s)
         if (name)
             fprintf(stderr, "note: `spritty pull %s` downloads it\n", name);
     }
-    for (int i = 0; i < 2; i++)
-        if (engine_missing_part(s, i ? "refiner" : "vae", &e))
+    for (int i = 0; i < 4; i++)
+        if (engine_missing_part(s, keys[i], &e))
             note(NULL, e.text);
     engine_missing_loras(s, settings_text(s, "prompt"), note, NULL);
 }

@@ -261,10 +261,21 @@ static int find_part(const struct settings *s, const char *key, char path[PATH_M
     return find_model(s->refiner, path, e) ? err_prefix(e, "refiner") : 0;
 }
 
+static int find_picture(const struct settings *s, const char *key, struct err *e)
+{
+    if (!setting_says(s, key) || access(settings_text(s, key), F_OK) == 0)
+        return 0;
+    return err_set(e,
+                   "there is no %s '%.200s' here (ComfyUI keeps them in its folder input); say "
+                   "where it is with --%s",
+                   key, settings_text(s, key), key);
+}
+
 int engine_missing_part(const struct settings *s, const char *key, struct err *e)
 {
     char path[PATH_MAX];
-    return find_part(s, key, path, e);
+    bool picture = !strcmp(key, "image") || !strcmp(key, "mask");
+    return picture ? find_picture(s, key, e) : find_part(s, key, path, e);
 }
 
 int inputs_prepare(struct inputs *in, const struct settings *s, struct err *e)

@@ -115,6 +115,14 @@ static void check_part(struct import_dialog *d, const char *key, const char *the
     add_text(d, "", ROLE_WARN, text);
 }
 
+/* Start image and mask are what the job is about: they are not left out. */
+static void check_picture(struct import_dialog *d, const char *key)
+{
+    struct err e = {""};
+    if (engine_missing_part(&d->settings, key, &e))
+        add_text(d, "note", ROLE_WARN, e.text);
+}
+
 static void add_missing(void *user, const char *line)
 {
     add_text(user, "note", ROLE_WARN, line);
@@ -142,6 +150,8 @@ static struct import_dialog *dialog_of(struct import_errand *w)
     check_model(d);
     check_part(d, "vae", "the model's own decodes");
     check_part(d, "refiner", "the model does all steps");
+    check_picture(d, "image");
+    check_picture(d, "mask");
     engine_missing_loras(&d->settings, d->words, add_missing, d);
     for (int i = 0; i < w->recipe.notes; i++)
         add_text(d, "not honoured", ROLE_WARN, w->recipe.note[i]);
