@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/digest.h"
 #include "base/fileio.h"
 #include "engine/batch_priv.h"
 #include "engine/idset.h"
@@ -137,7 +138,8 @@ static void order_and_shards(void **state)
     list(2, 3, text);
     assert_string_equal(text, "b@2 d@5");
     list(3, 3, text);
-    assert_string_equal(text, "c@3 a@6"); /* it cannot know of the first a */
+    assert_string_equal(text, "c@3 !6"); /* the first a is another shard's, in the same folder */
+    assert_non_null(strstr(told, "jobs.jsonl:6: id 'a' is that of line 1"));
     /* Jobs that read the same are several, each with a name of its own that stays. */
     put(jobs, "{\"prompt\":\"x\"}\n{\"prompt\":\"x\"}\n");
     list(0, 0, text);
@@ -147,6 +149,8 @@ static void order_and_shards(void **state)
     assert_int_equal(strlen(text), 16 + 2 + 1 + 16 + 2 + 2);
     assert_memory_equal(text, text + 19, 16);
     assert_string_equal(text + 35, "-2@2");
+    list(2, 2, again);
+    assert_string_equal(again, text + 19);
 }
 
 static void add(struct results *r, const char *id, const char *job, char *file, const char *why)
@@ -208,6 +212,44 @@ static void lines_of_results(void **state)
     put(results, "[1]\n");
     assert_null(results_open(results, out, &e));
     assert_non_null(strstr(e.text, "results.jsonl:1: no line of results"));
+}
+
+static void moved(char sha[65], const char *now, bool is_done)
+{
+    struct err e = {""};
+    char job[65], line[700];
+    memset(job, 'a', 64);
+    job[64] = '\0';
+    snprintf(line, sizeof line,
+             "{\"id\": \"a\", \"status\": \"done\", \"files\": [\"sprites/knights/1.png\"], "
+             "\"sha256\": [\"%s\"], \"job\": \"%s\"}\n",
+             sha, job);
+    put(results, line);
+    put(now, "x");
+    struct results *r = results_open(results, out, &e);
+    assert_non_null(r);
+    assert_int_equal(results_has(r, job), is_done);
+    results_close(r);
+    unlink(now);
+}
+
+/* What was made is known where it was moved to, by its contents: another job's picture of the same
+ * name is not it. */
+static void results_moved(void **state)
+{
+    char sub[300], flat[300], knights[300], sha[65], other[65];
+    struct err e;
+    (void)state;
+    snprintf(knights, sizeof knights, "%s/knights", out);
+    snprintf(sub, sizeof sub, "%s/knights/1.png", out);
+    snprintf(flat, sizeof flat, "%s/1.png", out);
+    assert_int_equal(file_make_folders(knights, &e), 0);
+    digest_of("x", 1, sha);
+    digest_of("y", 1, other);
+    moved(sha, sub, true);
+    moved(sha, flat, true);
+    moved(other, sub, false);
+    moved(other, flat, false);
 }
 
 static void sets(void **state)
@@ -605,6 +647,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(order_and_shards, clear),
+        cmocka_unit_test_setup(results_moved, clear),
         cmocka_unit_test_setup(lines_of_results, clear),
         cmocka_unit_test(sets),
         cmocka_unit_test_setup(pictures_do_not_depend_on_their_company, clear),

@@ -96,24 +96,29 @@ static int refuse_twin(const struct batch_jobs *b, struct batch_job *j, long twi
     return -1;
 }
 
-/* The reader's next one of this shard. As job_reader_next. */
-static int read_one(struct batch_jobs *b, struct batch_job *j, struct err *e)
+/* The reader's next one of this shard, named. As job_reader_next. Those of other shards are named
+ * as well: they write into the same folder. */
+static int read_one(struct batch_jobs *b, struct batch_job *j, long *times, long *twin,
+                    struct err *e)
 {
-    int rc;
-    do {
+    for (;;) {
         *j = (struct batch_job){.line = 0};
-        rc = job_reader_next(b->reader, &j->text, e);
+        *times = *twin = 0;
+        int rc = job_reader_next(b->reader, &j->text, e);
         if (rc != 1 && rc != -1)
             return rc;
         bool ours = b->o.shards < 2 || b->records % b->o.shards == b->o.shard - 1;
         b->records++;
         j->line = job_reader_line(b->reader);
+        b->counts.total += ours;
+        if (rc == 1 && (complete(b, j, e) || name_new(b, j, times, twin, e)))
+            rc = -1;
+        if (rc == 1 && *twin && ours)
+            rc = refuse_twin(b, j, *twin, e);
         if (ours)
-            break;
+            return rc;
         job_text_free(&j->text);
-    } while (1);
-    b->counts.total++;
-    return rc;
+    }
 }
 
 /* ---- the first reading ---- */
@@ -207,14 +212,12 @@ static int read_all(struct batch_jobs *b, void (*tell)(void *, const char *), vo
                     struct err *e)
 {
     struct batch_job j;
+    long twin, times;
     int rc;
-    while ((rc = read_one(b, &j, e)) == 1 || rc == -1) {
-        struct err why = *e;
-        long twin = 0, times = 0;
-        bool wrong = rc == -1 || complete(b, &j, &why) || name_new(b, &j, &times, &twin, &why) ||
-                     (twin && refuse_twin(b, &j, twin, &why));
+    while ((rc = read_one(b, &j, &times, &twin, e)) == 1 || rc == -1) {
+        bool wrong = rc == -1;
         if (wrong && tell)
-            tell(user, why.text);
+            tell(user, e->text);
         int failed = wrong ? note_wrong(b, e) : note_job(b, &j, times, e);
         if (wrong && !failed)
             b->entry[b->entries - 1].twin = twin;
@@ -272,12 +275,8 @@ void batch_jobs_counts(const struct batch_jobs *b, struct batch_counts *c)
 static int next_piped(struct batch_jobs *b, struct batch_job *j, struct err *e)
 {
     for (;;) {
-        long twin = 0, times;
-        int rc = read_one(b, j, e);
-        if (rc == 1 && (complete(b, j, e) || name_new(b, j, &times, &twin, e)))
-            rc = -1;
-        if (rc == 1 && twin)
-            rc = refuse_twin(b, j, twin, e);
+        long twin, times;
+        int rc = read_one(b, j, &times, &twin, e);
         bool again = rc == 1 && results_has(b->o.results, j->identity);
         if (again || rc == -1)
             job_text_free(&j->text);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/digest.h"
 #include "base/fileio.h"
 #include "base/json.h"
 #include "base/jsonw.h"
@@ -76,12 +77,22 @@ static int open_locked(struct results *r, struct err *e)
 
 /* ---- reading ---- */
 
-static bool is_there(const struct results *r, const char *file)
+/* At its path, or in the folder, if all was moved: there a name alone says little, as another job's
+ * picture may have it in a folder of its own. */
+static bool is_there(const struct results *r, const char *file, const char *sha256)
 {
-    char path[2 * PATH_MAX];
-    const char *slash = strrchr(file, '/');
-    snprintf(path, sizeof path, "%s/%s", r->folder, slash ? slash + 1 : file);
-    return access(file, F_OK) == 0 || access(path, F_OK) == 0;
+    char path[2 * PATH_MAX], sha[65];
+    struct err ignored;
+    if (access(file, F_OK) == 0)
+        return true;
+    for (const char *at = file; at; at = strchr(at, '/')) {
+        at += *at == '/';
+        snprintf(path, sizeof path, "%s/%s", r->folder, at);
+        if (access(path, F_OK) == 0 && digest_file(path, sha, &ignored) == 0 &&
+            !strcmp(sha, sha256))
+            return true;
+    }
+    return false;
 }
 
 /* Whether the line says that a job is done, and its files are there. */
@@ -89,11 +100,14 @@ static bool is_done(const struct results *r, struct json root)
 {
     const char *status = json_as_string(json_get(root, "status"));
     const char *job = json_as_string(json_get(root, "job"));
-    struct json files = json_get(root, "files");
+    struct json files = json_get(root, "files"), sha = json_first(json_get(root, "sha256"));
     bool all = status && !strcmp(status, "done") && job && strlen(job) == 64 &&
                json_kind(files) == JSON_ARRAY;
-    for (struct json f = json_first(files); all && f.node; f = json_next(f))
-        all = json_as_string(f) && is_there(r, json_as_string(f));
+    for (struct json f = json_first(files); all && f.node; f = json_next(f)) {
+        const char *name = json_as_string(f), *its = json_as_string(sha);
+        all = name && is_there(r, name, its ? its : "");
+        sha = sha.node ? json_next(sha) : sha;
+    }
     return all;
 }
 
