@@ -60,7 +60,7 @@ torch() { # SECONDS OPTIONS...
 for part in ${PARTS:-plan base1024 profile torch tiny32 batch8 lora compiled base512 tiny1}; do
     case $part in
     torch) torch 90 ;;
-    compiled) torch 180 --compile ;;
+    compiled) torch 230 --compile ;;
     lora) run 60 "$build/gpu/gpu_bench_lora" ;;
     *) run 150 "$build/gpu/gpu_bench" "$part" ;;
     esac
