@@ -638,6 +638,19 @@ static void the_other_views(void **state)
     drive_key(d, "Esc");
     drive_click(d, 0, 12); /* the first tab */
     drive_wait_text(d, "Prompt");
+    /* In two columns, whatever their height: what goes on below stays below. */
+    drive_key(d, "F1");
+    drive_wait_text(d, "Everywhere");
+    for (int rows = 36; rows < 46; rows++) {
+        drive_resize(d, rows, 140);
+        drive_wait_gone(d, "Preview");
+        drive_wait_quiet(d, 60);
+        int more = drive_find(d, "\\(word:1.1\\)"), of = drive_find(d, "Ctrl-Up ");
+        drive_check(d, more == (of < 0 ? -1 : of + 1));
+    }
+    drive_resize(d, 40, 120);
+    drive_key(d, "Esc");
+    drive_wait_text(d, "Prompt");
     drive_key(d, "F5");
     drive_wait_gone(d, "Prompt");
     drive_expect_screen(d, "monitor");

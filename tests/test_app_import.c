@@ -231,16 +231,21 @@ static void models_are_pulled(void **state)
     drive_type(d, "lightning 4");
     drive_wait_gone(d, "sdxl-base");
     drive_key(d, "Enter");
-    drive_wait_text(d, "sdxl-lightning-4step +(asking|waiting|loading)");
+    drive_wait_text(d, "sdxl-lightning-4step +(asking|waiting|downloading)");
     drive_key(d, "Esc");
     drive_wait_gone(d, "Download models");
-    drive_wait_text(d, "sdxl-lightning-4step +(asking|waiting|loading)"); /* in Progress */
+    drive_wait_text(d, "4step +waiting: Couldn't connect"); /* in Progress: why, not where */
     app_run(d, "a gem");
     drive_wait_text(d, "\u2713 a gem");
     drive_key(d, "F7");
     drive_wait_text(d, "Download models");
     drive_key(d, "C-x");
-    drive_wait_gone(d, "sdxl-lightning-4step +(asking|waiting|loading)");
+    drive_wait_gone(d, "sdxl-lightning-4step +(asking|waiting|downloading)");
+    drive_wait_text(d, "cancelled; what was"); /* it stays for as long as it is of use */
+    drive_key(d, "C-u");
+    drive_type(d, "no such thing");
+    drive_key(d, "Enter");
+    drive_wait_gone(d, "cancelled; what was");
 }
 
 int main(void)

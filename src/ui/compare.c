@@ -235,15 +235,21 @@ static void draw_variant(struct ui *ui, int i, struct rect r)
 
 static void draw_nothing(struct ui *ui, struct rect r)
 {
-    static const char *const lines[] = {
-        "Nothing was compared yet.",
-        "",
-        "n   two to six presets, the studio's prompt, one seed",
-        "g   a grid over two settings: preset=batch,cpu cfg=4,8",
+    static const char *const lines[][2] = {
+        {"n", "two to six presets, the studio's prompt, one seed"},
+        {"g", "a grid over two settings: preset=batch,cpu cfg=4,8"},
     };
     struct rect in = draw_box(ui->screen, r, "Compare", true);
-    for (int i = 0; i < 4 && i < in.h; i++)
-        draw_text(ui->screen, in.y + 1 + i, in.x + 2, in.w - 4, i ? ROLE_DIM : ROLE_TEXT, lines[i]);
+    draw_text(ui->screen, in.y + 1, in.x + 2, in.w - 4, ROLE_TEXT, "Nothing was compared yet.");
+    for (int i = 0; i < 2; i++) {
+        draw_text(ui->screen, in.y + 3 + i, in.x + 2, 2, ROLE_KEY, lines[i][0]);
+        draw_text(ui->screen, in.y + 3 + i, in.x + 6, in.w - 8, ROLE_DIM, lines[i][1]);
+    }
+}
+
+const char *compare_hint(const struct ui *ui, enum action a, const char *word)
+{
+    return shown(ui->compare) || a == ACT_CMP_NEW || a == ACT_CMP_GRID ? word : NULL;
 }
 
 /* The prompt and the seed, over the cells. */

@@ -40,6 +40,8 @@ struct rect dialog_frame(struct ui *, struct rect main, const char *title, int r
 void dialog_hints(struct ui *, struct rect in, const char *const *words, int count);
 /* One line of text with the cursor in it; *scroll: columns left of the field. */
 void dialog_field(struct ui *, struct editor *, struct rect at, int *scroll);
+/* What may be typed there, behind the cursor while nothing is. */
+void dialog_field_for(struct ui *, const struct editor *, struct rect at, const char *what);
 
 /* A list of rows, one of them chosen. */
 struct listbox {

@@ -54,6 +54,12 @@ void dialog_field(struct ui *ui, struct editor *ed, struct rect at, int *scroll)
     screen_cursor(ui->screen, at.y, at.x + col - *scroll);
 }
 
+void dialog_field_for(struct ui *ui, const struct editor *ed, struct rect at, const char *what)
+{
+    if (editor_len(ed) == 0)
+        draw_on(ui->screen, at.y, at.x + 2, at.w - 2, ROLE_DIM, ROLE_FIELD_FOCUS, what);
+}
+
 /* ---- lists of other dialogs ---- */
 
 bool listbox_act(struct listbox *l, enum action a)

@@ -171,6 +171,10 @@ static const char *hint_word(const struct ui *ui, unsigned context, enum action 
         return settings_hint(ui, a, word);
     case CTX_QUEUE:
         return jobs_hint(ui, a, word);
+    case CTX_COMPARE:
+        return compare_hint(ui, a, word);
+    case CTX_GALLERY:
+        return gallery_hint(ui, a, word);
     case CTX_FINISH:
         return finish_hint(ui, word);
     default:

@@ -164,10 +164,11 @@ static void draw_grid(struct ui *ui, struct rect main)
     arrange(g, main);
     struct rect r = g->grid;
     if (g->total == 0) {
-        draw_text(ui->screen, r.y + r.h / 2, r.x + 4, r.w - 8, ROLE_DIM,
-                  editor_len(g->query) > 0 ? "nothing was found"
-                  : g->trash               ? "the trash is empty"
-                                           : "nothing was made yet: F2 is the studio");
+        const char *why = editor_len(g->query) > 0 ? "nothing was found; Esc ends the search"
+                          : g->trash               ? "the trash is empty"
+                                                   : "nothing was made yet: F2 is the studio";
+        int w = text_columns(why, strlen(why));
+        draw_text(ui->screen, r.y + r.h / 3, r.x + (r.w - w) / 2, w, ROLE_DIM, why);
         return;
     }
     int page = g->rows * g->cols, top = g->at / page * page;
@@ -457,6 +458,16 @@ static unsigned gallery_contexts(const struct ui *ui)
 {
     const struct gallery *g = ui->gallery;
     return g->searching ? CTX_DIALOG | CTX_TEXT : g->open ? CTX_SPRITE : CTX_GALLERY;
+}
+
+/* Without sprites there is little to do: look into the trash, or search for others. */
+const char *gallery_hint(const struct ui *ui, enum action a, const char *word)
+{
+    const struct gallery *g = ui->gallery;
+    bool searches = editor_len(g->query) > 0;
+    if (a == ACT_GAL_TRASHED)
+        return g->trash ? "leave the trash" : word;
+    return g->total > 0 || (a == ACT_GAL_SEARCH && searches) ? word : NULL;
 }
 
 static void gallery_event(struct ui *ui, const struct event *ev)

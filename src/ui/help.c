@@ -58,9 +58,17 @@ static void put_line(struct page *p, struct line line)
         p->line[p->n++] = line;
 }
 
+/* A row is not split over two columns: the rest of one stays empty. */
 static void put_row(struct page *p, const struct key_row *row)
 {
     const char *text = row->help;
+    int lines = 0, left = p->height - p->n % p->height;
+    for (const char *s = text; *s; lines++) {
+        s += fitting(s, p->width);
+        s += *s == ' ';
+    }
+    for (; lines > left && lines <= p->height && left > 0; left--)
+        put_line(p, (struct line){0});
     do {
         int bytes = fitting(text, p->width);
         put_line(

@@ -111,6 +111,7 @@ static const struct file_row *row_at(const struct file_picker *p, int i)
 /* "slime.png      ~/.local/share/spritty/sprites    3 min ago" */
 static void draw_file(struct ui *ui, const struct file_row *f, struct rect at, bool here)
 {
+    enum { AGE = 10 }; /* columns of "59 min ago": folders stand under each other */
     char path[PATH_MAX + 1], when[40];
     enum role bg = here ? ROLE_SELECT : ROLE_OVERLAY;
     draw_fill(ui->screen, at, bg);
@@ -119,7 +120,7 @@ static void draw_file(struct ui *ui, const struct file_row *f, struct rect at, b
     char shown[PATH_MAX + 2];
     snprintf(shown, sizeof shown, "%s%s", name, f->folder ? "/" : "");
     text_ago(f->changed, (double)time(NULL), when, sizeof when);
-    int age = text_columns(when, strlen(when)), w = at.w - 2 - age - 2;
+    int age = text_columns(when, strlen(when)), w = at.w - 2 - (age > AGE ? age : AGE) - 2;
     int used = draw_on(ui->screen, at.y, at.x + 1, w, f->folder ? ROLE_ACCENT : ROLE_TEXT, bg,
                        shown);
     draw_on(ui->screen, at.y, at.x + at.w - 1 - age, age, ROLE_DIM, bg, when);
@@ -159,6 +160,7 @@ static void draw(struct ui *ui, void *own, struct rect main)
     struct rect in = dialog_frame(ui, main, p->title, rows + 4, WIDTH);
     p->field = (struct rect){in.y, in.x, 1, in.w};
     dialog_field(ui, p->text, p->field, &p->scroll);
+    dialog_field_for(ui, p->text, p->field, "words of its name, or a path: ~/...");
     listbox_place(ui, &p->list, draw_picture(ui, p, (struct rect){in.y + 2, in.x, in.h - 4, in.w}),
                   in);
     for (int i = 0; i < p->list.at.h && p->list.top + i < p->list.count; i++)
@@ -168,7 +170,9 @@ static void draw(struct ui *ui, void *own, struct rect main)
     if (p->list.count == 0)
         draw_text(ui->screen, in.y + 2, in.x + 1, in.w - 2, ROLE_DIM,
                   p->path ? "nothing there begins so"
-                          : "no file here has these words; a path begins with / or ~");
+                  : editor_len(p->text) > 0
+                      ? "no file here has these words; a path begins with / or ~"
+                      : "there are none in the usual places: type a path");
     dialog_hints(ui, in, hints, 6);
     snprintf(place, sizeof place, "%d/%d", p->list.count ? p->list.row + 1 : 0, p->list.count);
     draw_right(ui->screen, in.y + in.h - 1, in.x + in.w - 12, 12, ROLE_DIM, place);

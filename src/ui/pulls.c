@@ -23,7 +23,8 @@ struct pulls {
     struct pull *pull; /* NULL: nothing is loaded */
     char what[300];
     struct pull_progress progress;
-    double look_ms; /* when to look again */
+    double look_ms;   /* when to look again */
+    char failed[300]; /* why the last one did; "" since the next began */
 };
 
 /* ---- the download ---- */
@@ -40,7 +41,7 @@ static void begin(struct ui *ui, const char *what)
         ui->pulls = calloc(1, sizeof *ui->pulls);
     struct pulls *p = ui->pulls;
     if (p && p->pull) {
-        ui_say(ui, ROLE_WARN, "%.60s is still being loaded", p->what);
+        ui_say(ui, ROLE_WARN, "%.60s is still being downloaded", p->what);
         return;
     }
     if (p)
@@ -52,6 +53,7 @@ static void begin(struct ui *ui, const char *what)
     snprintf(p->what, sizeof p->what, "%s", what);
     p->progress = (struct pull_progress){0};
     p->look_ms = ui->now_ms;
+    *p->failed = '\0';
 }
 
 /* New models, LoRAs and VAEs are there: whoever lists them looks again. */
@@ -62,9 +64,10 @@ static void ended(struct ui *ui)
     struct err e = {""};
     int rc = pull_end(p->pull, &result, &e);
     p->pull = NULL;
-    if (rc)
+    if (rc) {
         ui_say(ui, ROLE_BAD, "%s", e.text);
-    else if (result.fetched == 0)
+        snprintf(p->failed, sizeof p->failed, "%s", e.text);
+    } else if (result.fetched == 0)
         ui_say(ui, ROLE_GOOD, "%.60s was here already", p->what);
     else
         ui_say(ui, ROLE_GOOD, "%.60s is here%s", p->what,
@@ -107,6 +110,13 @@ void pulls_free(struct ui *ui)
     ui->pulls = NULL;
 }
 
+/* A reason without the address that it begins with: there is little room, and the name is said. */
+static const char *without_address(const char *why)
+{
+    const char *end = strstr(why, "://") ? strstr(why, ": ") : NULL;
+    return end ? end + 2 : why;
+}
+
 bool pulls_text(const struct ui *ui, char *out, size_t size, double *share)
 {
     const struct pulls *p = ui->pulls;
@@ -120,11 +130,11 @@ bool pulls_text(const struct ui *ui, char *out, size_t size, double *share)
     if (g->stage == PULL_LOADING && g->total > 0)
         snprintf(out, size, "%.60s  %.0f%% of %s, %s/s", p->what, 100 * *share, total, rate);
     else if (g->stage == PULL_WAITING)
-        snprintf(out, size, "%.60s  waiting: %s", p->what, g->why);
+        snprintf(out, size, "%.60s  waiting: %s", p->what, without_address(g->why));
     else
         snprintf(out, size, "%.60s  %s", p->what,
                  g->stage == PULL_CHECKING  ? "checking"
-                 : g->stage == PULL_LOADING ? "loading"
+                 : g->stage == PULL_LOADING ? "downloading"
                                             : "asking");
     return true;
 }
@@ -189,36 +199,46 @@ static void draw_row(struct ui *ui, const struct pull_dialog *d, int i, struct r
     draw_on(ui->screen, at.y, at.x + at.w - 1 - w, w, role, bg, state);
 }
 
-static void draw(struct ui *ui, void *own, struct rect main)
+/* Of the chosen one, and how far the download is. */
+static void draw_about(struct ui *ui, const struct pull_dialog *d, struct rect at)
 {
-    static const char *const hints[] = {"Enter",  "load", "Ctrl-X",
-                                        "cancel", "Esc",  "close; loading goes on"};
-    struct pull_dialog *d = own;
     char text[400];
     double share = 0;
-    int rows = d->count < main.h - 9 ? d->count : main.h - 9;
-    struct rect in = dialog_frame(ui, main, "Download models", rows + 5, WIDTH);
-    dialog_field(ui, d->text, (struct rect){in.y, in.x, 1, in.w}, &d->scroll);
-    listbox_place(ui, &d->list, (struct rect){in.y + 2, in.x, in.h - 5, in.w}, in);
+    if (d->list.count > 0) {
+        const struct pull_entry *p = pull_entry(d->shown[d->list.row]);
+        snprintf(text, sizeof text, "%s. Licence: %s", p->what, p->licence);
+        draw_text(ui->screen, at.y, at.x, at.w, ROLE_TEXT, text);
+    }
+    if (pulls_text(ui, text, sizeof text, &share)) {
+        int gauge = at.w / 3;
+        graph_gauge(ui->screen, at.y + 1, at.x, gauge - 2, share, ROLE_ACCENT);
+        draw_text(ui->screen, at.y + 1, at.x + gauge, at.w - gauge, ROLE_TEXT, text);
+    }
+}
+
+static void draw(struct ui *ui, void *own, struct rect main)
+{
+    static const char *const hints[] = {"Enter",  "download", "Ctrl-X",
+                                        "cancel", "Esc",      "close; a download goes on"};
+    struct pull_dialog *d = own;
+    int rows = d->count < main.h - 10 ? d->count : main.h - 10;
+    struct rect in = dialog_frame(ui, main, "Download models", rows + 6, WIDTH);
+    struct rect field = {in.y, in.x, 1, in.w};
+    dialog_field(ui, d->text, field, &d->scroll);
+    dialog_field_for(ui, d->text, field,
+                     "words to find one; owner/repo/file of the Hugging Face hub; or a URL");
+    listbox_place(ui, &d->list, (struct rect){in.y + 2, in.x, in.h - 6, in.w}, in);
     for (int i = 0; i < d->list.at.h && d->list.top + i < d->list.count; i++)
         draw_row(ui, d, d->shown[d->list.top + i], (struct rect){in.y + 2 + i, in.x, 1, in.w},
                  d->list.top + i == d->list.row);
-    if (d->list.count == 0) {
+    if (d->list.count == 0)
         draw_text(ui->screen, in.y + 2, in.x + 1, in.w - 2, ROLE_DIM,
-                  "Enter loads what was typed: owner/repo/file of the Hugging Face hub, or a URL");
-    } else {
-        const struct pull_entry *p = pull_entry(d->shown[d->list.row]);
-        snprintf(text, sizeof text, "%s. Licence: %s", p->what, p->licence);
-        draw_text(ui->screen, in.y + in.h - 3, in.x + 1, in.w - 2, ROLE_TEXT, text);
-    }
-    if (pulls_text(ui, text, sizeof text, &share)) {
-        int half = in.w / 3;
-        graph_gauge(ui->screen, in.y + in.h - 2, in.x, half - 2, share, ROLE_ACCENT);
-        draw_text(ui->screen, in.y + in.h - 2, in.x + half, in.w - half, ROLE_TEXT, text);
-    } else {
-        draw_text(ui->screen, in.y + in.h - 2, in.x, in.w, ROLE_DIM,
-                  "words find; owner/repo/file of the Hugging Face hub or a URL loads that");
-    }
+                  "Enter downloads it: owner/repo/file of the Hugging Face hub, or a URL");
+    struct rect below = {in.y + in.h - 3, in.x + 1, 2, in.w - 2};
+    if (ui->pulls && *ui->pulls->failed)
+        draw_wrapped(ui->screen, below, ROLE_BAD, ui->pulls->failed);
+    else
+        draw_about(ui, d, below);
     dialog_hints(ui, in, hints, 6);
 }
 

@@ -220,6 +220,11 @@ void sheet_export_ask(struct ui *, struct store_sprite *, int count, bool marked
 
 /* Two to four presets on the studio's prompt; asks which. */
 void compare_start(struct ui *);
+const char *compare_hint(const struct ui *, enum action, const char *word); /* as finish_hint */
+
+/* ---- gallery's face ---- */
+
+const char *gallery_hint(const struct ui *, enum action, const char *word); /* as finish_hint */
 
 /* ---- finish_view.c ---- */
 
