@@ -15,58 +15,85 @@ static void *image_at(const struct tensor *t, int image)
     return (char *)t->data + (size_t)image * bytes;
 }
 
-/* Images [first, first + n) of x, spelled out so that y is a convolution of it without padding. */
-static void spell_out(struct cpu_ops *c, void *to, const struct tensor *x, const struct tensor *y,
-                      int k, const struct conv_args *a, int first, int n)
+/* One call of conv2d over some of its images: all, or one where each has a bias of its own. */
+struct conv_call {
+    struct cpu_ops *c;
+    const struct tensor *y, *x;
+    const struct weight *w;
+    const struct conv_args *a;
+    const float *bias; /* [out] */
+    int first, n;      /* images */
+    char *room;        /* scratch of the way that is taken, or NULL */
+    char *planes;      /* scratch for planes; NULL: pixels are read as they are */
+};
+
+/* The part's images of x, spelled out so that y is a convolution of them without padding. */
+static void spell_out(const struct conv_call *p)
 {
-    struct cpu_spread s = {.n = n,
-                           .h = x->h,
-                           .w = x->w,
-                           .seen_h = conv_in_size(x->h, y->h, k, a),
-                           .seen_w = conv_in_size(x->w, y->w, k, a),
+    const struct conv_args *a = p->a;
+    struct cpu_spread s = {.n = p->n,
+                           .h = p->x->h,
+                           .w = p->x->w,
+                           .seen_h = conv_in_size(p->x->h, p->y->h, p->w->s.k, a),
+                           .seen_w = conv_in_size(p->x->w, p->y->w, p->w->s.k, a),
                            .top = a->pad_before,
                            .left = a->pad_before,
                            .bottom = a->pad_after,
                            .right = a->pad_after,
                            .pad = a->pad,
                            .twice = a->upsample,
-                           .pixel_bytes = (size_t)x->c * dtype_size(x->dtype)};
-    cpu_spread_image(&c->cpu, to, image_at(x, first), &s);
+                           .pixel_bytes = (size_t)p->x->c * dtype_size(p->x->dtype)};
+    cpu_spread_image(&p->c->cpu, p->room, image_at(p->x, p->first), &s);
 }
 
-/* The same call over planes: what it reads and writes is turned on the way. */
-static void convolve_planes(struct cpu_ops *c, struct dnn_conv call, const struct tensor *y,
-                            const struct tensor *x, char *planes, size_t in_bytes)
+/* The call over planes: what it reads and writes is turned on the way. */
+static void convolve_planes(const struct conv_call *p, struct dnn_conv call)
 {
     struct err e;
-    int64_t pixels = tensor_tokens(y);
-    size_t value = dtype_size(y->dtype);
+    struct cpu_ops *c = p->c;
+    size_t room_bytes = cpu_conv_room_bytes(p->y, p->x, p->w->s.k, p->a, c->fold);
+    int64_t pixels = tensor_tokens(p->y);
+    size_t value = dtype_size(p->y->dtype);
     void *to = call.y;
-    cpu_to_planes(&c->cpu, planes, call.x, call.n, (int64_t)call.h * call.w_in, x->c,
-                  dtype_size(x->dtype));
-    call.x = planes;
-    call.y = planes + in_bytes;
+    cpu_to_planes(&c->cpu, p->planes, call.x, call.n, (int64_t)call.h * call.w_in, p->x->c,
+                  dtype_size(p->x->dtype));
+    call.x = p->planes;
+    call.y = p->planes + cpu_planes_in_bytes(p->x, p->a, room_bytes);
     call.planes = true;
     if (call.accumulate)
-        cpu_to_planes(&c->cpu, call.y, to, call.n, pixels, y->c, value);
+        cpu_to_planes(&c->cpu, call.y, to, call.n, pixels, p->y->c, value);
     cpu_keep(c, dnn_conv(c->dnn, &call, &e), &e);
     if (!c->failed)
-        cpu_from_planes(&c->cpu, to, call.y, call.n, pixels, y->c, value);
+        cpu_from_planes(&c->cpu, to, call.y, call.n, pixels, p->y->c, value);
 }
 
-static void convolve(struct cpu_ops *c, const struct tensor *y, const struct tensor *x,
-                     const struct weight *w, const struct conv_args *a, const float *bias,
-                     int first, int n, void *room, char *planes)
+static void multiply(const struct conv_call *p, const struct dnn_conv *call)
+{
+    assert(p->a->stride == 1);
+    struct dnn_linear rows = {.x = call->x,
+                              .y = call->y,
+                              .y_type = p->y->dtype,
+                              .rows = p->n * tensor_tokens(p->y),
+                              .x_ld = p->x->c,
+                              .y_ld = p->y->c,
+                              .act = p->a->act,
+                              .accumulate = call->accumulate};
+    cpu_multiply(p->c, p->w, p->bias, &rows);
+}
+
+/* By oneDNN; with room, over images that are spelled out in it. */
+static void convolve(const struct conv_call *p)
 {
     struct err e;
-    struct dnn_conv call = {.w = w->segment[0],
-                            .bias = bias,
-                            .x = image_at(x, first),
-                            .y = image_at(y, first),
-                            .y_type = y->dtype,
-                            .n = n,
-                            .h = x->h,
-                            .w_in = x->w,
+    const struct conv_args *a = p->a;
+    struct dnn_conv call = {.w = p->w->segment[0],
+                            .bias = p->bias,
+                            .x = image_at(p->x, p->first),
+                            .y = image_at(p->y, p->first),
+                            .y_type = p->y->dtype,
+                            .n = p->n,
+                            .h = p->x->h,
+                            .w_in = p->x->w,
                             .stride = a->stride,
                             .top = a->pad_before,
                             .left = a->pad_before,
@@ -74,73 +101,59 @@ static void convolve(struct cpu_ops *c, const struct tensor *y, const struct ten
                             .right = a->pad_after,
                             .act = a->act,
                             .accumulate = a->residual != NULL};
-    if (room) {
-        spell_out(c, room, x, y, w->s.k, a, first, n);
-        call.x = room;
-        call.h = conv_in_size(x->h, y->h, w->s.k, a) + a->pad_before + a->pad_after;
-        call.w_in = conv_in_size(x->w, y->w, w->s.k, a) + a->pad_before + a->pad_after;
+    if (p->room) {
+        int borders = a->pad_before + a->pad_after;
+        spell_out(p);
+        call.x = p->room;
+        call.h = conv_in_size(p->x->h, p->y->h, p->w->s.k, a) + borders;
+        call.w_in = conv_in_size(p->x->w, p->y->w, p->w->s.k, a) + borders;
         call.top = call.left = call.bottom = call.right = 0;
     }
-    if (w->s.k == 3 && planes) {
-        size_t room_bytes = cpu_conv_room_bytes(y, x, w->s.k, a, c->fold);
-        convolve_planes(c, call, y, x, planes, cpu_planes_in_bytes(x, a, room_bytes));
-        return;
-    }
-    if (w->s.k == 3) {
-        cpu_keep(c, dnn_conv(c->dnn, &call, &e), &e);
-        return;
-    }
-    assert(a->stride == 1);
-    struct dnn_linear rows = {.x = call.x,
-                              .y = call.y,
-                              .y_type = y->dtype,
-                              .rows = n * tensor_tokens(y),
-                              .x_ld = x->c,
-                              .y_ld = y->c,
-                              .act = a->act,
-                              .accumulate = call.accumulate};
-    cpu_multiply(c, w, bias, &rows);
+    if (p->w->s.k == 1)
+        multiply(p, &call);
+    else if (p->planes)
+        convolve_planes(p, call);
+    else
+        cpu_keep(p->c, dnn_conv(p->c->dnn, &call, &e), &e);
 }
 
-static void upsample(struct cpu_ops *c, const struct tensor *y, const struct tensor *x,
-                     const struct weight *w, const struct conv_args *a, const float *bias,
-                     int first, int n, void *room)
+static void upsample(const struct conv_call *p)
 {
     struct err e;
-    struct cpu_upsample u = {.phases = cpu_phases_of(c, w),
-                             .bias = bias,
-                             .x = image_at(x, first),
-                             .y = image_at(y, first),
-                             .type = x->dtype,
-                             .n = n,
-                             .h = x->h,
-                             .w = x->w,
-                             .in = x->c,
-                             .out = y->c,
-                             .act = a->act};
+    struct cpu_ops *c = p->c;
+    struct cpu_upsample u = {.phases = cpu_phases_of(c, p->w),
+                             .bias = p->bias,
+                             .x = image_at(p->x, p->first),
+                             .y = image_at(p->y, p->first),
+                             .type = p->x->dtype,
+                             .n = p->n,
+                             .h = p->x->h,
+                             .w = p->x->w,
+                             .in = p->x->c,
+                             .out = p->y->c,
+                             .act = p->a->act};
     if (!c->failed)
-        cpu_keep(c, cpu_upsample(&c->cpu, c->dnn, &u, room, &e), &e);
+        cpu_keep(c, cpu_upsample(&c->cpu, c->dnn, &u, p->room, &e), &e);
 }
 
-static void by_winograd(struct cpu_ops *c, const struct tensor *y, const struct tensor *x,
-                        const struct weight *w, bool accumulate, const float *bias, int first,
-                        int n, void *room)
+static void by_winograd(const struct conv_call *p)
 {
     struct err e;
-    struct cpu_winograd call = {.filters = cpu_filters_of(c, w),
-                                .bias = bias,
-                                .x = image_at(x, first),
-                                .y = image_at(y, first),
-                                .type = x->dtype,
-                                .y_type = y->dtype,
-                                .n = n,
-                                .h = y->h,
-                                .w = y->w,
-                                .in = x->c,
-                                .out = y->c,
-                                .accumulate = accumulate};
+    struct cpu_ops *c = p->c;
+    struct cpu_winograd call = {.filters = cpu_filters_of(c, p->w),
+                                .bias = p->bias,
+                                .x = image_at(p->x, p->first),
+                                .y = image_at(p->y, p->first),
+                                .type = p->x->dtype,
+                                .y_type = p->y->dtype,
+                                .n = p->n,
+                                .h = p->y->h,
+                                .w = p->y->w,
+                                .in = p->x->c,
+                                .out = p->y->c,
+                                .accumulate = p->a->residual != NULL};
     if (!c->failed)
-        cpu_keep(c, cpu_winograd(&c->cpu, c->dnn, &call, room, &e), &e);
+        cpu_keep(c, cpu_winograd(&c->cpu, c->dnn, &call, p->room, &e), &e);
 }
 
 void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x, const struct weight *w,
@@ -154,6 +167,7 @@ void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x, const s
     /* A bias for each image, where something is added to its channels. */
     int together = a->chan_add ? 1 : x->n;
     size_t bias_bytes = cpu_conv_bias_bytes(y, a);
+    bool by_parts = cpu_conv_by_parts(y, x, w->s.k, a, c->fold);
     bool winograd = cpu_conv_winograd(y, x, w->s.k, a, c->winograd);
     size_t room_bytes = winograd ? cpu_winograd_bytes(y, x)
                                  : cpu_conv_room_bytes(y, x, w->s.k, a, c->fold);
@@ -162,20 +176,21 @@ void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x, const s
     char *room = all ? cpu_scratch(c, all) : NULL;
     if (all && !room)
         return;
-    for (int first = 0; first < x->n && !c->failed; first += together) {
-        const float *bias = w->bias;
+    struct conv_call p = {.c = c, .y = y, .x = x, .w = w, .a = a, .bias = w->bias, .n = together};
+    p.room = room_bytes ? room + bias_bytes : NULL;
+    p.planes = planes ? room + (bias_bytes + room_bytes + 63) / 64 * 64 : NULL;
+    for (; p.first < x->n && !c->failed; p.first += together) {
         if (a->chan_add) {
-            cpu_add_channels(&c->cpu, (float *)room, w->bias, image_at(a->chan_add, first),
+            cpu_add_channels(&c->cpu, (float *)room, w->bias, image_at(a->chan_add, p.first),
                              a->chan_add->dtype, y->c);
-            bias = (const float *)room;
+            p.bias = (const float *)room;
         }
-        if (cpu_conv_by_parts(y, x, w->s.k, a, c->fold))
-            upsample(c, y, x, w, a, bias, first, together, room + bias_bytes);
+        if (by_parts)
+            upsample(&p);
         else if (winograd)
-            by_winograd(c, y, x, w, a->residual != NULL, bias, first, together, room + bias_bytes);
+            by_winograd(&p);
         else
-            convolve(c, y, x, w, a, bias, first, together, room_bytes ? room + bias_bytes : NULL,
-                     planes ? room + (bias_bytes + room_bytes + 63) / 64 * 64 : NULL);
+            convolve(&p);
     }
     int taps = winograd ? 4 : cpu_conv_taps(y, x, w->s.k, a, c->fold);
     cpu_count(c, cost_conv(y, x, taps, cost_weight_bytes(&w->s, o->act), a));

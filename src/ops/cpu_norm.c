@@ -128,9 +128,14 @@ static size_t aligned(size_t bytes)
     return (bytes + 63) / 64 * 64;
 }
 
+static int64_t rows_a_piece(int64_t channels)
+{
+    return channels >= PIECE ? 1 : PIECE / channels;
+}
+
 static void set_pieces(struct group_job *j, const struct cpu_group_norm *g)
 {
-    j->step = g->c >= PIECE ? 1 : PIECE / g->c;
+    j->step = rows_a_piece(g->c);
     j->count = (g->rows + j->step - 1) / j->step;
 }
 
@@ -322,42 +327,27 @@ CPU_VERSIONS(layer_norm,
              (y, y_type, x, x_type, c, gamma, beta, eps));
 
 struct layer_job {
+    const struct cpu_layer_norm *n;
     enum cpu_isa isa;
-    char *y;
-    const char *x;
-    enum dtype y_type, x_type;
-    int64_t rows, c, step;
-    const float *gamma, *beta;
-    float eps;
+    int64_t step; /* rows a piece */
 };
 
 static void layer_piece(void *context, int64_t index, int thread)
 {
     const struct layer_job *j = context;
+    const struct cpu_layer_norm *n = j->n;
     (void)thread;
-    int64_t last = smaller((index + 1) * j->step, j->rows);
+    int64_t last = smaller((index + 1) * j->step, n->rows);
     for (int64_t r = index * j->step; r < last; r++) {
-        size_t at = (size_t)(r * j->c);
-        layer_norm[j->isa](j->y + at * dtype_size(j->y_type), j->y_type,
-                           j->x + at * dtype_size(j->x_type), j->x_type, j->c, j->gamma, j->beta,
-                           j->eps);
+        size_t at = (size_t)(r * n->c);
+        void *y = (char *)n->y + at * dtype_size(n->y_type);
+        const void *x = (const char *)n->x + at * dtype_size(n->x_type);
+        layer_norm[j->isa](y, n->y_type, x, n->x_type, n->c, n->gamma, n->beta, n->eps);
     }
 }
 
-void cpu_layer_norm(const struct cpu *cpu, void *y, enum dtype y_type, const void *x,
-                    enum dtype x_type, int64_t rows, int64_t c, const float *gamma,
-                    const float *beta, float eps)
+void cpu_layer_norm(const struct cpu *cpu, const struct cpu_layer_norm *n)
 {
-    struct layer_job j = {.isa = cpu->features.isa,
-                          .y = y,
-                          .x = x,
-                          .y_type = y_type,
-                          .x_type = x_type,
-                          .rows = rows,
-                          .c = c,
-                          .step = c >= PIECE ? 1 : PIECE / c,
-                          .gamma = gamma,
-                          .beta = beta,
-                          .eps = eps};
-    parallel_for(cpu->threads, (rows + j.step - 1) / j.step, layer_piece, &j);
+    struct layer_job j = {.n = n, .isa = cpu->features.isa, .step = rows_a_piece(n->c)};
+    parallel_for(cpu->threads, (n->rows + j.step - 1) / j.step, layer_piece, &j);
 }

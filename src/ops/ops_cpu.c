@@ -262,8 +262,16 @@ static void cpu_layer_norm_op(struct ops *o, struct tensor *y, const struct tens
     if (!cpu_ready(c, w))
         return;
     check_norm(y, x, &w->s, 1);
-    cpu_layer_norm(&c->cpu, y->data, y->dtype, x->data, x->dtype, tensor_rows(x), x->c, w->gamma,
-                   w->bias, eps);
+    struct cpu_layer_norm n = {.rows = tensor_rows(x),
+                               .c = x->c,
+                               .x = x->data,
+                               .y = y->data,
+                               .x_type = x->dtype,
+                               .y_type = y->dtype,
+                               .gamma = w->gamma,
+                               .beta = w->bias,
+                               .eps = eps};
+    cpu_layer_norm(&c->cpu, &n);
     cpu_count(c, cost_move(y, x, NULL, w->bytes));
 }
 
