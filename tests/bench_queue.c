@@ -4,7 +4,7 @@
  *     build/bench_queue cost [JOBS]               what the queue costs a job, one job at a time
  *     build/bench_queue rate JOBS WORKERS         jobs of one step over so many workers
  *     build/bench_queue kill JOBS WORKERS KILLS   the same, with kill -9 of one at random, again
- * and again; counts what came
+ *                                                 and again; counts what came
  *
  * Jobs: one step of the model that ships, 64x64 pixels. Workers are build/spritty (or $SPRITTY)
  * with one thread each. Files and databases lie in /dev/shm: what a disk takes is not the queue's.

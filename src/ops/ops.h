@@ -7,15 +7,15 @@
  *
  * Rules for all of them:
  *  - Activations have the backend's type `act` (ops->act), unless a call says otherwise. Latents,
- * noise and images are DT_F32 tensors: made with alloc_as.
+ *    noise and images are DT_F32 tensors: made with alloc_as.
  *  - An output never overlaps an input, except where a call says that it may be the same tensor.
  *  - Outputs and inputs are dense (ld == c), except the q, k, v of attention and what copy takes.
  *  - Calls return nothing. A backend keeps its first error; later calls then do nothing; sync()
- * hands it over. So a network has no error paths, and the pipeline asks once a step.
+ *    hands it over. So a network has no error paths, and the pipeline asks once a step.
  *  - alloc and release take from one arena that was sized before (arena.h): no call to malloc
- * inside a step.
+ *    inside a step.
  *  - All calls come from one thread, the one that made the backend. A backend has threads of its
- * own inside.
+ *    own inside.
  *
  * Where a formula has variants, the reference is src/ops/ops_ref.c: naive loops with sums in
  * double.
@@ -87,7 +87,7 @@ struct ops_stats {
     size_t arena_now;
     size_t scratch_bytes; /* of arena_peak: what kernels and libraries hold outside the arena */
     size_t device_now, device_peak; /* on a device of its own, weights, arena and all; else 0 */
-    int recordings, replays;        /* turns that were kept, and made again, so far */
+    int recordings, replays;        /* turns that were recorded, and replayed, so far */
 };
 
 enum { OPS_SLOTS = 2 };

@@ -3,8 +3,8 @@
  *
  * It passes every call on and books it, so it can be put in the place of the inner backend for one
  * run and taken out again: weights and tensors are the inner one's throughout. A backend whose
- * calls return before the work is done is waited for after each call, and recordings (ops.h) are
- * not offered, so that there is a call for everything.
+ * calls return before the work is done is waited for after each call, and turns (ops.h) are not
+ * offered, so that there is a call for everything.
  *
  * Calls are booked in cells: one operation with one set of sizes (a shape) in one module (a scope).
  * All tables are sums over cells, so there is one set of numbers. Nothing is allocated while it
@@ -120,7 +120,7 @@ struct op_profile {
     double ms, flops, bytes; /* of all calls together; by cost.h */
 };
 
-/* How much is booked. Peaks: of memory alone, with recordings, for forecasts. */
+/* How much is booked. Peaks: of memory alone, with turns, for forecasts. */
 enum profile_what { PROFILE_PEAKS, PROFILE_CALLS, PROFILE_TRACE };
 /* NULL and err without memory. Its close frees the wrapper and its book. */
 struct ops *ops_profile_open(struct ops *inner, enum profile_what, struct err *);

@@ -22,17 +22,18 @@
 
 struct ops;
 
-enum rate_kind {                    /* sizes of a call: */
-                 RATE_LINEAR,       /* rows, inputs, outputs */
-                 RATE_GEGLU,        /* rows, inputs, outputs of both halves */
-                 RATE_CONV1,        /* pixels out of all images, inputs, outputs */
-                 RATE_CONV3,        /* the same */
-                 RATE_CONV_DOUBLED, /* the same, of a doubled input */
-                 RATE_ATTENTION,    /* queries, keys, channels of a head */
-                 RATE_GROUP_NORM,   /* bytes */
-                 RATE_LAYER_NORM,   /* bytes */
-                 RATE_MOVE,         /* bytes: what only reads and writes */
-                 RATE_KINDS
+/* Kinds of calls, each with its sizes. */
+enum rate_kind {
+    RATE_LINEAR,       /* rows, inputs, outputs */
+    RATE_GEGLU,        /* rows, inputs, outputs of both halves */
+    RATE_CONV1,        /* pixels out of all images, inputs, outputs */
+    RATE_CONV3,        /* the same */
+    RATE_CONV_DOUBLED, /* the same, of a doubled input */
+    RATE_ATTENTION,    /* queries, keys, channels of a head */
+    RATE_GROUP_NORM,   /* bytes */
+    RATE_LAYER_NORM,   /* bytes */
+    RATE_MOVE,         /* bytes: what only reads and writes */
+    RATE_KINDS
 };
 const char *rate_kind_name(int kind); /* "linear"; NULL past the end */
 int rate_kind_by_name(const char *name);

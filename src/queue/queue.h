@@ -11,11 +11,12 @@
  *                     (CLASS GiB are enough), read by the consumer group "workers". A worker reads
  *                     those that it can serve and never sees another job.
  *   job:ID            a hash: state (queued, done, failed, cancelled), reply (the client's event
- * stream), stream, msg, cancel, taker. Its being there is what makes a second submit of the same
- * job no second job. result:ID         what came of it, until the client acknowledges (or
- * RESULT_SECONDS) events:CLIENT     at most EVENTS_KEPT, gone EVENTS_SECONDS after the last dead
- * jobs that were given up, with their reason, at most DEAD_KEPT workers, worker:NAME  who is there
- * (beat)
+ *                     stream), stream, msg, cancel, taker. While it is there, a second submit of
+ *                     the same job is no second job.
+ *   result:ID         what came of it, until the client acknowledges, or for RESULT_SECONDS
+ *   events:CLIENT     a stream of at most EVENTS_KEPT, gone EVENTS_SECONDS after the last
+ *   dead              jobs that were given up, with their reason, at most DEAD_KEPT
+ *   workers, worker:NAME   who is there (beat)
  *
  * Exactly one delivers. A message belongs to one consumer of the group at a time (the group's
  * pending list), and `deliver` stores a result only for the consumer that owns it, in the same

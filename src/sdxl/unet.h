@@ -1,10 +1,13 @@
 /*
  * The UNet: predicts the noise (or v) in a latent at a timestep, for a text.
  *
- *   conv_in 4 -> c0
- *   down, a level:   [res, transformer] x layers, then a stride-2 convolution     (each result kept
- * as a skip) middle:          res, transformer, res up, a level:     [concat skip, res,
- * transformer] x (layers + 1), then nearest 2x and a convolution norm, SiLU, conv_out c0 -> 4
+ *   in              conv_in 4 -> c0
+ *   down, a level   [res, transformer] x layers, then a stride-2 convolution; each result is kept
+ *                   as a skip
+ *   middle          res, transformer, res
+ *   up, a level     [concat skip, res, transformer] x (layers + 1), then nearest 2x and a
+ *                   convolution
+ *   out             norm, SiLU, conv_out c0 -> 4
  *
  * What a run needs again and again is made once by unet_prepare: text keys and values of every
  * block, and every res block's projection of the time embedding for every step. unet_step then

@@ -1,9 +1,10 @@
 /*
  * The autoencoder: latents to pixels and back, eight times smaller.
  *
- *   decode:  1x1, conv_in, middle (res, attention, res), then a level: res x (layers + 1), nearest
- * 2x and a convolution (not at the last); norm, SiLU, conv_out. encode:  conv_in, a level: res x
- * layers, a stride-2 convolution (not at the last); middle; norm, SiLU, conv_out, 1x1.
+ *   decode   1x1, conv_in; middle: res, attention, res; each level: res x (layers + 1), nearest 2x
+ *            and a convolution (not in the last); norm, SiLU, conv_out
+ *   encode   conv_in; each level: res x layers, a stride-2 convolution (not in the last); middle;
+ *            norm, SiLU, conv_out, 1x1
  */
 #ifndef SPRITTY_VAE_H
 #define SPRITTY_VAE_H

@@ -8,8 +8,8 @@
  *   ui.c       the loop, the frame around the views, dispatch      layout.c   rectangles (pure)
  *   queue.c    jobs: from the studio into store and engine         live.c     what the engine told
  *   studio.c, settings.c, presets.c, prompt.c, ...  the panels     dialog.c   questions, one line
- *   compare.c, gallery.c, monitor.c, finish_view.c, help.c  other views    thumbs.c   sprites from
- * disk
+ *   compare.c, gallery.c, monitor.c, finish_view.c, help.c  the other views
+ *   thumbs.c   sprites from disk
  */
 #ifndef SPRITTY_UI_H
 #define SPRITTY_UI_H
