@@ -17,7 +17,8 @@ PKGS    = libpng inih libcjson libutf8proc zlib ncursesw sqlite3 libsixel chafa 
 
 PKG_CONFIG ?= pkg-config
 PKG_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
-PKG_LIBS   := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+# libcurl is opened when it is needed (src/base/libcurl.h).
+PKG_LIBS   := $(filter-out -lcurl,$(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null))
 TEST_LIBS  := $(shell $(PKG_CONFIG) --libs cmocka vterm 2>/dev/null)
 
 CFLAGS  ?= -g
@@ -71,7 +72,7 @@ ifeq ($(BARE),1)
 SRC     := $(sort $(wildcard src/base/*.c src/ops/*.c src/prompt/*.c src/sdxl/*.c tests/bare/*.c))
 SRC     := $(filter-out src/ops/ops_cpu.c src/ops/cpu_conv.c src/ops/cpu_dnnl.c src/ops/cpu_dnnl_table.c \
                       src/ops/cpu_weight.c \
-                      src/base/digest.c src/base/inifile.c,$(SRC))
+                      src/base/digest.c src/base/inifile.c src/base/libcurl.c,$(SRC))
 PKG_CFLAGS := -Itests/bare
 TEST_LIBS  :=
 LIBS     = -lm -lpthread -ldl $(OPENMP)

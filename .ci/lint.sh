@@ -18,12 +18,12 @@ utf8proc|src/(import/utf8|sdxl/textnorm|ui/editor|ui/glyph|term/input)\.[ch]
 (chafa/)?chafa|src/term/chafa\.c
 vterm|tests/
 sqlite3|src/store/|tests/store_help\.h
-curl/curl|src/pull/|src/queue/wire\.c
+curl/curl|src/base/libcurl\.h
 hiredis/.*|src/queue/wire\.c
 nettle/.*|src/base/digest\.h
 n?curses(w/.*)?|src/ui/screen\.c
 term|src/ui/screen\.c
-pthread|src/(base/(parallel|thread|worker)|bench/|engine/|pull/|queue/)|tests/
+pthread|src/(base/(libcurl|parallel|thread|worker)|bench/|engine/|pull/|queue/)|tests/
 omp|src/(base/parallel|ops/)
 cuda.*|gpu/|tests/test_gpu_device\.c
 cudnn.*|gpu/|tests/gpu_shim/fake/

@@ -1,14 +1,12 @@
 /* See http.h. */
 #include "pull/http.h"
 
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <curl/curl.h>
-
 #include "base/clock.h"
+#include "base/libcurl.h"
 #include "base/version.h"
 #include "pull/http_header.h"
 #include "pull/pull.h"
@@ -40,7 +38,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *user)
     struct transfer *t = user;
     const struct http_request *r = t->request;
     size_t n = size * count;
-    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->answer->status);
+    libcurl.easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->answer->status);
     bool wanted = t->answer->status == 200 || t->answer->status == 206;
     if (!wanted || r->head)
         return n;
@@ -73,18 +71,18 @@ static int on_tick(void *user, curl_off_t total, curl_off_t came, curl_off_t a, 
 static struct curl_slist *headers(const struct http_request *r, const char *url)
 {
     char line[600];
-    struct curl_slist *list = curl_slist_append(NULL, "Accept-Encoding: identity");
+    struct curl_slist *list = libcurl.slist_append(NULL, "Accept-Encoding: identity");
     if (r->token && url_same_origin(url, r->origin)) {
         snprintf(line, sizeof line, "Authorization: Bearer %.500s", r->token);
-        list = curl_slist_append(list, line);
+        list = libcurl.slist_append(list, line);
         memset(line, 0, sizeof line);
     }
     if (r->from > 0) {
         snprintf(line, sizeof line, "Range: bytes=%llu-", (unsigned long long)r->from);
-        list = curl_slist_append(list, line);
+        list = libcurl.slist_append(list, line);
         if (r->if_tag && *r->if_tag) {
             snprintf(line, sizeof line, "If-Range: %.*s", TAG_MAX, r->if_tag);
-            list = curl_slist_append(list, line);
+            list = libcurl.slist_append(list, line);
         }
     }
     return list;
@@ -98,33 +96,33 @@ static void set_no_proxy(CURL *c)
     if (!said)
         said = getenv("NO_PROXY");
     if (said && !strcmp(said, "*"))
-        curl_easy_setopt(c, CURLOPT_NOPROXY, "*");
+        libcurl.easy_setopt(c, CURLOPT_NOPROXY, "*");
     else if (asprintf(&hosts, "localhost,127.0.0.1,::1,%s", said ? said : "") >= 0)
-        curl_easy_setopt(c, CURLOPT_NOPROXY, hosts);
+        libcurl.easy_setopt(c, CURLOPT_NOPROXY, hosts);
     free(hosts);
 }
 
 static void set_options(CURL *c, struct transfer *t, const char *url, struct curl_slist *list)
 {
     const struct http_request *r = t->request;
-    curl_easy_setopt(c, CURLOPT_URL, url);
-    curl_easy_setopt(c, CURLOPT_HTTPHEADER, list);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https,http"); /* url_check says which */
+    libcurl.easy_setopt(c, CURLOPT_URL, url);
+    libcurl.easy_setopt(c, CURLOPT_HTTPHEADER, list);
+    libcurl.easy_setopt(c, CURLOPT_PROTOCOLS_STR, "https,http"); /* url_check says which */
     set_no_proxy(c);
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(c, CURLOPT_NOBODY, r->head ? 1L : 0L);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "spritty/" SPRITTY_VERSION);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 20L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)r->stall_s);
-    curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(c, CURLOPT_HEADERDATA, t);
-    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
-    curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_tick);
-    curl_easy_setopt(c, CURLOPT_XFERINFODATA, t);
+    libcurl.easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
+    libcurl.easy_setopt(c, CURLOPT_NOBODY, r->head ? 1L : 0L);
+    libcurl.easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    libcurl.easy_setopt(c, CURLOPT_USERAGENT, "spritty/" SPRITTY_VERSION);
+    libcurl.easy_setopt(c, CURLOPT_CONNECTTIMEOUT, 20L);
+    libcurl.easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1024L);
+    libcurl.easy_setopt(c, CURLOPT_LOW_SPEED_TIME, (long)r->stall_s);
+    libcurl.easy_setopt(c, CURLOPT_HEADERFUNCTION, on_header);
+    libcurl.easy_setopt(c, CURLOPT_HEADERDATA, t);
+    libcurl.easy_setopt(c, CURLOPT_WRITEFUNCTION, on_body);
+    libcurl.easy_setopt(c, CURLOPT_WRITEDATA, t);
+    libcurl.easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
+    libcurl.easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_tick);
+    libcurl.easy_setopt(c, CURLOPT_XFERINFODATA, t);
 }
 
 static enum http_end verdict(CURLcode code, const struct transfer *t, const char *url,
@@ -139,7 +137,7 @@ static enum http_end verdict(CURLcode code, const struct transfer *t, const char
     if (t->stalled || code == CURLE_OPERATION_TIMEDOUT)
         err_set(e, "%s: nothing came for %d seconds", shown, t->request->stall_s);
     else
-        err_set(e, "%s: %s", shown, curl_easy_strerror(code));
+        err_set(e, "%s: %s", shown, libcurl.easy_strerror(code));
     bool hopeless = code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
                     code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT;
     return hopeless ? HTTP_REFUSED : HTTP_BROKEN;
@@ -154,19 +152,12 @@ static enum http_end one(const struct http_request *r, struct transfer *t, const
     t->since = 0;
     t->hub = r->origin && url_same_origin(url, r->origin);
     http_forget(t->answer);
-    curl_easy_reset(t->curl);
+    libcurl.easy_reset(t->curl);
     set_options(t->curl, t, url, list);
-    CURLcode code = curl_easy_perform(t->curl);
-    curl_easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->answer->status);
-    curl_slist_free_all(list);
+    CURLcode code = libcurl.easy_perform(t->curl);
+    libcurl.easy_getinfo(t->curl, CURLINFO_RESPONSE_CODE, &t->answer->status);
+    libcurl.slist_free_all(list);
     return verdict(code, t, url, e);
-}
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-
-static void start_curl(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
 static bool is_redirect(long status)
@@ -199,23 +190,29 @@ static enum http_end follow(const struct http_request *r, struct transfer *t, st
 enum http_end http_run(const struct http_request *r, struct http_answer *a, struct err *e)
 {
     *a = (struct http_answer){.linked_size = -1};
-    pthread_once(&once, start_curl);
-    struct transfer t = {.request = r, .answer = a, .curl = curl_easy_init()};
+    if (libcurl_open(e))
+        return HTTP_REFUSED;
+    struct transfer t = {.request = r, .answer = a, .curl = libcurl.easy_init()};
     if (!t.curl || strlen(r->url) >= URL_MAX) {
         err_set(e, t.curl ? "the URL is too long" : "out of memory");
-        curl_easy_cleanup(t.curl);
+        libcurl.easy_cleanup(t.curl);
         return HTTP_REFUSED;
     }
     snprintf(a->url, sizeof a->url, "%s", r->url);
     enum http_end end = follow(r, &t, e);
-    curl_easy_cleanup(t.curl);
+    libcurl.easy_cleanup(t.curl);
     return end;
 }
 
 const char *pull_library(void)
 {
-    static char text[96];
-    const curl_version_info_data *v = curl_version_info(CURLVERSION_NOW);
+    static char text[260];
+    struct err e;
+    if (libcurl_open(&e)) {
+        snprintf(text, sizeof text, "%.250s", e.text);
+        return text;
+    }
+    const curl_version_info_data *v = libcurl.version_info(CURLVERSION_NOW);
     snprintf(text, sizeof text, "libcurl %.20s (%.40s)", v->version,
              v->ssl_version ? v->ssl_version : "no TLS");
     return text;

@@ -11,8 +11,8 @@
  * redirects are followed here, not by libcurl, each looked at first. $SPRITTY_HUB or $HF_ENDPOINT
  * name another hub.
  *
- * libcurl's only home is this folder. One thread a download: pull_start makes it, for programs that
- * must not wait; pull_run works in the caller's.
+ * One thread a download: pull_start makes it, for programs that must not wait; pull_run works in
+ * the caller's.
  */
 #ifndef SPRITTY_PULL_H
 #define SPRITTY_PULL_H

@@ -4,16 +4,15 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <curl/curl.h>
 #include <hiredis/hiredis.h>
 
 #include "base/clock.h"
+#include "base/libcurl.h"
 
 enum { BLOCK = 64 << 10 };
 
@@ -30,13 +29,6 @@ struct wire {
 };
 
 /* ---- bytes ---- */
-
-static pthread_once_t curl_ready = PTHREAD_ONCE_INIT;
-
-static void start_curl(void)
-{
-    curl_global_init(CURL_GLOBAL_DEFAULT);
-}
 
 static int broken(struct wire *w, const char *what, struct err *e)
 {
@@ -57,38 +49,38 @@ static void set_up(struct wire *w, const struct queue_url *u, int timeout_ms)
     bool v6 = strchr(u->host, ':') != NULL;
     snprintf(url, sizeof url, "%s://%s%s%s:%d/", u->tls ? "https" : "http", v6 ? "[" : "",
              *u->socket ? "localhost" : u->host, v6 ? "]" : "", *u->socket ? 6379 : u->port);
-    curl_easy_setopt(w->curl, CURLOPT_URL, url);
-    curl_easy_setopt(w->curl, CURLOPT_CONNECT_ONLY, 1L);
-    curl_easy_setopt(w->curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(w->curl, CURLOPT_PROXY, "");
-    curl_easy_setopt(w->curl, CURLOPT_ERRORBUFFER, w->why);
-    curl_easy_setopt(w->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
-    curl_easy_setopt(w->curl, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(w->curl, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(w->curl, CURLOPT_TCP_KEEPIDLE, 30L);
-    curl_easy_setopt(w->curl, CURLOPT_TCP_KEEPINTVL, 10L);
-    curl_easy_setopt(w->curl, CURLOPT_SSL_ENABLE_ALPN, 0L);
-    curl_easy_setopt(w->curl, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(w->curl, CURLOPT_SSL_VERIFYHOST, 2L);
+    libcurl.easy_setopt(w->curl, CURLOPT_URL, url);
+    libcurl.easy_setopt(w->curl, CURLOPT_CONNECT_ONLY, 1L);
+    libcurl.easy_setopt(w->curl, CURLOPT_NOSIGNAL, 1L);
+    libcurl.easy_setopt(w->curl, CURLOPT_PROXY, "");
+    libcurl.easy_setopt(w->curl, CURLOPT_ERRORBUFFER, w->why);
+    libcurl.easy_setopt(w->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)timeout_ms);
+    libcurl.easy_setopt(w->curl, CURLOPT_TCP_NODELAY, 1L);
+    libcurl.easy_setopt(w->curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    libcurl.easy_setopt(w->curl, CURLOPT_TCP_KEEPIDLE, 30L);
+    libcurl.easy_setopt(w->curl, CURLOPT_TCP_KEEPINTVL, 10L);
+    libcurl.easy_setopt(w->curl, CURLOPT_SSL_ENABLE_ALPN, 0L);
+    libcurl.easy_setopt(w->curl, CURLOPT_SSL_VERIFYPEER, 1L);
+    libcurl.easy_setopt(w->curl, CURLOPT_SSL_VERIFYHOST, 2L);
     if (*u->socket)
-        curl_easy_setopt(w->curl, CURLOPT_UNIX_SOCKET_PATH, u->socket);
+        libcurl.easy_setopt(w->curl, CURLOPT_UNIX_SOCKET_PATH, u->socket);
     if (*u->ca)
-        curl_easy_setopt(w->curl, CURLOPT_CAINFO, u->ca);
+        libcurl.easy_setopt(w->curl, CURLOPT_CAINFO, u->ca);
     if (*u->cert)
-        curl_easy_setopt(w->curl, CURLOPT_SSLCERT, u->cert);
+        libcurl.easy_setopt(w->curl, CURLOPT_SSLCERT, u->cert);
     if (*u->key)
-        curl_easy_setopt(w->curl, CURLOPT_SSLKEY, u->key);
+        libcurl.easy_setopt(w->curl, CURLOPT_SSLKEY, u->key);
 }
 
 static int connect_to(struct wire *w, const struct queue_url *u, int timeout_ms, struct err *e)
 {
     curl_socket_t s = CURL_SOCKET_BAD;
     set_up(w, u, timeout_ms);
-    CURLcode rc = curl_easy_perform(w->curl);
+    CURLcode rc = libcurl.easy_perform(w->curl);
     if (rc == CURLE_OK)
-        rc = curl_easy_getinfo(w->curl, CURLINFO_ACTIVESOCKET, &s);
+        rc = libcurl.easy_getinfo(w->curl, CURLINFO_ACTIVESOCKET, &s);
     if (rc != CURLE_OK || s == CURL_SOCKET_BAD)
-        return broken(w, *w->why ? w->why : curl_easy_strerror(rc), e);
+        return broken(w, *w->why ? w->why : libcurl.easy_strerror(rc), e);
     w->fd = s;
     return 0;
 }
@@ -98,7 +90,7 @@ static int write_all(struct wire *w, const char *data, size_t size, struct err *
     double until = clock_ms() + w->timeout_ms;
     while (size > 0) {
         size_t sent = 0;
-        CURLcode rc = curl_easy_send(w->curl, data, size, &sent);
+        CURLcode rc = libcurl.easy_send(w->curl, data, size, &sent);
         if (rc != CURLE_OK && rc != CURLE_AGAIN)
             return broken(w, "the connection broke", e);
         data += sent;
@@ -129,7 +121,7 @@ int wire_send(struct wire *w, int n, const char *const *text, const size_t *size
 static int feed(struct wire *w, struct err *e)
 {
     size_t n = 0;
-    CURLcode rc = curl_easy_recv(w->curl, w->block, sizeof w->block, &n);
+    CURLcode rc = libcurl.easy_recv(w->curl, w->block, sizeof w->block, &n);
     if (rc == CURLE_AGAIN)
         return 0;
     if (rc != CURLE_OK || n == 0)
@@ -229,8 +221,12 @@ struct wire *wire_open(const struct queue_url *u, int timeout_ms, enum wire_answ
     enum wire_answer ignored;
     answer = answer ? answer : &ignored;
     *answer = WIRE_SILENT;
-    pthread_once(&curl_ready, start_curl);
-    if (!w || !(w->curl = curl_easy_init()) || !(w->reader = redisReaderCreate())) {
+    if (libcurl_open(e)) {
+        *answer = WIRE_DENIED;
+        free(w);
+        return NULL;
+    }
+    if (!w || !(w->curl = libcurl.easy_init()) || !(w->reader = redisReaderCreate())) {
         err_set(e, "out of memory");
         wire_close(w);
         return NULL;
@@ -251,7 +247,8 @@ void wire_close(struct wire *w)
         return;
     if (w->reader)
         redisReaderFree(w->reader);
-    curl_easy_cleanup(w->curl);
+    if (w->curl)
+        libcurl.easy_cleanup(w->curl);
     free(w);
 }
 
