@@ -420,6 +420,17 @@ imports_and_exports() {
 }
 check imports_and_exports imports_and_exports
 
+# Half of all libraries come with libcurl; whatever of the environment made way is back.
+starts_small() {
+    LD_TRACE_LOADED_OBJECTS=1 "$spritty" >out
+    grep -q 'libdnnl' out
+    ! grep libcurl out
+    env -i "$spritty" --version
+    env -i _=x "$spritty" --version
+    env -i GOMP_SPINCOUNT=7 _=x "$spritty" --version
+}
+check starts_small starts_small
+
 # Workflows of artists, run on the embedded model: what they ask for, at its size.
 workflows_run() {
     for f in "$workflows"/*.json; do
