@@ -98,6 +98,16 @@ static void every_kind_of_file(void **state)
     expect(path, "prompt", "{a|b} cat");
 }
 
+/* A list where an object has to be: its entries have no names. */
+static void lists_have_no_settings(void **state)
+{
+    (void)state;
+    static const char list[] = "{\"seed\": 5, \"params\": {\"steps\": 4}, \"finish\": [8, \"x\"]}";
+    char path[200];
+    save_png("list.png", (struct png_text[]){{"spritty", list}}, 1, path);
+    expect(path, "steps", "4");
+}
+
 static void files_that_say_nothing(void **state)
 {
     (void)state;
@@ -320,10 +330,11 @@ static void settings_as_json(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind_of_file),    cmocka_unit_test(files_that_say_nothing),
-        cmocka_unit_test(hostile_texts_survive), cmocka_unit_test(presets_are_appended),
-        cmocka_unit_test(presets_are_replaced),  cmocka_unit_test(presets_at_once),
-        cmocka_unit_test(names_of_presets),      cmocka_unit_test(settings_as_json),
+        cmocka_unit_test(every_kind_of_file),     cmocka_unit_test(files_that_say_nothing),
+        cmocka_unit_test(hostile_texts_survive),  cmocka_unit_test(presets_are_appended),
+        cmocka_unit_test(presets_are_replaced),   cmocka_unit_test(presets_at_once),
+        cmocka_unit_test(names_of_presets),       cmocka_unit_test(settings_as_json),
+        cmocka_unit_test(lists_have_no_settings),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

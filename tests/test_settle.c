@@ -125,6 +125,31 @@ static void mistakes_are_told(void **state)
     settings_free(&said);
 }
 
+/* What a model recommends in another form than as an object. */
+static void lists_recommend_nothing(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{\"default\": [1, 2]}", "spritty.json: default: has to be an object"},
+        {"{\"default\": \"x\"}", "spritty.json: default: has to be an object"},
+        {"{\"presets\": {\"preview\": [3]}}", "presets.preview: has to be an object"},
+    };
+    char path[100];
+    snprintf(path, sizeof path, "%s/lists", root);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct settings said = {0}, s;
+        struct err e = {""};
+        tree_put("/lists/model_index.json", "{}");
+        tree_put("/lists/spritty.json", cases[i][0]);
+        assert_int_equal(settings_set(&said, "model", path, &e), 0);
+        assert_int_equal(engine_settle(&said, "preview", &s, &e), -1);
+        if (!strstr(e.text, cases[i][1]))
+            fail_msg("%s: %s", cases[i][0], e.text);
+        settings_free(&s);
+        settings_free(&said);
+    }
+}
+
 static void models_are_listed(void **state)
 {
     (void)state;
@@ -154,7 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_key_is_said),        cmocka_unit_test(layers_lie_over_each_other),
         cmocka_unit_test(a_model_answers_a_preset), cmocka_unit_test(mistakes_are_told),
-        cmocka_unit_test(models_are_listed),
+        cmocka_unit_test(models_are_listed),        cmocka_unit_test(lists_recommend_nothing),
     };
     return cmocka_run_group_tests(tests, make_home, tree_drop);
 }

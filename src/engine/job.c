@@ -170,6 +170,14 @@ static int model_background(struct json root, uint8_t rgb[3], struct err *e)
     return 0;
 }
 
+/* The members of anything else have no names. */
+static int expect_object(struct json v, struct err *e)
+{
+    if (!json_is_set(v) || json_kind(v) == JSON_OBJECT)
+        return 0;
+    return err_set(e, "has to be an object of settings, {\"steps\": 20}");
+}
+
 /* What the model has instead of a preset's values ("presets" of its spritty.json): words for models
  * that draw anything are none for one that draws pixel art alone. Flags still win. */
 static int model_preset(struct job *j, struct json root, const struct settings *flags,
@@ -177,6 +185,8 @@ static int model_preset(struct job *j, struct json root, const struct settings *
 {
     char text[200], was[200];
     struct json object = json_get(json_get(root, "presets"), preset ? preset : "");
+    if (expect_object(object, e))
+        return -1;
     for (struct json v = json_first(object); v.node; v = json_next(v)) {
         const char *key = json_key(v);
         if (settings_key_index(key) < 0)
@@ -209,6 +219,8 @@ static int model_defaults(struct job *j, const struct settings *flags, const cha
     if (!rc)
         rc = model_background(json_root(doc), j->inputs.background, e);
     struct json object = json_get(json_root(doc), "default");
+    if (!rc && (rc = expect_object(object, e)))
+        err_prefix(e, "%s: default", path);
     for (struct json v = json_first(object); v.node && !rc; v = json_next(v)) {
         rc = default_text(object, v, text, sizeof text, e);
         if (!rc)
@@ -217,7 +229,7 @@ static int model_defaults(struct job *j, const struct settings *flags, const cha
             err_prefix(e, "%s: default.%s", path, json_key(v));
     }
     if (!rc && (rc = model_preset(j, json_root(doc), flags, preset, s, e)))
-        err_prefix(e, "%s: presets.%s", path, preset);
+        err_prefix(e, "%s: presets.%s", path, preset ? preset : "\"\"");
     j->subjects = subjects_read(json_root(doc));
     json_free(doc);
     if (!rc)

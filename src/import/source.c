@@ -27,10 +27,14 @@ static bool is_local(const char *key)
     return false;
 }
 
+/* What is no object has no members: those of a list have no names. */
 static void take_members(struct recipe *r, struct json object)
 {
     char room[40];
-    for (struct json v = json_first(object); v.node; v = json_next(v)) {
+    struct json v = {.node = NULL};
+    if (json_kind(object) == JSON_OBJECT)
+        v = json_first(object);
+    for (; v.node; v = json_next(v)) {
         const char *value = json_text(v, room);
         if (value && !is_local(json_key(v)))
             recipe_set(r, json_key(v), value);
