@@ -147,14 +147,25 @@ static inline void app_run(struct drive *d, const char *prompt)
     drive_key(d, "Enter");
 }
 
-/* Walks with Alt-Down to a preset. */
+/* The preset that is marked, with what follows it in its row; "" where none is. */
+static inline const char *app_marked(const struct drive *d)
+{
+    static char text[40];
+    int y = drive_find(d, "\u25cf +[a-z]");
+    const char *at = y < 0 ? NULL : strstr(drive_row(d, y), "\u25cf");
+    snprintf(text, sizeof text, "%s", at ? at : "");
+    return text;
+}
+
+/* Walks with Alt-Down to a preset. Each step is awaited: a key too many would lead past it. */
 static inline void app_preset(struct drive *d, const char *name)
 {
-    char chosen[80];
+    char chosen[80], before[40];
     snprintf(chosen, sizeof chosen, "\u25cf +%s( |$)", name);
     for (int i = 0; i < 30 && !drive_sees(d, chosen); i++) {
+        strcpy(before, app_marked(d));
         drive_key(d, "M-Down");
-        drive_wait_quiet(d, 60);
+        drive_wait(d, strcmp(app_marked(d), before) != 0);
     }
     drive_wait_text(d, chosen);
 }

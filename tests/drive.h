@@ -74,7 +74,7 @@ static inline double drive_now(void)
 static inline double drive_patience(void)
 {
     const char *factor = getenv("SPRITTY_PATIENCE");
-    double ms = 20e3;
+    double ms = 60e3;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     ms = 120e3;
 #endif

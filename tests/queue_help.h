@@ -151,7 +151,7 @@ static inline int begin(void **state)
         print_error("%s\n", e.text);
         return -1;
     }
-    eye = link_new(&u, 5000);
+    eye = link_new(&u, PATIENCE_MS);
     return 0;
 }
 

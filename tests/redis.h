@@ -69,7 +69,7 @@ static inline bool redis_start_with(struct redis *r, const char *more)
     snprintf(r->url, sizeof r->url, "unix://%s/socket", r->folder);
     struct queue_url u;
     struct err e;
-    for (int i = 0; i < 500; i++) {
+    for (int i = 0; i < 6000; i++) {
         struct wire *w = queue_url_parse(&u, r->url, &e) ? NULL : wire_open(&u, 2000, NULL, &e);
         if (w) {
             wire_close(w);

@@ -201,6 +201,23 @@ static void resized_while_sampling(void **state)
 
 /* ---- colours ---- */
 
+/* What stands at the bottom of the screen from "theme: " on, "" where it does not. */
+static void told_theme(const struct drive *d, char now[100])
+{
+    const char *at = strstr(drive_row(d, d->rows - 1), "theme: ");
+    snprintf(now, 100, "%.90s|", at ? at : "");
+}
+
+/* F9, and until another one is told. */
+static void next_theme(struct drive *d, char now[100])
+{
+    char before[100];
+    told_theme(d, before);
+    drive_key(d, "F9");
+    drive_wait(d, (told_theme(d, now), *now == 't' && strcmp(now, before) != 0) ||
+                      drive_sees(d, "Left out:"));
+}
+
 static void themes_change_the_colours(void **state)
 {
     (void)state;
@@ -208,11 +225,8 @@ static void themes_change_the_colours(void **state)
     char first[100] = "", seen[400] = "";
     int themes = 0;
     for (int i = 0; i < 12; i++) {
-        drive_key(d, "F9");
-        drive_wait_text(d, "theme: ");
-        drive_wait_quiet(d, 100);
         char now[100];
-        snprintf(now, sizeof now, "%.90s|", strstr(drive_row(d, d->rows - 1), "theme: "));
+        next_theme(d, now);
         if (i == 0)
             strcpy(first, now);
         else if (!strcmp(first, now))
@@ -231,11 +245,8 @@ static void themes_change_the_colours(void **state)
     assert_non_null(broken);
     fputs("[[[\n", broken);
     fclose(broken);
-    for (int i = 0; i < 12 && !drive_sees(d, "Left out:"); i++) {
-        drive_key(d, "F9");
-        drive_wait_text(d, "theme: ");
-        drive_wait_quiet(d, 100);
-    }
+    for (int i = 0; i < 12 && !drive_sees(d, "Left out:"); i++)
+        next_theme(d, first);
     drive_wait_text(d, "zz.ini:1:");
     drive_key(d, "F9");
     drive_wait_gone(d, "Left out");

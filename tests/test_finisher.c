@@ -27,7 +27,7 @@ static struct finisher *start(int side)
 static void wait_for(struct finisher *f, uint64_t question, int side)
 {
     struct finished got = {0};
-    for (int i = 0; got.question != question && i < 10000; i++) {
+    for (int i = 0; got.question != question && i < 120000; i++) {
         if (!finisher_take(f, &got)) {
             usleep(1000);
             continue;

@@ -464,7 +464,7 @@ static void names_and_addresses(void **state)
 
 static void wait_for(const char *what, bool there)
 {
-    for (int i = 0; i < 1000 && is_there(what) != there; i++)
+    for (int i = 0; i < 24000 && is_there(what) != there; i++)
         usleep(5000);
     assert_int_equal(is_there(what), there);
 }

@@ -151,7 +151,7 @@ static void left_to_others(void **state)
     assert_int_equal(v->kind, EVENT_FAILED);
     assert_non_null(strstr(v->text, "are free"));
     event_free(v);
-    for (int i = 0; i < 3000 && w->count.failed == 0; i++)
+    for (int i = 0; i < 12000 && w->count.failed == 0; i++)
         usleep(10000);
     assert_int_equal(w->count.failed, 1);
     finishes(r, s, post(r, s, "1")); /* and it works on */

@@ -43,7 +43,7 @@ struct taken {
 static struct taken take_one(void)
 {
     struct taken t = {"", ""};
-    for (int i = 0; i < 3000 && !*t.msg; i++) {
+    for (int i = 0; i < 12000 && !*t.msg; i++) {
         struct reply *r = SCRIPT(SCRIPT_NEXT, 1, stream(), PREFIX, "liar", "3", "0");
         snprintf(t.msg, sizeof t.msg, "%s", reply_text(reply_at(r, 1), NULL));
         snprintf(t.id, sizeof t.id, "%s", reply_text(reply_at(r, 2), NULL));

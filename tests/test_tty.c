@@ -26,7 +26,7 @@
 
 #include "term/tty.h"
 
-enum { PATIENCE_MS = 20000 };
+enum { PATIENCE_MS = 120000 };
 
 /* -- the child ----------------------------------------------------------------------------------*/
 
@@ -193,7 +193,7 @@ static void start(void (*run)(void), const char *kind, bool stdin_too)
         login_tty(slave);
         if (!stdin_too)
             dup2(open("/dev/null", O_RDONLY), 0);
-        alarm(60); /* should the test die */
+        alarm(300); /* should the test die */
         run();
     }
     close(slave);

@@ -51,7 +51,7 @@ static void all_come_back_in_order(void **state)
         for (int i = 0; i < 7 && given < PIECES; i++)
             give(wk, given++);
         if (given == PIECES)
-            assert_int_equal(poll(&fd, 1, 10000), 1);
+            assert_int_equal(poll(&fd, 1, 120000), 1);
         for (struct work *w; (w = worker_take(wk)); free(w)) {
             assert_int_equal(((struct piece *)w)->result, 3 * taken);
             taken++;
