@@ -179,6 +179,8 @@ static int make(struct library *l, struct plan *p, const void *call, void *strea
         c.aside = false;
         l->once = true;
         rc = library_choose(l, &p->key, c.count, try_plan, &c, stream, &chosen);
+        if (rc == 0)
+            library_keep(l, &p->key, &c.plan[chosen], c.variant[chosen], chosen);
     }
     l->made = rc == 0 && l->once;
     l->once = false;
