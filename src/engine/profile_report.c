@@ -37,22 +37,14 @@ static bool is_stacked(const struct profile_scope *s)
 void profile_layer(const struct profile_book *b, int scope, char *out, size_t size)
 {
     int chain[64], n = 0;
-    size_t used = 0;
     for (int i = scope; i > 0 && n < 64; i = b->scope[i].parent)
         if (!b->scope[i].turn && !is_stacked(&b->scope[i]) && b->scope[i].parent > 0)
             chain[n++] = i;
-    *out = '\0';
-    if (n == 0)
+    if (n > 0)
+        profile_join(b, chain, n, out, size);
+    else
         snprintf(out, size, "%s",
                  scope > 0 ? b->scope[b->stage[b->scope[scope].stage]].name : "the run");
-    for (int i = n - 1; i >= 0 && used < size; i--) {
-        const struct profile_scope *s = &b->scope[chain[i]];
-        char index[16] = "";
-        if (s->index >= 0)
-            snprintf(index, sizeof index, ".%d", s->index);
-        used += (size_t)snprintf(out + used, size - used, "%s%s%s", used ? "." : "", s->name,
-                                 index);
-    }
 }
 
 /* ---- sums ---- */

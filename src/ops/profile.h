@@ -132,6 +132,8 @@ int ops_profile_rows(struct ops *, struct op_profile *rows, int max);
 /* Shape number i of the book; its calls are 0. */
 struct op_profile ops_profile_shape(struct ops *, int i);
 
+/* "unet.down.1": the names of n scopes, the innermost first in chain. */
+void profile_join(const struct profile_book *, const int *chain, int n, char *out, size_t size);
 /* "sample.step.unet.down.1.res.0": names and indices from the stage inwards, cut to fit. from: so
  * many scopes are left out at the front. */
 void profile_path(const struct profile_book *, int scope, int from, char *out, size_t size);

@@ -338,14 +338,11 @@ static void label(const struct shape *k, char out[LABEL])
     }
 }
 
-void profile_path(const struct profile_book *b, int scope, int from, char *out, size_t size)
+void profile_join(const struct profile_book *b, const int *chain, int n, char *out, size_t size)
 {
-    int chain[DEPTH], n = 0;
     size_t used = 0;
-    for (int i = scope; i > 0 && n < DEPTH; i = b->scope[i].parent)
-        chain[n++] = i;
     *out = '\0';
-    for (int i = n - 1 - from; i >= 0 && used < size; i--) {
+    for (int i = n - 1; i >= 0 && used < size; i--) {
         const struct profile_scope *s = &b->scope[chain[i]];
         char index[16] = "";
         if (s->index >= 0)
@@ -353,6 +350,14 @@ void profile_path(const struct profile_book *b, int scope, int from, char *out, 
         used += (size_t)snprintf(out + used, size - used, "%s%s%s", used ? "." : "", s->name,
                                  index);
     }
+}
+
+void profile_path(const struct profile_book *b, int scope, int from, char *out, size_t size)
+{
+    int chain[DEPTH], n = 0;
+    for (int i = scope; i > 0 && n < DEPTH; i = b->scope[i].parent)
+        chain[n++] = i;
+    profile_join(b, chain, n - from, out, size);
 }
 
 void profile_tensor_sizes(const struct profile_tensor *t, char *out, size_t size)

@@ -128,13 +128,6 @@ static int show_latents(struct run *r, const struct tensor *x)
     return 0;
 }
 
-static double lap(double *since)
-{
-    double now = clock_ms(), ms = now - *since;
-    *since = now;
-    return ms;
-}
-
 /* text -> encode -> sample -> refine -> hires -> decode */
 static int run_stages(struct run *r, struct tensor *x)
 {
@@ -146,33 +139,33 @@ static int run_stages(struct run *r, struct tensor *x)
     if (!enter(r, "text", 0) || weights_begin(r) < 0 || readings_encode(r) < 0 ||
         weights_read(r) < 0)
         return -1;
-    ms->text = lap(&t);
+    ms->text = clock_lap(&t);
 
     /* 2. an image -> what sampling begins with, a mask keeps and an inpainting model reads */
     if (r->params->image || start_reads_more(p)) {
         if (!enter(r, "encode", 0) || encode_image(r, x) < 0)
             return -1;
-        ms->encode = lap(&t);
+        ms->encode = clock_lap(&t);
     }
 
     /* 3. noise -> latents, the first way down */
     if (!enter(r, "sample", p[PASS_BASE].steps) || weights_sample(r, r->p) < 0 || sample(r, x) != 0)
         return -1;
-    ms->sample = lap(&t);
+    ms->sample = clock_lap(&t);
 
     /* 4. the refiner takes over */
     if (p[PASS_REFINER].steps > 0 && !enter(r, "refine", p[PASS_REFINER].steps))
         return -1;
     if (refine(r, x) != 0)
         return -1;
-    ms->refine = p[PASS_REFINER].steps > 0 ? lap(&t) : 0;
+    ms->refine = p[PASS_REFINER].steps > 0 ? clock_lap(&t) : 0;
 
     /* 5. once more, larger */
     if (r->params->hires_width > 0) {
         if (!enter(r, "hires", p[PASS_HIRES].steps) || weights_sample(r, r->p) < 0 ||
             sample_again(r, x) != 0)
             return -1;
-        ms->hires = lap(&t);
+        ms->hires = clock_lap(&t);
     }
     if (r->hooks && r->hooks->latents && show_latents(r, x) < 0)
         return -1;
@@ -180,7 +173,7 @@ static int run_stages(struct run *r, struct tensor *x)
     /* 6. latents -> pixels */
     if (!enter(r, "decode", x->n) || decode_all(r, x, r->out->width, r->out->height) < 0)
         return -1;
-    ms->decode = lap(&t);
+    ms->decode = clock_lap(&t);
     return 0;
 }
 

@@ -15,13 +15,6 @@
 
 enum { NAP_US = 50 }; /* between two looks at a device: a step takes a millisecond or more */
 
-static double lap(double *since)
-{
-    double now = clock_ms(), ms = now - *since;
-    *since = now;
-    return ms;
-}
-
 static float input_scale(double sigma)
 {
     return (float)(1 / sqrt(sigma * sigma + 1));
@@ -260,7 +253,7 @@ static void show(struct run *r, int step, const void *seen)
 static int tell(struct pass *p, int step, const void *seen)
 {
     struct run *r = p->r;
-    double ms = lap(&p->began);
+    double ms = clock_lap(&p->began);
     r->out->ms.steps[r->out->ms.nsteps++] = ms;
     if (seen)
         show(r, step + 1, seen);

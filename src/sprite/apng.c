@@ -5,33 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sprite/bytes.h"
 #include "sprite/png.h"
 #include "sprite/sheet.h"
 
 enum { SIGNATURE = 8, HEAD = 8, CRC = 4, IHDR = 13 };
 
 struct out {
-    uint8_t *data;
-    size_t size, cap;
-    bool failed;
+    struct bytes file;
     uint32_t order; /* of fcTL and fdAT, counted together */
 };
-
-static void put_bytes(struct out *o, const void *data, size_t n)
-{
-    if (!n)
-        return;
-    if (o->cap - o->size < n) {
-        size_t cap = (o->size + n) * 2;
-        uint8_t *grown = o->failed ? NULL : realloc(o->data, cap);
-        o->failed |= !grown;
-        if (!grown)
-            return;
-        o->data = grown, o->cap = cap;
-    }
-    memcpy(o->data + o->size, data, n);
-    o->size += n;
-}
 
 static void put_u32(uint8_t *p, uint32_t v)
 {
@@ -63,10 +46,10 @@ static void put_chunk(struct out *o, const char *type, const uint8_t *a, size_t 
     put_u32(head, (uint32_t)(na + nb));
     memcpy(head + 4, type, 4);
     put_u32(sum, ~crc(crc(crc(~0u, head + 4, 4), a, na), b, nb));
-    put_bytes(o, head, sizeof head);
-    put_bytes(o, a, na);
-    put_bytes(o, b, nb);
-    put_bytes(o, sum, sizeof sum);
+    bytes_put(&o->file, head, sizeof head);
+    bytes_put(&o->file, a, na);
+    bytes_put(&o->file, b, nb);
+    bytes_put(&o->file, sum, sizeof sum);
 }
 
 static void put_frame_control(struct out *o, int width, int height, int ms)
@@ -87,7 +70,7 @@ static void put_image_data(struct out *o, const uint8_t *png, size_t size, bool 
         size_t n = get_u32(png + at);
         uint8_t order[4];
         if (!memcmp(png + at + 4, "IDAT", 4) && first) {
-            put_bytes(o, png + at, HEAD + n + CRC);
+            bytes_put(&o->file, png + at, HEAD + n + CRC);
         } else if (!memcmp(png + at + 4, "IDAT", 4)) {
             put_u32(order, o->order++);
             put_chunk(o, "fdAT", order, sizeof order, png + at + HEAD, n);
@@ -104,7 +87,7 @@ static int put_frame(struct out *o, const struct image *m, int ms, int n, bool f
     if (png_encode(&p, NULL, 0, &png, &size, e))
         return -1;
     if (first) {
-        put_bytes(o, png, SIGNATURE + HEAD + IHDR + CRC);
+        bytes_put(&o->file, png, SIGNATURE + HEAD + IHDR + CRC);
         put_u32(control, (uint32_t)n); /* and 0: again and again */
         put_chunk(o, "acTL", control, sizeof control, NULL, 0);
     }
@@ -125,11 +108,11 @@ int sheet_animate(const struct sheet_frame *f, int n, int ms, uint8_t **data, si
         image_free(m);
     }
     put_chunk(&o, "IEND", NULL, 0, NULL, 0);
-    if (!rc && o.failed)
+    if (!rc && o.file.failed)
         rc = err_set(e, "out of memory for the animation");
     if (rc)
-        free(o.data);
-    *data = rc ? NULL : o.data;
-    *size = o.size;
+        free(o.file.data);
+    *data = rc ? NULL : o.file.data;
+    *size = o.file.size;
     return rc;
 }

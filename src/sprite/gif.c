@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sprite/bytes.h"
 #include "sprite/palette.h"
 #include "sprite/sheet.h"
 
@@ -17,32 +18,12 @@ enum {
     BLOCK = 255,
 };
 
-struct out {
-    uint8_t *data;
-    size_t size, cap;
-    bool failed;
-};
-
-static void put(struct out *o, const void *data, size_t n)
+static void put_u8(struct bytes *o, int v)
 {
-    if (o->cap - o->size < n) {
-        size_t cap = (o->size + n) * 2;
-        uint8_t *grown = o->failed ? NULL : realloc(o->data, cap);
-        o->failed |= !grown;
-        if (!grown)
-            return;
-        o->data = grown, o->cap = cap;
-    }
-    memcpy(o->data + o->size, data, n);
-    o->size += n;
+    bytes_put(o, &(uint8_t){(uint8_t)v}, 1);
 }
 
-static void put_u8(struct out *o, int v)
-{
-    put(o, &(uint8_t){(uint8_t)v}, 1);
-}
-
-static void put_u16(struct out *o, int v)
+static void put_u16(struct bytes *o, int v)
 {
     put_u8(o, v & 255);
     put_u8(o, v >> 8);
@@ -52,7 +33,7 @@ static void put_u16(struct out *o, int v)
 
 /* Codes go out from the lowest bit on, in blocks of up to 255 bytes. */
 struct coder {
-    struct out *out;
+    struct bytes *out;
     uint8_t block[BLOCK];
     int filled, bits, width; /* bits that wait; of a code */
     uint32_t waiting;
@@ -65,7 +46,7 @@ static void flush_block(struct coder *c)
 {
     if (c->filled) {
         put_u8(c->out, c->filled);
-        put(c->out, c->block, (size_t)c->filled);
+        bytes_put(c->out, c->block, (size_t)c->filled);
     }
     c->filled = 0;
 }
@@ -145,7 +126,7 @@ static void put_indexes(struct coder *c, const uint8_t *index, size_t n)
 struct gif {
     int width, height, ms, bits; /* of the table of colours: 2^bits */
     struct palette palette;
-    struct out out;
+    struct bytes out;
 };
 
 static int index_of(const struct palette *p, const uint8_t *rgba)
@@ -173,23 +154,23 @@ static int choose_colors(struct gif *g, const struct sheet_frame *f, int n, stru
 
 static void put_head(struct gif *g)
 {
-    struct out *o = &g->out;
-    put(o, "GIF89a", 6);
+    struct bytes *o = &g->out;
+    bytes_put(o, "GIF89a", 6);
     put_u16(o, g->width);
     put_u16(o, g->height);
     put_u8(o, 0xf0 | (g->bits - 1)); /* a table of colours, of 8 bits */
     put_u8(o, 0);
     put_u8(o, 0);
-    put(o, (uint8_t[3]){0}, 3);
-    put(o, g->palette.rgb, 3 * (size_t)g->palette.n);
+    bytes_put(o, (uint8_t[3]){0}, 3);
+    bytes_put(o, g->palette.rgb, 3 * (size_t)g->palette.n);
     for (int i = g->palette.n + 1; i < 1 << g->bits; i++)
-        put(o, (uint8_t[3]){0}, 3);
-    put(o, "\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0", 19); /* again and again */
+        bytes_put(o, (uint8_t[3]){0}, 3);
+    bytes_put(o, "\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0", 19); /* again and again */
 }
 
 static int put_frame(struct gif *g, struct image *m, struct err *e)
 {
-    struct out *o = &g->out;
+    struct bytes *o = &g->out;
     size_t n = (size_t)g->width * (size_t)g->height;
     uint8_t *index = malloc(n);
     struct coder *c = calloc(1, sizeof *c);
@@ -199,9 +180,9 @@ static int put_frame(struct gif *g, struct image *m, struct err *e)
     for (size_t i = 0; i < n && !rc; i++)
         index[i] = (uint8_t)index_of(&g->palette, m->rgba + 4 * i);
     if (!rc) {
-        put(o, "\x21\xf9\x04\x09", 4); /* index 0 is nothing; cleared before the next */
+        bytes_put(o, "\x21\xf9\x04\x09", 4); /* index 0 is nothing; cleared before the next */
         put_u16(o, hundredths > 1 ? hundredths : 2); /* less is shown as 100 ms */
-        put(o, "\0\0\x2c\0\0\0\0", 7);
+        bytes_put(o, "\0\0\x2c\0\0\0\0", 7);
         put_u16(o, g->width);
         put_u16(o, g->height);
         put_u8(o, 0);
