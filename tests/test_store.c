@@ -252,9 +252,15 @@ static void a_broken_index_is_mended(void **state)
     store_close(s);
     raw("DELETE FROM sprite_text_data WHERE id > 10");
     s = open_store();
-    assert_int_equal(store_find_sprites(s, "slime", false, 0, 9, &list, NULL, &e), -1);
-    assert_non_null(strstr(e.text, "start spritty again"));
-    assert_int_equal(store_find_sprites(s, "", false, 0, 9, &list, NULL, &e), 1);
+    /* SQLite sees it when the file is opened, from 3.44 on, or when something is searched. */
+    if (sqlite3_libversion_number() >= 3044000) {
+        assert_int_equal(OK(store_find_sprites(s, "slime", false, 0, 9, &list, NULL, &e)), 1);
+        store_sprites_free(list, 1);
+    } else {
+        assert_int_equal(store_find_sprites(s, "slime", false, 0, 9, &list, NULL, &e), -1);
+        assert_non_null(strstr(e.text, "start spritty again"));
+    }
+    assert_int_equal(OK(store_find_sprites(s, "", false, 0, 9, &list, NULL, &e)), 1);
     store_sprites_free(list, 1);
     s = reopen(s); /* without a note: nothing was lost */
     assert_int_equal(OK(store_find_sprites(s, "slime", false, 0, 9, &list, NULL, &e)), 1);

@@ -112,19 +112,23 @@ static bool wants_check(const char *path)
     return stat(path, &st) || st.st_size <= ALWAYS_CHECKED || is_there(log) || is_marked(path);
 }
 
-/* Indices are not compared with their tables. */
-static int check_pages(struct store *s, bool *broken, struct err *e)
+/* Indices are not compared with their tables. *index: the search index is damaged, which SQLite
+ * sees from 3.44 on, and which can be made again. */
+static int check_pages(struct store *s, bool *broken, bool *index, struct err *e)
 {
-    sqlite3_stmt *stmt = sql_query(s, e, "PRAGMA quick_check(1)", "");
-    int rc = stmt ? sql_step(s, stmt, e) : -1;
-    if (rc != 1)
-        return -1;
-    const char *says = (const char *)sqlite3_column_text(stmt, 0);
-    *broken = !says || strcmp(says, "ok") != 0;
-    if (*broken)
-        err_set(e, "the database %s is damaged: %s", s->path, says ? says : "");
+    sqlite3_stmt *stmt = sql_query(s, e, "PRAGMA quick_check(2)", "");
+    int rc = stmt ? 1 : -1;
+    while (rc == 1 && !*broken && (rc = sql_step(s, stmt, e)) == 1) {
+        const char *says = (const char *)sqlite3_column_text(stmt, 0);
+        if (says && strstr(says, " FTS5 table "))
+            *index = true;
+        else if (!says || strcmp(says, "ok") != 0)
+            *broken = true;
+        if (*broken)
+            err_set(e, "the database %s is damaged: %s", s->path, says ? says : "");
+    }
     sqlite3_reset(stmt);
-    return *broken ? -1 : 0;
+    return rc < 0 || *broken ? -1 : 0;
 }
 
 /* The file may come from anywhere: its schema cannot be written to by hand, texts have a bound.
@@ -136,7 +140,8 @@ static int set_up(struct store *s, bool check, bool *broken, struct err *e)
     sqlite3_busy_timeout(s->db, BUSY_MS);
     sqlite3_limit(s->db, SQLITE_LIMIT_LENGTH, LONGEST_TEXT);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    if (check_version(s, e) || (check && check_pages(s, broken, e)))
+    bool index = false;
+    if (check_version(s, e) || (check && check_pages(s, broken, &index, e)))
         return -1;
     if (exec(s,
              "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON;"
@@ -144,7 +149,7 @@ static int set_up(struct store *s, bool check, bool *broken, struct err *e)
              e) ||
         migrate(s, e))
         return -1;
-    if (is_marked(s->path)) {
+    if (index || is_marked(s->path)) {
         /* The pages are good, so what was seen was in the search index, which can be made again. */
         if (exec(s, "INSERT INTO sprite_text (sprite_text) VALUES ('rebuild')", e))
             return -1;
