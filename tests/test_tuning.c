@@ -135,8 +135,8 @@ static void forecasts_follow_the_switches(void **state)
             i, r.bytes_activations, 100 * off, r.bytes_weights, f.bytes_weights, most);
         /* Over planes oneDNN has scratch of its own. */
         assert_true(fabs(off) < (cases[i].nhwc == TUNE_OFF ? 0.05 : 0.02) && most <= 2);
-        /* With AVX-512 oneDNN reads one filter in two layouts, for two sizes of picture. */
-        assert_true(fabs((double)f.bytes_weights / (double)r.bytes_weights - 1) < 0.03);
+        /* oneDNN fills outputs up to a multiple of 16 or 24. */
+        assert_true(fabs((double)f.bytes_weights / (double)r.bytes_weights - 1) < 0.05);
         gen_result_free(&r);
         pipeline_close(p);
     }

@@ -3,9 +3,10 @@
  * its headers, for its 2.x and 3.x interfaces.
  *
  * The decision that matters: a weight is packed once, in the layout that oneDNN prefers for a
- * typical size, and every primitive is made for that layout (or, should oneDNN have nothing good
- * for it, the weight gets a second layout at first use). A primitive is made at the first call with
- * a new set of sizes and kept; after that warm-up a call allocates nothing.
+ * typical size, and every primitive is made for that layout. Should oneDNN have nothing good for
+ * it, the weight is laid out anew at the call, and stays so until a call of another size wants
+ * another layout. A primitive is made at the first call with a new set of sizes and kept; after
+ * that warm-up a call allocates nothing.
  *
  * Calls return 0, or -1 with the reason in err. One thread at a time.
  */
@@ -64,6 +65,7 @@ struct dnn_conv {
     int stride, top, left, bottom, right;
     enum act act;
     bool accumulate, planes; /* planes: of both x and y */
+    bool bands;              /* calls with this weight alternate between sizes */
 };
 int dnn_conv(struct dnn *, const struct dnn_conv *, struct err *);
 

@@ -8,12 +8,13 @@
 #include "ops/cpu_dnnl.h"
 #include "ops/cpu_dnnl_api.h"
 
-enum { DNN_LAYOUTS = 3 }; /* most layouts that a weight is kept in */
+enum { DNN_LAYOUTS = 2 }; /* most that a weight is kept in */
 
 struct dnn_packed {
     desc layout;
     void *data;
     size_t bytes;
+    bool used; /* by a call */
 };
 
 struct dnn_weight {
@@ -21,7 +22,7 @@ struct dnn_weight {
     int64_t out, in;
     int kh, kw;
     int count;
-    struct dnn_packed packed[DNN_LAYOUTS];
+    struct dnn_packed packed[DNN_LAYOUTS + 1]; /* and the next, before it takes another's place */
 };
 
 /* What a primitive is made for. Compared as bytes: every field is set, no padding. */

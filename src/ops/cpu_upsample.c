@@ -106,7 +106,8 @@ static int band(const struct cpu *cpu, struct dnn *d, const struct cpu_upsample 
                          .bottom = i == 1 && !below,
                          .left = j == 0,
                          .right = j == 1,
-                         .act = u->act};
+                         .act = u->act,
+                         .bands = true};
     if (dnn_conv(d, &c, e) != 0)
         return -1;
     char *y = (char *)u->y + (size_t)(image * u->h + first) * 4 * line + (size_t)i * 2 * line;

@@ -298,7 +298,10 @@ struct ops *ops_cpu_open(enum dtype act, int threads, struct err *); /* threads 
 struct ops *ops_dry_open(const char *like, enum dtype act, struct err *);
 
 const char *ops_cpu_library(void); /* "oneDNN 2.6.3", for people */
-enum dtype cpu_best_dtype(void);   /* DT_BF16 with AMX-BF16 or AVX512-BF16, else DT_F32 */
+/* What a process with a model takes beside all that is counted, most of it oneDNN's: its pages,
+ * threads, and the kernels that it compiles. */
+size_t ops_cpu_library_bytes(void);
+enum dtype cpu_best_dtype(void); /* DT_BF16 with AMX-BF16 or AVX512-BF16, else DT_F32 */
 /* What the CPU backend's speed depends on, for people and as a key: "AMD EPYC 9R14, AVX2, 2
  * threads, oneDNN 2.6.3, fp32". */
 void ops_cpu_describe(enum dtype act, int threads, char *out, size_t size);

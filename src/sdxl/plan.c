@@ -13,11 +13,6 @@
 #include "ops/dry.h"
 #include "ops/gpu_sizes.h"
 
-/* oneDNN's pages and threads and the kernels that it compiles, the vocabularies, the PNG on its way
- * out: what runs of models/tiny in bf16 and f32, at two sizes and with a batch, took over
- * everything else (17 to 20 MB at two steps, up to 30 at twenty; tests/test_forecast.sh). */
-static const size_t RUNTIME_BYTES = (size_t)20 << 20;
-
 /* The pictures on the host while the last is decoded: floats, bytes, and where there are tiles one
  * and a row of them. */
 static size_t picture_bytes(const struct gen_params *g)
@@ -64,9 +59,9 @@ int pipeline_forecast(struct pipeline *p, const struct gen_params *g, size_t own
     size_t window = tuning_streams(&g->tuning) ? GPU_WINDOW : 0;
     out->gpu = ops_dry_on_gpu(p->ops);
     out->bytes_before = out->gpu ? 0 : own;
-    out->bytes_runtime = out->gpu ? 0 : RUNTIME_BYTES;
+    out->bytes_runtime = out->gpu ? 0 : ops_cpu_library_bytes();
     out->bytes_peak = out->gpu ? most + GPU_WORKSPACE + window
-                               : own + RUNTIME_BYTES + most + picture_bytes(g);
+                               : own + out->bytes_runtime + most + picture_bytes(g);
     return 0;
 }
 
