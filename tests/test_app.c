@@ -172,6 +172,31 @@ static void progress_queue_and_cancel(void **state)
     drive_check(d, emu_rests(d->emu) == 0);
 }
 
+/* What is like a job that ended will take as long; of the first of a kind nothing is known. */
+static void a_waiting_queue_says_how_long(void **state)
+{
+    (void)state;
+    struct drive *d = app(40, 120, &emu_plain);
+    app_preset(d, "quick");
+    app_run(d, "a green gem");
+    drive_wait_text(d, "done in");
+    app_preset(d, "long");
+    app_run(d, "a red potion");
+    drive_wait_text(d, "step [0-9]+ of 1000");
+    for (int i = 0; i < 4; i++) /* to the queue's panel, and the gem twice more */
+        drive_key(d, "Tab");
+    drive_key(d, "Home");
+    drive_key(d, "Down");
+    drive_type(d, "rr");
+    drive_wait_text(d, "Queue \\(3\\)  2 waiting, about [0-9]");
+    drive_key(d, "Home");
+    drive_type(d, "r");
+    drive_wait_text(d, "Queue \\(4\\) ");
+    drive_check(d, !drive_sees(d, "3 waiting, about"));
+    drive_key(d, "M-x");
+    drive_wait_gone(d, "Queue \\(");
+}
+
 static void resized_while_sampling(void **state)
 {
     (void)state;
@@ -676,6 +701,7 @@ int main(void)
         cmocka_unit_test_teardown(a_prompt_becomes_a_sprite, app_clean),
         cmocka_unit_test_teardown(the_seed_shown_is_the_seed_used, app_clean),
         cmocka_unit_test_teardown(progress_queue_and_cancel, app_clean),
+        cmocka_unit_test_teardown(a_waiting_queue_says_how_long, app_clean),
         cmocka_unit_test_teardown(resized_while_sampling, app_clean),
         cmocka_unit_test_teardown(themes_change_the_colours, app_clean),
         cmocka_unit_test_teardown(only_the_colours_that_there_are, app_clean),

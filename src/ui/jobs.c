@@ -1,4 +1,5 @@
 /* The queue's panel: what runs, what waits, what was. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -86,14 +87,25 @@ static void draw_job(struct ui *ui, const struct store_job *j, int y, struct rec
     }
 }
 
+/* "Queue (3)  2 waiting, about 1 min 20 s" */
+static void title_of(const struct ui *ui, char *out, size_t size)
+{
+    char left[32];
+    int waiting, n = snprintf(out, size, "Queue (%d)", ui->queue.count);
+    double ms = queue_left(ui, &waiting);
+    text_ms(ms, left, sizeof left);
+    if (waiting > 0 && !isnan(ms))
+        snprintf(out + n, size - (size_t)n, "  %d waiting, about %s", waiting, left);
+}
+
 void jobs_draw(struct ui *ui, struct rect r)
 {
     struct studio *st = ui->studio;
     bool focus = st->focus == FOCUS_JOBS;
-    char title[60] = "Queue";
+    char title[100] = "Queue";
     int count = job_count(ui);
     if (ui->queue.count > 0)
-        snprintf(title, sizeof title, "Queue (%d)", ui->queue.count);
+        title_of(ui, title, sizeof title);
     struct rect in = draw_box(ui->screen, r, title, focus);
     if (st->job_row >= count)
         st->job_row = count > 0 ? count - 1 : 0;

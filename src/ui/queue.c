@@ -4,6 +4,7 @@
  * The store's rows are the queue; what is kept here is a copy. The pool has as many jobs as it has
  * idle devices for, so that all others can still be moved and taken back.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,71 @@ enum { PAST = 50 };
 static void complain(struct ui *ui, const struct err *e)
 {
     ui_say(ui, ROLE_BAD, "%s", e->text);
+}
+
+static bool is_seed(const char *line)
+{
+    return !strncmp(line, "seed = ", 7) || !strncmp(line, "wildcard-seed = ", 16);
+}
+
+static const char *line_after(const char *line)
+{
+    line += strcspn(line, "\n");
+    return line + (*line == '\n');
+}
+
+/* Settings that differ in seeds alone do. */
+static bool take_as_long(const char *a, const char *b)
+{
+    for (a = a ? a : "", b = b ? b : "";; a = line_after(a), b = line_after(b)) {
+        while (is_seed(a))
+            a = line_after(a);
+        while (is_seed(b))
+            b = line_after(b);
+        size_t n = strcspn(a, "\n");
+        if (n != strcspn(b, "\n") || memcmp(a, b, n) != 0)
+            return false;
+        if (!*a || !*b)
+            return *a == *b;
+    }
+}
+
+static double took_before(const struct queue *q, const struct store_job *j)
+{
+    for (int i = 0; i < q->past_count; i++) {
+        const struct store_job *p = &q->past[i];
+        if (p->state == JOB_DONE && p->ms_total > 0 && take_as_long(p->preset, j->preset) &&
+            take_as_long(p->settings, j->settings))
+            return p->ms_total - p->ms_load; /* the model is open */
+    }
+    return (double)NAN;
+}
+
+static void look_back(struct queue *q)
+{
+    free(q->took);
+    q->took = malloc(((size_t)q->count + 1) * sizeof *q->took);
+    for (int i = 0; q->took && i < q->count; i++)
+        q->took[i] = took_before(q, &q->job[i]);
+}
+
+double queue_left(const struct ui *ui, int *waiting)
+{
+    const struct queue *q = &ui->queue;
+    double running = q->sent_count > 0 ? live_left(&ui->live, ui->now_ms) : 0, sum = 0;
+    int devices = 0;
+    bool far = false;
+    *waiting = 0;
+    for (int i = 0; i < ui->devices; i++) {
+        devices += !ui->device[i].aside;
+        far |= device_is_queue(ui->device[i].name);
+    }
+    for (int i = 0; i < q->count; i++)
+        if (!queue_has_sent(ui, q->job[i].id)) {
+            sum += q->took ? q->took[i] : (double)NAN;
+            ++*waiting;
+        }
+    return far ? (double)NAN : running + sum / (devices > 1 ? devices : 1);
 }
 
 void queue_reload(struct ui *ui)
@@ -39,6 +105,7 @@ void queue_reload(struct ui *ui)
     store_jobs_free(q->past, q->past_count);
     q->job = jobs, q->count = n;
     q->past = past, q->past_count = m;
+    look_back(q);
     ui_dirty(ui);
 }
 

@@ -511,6 +511,7 @@ static void leave(struct ui *ui, int status)
     thumbs_free(ui);
     store_jobs_free(ui->queue.job, ui->queue.count);
     store_jobs_free(ui->queue.past, ui->queue.past_count);
+    free(ui->queue.took);
     config_free(&ui->config);
     input_free(ui->input);
     out_free(&ui->out);

@@ -130,6 +130,7 @@ struct queue {
     int past_count;
     int64_t sent[DEVICES_MAX]; /* the jobs that the pool has, the oldest first */
     int sent_count;
+    double *took; /* one a job: what the newest that ended and asked for the same took; NAN: none */
 };
 
 /* What a new job is made of. Strings are copied. */
@@ -150,6 +151,9 @@ int64_t queue_again(struct ui *, const struct store_job *);
 void queue_reload(struct ui *); /* from the store */
 void queue_pump(struct ui *);   /* sends jobs while a device is idle */
 bool queue_has_sent(const struct ui *, int64_t job);
+/* Milliseconds until all is done, from what jobs of the same settings took; NAN: one of them is
+ * the first of its kind, or others' machines make them. *waiting: how many the pool has not got. */
+double queue_left(const struct ui *, int *waiting);
 /* The device that works on the job, or NULL. */
 const struct pool_device *queue_device(const struct ui *, int64_t job);
 void queue_event(struct ui *, const struct event *);
