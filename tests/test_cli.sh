@@ -304,12 +304,12 @@ refuses_models() {
 }
 check refuses_models refuses_models
 
-refuses_what_is_not_built() {
+refuses_what_it_cannot_do() {
     refuses 1 "cuda" "$spritty" gen x $gen -d cuda
     refuses 1 "fp8" "$spritty" gen x $gen --precision fp8
     refuses 1 "multiples of" "$spritty" gen x -m "$model" --size 65x64
 }
-check refuses_what_is_not_built refuses_what_is_not_built
+check refuses_what_it_cannot_do refuses_what_it_cannot_do
 
 refuses_targets() {
     refuses 1 "no such folder" "$spritty" gen x $gen -o no/such/a.png

@@ -23,113 +23,146 @@
 /* ---- tests ---- */
 
 /* One letter an event, without repetitions: the order that engine.h promises. */
+/* What came of a job, event by event. */
+struct seen {
+    char order[100], stages[200]; /* kinds as letters, runs of one as one; names of stages */
+    int steps, previews, images;
+    int64_t sprites[2];
+};
+
+/* The file is the event's picture, and tells how it was made. */
+static void see_sprite(struct seen *n, const struct event *v)
+{
+    struct png_file png;
+    struct err e = {""};
+    assert_int_equal(v->index, n->images);
+    if (png_load(v->text, true, &png, &e))
+        fail_msg("%s", e.text);
+    assert_memory_equal(png.rgba, v->image->rgba, 64 * 64 * 4);
+    assert_non_null(strstr(png_find_text(&png, "parameters"), "Seed: 7,"));
+    assert_non_null(png_find_text(&png, "spritty"));
+    png_file_free(&png);
+    n->sprites[n->images++] = v->sprite;
+}
+
+/* While the job is loaded and sampled. */
+static void see_work(struct seen *n, const struct event *v)
+{
+    switch (v->kind) {
+    case EVENT_READY:
+        assert_string_equal(v->text, "small_a");
+        assert_string_equal(v->device, "cpu");
+        assert_non_null(v->tokens);
+        assert_true(v->bytes_weights > 0);
+        break;
+    case EVENT_STARTED:
+        assert_int_equal(v->steps, 4);
+        assert_int_equal(v->batch, 2);
+        assert_int_equal(v->width, 64);
+        assert_int_equal(v->seed, 7);
+        break;
+    case EVENT_STAGE:
+        strcat(strcat(n->stages, v->stage), " ");
+        break;
+    case EVENT_STEP:
+        assert_int_equal(v->step, ++n->steps);
+        assert_int_equal(v->steps, 4);
+        assert_true(v->ms > 0 && v->bytes_now > 0 && v->bytes_activations > 0);
+        assert_true(v->later > 0); /* decoding */
+        break;
+    case EVENT_PREVIEW:
+        assert_int_equal(v->step, ++n->previews);
+        assert_true(v->image->width > 0 && v->image->width < 64);
+        break;
+    default:
+        break;
+    }
+}
+
+/* What is told of it in the end. */
+static void see_result(struct seen *n, const struct event *v)
+{
+    switch (v->kind) {
+    case EVENT_FAILED:
+        fail_msg("%s", v->text);
+        break;
+    case EVENT_SPRITE:
+        see_sprite(n, v);
+        break;
+    case EVENT_PROFILE:
+        assert_in_range(v->profile_rows, 1, PROFILE_ROWS);
+        assert_true(v->profile[0].ms >= v->profile[v->profile_rows - 1].ms);
+        assert_true(v->profile[0].calls > 0);
+        break;
+    case EVENT_MEMORY:
+        assert_true(memory_of(v->memory, MEMORY_WEIGHTS, "unet") > 0);
+        assert_true(memory_sum(v->memory, MEMORY_PEAK) > 0);
+        break;
+    case EVENT_DONE:
+        assert_int_equal(v->steps, 4);
+        for (int i = 0; i < 4; i++)
+            assert_true(v->step_ms[i] > 0);
+        assert_true(v->times.total >= v->times.load + v->times.sample && v->times.load > 0);
+        break;
+    default:
+        break;
+    }
+}
+
+/* The row says what the job said, and nothing else. */
+static void check_row(const struct store_sprite *s)
+{
+    static const char *const said[] = {"model = tests/golden/small_a\n", "steps = 4\n",
+                                       "size = 64x64\n", "batch = 2\n", "seed = 7\n"};
+    size_t length = 0;
+    assert_int_equal(access(s->path, F_OK), 0);
+    assert_string_equal(s->words, "a slime");
+    assert_string_equal(s->model, "small_a");
+    for (int k = 0; k < 5; k++) {
+        assert_non_null(strstr(s->settings, said[k]));
+        length += strlen(said[k]);
+    }
+    assert_int_equal(strlen(s->settings), length);
+    assert_int_equal(s->width, 64);
+    assert_true(s->colors > 0 && s->ms_step > 0);
+}
+
 static void one_job_from_end_to_end(void **state)
 {
     (void)state;
     static const char letters[] = "LRWBSKPIXMADFC"; /* by kind */
     struct engine *x = start_engine();
     struct store *s = open_store();
-    char order[100] = "", stages[200] = "";
-    int64_t id = add_job(s), sprites[2] = {0};
+    struct seen seen = {.steps = 0};
+    int64_t id = add_job(s);
     struct command *c = job_command(id, "4");
     set(&c->settings, "batch", "2");
     c->profile = true;
     assert_true(engine_send(x, c));
-    int steps = 0, previews = 0, images = 0;
     for (bool done = false; !done;) {
         struct event *v = next(x);
-        size_t n = strlen(order);
-        if (n == 0 || order[n - 1] != letters[v->kind])
-            order[n] = letters[v->kind];
+        size_t n = strlen(seen.order);
+        if (n == 0 || seen.order[n - 1] != letters[v->kind])
+            seen.order[n] = letters[v->kind];
         assert_int_equal(v->job, id);
         assert_true(v->at_ms > 0);
-        switch (v->kind) {
-        case EVENT_FAILED:
-            fail_msg("%s", v->text);
-            break;
-        case EVENT_READY:
-            assert_string_equal(v->text, "small_a");
-            assert_string_equal(v->device, "cpu");
-            assert_non_null(v->tokens);
-            assert_true(v->bytes_weights > 0);
-            break;
-        case EVENT_STARTED:
-            assert_int_equal(v->steps, 4);
-            assert_int_equal(v->batch, 2);
-            assert_int_equal(v->width, 64);
-            assert_int_equal(v->seed, 7);
-            break;
-        case EVENT_STAGE:
-            strcat(strcat(stages, v->stage), " ");
-            break;
-        case EVENT_STEP:
-            assert_int_equal(v->step, ++steps);
-            assert_int_equal(v->steps, 4);
-            assert_true(v->ms > 0 && v->bytes_now > 0 && v->bytes_activations > 0);
-            assert_true(v->later > 0); /* decoding */
-            break;
-        case EVENT_PREVIEW:
-            assert_int_equal(v->step, ++previews);
-            assert_true(v->image->width > 0 && v->image->width < 64);
-            break;
-        case EVENT_SPRITE: {
-            struct png_file png;
-            struct err e = {""};
-            assert_int_equal(v->index, images);
-            if (png_load(v->text, true, &png, &e))
-                fail_msg("%s", e.text);
-            assert_memory_equal(png.rgba, v->image->rgba, 64 * 64 * 4);
-            assert_non_null(strstr(png_find_text(&png, "parameters"), "Seed: 7,"));
-            assert_non_null(png_find_text(&png, "spritty"));
-            png_file_free(&png);
-            sprites[images++] = v->sprite;
-            break;
-        }
-        case EVENT_PROFILE:
-            assert_in_range(v->profile_rows, 1, PROFILE_ROWS);
-            assert_true(v->profile[0].ms >= v->profile[v->profile_rows - 1].ms);
-            assert_true(v->profile[0].calls > 0);
-            break;
-        case EVENT_MEMORY:
-            assert_true(memory_of(v->memory, MEMORY_WEIGHTS, "unet") > 0);
-            assert_true(memory_sum(v->memory, MEMORY_PEAK) > 0);
-            break;
-        case EVENT_DONE:
-            assert_int_equal(v->steps, 4);
-            for (int i = 0; i < 4; i++)
-                assert_true(v->step_ms[i] > 0);
-            assert_true(v->times.total >= v->times.load + v->times.sample && v->times.load > 0);
-            done = true;
-            break;
-        default:
-            break;
-        }
+        see_work(&seen, v);
+        see_result(&seen, v);
+        done = v->kind == EVENT_DONE;
         event_free(v);
     }
-    assert_string_equal(order, "BSLRSMSPKPKPKPKSIXD");
-    assert_string_equal(stages, "load text sample decode finish save ");
-    assert_int_equal(steps, 4);
-    assert_int_equal(previews, 4);
-    assert_int_equal(images, 2);
+    assert_string_equal(seen.order, "BSLRSMSPKPKPKPKSIXD");
+    assert_string_equal(seen.stages, "load text sample decode finish save ");
+    assert_int_equal(seen.steps, 4);
+    assert_int_equal(seen.previews, 4);
+    assert_int_equal(seen.images, 2);
     assert_int_equal(state_of(s, id), JOB_DONE);
     struct store_sprite *list;
     struct err e = {""};
     assert_int_equal(store_job_sprites(s, id, &list, &e), 2);
     for (int i = 0; i < 2; i++) {
-        assert_true(list[i].id == sprites[0] || list[i].id == sprites[1]);
-        assert_int_equal(access(list[i].path, F_OK), 0);
-        assert_string_equal(list[i].words, "a slime");
-        assert_string_equal(list[i].model, "small_a");
-        static const char *const said[] = {"model = tests/golden/small_a\n", "steps = 4\n",
-                                           "size = 64x64\n", "batch = 2\n", "seed = 7\n"};
-        size_t length = 0;
-        for (int k = 0; k < 5; k++) {
-            assert_non_null(strstr(list[i].settings, said[k]));
-            length += strlen(said[k]);
-        }
-        assert_int_equal(strlen(list[i].settings), length);
-        assert_int_equal(list[i].width, 64);
-        assert_true(list[i].colors > 0 && list[i].ms_step > 0);
+        assert_true(list[i].id == seen.sprites[0] || list[i].id == seen.sprites[1]);
+        check_row(&list[i]);
     }
     store_sprites_free(list, 2);
     store_close(s);
