@@ -635,6 +635,8 @@ static void finishing_shows_each_step(void **state)
     drive_wait_text(d, "palette +pico-8");
     drive_key(d, "Enter"); /* names and files are picked, as in the studio */
     drive_wait_text(d, "a file \\.\\.\\.");
+    drive_wait_text(d, "endesga-32 +32 colours");
+    drive_wait(d, app_one_image(d)); /* its colours, over both pictures */
     drive_type(d, "gameb");
     drive_wait_text(d, "1/1");
     drive_key(d, "Enter");

@@ -319,6 +319,11 @@ static void a_model_says_what_it_draws(void **state)
     app_run(d, "a wolf");
     drive_wait_text(d, "\u2713 a wolf");
     drive_check(d, !drive_sees(d, "names nothing"));
+    drive_close(d);
+    /* Of one that is not there more is to be said than the panel holds. */
+    d = drive_start(&(struct drive_options){
+        .rows = 30, .cols = 100, .home = app_home("[defaults]\nmodel = nothere\n")});
+    drive_wait_text(d, "that name here nor a model in.*\u2026");
 }
 
 int main(void)

@@ -219,10 +219,14 @@ int draw_wrapped(struct screen *screen, struct rect r, enum role role, const cha
         r.h = 0;
     else
         editor_set(wrap, text);
-    for (; rows < r.h && editor_row(wrap, rows, r.w, &line); rows++)
+    for (; rows < r.h && editor_row(wrap, rows, r.w, &line); rows++) {
+        struct editor_row next;
+        bool cut = rows == r.h - 1 && editor_row(wrap, rows + 1, r.w, &next);
+        size_t end = cut ? editor_len(wrap) : line.end; /* what does not fit ends in an ellipsis */
         if (screen)
             draw_textn(screen, r.y + rows, r.x, r.w, role, editor_text(wrap) + line.start,
-                       line.end - line.start);
+                       end - line.start);
+    }
     editor_free(wrap);
     return rows;
 }

@@ -95,7 +95,8 @@ static void check_model(struct import_dialog *d)
         return;
     add_text(d, "note", ROLE_WARN, e.text);
     if (settings_has(&d->settings, "model")) {
-        snprintf(text, sizeof text, "model %.200s is left out; yours stays", d->settings.model);
+        snprintf(text, sizeof text, "model %.200s is left out; yours stays. F7 downloads models",
+                 d->settings.model);
         settings_unset(&d->settings, "model");
         add_text(d, "", ROLE_WARN, text);
     }

@@ -16,6 +16,12 @@ void pick_loras(struct ui *, const char *key, const char *now);
 /* The setting `mask`, drawn over the picture of `image`. */
 void pick_mask(struct ui *);
 
+/* "sampler: what the step rule is", as pickers are headed; the label alone is not said twice. */
+void setting_title(const struct settings_key *, char *out, size_t size);
+
+/* A palette's name, or a file, as ui->picked gets it. */
+void pick_palette(struct ui *, const struct settings_key *, const char *now);
+
 /* Styles of styles.csv as the setting `styles`. */
 void pick_styles(struct ui *, const char *now); /* those that are used are marked */
 

@@ -2,10 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sprite/palette.h"
 #include "ui/pick.h"
 #include "ui/pulls.h"
 #include "ui/studio.h"
+
+void setting_title(const struct settings_key *k, char *out, size_t size)
+{
+    bool twice = !strncmp(k->help, k->label, strlen(k->label));
+    snprintf(out, size, "%s%s%.60s", twice ? "" : k->label, twice ? "" : ": ", k->help);
+}
 
 static void choice_made(struct ui *ui, int index, void *user)
 {
@@ -56,12 +61,6 @@ static void file_picked(struct ui *ui, const char *path, void *user)
     ui->picked(ui, ((const struct settings_key *)user)->name, path);
 }
 
-static const char *palette_at(const struct ui *ui, int i)
-{
-    (void)ui;
-    return palette_shipped_name(i);
-}
-
 static const char *model_at(const struct ui *ui, int i)
 {
     return i < ui->studio->models_count ? ui->studio->models[i] : NULL;
@@ -70,43 +69,39 @@ static const char *model_at(const struct ui *ui, int i)
 /* Can there be none of it? Then that is the first row. */
 static int none_rows(const struct settings_key *k)
 {
-    return k->pick == PICK_PALETTE || !strcmp(k->name, "refiner");
+    return !strcmp(k->name, "refiner");
 }
 
 /* Names that are known, then a file. */
 static void named_picked(struct ui *ui, int index, void *user)
 {
     const struct settings_key *k = user;
-    const char *(*name)(const struct ui *, int) = k->pick == PICK_MODEL ? model_at : palette_at;
     int count = 0;
-    while (name(ui, count))
+    while (model_at(ui, count))
         count++;
     index -= none_rows(k);
     if (index < 0)
         ui->picked(ui, k->name, "");
     else if (index < count)
-        ui->picked(ui, k->name, name(ui, index));
+        ui->picked(ui, k->name, model_at(ui, index));
     else if (index > count)
         pulls_open(ui);
     else
-        pick_file(ui, k->label, k->pick == PICK_MODEL ? FILE_WEIGHTS : FILE_PALETTE, "",
-                  file_picked, user);
+        pick_file(ui, k->label, FILE_WEIGHTS, "", file_picked, user);
 }
 
 static void pick_named(struct ui *ui, const struct settings_key *k, const char *title,
                        const char *now)
 {
-    const char *(*name)(const struct ui *, int) = k->pick == PICK_MODEL ? model_at : palette_at;
     const char *rows[300];
     int count = none_rows(k), at = 0;
     rows[0] = "none";
-    for (const char *row; count < 298 && (row = name(ui, count - none_rows(k))); count++) {
+    for (const char *row; count < 298 && (row = model_at(ui, count - none_rows(k))); count++) {
         rows[count] = row;
         at = strcmp(row, now) ? at : count;
     }
     rows[count++] = "a file ...";
-    if (k->pick == PICK_MODEL)
-        rows[count++] = "download ...";
+    rows[count++] = "download ...";
     dialog_list(ui, title, rows, count, at, named_picked, (void *)(uintptr_t)k);
 }
 
@@ -126,7 +121,7 @@ bool setting_pick(struct ui *ui, const struct settings_key *k, const char *now, 
         [PICK_IMAGE] = FILE_IMAGE, [PICK_WEIGHTS] = FILE_WEIGHTS, [PICK_FOLDER] = FILE_FOLDER};
     char title[80];
     ui->picked = say;
-    snprintf(title, sizeof title, "%s: %.60s", k->label, k->help);
+    setting_title(k, title, sizeof title);
     if (k->type == KEY_CHOICE && !*typed) {
         choose(ui, k, title, now);
         return true;
@@ -143,9 +138,12 @@ bool setting_pick(struct ui *ui, const struct settings_key *k, const char *now, 
         pick_file(ui, title, kinds[k->pick], typed, file_picked, (void *)(uintptr_t)k);
         return true;
     case PICK_MODEL:
-    case PICK_PALETTE:
         if (!*typed)
             pick_named(ui, k, title, now);
+        return !*typed;
+    case PICK_PALETTE:
+        if (!*typed)
+            pick_palette(ui, k, now);
         return !*typed;
     case PICK_STYLES:
         if (!*typed)
