@@ -167,7 +167,9 @@ static void draw_moves(struct op_case *c)
     c->gain = 0.5f;
 }
 
-static struct op_case draw(char name[100])
+enum { NAME = 140 };
+
+static struct op_case draw(char name[NAME])
 {
     struct op_case c = {.op = (enum op_kind)below(OP_KINDS)};
     if (chance(2)) /* where there are most ways */
@@ -195,9 +197,10 @@ static struct op_case draw(char name[100])
     const struct op_bound *usual = &op_bounds[c.op];
     c.f32 = usual->f32 < 0 ? 0 : 4 * (c.f32 > 0 ? c.f32 : usual->f32);
     c.bf16 = usual->bf16 < 0 ? 0 : 2 * (c.bf16 > 0 ? c.bf16 : usual->bf16);
-    snprintf(name, 100, "%dx%dx%dx%d out %d k %d up %d pad %u stride %d keys %d heads %d groups %d",
-             c.n, c.h, c.w, c.c, c.out, c.k, c.upsample + c.upsample_odd, c.pad, c.stride, c.keys,
-             c.heads, c.groups);
+    snprintf(name, NAME,
+             "%dx%dx%dx%d out %d k %d up %d pad %u stride %d keys %d heads %d groups %d", c.n, c.h,
+             c.w, c.c, c.out, c.k, c.upsample + c.upsample_odd, c.pad, c.stride, c.keys, c.heads,
+             c.groups);
     c.name = name;
     return c;
 }
@@ -218,7 +221,7 @@ static void agrees(enum dtype act)
     double worst[OP_KINDS] = {0};
     state = (uint64_t)number("SPRITTY_SHAPES_SEED", 1);
     for (long i = 0; i < cases; i++) {
-        char name[100];
+        char name[NAME];
         struct op_case c = draw(name);
         struct tuning t = {.attention = below(4),
                            .fold = below(3),
