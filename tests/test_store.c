@@ -136,6 +136,7 @@ static void other_versions(void **state)
     assert_null(store_open(in_folder("store.db"), &e));
     raw("PRAGMA application_id = 0"); /* tables of our names, but not made by us */
     assert_null(store_open(in_folder("store.db"), &e));
+    assert_non_null(strstr(e.text, "move that file away to begin anew"));
     assert_string_equal(raw("PRAGMA user_version"), "0");
     assert_string_equal(raw("SELECT value FROM vals"), "v");
     assert_int_equal(count_files(folder, "store.db.broken"), 0);
@@ -276,21 +277,23 @@ static void a_broken_index_is_mended(void **state)
 /* Writes and says after each what must be there from now on; never returns. */
 static void write_until_killed(int pipe_fd, int round)
 {
-    struct store *s = store_open(in_folder("store.db"), NULL);
+    struct err why = {""};
+    struct store *s = store_open(in_folder("store.db"), &why);
     char text[128];
     for (int i = 1; s; i++) {
         struct store_job job = {.words = text};
         snprintf(text, sizeof text, "job %d %d", round, i);
-        bool good = !store_add_job(s, &job, NULL);
-        good = good && !store_put(s, "last", text, NULL) && !store_remember(s, text, "", NULL);
+        bool good = !store_add_job(s, &job, &why);
+        good = good && !store_put(s, "last", text, &why) && !store_remember(s, text, "", &why);
         struct store_sprite sprite = {.job = job.id, .path = text, .prompt = text};
         snprintf(text, sizeof text, "%s/%d-%d.png", folder, round, i);
         int fd = open(text, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
-        good = good && fd >= 0 && !close(fd) && !store_add_sprite(s, &sprite, NULL);
-        good = good && !store_trash(s, sprite.id, NULL);
+        good = good && fd >= 0 && !close(fd) && !store_add_sprite(s, &sprite, &why);
+        good = good && !store_trash(s, sprite.id, &why);
         if (!good || write(pipe_fd, &i, sizeof i) != sizeof i)
             break;
     }
+    fprintf(stderr, "the writer ended: %s\n", why.text);
     _exit(1);
 }
 

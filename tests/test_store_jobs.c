@@ -296,8 +296,10 @@ static void votes_are_kept(void **state)
     assert_int_equal(store_vote(s, run.id, other, &e), -1);
     assert_int_equal(store_vote(s, run.id, 999, &e), -1);
     assert_int_equal(store_vote(s, 999, 0, &e), -1);
-    struct store_run second = {.words = "later"}, *list;
+    struct store_run second = {.words = "later", .rows = 1, .cols = 1}, *list;
+    struct store_run damaged = {.words = "no cells", .rows = 3};
     OK(store_add_run(s, &second, &e));
+    OK(store_add_run(s, &damaged, &e)); /* is not listed */
     s = reopen(s);
     assert_int_equal(OK(store_runs(s, 9, &list, &e)), 2);
     assert_string_equal(list[0].words, "later");

@@ -45,9 +45,12 @@ int store_runs(struct store *s, int limit, struct store_run **list, struct err *
 {
     int n;
     assert(limit >= 0);
-    *list = sql_rows(s, &run_type, &n, e,
-                     "SELECT id" RUN_FIELDS(COLUMN_NAME) " FROM runs ORDER BY id DESC LIMIT ?1",
-                     "i", limit);
+    /* None of a damaged row that has no cells. */
+    *list = sql_rows(
+        s, &run_type, &n, e,
+        "SELECT id" RUN_FIELDS(COLUMN_NAME) " FROM runs WHERE [rows] BETWEEN 1 AND 64"
+                                            " AND cols BETWEEN 1 AND 64 ORDER BY id DESC LIMIT ?1",
+        "i", limit);
     return n;
 }
 

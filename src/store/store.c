@@ -82,6 +82,10 @@ static int migrate(struct store *s, struct err *e)
     int rc = sql_int(s, e, &version, "PRAGMA user_version", "") == 1 ? 0 : -1;
     for (; !rc && version < STORE_VERSION; version++)
         rc = exec(s, steps[version], e);
+    if (rc && e && sqlite3_errcode(s->db) == SQLITE_ERROR) { /* such a table is there, whosever */
+        struct err why = *e;
+        err_set(e, "%s; move that file away to begin anew", why.text);
+    }
     return sql_end(s, rc, e);
 }
 
