@@ -289,6 +289,38 @@ static void refused(void **state)
     store_close(s);
 }
 
+static void *refuse_silently(void *user)
+{
+    char heard[200];
+    int fd = accept(*(int *)user, NULL, NULL);
+    if (read(fd, heard, sizeof heard) > 0)
+        send(fd, "-\r\n", 3, MSG_NOSIGNAL);
+    close(fd);
+    return NULL;
+}
+
+/* An error without a word is told all the same. */
+static void refused_without_a_word(void **state)
+{
+    (void)state;
+    char path[100], url[120];
+    struct queue_url u;
+    struct err e = {""};
+    pthread_t thread;
+    snprintf(path, sizeof path, "%s/mute", folder);
+    int fd = unix_socket(path, true);
+    assert_true(fd >= 0);
+    snprintf(url, sizeof url, "unix://%s", path);
+    unsetenv("SPRITTY_REDIS_PASSWORD");
+    assert_int_equal(queue_url_parse(&u, url, &e), 0);
+    assert_int_equal(pthread_create(&thread, NULL, refuse_silently, &fd), 0);
+    assert_null(wire_open(&u, PATIENCE_MS, NULL, &e));
+    pthread_join(thread, NULL);
+    close(fd);
+    setenv("SPRITTY_REDIS_PASSWORD", REDIS_PASSWORD, 1);
+    assert_non_null(strstr(e.text, "gives no reason"));
+}
+
 /* A server of two replies: one that comes at once, if late, and one of ten pieces. */
 struct drip {
     int fd, gap_ms;
@@ -542,6 +574,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(server_restarted, begin, end),
         cmocka_unit_test_setup_teardown(refused, begin, end),
+        cmocka_unit_test_setup_teardown(refused_without_a_word, begin, end),
         cmocka_unit_test_setup_teardown(never_there, begin, end),
         cmocka_unit_test_setup_teardown(comes_late, begin, end),
         cmocka_unit_test_setup_teardown(no_worker_has_it, begin, end),

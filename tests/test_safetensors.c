@@ -139,7 +139,7 @@ static void test_hostile_headers(void **state)
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0]}}", 8, "data_offsets"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8,9]}}", 8, "data_offsets"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[2]}}", 8, "data_offsets"},
-        {"{" ENTRY("a", "F32", "[3]", 0, 8) "}", 8, "do not fill"},
+        {"{" ENTRY("a", "F32", "[3]", 0, 8) "}", 8, "do not fill its 8 bytes; the file is damaged"},
         {"{" ENTRY("a", "F32", "[]", 0, 8) "}", 8, "do not fill"},
         {"{" ENTRY("a", "F16", "[1]", 0, 3) "}", 3, "do not fill"},
         {"{" ENTRY("a", "F32", "[4294967296,4294967296]", 0, 8) "}", 8, "impossibly large"},

@@ -283,8 +283,14 @@ enum reply_kind reply_kind(const struct reply *r)
 
 const char *reply_text(const struct reply *r, size_t *size)
 {
+    static const char mute[] = "the server refuses that and gives no reason";
     enum reply_kind k = reply_kind(r);
     bool has = (k == REPLY_TEXT || k == REPLY_ERROR) && of(r)->str;
+    if (k == REPLY_ERROR && (!has || !*of(r)->str)) {
+        if (size)
+            *size = sizeof mute - 1;
+        return mute;
+    }
     if (size)
         *size = has ? (size_t)of(r)->len : 0;
     return has ? of(r)->str : "";

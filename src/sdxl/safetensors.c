@@ -128,13 +128,14 @@ static int read_shape(const struct safetensors *st, struct json entry, struct st
     struct json shape = json_get(entry, "shape");
     uint64_t product = 1, d = 0;
     if (json_kind(shape) != JSON_ARRAY)
-        return err_set(e, "%s: tensor %s has no shape", st->path, t->name);
+        return err_set(e, "%s: tensor %s has no shape; the file is damaged", st->path, t->name);
     for (struct json v = json_first(shape); v.node; v = json_next(v)) {
         if (t->rank == ST_MAX_RANK)
             return err_set(e, "%s: tensor %s has more than %d dimensions", st->path, t->name,
                            ST_MAX_RANK);
         if (!json_as_u64(v, &d))
-            return err_set(e, "%s: tensor %s has a bad size in its shape", st->path, t->name);
+            return err_set(e, "%s: tensor %s has a bad size in its shape; the file is damaged",
+                           st->path, t->name);
         if (d > 0 && product > (UINT64_C(1) << 62) / d)
             return err_set(e, "%s: tensor %s is impossibly large", st->path, t->name);
         product *= d;
@@ -149,7 +150,8 @@ static int read_type(const struct safetensors *st, struct json entry, struct st_
 {
     const char *type = json_as_string(json_get(entry, "dtype"));
     if (!type || strlen(type) >= sizeof t->type)
-        return err_set(e, "%s: tensor %s has no valid dtype", st->path, t->name);
+        return err_set(e, "%s: tensor %s has no valid dtype; the file is damaged", st->path,
+                       t->name);
     strcpy(t->type, type);
     text_sanitize(t->type);
     t->dtype = strcmp(type, "F32") == 0 ? DT_F32 : strcmp(type, "F16") == 0 ? DT_F16 : DT_BF16;
@@ -167,7 +169,8 @@ static int read_place(const struct safetensors *st, struct json entry, struct st
     uint64_t begin, end;
     if (json_kind(offsets) != JSON_ARRAY || json_count(offsets) != 2 ||
         !json_as_u64(first, &begin) || !json_as_u64(second, &end) || begin > end)
-        return err_set(e, "%s: tensor %s has no valid data_offsets", st->path, t->name);
+        return err_set(e, "%s: tensor %s has no valid data_offsets; the file is damaged", st->path,
+                       t->name);
     if (end > st->data_bytes)
         return err_set(e,
                        "%s: tensor %s ends at byte %" PRIu64 " of the data, which has %" PRIu64
@@ -177,9 +180,10 @@ static int read_place(const struct safetensors *st, struct json entry, struct st
     t->bytes = end - begin;
     unsigned size = type_size(t->type);
     if (size > 0 && (t->bytes % size != 0 || t->bytes / size != (uint64_t)t->count))
-        return err_set(
-            e, "%s: tensor %s: %" PRId64 " elements of %s do not fill its %" PRIu64 " bytes",
-            st->path, t->name, t->count, t->type, t->bytes);
+        return err_set(e,
+                       "%s: tensor %s: %" PRId64 " elements of %s do not fill its %" PRIu64
+                       " bytes; the file is damaged",
+                       st->path, t->name, t->count, t->type, t->bytes);
     t->aligned = size > 0 && (uintptr_t)t->data % size == 0;
     return 0;
 }
