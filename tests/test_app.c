@@ -504,6 +504,27 @@ static void a_job_plays_as_an_animation(void **state)
     drive_wait_text(d, "nothing to play");
 }
 
+/* A key is about the sprite that was looked at, though another one comes meanwhile. */
+static void the_chosen_sprite_stays_chosen(void **state)
+{
+    (void)state;
+    struct drive *d = app_start(&(struct drive_options){
+        .rows = 40,
+        .cols = 120,
+        .home = app_home("[defaults]\nsteps = 2\n[preset slow]\nsteps = 60\n")});
+    app_run(d, "a red potion");
+    drive_wait_text(d, "\u2713 a red potion");
+    app_preset(d, "slow");
+    app_run(d, "a blue knight");
+    drive_key(d, "F4");
+    drive_wait_text(d, "1 sprite|1 of 2");
+    bool alone = drive_sees(d, " 1 sprite");
+    drive_wait_text(d, "[12] of 2 sprites");
+    drive_check(d, drive_sees(d, alone ? "2 of 2 sprites" : "1 of 2 sprites"));
+    if (!alone)
+        print_message("it was made too fast to be seen to come\n");
+}
+
 /* Sprites of different jobs, marked: their order is the sheet's, their words are the frames' names;
  * what is done, is done to all of them. */
 static void marked_sprites_in_one_sheet(void **state)
@@ -715,6 +736,7 @@ int main(void)
         cmocka_unit_test_teardown(a_grid_over_presets, app_clean),
         cmocka_unit_test_teardown(the_gallery_finds_sprites, app_clean),
         cmocka_unit_test_teardown(a_job_plays_as_an_animation, app_clean),
+        cmocka_unit_test_teardown(the_chosen_sprite_stays_chosen, app_clean),
         cmocka_unit_test_teardown(marked_sprites_in_one_sheet, app_clean),
         cmocka_unit_test_teardown(sheets_and_tiles, app_clean),
         cmocka_unit_test_teardown(finishing_shows_each_step, app_clean),

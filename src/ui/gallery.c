@@ -36,13 +36,19 @@ static void load(struct ui *ui)
         ui_say(ui, ROLE_BAD, "%s", e.text);
         return;
     }
+    int came = g->grows ? total - g->total : 0;
+    g->grows = false;
     store_sprites_free(g->sprite, g->count);
     g->sprite = list;
     g->count = n;
     g->first = first;
     g->total = total;
     g->stale = false;
-    if (g->at >= total && total > 0) {
+    if (came > 0 && total > came) { /* newest first: they stand before it */
+        g->at += came;
+        if (g->at >= first + n)
+            load(ui);
+    } else if (g->at >= total && total > 0) {
         g->at = total - 1;
         if (g->at < first)
             load(ui);
@@ -472,8 +478,11 @@ const char *gallery_hint(const struct ui *ui, enum action a, const char *word)
 
 static void gallery_event(struct ui *ui, const struct event *ev)
 {
-    if (ev->kind == EVENT_SPRITE)
-        ui->gallery->stale = true;
+    struct gallery *g = ui->gallery;
+    if (ev->kind != EVENT_SPRITE)
+        return;
+    g->grows = g->grows || (ui->view == VIEW_GALLERY && !g->stale);
+    g->stale = true;
 }
 
 const struct view_ops view_gallery = {
