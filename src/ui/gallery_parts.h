@@ -11,7 +11,7 @@ struct gallery {
     int count, first, total;     /* sprite[0] is number `first` of `total` */
     int at;                      /* the selected one, of total */
     bool open, searching, trash, stale;
-    bool grows; /* a sprite came while it was seen: the chosen one stays chosen */
+    bool grows;                  /* a sprite came while it was seen: the chosen one stays chosen */
     struct marks marks, trashed; /* trashed: those that were last put into the trash */
     struct editor *query;
     int rows, cols; /* of the grid that is drawn */
