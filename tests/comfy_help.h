@@ -22,4 +22,13 @@ static inline void expect(const struct recipe *r, const char *key, const char *v
         fail_msg("%s is '%s', not '%s'", key, have ? have : "(unsaid)", value ? value : "(unsaid)");
 }
 
+static inline void expect_note(const struct recipe *r, const char *part)
+{
+    for (int i = 0; i < r->notes; i++)
+        if (strstr(r->note[i], part))
+            return;
+    fail_msg("no note says '%s' (%d notes; the first: %s)", part, r->notes,
+             r->notes ? r->note[0] : "");
+}
+
 #endif

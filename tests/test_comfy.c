@@ -1,6 +1,6 @@
 /*
- * ComfyUI's workflows: both forms, the classes that sprite workflows use, what is broken or hostile
- * in them, and that a workflow of ours reads back as the settings that it was made from.
+ * ComfyUI's workflows as they are read: both forms, the classes that sprite workflows use, what is
+ * broken or hostile in them.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,17 +16,7 @@
 
 #include "base/fileio.h"
 #include "comfy_help.h"
-#include "import/comfy_export.h"
 #include "import/comfy_graph.h"
-
-static void expect_note(const struct recipe *r, const char *part)
-{
-    for (int i = 0; i < r->notes; i++)
-        if (strstr(r->note[i], part))
-            return;
-    fail_msg("no note says '%s' (%d notes; the first: %s)", part, r->notes,
-             r->notes ? r->note[0] : "");
-}
 
 /* The nodes that most graphs share: checkpoint 1, texts 2 and 3, latent 4, decoder 6, saver 7. */
 #define COMMON                                                                                     \
@@ -527,175 +517,15 @@ static void large_graphs(void **state)
     free(text);
 }
 
-/* ---- export ---- */
-
-static void set_all(struct settings *s, const char *const (*pairs)[2])
-{
-    struct err e = {""};
-    for (; (*pairs)[0]; pairs++)
-        if (settings_key_index((*pairs)[0]) >= 0 && settings_set(s, (*pairs)[0], (*pairs)[1], &e))
-            fail_msg("%s: %s", (*pairs)[0], e.text);
-}
-
-/* Every link leads to a node. */
-static void check_links(const char *text)
-{
-    struct err e = {""};
-    struct comfy_graph *g = comfy_graph_parse(text, strlen(text), "export", &e);
-    int links = 0;
-    assert_non_null(g);
-    for (int i = 0; i < comfy_count(g); i++)
-        for (int at = 0;;) {
-            struct comfy_input in = comfy_next_link(g, i, &at);
-            if (in.kind == COMFY_MISSING)
-                break;
-            assert_int_equal(in.kind, COMFY_LINK);
-            links++;
-        }
-    assert_true(links >= 8);
-    comfy_graph_free(g);
-}
-
-#define UNTIMED                                                                                    \
-    {"seed", "18446744073709551615"}, {"cfg", "5.5"}, {"size", "1024x768"}, {"compat", "comfyui"}, \
-        {"sampler", "euler_ancestral"}, {"model", "sd_xl_base_1.0"},                               \
-        {"negative", "bad, \"worse\""},                                                            \
-    {                                                                                              \
-        "prompt", "a (cat:1.2)\nred; blue"                                                         \
-    }
-#define ALIGNED                                                                                    \
-    UNTIMED, {"steps", "12"},                                                                      \
-    {                                                                                              \
-        "scheduler", "align_your_steps"                                                            \
-    }
-#define BASIC                                                                                      \
-    UNTIMED, {"steps", "12"},                                                                      \
-    {                                                                                              \
-        "scheduler", "karras"                                                                      \
-    }
-#define REFINED                                                                                    \
-    {"refiner", "refiner"}, {"refiner-switch", "0.75"}, {"aesthetic", "6.5"},                      \
-    {                                                                                              \
-        "negative-aesthetic", "2"                                                                  \
-    }
-#define LARGER                                                                                     \
-    {"hires", "1.5"}, {"hires-upscale", "latent_bicubic"}, {"hires-denoise", "0.5"},               \
-    {                                                                                              \
-        "hires-steps", "9"                                                                         \
-    }
-
-static void exports_read_back(void **state)
-{
-    (void)state;
-    static const char *const cases[][24][2] = {
-        {BASIC},
-        {BASIC, {"batch", "4"}, {"clip-skip", "3"}},
-        {BASIC, {"sampler", "dpmpp_2m_sde"}, {"rng", "gpu"}},
-        {BASIC, {"negative", ""}, {"empty-negative", "zeros"}},
-        {BASIC, {"vae", "fixed"}, {"cfg-rescale", "0.7"}, {"lora", "a:0.5, b:te=0:unet=1"}},
-        {BASIC, {"image", "in.png"}, {"denoise", "0.6"}, {"mask", "m.png"}, {"batch", "2"}},
-        {BASIC, {"original-size", "2048x1024"}, {"crop", "8x16"}, {"target-size", "512x256"}},
-        {BASIC, LARGER},
-        {BASIC,
-         {"hires-size", "1536x1152"},
-         {"hires-upscale", "latent_bilinear"},
-         {"hires-denoise", "0.5"},
-         {"hires-steps", "9"}},
-        {BASIC, REFINED},
-        {BASIC, REFINED, LARGER},
-        {BASIC, REFINED, {"negative", ""}, {"empty-negative", "zeros"}},
-        {BASIC, REFINED, {"image", "in.png"}, {"denoise", "0.6"}},
-        /* What KSampler does not say: levels as values, whole and in parts. */
-        {ALIGNED},
-        {ALIGNED, {"image", "in.png"}, {"denoise", "0.6"}},
-        {ALIGNED, REFINED},
-        {ALIGNED, REFINED, {"image", "in.png"}, {"denoise", "0.6"}},
-        {ALIGNED, LARGER},
-        {UNTIMED, {"sigmas", "14.6146 7.3 3.5 0.8999 3e-05 0"}},
-        {UNTIMED, {"sigmas", "14.6146 7.3 3.5 0.8999 0"}, REFINED},
-        {UNTIMED, {"sigmas", "14.6146 7.3 3.5 0.8999 0"}, LARGER, {"scheduler", "beta"}},
-        {UNTIMED, {"sigmas", "10 5 1 0"}, LARGER, {"scheduler", "align_your_steps"}},
-    };
-    const char *folder = getenv("SPRITTY_EXPORTS"); /* to look at them, or check_comfy.py */
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct settings s = {.width = 0}, back = {.width = 0};
-        struct recipe r = {.count = 0}, again;
-        struct err e = {""};
-        set_all(&s, cases[i]);
-        char *text = comfy_export(&s, "sprite", &r, &e);
-        if (!text)
-            fail_msg("%s", e.text);
-        if (folder) {
-            char path[300];
-            snprintf(path, sizeof path, "%s/export-%zu.json", folder, i);
-            assert_int_equal(file_write_atomic(path, text, strlen(text), &e), 0);
-        }
-        check_links(text);
-        import(text, &again);
-        assert_int_equal(recipe_settle(&again, &back, &e), 0);
-        if (r.notes + again.notes)
-            fail_msg("case %zu: %s", i, r.notes ? r.note[0] : again.note[0]);
-        char *one = settings_to_text(&s), *two = settings_to_text(&back);
-        assert_string_equal(one, two);
-        free(one);
-        free(two);
-        free(text);
-        settings_free(&s);
-        settings_free(&back);
-        recipe_free(&r);
-        recipe_free(&again);
-    }
-}
-
-static void export_names_what_it_cannot(void **state)
-{
-    (void)state;
-    static const char *const cases[][3] = {
-        {"sampler", "tcd", "ComfyUI's own nodes have no sampler of that kind"},
-        {"sigmas", "3 14", "does not fall"},
-    };
-    static const char *const basic[][2] = {BASIC, {NULL, NULL}};
-    for (int i = 0; i < 2; i++) {
-        struct settings s = {.width = 0};
-        struct recipe r = {.count = 0};
-        struct err e = {""};
-        set_all(&s, basic);
-        assert_int_equal(settings_set(&s, cases[i][0], cases[i][1], &e), 0);
-        assert_null(comfy_export(&s, "x", &r, &e));
-        assert_non_null(strstr(e.text, cases[i][2]));
-        settings_free(&s);
-    }
-    struct settings s = {.width = 0};
-    struct recipe r = {.count = 0};
-    struct err e = {""};
-    set_all(&s, basic);
-    settings_set(&s, "compat", "a1111", &e);
-    settings_set(&s, "tiling", "x", &e);
-    char *text = comfy_export(&s, "x", &r, &e);
-    assert_non_null(text);
-    expect_note(&r, "compat = a1111: ComfyUI draws its noise in another way");
-    expect_note(&r, "tiling = x: not exported");
-    free(text);
-    settings_free(&s);
-    recipe_free(&r);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(simple_api),
-        cmocka_unit_test(shared_workflows),
-        cmocka_unit_test(lora_chain),
-        cmocka_unit_test(base_and_refiner),
-        cmocka_unit_test(second_passes),
-        cmocka_unit_test(images_and_masks),
-        cmocka_unit_test(texts),
-        cmocka_unit_test(unknown_nodes_are_named),
-        cmocka_unit_test(editor_form),
-        cmocka_unit_test(broken_graphs),
+        cmocka_unit_test(simple_api),    cmocka_unit_test(shared_workflows),
+        cmocka_unit_test(lora_chain),    cmocka_unit_test(base_and_refiner),
+        cmocka_unit_test(second_passes), cmocka_unit_test(images_and_masks),
+        cmocka_unit_test(texts),         cmocka_unit_test(unknown_nodes_are_named),
+        cmocka_unit_test(editor_form),   cmocka_unit_test(broken_graphs),
         cmocka_unit_test(large_graphs),
-        cmocka_unit_test(exports_read_back),
-        cmocka_unit_test(export_names_what_it_cannot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 """A sheet of generated sprites to look at, the prompt's order row by row.
 
-    python contact_sheet.py OUT.png [--model FOLDER] [--count 64] [--cfg 3.5] [--seed 0] [--prompts FILE]
+    python contact_sheet.py OUT.png [--model FOLDER] [--count 64] [--cfg 3.5] [--cfg-end 1]
+                                    [--seed 0] [--prompts FILE]
 
 Without --prompts: the example prompts, then random ones, half of them held-out combinations.
 """
@@ -25,6 +26,7 @@ def main():
     ap.add_argument("--count", type=int, default=64)
     ap.add_argument("--steps", type=int, default=20)
     ap.add_argument("--cfg", type=float, default=3.5)
+    ap.add_argument("--cfg-end", type=float, default=1.0)
     ap.add_argument("--seed", type=int, default=0)
     ap.add_argument("--prompts")
     args = ap.parse_args()
@@ -45,7 +47,7 @@ def main():
         part = texts[i:i + 16]
         images.append(evaluate.generate(pipe, part, range(args.seed * 1000 + i,
                                                           args.seed * 1000 + i + len(part)),
-                                        args.steps, args.cfg))
+                                        args.steps, args.cfg, args.cfg_end))
     tiles = np.pad(np.concatenate(images), ((0, 0), (2, 2), (2, 2), (0, 0)), constant_values=128)
     cols = 8 if len(tiles) % 8 == 0 else len(tiles)
     rows = [np.concatenate(list(tiles[i:i + cols]), 1) for i in range(0, len(tiles), cols)]

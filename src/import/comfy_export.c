@@ -229,15 +229,16 @@ static int latent(struct comfy_writer *x)
 static void note_differences(struct comfy_writer *x)
 {
     const struct settings *s = x->s;
-    static const char *const unsaid[] = {"tiling",   "cfg-start",    "cfg-end",   "fit",
-                                         "backdrop", "mask-content", "mask-blur", "mask-grow"};
+    static const char *const unsaid[] = {"tiling",    "fit",       "backdrop",  "mask-content",
+                                         "mask-blur", "mask-grow", "cfg-start", "cfg-end"};
+    int count = comfy_samplers_cut(s) ? 6 : 8;
     const char *compat = comfy_text_or(s, "compat", "comfyui");
     if (compat_by_name(compat) != COMPAT_COMFYUI)
         recipe_note(x->r,
                     "compat = %s: ComfyUI draws its noise in another way, so the picture "
                     "will be another",
                     compat);
-    for (size_t i = 0; i < sizeof unsaid / sizeof *unsaid; i++)
+    for (int i = 0; i < count; i++)
         if (settings_key_index(unsaid[i]) >= 0 && settings_has(s, unsaid[i])) {
             char value[100];
             settings_print(s, unsaid[i], value, sizeof value);

@@ -15,6 +15,7 @@ struct comfy_writer {
     char *prompt; /* without the tags of LoRAs */
     int last;     /* the number of the last node */
     int model, clip, clip_slot, vae, vae_slot, positive, negative, latent;
+    double cfg; /* of the next sampler */
 };
 
 int comfy_open(struct comfy_writer *, const char *type); /* its number */
@@ -32,6 +33,8 @@ int comfy_zeros(struct comfy_writer *, int encoded);
 
 /* The sampler, or those of base and refiner, and of a second pass; the number of the last. */
 int comfy_samplers(struct comfy_writer *, int latent);
+/* Whether cfg_start and cfg_end are among what the samplers say: by a sampler for each part. */
+bool comfy_samplers_cut(const struct settings *);
 /* -1: no node of ComfyUI's own samples like that. */
 int comfy_samplers_check(const struct settings *, struct err *);
 

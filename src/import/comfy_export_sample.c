@@ -136,7 +136,7 @@ static int custom(struct comfy_writer *x, int latent_image, struct levels l, boo
     comfy_put_link(x, "model", x->model, 0);
     jsonw_bool(&x->w, "add_noise", noise);
     jsonw_u64(&x->w, "noise_seed", x->s->seed);
-    jsonw_real(&x->w, "cfg", x->s->cfg, 10);
+    jsonw_real(&x->w, "cfg", x->cfg, 10);
     comfy_put_link(x, "positive", x->positive, 0);
     comfy_put_link(x, "negative", x->negative, 0);
     comfy_put_link(x, "sampler", select, 0);
@@ -153,7 +153,7 @@ static void put_sampling(struct comfy_writer *x, int latent_image, int steps)
 {
     const struct settings *s = x->s;
     comfy_put_int(x, "steps", steps);
-    jsonw_real(&x->w, "cfg", s->cfg, 10);
+    jsonw_real(&x->w, "cfg", x->cfg, 10);
     put_sampler_name(x);
     jsonw_string(&x->w, "scheduler", s->scheduler);
     comfy_put_link(x, "positive", x->positive, 0);
@@ -172,18 +172,19 @@ static int sampler(struct comfy_writer *x, int latent_image, int steps, double d
     return node;
 }
 
-/* One of the two that share the steps of base and refiner. */
+/* One of those that share the steps of a schedule of `total`. */
 static int advanced(struct comfy_writer *x, int latent_image, int total, int from, int to,
                     bool first)
 {
+    bool last = to >= total;
     int node = comfy_open(x, "KSamplerAdvanced");
     comfy_put_link(x, "model", x->model, 0);
     jsonw_string(&x->w, "add_noise", first ? "enable" : "disable");
     jsonw_u64(&x->w, "noise_seed", x->s->seed);
     put_sampling(x, latent_image, total);
     comfy_put_int(x, "start_at_step", from);
-    comfy_put_int(x, "end_at_step", to);
-    jsonw_string(&x->w, "return_with_leftover_noise", first ? "enable" : "disable");
+    comfy_put_int(x, "end_at_step", last ? 10000 : to);
+    jsonw_string(&x->w, "return_with_leftover_noise", last ? "disable" : "enable");
     comfy_close(x);
     return node;
 }
@@ -195,6 +196,70 @@ static struct span span_of(int steps, double denoise)
 {
     int total = denoise > 0.9999 || denoise <= 0 ? steps : (int)fmin(steps / denoise, 1e9);
     return (struct span){total, denoise <= 0 ? total : total - steps};
+}
+
+/* ---- guidance in a part of the steps ---- */
+
+/* The first step, of all, that is at the share or beyond it: sample.c's in_interval. */
+static int step_at(double share, int all)
+{
+    int step = 0;
+    while (step < all && (double)step / all < share)
+        step++;
+    return step;
+}
+
+/* The steps [from, to) are guided. */
+static void guided_part(const struct settings *s, int total, int *from, int *to)
+{
+    bool ends = settings_has(s, "cfg-end") && s->cfg_end > 0 && s->cfg != 1;
+    bool starts = settings_has(s, "cfg-start") && s->cfg != 1;
+    *from = starts ? step_at(s->cfg_start, total) : 0;
+    *to = ends ? step_at(s->cfg_end, total) : total;
+}
+
+bool comfy_samplers_cut(const struct settings *s)
+{
+    /* These may have more steps, or fewer, than they are asked for. */
+    static const char *const loose[] = {"ddim_uniform", "beta"};
+    const char *schedule = comfy_text_or(s, "scheduler", "");
+    return !comfy_text_or(s, "refiner", NULL) && !is_listed(s) && !is_aligned(s) &&
+           strcmp(schedule, loose[0]) != 0 && strcmp(schedule, loose[1]) != 0;
+}
+
+/* What a sampler knows of the steps before, the second of two does not. */
+static void note_cut(struct comfy_writer *x)
+{
+    static const char *const alone[] = {"euler", "euler_cfg_pp", "heun", "dpm_2", "ddim"};
+    const char *name = comfy_text_or(x->s, "sampler", "");
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
+        if (!strcmp(alone[i], name))
+            return;
+    recipe_note(x->r,
+                "cfg_start, cfg_end: a sampler for each part, as ComfyUI has no such setting; %s "
+                "begins anew in each, so the picture will be a little different",
+                name);
+}
+
+/* A sampler for each part of the steps that is guided or not; one where all are alike. */
+static int parts(struct comfy_writer *x, int from, struct span p, double denoise)
+{
+    int at[4] = {p.start, 0, 0, p.total}, last = from, made = 0;
+    guided_part(x->s, p.total, &at[1], &at[2]);
+    for (int i = 1; i < 3; i++)
+        at[i] = at[i] < p.start ? p.start : at[i] > p.total ? p.total : at[i];
+    for (int i = 0; i < 3; i++) {
+        if (at[i + 1] <= at[i])
+            continue;
+        x->cfg = i == 1 ? x->s->cfg : 1;
+        bool whole = at[i] == p.start && at[i + 1] == p.total;
+        last = whole ? sampler(x, last, p.total - p.start, denoise)
+                     : advanced(x, last, p.total, at[i], at[i + 1], made++ == 0);
+    }
+    x->cfg = x->s->cfg;
+    if (made > 0)
+        note_cut(x);
+    return last == from ? sampler(x, from, x->s->steps, denoise) : last;
 }
 
 static int refiner_text(struct comfy_writer *x, const char *text, double score)
@@ -228,7 +293,7 @@ static int refined(struct comfy_writer *x, int from, struct span p, bool valued)
     double score = settings_has(s, "negative-aesthetic") ? s->negative_aesthetic : 2.5;
     x->negative = comfy_zeros(x, refiner_text(x, comfy_text_or(s, "negative", ""), score));
     l.slot = 1;
-    last = valued ? custom(x, base, l, false) : advanced(x, base, p.total, at, 10000, false);
+    last = valued ? custom(x, base, l, false) : advanced(x, base, p.total, at, p.total, false);
     x->model = model; /* a second pass is the base model's */
     x->positive = positive;
     x->negative = negative;
@@ -249,6 +314,8 @@ static int sample(struct comfy_writer *x, int from)
         p = (struct span){sigmas_parse(s->sigmas, sigma, &e), 0};
     if (comfy_text_or(s, "refiner", NULL))
         return refined(x, from, p, valued);
+    if (comfy_samplers_cut(s))
+        return parts(x, from, p, denoise);
     return valued ? custom(x, from, levels(x, p, listed), true)
                   : sampler(x, from, s->steps, denoise);
 }
@@ -287,10 +354,12 @@ static int hires(struct comfy_writer *x, int first)
     double denoise = settings_has(s, "hires-denoise") ? s->hires_denoise : 0.7;
     if (is_aligned(s)) /* a list is the first pass's alone */
         return custom(x, up, levels(x, span_of(steps, denoise), false), true);
-    return sampler(x, up, steps, denoise);
+    return comfy_samplers_cut(s) ? parts(x, up, span_of(steps, denoise), denoise)
+                                 : sampler(x, up, steps, denoise);
 }
 
 int comfy_samplers(struct comfy_writer *x, int latent)
 {
+    x->cfg = x->s->cfg;
     return hires(x, sample(x, latent));
 }

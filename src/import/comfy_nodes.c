@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -289,7 +290,7 @@ static void put_enlarging(struct comfy_walk *w, const struct comfy_upscale *up)
 }
 
 static void hires(struct comfy_walk *w, const struct comfy_stage *first,
-                  const struct comfy_stage *s)
+                  const struct comfy_stage *s, const struct comfy_stage *last)
 {
     int steps;
     double denoise;
@@ -304,7 +305,7 @@ static void hires(struct comfy_walk *w, const struct comfy_stage *first,
                     "%s: its own list of noise levels; the second pass has the first's "
                     "scheduler here",
                     comfy_name(w, s->node));
-    if (!s->noise || s->levels.end < s->levels.total)
+    if (!s->noise || last->levels.end < last->levels.total)
         recipe_note(w->r,
                     "%s: it adds no noise or leaves some; the second pass begins with noise "
                     "and takes all of it here",
@@ -330,22 +331,80 @@ static double switch_at(const struct comfy_levels *first, const struct comfy_lev
     return (double)(s->start - from) / (to - from);
 }
 
+/* A share that begins at step `at` of `all`, and not at the one before: the same one in two digits,
+ * or else the shortest. */
+static double plain_share(int at, int all)
+{
+    double share = (double)at / all;
+    if ((int64_t)at * 100 % all == 0)
+        return share;
+    for (double scale = 10; scale < 1e9; scale *= 10)
+        if (floor(share * scale) / scale * all > at - 1)
+            return floor(share * scale) / scale;
+    return (at - 0.5) / all;
+}
+
+/* One run, cut where guidance begins or ends: one of the two has a cfg of 1. */
+static bool guided_in_part(struct comfy_walk *w, const struct comfy_stage *before,
+                           const struct comfy_stage *s)
+{
+    bool starts = atof(before->cfg) == 1, ends = atof(s->cfg) == 1;
+    if (starts == ends || s->levels.count || recipe_get(w->r, starts ? "cfg-start" : "cfg-end"))
+        return false;
+    recipe_setf(w->r, starts ? "cfg-start" : "cfg-end", "%.9g",
+                plain_share(s->levels.start, s->levels.total));
+    if (starts)
+        recipe_set(w->r, "cfg", s->cfg);
+    return true;
+}
+
+/* A second pass cut where the first is: cfg_start and cfg_end are of both. */
+static bool guided_alike(const struct comfy_walk *w, const struct comfy_stage *before,
+                         const struct comfy_stage *s)
+{
+    bool starts = atof(before->cfg) == 1, ends = atof(s->cfg) == 1;
+    const char *share = recipe_get(w->r, starts ? "cfg-start" : "cfg-end");
+    return starts != ends && share && (int)ceil(atof(share) * s->levels.total) == s->levels.start;
+}
+
+/* A sampler that goes on from the one before it; false: with another model. */
+static bool go_on(struct comfy_walk *w, const struct comfy_stage *first,
+                  const struct comfy_stage *before, const struct comfy_stage *s)
+{
+    bool refined = comfy_refiner(w, s, switch_at(&first->levels, &s->levels));
+    if (s->noise)
+        recipe_note(w->r, "%s: it adds noise of its own, which has no setting here",
+                    comfy_name(w, s->node));
+    struct comfy_stage alike = *s;
+    if (!refined && guided_in_part(w, before, s))
+        memcpy(alike.cfg, first->cfg, sizeof alike.cfg);
+    compare_stages(w, first, &alike);
+    return !refined;
+}
+
+/* The last sampler of those that go on where `s` stopped. */
+static const struct comfy_stage *last_from(const struct comfy_walk *w, const struct comfy_stage *s)
+{
+    while (s > w->stage && continues(s, s - 1))
+        s--;
+    return s;
+}
+
+/* `last`: of those that together are a pass, unless it is a refiner. */
 static void later_stages(struct comfy_walk *w)
 {
-    const struct comfy_stage *first = &w->stage[w->stages - 1];
-    bool refined = false, enlarged = false;
+    const struct comfy_stage *first = &w->stage[w->stages - 1], *last = first;
+    bool enlarged = false;
     for (int i = w->stages - 2; i >= 0; i--) {
         const struct comfy_stage *s = &w->stage[i];
-        if (!refined && !enlarged && continues(first, s)) {
-            comfy_refiner(w, s, switch_at(&first->levels, &s->levels));
-            if (s->noise)
-                recipe_note(w->r, "%s: it adds noise of its own, which has no setting here",
-                            comfy_name(w, s->node));
-            compare_stages(w, first, s);
-            refined = true;
+        if (last && !enlarged && continues(last, s)) {
+            last = go_on(w, first, last, s) ? s : NULL;
         } else if (!enlarged && s->up.node >= 0) {
-            hires(w, first, s);
+            hires(w, first, s, last_from(w, s));
             enlarged = true;
+            last = s;
+        } else if (last && enlarged && continues(last, s) && guided_alike(w, last, s)) {
+            last = s;
         } else {
             recipe_note(w->r, "%s: a further pass of this kind has no setting here; it is ignored",
                         comfy_name(w, s->node));
@@ -356,7 +415,6 @@ static void later_stages(struct comfy_walk *w)
 static void apply(struct comfy_walk *w)
 {
     const struct comfy_stage *first = &w->stage[w->stages - 1];
-    bool goes_on = w->stages > 1 && continues(first, &w->stage[w->stages - 2]);
     if (first->up.node >= 0 && recipe_get(w->r, "image")) {
         /* The picture that it starts from, brought to size: ours is fitted to the size. */
         if (first->up.width > 0 && first->up.height > 0)
@@ -366,7 +424,7 @@ static void apply(struct comfy_walk *w)
                         comfy_name(w, first->up.node));
     }
     recipe_set(w->r, "compat", "comfyui");
-    base_stage(w, first, goes_on ? first - 1 : first);
+    base_stage(w, first, last_from(w, first));
     later_stages(w);
     if (!comfy_is_editors(w->g)) /* the editor expands {a|b} before it sends the other form */
         recipe_literal(w->r);

@@ -275,7 +275,7 @@ static void put_score(struct comfy_walk *w, const struct comfy_stage *s, bool po
     free(text);
 }
 
-void comfy_refiner(struct comfy_walk *w, const struct comfy_stage *s, double at)
+bool comfy_refiner(struct comfy_walk *w, const struct comfy_stage *s, double at)
 {
     char name[256] = "";
     const char *base = recipe_get(w->r, "model");
@@ -285,12 +285,13 @@ void comfy_refiner(struct comfy_walk *w, const struct comfy_stage *s, double at)
         recipe_file_name(w->r, file, name);
     free(file);
     if (base && !strcmp(base, name))
-        return; /* one run, cut in two */
+        return false; /* one run, cut in two */
     if (second >= 0)
         put_checkpoint(w, second, "refiner");
     recipe_setf(w->r, "refiner-switch", "%.6g", at);
     put_score(w, s, true);
     put_score(w, s, false);
+    return true;
 }
 
 /* ---- mask ---- */

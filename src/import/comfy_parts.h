@@ -8,7 +8,9 @@
 
 void comfy_prompts(struct comfy_walk *, const struct comfy_stage *); /* positive and negative */
 void comfy_model(struct comfy_walk *, const struct comfy_stage *);   /* checkpoint and LoRAs */
-void comfy_refiner(struct comfy_walk *, const struct comfy_stage *, double at);
+/* A sampler that goes on at a share of the steps; false: with the same model, so it is no refiner.
+ */
+bool comfy_refiner(struct comfy_walk *, const struct comfy_stage *, double at);
 void comfy_vae(struct comfy_walk *, int decoder);
 /* Of VAEEncodeForInpaint (inpaint: its grow_mask_by and grey filling) or SetLatentNoiseMask. */
 void comfy_mask(struct comfy_walk *, int node, bool inpaint);
