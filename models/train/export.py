@@ -33,6 +33,7 @@ def write(folder, modules, vae):
         for p in module.parameters():
             p.data = p.data.clone(memory_format=torch.contiguous_format)
         module.half().save_pretrained(path, variant="fp16", safe_serialization=True)
+        forget_origin(os.path.join(path, "config.json"))
     published_names(os.path.join(folder, "text_encoder", "model.fp16.safetensors"))
     EulerDiscreteScheduler(**SCHEDULER).save_pretrained(os.path.join(folder, "scheduler"))
     with open(os.path.join(folder, "model_index.json"), "w") as f:
@@ -46,6 +47,15 @@ def write(folder, modules, vae):
                    "tokenizer_2": ["transformers", "CLIPTokenizer"],
                    "unet": ["diffusers", "UNet2DConditionModel"],
                    "vae": ["diffusers", "AutoencoderKL"]}, f, indent=2)
+
+
+def forget_origin(path):
+    """diffusers writes into a configuration which folder its weights were read from."""
+    with open(path) as f:
+        config = json.load(f)
+    config.pop("_name_or_path", None)
+    with open(path, "w") as f:
+        f.write(json.dumps(config, indent=2, sort_keys=True) + "\n")
 
 
 def published_names(path):
