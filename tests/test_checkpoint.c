@@ -382,6 +382,8 @@ static void test_broken_folders(void **state)
          "\"layers_per_block\" must be a whole number from 1 to 7"},
         {B, "sed -i 's/\"layers_per_block\": [0-9]*/\"layers_per_block\": 8/' vae/config.json",
          "\"layers_per_block\" must be a whole number from 1 to 7"},
+        {B, "sed -i 's/\"out_channels\": 3/\"out_channels\": 4/' vae/config.json",
+         "\"out_channels\" must be 3"},
         {B, "sed -i 's/\"num_train_timesteps\": 1000/\"num_train_timesteps\": 5000/' scheduler/*",
          "\"num_train_timesteps\" must be a whole number from 2 to 4096"},
         {B, "sed -i 's/DDIMScheduler/EDMEulerScheduler/' scheduler/*", "another kind of noise"},

@@ -122,35 +122,6 @@ static void levels_cross_bars(void **state)
     stop();
 }
 
-static void lines(void **state)
-{
-    (void)state;
-    static const double up[] = {0, 1, 2, 3}, gap[] = {3, 3, NAN, 3}, high[] = {0, 7};
-    start(COLORS_TRUE, true);
-    struct rect r = {0, 0, 1, 2};
-    graph_line(s, r, up, 4, 3, ROLE_GRAPH_A);
-    assert_string_equal(row(0, 2), "⡠⠊");
-    graph_line(s, r, gap, 4, 3, ROLE_GRAPH_B); /* on top: dots add up */
-    assert_string_equal(row(0, 2), "⡩⠊");
-    nothing_outside(r);
-    screen_begin(s);
-    graph_line(s, (struct rect){0, 0, 2, 1}, high, 2, 7, ROLE_GRAPH_A); /* joined upwards */
-    assert_string_equal(row(0, 1), "⢸");
-    assert_string_equal(row(1, 1), "⡸");
-    screen_begin(s);
-    graph_line(s, (struct rect){0, 0, 1, 4}, up, 1, 3, ROLE_GRAPH_A); /* at the right end */
-    assert_string_equal(row(0, 4), "   ⢀");
-    graph_line(s, (struct rect){0, 0, 0, 4}, up, 4, 3, ROLE_GRAPH_A);
-    graph_line(s, (struct rect){0, 0, 1, 0}, up, 4, 3, ROLE_GRAPH_A);
-    nothing_outside((struct rect){0, 0, 1, 4});
-    stop();
-    start(COLORS_NONE, false);
-    graph_line(s, (struct rect){0, 0, 2, 2}, up, 4, 3, ROLE_GRAPH_A);
-    assert_string_equal(row(0, 2), " *");
-    assert_string_equal(row(1, 2), "**");
-    stop();
-}
-
 static void stacks(void **state)
 {
     (void)state;
@@ -382,17 +353,11 @@ static void times_of_before(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(bars),
-        cmocka_unit_test(levels_cross_bars),
-        cmocka_unit_test(lines),
-        cmocka_unit_test(stacks),
-        cmocka_unit_test(gauges),
-        cmocka_unit_test(splits),
-        cmocka_unit_test(tops_are_round),
-        cmocka_unit_test(percentiles),
-        cmocka_unit_test(durations),
-        cmocka_unit_test(sizes),
-        cmocka_unit_test(times_of_before),
+        cmocka_unit_test(bars),        cmocka_unit_test(levels_cross_bars),
+        cmocka_unit_test(stacks),      cmocka_unit_test(gauges),
+        cmocka_unit_test(splits),      cmocka_unit_test(tops_are_round),
+        cmocka_unit_test(percentiles), cmocka_unit_test(durations),
+        cmocka_unit_test(sizes),       cmocka_unit_test(times_of_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

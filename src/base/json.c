@@ -241,6 +241,8 @@ static int missing(struct json object, const char *key, struct err *e)
 static int to_int(struct json v, const char *key, int min, int max, int *out, struct err *e)
 {
     double d = json_kind(v) == JSON_NUMBER ? ((const cJSON *)v.node)->valuedouble : NAN;
+    if (!(d >= min && d <= max) && min == max)
+        return err_set(e, "%s: \"%s\" must be %d", json_name(v), key, min);
     if (!(d >= min && d <= max) || d != floor(d))
         return err_set(e, "%s: \"%s\" must be a whole number from %d to %d", json_name(v), key, min,
                        max);

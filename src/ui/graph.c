@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { FULL_BLOCK = 0x2588, LEFT_HALF = 0x258c, BRAILLE = 0x2800 };
+enum { FULL_BLOCK = 0x2588, LEFT_HALF = 0x258c };
 
 /* value / top in `units`, rounded; what is there at all is at least one. */
 static int scaled(double value, double top, int units)
@@ -26,15 +26,13 @@ static int scaled(double value, double top, int units)
     return n > 0 ? n : 1;
 }
 
-/* The first of `count` values that is shown in w columns, `each` a column; *x: its column. */
-static int first_shown(int count, int w, int each, int *x)
+/* The first of `count` values that is shown in w columns; *x: its column. */
+static int first_shown(int count, int w, int *x)
 {
-    int columns = (count + each - 1) / each;
-    if (columns <= w) {
-        *x += w - columns;
-        return 0;
-    }
-    return count - w * each;
+    if (count > w)
+        return count - w;
+    *x += w - count;
+    return 0;
 }
 
 /* -- bars -------------------------------------------------------------------------------------- */
@@ -49,7 +47,7 @@ void graph_bars(struct screen *s, struct rect r, const double *values, int count
                 enum role role, const enum role *marks)
 {
     int x = r.x;
-    for (int i = first_shown(count, r.w, 1, &x); i < count && r.w > 0; i++, x++)
+    for (int i = first_shown(count, r.w, &x); i < count && r.w > 0; i++, x++)
         bar(s, r.y + r.h - 1, x, scaled(values[i], top, 8 * r.h), marks ? marks[i] : role);
 }
 
@@ -65,45 +63,6 @@ void graph_level(struct screen *s, struct rect r, double value, double top, enum
             draw_halves(s, y, x, role, screen_role(s, y, x), 0x2500);
         else if (there < FULL_BLOCK - 7 || there > FULL_BLOCK) /* a bar's end stays whole */
             draw_cell(s, y, x, role, 0x2500);
-    }
-}
-
-/* -- lines ------------------------------------------------------------------------------------- */
-
-/* A dot: x in half columns from the left, y in quarter rows from the bottom. */
-static void dot(struct screen *s, struct rect r, int x, int y, enum role role)
-{
-    static const int bits[4][2] = {{0x40, 0x80}, {0x04, 0x20}, {0x02, 0x10}, {0x01, 0x08}};
-    int row = r.y + r.h - 1 - y / 4, col = r.x + x / 2;
-    int32_t there = screen_code(s, row, col);
-    if (!screen_utf8(s)) {
-        draw_cell(s, row, col, role, '*');
-        return;
-    }
-    if (there < BRAILLE || there > BRAILLE + 0xff)
-        there = BRAILLE;
-    draw_cell(s, row, col, role, there | bits[y % 4][x % 2]);
-}
-
-void graph_line(struct screen *s, struct rect r, const double *values, int count, double top,
-                enum role role)
-{
-    int x = 0, before = -1;
-    if (r.h <= 0 || r.w <= 0)
-        return;
-    for (int i = first_shown(count, 2 * r.w, 1, &x); i < count; i++, x++) {
-        if (isnan(values[i])) {
-            before = -1;
-            continue;
-        }
-        int y = scaled(values[i], top, 4 * r.h - 1);
-        int from = before < 0 ? y : before < y ? before + 1 : before > y ? before - 1 : y;
-        for (int at = from;; at += from < y ? 1 : -1) {
-            dot(s, r, x, at, role);
-            if (at == y)
-                break;
-        }
-        before = y;
     }
 }
 
@@ -171,7 +130,7 @@ void graph_stack(struct screen *s, struct rect r, const double *values, int seri
         series = MOST;
     if (r.h <= 0 || r.w <= 0 || series <= 0)
         return;
-    for (int i = first_shown(count, r.w, 1, &x); i < count; i++, x++) {
+    for (int i = first_shown(count, r.w, &x); i < count; i++, x++) {
         layer_ends(values + i, series, count, top, 8 * r.h, ends);
         for (int k = 0; k < r.h; k++)
             stack_cell(s, r.y + r.h - 1 - k, x, 8 * k, ends, series, roles);

@@ -14,10 +14,6 @@ void graph_bars(struct screen *, struct rect, const double *values, int count, d
 /* A thin line across at `value`, over what graph_bars has drawn there: a median, a limit. It goes
  * behind bars that end in its row. */
 void graph_level(struct screen *, struct rect, double value, double top, enum role);
-/* A line of braille dots, two values a column, over the same kind of values; several may be drawn
- * over each other: each call adds to the cells that it touches. */
-void graph_line(struct screen *, struct rect, const double *values, int count, double top,
-                enum role);
 /* Areas stacked from the bottom, one column a value: values[series * count + i]. */
 void graph_stack(struct screen *, struct rect, const double *values, int series, int count,
                  double top, const enum role *roles);
