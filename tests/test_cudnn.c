@@ -79,7 +79,7 @@ static void ask(struct dnn_graph *g, int described, const char *name, unsigned r
     int count = dnn_proposals(g, &dnn, refuse, proposal, PROPOSALS);
     print_message("%-40s %d engines\n", name, count);
     for (int i = 0; i < count; i++) {
-        struct dnn_plan p = {NULL, proposal[i]};
+        struct dnn_plan p = {.proposal = proposal[i]};
         fine = fine || dnn_plan(&p, &dnn, SIZE_MAX, why, sizeof why);
         dnn_plan_free(&p);
     }
@@ -205,7 +205,7 @@ static void test_text(void **state)
     needs_device();
     struct dnn_graph g = {.failed = false};
     const struct sdpa_shape s = {DT_F16, 2, 10, 64, 1024, 77, 640, 1280, 1280, 640, false, 16};
-    struct dnn_plan made = {NULL, NULL}, back;
+    struct dnn_plan made = {.plan = NULL}, back;
     char why[200] = "";
     size_t bytes = 0;
     assert_int_equal(sdpa_graph(&g, &s, &dnn), 0);

@@ -66,7 +66,7 @@ static void ended(struct ui *ui)
     p->pull = NULL;
     if (rc) {
         ui_say(ui, ROLE_BAD, "%s", e.text);
-        snprintf(p->failed, sizeof p->failed, "%s", e.text);
+        snprintf(p->failed, sizeof p->failed, "%.*s", (int)sizeof p->failed - 1, e.text);
     } else if (result.fetched == 0)
         ui_say(ui, ROLE_GOOD, "%.60s was here already", p->what);
     else
