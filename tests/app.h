@@ -157,7 +157,8 @@ static inline const char *app_marked(const struct drive *d)
     return text;
 }
 
-/* Walks with Alt-Down to a preset. Each step is awaited: a key too many would lead past it. */
+/* Walks with Alt-Down to a preset. Each step is awaited: a key too many would lead past it, and of
+ * a frame that comes slowly the mark's old place is seen empty before its new one is drawn. */
 static inline void app_preset(struct drive *d, const char *name)
 {
     char chosen[80], before[40];
@@ -165,7 +166,8 @@ static inline void app_preset(struct drive *d, const char *name)
     for (int i = 0; i < 30 && !drive_sees(d, chosen); i++) {
         strcpy(before, app_marked(d));
         drive_key(d, "M-Down");
-        drive_wait(d, strcmp(app_marked(d), before) != 0);
+        drive_wait(d, *app_marked(d) && strcmp(app_marked(d), before) != 0);
+        drive_wait_quiet(d, 60);
     }
     drive_wait_text(d, chosen);
 }

@@ -241,6 +241,8 @@ static void next_theme(struct drive *d, char now[100])
     drive_key(d, "F9");
     drive_wait(d, (told_theme(d, now), *now == 't' && strcmp(now, before) != 0) ||
                       drive_sees(d, "Left out:"));
+    drive_wait_quiet(d, 60); /* its name is whole */
+    told_theme(d, now);
 }
 
 static void themes_change_the_colours(void **state)
