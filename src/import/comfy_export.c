@@ -226,24 +226,31 @@ static int latent(struct comfy_writer *x)
 
 /* ---- the workflow ---- */
 
+static void note_left_out(struct comfy_writer *x, const char *key)
+{
+    char value[100];
+    if (settings_key_index(key) < 0 || !settings_has(x->s, key))
+        return;
+    settings_print(x->s, key, value, sizeof value);
+    recipe_note(x->r, "%s = %s: not exported", key, value);
+}
+
 static void note_differences(struct comfy_writer *x)
 {
-    const struct settings *s = x->s;
-    static const char *const unsaid[] = {"tiling",    "fit",       "backdrop",  "mask-content",
-                                         "mask-blur", "mask-grow", "cfg-start", "cfg-end"};
-    int count = comfy_samplers_cut(s) ? 6 : 8;
-    const char *compat = comfy_text_or(s, "compat", "comfyui");
+    static const char *const unsaid[] = {"tiling",       "fit",       "backdrop",
+                                         "mask-content", "mask-blur", "mask-grow"};
+    const char *compat = comfy_text_or(x->s, "compat", "comfyui");
     if (compat_by_name(compat) != COMPAT_COMFYUI)
         recipe_note(x->r,
                     "compat = %s: ComfyUI draws its noise in another way, so the picture "
                     "will be another",
                     compat);
-    for (int i = 0; i < count; i++)
-        if (settings_key_index(unsaid[i]) >= 0 && settings_has(s, unsaid[i])) {
-            char value[100];
-            settings_print(s, unsaid[i], value, sizeof value);
-            recipe_note(x->r, "%s = %s: not exported", unsaid[i], value);
-        }
+    for (size_t i = 0; i < sizeof unsaid / sizeof *unsaid; i++)
+        note_left_out(x, unsaid[i]);
+    if (!comfy_samplers_cut(x->s)) {
+        note_left_out(x, "cfg-start");
+        note_left_out(x, "cfg-end");
+    }
 }
 
 static int model(struct comfy_writer *x, char **prompt, struct err *e)

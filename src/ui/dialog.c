@@ -245,10 +245,11 @@ void dialog_mark(struct ui *ui, int row)
 
 unsigned dialog_contexts(const struct ui *ui)
 {
-    enum kind kind = ui->dialog->kind;
-    if (kind == OTHER)
-        return ui->dialog->ops->contexts(ui, ui->dialog->own);
-    return CTX_DIALOG | (kind == LINE || kind == LIST ? CTX_TEXT : 0);
+    const struct dialog *d = ui->dialog;
+    if (d->kind == OTHER && d->ops->contexts)
+        return d->ops->contexts(ui, d->own);
+    bool typed = d->kind == LINE || d->kind == LIST || d->kind == OTHER;
+    return CTX_DIALOG | (typed ? CTX_TEXT : 0);
 }
 
 static void go_to(struct dialog *d, int row)

@@ -15,7 +15,7 @@ void dialog_close(struct ui *); /* no answer is given */
 /* ---- for dialogs that have a file of their own ---- */
 
 struct dialog_ops {
-    unsigned (*contexts)(const struct ui *, const void *own);
+    unsigned (*contexts)(const struct ui *, const void *own); /* NULL: a dialog with text */
     void (*draw)(struct ui *, void *own, struct rect main);
     bool (*act)(struct ui *, void *own, enum action); /* false: not for it */
     void (*type)(struct ui *, void *own, const struct input_event *);
@@ -55,5 +55,7 @@ bool listbox_act(struct listbox *, enum action);
 void listbox_place(struct ui *, struct listbox *, struct rect at, struct rect in);
 /* The row under a click, or -1. A wheel over it moves the choice. */
 int listbox_mouse(struct listbox *, const struct input_event *);
+/* The same, and the row is chosen; true where it was already: a second click accepts. */
+bool listbox_click(struct listbox *, const struct input_event *);
 
 #endif

@@ -86,3 +86,12 @@ int listbox_mouse(struct listbox *l, const struct input_event *in)
         return row;
     return -1;
 }
+
+bool listbox_click(struct listbox *l, const struct input_event *in)
+{
+    int row = listbox_mouse(l, in);
+    bool again = row >= 0 && row == l->row;
+    if (row >= 0)
+        l->row = row;
+    return again;
+}

@@ -149,13 +149,6 @@ static void mouse(struct ui *ui, void *own, const struct input_event *in)
     }
 }
 
-static unsigned contexts(const struct ui *ui, const void *own)
-{
-    (void)ui;
-    (void)own;
-    return CTX_DIALOG | CTX_TEXT;
-}
-
 static void drop(void *own)
 {
     struct lora_picker *p = own;
@@ -166,7 +159,7 @@ static void drop(void *own)
 }
 
 static const struct dialog_ops ops = {
-    .contexts = contexts, .draw = draw, .act = act, .type = type, .mouse = mouse, .free = drop};
+    .draw = draw, .act = act, .type = type, .mouse = mouse, .free = drop};
 
 void pick_loras(struct ui *ui, const char *key, const char *now)
 {

@@ -139,20 +139,8 @@ static void type(struct ui *ui, void *own, const struct input_event *in)
 static void mouse(struct ui *ui, void *own, const struct input_event *in)
 {
     struct palette_picker *p = own;
-    int row = listbox_mouse(&p->list, in);
-    if (row < 0)
-        return;
-    bool again = row == p->list.row;
-    p->list.row = row;
-    if (again)
+    if (listbox_click(&p->list, in))
         accept(ui, p);
-}
-
-static unsigned contexts(const struct ui *ui, const void *own)
-{
-    (void)ui;
-    (void)own;
-    return CTX_DIALOG | CTX_TEXT;
 }
 
 static void drop(void *own)
@@ -165,7 +153,7 @@ static void drop(void *own)
 }
 
 static const struct dialog_ops ops = {
-    .contexts = contexts, .draw = draw, .act = act, .type = type, .mouse = mouse, .free = drop};
+    .draw = draw, .act = act, .type = type, .mouse = mouse, .free = drop};
 
 /* ---- open ---- */
 

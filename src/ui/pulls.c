@@ -282,20 +282,8 @@ static void type(struct ui *ui, void *own, const struct input_event *in)
 static void mouse(struct ui *ui, void *own, const struct input_event *in)
 {
     struct pull_dialog *d = own;
-    int row = listbox_mouse(&d->list, in);
-    if (row < 0)
-        return;
-    bool again = row == d->list.row;
-    d->list.row = row;
-    if (again)
+    if (listbox_click(&d->list, in))
         accept(ui, d);
-}
-
-static unsigned contexts(const struct ui *ui, const void *own)
-{
-    (void)ui;
-    (void)own;
-    return CTX_DIALOG | CTX_TEXT;
 }
 
 static void drop(void *own)
@@ -306,7 +294,7 @@ static void drop(void *own)
 }
 
 static const struct dialog_ops ops = {
-    .contexts = contexts, .draw = draw, .act = act, .type = type, .mouse = mouse, .free = drop};
+    .draw = draw, .act = act, .type = type, .mouse = mouse, .free = drop};
 
 void pulls_open(struct ui *ui)
 {
