@@ -64,11 +64,15 @@ void gallery_rate(struct ui *ui, int rating)
 static int add_tags(struct ui *ui, int64_t id, const char *text, struct err *e)
 {
     struct store_sprite *one = NULL;
-    char all[500];
-    int n = store_sprite(ui->store, id, &one, e);
+    char *all = NULL;
+    int n = store_sprite(ui->store, id, &one, e), rc = n < 0 ? -1 : 0;
     const char *had = n == 1 && one->tags ? one->tags : "";
-    snprintf(all, sizeof all, "%s%s%s", had, *had && *text ? ", " : "", text);
-    int rc = n < 0 ? -1 : store_tag(ui->store, id, all, e);
+    if (!rc && asprintf(&all, "%s%s%s", had, *had && *text ? ", " : "", text) < 0) {
+        all = NULL;
+        rc = err_set(e, "out of memory");
+    }
+    rc = rc ? rc : store_tag(ui->store, id, all, e);
+    free(all);
     store_sprites_free(one, n);
     return rc;
 }
