@@ -1,5 +1,6 @@
 /* The machine's rates: what is interpolated, what a file of them may say, what the forecast makes
  * of them, and that measuring fills a table that can be used. No time is compared with another. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -132,6 +133,28 @@ static void test_merge(void **state)
     assert_true(a.times == 4 && !rates_doubtful(&a));
     b.others = 0.05;
     assert_false(rates_doubtful(&b));
+}
+
+/* A slow first load, then warm ones: whatever part of the file happens to be cold, they are learnt. */
+static void test_loads(void **state)
+{
+    (void)state;
+    const double bytes = 7e9;
+    struct rates r = even();
+    r.load_bytes_ms = bytes / 17600; /* 17.6 s */
+    assert_true(rates_learn_load(&r, bytes, 150e6, 5000));
+    assert_float_equal(bytes / r.load_bytes_ms, sqrt(17600. * 5000), 1);
+    assert_true(rates_learn_load(&r, bytes, 3e9, 5000)); /* faster though it waited for the disk */
+    assert_true(bytes / r.load_bytes_ms < 7000 && r.disk_bytes_ms == 0);
+    double warm = bytes / r.load_bytes_ms;
+    assert_true(rates_learn_load(&r, bytes, 3e9, warm + 3000)); /* a gigabyte a second */
+    assert_float_equal(r.disk_bytes_ms, 1e6, 1);
+    assert_float_equal(bytes / r.load_bytes_ms, warm, 1e-6);
+    assert_false(rates_learn_load(&r, bytes, 3e9, warm * 1.05));
+    r.pack_bytes_ms = 1e6; /* what packs, where files are small */
+    assert_false(rates_learn_load(&r, 20e6, 0, 21));
+    assert_true(rates_learn_load(&r, 20e6, 0, 40));
+    assert_float_equal(r.pack_bytes_ms, sqrt(1e6 * 20e6 / 40), 1);
 }
 
 /* ---- files ---- */
@@ -301,6 +324,7 @@ int main(void)
         cmocka_unit_test(test_ceilings),
         cmocka_unit_test(test_plausible),
         cmocka_unit_test(test_merge),
+        cmocka_unit_test(test_loads),
         cmocka_unit_test_setup_teardown(test_file, make_home, remove_home),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_dry),

@@ -119,6 +119,33 @@ double rates_memory_bytes(const struct rates *r)
     return most ? rate_of(r, most) * 1e3 : 0;
 }
 
+/* ---- what loads teach ---- */
+
+double rates_mean(double was, double now)
+{
+    return was > 0 ? sqrt(was * now) : now;
+}
+
+bool rates_learn_load(struct rates *r, double bytes, double cold, double ms)
+{
+    static const double LARGE = 256 << 20; /* of others files, threads and libraries are a part */
+    double warm_ms = bytes / (r->load_bytes_ms > 0 ? r->load_bytes_ms : r->pack_bytes_ms);
+    if (bytes < LARGE) {
+        double pack = rates_mean(r->pack_bytes_ms, bytes / ms);
+        if (fabs(log(pack / r->pack_bytes_ms)) <= 0.1)
+            return false;
+        r->pack_bytes_ms = pack;
+    } else if (cold < LARGE || ms < warm_ms) {
+        /* One that waited for the disk as well and was faster shows the least of the rate. */
+        r->load_bytes_ms = rates_mean(r->load_bytes_ms, bytes / ms);
+    } else if (ms > 1.1 * warm_ms) {
+        r->disk_bytes_ms = rates_mean(r->disk_bytes_ms, cold / (ms - warm_ms));
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* ---- what can be believed ---- */
 
 static bool between(double x, double low, double high)

@@ -82,6 +82,13 @@ double rates_conv_flops(const struct rates *);
 double rates_attention_flops(const struct rates *);
 double rates_memory_bytes(const struct rates *);
 
+/* What is believed after `was` (0: nothing yet) and a new one; later ones weigh more. */
+double rates_mean(double was, double now);
+
+/* Learns from a load that took `ms` for `bytes` of packed weights, of whose files `cold` bytes were
+ * not in memory. Says whether the table changed by enough to be kept. */
+bool rates_learn_load(struct rates *, double bytes, double cold, double ms);
+
 /* Are all numbers of it such as a machine can have? What a file says is not believed before. */
 bool rates_plausible(const struct rates *);
 

@@ -61,37 +61,20 @@ void pipeline_price_load(struct pipeline *p, const struct rates *r)
         ops_dry_wait(p->ops, (double)p->cold / r->disk_bytes_ms);
 }
 
-/* Later ones weigh more. */
-static double mean_rate(double was, double now)
-{
-    return was > 0 ? sqrt(was * now) : now;
-}
-
 /* What models take to load, and disks to give them, is not measured but seen. */
 void pipeline_note_load(const struct pipeline *p, const struct pipeline_options *opt)
 {
-    enum { LARGE = 256 << 20 }; /* of others files, threads and libraries are a part */
     char key[RATE_KEY];
     struct ops_stats s;
-    struct rates r, was;
+    struct rates r;
     struct err ignored;
     p->ops->stats(p->ops, &s);
-    double bytes = (double)s.weight_bytes, cold = (double)p->cold;
     if (opt->drawn || tuning_streams(&opt->tuning) || tuning_offloads(&opt->tuning) || /* in runs */
         p->load_ms <= 0 || device_describe(opt, key, sizeof key, &ignored) < 0 ||
         !rates_load(key, &r))
         return;
-    was = r;
-    double warm_ms = bytes / (r.load_bytes_ms > 0 ? r.load_bytes_ms : r.pack_bytes_ms);
-    if (bytes < LARGE)
-        r.pack_bytes_ms = mean_rate(r.pack_bytes_ms, bytes / p->load_ms);
-    else if (cold < bytes / 100)
-        r.load_bytes_ms = mean_rate(r.load_bytes_ms, bytes / p->load_ms);
-    else if (cold > LARGE && p->load_ms > 1.1 * warm_ms)
-        r.disk_bytes_ms = mean_rate(r.disk_bytes_ms, cold / (p->load_ms - warm_ms));
-    bool new = fabs(log(r.pack_bytes_ms / was.pack_bytes_ms)) > 0.1 ||
-               r.load_bytes_ms != was.load_bytes_ms || r.disk_bytes_ms != was.disk_bytes_ms;
-    if (new &&rates_plausible(&r))
+    if (rates_learn_load(&r, (double)s.weight_bytes, (double)p->cold, p->load_ms) &&
+        rates_plausible(&r))
         rates_save(&r, &ignored);
 }
 
@@ -125,7 +108,7 @@ void pipeline_note_run(const struct run *r)
     as.memory = r->out->memory;
     double *pace = tuning_streams(&as) ? &p->rates->stream_pace : &p->rates->pace;
     double now = (*pace > 0 ? *pace : 1) * took / r->foretold;
-    *pace = mean_rate(*pace, fmin(fmax(now, 0.25), 4));
+    *pace = rates_mean(*pace, fmin(fmax(now, 0.25), 4));
     if (p->learnt_at > 0 && clock_ms() - p->learnt_at < EVERY_MS)
         return;
     p->learnt_at = clock_ms();
