@@ -135,7 +135,7 @@ static void test_merge(void **state)
     assert_false(rates_doubtful(&b));
 }
 
-/* A slow first load, then warm ones: they are learnt, whatever part of the file happens to be cold. */
+/* After a slow first load, warm ones are learnt, whatever part of the file happens to be cold. */
 static void test_loads(void **state)
 {
     (void)state;
