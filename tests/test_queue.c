@@ -101,6 +101,39 @@ static void wrong_messages(void **state)
     store_close(s);
 }
 
+static long server_says(const char *section, const char *name)
+{
+    struct reply *r = SAY(eye, "INFO", section);
+    const char *at = strstr(reply_text(r, NULL), name);
+    long n = at ? strtol(at + strlen(name), NULL, 10) : -1;
+    reply_free(r);
+    return n;
+}
+
+/* To a worker that sleeps until something comes, too. */
+static void a_message_comes_once(void **state)
+{
+    (void)state;
+    enum { SIZE = 4 << 20 };
+    char *large = malloc(SIZE + 1);
+    memset(large, 'x', SIZE);
+    large[SIZE] = '\0';
+    hire(0);
+    while (server_says("clients", "blocked_clients:") != 1)
+        clock_nap(1000);
+    long before = server_says("stats", "total_net_output_bytes:");
+    reply_free(SAY(eye, "XADD", stream(), "*", "v", "0", "id", "x", "large", large));
+    for (long dead = 0; dead == 0; clock_nap(1000)) {
+        struct reply *r = SAY(eye, "XLEN", "{spritty}:dead");
+        dead = (long)reply_number(r);
+        reply_free(r);
+    }
+    long bytes = server_says("stats", "total_net_output_bytes:") - before;
+    print_message("a message of %d bytes took %ld\n", SIZE, bytes);
+    assert_true(bytes > SIZE && bytes < SIZE + SIZE / 4);
+    free(large);
+}
+
 /* Over what a message may be on the way of a large prompt and a large picture: told before it is
  * sent. */
 static void too_large(void **state)
@@ -398,6 +431,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(from_end_to_end, begin, end),
         cmocka_unit_test_setup_teardown(wrong_messages, begin, end),
+        cmocka_unit_test_setup_teardown(a_message_comes_once, begin, end),
         cmocka_unit_test_setup_teardown(too_large, begin, end),
         cmocka_unit_test_setup_teardown(cancelled, begin, end),
         cmocka_unit_test_setup_teardown(sent_again_after_a_restart, begin, end),

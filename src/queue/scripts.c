@@ -108,7 +108,9 @@ static const char *const own[SCRIPTS] = {
                     "end\n"
                     "return false\n",
     [SCRIPT_TAKE] = "if owner(KEYS[1], ARGV[4]) ~= ARGV[2] then return false end\n"
-                    "return take(KEYS[1], ARGV[4], ARGV[3]) or false\n",
+                    "local t = take(KEYS[1], ARGV[4], ARGV[3])\n"
+                    "if t then t[4] = {} end\n" /* who names a message has its fields */
+                    "return t or false\n",
     [SCRIPT_CLAIM] = "for _, stream in ipairs(KEYS) do\n"
                      "  for _ = 1, 16 do\n"
                      "    local r = redis.call('XAUTOCLAIM', stream, '" GROUP

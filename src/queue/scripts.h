@@ -14,7 +14,8 @@ enum script {
     /* KEYS streams... ARGV prefix, consumer, tries -> nil, or {stream, msg, id, fields, tries,
      * event stream}: the oldest job that is new */
     SCRIPT_NEXT,
-    /* The same of a message that was read, KEYS stream, ARGV prefix, consumer, tries, msg. */
+    /* The same of a message that was read, KEYS stream, ARGV prefix, consumer, tries, msg; its
+     * fields, which may be large, do not come once more: {} */
     SCRIPT_TAKE,
     /* KEYS streams... ARGV prefix, consumer, tries, idle ms -> as NEXT: a job that no one renews */
     SCRIPT_CLAIM,

@@ -157,8 +157,27 @@ void worker_beat(struct queue_worker *w, const char *job)
 
 /* ---- taking ---- */
 
-/* NEXT or CLAIM; *taken NULL: there is nothing. */
-static enum link_result ask(struct queue_worker *w, enum script s, struct reply **taken,
+static void drop(struct taken *t)
+{
+    reply_free(t->about);
+    reply_free(t->read);
+    *t = (struct taken){0};
+}
+
+static enum link_result call_taking(struct queue_worker *w, enum script s, int keys,
+                                    const struct args *a, struct taken *taken, struct err *e)
+{
+    struct reply *r;
+    enum link_result rc = link_script(w->link, s, keys, a, &r, e);
+    if (rc == LINK_OK && reply_count(r) == 6)
+        *taken = (struct taken){.about = r, .fields = reply_at(r, 3)};
+    else
+        reply_free(r);
+    return rc;
+}
+
+/* NEXT or CLAIM. */
+static enum link_result ask(struct queue_worker *w, enum script s, struct taken *taken,
                             struct err *e)
 {
     struct args a = {0};
@@ -167,28 +186,21 @@ static enum link_result ask(struct queue_worker *w, enum script s, struct reply 
     args_text(&a, w->name);
     args_number(&a, QUEUE_TRIES);
     args_number(&a, w->lease_ms);
-    enum link_result rc = link_script(w->link, s, w->streams, &a, taken, e);
-    if (rc == LINK_OK && reply_count(*taken) != 6) {
-        reply_free(*taken);
-        *taken = NULL;
-    }
-    return rc;
+    return call_taking(w, s, w->streams, &a, taken, e);
 }
 
-static enum link_result take(struct queue_worker *w, const char *stream, const char *msg,
-                             struct reply **taken, struct err *e)
+/* A message that was read. */
+static enum link_result take(struct queue_worker *w, const char *stream, const struct reply *msg,
+                             struct taken *taken, struct err *e)
 {
     struct args a = {0};
     args_text(&a, stream);
     args_text(&a, link_prefix(w->link));
     args_text(&a, w->name);
     args_number(&a, QUEUE_TRIES);
-    args_text(&a, msg);
-    enum link_result rc = link_script(w->link, SCRIPT_TAKE, 1, &a, taken, e);
-    if (rc == LINK_OK && reply_count(*taken) != 6) {
-        reply_free(*taken);
-        *taken = NULL;
-    }
+    args_text(&a, reply_text(reply_at(msg, 0), NULL));
+    enum link_result rc = call_taking(w, SCRIPT_TAKE, 1, &a, taken, e);
+    taken->fields = reply_at(msg, 1);
     return rc;
 }
 
@@ -217,16 +229,34 @@ static void id_of(const struct reply *fields, char out[QUEUE_ID_MAX + 1])
         *out = '\0';
 }
 
-/* Sleeps on all streams. Where several have something at once, the first is ours and the others go
- * back: they may be another's at once. */
-static enum link_result wait_for_one(struct queue_worker *w, struct reply **taken, struct err *e)
+/* The first is ours and the others go back: they may be another's at once. */
+static enum link_result take_first(struct queue_worker *w, struct reply *read, struct taken *taken,
+                                   struct err *e)
+{
+    char id[QUEUE_ID_MAX + 1];
+    enum link_result rc = LINK_OK;
+    for (int i = 0; rc == LINK_OK && i < reply_count(read); i++) {
+        const struct reply *of = reply_at(read, i), *first = reply_at(reply_at(of, 1), 0);
+        const char *stream = reply_text(reply_at(of, 0), NULL);
+        if (!taken->about) {
+            rc = take(w, stream, first, taken, e);
+        } else {
+            id_of(reply_at(first, 1), id);
+            release(w, stream, reply_text(reply_at(first, 0), NULL), id);
+        }
+    }
+    taken->read = read;
+    return rc;
+}
+
+/* Sleeps on all streams. What comes, comes once: taking it brings no more than what is known of the
+ * job beside its message, which may be large. */
+static enum link_result wait_for_one(struct queue_worker *w, struct taken *taken, struct err *e)
 {
     static const char *const words[] = {"XREADGROUP", "GROUP", QUEUE_GROUP};
     struct args a = {0};
     struct reply *r;
-    char id[QUEUE_ID_MAX + 1];
     int block = w->lease_ms / 4 < BLOCK_MS ? w->lease_ms / 4 : BLOCK_MS;
-    *taken = NULL;
     for (int i = 0; i < 3; i++)
         args_text(&a, words[i]);
     args_text(&a, w->name);
@@ -239,35 +269,22 @@ static enum link_result wait_for_one(struct queue_worker *w, struct reply **take
     for (int i = 0; i < w->streams && a.n < ARGS_MAX; i++)
         args_text(&a, ">");
     enum link_result rc = link_call(w->link, &a, block, &r, e);
-    for (int i = 0; rc == LINK_OK && i < reply_count(r); i++) {
-        const struct reply *of = reply_at(r, i), *first = reply_at(reply_at(of, 1), 0);
-        const char *stream = reply_text(reply_at(of, 0), NULL);
-        const char *msg = reply_text(reply_at(first, 0), NULL);
-        if (!*taken) {
-            rc = take(w, stream, msg, taken, e);
-        } else {
-            id_of(reply_at(first, 1), id);
-            release(w, stream, msg, id);
-        }
-    }
-    reply_free(r);
-    return rc;
+    return rc == LINK_OK ? take_first(w, r, taken, e) : rc;
 }
 
-static enum link_result take_one(struct queue_worker *w, struct reply **taken, struct err *e)
+static enum link_result take_one(struct queue_worker *w, struct taken *taken, struct err *e)
 {
     enum link_result rc = LINK_OK;
-    *taken = NULL;
     w->asked_at = clock_ms();
     if (clock_ms() >= w->claim_at) {
         w->claim_at = clock_ms() + w->lease_ms / 3.0;
         rc = ask(w, SCRIPT_CLAIM, taken, e);
-        if (*taken)
+        if (taken->about)
             worker_say(w, "takes over a job whose worker is gone");
     }
-    if (rc == LINK_OK && !*taken)
+    if (rc == LINK_OK && !taken->about)
         rc = ask(w, SCRIPT_NEXT, taken, e);
-    if (rc == LINK_OK && !*taken)
+    if (rc == LINK_OK && !taken->about)
         rc = wait_for_one(w, taken, e);
     w->asked_at = 0;
     w->next_stream = (w->next_stream + 1) % w->streams;
@@ -286,7 +303,7 @@ static bool has_enough(const struct queue_worker *w)
 /* One turn: connected, in the groups, perhaps a job. -1: the end. */
 static int turn(struct queue_worker *w, struct err *e)
 {
-    struct reply *taken = NULL;
+    struct taken taken = {0};
     enum link_result rc = link_open(w->link, NULL, e);
     if (rc == LINK_OK && w->generation != link_generation(w->link)) {
         rc = make_groups(w, e);
@@ -299,8 +316,8 @@ static int turn(struct queue_worker *w, struct err *e)
     }
     worker_tell_link(w, rc, e);
     int result = 0;
-    if (taken) {
-        result = worker_job(w, taken, e);
+    if (taken.about) {
+        result = worker_job(w, &taken, e);
         w->idle_since = clock_ms();
     } else if (rc == LINK_REFUSED && strstr(e->text, "NOGROUP")) {
         w->generation = -1; /* the server lost its streams: make them again */
@@ -309,7 +326,7 @@ static int turn(struct queue_worker *w, struct err *e)
     } else if (rc != LINK_OK) {
         worker_pause(w, link_pause(w->link) + 1);
     }
-    reply_free(taken);
+    drop(&taken);
     return result;
 }
 

@@ -24,7 +24,7 @@ enum verdict { RUNNING, DONE, FAILED, CANCELLED, LOST, GIVEN_BACK, LEFT };
 
 struct one {
     struct queue_worker *w;
-    const char *stream, *msg, *id; /* of `taken` */
+    const char *stream, *msg, *id; /* of what was taken */
     char events[160];              /* where the client listens */
     char job[160], result[160];    /* keys */
     struct queue_message m;
@@ -428,21 +428,21 @@ static int make(struct one *o, const struct reply *fields, struct err *e)
     return 0;
 }
 
-int worker_job(struct queue_worker *w, const struct reply *taken, struct err *e)
+int worker_job(struct queue_worker *w, const struct taken *taken, struct err *e)
 {
     struct one *o = calloc(1, sizeof *o);
     if (!o)
         return err_set(e, "out of memory");
     o->w = w;
-    o->stream = reply_text(reply_at(taken, 0), NULL);
-    o->msg = reply_text(reply_at(taken, 1), NULL);
-    o->id = reply_text(reply_at(taken, 2), NULL);
-    o->tries = reply_number(reply_at(taken, 4));
+    o->stream = reply_text(reply_at(taken->about, 0), NULL);
+    o->msg = reply_text(reply_at(taken->about, 1), NULL);
+    o->id = reply_text(reply_at(taken->about, 2), NULL);
+    o->tries = reply_number(reply_at(taken->about, 4));
     o->renewed_at = o->staged_at = clock_ms();
-    snprintf(o->events, sizeof o->events, "%.150s", reply_text(reply_at(taken, 5), NULL));
+    snprintf(o->events, sizeof o->events, "%.150s", reply_text(reply_at(taken->about, 5), NULL));
     snprintf(o->job, sizeof o->job, "%sjob:%.100s", link_prefix(w->link), o->id);
     snprintf(o->result, sizeof o->result, "%sresult:%.100s", link_prefix(w->link), o->id);
-    int rc = make(o, reply_at(taken, 3), e);
+    int rc = make(o, taken->fields, e);
     if (o->row)
         store_forget_job(w->store, o->row, NULL); /* else they would fill the memory they lie in */
     job_unpack_clean(&o->m, &w->place);

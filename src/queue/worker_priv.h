@@ -60,7 +60,14 @@ void renewer_end(struct renewer *); /* NULL: nothing */
  * only when they are here. */
 void worker_hold(void *worker);
 
-/* One job, `taken` as SCRIPT_NEXT gives it. -1 with err: the worker is to end. */
-int worker_job(struct queue_worker *, const struct reply *taken, struct err *);
+/* A message that is ours. */
+struct taken {
+    struct reply *about;        /* as SCRIPT_NEXT, _CLAIM and _TAKE give it; NULL: there is none */
+    struct reply *read;         /* where its fields came before that, or NULL */
+    const struct reply *fields; /* in one of the two */
+};
+
+/* One job. -1 with err: the worker is to end. */
+int worker_job(struct queue_worker *, const struct taken *, struct err *);
 
 #endif
