@@ -153,6 +153,29 @@ static void order_and_shards(void **state)
     assert_string_equal(again, text + 19);
 }
 
+/* Whichever shard has the first: they write into one folder. */
+static void files_of_other_shards(void **state)
+{
+    char text[2000];
+    (void)state;
+    put(jobs, "{\"id\":\"a\",\"prompt\":\"x\",\"output\":\"s/one.png\"}\n"
+              "{\"id\":\"b\",\"prompt\":\"x\",\"output\":\"./s//one.png\"}\n"
+              "{\"id\":\"c\",\"prompt\":\"x\",\"output\":\"a.png\"}\n"
+              "{\"id\":\"two\",\"prompt\":\"x\",\"batch\":2}\n"
+              "{\"id\":\"d\",\"prompt\":\"x\",\"output\":\"two-1.png\"}\n"
+              "{\"id\":\"e\",\"prompt\":\"x\",\"output\":\"../one.png\"}\n"
+              "{\"prompt\":\"y\",\"output\":\"y.png\"}\n{\"prompt\":\"y\",\"output\":\"y.png\"}\n");
+    list(1, 2, text); /* e is told when it is made */
+    assert_null(strstr(text, "!3"));
+    assert_non_null(strstr(told, "jobs.jsonl:5: the job of line 4 writes two-1.png as well"));
+    assert_int_equal(count(told, "\n"), 1);
+    list(2, 2, text);
+    assert_string_equal(text, "two@4 e@6 !2 !8");
+    assert_non_null(strstr(told, "jobs.jsonl:2: the job of line 1 writes ./s//one.png as well: "
+                                 "name another output"));
+    assert_non_null(strstr(told, "jobs.jsonl:8: the job of line 7 writes y.png as well"));
+}
+
 static void add(struct results *r, const char *id, const char *job, char *file, const char *why)
 {
     struct err e = {""};
@@ -486,11 +509,11 @@ static void one_job_costs_no_other(void **state)
                                       "has 64 MiB",
                                       "3 c: cannot read",
                                       "5 e: there is no preset 'none'",
-                                      "6 f: the job of line 1 writes ",
+                                      "jobs.jsonl:6: the job of line 1 writes ",
                                       "8 : ",
                                       "jobs.jsonl:8: steps: 'many'",
                                       "9 i: there is no model",
-                                      "11 k: the job of line 7 writes ",
+                                      "jobs.jsonl:11: the job of line 7 writes ",
                                       "12 l: output 'sub/../../l.png' leaves the folder",
                                       "13 m: output '/tmp/m.png' leaves the folder"};
     for (size_t i = 0; i < sizeof why / sizeof *why; i++)
@@ -505,8 +528,8 @@ static void one_job_costs_no_other(void **state)
     assert_int_equal(count(all, "\"status\": \"failed\""), b.failed);
     free(all);
     /* What is done keeps its file, as long as the file of jobs has it. */
-    put(jobs, "{\"id\":\"a\",\"prompt\":\"x\"}\n"
-              "{\"id\":\"n\",\"prompt\":\"y\",\"output\":\"a.png\"}\n"
+    put(jobs, "{\"id\":\"n\",\"prompt\":\"y\",\"output\":\"a.png\"}\n"
+              "{\"id\":\"a\",\"prompt\":\"x\"}\n"
               "{\"id\":\"o\",\"prompt\":\"y\",\"output\":\"sub/g\"}\n");
     b = run(&s, 0);
     assert_int_equal(b.already, 1);
@@ -647,6 +670,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(order_and_shards, clear),
+        cmocka_unit_test_setup(files_of_other_shards, clear),
         cmocka_unit_test_setup(results_moved, clear),
         cmocka_unit_test_setup(lines_of_results, clear),
         cmocka_unit_test(sets),

@@ -68,41 +68,12 @@ static int find_kind(struct unit *u, struct err *e)
 
 /* ---- files ---- */
 
-/* A file in the folder of -o, spelt in one way, so that two jobs' names can be compared. */
-static int plain_output(const char *said, char out[PATH_MAX], struct err *e)
+static char *path_of(const struct batch *b, const char *full, int batch, int index)
 {
-    size_t used = 0, size = strlen(said);
-    if (size >= PATH_MAX)
-        return err_set(e, "output is too long");
-    for (const char *at = said; *at;) {
-        size_t n = strcspn(at, "/");
-        if (*said == '/' || (n == 2 && !memcmp(at, "..", 2)))
-            return err_set(e, "output '%.200s' leaves the folder of -o; name a file in it", said);
-        if (n > 0 && !(n == 1 && *at == '.')) {
-            memcpy(out + used, at, n);
-            used += n;
-            if (at[n])
-                out[used++] = '/';
-        }
-        at += n + (at[n] == '/');
-    }
-    out[used] = '\0';
-    return used > 0 && out[used - 1] != '/' ? 0 : err_set(e, "output '%.200s' is no file", said);
-}
-
-static char *file_name(const struct batch *b, const struct unit *u, const char *full, int index)
-{
-    char *name = NULL;
-    const char *folder = b->o->folder, *between = "/";
-    const char *slash = strrchr(full, '/'), *dot = strrchr(slash ? slash : full, '.');
-    int n;
-    if (u->job.params.batch == 1)
-        n = asprintf(&name, "%s%s%s", folder, between, full);
-    else if (dot && dot != full && dot != slash + 1)
-        n = asprintf(&name, "%s%s%.*s-%d%s", folder, between, (int)(dot - full), full, index, dot);
-    else
-        n = asprintf(&name, "%s%s%s-%d", folder, between, full, index);
-    return n < 0 ? NULL : name;
+    char *path = NULL, *name = batch_file(full, batch, index);
+    int n = name ? asprintf(&path, "%s/%s", b->o->folder, name) : -1;
+    free(name);
+    return n < 0 ? NULL : path;
 }
 
 /* The folders that an output names are made. */
@@ -122,19 +93,19 @@ static int name_files(struct batch *b, struct unit *u, struct err *e)
     const char *output = settings_text(&u->in.text.settings, "output");
     bool said = output && *output, added;
     char full[PATH_MAX];
-    snprintf(full, sizeof full, "%s.png", u->in.id);
-    if (said && plain_output(output, full, e))
+    if (batch_output(&u->in, full, e))
         return -1;
     u->files = calloc(n, sizeof *u->files);
     u->sha256 = calloc(n, sizeof *u->sha256);
     for (size_t i = 0; u->files && u->sha256 && i < n; i++) {
-        if (!(u->files[i] = file_name(b, u, full, (int)i)))
+        if (!(u->files[i] = path_of(b, full, (int)n, (int)i)))
             return err_set(e, "out of memory");
         const long *line = idset_put(&b->names, idset_key(u->files[i]), u->in.line, &added);
         if (!line)
             return err_set(e, "out of memory");
         if (!added)
-            return err_set(e, "the job of line %ld writes %s as well", *line, u->files[i]);
+            return err_set(e, "the job of line %ld writes %s as well: name another output", *line,
+                           u->files[i]);
         if (results_owns(b->results, u->files[i]))
             return err_set(e, "%s is another job's, which is done: name another output",
                            u->files[i]);

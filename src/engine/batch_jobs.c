@@ -8,9 +8,14 @@
 #include "engine/finishing.h"
 #include "engine/idset.h"
 
+struct taken {     /* the lines that have it already, or 0 */
+    long id, file; /* the id; one of the files that the job would write */
+};
+
 struct entry { /* a job of a file that is to be made */
     long long at;
-    long line, twin; /* twin: the line that has its id already, or 0 */
+    long line;
+    struct taken taken;
     int model, kind; /* ranks: of what it needs, of what it goes together with */
     long times;      /* so many jobs of the file that read the same, with this one */
     uint64_t mark;   /* of its identity */
@@ -20,7 +25,7 @@ struct batch_jobs {
     struct batch_jobs_options o;
     struct job_reader *reader;
     char folder[PATH_MAX];
-    struct idset ids, identities, models, kinds;
+    struct idset ids, identities, files, models, kinds;
     long records; /* read so far, for shards */
     struct batch_counts counts;
     struct entry *entry;
@@ -69,13 +74,12 @@ static void name(struct batch_job *j, long times)
              (unsigned long long)~k.b);
 }
 
-/* Names a job that is read for the first time. *twin: the line that has its id already, or 0. */
-static int name_new(struct batch_jobs *b, struct batch_job *j, long *times, long *twin,
+/* Names a job that is read for the first time. */
+static int name_new(struct batch_jobs *b, struct batch_job *j, long *times, struct taken *taken,
                     struct err *e)
 {
     bool added;
     long *seen = j->text.id ? NULL : idset_put(&b->identities, idset_key(j->identity), 0, &added);
-    *twin = *times = 0;
     if (!j->text.id && !seen)
         return err_set(e, "out of memory");
     if (seen)
@@ -84,26 +88,59 @@ static int name_new(struct batch_jobs *b, struct batch_job *j, long *times, long
     long *line = idset_put(&b->ids, idset_key(j->id), j->line, &added);
     if (!line)
         return err_set(e, "out of memory");
-    *twin = added ? 0 : *line;
+    taken->id = added ? 0 : *line;
     return 0;
 }
 
-/* Its id is another's: this one has none. */
-static int refuse_twin(const struct batch_jobs *b, struct batch_job *j, long twin, struct err *e)
+/* Notes which files it writes, as far as the line itself says how many: those of a preset's batch
+ * are compared when it is made (batch_feed.c). */
+static int name_files(struct batch_jobs *b, const struct batch_job *j, long *taken, struct err *e)
 {
-    err_set(e, "%s:%ld: id '%s' is that of line %ld", b->o.path, j->line, j->id, twin);
-    j->id[0] = '\0';
-    return -1;
+    const struct settings *s = &j->text.settings;
+    int n = settings_has(s, "batch") ? s->batch : 1;
+    char full[PATH_MAX];
+    struct err wrong; /* told when it is made */
+    bool added;
+    if (batch_output(j, full, &wrong))
+        return 0;
+    for (int i = 0; i < n; i++) {
+        char *file = batch_file(full, n, i);
+        const long *line = file ? idset_put(&b->files, idset_key(file), j->line, &added) : NULL;
+        free(file);
+        if (!line)
+            return err_set(e, "out of memory");
+        if (!added && !*taken)
+            *taken = *line;
+    }
+    return 0;
+}
+
+/* Another job has its id, and then this one has none, or one of its files; what was done with that
+ * stays done. */
+static int refuse_taken(const struct batch_jobs *b, struct batch_job *j, const struct taken *taken,
+                        struct err *e)
+{
+    if (taken->id) {
+        err_set(e, "%s:%ld: id '%s' is that of line %ld", b->o.path, j->line, j->id, taken->id);
+        j->id[0] = '\0';
+        return -1;
+    }
+    if (!taken->file || results_has(b->o.results, j->identity))
+        return 0;
+    const char *output = settings_text(&j->text.settings, "output");
+    return err_set(e, "%s:%ld: the job of line %ld writes %.200s as well: name another output",
+                   b->o.path, j->line, taken->file, output && *output ? output : j->id);
 }
 
 /* The reader's next one of this shard, named. As job_reader_next. Those of other shards are named
  * as well: they write into the same folder. */
-static int read_one(struct batch_jobs *b, struct batch_job *j, long *times, long *twin,
+static int read_one(struct batch_jobs *b, struct batch_job *j, long *times, struct taken *taken,
                     struct err *e)
 {
     for (;;) {
         *j = (struct batch_job){.line = 0};
-        *times = *twin = 0;
+        *times = 0;
+        *taken = (struct taken){0};
         int rc = job_reader_next(b->reader, &j->text, e);
         if (rc != 1 && rc != -1)
             return rc;
@@ -111,10 +148,12 @@ static int read_one(struct batch_jobs *b, struct batch_job *j, long *times, long
         b->records++;
         j->line = job_reader_line(b->reader);
         b->counts.total += ours;
-        if (rc == 1 && (complete(b, j, e) || name_new(b, j, times, twin, e)))
+        if (rc == 1 && (complete(b, j, e) || name_new(b, j, times, taken, e)))
             rc = -1;
-        if (rc == 1 && *twin && ours)
-            rc = refuse_twin(b, j, *twin, e);
+        if (rc == 1 && !taken->id && name_files(b, j, &taken->file, e))
+            rc = -1;
+        if (rc == 1 && ours && refuse_taken(b, j, taken, e))
+            rc = -1;
         if (ours)
             return rc;
         job_text_free(&j->text);
@@ -212,15 +251,20 @@ static int read_all(struct batch_jobs *b, void (*tell)(void *, const char *), vo
                     struct err *e)
 {
     struct batch_job j;
-    long twin, times;
+    struct taken taken;
+    long times;
     int rc;
-    while ((rc = read_one(b, &j, &times, &twin, e)) == 1 || rc == -1) {
+    while ((rc = read_one(b, &j, &times, &taken, e)) == 1 || rc == -1) {
         bool wrong = rc == -1;
         if (wrong && tell)
             tell(user, e->text);
         int failed = wrong ? note_wrong(b, e) : note_job(b, &j, times, e);
-        if (wrong && !failed)
-            b->entry[b->entries - 1].twin = twin;
+        if (wrong && !failed) {
+            b->entry[b->entries - 1].taken = taken;
+            b->entry[b->entries - 1].times = times;
+        }
+        if (wrong && j.id[0]) /* its line will say that it failed */
+            results_forget(b->o.results, j.id);
         job_text_free(&j.text);
         if (failed)
             return -1;
@@ -258,6 +302,7 @@ void batch_jobs_close(struct batch_jobs *b)
     job_reader_close(b->reader);
     idset_free(&b->ids);
     idset_free(&b->identities);
+    idset_free(&b->files);
     idset_free(&b->models);
     idset_free(&b->kinds);
     free(b->entry);
@@ -275,8 +320,9 @@ void batch_jobs_counts(const struct batch_jobs *b, struct batch_counts *c)
 static int next_piped(struct batch_jobs *b, struct batch_job *j, struct err *e)
 {
     for (;;) {
-        long twin, times;
-        int rc = read_one(b, j, &times, &twin, e);
+        struct taken taken;
+        long times;
+        int rc = read_one(b, j, &times, &taken, e);
         bool again = rc == 1 && results_has(b->o.results, j->identity);
         if (again || rc == -1)
             job_text_free(&j->text);
@@ -303,8 +349,8 @@ static int next_listed(struct batch_jobs *b, struct batch_job *j, struct err *e)
         rc = -1;
     if (rc == 1)
         name(j, n->times);
-    if (rc == 1 && n->twin)
-        rc = refuse_twin(b, j, n->twin, e);
+    if (rc == 1 && (n->taken.id || n->taken.file))
+        rc = refuse_taken(b, j, &n->taken, e);
     else if (rc == 1 && idset_key(j->identity).a != n->mark)
         rc = err_set(e, "line %ld was changed while the file was read; run it again", n->line);
     if (rc == -1)
