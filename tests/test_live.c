@@ -21,6 +21,7 @@ static void tell(enum event_kind kind, const char *stage, int step, int steps, d
                       .at_ms = at,
                       .step = step,
                       .steps = steps,
+                      .work = workload_of_steps(step, steps),
                       .ms = ms,
                       .later = later};
     snprintf(v.stage, sizeof v.stage, "%s", stage);
@@ -100,12 +101,47 @@ static void time_left_from_steps_alone(void **state)
     live_free(&l);
 }
 
+static void tell_work(int step, int steps, struct workload w, double at, double ms)
+{
+    struct event v = {.kind = step ? EVENT_STEP : EVENT_STAGE,
+                      .job = 1,
+                      .at_ms = at,
+                      .step = step,
+                      .steps = steps,
+                      .work = w,
+                      .ms = ms,
+                      .later = 0.1,
+                      .stage = "sample"};
+    live_event(&l, &v);
+}
+
+/* Of ten steps the first five ask for two answers of 100 ms. */
+static void time_left_is_of_the_work_and_not_of_the_steps(void **state)
+{
+    (void)state;
+    l = (struct live){0};
+    tell(EVENT_STARTED, "", 0, 10, 0, 0, 0);
+    tell_work(0, 10, (struct workload){0, 0, 15}, 0, 0);
+    tell_work(1, 10, (struct workload){2, 2, 15}, 200, 200);
+    about(live_left(&l, 200), 1300 + 150);
+    assert_true(l.job_step_ms == 200);
+    about(live_left(&l, 300), 1200 + 150);
+    tell_work(5, 10, (struct workload){2, 10, 15}, 1000, 200);
+    tell_work(6, 10, (struct workload){1, 11, 15}, 1100, 100);
+    about(live_left(&l, 1100), 400 + 150);
+    about(live_left(&l, 1900), 300 + 150); /* late by no more than a step */
+    tell(EVENT_STAGE, "decode", 0, 1, 1500, 0, 0);
+    about(live_left(&l, 1500), 150);
+    live_free(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_left_is_of_all_passes),
         cmocka_unit_test(time_left_without_a_forecast),
         cmocka_unit_test(time_left_from_steps_alone),
+        cmocka_unit_test(time_left_is_of_the_work_and_not_of_the_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

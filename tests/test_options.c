@@ -185,6 +185,8 @@ static void progress_lines(void **state)
                          .step = 13,
                          .steps = 20,
                          .stepping = 13 * 41,
+                         .worked = 13,
+                         .work = {1, 13, 20},
                          .bytes = 212000000};
     char line[300];
     progress_line(&p, 0, line, sizeof line);
@@ -198,6 +200,9 @@ static void progress_lines(void **state)
     p.later = 2; /* passes to come and decoding */
     progress_line(&p, 0, line, sizeof line);
     assert_string_equal(line, "sampling  13/20   41 ms/step  212 MB  1.9 s left");
+    p.worked = 26, p.work = (struct workload){2, 26, 33}, p.later = 0; /* guided until now */
+    progress_line(&p, 0, line, sizeof line);
+    assert_string_equal(line, "sampling  13/20   41 ms/step  212 MB  144 ms left");
     p = (struct progress){.columns = 80, .stage = "load", .began = 1000};
     progress_line(&p, 2500, line, sizeof line);
     assert_string_equal(line, "loading  1.5 s");

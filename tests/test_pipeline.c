@@ -232,6 +232,58 @@ static void test_stages_know_what_comes_after_them(void **state)
     pipeline_close(p);
 }
 
+struct counted {
+    int steps, done, last, all;
+};
+
+static bool count_work(void *user, const struct gen_progress *g)
+{
+    struct counted *c = user;
+    if (strcmp(g->stage, "sample") != 0) {
+        assert_int_equal(g->work.all, 0);
+        return true;
+    }
+    c->steps = g->step;
+    assert_int_equal(g->work.done, c->done + g->work.step);
+    c->done = g->work.done;
+    c->last = g->work.step;
+    c->all = g->work.all;
+    return true;
+}
+
+static void counts(struct pipeline *p, const struct gen_params *g, int last, int all)
+{
+    struct err e = {0};
+    struct counted c = {0};
+    struct gen_hooks hooks = {.user = &c, .step = count_work};
+    struct gen_result r;
+    if (pipeline_run(p, g, &hooks, &r, &e) < 0)
+        fail_msg("%s", e.text);
+    gen_result_free(&r);
+    assert_int_equal(c.steps, g->steps);
+    assert_int_equal(c.done, c.all);
+    assert_int_equal(c.last, last);
+    assert_int_equal(c.all, all);
+}
+
+/* Of two pictures: guided steps ask for four answers, and Heun's but the last ask twice. */
+static void test_steps_know_their_work(void **state)
+{
+    (void)state;
+    struct pipeline *p = open_at(MODEL, "fp32", 0);
+    struct gen_params g = params();
+    g.batch = 2;
+    g.steps = 4;
+    counts(p, &g, 4, 16);
+    g.cfg_end = 0.5;
+    counts(p, &g, 2, 12);
+    g.sampler = sampler_by_name("heun");
+    counts(p, &g, 2, 4 + 4 + 4 + 4 + 2 + 2 + 2);
+    g.cfg_end = 0;
+    counts(p, &g, 4, 28);
+    pipeline_close(p);
+}
+
 static void check_forecast(const char *model, const char *precision, struct gen_params g)
 {
     struct err e = {0};
@@ -357,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_a1111_batch_is_its_single_images),
         cmocka_unit_test(test_cancel_leaves_a_usable_pipeline),
         cmocka_unit_test(test_stages_know_what_comes_after_them),
+        cmocka_unit_test(test_steps_know_their_work),
         cmocka_unit_test(test_forecast_is_what_a_run_takes),
         cmocka_unit_test(test_forecast_counts_the_calls),
         cmocka_unit_test(test_params_are_refused_by_name),

@@ -621,6 +621,7 @@ static void says(struct pool *p, enum event_kind kind, const char *stage, int st
     struct event *v = say(&fakes[0], kind, 2);
     snprintf(v->stage, sizeof v->stage, "%s", stage);
     v->step = step, v->steps = steps, v->later = later;
+    v->work = workload_of_steps(step, steps);
     pump(p);
 }
 

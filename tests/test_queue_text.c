@@ -243,6 +243,7 @@ static void events(void **state)
     struct event v = {.kind = EVENT_PREVIEW,
                       .step = 3,
                       .steps = 4,
+                      .work = {2, 6, 7},
                       .ms = 1.25,
                       .later = 2.5,
                       .width = 3,
@@ -262,8 +263,15 @@ static void events(void **state)
     assert_string_equal(id, "job-1");
     assert_true(got->step == 3 && got->steps == 4 && got->ms == 1.25 && got->seed == UINT64_MAX);
     assert_true(got->later == 2.5);
+    assert_true(got->work.step == 2 && got->work.done == 6 && got->work.all == 7);
     assert_string_equal(got->stage, "sample");
     assert_memory_equal(got->image->rgba, m->rgba, 24);
+    event_free(got);
+    to_fields(&a, &f);
+    replace(&f, "work_all", "0", 1); /* as of a worker that counts steps alone */
+    got = event_read(&f, id, &result, &e);
+    assert_non_null(got);
+    assert_true(got->work.step == 1 && got->work.done == 3 && got->work.all == 4);
     event_free(got);
     static const char *const wrong[][2] = {{"width", "4"},  {"width", "-1"}, {"step", "9999"},
                                            {"kind", "boo"}, {"v", "7"},      {"image", "x"},

@@ -57,6 +57,7 @@ static void show_event(struct gen_devices *g, const struct event *v)
         return;
     g->shown = g->shown < 0 ? v->device_index : g->shown;
     p.ms = v->kind == EVENT_STEP ? v->ms : 0;
+    p.work = v->work;
     p.later = v->later;
     p.bytes_now = v->bytes_now ? v->bytes_now : g->progress->bytes;
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)

@@ -84,8 +84,10 @@ void progress_line(const struct progress *p, double now, char *out, size_t size)
     if (p->step > 0 && p->stepping > 0) {
         double ms = p->stepping / p->step;
         duration(ms, each, sizeof each);
-        double rest = p->steps - p->step + p->later * p->steps;
-        duration(ms * rest, left, sizeof left);
+        double rest = 0;
+        if (p->worked > 0)
+            rest = workload_left(p->work, p->later, p->stepping / p->worked);
+        duration(rest, left, sizeof left);
         APPEND("  %s/step%s", each, memory);
         if (rest > 0)
             APPEND("  %s left", left);
@@ -129,12 +131,15 @@ void progress_event(struct progress *p, const struct gen_progress *g)
         p->stage = g->stage;
         p->began = clock_ms();
         p->stepping = 0;
+        p->worked = 0;
         p->later = g->later;
     }
     p->step = g->step;
     p->steps = g->steps;
     p->bytes = g->bytes_now;
+    p->work = g->work;
     p->stepping += g->ms;
+    p->worked += g->work.step;
     if (p->terminal && !p->quiet)
         draw(p);
 }

@@ -18,8 +18,10 @@ struct progress {
     int columns;
     const char *stage; /* now, or NULL */
     double began;      /* milliseconds, of the stage */
-    double stepping;   /* milliseconds of the steps so far */
-    double later;      /* of gen_progress, as the stage began */
+    double stepping;   /* milliseconds of the steps so far, */
+    int worked;        /* and the units of work in them (base/workload.h) */
+    struct workload work;
+    double later; /* of gen_progress, as the stage began */
     int step, steps;
     size_t bytes;
 };

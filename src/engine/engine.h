@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/workload.h"
 #include "config.h"
 #include "engine/missing.h"
 #include "engine/tokens.h"
@@ -102,6 +103,7 @@ struct event {
     int device_index; /* in a pool: which of its devices; -1: none, the pool itself */
     char stage[12];
     int step, steps;
+    struct workload work; /* EVENT_STAGE, EVENT_STEP: of a stage that samples */
     double ms;
     double later; /* EVENT_STAGE, EVENT_STEP: what comes after the stage takes so many times as
                    * long; 0: not known, or nothing */

@@ -26,6 +26,13 @@ static uint64_t mark(uint64_t h, const char *text)
     return (h ^ 0xff) * 0x100000001b3u;
 }
 
+/* Of the steps, those that ask for two answers. */
+static double guided_share(const struct settings *s)
+{
+    double share = (s->cfg_end > 0 ? s->cfg_end : 1) - s->cfg_start;
+    return s->cfg == 1 || share < 0 ? 0 : share;
+}
+
 /* Megapixels times steps times passes: what the time grows with. A job that cannot be settled is
  * one unit; its device will say what is wrong with it. */
 static void settle_anew(const struct command *c, struct sketch *o)
@@ -38,7 +45,7 @@ static void settle_anew(const struct command *c, struct sketch *o)
         if (s.hires > 1)
             pixels += pixels * s.hires * s.hires;
         o->batch = s.batch;
-        o->units = s.steps * (pixels / 1e6) * (s.cfg != 1 ? 2 : 1);
+        o->units = s.steps * (pixels / 1e6) * (1 + guided_share(&s));
         o->model = mark(mark(mark(mark(1, s.model), s.vae), s.refiner), s.precision);
         o->splits = s.batch > 1 && !s.lock; /* one palette is chosen over all images */
     }
@@ -471,8 +478,7 @@ static void follow(struct pool_member *m, const struct event *v)
         s->before = s->after;
         s->after = 1 - (1 - s->before) * v->later / (1 + v->later);
     }
-    double share = v->steps > 0 ? (double)v->step / v->steps : 0;
-    s->now = s->before + (s->after - s->before) * (share < 1 ? share : 1);
+    s->now = s->before + (s->after - s->before) * workload_share(v->work);
 }
 
 static void look(struct pool *p, int device, const struct event *v)

@@ -43,21 +43,23 @@ static bool is_stopped(struct work *w)
     return atomic_load(&w->engine->quit) || is_cancelled(w->engine, w->id);
 }
 
-static void enter_with(struct work *w, const char *stage, int steps, double later)
+static void enter_with(struct work *w, const char *stage, const struct gen_progress *p)
 {
     struct event *v = event_new(EVENT_STAGE, w->id);
     snprintf(w->stage, sizeof w->stage, "%s", stage);
-    if (v) {
+    if (v)
         snprintf(v->stage, sizeof v->stage, "%s", stage);
-        v->steps = steps;
-        v->later = later;
+    if (v && p) {
+        v->steps = p->steps;
+        v->work = p->work;
+        v->later = p->later;
     }
     emit(w->engine, v);
 }
 
 static void enter(struct work *w, const char *stage)
 {
-    enter_with(w, stage, 0, 0);
+    enter_with(w, stage, NULL);
 }
 
 static void tell_step(struct work *w, const struct gen_progress *p)
@@ -68,6 +70,7 @@ static void tell_step(struct work *w, const struct gen_progress *p)
     snprintf(v->stage, sizeof v->stage, "%s", p->stage);
     v->step = p->step;
     v->steps = p->steps;
+    v->work = p->work;
     v->ms = p->ms;
     v->later = p->later;
     v->bytes_now = p->bytes_now;
@@ -101,7 +104,7 @@ static bool on_step(void *user, const struct gen_progress *p)
     struct work *w = user;
     promise_take(&w->engine->promise, bytes_held(w->engine));
     if (strcmp(w->stage, p->stage) != 0) {
-        enter_with(w, p->stage, p->steps, p->later);
+        enter_with(w, p->stage, p);
         if (!strcmp(p->stage, "text")) /* the run's first: now there is a forecast */
             tell_memory(w);
     }

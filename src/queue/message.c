@@ -248,7 +248,7 @@ static const struct {
              {EVENT_DONE, "result"},     {EVENT_FAILED, "failed"}, {EVENT_CANCELLED, "cancelled"}};
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
-enum { LATER_MAX = 1000000 };
+enum { LATER_MAX = 1000000, WORK_MAX = 1 << 30 };
 
 /* Numbers of an event: name, where, how large (milliseconds are thousandths in between, `later`
  * millionths). */
@@ -259,6 +259,9 @@ static const struct {
     long long max;
 } numbers[] = {{"step", AT(step), sizeof(int), ENGINE_MAX_STEPS},
                {"steps", AT(steps), sizeof(int), ENGINE_MAX_STEPS},
+               {"work_step", AT(work.step), sizeof(int), WORK_MAX},
+               {"work_done", AT(work.done), sizeof(int), WORK_MAX},
+               {"work_all", AT(work.all), sizeof(int), WORK_MAX},
                {"width", AT(width), sizeof(int), IMAGE_MAX_SIDE},
                {"height", AT(height), sizeof(int), IMAGE_MAX_SIDE},
                {"batch", AT(batch), sizeof(int), QUEUE_PICTURES},
@@ -355,6 +358,8 @@ static int read_values(struct event *v, const struct fields *f, struct err *e)
                 return err_set(e, "an event's %s is wrong", texts[i].name);
             text_sanitize(at + texts[i].at);
         }
+    if (v->work.done > v->work.all || v->work.all == 0) /* of a worker that counts steps alone */
+        v->work = workload_of_steps(v->step, v->steps);
     long long us = number(f, "us", 1000000000000000, 0);
     v->ms = us > 0 ? (double)us / 1e3 : 0;
     long long later = number(f, "later", LATER_MAX * 1000000LL, 0);

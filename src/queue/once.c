@@ -46,6 +46,7 @@ static bool tell(const struct once *o, const struct event *v)
     if (v) {
         g.step = v->step;
         g.steps = v->steps;
+        g.work = v->work;
         g.ms = v->ms;
         g.later = v->later;
         g.bytes_now = v->bytes_now;
@@ -94,6 +95,7 @@ static int wait_for_end(const struct once *o, struct remote *r, double *finish, 
             same = (struct gen_progress){.stage = stage_name(v->stage),
                                          .step = v->step,
                                          .steps = v->steps,
+                                         .work = {0, v->work.done, v->work.all},
                                          .later = v->later,
                                          .bytes_now = v->bytes_now};
         }

@@ -40,6 +40,9 @@ bool run_tell(struct run *r, const char *stage, int step, int steps, double ms)
         return true;
     struct gen_progress p = {.stage = stage, .step = step, .steps = steps, .ms = ms};
     p.later = cost_after(r, stage);
+    for (int i = 0; i < PASSES && steps > 0; i++)
+        if (!strcmp(r->pass[i].stage, stage))
+            p.work = pass_work(&r->pass[i], step);
     pipeline_bytes(r->p, &p.bytes_now, &p.bytes_peak);
     if (!r->hooks->step(r->hooks->user, &p))
         r->out->cancelled = true;

@@ -13,6 +13,7 @@
 #ifndef SPRITTY_PIPELINE_H
 #define SPRITTY_PIPELINE_H
 
+#include "base/workload.h"
 #include "ops/profile.h"
 #include "ops/rates.h"
 #include "ops/tuning.h"
@@ -25,10 +26,11 @@ struct pipeline;
 struct tokenizer;
 
 struct gen_progress {
-    const char *stage; /* "load", "text", "encode", "sample", "refine", "hires", "decode" */
-    int step, steps;   /* done, of; 0 of 0 in stages without steps */
-    double ms;         /* the last step's time */
-    double later;      /* what comes after this stage takes so many times as long as the stage, by
+    const char *stage;    /* "load", "text", "encode", "sample", "refine", "hires", "decode" */
+    int step, steps;      /* done, of; 0 of 0 in stages without steps */
+    double ms;            /* the last step's time */
+    struct workload work; /* of the stage, where it has steps of a sampler; else zeros */
+    double later; /* what comes after this stage takes so many times as long as the stage, by
                         * the forecast; 0: nothing, or that is not known */
     size_t bytes_now, bytes_peak; /* of the process; on a GPU what we hold of its memory */
 };

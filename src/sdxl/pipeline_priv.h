@@ -199,6 +199,8 @@ void masked_free(struct ops *, struct masked *);
 
 /* ---- sample.c ---- */
 
+/* How much of the pass is done after its first `step` steps. Once its prompts are read. */
+struct workload pass_work(const struct pass *, int step);
 /* x at the pass's first sigma -> at its last. 0, or what stopped it. */
 int pass_run(struct pass *, struct tensor *x);
 

@@ -45,6 +45,23 @@ static bool asks_both(const struct pass *p, int call)
            sampler_needs_uncond(p->r->params->sampler);
 }
 
+static int pictures_asked(const struct pass *p, int call)
+{
+    return asks_both(p, call) ? p->reading->cond.n : gen_images(p->r->params);
+}
+
+struct workload pass_work(const struct pass *p, int step)
+{
+    struct workload w = {0};
+    for (int call = 0; call < p->calls; call++) {
+        int units = pictures_asked(p, call);
+        w.all += units;
+        w.done += p->call_step[call] < step ? units : 0;
+        w.step += p->call_step[call] == step - 1 ? units : 0;
+    }
+    return w;
+}
+
 static double cfg_of(const struct pass *p, int call)
 {
     return in_interval(p, p->call_step[call]) ? (double)p->r->params->cfg : 1;
@@ -162,7 +179,7 @@ static void ask(struct pass *p, int call, double sigma, const struct tensor *x,
 {
     struct ops *o = p->r->p->ops;
     const struct unet_config *c = &p->model->config->unet;
-    int n = asks_both(p, call) ? p->reading->cond.n : x->n;
+    int n = pictures_asked(p, call);
     float scale = input_scale(sigma);
     struct tensor scaled = o->alloc_as(o, DT_F32, x->n, x->h, x->w, x->c);
     struct tensor in = o->alloc_as(o, o->act, n, x->h, x->w, c->in_channels);

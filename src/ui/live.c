@@ -35,7 +35,8 @@ static void started(struct live *l, const struct event *ev)
     l->batch = ev->batch;
     l->seed = ev->seed;
     l->started_ms = l->stage_ms = ev->at_ms;
-    l->job_step_ms = l->ahead_ms = NAN;
+    l->job_step_ms = l->job_unit_ms = l->ahead_ms = NAN;
+    l->work = (struct workload){0};
     l->later = 0;
     l->stage_from = l->steps_seen;
     image_free(l->preview);
@@ -46,39 +47,49 @@ static void started(struct live *l, const struct event *ev)
  * step whose stage was not told begins it. */
 static void stage(struct live *l, const struct event *ev)
 {
-    double ahead = stage_samples(l->stage) ? l->job_step_ms * l->steps * l->later : NAN;
+    double ahead = stage_samples(l->stage) ? l->job_unit_ms * l->work.all * l->later : NAN;
     copy_text(l->stage, sizeof l->stage, ev->stage);
     l->stage_ms = ev->at_ms;
     l->stage_from = l->steps_seen;
     l->later = ev->later;
     l->ahead_ms = ahead > 0 ? ahead : NAN;
-    l->job_step_ms = NAN;
+    l->job_step_ms = l->job_unit_ms = NAN;
     if (!stage_samples(l->stage) || ev->steps <= 0)
         return;
     l->step = 0;
     l->steps = ev->steps;
+    l->work = ev->work;
     l->job_step_ms = l->ahead_ms / (1 + l->later) / l->steps;
+    if (ev->work.all > 0)
+        l->job_unit_ms = l->ahead_ms / (1 + l->later) / ev->work.all;
 }
 
 static void step(struct live *l, const struct event *ev)
 {
-    double ms[256];
-    int count = 0;
+    double ms[256], unit[256];
+    int count = 0, units = 0;
     if (*ev->stage && strcmp(l->stage, ev->stage) != 0)
         stage(l, ev);
     if (ev->later > 0)
         l->later = ev->later;
-    l->step_log[l->steps_seen++ % LIVE_STEPS] = (struct step_record){
-        .job = ev->job, .at_ms = ev->at_ms, .ms = ev->ms, .bytes_now = ev->bytes_now};
+    l->step_log[l->steps_seen++ % LIVE_STEPS] = (struct step_record){.job = ev->job,
+                                                                     .at_ms = ev->at_ms,
+                                                                     .ms = ev->ms,
+                                                                     .work = ev->work.step,
+                                                                     .bytes_now = ev->bytes_now};
     l->step = ev->step;
     l->steps = ev->steps;
+    l->work = ev->work;
     for (uint64_t i = l->steps_seen; i-- > l->stage_from && count < 256;) {
         const struct step_record *r = &l->step_log[i % LIVE_STEPS];
         if (r->job != ev->job)
             break;
         ms[count++] = r->ms;
+        if (r->work > 0)
+            unit[units++] = r->ms / r->work;
     }
     l->job_step_ms = graph_percentile(ms, count, 0.5);
+    l->job_unit_ms = graph_percentile(unit, units, 0.5);
 }
 
 static void ended(struct live *l, const struct event *ev)
@@ -275,18 +286,24 @@ int live_step_times(const struct live *l, double *ms, int count)
     return n;
 }
 
+/* Milliseconds that the step after the last is taken to take: as much work as that one. */
+static double next_step(const struct live *l)
+{
+    return l->work.step > 0 ? l->work.step * l->job_unit_ms : l->job_step_ms;
+}
+
 double live_left(const struct live *l, double now_ms)
 {
     bool steps = stage_samples(l->stage);
-    if (!l->job || isnan(steps ? l->job_step_ms : l->ahead_ms))
+    if (!l->job || isnan(steps ? l->job_unit_ms : l->ahead_ms))
         return NAN;
     double began = l->stage_ms, left = l->ahead_ms;
     if (steps) {
         if (l->steps_seen > l->stage_from)
             began = l->step_log[(l->steps_seen - 1) % LIVE_STEPS].at_ms;
-        left = l->job_step_ms * (l->steps - l->step + l->later * l->steps);
+        left = workload_left(l->work, l->later, l->job_unit_ms);
     }
-    left -= fmin(fmax(now_ms - began, 0), steps ? l->job_step_ms : left);
+    left -= fmin(fmax(now_ms - began, 0), steps ? next_step(l) : left);
     return left > 0 ? left : 0;
 }
 

@@ -56,6 +56,7 @@ enum { LIVE_STEPS = 2048, LIVE_SAMPLES = 900 };
 struct step_record {
     int64_t job;
     double at_ms, ms;
+    int work; /* units (base/workload.h) */
     size_t bytes_now;
 };
 
@@ -84,6 +85,8 @@ struct live {
     double later;                /* what follows the stage takes so many times as long */
     double ahead_ms;             /* predicted when the stage began: until the end; NAN */
     double job_step_ms;          /* median of the stage's steps so far, or predicted; NAN */
+    double job_unit_ms;          /* the same of a unit of their work */
+    struct workload work;        /* of the stage */
     struct image *preview;
     uint64_t preview_serial;
 
