@@ -14,6 +14,7 @@
 #include "engine/pool.h"
 
 #define WAITS "no worker has begun yet"
+#define NOTES "one word\nanother word\none word"
 
 /* Tells why the job waits, then its end. */
 struct far {
@@ -46,7 +47,7 @@ static struct event *far_next(void *self)
     v->kind = kinds[f->told - 1];
     v->job = f->job;
     strcpy(v->stage, f->told == 1 ? "queue" : f->told == 2 ? "sample" : "");
-    v->text = f->told == 1 ? strdup(WAITS) : NULL;
+    v->text = f->told == 2 ? NULL : strdup(f->told == 1 ? WAITS : NOTES);
     v->steps = f->told == 2 ? 4 : 0;
     f->told++;
     return v;
@@ -122,6 +123,7 @@ static char *run(bool quiet)
     if (gen_on_devices(&g, &e))
         fail_msg("%s", e.text);
     fclose(progress.to);
+    progress_free(&progress);
     return text;
 }
 
@@ -131,6 +133,8 @@ static void why_it_waits_is_said(void **state)
     char *text = run(false);
     assert_non_null(strstr(text, "spritty: note: " WAITS "\n"));
     assert_non_null(strstr(text, "sampling")); /* whose progress is shown although it waited */
+    assert_string_equal(strstr(text, "spritty: note: one"), /* told at the end, each once */
+                        "spritty: note: one word\nspritty: note: another word\n");
     free(text);
     text = run(true);
     assert_string_equal(text, "");

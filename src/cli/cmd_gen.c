@@ -142,10 +142,10 @@ static int report(struct gen *g, struct err *e)
     return 0;
 }
 
-static void tell_notes(const struct gen *g, const struct notes *n)
+static void tell_notes(struct gen *g, const struct notes *n)
 {
-    for (int i = 0; i < n->count && !g->cli->quiet; i++)
-        fprintf(stderr, "spritty: note: %s\n", n->line[i]);
+    for (int i = 0; i < n->count; i++)
+        progress_note(&g->progress, n->line[i]);
 }
 
 /* The engines write their pictures themselves. */
@@ -212,5 +212,6 @@ int cmd_gen(struct cli *cli)
         free(g.files[i]);
     free(g.files);
     job_free(&g.job);
+    progress_free(&g.progress);
     return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
 }

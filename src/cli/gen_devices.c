@@ -32,14 +32,6 @@ static struct command *command_of(const struct gen_devices *g, struct err *e)
     return NULL;
 }
 
-static void note(struct gen_devices *g, const char *text)
-{
-    if (!g->progress->quiet) {
-        progress_finish(g->progress);
-        fprintf(g->progress->to, "spritty: note: %s\n", text);
-    }
-}
-
 /* One device's progress stands for all; one that waits in a queue has none. */
 static void show_event(struct gen_devices *g, const struct event *v)
 {
@@ -48,9 +40,9 @@ static void show_event(struct gen_devices *g, const struct event *v)
                                          "hires", "decode", "finish", "save"};
     bool waits = v->kind == EVENT_STAGE && !strcmp(v->stage, "queue");
     if (v->kind == EVENT_ASIDE)
-        note(g, v->text ? v->text : "a device failed");
-    if (waits && v->text)
-        note(g, v->text);
+        progress_note(g->progress, v->text ? v->text : "a device failed");
+    if ((waits || v->kind == EVENT_DONE) && v->text)
+        progress_note(g->progress, v->text);
     if (v->kind == EVENT_ASIDE && v->device_index == g->shown)
         g->shown = -1;
     if (waits || (v->kind != EVENT_STAGE && v->kind != EVENT_STEP))

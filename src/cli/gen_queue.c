@@ -27,10 +27,7 @@ static bool on_step(void *user, const struct gen_progress *p)
 static void on_note(void *user, const char *text)
 {
     struct going *g = user;
-    if (g->cli->quiet)
-        return;
-    progress_finish(g->progress);
-    fprintf(stderr, "spritty: note: %s\n", text);
+    progress_note(g->progress, text);
 }
 
 /* The first picture's own story, behind the names of all, with the times that no picture knows. */

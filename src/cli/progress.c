@@ -150,6 +150,24 @@ void progress_finish(struct progress *p)
     p->stage = NULL;
 }
 
+void progress_note(struct progress *p, const char *lines)
+{
+    for (size_t n; *lines; lines += n + (lines[n] == '\n')) {
+        n = strcspn(lines, "\n");
+        int before = p->told.count;
+        notes_add(&p->told, "%.*s", (int)n, lines);
+        if (p->told.count == before || p->quiet)
+            continue;
+        progress_finish(p);
+        fprintf(p->to, "spritty: note: %s\n", p->told.line[before]);
+    }
+}
+
+void progress_free(struct progress *p)
+{
+    notes_free(&p->told);
+}
+
 /* ---- the picture ---- */
 
 /* A pixel as the terminal shows it; what is transparent takes the terminal's own background. */

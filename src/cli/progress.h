@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/notes.h"
 #include "sdxl/pipeline.h"
 #include "sprite/sheet.h"
 
@@ -24,11 +25,16 @@ struct progress {
     double later; /* of gen_progress, as the stage began */
     int step, steps;
     size_t bytes;
+    struct notes told; /* by progress_note */
 };
 
 void progress_init(struct progress *, FILE *to, bool quiet);
 void progress_event(struct progress *, const struct gen_progress *);
 void progress_finish(struct progress *); /* ends the line of the last stage */
+/* Notes for the user, a line each, behind what is shown; one that was told before is not told
+ * again. */
+void progress_note(struct progress *, const char *lines);
+void progress_free(struct progress *); /* what notes took */
 
 /* The bar's line without its control characters: "sampling  12/20 ━━━━━╸───  41 ms/step  ...". */
 void progress_line(const struct progress *, double now, char *out, size_t size);
