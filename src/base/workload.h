@@ -2,8 +2,8 @@
  * How far a stage of steps is, and how long it and what follows it still take.
  *
  * Steps are not alike: a guided one asks the model for two answers and one outside of cfg_start to
- * cfg_end for one, and some samplers ask twice in every step but the last. So a stage is measured in
- * units of work, one evaluation of the UNet for one picture each, and every forecast of the time
+ * cfg_end for one, and some samplers ask twice in every step but the last. So a stage is measured
+ * in units of work, one evaluation of the UNet for one picture each, and every forecast of the time
  * left is made here.
  */
 #ifndef SPRITTY_WORKLOAD_H
