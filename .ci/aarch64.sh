@@ -54,8 +54,8 @@ make --no-print-directory BUILD=build/aarch64 CC="aarch64-linux-gnu-gcc --sysroo
 
 # Left out: what takes many minutes on an emulator, and what measures the emulator's own memory.
 left_out='arena dry gpu gpu_library gpu_lora gpu_networks cuda_load networks trajectory pipeline stages decode_tiles
-    conditioning syntax lora lora_golden refiner engine finisher grid app app_import app_safety app_settings drive pull queue
-    queue_away queue_results batch pool_engines slices modes tuning profile preview'
+    conditioning syntax lora lora_golden refiner engine finisher grid app app_import app_safety app_settings app_sprites
+    drive pull queue queue_away queue_results batch pool_engines slices modes tuning profile preview'
 left_out=$(echo "$left_out" | tr -s "\n " " ")
 tests=
 for t in tests/test_*.c; do
