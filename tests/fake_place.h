@@ -43,6 +43,18 @@ void place_cover(struct places *p, int y, int x, int rows, int cols)
     places.covered += y + x + rows + cols;
 }
 
+bool place_touched(const struct places *p, int y, int x, int rows, int cols)
+{
+    (void)p;
+    bool touched = false;
+    for (int i = 0; i < places.wanted; i++) {
+        const struct place *w = &places.want[i];
+        touched |= cells_touch((struct cells){w->y, w->x, w->rows, w->cols},
+                               (struct cells){y, x, rows, cols});
+    }
+    return touched;
+}
+
 void place_clear(struct places *p, struct out *out, const char *blank)
 {
     (void)p;

@@ -337,12 +337,20 @@ static void want_on(long want[ROWS][COLS], int i)
     /* The cells beside an image belong to it: it may reach into them. */
     int y1 = y0 + f.rows + (y0 + f.rows < w.y + w.rows);
     int x1 = x0 + f.cols + (x0 + f.cols < w.x + w.cols);
-    if (overlay.on && overlay.y < y1 && y0 < overlay.y + overlay.rows && overlay.x < x1 &&
-        x0 < overlay.x + overlay.cols)
+    bool touched = overlay.on && overlay.y < y1 && y0 < overlay.y + overlay.rows &&
+                   overlay.x < x1 && x0 < overlay.x + overlay.cols;
+    if (touched && w.live)
         return;
+    int left = overlay.x - x0, right = x0 + f.cols - overlay.x - overlay.cols;
     for (int y = y0; y < y0 + f.rows; y++)
-        for (int x = x0; x < x0 + f.cols; x++)
+        for (int x = x0; x < x0 + f.cols; x++) {
+            bool beside = touched && y >= overlay.y && y < overlay.y + overlay.rows &&
+                          overlay.x < x0 + f.cols && x0 < overlay.x + overlay.cols;
+            if (beside && (x < overlay.x ? left < PLACE_MIN_COLS
+                                         : x < overlay.x + overlay.cols || right < PLACE_MIN_COLS))
+                continue;
             want[y][x] = color_of(w.serial);
+        }
 }
 
 /* Nothing but what is wanted is on the screen, and all of it. */

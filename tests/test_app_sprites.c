@@ -293,7 +293,7 @@ static void finishing_shows_each_step(void **state)
     drive_key(d, "Enter"); /* names and files are picked, as in the studio */
     drive_wait_text(d, "a file \\.\\.\\.");
     drive_wait_text(d, "endesga-32 +32 colours");
-    drive_wait(d, app_one_image(d)); /* its colours, over both pictures */
+    drive_wait(d, emu_whole(d->emu) == 6); /* its colours, five pieces of the two pictures */
     drive_type(d, "gameb");
     drive_wait_text(d, "1/1");
     drive_key(d, "Enter");
@@ -320,6 +320,26 @@ static void finishing_shows_each_step(void **state)
     drive_wait(d, emu_whole(d->emu) == 2 && emu_rests(d->emu) == 0);
 }
 
+/* Whatever the studio says by then. */
+static void finishing_begins_as_the_sprite_was_made(void **state)
+{
+    (void)state;
+    struct drive *d = app_start(&(struct drive_options){
+        .rows = 40,
+        .cols = 120,
+        .home = app_home("[defaults]\nsteps = 2\n[preset boy]\npalette = gameboy\n"
+                         "[preset after]\npalette = pico-8\n")});
+    app_preset(d, "boy");
+    app_run(d, "a green slime");
+    drive_wait_text(d, "\u2713 a green slime");
+    app_preset(d, "after");
+    drive_key(d, "F4");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "palette +gameboy");
+    drive_key(d, "F8");
+    drive_wait_text(d, "\u25cf palette +gameboy");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +351,7 @@ int main(void)
         cmocka_unit_test_teardown(marked_sprites_in_one_sheet, app_clean),
         cmocka_unit_test_teardown(sheets_and_tiles, app_clean),
         cmocka_unit_test_teardown(finishing_shows_each_step, app_clean),
+        cmocka_unit_test_teardown(finishing_begins_as_the_sprite_was_made, app_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -458,6 +458,77 @@ static void symbols_show_what_must_be_shrunk(void **state)
     image_free(m);
 }
 
+/* ---- a part of what is shown ---- */
+
+/* Cells of 10 x 20 pixels; the last column and row of the image are not full. */
+static const struct cells parts[] = {{0, 0, 2, 13}, {1, 6, 1, 7}, {3, 2, 1, 6}, {0, 12, 4, 1}};
+enum { PARTS = sizeof parts / sizeof *parts };
+
+static void a_part_in_sixel_is_those_pixels(void **state)
+{
+    (void)state;
+    struct caps caps = caps_of(GRAPHICS_SIXEL);
+    struct image *m = noise(43, 24, 60);
+    struct sixel_picture all, p;
+    size_t len;
+    struct graphics_job job = job_of(m, 3); /* 129 x 72 pixels */
+    m->rgba[3] = m->rgba[4 * 500 + 3] = 0;
+    char *bytes = graphics_encode(&caps, &job, &len, NULL);
+    sixel_decode(bytes, len, &all);
+    free(bytes);
+    for (int i = 0; i < PARTS; i++) {
+        int x = parts[i].x * 10, y = parts[i].y * 20;
+        job.part = parts[i];
+        bytes = graphics_encode(&caps, &job, &len, NULL);
+        assert_int_equal(sixel_decode(bytes, len, &p), len);
+        assert_int_equal(p.w, x + parts[i].cols * 10 < 129 ? parts[i].cols * 10 : 129 - x);
+        assert_int_equal(p.h, y + parts[i].rows * 20 < 72 ? parts[i].rows * 20 : 72 - y);
+        for (int r = 0; r < p.h; r++)
+            assert_memory_equal(p.rgba + (size_t)(r * p.w) * 4,
+                                all.rgba + ((size_t)(y + r) * (size_t)all.w + (size_t)x) * 4,
+                                (size_t)p.w * 4);
+        free(p.rgba);
+        free(bytes);
+    }
+    free(all.rgba);
+    image_free(m);
+}
+
+static void a_part_in_characters_is_those_cells(void **state)
+{
+    (void)state;
+    struct caps caps = caps_of(GRAPHICS_BLOCKS);
+    for (int scale = 0; scale < 2; scale++) {
+        struct image *m = noise(scale ? 13 : 39, scale ? 7 : 21, 60);
+        struct graphics_job job = job_of(m, scale);
+        VTermScreen *all, *some;
+        size_t len;
+        job.rows = 4, job.cols = 13;
+        char *bytes = graphics_encode(&caps, &job, &len, NULL);
+        VTerm *vt = screen_with(bytes, len, &all);
+        free(bytes);
+        for (int i = 0; i < PARTS; i++) {
+            job.part = parts[i];
+            job.y = parts[i].y, job.x = parts[i].x;
+            bytes = graphics_encode(&caps, &job, &len, NULL);
+            VTerm *part = screen_with(bytes, len, &some);
+            nothing_outside(some, job.y, job.x, parts[i].rows, parts[i].cols);
+            for (int k = 0; k < parts[i].rows * parts[i].cols; k++) {
+                VTermPos at = {job.y + k / parts[i].cols, job.x + k % parts[i].cols};
+                VTermScreenCell a, b;
+                vterm_screen_get_cell(all, at, &a);
+                vterm_screen_get_cell(some, at, &b);
+                bool same = a.chars[0] == b.chars[0] && vterm_color_is_equal(&a.bg, &b.bg);
+                assert_true(same && (a.chars[0] == ' ' || vterm_color_is_equal(&a.fg, &b.fg)));
+            }
+            vterm_free(part);
+            free(bytes);
+        }
+        vterm_free(vt);
+        image_free(m);
+    }
+}
+
 static void without_graphics_there_is_an_error(void **state)
 {
     (void)state;
@@ -542,6 +613,8 @@ int main(void)
         cmocka_unit_test(color_depths_are_kept),
         cmocka_unit_test(colors_of_the_palette_stay_what_they_are),
         cmocka_unit_test(symbols_show_what_must_be_shrunk),
+        cmocka_unit_test(a_part_in_sixel_is_those_pixels),
+        cmocka_unit_test(a_part_in_characters_is_those_cells),
         cmocka_unit_test(without_graphics_there_is_an_error),
         cmocka_unit_test(images_lie_in_the_middle),
     };

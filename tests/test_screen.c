@@ -477,6 +477,27 @@ static void the_cursor(void **state)
     stop();
 }
 
+static void overlays_find_room_beside_images(void **state)
+{
+    (void)state;
+    static uint8_t pixel[4] = {1, 2, 3, 4};
+    struct image image = {1, 1, pixel};
+    struct rect all = {1, 0, 18, 60}, middle = {7, 20, 6, 20}, r;
+    start(20, 60);
+    r = screen_beside_images(t.screen, middle, all); /* nothing in its way */
+    assert_memory_equal(&r, &middle, sizeof r);
+    draw_image(t.screen, (struct rect){3, 33, 10, 20}, 5, &image, 77, false, false);
+    r = screen_beside_images(t.screen, middle, all); /* seven columns are nearer than six rows */
+    assert_memory_equal(&r, (&(struct rect){7, 13, 6, 20}), sizeof r);
+    draw_image(t.screen, (struct rect){3, 5, 10, 20}, 6, &image, 78, false, false);
+    r = screen_beside_images(t.screen, middle, all);
+    assert_memory_equal(&r, (&(struct rect){13, 20, 6, 20}), sizeof r);
+    all.h = 14;
+    r = screen_beside_images(t.screen, middle, all); /* no room anywhere */
+    assert_memory_equal(&r, &middle, sizeof r);
+    stop();
+}
+
 /* Raw bytes between ncurses' own, attributes left on: nothing of that shows in the next texts. */
 static void images_come_between(void **state)
 {
@@ -689,6 +710,7 @@ int main(void)
         cmocka_unit_test(only_changes_are_sent),
         cmocka_unit_test(differences_add_up),
         cmocka_unit_test(the_cursor),
+        cmocka_unit_test(overlays_find_room_beside_images),
         cmocka_unit_test(images_come_between),
         cmocka_unit_test(resizing),
         cmocka_unit_test(switching_themes),

@@ -152,7 +152,9 @@ static void overlays_come_and_go(void **state)
         if (frame % 2) {
             check_color(at(7, 13).bg, t.theme.role[ROLE_OVERLAY].bg);
             assert_int_equal(at(6, 15).chars[0], 'H');
-            assert_true(at(5, 10).chars[0] != 0x2580 && at(5, 10).chars[0] != 0x2584);
+            /* The row above is still seen; two columns beside it are too narrow. */
+            assert_true(at(5, 17).chars[0] == 0x2580 || at(5, 17).chars[0] == 0x2584);
+            assert_true(at(6, 10).chars[0] != 0x2580 && at(6, 10).chars[0] != 0x2584);
         } else {
             check_image(5, 10, sprite);
             check_color(at(7, 20).bg, t.theme.role[ROLE_TEXT].bg);

@@ -186,6 +186,26 @@ static struct image *flatten(const struct caps *caps, const struct graphics_job 
     return m;
 }
 
+/* Of a flat image as it is shown, enlarged, the pixels under the job's part. NULL: no memory. */
+static struct image *cut(const struct caps *caps, const struct graphics_job *job,
+                         const struct image *flat)
+{
+    int cw, ch, scale = job->scale > 0 ? job->scale : 1;
+    cell_size(caps, &cw, &ch);
+    int x = job->part.x * cw, y = job->part.y * ch, w = job->part.cols * cw;
+    int h = job->part.rows * ch, shown_w = flat->width * scale, shown_h = flat->height * scale;
+    w = w < shown_w - x ? w : shown_w - x;
+    h = h < shown_h - y ? h : shown_h - y;
+    struct image *m = image_new_unset(w, h);
+    for (int r = 0; m && r < h; r++)
+        for (int k = 0; k < w; k++) {
+            size_t from = (size_t)((y + r) / scale) * (size_t)flat->width;
+            from += (size_t)((x + k) / scale);
+            memcpy(m->rgba + 4 * ((size_t)r * (size_t)w + (size_t)k), flat->rgba + 4 * from, 4);
+        }
+    return m;
+}
+
 int encode_png(const struct image *flat, int scale, uint8_t **data, size_t *size, struct err *e)
 {
     struct image *big = image_enlarge(flat, scale);
@@ -219,19 +239,23 @@ int encode_png(const struct image *flat, int scale, uint8_t **data, size_t *size
  */
 
 static int encode_blocks(const struct caps *caps, const struct graphics_job *job,
-                         const struct image *flat, struct bytes *out, struct err *e)
+                         const struct image *flat, int scale, struct bytes *out, struct err *e)
 {
     struct graphics_fit f = graphics_fit_at(caps, job->image->width, job->image->height, job->rows,
                                             job->cols, job->scale);
     if (caps->colors == COLORS_NONE)
         return err_set(e, "this terminal shows no colours, so no pictures");
-    if (job->scale > 0)
-        return blocks_encode(flat, job->scale, job->ground, job->y, job->x, caps->colors, out, e);
+    if (scale > 0)
+        return blocks_encode(flat, scale, job->ground, job->y, job->x, caps->colors, out, e);
     struct cell *cells = calloc((size_t)f.rows * (size_t)f.cols, sizeof *cells);
     int rc = cells ? chafa_cells(flat, f.rows, f.cols, cells, e)
                    : err_set(e, "cannot draw a picture: out of memory");
+    struct cells part = job->part.rows > 0 ? job->part : (struct cells){0, 0, f.rows, f.cols};
+    for (int r = 0; !rc && r < part.rows; r++)
+        memmove(cells + r * part.cols, cells + (part.y + r) * f.cols + part.x,
+                (size_t)part.cols * sizeof *cells);
     if (!rc)
-        cells_put(cells, f.rows, f.cols, job->y, job->x, caps->colors, out);
+        cells_put(cells, part.rows, part.cols, job->y, job->x, caps->colors, out);
     free(cells);
     return rc;
 }
@@ -251,18 +275,17 @@ static int encode_sixel(const struct caps *caps, const struct image *flat, int s
 }
 
 static int encode(const struct caps *caps, const struct graphics_job *job, const struct image *flat,
-                  struct bytes *out, struct err *e)
+                  int scale, struct bytes *out, struct err *e)
 {
-    int scale = job->scale > 0 ? job->scale : 1;
     switch (caps->graphics) {
     case GRAPHICS_SIXEL:
-        return encode_sixel(caps, flat, scale, out, e);
+        return encode_sixel(caps, flat, scale ? scale : 1, out, e);
     case GRAPHICS_KITTY:
-        return kitty_encode(flat, scale, job->id, out, e);
+        return kitty_encode(flat, scale ? scale : 1, job->id, out, e);
     case GRAPHICS_ITERM:
-        return iterm_encode(flat, scale, out, e);
+        return iterm_encode(flat, scale ? scale : 1, out, e);
     case GRAPHICS_BLOCKS:
-        return encode_blocks(caps, job, flat, out, e);
+        return encode_blocks(caps, job, flat, scale, out, e);
     case GRAPHICS_NONE:
         break;
     }
@@ -279,7 +302,15 @@ char *graphics_encode(const struct caps *caps, const struct graphics_job *job, s
         return NULL;
     }
     struct image *flat = flatten(caps, job);
-    int rc = flat ? encode(caps, job, flat, &out, e) : -1;
+    int scale = job->scale;
+    bool symbols = caps->graphics == GRAPHICS_BLOCKS && scale < 1; /* cut as characters */
+    if (flat && job->part.rows > 0 && !symbols) {
+        struct image *part = cut(caps, job, flat);
+        image_free(flat);
+        flat = part;
+        scale = 1;
+    }
+    int rc = flat ? encode(caps, job, flat, scale, &out, e) : -1;
     if (!flat || (!rc && out.failed))
         rc = err_set(e, "cannot draw a picture: out of memory");
     image_free(flat);

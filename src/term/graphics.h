@@ -17,6 +17,7 @@
 #define SPRITTY_GRAPHICS_H
 
 #include "sprite/image.h"
+#include "term/rects.h"
 #include "term/probe.h"
 
 struct graphics_job {
@@ -24,6 +25,7 @@ struct graphics_job {
     int rows, cols; /* the cells that it may fill */
     int scale;      /* pixels of the screen a pixel: see graphics_fit; 0: fit by averaging down */
     int y, x;       /* the cell of its top left corner, from 0: for characters */
+    struct cells part;  /* only these cells of what is shown, from its corner; no rows: all */
     uint8_t ground[3];  /* behind transparent pixels */
     uint8_t ground2[3]; /* the other square of a checkerboard; the same as ground: plain */
     unsigned id;        /* kitty's image id: the same id replaces */

@@ -24,6 +24,8 @@
 
 enum {
     MAX_COVERS = 32,
+    MAX_PIECES = 8,       /* of an image that others cover in part ... */
+    PIECE_SLOT = 1 << 16, /* ... which have slots of their own above it */
     LIVE_MS = 150,
     STILL_MS = 300,
     STILL_BYTES = 256 << 10, /* while the line's speed is not known */
@@ -35,10 +37,6 @@ enum {
     ID_BASE = 0x53500000, /* kitty's ids are shared with other programs */
 };
 
-struct rect {
-    int y, x, rows, cols;
-};
-
 /* All that decides what is drawn, but the terminal. */
 struct look {
     uint64_t serial;
@@ -46,15 +44,16 @@ struct look {
     uint8_t ground[3], ground2[3];
     int scale, rows, cols; /* rows and cols: of the area, when shrunk to it; else 0 */
     int y, x;              /* for characters, which hold their place; else 0 */
+    struct cells part;     /* as the place's */
 };
 
 struct entry {
     bool used;
     unsigned slot;
-    bool shown;             /* something of it stands on the screen: rect, look */
-    bool hurt;              /* and was written over */
-    bool held;              /* kitty has it */
-    struct rect rect, edge; /* the cells of the image; those to be cleared (with_edge) */
+    bool shown;              /* something of it stands on the screen: rect, look */
+    bool hurt;               /* and was written over */
+    bool held;               /* kitty has it */
+    struct cells rect, edge; /* the cells of the image; those to be cleared (with_edge) */
     struct look look;
     uint64_t sent;     /* which of all images that were sent */
     int variant;       /* how far a preview has to be made smaller */
@@ -81,7 +80,7 @@ struct place_encoding {
 struct places {
     struct place want[MAX_PLACES];
     int wants;
-    struct rect cover[MAX_COVERS];
+    struct cells cover[MAX_COVERS];
     int covers;
     struct entry entry[MAX_PLACES];
     struct caps caps; /* that the entries were drawn with */
@@ -95,27 +94,6 @@ struct places {
     void *user;
     uint64_t tickets;
 };
-
-/* -- rectangles ---------------------------------------------------------------------------------
- */
-
-static bool touches(struct rect a, struct rect b)
-{
-    return a.y < b.y + b.rows && b.y < a.y + a.rows && a.x < b.x + b.cols && b.x < a.x + a.cols;
-}
-
-static bool contains(struct rect a, struct rect b)
-{
-    return a.y <= b.y && a.x <= b.x && b.y + b.rows <= a.y + a.rows && b.x + b.cols <= a.x + a.cols;
-}
-
-static struct rect join(struct rect a, struct rect b)
-{
-    int y = a.y < b.y ? a.y : b.y, x = a.x < b.x ? a.x : b.x;
-    int y1 = a.y + a.rows > b.y + b.rows ? a.y + a.rows : b.y + b.rows;
-    int x1 = a.x + a.cols > b.x + b.cols ? a.x + a.cols : b.x + b.cols;
-    return (struct rect){y, x, y1 - y, x1 - x};
-}
 
 /* -- a frame ------------------------------------------------------------------------------------
  */
@@ -168,11 +146,11 @@ void place_want(struct places *p, const struct place *want)
 
 void place_cover(struct places *p, int y, int x, int rows, int cols)
 {
-    struct rect r = {y, x, rows, cols};
+    struct cells r = {y, x, rows, cols};
     if (p->covers < MAX_COVERS)
         p->cover[p->covers++] = r;
     else
-        p->cover[MAX_COVERS - 1] = join(p->cover[MAX_COVERS - 1], r);
+        p->cover[MAX_COVERS - 1] = cells_join(p->cover[MAX_COVERS - 1], r);
 }
 
 void place_forget(struct places *p)
@@ -181,37 +159,75 @@ void place_forget(struct places *p)
         p->entry[i].shown = p->entry[i].hurt = false;
 }
 
-static bool covered(const struct places *p, const struct place *w, struct rect r)
+/* Where a wanted image lies in full size; no rows when it cannot be shown. */
+static struct cells full_rect(const struct caps *caps, const struct place *w)
 {
-    for (int i = 0; i < p->covers && !w->over; i++)
-        if (touches(p->cover[i], r))
-            return true;
-    return false;
+    struct graphics_fit f = graphics_fit(caps, w->image->width, w->image->height, w->rows, w->cols);
+    struct cells all = {w->y + f.top, w->x + f.left, f.rows, f.cols};
+    if (w->part.rows < 1)
+        return all;
+    return (struct cells){all.y + w->part.y, all.x + w->part.x, w->part.rows, w->part.cols};
 }
 
 /* The cells that may have to be cleared of an image: where a cell is no whole number of pixels wide
- * (Konsole), it reaches into one more column or row. Its area has no text, so that may go too. */
-static struct rect with_edge(const struct caps *caps, const struct place *w, struct rect r)
+ * (Konsole), it reaches into one more column or row. Its area has no text, so that may go too; but
+ * beside a piece there may be what covers the rest. */
+static struct cells with_edge(const struct caps *caps, const struct place *w, struct cells r)
 {
-    if (caps->graphics == GRAPHICS_BLOCKS || r.rows < 1)
+    if (caps->graphics == GRAPHICS_BLOCKS || r.rows < 1 || w->part.rows > 0)
         return r;
     r.rows += r.y + r.rows < w->y + w->rows;
     r.cols += r.x + r.cols < w->x + w->cols;
     return r;
 }
 
-/* Where a wanted image lies in full size; no rows when it cannot be shown. */
-static struct rect full_rect(const struct caps *caps, const struct place *w)
+static bool covered(const struct places *p, const struct place *w, struct cells r)
 {
-    struct graphics_fit f = graphics_fit(caps, w->image->width, w->image->height, w->rows, w->cols);
-    return (struct rect){w->y + f.top, w->x + f.left, f.rows, f.cols};
+    for (int i = 0; i < p->covers && !w->over; i++)
+        if (cells_touch(p->cover[i], r))
+            return true;
+    return false;
+}
+
+bool place_touched(const struct places *p, int y, int x, int rows, int cols)
+{
+    for (int i = 0; i < p->wants; i++)
+        if (!p->want[i].over &&
+            cells_touch(full_rect(&p->caps, &p->want[i]), (struct cells){y, x, rows, cols}))
+            return true;
+    return false;
+}
+
+/* A picture that is covered in part is wanted in pieces around the covers: no terminal lets text
+ * lie over a picture. Not where a cell's pixels are unknown (there would be gaps), nor a preview:
+ * the next one replaces it. */
+static void cut_wants(struct places *p)
+{
+    bool known = p->caps.graphics == GRAPHICS_BLOCKS || (p->caps.cell_w > 0 && p->caps.cell_h > 0);
+    for (int i = 0, wants = known ? p->wants : 0; i < wants; i++) {
+        struct cells piece[MAX_PIECES], all = full_rect(&p->caps, &p->want[i]);
+        struct place w = p->want[i];
+        if (w.live || all.rows < 1 || !covered(p, &w, with_edge(&p->caps, &w, all)))
+            continue;
+        int n = cells_left(all, p->cover, p->covers, PLACE_MIN_COLS, piece, MAX_PIECES);
+        for (int k = 0; k < n; k++) {
+            w.part = (struct cells){piece[k].y - all.y, piece[k].x - all.x, piece[k].rows,
+                                    piece[k].cols};
+            w.slot = p->want[i].slot % PIECE_SLOT + PIECE_SLOT * (unsigned)k;
+            if (k == 0)
+                p->want[i] = w;
+            else if (p->wants < MAX_PLACES)
+                p->want[p->wants++] = w;
+        }
+    }
 }
 
 /* Will an image in these cells leave nothing to be seen of what the entry shows? */
-static bool replaces(const struct entry *t, struct rect rect, struct rect edge)
+static bool replaces(const struct entry *t, struct cells rect, struct cells edge)
 {
-    return contains(rect, t->edge) ||
-           (contains(rect, t->rect) && contains(t->rect, rect) && contains(edge, t->edge));
+    return cells_contain(rect, t->edge) ||
+           (cells_contain(rect, t->rect) && cells_contain(t->rect, rect) &&
+            cells_contain(edge, t->edge));
 }
 
 /* -- taking away --------------------------------------------------------------------------------
@@ -224,7 +240,7 @@ static void put_cursor(struct out *out, int y, int x)
 
 /* Spaces over cells: never an erase, which would cost tmux every image in the row. Images that
  * touch them have to be drawn again. */
-static void blank_cells(struct places *p, struct out *out, struct rect r)
+static void blank_cells(struct places *p, struct out *out, struct cells r)
 {
     static const char spaces[] = "                                ";
     out_text(out, "\033[0m");
@@ -236,7 +252,7 @@ static void blank_cells(struct places *p, struct out *out, struct rect r)
     }
     out_text(out, "\033[0m");
     for (int i = 0; i < MAX_PLACES; i++)
-        if (p->entry[i].shown && touches(p->entry[i].rect, r))
+        if (p->entry[i].shown && cells_touch(p->entry[i].rect, r))
             p->entry[i].hurt = true;
     p->stirred = p->caps.tmux && p->caps.graphics == GRAPHICS_SIXEL;
     p->asked_ms = 0;
@@ -244,7 +260,7 @@ static void blank_cells(struct places *p, struct out *out, struct rect r)
 
 static unsigned kitty_id(unsigned slot)
 {
-    return ID_BASE | (slot & 0xffff);
+    return ID_BASE | (slot & (PIECE_SLOT * MAX_PIECES - 1));
 }
 
 static void hide(struct places *p, struct out *out, struct entry *t)
@@ -265,12 +281,13 @@ void place_clear(struct places *p, struct out *out, const char *blank_attributes
         free(p->blank);
         p->blank = strdup(blank_attributes);
     }
+    cut_wants(p);
     for (int i = 0; i < MAX_PLACES; i++) {
         struct entry *t = &p->entry[i];
         struct place *w = t->used ? find_want(p, t->slot) : NULL;
-        struct rect full = w ? full_rect(&p->caps, w) : (struct rect){0};
+        struct cells full = w ? full_rect(&p->caps, w) : (struct cells){0};
         /* An image that will lie over all of the old one replaces it without a gap. */
-        struct rect edge = w ? with_edge(&p->caps, w, full) : full;
+        struct cells edge = w ? with_edge(&p->caps, w, full) : full;
         if (t->used && (!w || covered(p, w, edge) || (t->shown && !replaces(t, full, edge))))
             hide(p, out, t);
         if (t->used && !w)
@@ -285,7 +302,8 @@ static bool same_look(const struct look *a, const struct look *b)
 {
     return a->serial == b->serial && a->w == b->w && a->h == b->h && a->scale == b->scale &&
            a->rows == b->rows && a->cols == b->cols && a->y == b->y && a->x == b->x &&
-           !memcmp(a->ground, b->ground, 3) && !memcmp(a->ground2, b->ground2, 3);
+           !memcmp(a->ground, b->ground, 3) && !memcmp(a->ground2, b->ground2, 3) &&
+           !memcmp(&a->part, &b->part, sizeof a->part);
 }
 
 static bool same_caps(const struct caps *a, const struct caps *b)
@@ -296,27 +314,36 @@ static bool same_caps(const struct caps *a, const struct caps *b)
 }
 
 /* The terminal turned out to be another: nothing that was drawn or encoded counts. */
-static void change_caps(struct places *p, const struct caps *caps, struct out *out)
+static bool change_caps(struct places *p, const struct caps *caps, struct out *out)
 {
     if (same_caps(&p->caps, caps))
-        return;
+        return false;
     for (int i = 0; i < MAX_PLACES; i++) {
         if (p->entry[i].used)
             hide(p, out, &p->entry[i]);
         entry_drop(&p->entry[i]);
     }
     p->caps = *caps;
+    return true;
+}
+
+static const struct entry *find_entry(const struct places *p, unsigned slot)
+{
+    for (int i = 0; i < MAX_PLACES; i++)
+        if (p->entry[i].used && p->entry[i].slot == slot)
+            return &p->entry[i];
+    return NULL;
 }
 
 static struct entry *entry_of(struct places *p, unsigned slot)
 {
+    const struct entry *found = find_entry(p, slot);
     struct entry *free_one = NULL;
-    for (int i = 0; i < MAX_PLACES; i++) {
-        if (p->entry[i].used && p->entry[i].slot == slot)
-            return &p->entry[i];
+    if (found)
+        return &p->entry[found - p->entry];
+    for (int i = 0; i < MAX_PLACES && !free_one; i++)
         if (!p->entry[i].used)
             free_one = &p->entry[i];
-    }
     if (free_one)
         *free_one = (struct entry){.used = true, .slot = slot};
     return free_one;
@@ -324,7 +351,7 @@ static struct entry *entry_of(struct places *p, unsigned slot)
 
 struct variant {
     struct look look;
-    struct rect rect, edge;
+    struct cells rect, edge;
 };
 
 /* How a place is drawn, made smaller `n` times: half the factor down to 1, then shrunk into half
@@ -341,10 +368,13 @@ static bool variant_of(const struct caps *caps, const struct place *w, int n, st
     rows >>= smaller;
     cols >>= smaller;
     f = graphics_fit_at(caps, iw, ih, rows, cols, smaller ? 0 : f.scale);
-    v->rect = (struct rect){w->y + (w->rows - rows) / 2 + f.top,
-                            w->x + (w->cols - cols) / 2 + f.left, f.rows, f.cols};
+    v->rect = (struct cells){w->y + (w->rows - rows) / 2 + f.top,
+                             w->x + (w->cols - cols) / 2 + f.left, f.rows, f.cols};
+    if (w->part.rows > 0)
+        v->rect = full_rect(caps, w);
     v->edge = with_edge(caps, w, v->rect);
-    v->look = (struct look){.serial = w->serial, .w = iw, .h = ih, .scale = f.scale};
+    v->look = (struct look){
+        .serial = w->serial, .w = iw, .h = ih, .scale = f.scale, .part = w->part};
     memcpy(v->look.ground, w->ground, 3);
     memcpy(v->look.ground2, w->ground2, 3);
     if (f.scale < 1)
@@ -362,6 +392,7 @@ static struct graphics_job job_of(const struct place *w, const struct variant *v
                                .scale = v->look.scale,
                                .y = v->rect.y,
                                .x = v->rect.x,
+                               .part = v->look.part,
                                .id = kitty_id(w->slot)};
     memcpy(job.ground, w->ground, 3);
     memcpy(job.ground2, w->ground2, 3);
@@ -508,7 +539,8 @@ static bool is_shown(const struct places *p, const struct entry *t, const struct
 {
     struct variant v;
     return t->shown && !t->hurt && variant_of(&p->caps, w, w->live ? t->shown_variant : 0, &v) &&
-           same_look(&t->look, &v.look) && contains(v.rect, t->rect) && contains(t->rect, v.rect);
+           same_look(&t->look, &v.look) && cells_contain(v.rect, t->rect) &&
+           cells_contain(t->rect, v.rect);
 }
 
 static enum drawn draw(struct places *p, const struct place *w, struct out *out, bool idle,
@@ -547,11 +579,17 @@ static bool tmux_forgot(const struct places *p, const struct entry *t)
     return t->shown && t->sent + TMUX_KEEPS <= p->sent;
 }
 
+/* By now, or by what this frame sends. */
 static bool tmux_may_forget(const struct places *p)
 {
+    uint64_t sent = p->sent;
     bool may = p->wants > TMUX_KEEPS;
+    for (int i = 0; i < p->wants; i++) {
+        const struct entry *t = find_entry(p, p->want[i].slot);
+        sent += !t || !is_shown(p, t, &p->want[i]);
+    }
     for (int i = 0; i < MAX_PLACES; i++)
-        may |= tmux_forgot(p, &p->entry[i]);
+        may |= p->entry[i].shown && p->entry[i].sent + TMUX_KEEPS <= sent;
     return may;
 }
 
@@ -579,7 +617,8 @@ int place_draw(struct places *p, const struct caps *caps, struct out *out, doubl
 {
     int due = 0, wants = p->wants, first = wants ? p->turn % wants : 0;
     bool sent = false, idle = out_may_send(out, 0, LIVE_MS, now_ms);
-    change_caps(p, caps, out);
+    if (change_caps(p, caps, out) && p->covers > 0)
+        return 1; /* pieces were cut for the terminal before */
     if (idle)
         p->flight = 0;
     if (!tmux_has_drawn(p, out, idle, now_ms))

@@ -14,10 +14,15 @@
 #define SPRITTY_PLACE_H
 
 #include "sprite/image.h"
+#include "term/rects.h"
 #include "term/out.h"
 #include "term/probe.h"
 
-enum { MAX_PLACES = 64 };
+enum {
+    MAX_PLACES = 64,
+    PLACE_MIN_COLS = 6, /* of an image beside text: ncurses writes over equal cells rather than skip
+                           fewer */
+};
 
 struct place {
     unsigned slot;             /* who wants it: one image a slot; below 65536 */
@@ -25,8 +30,9 @@ struct place {
     int y, x, rows, cols;      /* the area in cells; the image lies in its middle */
     const struct image *image; /* lives until the end of the frame */
     uint8_t ground[3], ground2[3];
-    bool live; /* a preview: may be left out or come later when the line is slow */
-    bool over; /* belongs to an overlay: what covers others does not cover it */
+    bool live;         /* a preview: may be left out or come later when the line is slow */
+    bool over;         /* belongs to an overlay: what covers others does not cover it */
+    struct cells part; /* only these cells of it, from its corner; no rows: all */
 };
 
 struct places;
@@ -35,8 +41,10 @@ struct places *places_new(void);
 void places_free(struct places *);
 void place_begin(struct places *); /* a new frame: nothing is wanted yet */
 void place_want(struct places *, const struct place *);
-/* An overlay covers these cells: images that touch them are not shown in this frame. */
+/* An overlay covers these cells: of images that touch them only the rest is shown in this frame. */
 void place_cover(struct places *, int y, int x, int rows, int cols);
+/* Does an image that this frame wants, and that no overlay owns, lie on any of these cells? */
+bool place_touched(const struct places *, int y, int x, int rows, int cols);
 /* Sends spaces over what went. `blank_attributes` sets those of an empty cell: an SGR sequence. */
 void place_clear(struct places *, struct out *, const char *blank_attributes);
 /* Sends what is due. Returns how many are still due (live ones that the line is too slow for, and

@@ -17,6 +17,7 @@ struct rect dialog_frame(struct ui *ui, struct rect main, const char *title, int
     int h = clamp(rows + 2, 3, main.h);
     int w = clamp(cols + 2 * DIALOG_MARGIN + 2, DIALOG_WIDTH, main.w - 4);
     struct rect r = {main.y + (main.h - h) / 2, main.x + (main.w - w) / 2, h, w};
+    r = screen_beside_images(ui->screen, r, main);
     draw_cover(ui->screen, r);
     draw_fill(ui->screen, r, ROLE_OVERLAY);
     r = draw_box(ui->screen, r, title, true);

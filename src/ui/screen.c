@@ -14,6 +14,7 @@
 
 #include <assert.h>
 #include <langinfo.h>
+#include <limits.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,7 +33,6 @@
 
 enum {
     MAX_SIDE = 1000,
-    MIN_IMAGE_COLS = 6, /* ncurses writes over equal cells rather than skip fewer */
     FULL_BLOCK = 0x2588,
     SOLID = 0x80, /* with a cell's role: a full block, drawn as a coloured space */
 };
@@ -446,7 +446,7 @@ enum role screen_role(const struct screen *s, int y, int x)
 static void want_image(struct screen *s, struct rect r, struct place p, bool checker)
 {
     draw_fill(s, r, ROLE_TEXT); /* as the cells are that an image leaves */
-    if (r.y < 0 || r.x < 0 || r.h < 1 || r.w < MIN_IMAGE_COLS || r.h > s->rows - r.y ||
+    if (r.y < 0 || r.x < 0 || r.h < 1 || r.w < PLACE_MIN_COLS || r.h > s->rows - r.y ||
         r.w > s->cols - r.x)
         return;
     p.y = r.y, p.x = r.x, p.rows = r.h, p.cols = r.w;
@@ -483,6 +483,21 @@ void screen_encoded(struct screen *s, struct place_encoding *e)
 void draw_cover(struct screen *s, struct rect r)
 {
     place_cover(s->places, r.y, r.x, r.h, r.w);
+}
+
+struct rect screen_beside_images(const struct screen *s, struct rect r, struct rect in)
+{
+    struct rect best = r;
+    int least = INT_MAX;
+    for (int y = in.y; y <= in.y + in.h - r.h; y++)
+        for (int x = in.x; x <= in.x + in.w - r.w; x++) {
+            int far = 2 * abs(y - r.y) + abs(x - r.x); /* a cell is about twice as high as wide */
+            if (far < least && !place_touched(s->places, y, x, r.h, r.w)) {
+                least = far;
+                best.y = y, best.x = x;
+            }
+        }
+    return best;
 }
 
 /* -- frames ------------------------------------------------------------------------------------ */

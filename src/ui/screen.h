@@ -94,6 +94,9 @@ void screen_encode_with(struct screen *, void (*send)(void *user, struct place_e
 void screen_encoded(struct screen *, struct place_encoding *);
 /* Images under this area are left out in this frame (before drawing an overlay there). */
 void draw_cover(struct screen *, struct rect);
+/* Where to put an overlay of this size: the place nearest to r, inside `in`, that lies on no image
+ * that was drawn in this frame; r itself where there is none. */
+struct rect screen_beside_images(const struct screen *, struct rect r, struct rect in);
 
 /* ---- single cells, for graphs ---- */
 
