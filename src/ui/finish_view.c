@@ -134,6 +134,22 @@ static void open_newest(struct ui *ui)
         store_sprites_free(list, n);
 }
 
+/* What a sprite was made with; what the studio says where it has no row. */
+static int settings_of(struct ui *ui, int64_t sprite, struct settings *out, struct err *e)
+{
+    struct store_sprite *row = NULL;
+    struct settings said = {0};
+    int n = store_sprite(ui->store, sprite, &row, e), rc = 0;
+    if (n < 1)
+        return engine_settle(studio_settings(ui), studio_preset(ui), out, e);
+    rc = settings_from_text(&said, row->settings ? row->settings : "", e);
+    if (!rc)
+        rc = engine_settle(&said, row->preset && *row->preset ? row->preset : NULL, out, e);
+    settings_free(&said);
+    store_sprites_free(row, n);
+    return rc;
+}
+
 /* The last sprite, from the picture that the model made. */
 static void open_last(struct ui *ui)
 {
@@ -147,7 +163,7 @@ static void open_last(struct ui *ui)
         return;
     v->seen = l->last.sprite;
     const struct image *raw = l->last.raw ? l->last.raw : l->last.image;
-    if (engine_settle(studio_settings(ui), studio_preset(ui), &s, &e))
+    if (settings_of(ui, l->last.sprite, &s, &e))
         finishing_fill(&s, &e);
     begin_with(ui, &s);
     settings_free(&s);

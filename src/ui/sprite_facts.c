@@ -42,6 +42,20 @@ const char *sprite_words(const struct store_sprite *s)
     return typed ? s->words : s->prompt ? s->prompt : "";
 }
 
+/* The palette that its job or its job's preset says: a name or a file; "" for none. */
+static void palette_of(struct ui *ui, const struct store_sprite *s, char *out, size_t size)
+{
+    struct settings all = {0};
+    struct err e;
+    settings_from_text(&all, s->settings ? s->settings : "", &e);
+    if (!settings_has(&all, "palette") && s->preset && *s->preset)
+        config_preset(&ui->config, s->preset, &all, &e);
+    *out = '\0';
+    if (settings_has(&all, "palette"))
+        settings_print(&all, "palette", out, size);
+    settings_free(&all);
+}
+
 void sprite_facts(struct ui *ui, const struct store_sprite *s, struct rect r)
 {
     struct rect in = draw_box(ui->screen, r, "About", false);
@@ -61,6 +75,9 @@ void sprite_facts(struct ui *ui, const struct store_sprite *s, struct rect r)
     row = fact(ui, in, row, "sampler", text);
     if (s->preset && *s->preset)
         row = fact(ui, in, row, "preset", s->preset);
+    palette_of(ui, s, text, sizeof text);
+    if (*text)
+        row = fact(ui, in, row, "palette", text);
     row = fact(ui, in, row, "model", s->model ? s->model : "");
     text_ms(s->ms_total, a, sizeof a);
     text_ms(s->ms_step, b, sizeof b);
