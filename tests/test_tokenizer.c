@@ -537,6 +537,7 @@ static void test_broken_folders(void **state)
         {good.at, NULL, NULL, "merges.txt"},
         {"", "a b\n", NULL, "vocab.json"},
         {"[1, 2]", "", NULL, "vocab.json: expected an object"},
+        {"[\"a\"]", "", NULL, "vocab.json: expected an object"}, /* which has no keys */
         {"{}", "", NULL, "vocab.json: expected an object"},
         {"{\"a\": -1}", "", NULL, "\"a\" is no whole number"},
         {"{\"a\": 2e9}", "", NULL, "\"a\" is no whole number"},

@@ -77,7 +77,7 @@ static cJSON *parse_copy(const char *copy, size_t len, const char *name, struct 
 {
     const char *why = scan(copy, len), *end = NULL;
     if (why) {
-        err_set(e, "%s: the JSON %s", name, why);
+        err_set(e, "%s: the JSON %s; the file is damaged, or another one is meant", name, why);
         return NULL;
     }
     cJSON *root = cJSON_ParseWithLengthOpts(copy, len + 1, &end, 0);
@@ -119,8 +119,10 @@ struct json_doc *json_load(const char *path, size_t max_bytes, struct err *e)
         return NULL;
     struct json_doc *doc = NULL;
     if (m.size > max_bytes)
-        err_set(e, "%s: %zu bytes is too long for this kind of file (at most %zu)", path, m.size,
-                max_bytes);
+        err_set(
+            e,
+            "%s: %zu bytes is too long for this kind of file (at most %zu); another one is meant",
+            path, m.size, max_bytes);
     else
         doc = json_parse((const char *)m.data, m.size, path, e);
     mapfile_close(&m);

@@ -55,6 +55,21 @@ static bool xdg_folder(const char *variable, const char *fallback, char out[PATH
     return home && home[0] == '/' && join(out, "%s/%s/spritty", home, fallback);
 }
 
+const char *place_advice(enum home place)
+{
+    switch (place) {
+    case PLACE_SHARE:
+        return "set SPRITTY_SHARE to the folder with spritty's config.ini";
+    case PLACE_CONFIG:
+        return "set HOME or XDG_CONFIG_HOME to a folder's full path";
+    case PLACE_CACHE:
+        return "set HOME or XDG_CACHE_HOME to a folder's full path";
+    case PLACE_DATA:
+        break;
+    }
+    return "set HOME or XDG_DATA_HOME to a folder's full path";
+}
+
 bool place_path(enum home place, const char *name, char out[PATH_MAX])
 {
     char dir[PATH_MAX];

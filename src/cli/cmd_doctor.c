@@ -135,7 +135,7 @@ static void check_disk(struct checks *all)
         return;
     }
     struct check *c = check_add(all, "disk", CHECK_WARNING, "no folder for data");
-    check_hint(c, "set HOME or XDG_DATA_HOME to keep sprites and models");
+    check_hint(c, "to keep sprites and models, %s", place_advice(PLACE_DATA));
 }
 
 /* ---- printing ---- */

@@ -100,7 +100,7 @@ static int save_preset(struct cli *cli, const struct settings *s, const struct r
     if (preset_name_check(cli->save, e))
         return -1;
     if (!place_path(PLACE_CONFIG, "config.ini", path))
-        return err_set(e, "there is no folder for config.ini: set HOME or XDG_CONFIG_HOME");
+        return err_set(e, "there is no folder for config.ini: %s", place_advice(PLACE_CONFIG));
     char *text = preset_ini(s, r, cli->save, cli->preset);
     int rc = text ? preset_append(path, cli->save, text, e) : err_set(e, "out of memory");
     if (!rc && !cli->quiet)

@@ -99,11 +99,12 @@ int find_model(const char *name, char path[PATH_MAX], struct err *e)
     if (is_name)
         return err_set(e,
                        "there is no model '%s': neither a file of that name here nor a model in "
-                       "~/.local/share/spritty/models; give a path with -m",
+                       "~/.local/share/spritty/models; -m takes the name of one that is there, or "
+                       "a path",
                        name);
     return err_set(e,
-                   "there is no model at '%.200s'; give a diffusers folder or a .safetensors "
-                   "file with -m",
+                   "there is no model at '%.200s'; -m takes a diffusers folder or a .safetensors "
+                   "file",
                    name);
 }
 

@@ -145,8 +145,7 @@ int rates_save(const struct rates *r, struct err *e)
 {
     char path[PATH_MAX], folder[PATH_MAX];
     if (!path_of(r->key, path))
-        return err_set(e, "no folder for the measured rates: neither XDG_CACHE_HOME nor HOME is "
-                          "an absolute path");
+        return err_set(e, "no folder for the measured rates: %s", place_advice(PLACE_CACHE));
     snprintf(folder, sizeof folder, "%s", path);
     *strrchr(folder, '/') = '\0';
     if (file_make_folders(folder, e) < 0)

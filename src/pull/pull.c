@@ -52,7 +52,7 @@ static int take_token(struct source *s, struct err *e)
 static int take_folder(struct source *s, struct err *e)
 {
     if (!place_path(PLACE_DATA, "", s->data))
-        return err_set(e, "there is no folder to put it into: set HOME or XDG_DATA_HOME");
+        return err_set(e, "there is no folder to put it into: %s", place_advice(PLACE_DATA));
     size_t n = strlen(s->data);
     if (n > 1 && s->data[n - 1] == '/')
         s->data[n - 1] = '\0';

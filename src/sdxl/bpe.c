@@ -108,6 +108,8 @@ static int measure_vocab(struct json object, int *largest, size_t *count, struct
 {
     *largest = -1;
     *count = 0;
+    if (json_kind(object) != JSON_OBJECT)
+        return err_set(e, "vocab.json: expected an object from token to id");
     for (struct json item = json_first(object); item.node; item = json_next(item)) {
         uint64_t id;
         if (!json_as_u64(item, &id) || id >= MAX_ID)

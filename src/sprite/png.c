@@ -16,6 +16,8 @@
 
 #include "base/fileio.h"
 
+#define NO_MEMORY "out of memory"
+
 static void on_error(png_structp png, png_const_charp text)
 {
     struct err *e = png_get_error_ptr(png);
@@ -45,7 +47,7 @@ static void append(png_structp png, png_bytep data, size_t n)
             cap *= 2;
         uint8_t *grown = realloc(b->data, cap);
         if (!grown)
-            png_error(png, "out of memory");
+            png_error(png, NO_MEMORY);
         b->data = grown;
         b->cap = cap;
     }
@@ -90,7 +92,7 @@ static void write_text(struct writer *w, const struct png_text *t)
     png_text chunk = {.key = (char *)t->key, .text = (char *)t->value};
     w->latin1 = malloc(strlen(t->value) + 1);
     if (!w->latin1)
-        png_error(w->png, "out of memory");
+        png_error(w->png, NO_MEMORY);
     if (to_latin1(t->value, w->latin1)) {
         chunk.compression = PNG_TEXT_COMPRESSION_NONE;
         chunk.text = w->latin1;
@@ -163,7 +165,7 @@ static int run_writer(struct writer *w, const struct picture *p, const struct pn
 int png_encode(const struct picture *p, const struct png_text *text, int texts, uint8_t **data,
                size_t *size, struct err *e)
 {
-    struct err why = {"out of memory"};
+    struct err why = {NO_MEMORY};
     struct writer w = {0};
     assert(p->width > 0 && p->height > 0);
     w.png = png_create_write_struct(PNG_LIBPNG_VER_STRING, &why, on_error, on_warning);
@@ -240,7 +242,7 @@ static void read_texts(struct reader *r)
     png_get_text(r->png, r->info, &text, &n);
     r->out->text = n > 0 ? calloc((size_t)n, sizeof *r->out->text) : NULL;
     if (n > 0 && !r->out->text)
-        png_error(r->png, "out of memory");
+        png_error(r->png, NO_MEMORY);
     for (int i = 0; i < n; i++) {
         bool latin1 = text[i].compression == PNG_TEXT_COMPRESSION_NONE ||
                       text[i].compression == PNG_TEXT_COMPRESSION_zTXt;
@@ -252,7 +254,7 @@ static void read_texts(struct reader *r)
         r->out->text[i].key = text_utf8(text[i].key, true);
         r->out->text[i].value = text_utf8(value, latin1);
         if (!r->out->text[i].key || !r->out->text[i].value)
-            png_error(r->png, "out of memory");
+            png_error(r->png, NO_MEMORY);
     }
 }
 
@@ -271,7 +273,7 @@ static void read_pixels(struct reader *r)
         png_error(png, "an unknown kind of pixel");
     r->out->rgba = malloc(stride * (size_t)r->out->height);
     if (!r->out->rgba)
-        png_error(png, "out of memory");
+        png_error(png, NO_MEMORY);
     while (passes-- > 0)
         for (int y = 0; y < r->out->height; y++)
             png_read_row(png, r->out->rgba + (size_t)y * stride, NULL);
@@ -317,8 +319,10 @@ static int check_size(const uint8_t *data, size_t size, struct err *e)
     uint32_t w = number(data + 16), h = number(data + 20);
     if (w <= PNG_MAX_SIDE && h <= PNG_MAX_SIDE && (uint64_t)w * h <= PNG_MAX_PIXELS)
         return 0;
-    return err_set(e, "a PNG of %ux%u pixels: %d a side and %d million in all are read", w, h,
-                   PNG_MAX_SIDE, PNG_MAX_PIXELS / 1000000);
+    return err_set(e,
+                   "a PNG of %ux%u pixels: %d a side and %d million in all are read; make it "
+                   "smaller first",
+                   w, h, PNG_MAX_SIDE, PNG_MAX_PIXELS / 1000000);
 }
 
 /* What people give instead, by its first bytes. */
@@ -335,13 +339,13 @@ static int refuse(const uint8_t *data, size_t size, struct err *e)
         if (size >= others[i].at + n && !memcmp(data + others[i].at, others[i].mark, n))
             return err_set(e, "not a PNG file, but %s: save it as PNG first", others[i].name);
     }
-    return err_set(e, "not a PNG file");
+    return err_set(e, "not a PNG file; pictures are read from PNG alone");
 }
 
 int png_decode(const uint8_t *data, size_t size, bool want_pixels, struct png_file *out,
                struct err *e)
 {
-    struct err why = {"out of memory"};
+    struct err why = {NO_MEMORY};
     struct reader r = {.data = data, .left = size, .want_pixels = want_pixels, .out = out};
     memset(out, 0, sizeof *out);
     if (!png_is(data, size))
@@ -354,7 +358,9 @@ int png_decode(const uint8_t *data, size_t size, bool want_pixels, struct png_fi
     png_destroy_read_struct(&r.png, &r.info, NULL);
     if (rc) {
         png_file_free(out);
-        return err_set(e, "broken PNG: %s", why.text);
+        return strcmp(why.text, NO_MEMORY) != 0
+                   ? err_set(e, "broken PNG: %s; save or download it again", why.text)
+                   : err_set(e, "out of memory for a PNG");
     }
     return 0;
 }

@@ -96,7 +96,7 @@ void finish_name_said(struct ui *ui, const char *name, void *user)
     }
     fclose(f);
     if (!place_path(PLACE_CONFIG, "config.ini", path))
-        err_set(&e, "there is no folder for config.ini: set HOME or XDG_CONFIG_HOME");
+        err_set(&e, "there is no folder for config.ini: %s", place_advice(PLACE_CONFIG));
     else
         preset_append(path, name, text, &e);
     free(text);

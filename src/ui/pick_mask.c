@@ -235,7 +235,7 @@ static int save(const struct mask_editor *m, char path[PATH_MAX], struct err *e)
 {
     char folder[PATH_MAX];
     if (!place_path(PLACE_DATA, "masks", folder))
-        return err_set(e, "there is no folder for masks: HOME is not set");
+        return err_set(e, "there is no folder for masks: %s", place_advice(PLACE_DATA));
     if (file_make_folders(folder, e))
         return -1;
     for (int i = 1;; i++) {

@@ -81,7 +81,7 @@ static int write(struct ui *ui, struct saving *s, struct err *e)
 {
     char path[PATH_MAX];
     if (!place_path(PLACE_CONFIG, "config.ini", path))
-        return err_set(e, "no folder for config.ini: set HOME or XDG_CONFIG_HOME");
+        return err_set(e, "no folder for config.ini: %s", place_advice(PLACE_CONFIG));
     if (leave_base(ui, s, e))
         return -1;
     char *text = as_text(ui, s);

@@ -421,7 +421,7 @@ static int lock_folder(struct err *e)
 static int open_store(struct ui *ui, char path[PATH_MAX], struct err *e)
 {
     if (!place_path(PLACE_DATA, "spritty.db", path))
-        return err_set(e, "no folder for your work: set HOME or XDG_DATA_HOME");
+        return err_set(e, "no folder for your work: %s", place_advice(PLACE_DATA));
     ui->store = store_open(path, e);
     if (!ui->store || lock_folder(e))
         return -1;
