@@ -280,6 +280,14 @@ static void the_users_come_first(void **state)
     write_theme("spritty/themes/zebra.ini", "[colors]\ntext = red\n");
     assert_int_equal(theme_load(&t, "zebra", &e), -1);
     assert_non_null(strstr(e.text, "zebra.ini:2:"));
+    /* What is no file is no theme; a pipe would be waited for. */
+    assert_int_equal(mkfifo(in_folder("spritty/themes/pipe.ini"), 0600), 0);
+    assert_int_equal(theme_names(&names), 7);
+    for (int i = 0; i < 7; i++)
+        free(names[i]);
+    free(names);
+    assert_int_equal(theme_load(&t, "pipe", &e), -1);
+    unlink(in_folder("spritty/themes/pipe.ini"));
     drop_themes(files);
 }
 

@@ -53,11 +53,12 @@ static void ask_to_quit(struct ui *ui)
         ui->quit = true;
         return;
     }
-    snprintf(question, sizeof question, "%s%s%.0d%s. Quit? They will go on next time.",
+    snprintf(question, sizeof question, "%s%s%.0d%s. Quit? %s next time.",
              running > 1 ? "Jobs are running"
              : running   ? "A job is running"
                          : "",
-             running && waiting ? ", " : "", waiting, waiting ? " waiting" : "");
+             running && waiting ? ", " : "", waiting, waiting ? " waiting" : "",
+             running + waiting > 1 ? "They go on" : "It goes on");
     dialog_ask(ui, question, quit_now, NULL);
 }
 

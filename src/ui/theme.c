@@ -9,10 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/fileio.h"
 #include "base/inifile.h"
+#include "base/mapfile.h"
 #include "base/paths.h"
 #include "base/suggest.h"
 
@@ -211,12 +211,13 @@ static bool plain_name(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
 }
 
+/* Only files: to open a pipe that nobody writes into would wait for ever. */
 static bool find_file(const char *name, char path[PATH_MAX])
 {
     char file[80];
     snprintf(file, sizeof file, "themes/%s.ini", name);
-    return (place_path(PLACE_CONFIG, file, path) && !access(path, F_OK)) ||
-           (place_path(PLACE_SHARE, file, path) && !access(path, F_OK));
+    return (place_path(PLACE_CONFIG, file, path) && file_exists(path)) ||
+           (place_path(PLACE_SHARE, file, path) && file_exists(path));
 }
 
 int theme_load(struct theme *t, const char *name, struct err *e)
@@ -265,14 +266,14 @@ static int add_name(char **names, int count, const char *name)
 
 static int add_folder(char **names, int count, enum home place)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], file[PATH_MAX];
     DIR *d = place_path(place, "themes", path) ? opendir(path) : NULL;
     for (struct dirent *f; d && (f = readdir(d));) {
         size_t n = strlen(f->d_name);
         if (n <= 4 || strcmp(f->d_name + n - 4, ".ini"))
             continue;
         f->d_name[n - 4] = '\0';
-        if (plain_name(f->d_name))
+        if (plain_name(f->d_name) && find_file(f->d_name, file))
             count = add_name(names, count, f->d_name);
     }
     if (d)
