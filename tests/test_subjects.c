@@ -46,6 +46,38 @@ static void names_are_found(void **state)
     free(s);
 }
 
+static void others(const char *lists, const char *prompt, const char *want)
+{
+    char said[200] = "";
+    struct subjects *s = read_text(lists);
+    const struct other_colour *c = subjects_other_colours;
+    assert_non_null(s);
+    for (; (c = subjects_other_colour(s, prompt, c)); c++)
+        snprintf(said + strlen(said), sizeof said - strlen(said), "%s>%s ", c->word, c->near);
+    if (strcmp(said, want) != 0)
+        fail_msg("'%s': '%s' instead of '%s'", prompt, said, want);
+    free(s);
+}
+
+static void colours_that_no_list_has(void **state)
+{
+    (void)state;
+    static const char lists[] = "{\"kinds\": [\"coin\", \"lime\"], \"kind_words\": {\"coin\":"
+                                " [\"copper token\"]}, \"colours\": [\"yellow\", \"grey\","
+                                " \"green\", \"orange\", \"blue\"]}";
+    others(lists, "a gold coin", "gold>yellow ");
+    others(lists, "(GOLD:1.2), silver, navy-blue", "gold>yellow silver>grey navy>blue ");
+    others(lists, "a goldfish, golds, a yellow coin", "");
+    others(lists, "with a golden crown", "");
+    others(lists, "a golden coin with a golden crown", "golden>yellow ");
+    others(lists, "a maroon coin", ""); /* nothing is near */
+    others(lists, "a lime", "");
+    others(lists, "a copper token", "");
+    others("{\"kinds\": [\"coin\"], \"colours\": [\"gold\", \"yellow\"]}", "a gold coin", "");
+    others("{\"kinds\": [\"coin\"]}", "a gold coin", "");
+    others("{\"kinds\": [\"coin\", 7], \"colours\": [\"yellow\"]}", "a gold coin", "");
+}
+
 static void any_file_is_read(void **state)
 {
     (void)state;
@@ -113,6 +145,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_found),
+        cmocka_unit_test(colours_that_no_list_has),
         cmocka_unit_test(any_file_is_read),
         cmocka_unit_test(lists_have_an_end),
     };

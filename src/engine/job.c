@@ -417,12 +417,25 @@ int job_prepare(struct job *j, const struct settings *flags, const char *preset,
     return rc;
 }
 
+static void note_colours(struct job *j)
+{
+    for (int i = 0; i < j->prompts.count; i++) {
+        const struct other_colour *c = subjects_other_colours;
+        while ((c = subjects_other_colour(j->subjects, j->prompts.text[i], c))) {
+            notes_add(&j->prompts.notes, "the model %.60s knows no colour '%s': try %s",
+                      j->model_name, c->word, c->near);
+            c++;
+        }
+    }
+}
+
 /* A LoRA may have taught the model more, and of a picture not all needs to be said. */
 static void note_subjects(struct job *j)
 {
     char kinds[240];
     if (!j->subjects || j->loras->count > 0 || j->inputs.image)
         return;
+    note_colours(j);
     for (int i = 0; i < j->prompts.count; i++)
         if (!subjects_missed(j->subjects, j->prompts.text[i]))
             return;

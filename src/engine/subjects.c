@@ -146,3 +146,50 @@ bool subjects_missed(const struct subjects *s, const char *prompt)
     return !s->cut && *next_word(prompt) && !names_one(prompt, &s->kinds) &&
            !names_one(prompt, &s->words);
 }
+
+/* ---- colours ---- */
+
+/* Not here: what the model that ships was taught beside its twelve (models/train/prompts.py:
+ * crimson, teal, violet ...), and what is a thing as well (rose, lemon, ruby). */
+const struct other_colour subjects_other_colours[] = {
+    {"gold", "yellow"},  {"golden", "yellow"}, {"amber", "yellow"},  {"silver", "grey"},
+    {"scarlet", "red"},  {"maroon", "red"},    {"burgundy", "red"},  {"vermilion", "red"},
+    {"magenta", "pink"}, {"fuchsia", "pink"},  {"indigo", "purple"}, {"lavender", "purple"},
+    {"lilac", "purple"}, {"mauve", "purple"},  {"navy", "blue"},     {"azure", "blue"},
+    {"cobalt", "blue"},  {"aqua", "cyan"},     {"lime", "green"},    {"olive", "green"},
+    {"beige", "brown"},  {"tan", "brown"},     {"bronze", "brown"},  {"copper", "orange"},
+    {"ivory", "white"},  {"ebony", "black"},   {NULL, NULL}};
+
+/* As a word of its own: "gold" is not in "goldfish". "A golden crown" is how the model that ships
+ * was taught crowns. */
+static bool has_word(const char *text, const char *word)
+{
+    for (const char *p = next_word(text); *p;) {
+        size_t n = word_length(p), k = strlen(word);
+        const char *after = next_word(p + n);
+        if (n == k && !strncasecmp(p, word, k) &&
+            (strcmp(word, "golden") != 0 || strncasecmp(after, "crown", 5) != 0))
+            return true;
+        p = after;
+    }
+    return false;
+}
+
+static bool lists_word(const struct subject_list *l, const char *word)
+{
+    for (int i = 0; i < l->count; i++)
+        if (has_word(l->text[i], word))
+            return true;
+    return false;
+}
+
+const struct other_colour *subjects_other_colour(const struct subjects *s, const char *prompt,
+                                                 const struct other_colour *from)
+{
+    for (; from->word && !s->cut; from++)
+        if (has_word(prompt, from->word) && lists_word(&s->colours, from->near) &&
+            !lists_word(&s->colours, from->word) && !lists_word(&s->kinds, from->word) &&
+            !lists_word(&s->words, from->word))
+            return from;
+    return NULL;
+}
