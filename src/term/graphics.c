@@ -10,8 +10,11 @@
 #include "sprite/png.h"
 #include "term/encoders.h"
 
-/* tmux throws away a sequence that does not fit its input buffer (1 MiB). */
-enum { TMUX_LIMIT = (1 << 20) - 4096 };
+enum {
+    TMUX_LIMIT = (1 << 20) - 4096, /* tmux throws away a sequence that does not fit its input buffer
+                                      (1 MiB) */
+    MOST_SIDE = 4096, /* of a picture in pixels of the screen: a terminal may claim any size */
+};
 
 /* -- bytes --------------------------------------------------------------------------------------
  */
@@ -89,8 +92,8 @@ static void cell_size(const struct caps *caps, int *w, int *h)
 static void room(const struct caps *caps, int rows, int cols, int *w, int *h)
 {
     cell_size(caps, w, h);
-    *w = clamp(cols, 1, IMAGE_MAX_SIDE / *w) * *w;
-    *h = clamp(rows, 1, IMAGE_MAX_SIDE / *h) * *h;
+    *w = clamp(cols, 1, MOST_SIDE / *w) * *w;
+    *h = clamp(rows, 1, MOST_SIDE / *h) * *h;
     if (caps->graphics != GRAPHICS_SIXEL)
         return;
     if (caps->sixel_w > 0 && caps->sixel_w < *w)
