@@ -237,6 +237,9 @@ static void models_are_pulled(void **state)
     drive_wait_text(d, "4step +waiting: Couldn't connect"); /* in Progress: why, not where */
     app_run(d, "a gem");
     drive_wait_text(d, "\u2713 a gem");
+    drive_key(d, "C-q");
+    drive_wait_text(d, "A download is running. Quit\\? What was downloaded is kept");
+    drive_type(d, "n");
     drive_key(d, "F7");
     drive_wait_text(d, "Download models");
     drive_key(d, "C-x");
@@ -246,6 +249,10 @@ static void models_are_pulled(void **state)
     drive_type(d, "no such thing");
     drive_key(d, "Enter");
     drive_wait_gone(d, "cancelled; what was");
+    drive_key(d, "C-u");
+    drive_type(d, "http://127.0.0.1:1/some/where/thing.safetensors?download=true");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "\u2501  thing.safetensors +(asking|waiting|downloading)");
 }
 
 int main(void)

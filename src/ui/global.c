@@ -45,20 +45,29 @@ static void quit_now(struct ui *ui, void *user)
     ui->quit = true;
 }
 
+/* "A job is running, 2 waiting, a download. Quit? They go on next time. ..." */
 static void ask_to_quit(struct ui *ui)
 {
-    char question[120];
+    char question[160];
     int running = ui->queue.sent_count, waiting = ui->queue.count - running;
-    if (!running && !waiting) {
+    int jobs = running + waiting;
+    bool pull = pulls_running(ui);
+    if (!jobs && !pull) {
         ui->quit = true;
         return;
     }
-    snprintf(question, sizeof question, "%s%s%.0d%s. Quit? %s next time.",
+    snprintf(question, sizeof question, "%s%s%.0d%s%s. Quit?%s%s",
              running > 1 ? "Jobs are running"
              : running   ? "A job is running"
                          : "",
              running && waiting ? ", " : "", waiting, waiting ? " waiting" : "",
-             running + waiting > 1 ? "They go on" : "It goes on");
+             !pull  ? ""
+             : jobs ? ", a download"
+                    : "A download is running",
+             jobs > 1    ? " They go on next time."
+             : jobs == 1 ? " It goes on next time."
+                         : "",
+             pull ? " What was downloaded is kept." : "");
     dialog_ask(ui, question, quit_now, NULL);
 }
 

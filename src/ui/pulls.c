@@ -21,7 +21,7 @@ enum {
 
 struct pulls {
     struct pull *pull; /* NULL: nothing is loaded */
-    char what[300];
+    char name[64];     /* of what is loaded, as it is told */
     struct pull_progress progress;
     double look_ms;   /* when to look again */
     char failed[300]; /* why the last one did; "" since the next began */
@@ -34,6 +34,17 @@ bool pulls_running(const struct ui *ui)
     return ui->pulls && ui->pulls->pull;
 }
 
+/* "b.safetensors" of "https://host/a/b.safetensors?download=true": a row has no room for more. */
+static void name_it(struct pulls *p, const char *what)
+{
+    int len = (int)strcspn(what, "?#"), at = len;
+    while (at > 0 && what[at - 1] != '/')
+        at--;
+    if (at == len)
+        at = 0;
+    snprintf(p->name, sizeof p->name, "%.*s", len - at, what + at);
+}
+
 static void begin(struct ui *ui, const char *what)
 {
     struct err e = {"out of memory"};
@@ -41,7 +52,7 @@ static void begin(struct ui *ui, const char *what)
         ui->pulls = calloc(1, sizeof *ui->pulls);
     struct pulls *p = ui->pulls;
     if (p && p->pull) {
-        ui_say(ui, ROLE_WARN, "%.60s is still being downloaded", p->what);
+        ui_say(ui, ROLE_WARN, "%s is still being downloaded", p->name);
         return;
     }
     if (p)
@@ -50,7 +61,7 @@ static void begin(struct ui *ui, const char *what)
         ui_say(ui, ROLE_BAD, "%s", e.text);
         return;
     }
-    snprintf(p->what, sizeof p->what, "%s", what);
+    name_it(p, what);
     p->progress = (struct pull_progress){0};
     p->look_ms = ui->now_ms;
     *p->failed = '\0';
@@ -68,9 +79,9 @@ static void ended(struct ui *ui)
         ui_say(ui, ROLE_BAD, "%s", e.text);
         snprintf(p->failed, sizeof p->failed, "%.*s", (int)sizeof p->failed - 1, e.text);
     } else if (result.fetched == 0)
-        ui_say(ui, ROLE_GOOD, "%.60s was here already", p->what);
+        ui_say(ui, ROLE_GOOD, "%s was here already", p->name);
     else
-        ui_say(ui, ROLE_GOOD, "%.60s is here%s", p->what,
+        ui_say(ui, ROLE_GOOD, "%s is here%s", p->name,
                result.unverified ? ", though nobody tells its hash" : "");
     studio_models(ui);
     pulls_look(ui);
@@ -128,11 +139,11 @@ bool pulls_text(const struct ui *ui, char *out, size_t size, double *share)
     text_bytes((double)g->total, total, sizeof total);
     text_bytes(g->rate, rate, sizeof rate);
     if (g->stage == PULL_LOADING && g->total > 0)
-        snprintf(out, size, "%.60s  %.0f%% of %s, %s/s", p->what, 100 * *share, total, rate);
+        snprintf(out, size, "%s  %.0f%% of %s, %s/s", p->name, 100 * *share, total, rate);
     else if (g->stage == PULL_WAITING)
-        snprintf(out, size, "%.60s  waiting: %s", p->what, without_address(g->why));
+        snprintf(out, size, "%s  waiting: %s", p->name, without_address(g->why));
     else
-        snprintf(out, size, "%.60s  %s", p->what,
+        snprintf(out, size, "%s  %s", p->name,
                  g->stage == PULL_CHECKING  ? "checking"
                  : g->stage == PULL_LOADING ? "downloading"
                                             : "asking");
@@ -183,7 +194,7 @@ static void draw_row(struct ui *ui, const struct pull_dialog *d, int i, struct r
     enum role bg = here ? ROLE_SELECT : ROLE_OVERLAY, role = ROLE_GOOD;
     draw_fill(ui->screen, at, bg);
     text_bytes((double)p->bytes, size, sizeof size);
-    if (pulls_running(ui) && !strcmp(ui->pulls->what, p->name)) {
+    if (pulls_running(ui) && !strcmp(ui->pulls->name, p->name)) {
         pulls_text(ui, text, sizeof text, &share);
         snprintf(state, sizeof state, "%.0f%%", 100 * share);
         role = ROLE_ACCENT;
