@@ -6,6 +6,7 @@
 #include "app.h"
 
 #include "base/fileio.h"
+#include "store/store.h"
 
 /* ---- compare ---- */
 
@@ -159,6 +160,27 @@ static void the_chosen_sprite_stays_chosen(void **state)
         print_message("it was made too fast to be seen to come\n");
 }
 
+/* The app's database, which others may open as well. */
+static struct store *store_of(const struct drive *d)
+{
+    char path[PATH_MAX];
+    struct err e = {""};
+    snprintf(path, sizeof path, "%s/.local/share/spritty/spritty.db", d->home);
+    struct store *s = store_open(path, &e);
+    if (!s)
+        fail_msg("%s", e.text);
+    return s;
+}
+
+static void has_tags(struct store *s, int64_t sprite, const char *want)
+{
+    struct store_sprite *one;
+    struct err e;
+    assert_int_equal(store_sprite(s, sprite, &one, &e), 1);
+    assert_string_equal(one->tags, want);
+    store_sprites_free(one, 1);
+}
+
 /* Sprites of different jobs, marked: their order is the sheet's, their words are the frames' names;
  * what is done, is done to all of them. */
 static void marked_sprites_in_one_sheet(void **state)
@@ -201,7 +223,18 @@ static void marked_sprites_in_one_sheet(void **state)
     drive_type(d, "t");
     drive_wait_text(d, "More tags for the 2 marked");
     drive_type(d, "level one");
+    struct store *s = store_of(d);
+    char many[2000] = "", all[2100]; /* tags are added to all that there are */
+    for (int i = 0; i < 100; i++)
+        snprintf(many + strlen(many), sizeof many - strlen(many), "%stag number %d", i ? ", " : "",
+                 i);
+    assert_int_equal(store_tag(s, 1, many, &e), 0);
+    snprintf(all, sizeof all, "%s, level one", many);
     drive_key(d, "Enter");
+    drive_wait_gone(d, "More tags for");
+    has_tags(s, 1, all);
+    has_tags(s, 3, "level one");
+    store_close(s);
     drive_type(d, "d");
     drive_wait_text(d, "2 are in the trash: u takes them back");
     drive_wait_text(d, " 1 sprite");
