@@ -54,9 +54,9 @@ static inline int device_depth(const struct device_ops *o, void *self)
 enum pool_policy {
     POLICY_LEAST_BUSY,  /* who is predicted to have it done first */
     POLICY_ROUND_ROBIN, /* each in turn */
-    POLICY_RANDOM,
+    POLICY_RANDOM,      /* in the order of the setting's choices (settings.c) */
 };
-const char *pool_policy_name(int i); /* "least_busy" ...; NULL past the end */
+/* By the setting's value; -1: there is none of that name. */
 int pool_policy_by_name(const char *name);
 
 struct pool_options {

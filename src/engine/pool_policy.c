@@ -3,18 +3,11 @@
 
 #include "engine/pool.h"
 
-static const char *const names[] = {"least_busy", "round_robin", "random"};
-enum { NAMES = sizeof names / sizeof *names };
-
-const char *pool_policy_name(int i)
-{
-    return i >= 0 && i < NAMES ? names[i] : NULL;
-}
-
 int pool_policy_by_name(const char *name)
 {
-    for (int i = 0; i < NAMES; i++)
-        if (!strcmp(names[i], name))
+    const struct settings_key *k = settings_key(settings_key_index("policy"));
+    for (int i = 0; k->choice(i); i++)
+        if (!strcmp(k->choice(i), name))
             return i;
     return -1;
 }
