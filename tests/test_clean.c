@@ -7,6 +7,19 @@
 
 #include "letters.h"
 #include "sprite/clean.h"
+#include "sprite/labels.h"
+
+static int clean_image(struct image *m, unsigned what, struct clean_report *r, struct err *e)
+{
+    struct labels v;
+    if (labels_take(&v, m, e))
+        return -1;
+    int rc = clean_labels(&v, what, r, e);
+    if (!rc)
+        labels_put(&v, 0, 0, m);
+    labels_free(&v);
+    return rc;
+}
 
 static void assert_cleaned(unsigned what, int width, const char *before, const char *after,
                            int changed)

@@ -83,6 +83,7 @@ void ref_blend(struct ops *o, struct tensor *y, const struct tensor *a, const st
     count(r, cost_move(y, a, b, tensor_bytes(mask)));
 }
 
+/* As in cpu_elem.c, word for word: the reference shares no code with what it is to judge. */
 static double deviation(const float *x, int64_t count)
 {
     double mean = 0, squares = 0;

@@ -147,18 +147,3 @@ int clean_labels(struct labels *v, unsigned what, struct clean_report *r, struct
     labels_free(&both[1]);
     return 0;
 }
-
-int clean_image(struct image *m, unsigned what, struct clean_report *r, struct err *e)
-{
-    struct labels v;
-    *r = (struct clean_report){0};
-    if (!what)
-        return 0;
-    if (labels_take(&v, m, e))
-        return -1;
-    int rc = clean_labels(&v, what, r, e);
-    if (!rc)
-        labels_put(&v, 0, 0, m);
-    labels_free(&v);
-    return rc;
-}

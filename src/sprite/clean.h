@@ -5,7 +5,7 @@
 #ifndef SPRITTY_CLEAN_H
 #define SPRITTY_CLEAN_H
 
-#include "sprite/image.h"
+#include "base/err.h"
 
 enum clean_what {
     /* Colours that can hardly be told apart become the one of them that has more pixels. */
@@ -23,11 +23,8 @@ struct clean_report {
     int near, lone, doubled, jagged; /* pixels that were changed by each */
 };
 
-/* In the order above, in place; pixels of alpha 0 are one colour. -1 for CLEAN_NEAR on more than
- * 255 visible colours and without memory. */
-int clean_image(struct image *, unsigned what, struct clean_report *, struct err *);
-
-/* The same for labels (labels.h). */
+/* In the order above, in place, on labels (labels.h); pixels of alpha 0 are one colour. -1 for
+ * CLEAN_NEAR on more than 255 visible colours and without memory. */
 struct labels;
 int clean_labels(struct labels *, unsigned what, struct clean_report *, struct err *);
 
