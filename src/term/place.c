@@ -21,11 +21,10 @@
 #include <string.h>
 
 #include "term/graphics.h"
+#include "term/place_cells.h"
 
 enum {
     MAX_COVERS = 32,
-    MAX_PIECES = 8,       /* of an image that others cover in part ... */
-    PIECE_SLOT = 1 << 16, /* ... which have slots of their own above it */
     LIVE_MS = 150,
     STILL_MS = 300,
     STILL_BYTES = 256 << 10, /* while the line's speed is not known */
@@ -53,7 +52,7 @@ struct entry {
     bool shown;              /* something of it stands on the screen: rect, look */
     bool hurt;               /* and was written over */
     bool held;               /* kitty has it */
-    struct cells rect, edge; /* the cells of the image; those to be cleared (with_edge) */
+    struct cells rect, edge; /* the cells of the image; those to be cleared (place_edge) */
     struct look look;
     uint64_t sent;     /* which of all images that were sent */
     int variant;       /* how far a preview has to be made smaller */
@@ -159,67 +158,18 @@ void place_forget(struct places *p)
         p->entry[i].shown = p->entry[i].hurt = false;
 }
 
-/* Where a wanted image lies in full size; no rows when it cannot be shown. */
-static struct cells full_rect(const struct caps *caps, const struct place *w)
-{
-    struct graphics_fit f = graphics_fit(caps, w->image->width, w->image->height, w->rows, w->cols);
-    struct cells all = {w->y + f.top, w->x + f.left, f.rows, f.cols};
-    if (w->part.rows < 1)
-        return all;
-    return (struct cells){all.y + w->part.y, all.x + w->part.x, w->part.rows, w->part.cols};
-}
-
-/* The cells that may have to be cleared of an image: where a cell is no whole number of pixels wide
- * (Konsole), it reaches into one more column or row. Its area has no text, so that may go too; but
- * beside a piece there may be what covers the rest. */
-static struct cells with_edge(const struct caps *caps, const struct place *w, struct cells r)
-{
-    if (caps->graphics == GRAPHICS_BLOCKS || r.rows < 1 || w->part.rows > 0)
-        return r;
-    r.rows += r.y + r.rows < w->y + w->rows;
-    r.cols += r.x + r.cols < w->x + w->cols;
-    return r;
-}
-
 static bool covered(const struct places *p, const struct place *w, struct cells r)
 {
-    for (int i = 0; i < p->covers && !w->over; i++)
-        if (cells_touch(p->cover[i], r))
-            return true;
-    return false;
+    return place_is_covered(w, r, p->cover, p->covers);
 }
 
 bool place_touched(const struct places *p, int y, int x, int rows, int cols)
 {
     for (int i = 0; i < p->wants; i++)
         if (!p->want[i].over &&
-            cells_touch(full_rect(&p->caps, &p->want[i]), (struct cells){y, x, rows, cols}))
+            cells_touch(place_cells(&p->caps, &p->want[i]), (struct cells){y, x, rows, cols}))
             return true;
     return false;
-}
-
-/* A picture that is covered in part is wanted in pieces around the covers: no terminal lets text
- * lie over a picture. Not where a cell's pixels are unknown (there would be gaps), nor a preview:
- * the next one replaces it. */
-static void cut_wants(struct places *p)
-{
-    bool known = p->caps.graphics == GRAPHICS_BLOCKS || (p->caps.cell_w > 0 && p->caps.cell_h > 0);
-    for (int i = 0, wants = known ? p->wants : 0; i < wants; i++) {
-        struct cells piece[MAX_PIECES], all = full_rect(&p->caps, &p->want[i]);
-        struct place w = p->want[i];
-        if (w.live || all.rows < 1 || !covered(p, &w, with_edge(&p->caps, &w, all)))
-            continue;
-        int n = cells_left(all, p->cover, p->covers, PLACE_MIN_COLS, piece, MAX_PIECES);
-        for (int k = 0; k < n; k++) {
-            w.part = (struct cells){piece[k].y - all.y, piece[k].x - all.x, piece[k].rows,
-                                    piece[k].cols};
-            w.slot = p->want[i].slot % PIECE_SLOT + PIECE_SLOT * (unsigned)k;
-            if (k == 0)
-                p->want[i] = w;
-            else if (p->wants < MAX_PLACES)
-                p->want[p->wants++] = w;
-        }
-    }
 }
 
 /* Will an image in these cells leave nothing to be seen of what the entry shows? */
@@ -281,13 +231,13 @@ void place_clear(struct places *p, struct out *out, const char *blank_attributes
         free(p->blank);
         p->blank = strdup(blank_attributes);
     }
-    cut_wants(p);
+    p->wants = place_cut(&p->caps, p->want, p->wants, p->cover, p->covers);
     for (int i = 0; i < MAX_PLACES; i++) {
         struct entry *t = &p->entry[i];
         struct place *w = t->used ? find_want(p, t->slot) : NULL;
-        struct cells full = w ? full_rect(&p->caps, w) : (struct cells){0};
+        struct cells full = w ? place_cells(&p->caps, w) : (struct cells){0};
         /* An image that will lie over all of the old one replaces it without a gap. */
-        struct cells edge = w ? with_edge(&p->caps, w, full) : full;
+        struct cells edge = w ? place_edge(&p->caps, w, full) : full;
         if (t->used && (!w || covered(p, w, edge) || (t->shown && !replaces(t, full, edge))))
             hide(p, out, t);
         if (t->used && !w)
@@ -371,8 +321,8 @@ static bool variant_of(const struct caps *caps, const struct place *w, int n, st
     v->rect = (struct cells){w->y + (w->rows - rows) / 2 + f.top,
                              w->x + (w->cols - cols) / 2 + f.left, f.rows, f.cols};
     if (w->part.rows > 0)
-        v->rect = full_rect(caps, w);
-    v->edge = with_edge(caps, w, v->rect);
+        v->rect = place_cells(caps, w);
+    v->edge = place_edge(caps, w, v->rect);
     v->look = (struct look){
         .serial = w->serial, .w = iw, .h = ih, .scale = f.scale, .part = w->part};
     memcpy(v->look.ground, w->ground, 3);

@@ -197,6 +197,28 @@ static bool is_shown(struct live *l, const struct event *ev)
     return true;
 }
 
+static void loading(struct live *l, const struct event *ev)
+{
+    l->loading = true;
+    l->ready = false;
+    l->trouble[0] = '\0';
+    copy_text(l->model, sizeof l->model, ev->text);
+}
+
+static void warming(struct live *l, const struct event *ev)
+{
+    l->warming = ev->step < ev->steps;
+    l->warm_part = ev->step;
+    l->warm_parts = ev->steps;
+}
+
+static void failed(struct live *l, const struct event *ev)
+{
+    l->loading = l->warming = false;
+    settings_in_app(ev->text ? ev->text : "", l->trouble, sizeof l->trouble);
+    ended(l, ev);
+}
+
 void live_event(struct live *l, const struct event *ev)
 {
     if (!is_shown(l, ev))
@@ -204,18 +226,13 @@ void live_event(struct live *l, const struct event *ev)
     remember_bytes(l, ev);
     switch (ev->kind) {
     case EVENT_LOADING:
-        l->loading = true;
-        l->ready = false;
-        l->trouble[0] = '\0';
-        copy_text(l->model, sizeof l->model, ev->text);
+        loading(l, ev);
         break;
     case EVENT_READY:
         ready(l, ev);
         break;
     case EVENT_WARM:
-        l->warming = ev->step < ev->steps;
-        l->warm_part = ev->step;
-        l->warm_parts = ev->steps;
+        warming(l, ev);
         break;
     case EVENT_STARTED:
         started(l, ev);
@@ -246,9 +263,7 @@ void live_event(struct live *l, const struct event *ev)
         ended(l, ev);
         break;
     case EVENT_FAILED:
-        l->loading = l->warming = false;
-        settings_in_app(ev->text ? ev->text : "", l->trouble, sizeof l->trouble);
-        ended(l, ev);
+        failed(l, ev);
         break;
     case EVENT_CANCELLED:
         ended(l, ev);
