@@ -142,12 +142,6 @@ static int report(struct gen *g, struct err *e)
     return 0;
 }
 
-static void tell_notes(struct gen *g, const struct notes *n)
-{
-    for (int i = 0; i < n->count; i++)
-        progress_note(&g->progress, n->line[i]);
-}
-
 /* The engines write their pictures themselves. */
 static int on_devices(struct gen *g, struct err *e)
 {
@@ -178,7 +172,7 @@ static int generate(struct gen *g, struct err *e)
         name_files(g, e))
         return -1;
     const char *device = g->job.settings.device;
-    tell_notes(g, &g->job.prompts.notes);
+    progress_notes(&g->progress, &g->job.prompts.notes);
     if (queue_url_is(device))
         return gen_through_queue(g->cli, &g->job, g->files, &g->progress, interrupted, e);
     if (devices_many(device))
@@ -189,7 +183,7 @@ static int generate(struct gen *g, struct err *e)
     g->pipeline = pipeline_open(g->job.model, &g->job.options, e);
     int rc = g->pipeline ? pipeline_run(g->pipeline, &g->job.params, &hooks, &g->result, e) : -1;
     progress_finish(&g->progress);
-    tell_notes(g, &g->result.notes);
+    progress_notes(&g->progress, &g->result.notes);
     if (rc && interrupted())
         return err_set(e, "cancelled; nothing was written");
     return rc || finish(g, e) || save(g, e) || report(g, e) ? -1 : 0;

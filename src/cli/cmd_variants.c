@@ -104,6 +104,7 @@ static int run(struct work *k, const struct settings *flags, const char *prompt,
     struct gen_hooks hooks = {.user = &k->progress, .step = on_step};
     if (job_prepare(j, flags, k->cli->preset, prompt, e))
         return -1;
+    progress_notes(&k->progress, &j->prompts.notes);
     if (j->params.batch != 1)
         return err_set(e, "batch is %d: variants are of one sprite", j->params.batch);
     if (!k->pipeline && job_admit(j, 0, NULL, e))
@@ -117,6 +118,7 @@ static int run(struct work *k, const struct settings *flags, const char *prompt,
     meta_model_hash(j->model, k->hash);
     int rc = pipeline_run(k->pipeline, &j->params, &hooks, r, e);
     progress_finish(&k->progress);
+    progress_notes(&k->progress, &r->notes);
     return rc;
 }
 
@@ -277,6 +279,7 @@ int cmd_variants(struct cli *cli)
     }
     if (k->pipeline)
         pipeline_close(k->pipeline);
+    progress_free(&k->progress);
     free(k);
     return usage ? cli_fail(EXIT_USAGE, &e) : rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
 }

@@ -163,6 +163,12 @@ void progress_note(struct progress *p, const char *lines)
     }
 }
 
+void progress_notes(struct progress *p, const struct notes *n)
+{
+    for (int i = 0; i < n->count; i++)
+        progress_note(p, n->line[i]);
+}
+
 void progress_free(struct progress *p)
 {
     notes_free(&p->told);

@@ -34,6 +34,7 @@ void progress_finish(struct progress *); /* ends the line of the last stage */
 /* Notes for the user, a line each, behind what is shown; one that was told before is not told
  * again. */
 void progress_note(struct progress *, const char *lines);
+void progress_notes(struct progress *, const struct notes *);
 void progress_free(struct progress *); /* what notes took */
 
 /* The bar's line without its control characters: "sampling  12/20 ━━━━━╸───  41 ms/step  ...". */
