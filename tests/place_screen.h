@@ -81,6 +81,7 @@ enum { ROWS = 24, COLS = 60, CELL_W = 6, CELL_H = 12 };
 static struct {
     long cell[ROWS][COLS];
     int y, x;
+    bool hidden; /* the cursor, in what is shown now */
 } screen;
 
 /* tmux around it: it keeps the last images, and draws anew without the others when text comes over
@@ -135,6 +136,7 @@ static void tmux_draws(void)
 static void put_picture(const struct sixel_picture *p)
 {
     long color = 1 + (p->rgba[0] << 16 | p->rgba[1] << 8 | p->rgba[2]);
+    assert_true(screen.hidden);
     assert_true(screen.y * CELL_H + p->h <= ROWS * CELL_H);
     assert_true(screen.x * CELL_W + p->w <= COLS * CELL_W);
     if (tmux.on)
@@ -147,8 +149,12 @@ static void put_picture(const struct sixel_picture *p)
 static size_t apply_csi(const char *p)
 {
     int y, x, n = 0;
-    size_t len = 2 + strcspn(p + 2, "HmJKXLMPnc@") + 1;
-    assert_true(p[len - 1] == 'H' || p[len - 1] == 'm'); /* no erase, no insert, no delete */
+    size_t len = 2 + strcspn(p + 2, "HmlJKXLMPnc@") + 1;
+    if (p[len - 1] == 'l') {
+        assert_memory_equal(p, "\033[?25l", len);
+        screen.hidden = true;
+    } else /* no erase, no insert, no delete */
+        assert_true(p[len - 1] == 'H' || p[len - 1] == 'm');
     if (p[len - 1] == 'H') {
         assert_int_equal(sscanf(p, "\033[%d;%dH%n", &y, &x, &n), 2);
         assert_int_equal(n, len);
@@ -161,6 +167,7 @@ static size_t apply_csi(const char *p)
 static size_t show(struct out *o)
 {
     size_t n = o->end;
+    screen.hidden = false;
     out_put(o, "", 1); /* a NUL for sscanf and strcspn */
     for (const char *p = o->bytes, *end = p + n; p < end;) {
         struct sixel_picture picture;

@@ -455,7 +455,7 @@ static void the_cursor(void **state)
     screen_cursor(t.screen, 3, 7);
     assert_int_equal(show(), 0);
     /* Text and images elsewhere: it comes back. */
-    places.draw = "\033[9;9H(an image)";
+    places.draw = "\033[?25l\033[9;9H(an image)";
     screen_begin(t.screen);
     screen_cursor(t.screen, 3, 7);
     show();

@@ -469,6 +469,8 @@ static void send(struct places *p, struct out *out, struct entry *t, const struc
 {
     if (t->shown && !replaces(t, v->rect, v->edge))
         blank_cells(p, out, t->edge);
+    /* Where an image ends, a cursor that is seen would leave a blank in the one below it. */
+    out_text(out, "\033[?25l");
     put_cursor(out, v->rect.y, v->rect.x);
     out_put(out, t->cache.bytes, t->cache.len);
     t->shown = true;

@@ -8,7 +8,7 @@
  * After the screen was cleared (resize, theme, resume) place_forget makes all of them new.
  *
  * The text of a frame leaves the cells below images alone, as blank. Both functions leave the
- * cursor anywhere and the attributes reset (SGR 0).
+ * cursor anywhere and the attributes reset (SGR 0); an image hides the cursor.
  */
 #ifndef SPRITTY_PLACE_H
 #define SPRITTY_PLACE_H

@@ -580,6 +580,7 @@ int screen_end(struct screen *s, struct out *out, const struct caps *caps, doubl
     size_t before = out_waiting(out);
     int due = place_draw(s->places, caps, out, now_ms);
     bool moved = out_waiting(out) != before;
+    s->sent.shown &= !moved; /* images hide it */
     if (s->want.shown &&
         (moved || !s->sent.shown || s->want.y != s->sent.y || s->want.x != s->sent.x))
         out_printf(out, "\033[%d;%dH", s->want.y + 1, s->want.x + 1);
