@@ -42,20 +42,15 @@ bool inputs_size(const struct settings *s, int width, int height, int size[2])
 
 /* ---- fitting ---- */
 
-/* A picture as floats, c values a pixel. */
-struct plane {
-    int w, h, c;
-    float *v;
-};
-
-static int plane_new(struct plane *p, int w, int h, int c, struct err *e)
+/* A picture as floats. */
+static int plane_new(struct raster *p, int w, int h, int c, struct err *e)
 {
-    *p = (struct plane){w, h, c, calloc((size_t)w * (size_t)h * (size_t)c, sizeof *p->v)};
+    *p = (struct raster){w, h, c, calloc((size_t)w * (size_t)h * (size_t)c, sizeof *p->v)};
     return p->v ? 0 : err_set(e, "out of memory for a picture of %dx%d", w, h);
 }
 
 /* Where the scaled picture lies on the canvas; what lies outside is cut. */
-static void place(const struct plane *from, struct plane *to, int x, int y)
+static void place(const struct raster *from, struct raster *to, int x, int y)
 {
     for (int row = 0; row < to->h; row++)
         for (int column = 0; column < to->w; column++) {
@@ -75,7 +70,7 @@ static int scaled_side(int side, double by)
 }
 
 /* `from` onto the canvas `to`, whose content shows where the picture does not reach. */
-static int fit_onto(const struct plane *from, struct plane *to, const char *how, struct err *e)
+static int fit_onto(const struct raster *from, struct raster *to, const char *how, struct err *e)
 {
     double across = (double)to->w / from->w, down = (double)to->h / from->h;
     double by = !strcmp(how, "pad") ? fmin(across, down) : fmax(across, down);
@@ -86,17 +81,17 @@ static int fit_onto(const struct plane *from, struct plane *to, const char *how,
                        from->w, from->h, to->w, to->h);
     bool hard = fmin(across, down) >= 2 || (w == from->w && h == from->h);
     enum resample filter = hard ? RESAMPLE_NEAREST_EXACT : RESAMPLE_LANCZOS;
-    struct plane scaled;
+    struct raster scaled;
     if (plane_new(&scaled, w, h, from->c, e) < 0)
         return -1;
-    int rc = resample(from->v, from->w, from->h, from->c, scaled.v, w, h, filter, e);
+    int rc = resample(from, &scaled, filter, e);
     if (rc == 0)
         place(&scaled, to, (to->w - w) / 2, (to->h - h) / 2);
     free(scaled.v);
     return rc;
 }
 
-static uint8_t *to_bytes(const struct plane *p, struct err *e)
+static uint8_t *to_bytes(const struct raster *p, struct err *e)
 {
     size_t count = (size_t)p->w * (size_t)p->h * (size_t)p->c;
     uint8_t *out = malloc(count);
@@ -124,7 +119,7 @@ static int parse_color(const char *text, uint8_t rgb[3], struct err *e)
 }
 
 /* Over the background: linear in the bytes, as the tools do. */
-static int flatten(const struct png_file *f, const uint8_t back[3], struct plane *p, struct err *e)
+static int flatten(const struct png_file *f, const uint8_t back[3], struct raster *p, struct err *e)
 {
     if (plane_new(p, f->width, f->height, 3, e) < 0)
         return -1;
@@ -141,7 +136,7 @@ static int flatten(const struct png_file *f, const uint8_t back[3], struct plane
 static int fit_alpha(struct inputs *in, const struct settings *s, const struct png_file *f,
                      struct err *e)
 {
-    struct plane from = {0}, to = {0};
+    struct raster from = {0}, to = {0};
     size_t count = (size_t)f->width * (size_t)f->height, i = 0;
     while (i < count && f->rgba[4 * i + 3] == 255)
         i++;
@@ -163,7 +158,7 @@ static int fit_alpha(struct inputs *in, const struct settings *s, const struct p
 static int read_image(struct inputs *in, const struct settings *s, struct err *e)
 {
     struct png_file file = {0};
-    struct plane from = {0}, to = {0};
+    struct raster from = {0}, to = {0};
     uint8_t back[3];
     memcpy(back, in->background, sizeof back);
     if (setting_says(s, "backdrop") && strcmp(s->backdrop, "auto") != 0 &&
@@ -191,7 +186,7 @@ static int read_image(struct inputs *in, const struct settings *s, struct err *e
 
 /* What is transparent is painted anew, as in ComfyUI's LoadImage; where nothing is, what is
  * bright. */
-static int mask_plane(const struct png_file *f, struct plane *p, struct err *e)
+static int mask_plane(const struct png_file *f, struct raster *p, struct err *e)
 {
     size_t count = (size_t)f->width * (size_t)f->height;
     bool alpha = false;
@@ -210,7 +205,7 @@ static int mask_plane(const struct png_file *f, struct plane *p, struct err *e)
 static int read_mask(struct inputs *in, const struct settings *s, struct err *e)
 {
     struct png_file file = {0};
-    struct plane from = {0}, to = {0};
+    struct raster from = {0}, to = {0};
     int rc = png_load(s->mask, true, &file, e) || mask_plane(&file, &from, e) ||
                      plane_new(&to, s->width, s->height, 1, e) || fit_onto(&from, &to, s->fit, e) ||
                      !(in->mask = to_bytes(&to, e)) || !(in->grey = to_bytes(&to, e)) ||

@@ -56,7 +56,8 @@ static int enlarge_latent(struct run *r, const struct tensor *x, struct tensor *
         rc = o->sync(o, r->err);
     }
     if (rc == 0 && !r->p->stage)
-        rc = resample(small, x->w, x->h, x->c, large, y->w, y->h, filter, r->err);
+        rc = resample(&(struct raster){x->w, x->h, x->c, small},
+                      &(struct raster){y->w, y->h, y->c, large}, filter, r->err);
     if (rc == 0)
         o->upload(o, y, large);
     free(small);
@@ -80,19 +81,21 @@ static bool enlarges_bytes(const struct gen_params *g, enum resample filter)
 }
 
 /* As Pillow does it: first across, then down, each to bytes. */
-static int resample_bytes(const float *in, int w, int h, float *out, int out_w, int out_h,
-                          enum resample filter, struct err *e)
+static int resample_bytes(const struct raster *in, const struct raster *out, enum resample filter,
+                          struct err *e)
 {
-    float *wide = malloc((size_t)out_w * (size_t)h * 3 * sizeof *wide);
-    int rc = wide ? resample(in, w, h, 3, wide, out_w, h, filter, e)
-                  : err_set(e, "out of memory for an image of %dx%d", out_w, h);
+    struct raster wide = {out->w, in->h, 3, NULL};
+    size_t count = (size_t)wide.w * (size_t)wide.h * 3;
+    if (!(wide.v = malloc(count * sizeof *wide.v)))
+        return err_set(e, "out of memory for an image of %dx%d", wide.w, wide.h);
+    int rc = resample(in, &wide, filter, e);
     if (rc == 0) {
-        to_bytes(wide, (size_t)out_w * (size_t)h * 3, true);
-        rc = resample(wide, out_w, h, 3, out, out_w, out_h, filter, e);
+        to_bytes(wide.v, count, true);
+        rc = resample(&wide, out, filter, e);
     }
     if (rc == 0)
-        to_bytes(out, (size_t)out_w * (size_t)out_h * 3, true);
-    free(wide);
+        to_bytes(out->v, (size_t)out->w * (size_t)out->h * 3, true);
+    free(wide.v);
     return rc;
 }
 
@@ -101,15 +104,16 @@ static int enlarge_picture(const struct run *r, float *small, float *large, enum
 {
     const struct pass *p = &r->pass[PASS_HIRES];
     const struct gen_params *g = r->params;
+    const struct raster in = {g->width, g->height, 3, small};
+    const struct raster out = {p->width, p->height, 3, large};
     size_t count = (size_t)g->width * (size_t)g->height * 3;
     if (enlarges_bytes(g, filter)) {
         to_bytes(small, count, g->compat == COMPAT_DIFFUSERS);
-        return resample_bytes(small, g->width, g->height, large, p->width, p->height, filter,
-                              r->err);
+        return resample_bytes(&in, &out, filter, r->err);
     }
     for (size_t i = 0; i < count; i++)
         small[i] = fminf(fmaxf(small[i], -1), 1);
-    int rc = resample(small, g->width, g->height, 3, large, p->width, p->height, filter, r->err);
+    int rc = resample(&in, &out, filter, r->err);
     count = (size_t)p->width * (size_t)p->height * 3;
     for (size_t i = 0; i < count && rc == 0; i++) /* bicubic overshoots */
         large[i] = fminf(fmaxf(large[i], -1), 1);

@@ -2,6 +2,7 @@
  */
 #include "sdxl/resample.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -132,25 +133,25 @@ static void run_taps(const struct taps *t, const float *in, float *out, int coun
         }
 }
 
-int resample(const float *in, int w, int h, int c, float *out, int out_w, int out_h,
-             enum resample kind, struct err *e)
+int resample(const struct raster *in, const struct raster *out, enum resample kind, struct err *e)
 {
     struct taps across = {0}, down = {0};
-    size_t row_in = (size_t)w * (size_t)c, row = (size_t)out_w * (size_t)c;
-    float *wide = malloc((size_t)h * row * sizeof *wide);
+    size_t c = (size_t)in->c, row_in = (size_t)in->w * c, row = (size_t)out->w * c;
+    float *wide = malloc((size_t)in->h * row * sizeof *wide);
     int rc = -1;
-    if (wide && taps_open(&across, w, out_w, kind) == 0 && taps_open(&down, h, out_h, kind) == 0) {
-        for (int y = 0; y < h; y++)
-            run_taps(&across, in + (size_t)y * row_in, wide + (size_t)y * row, out_w, (size_t)c, c);
-        for (int x = 0; x < out_w; x++)
-            run_taps(&down, wide + (size_t)x * (size_t)c, out + (size_t)x * (size_t)c, out_h, row,
-                     c);
+    assert(in->c == out->c);
+    if (wide && taps_open(&across, in->w, out->w, kind) == 0 &&
+        taps_open(&down, in->h, out->h, kind) == 0) {
+        for (int y = 0; y < in->h; y++)
+            run_taps(&across, in->v + (size_t)y * row_in, wide + (size_t)y * row, out->w, c, in->c);
+        for (int x = 0; x < out->w; x++)
+            run_taps(&down, wide + (size_t)x * c, out->v + (size_t)x * c, out->h, row, in->c);
         rc = 0;
     }
     taps_close(&across);
     taps_close(&down);
     free(wide);
-    return rc < 0 ? err_set(e, "out of memory for a picture of %dx%d", out_w, out_h) : 0;
+    return rc < 0 ? err_set(e, "out of memory for a picture of %dx%d", out->w, out->h) : 0;
 }
 
 /* ---- masks ---- */

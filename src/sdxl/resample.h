@@ -22,9 +22,13 @@ enum resample {
     RESAMPLE_LANCZOS        /* Pillow's LANCZOS, three lobes */
 };
 
-/* in [h, w, c] -> out [out_h, out_w, c]. -1: no memory. */
-int resample(const float *in, int w, int h, int c, float *out, int out_w, int out_h, enum resample,
-             struct err *);
+struct raster { /* [h, w, c], the caller's */
+    int w, h, c;
+    float *v;
+};
+
+/* Into `out`, of as many channels. -1: no memory. */
+int resample(const struct raster *in, const struct raster *out, enum resample, struct err *);
 
 /* Each pixel becomes the largest of itself and its four neighbours, `by` times (by < 0: the
  * smallest): ComfyUI's GrowMask with tapered corners. In place; -1: no memory. */

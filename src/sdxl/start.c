@@ -140,7 +140,8 @@ static int shrink_mask(const struct run *r, const struct shrinking *s, float *ou
         if (s->before)
             full[i] = full[i] >= 0.5f;
     }
-    int rc = resample(full, g->width, g->height, 1, out, w, h, s->filter, r->err);
+    int rc = resample(&(struct raster){g->width, g->height, 1, full},
+                      &(struct raster){w, h, 1, out}, s->filter, r->err);
     for (int i = 0; i < w * h && rc == 0 && s->after; i++)
         out[i] = nearbyintf(out[i]);
     free(full);
