@@ -415,7 +415,7 @@ static void draw_ask(struct ui *ui, struct rect main)
 
 static void draw_line(struct ui *ui, struct rect main)
 {
-    static const char *const hints[] = {"Enter", "take it", "Esc", "leave"};
+    static const char *const hints[] = {"Enter", "take it", "Esc", "close"};
     struct rect in = dialog_frame(ui, main, ui->dialog->title, 4, LINE_WIDTH);
     draw_field(ui, in.y + 1, in.x, in.w);
     dialog_hints(ui, in, hints, 4);
@@ -448,8 +448,8 @@ static int widest(const struct dialog *d)
 /* The box is as large as all rows need, so that it stands still while the filter is typed. */
 static void draw_rows(struct ui *ui, struct rect main)
 {
-    static const char *const list[] = {"Enter", "take it", "Esc", "leave"};
-    static const char *const marks[] = {"Space", "mark", "Enter", "go on", "Esc", "leave"};
+    static const char *const list[] = {"Enter", "take it", "Esc", "close"};
+    static const char *const marks[] = {"Space", "mark", "Enter", "go on", "Esc", "close"};
     struct dialog *d = ui->dialog;
     int head = d->kind == LIST ? 2 : 0, rows = clamp(d->count, 1, main.h - 6 - head);
     struct rect in = dialog_frame(ui, main, d->title, head + rows + 2, widest(d));

@@ -176,7 +176,7 @@ static void drop(void *own)
 static void draw(struct ui *ui, void *own, struct rect main)
 {
     static const char *const hints[] = {"Enter", "into the studio", "s", "save as a preset", "Esc",
-                                        "leave"};
+                                        "close"};
     struct import_dialog *d = own;
     int rows = d->count < main.h - 8 ? d->count : main.h - 8;
     struct rect in = dialog_frame(ui, main, d->title, rows + 2, WIDTH);

@@ -153,7 +153,7 @@ static struct rect draw_picture(struct ui *ui, const struct file_picker *p, stru
 static void draw(struct ui *ui, void *own, struct rect main)
 {
     static const char *const hints[] = {"Enter",           "take it", "Tab",
-                                        "complete a path", "Esc",     "leave"};
+                                        "complete a path", "Esc",     "close"};
     struct file_picker *p = own;
     char place[40];
     int rows = main.h - 8 < ROWS ? main.h - 8 : ROWS;

@@ -61,8 +61,8 @@ static void draw_row(struct ui *ui, const struct lora_row *r, struct rect at, bo
 
 static void draw(struct ui *ui, void *own, struct rect main)
 {
-    static const char *const hints[] = {"Space",      "use",   "Left Right", "strength", "Shift",
-                                        "text alone", "Enter", "take",       "Esc",      "leave"};
+    static const char *const hints[] = {"Space",  "use",   "Left Right", "strength", "Shift",
+                                        "text's", "Enter", "take it",    "Esc",      "close"};
     struct lora_picker *p = own;
     int rows = p->rows.count < ROWS ? p->rows.count + 1 : ROWS;
     rows = rows < main.h - 8 ? rows : main.h - 8;

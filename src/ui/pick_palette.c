@@ -62,7 +62,7 @@ static void draw_row(struct ui *ui, const struct palette_picker *p, int i, struc
 
 static void draw(struct ui *ui, void *own, struct rect main)
 {
-    static const char *const hints[] = {"Enter", "take it", "Esc", "leave"};
+    static const char *const hints[] = {"Enter", "take it", "Esc", "close"};
     struct palette_picker *p = own;
     char title[80], place[24];
     setting_title(p->key, title, sizeof title);
