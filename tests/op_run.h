@@ -509,31 +509,46 @@ static inline double op_case_bound(const struct op_case *c, enum dtype act)
     return bound < 0 ? 0 : bound;
 }
 
-/* Runs `c` on both, twice on the tested backend, which has to give the same bytes again. */
-static inline struct op_result op_case_check_within(struct ops *ref, struct ops *tested,
-                                                    const struct op_case *c, double bound)
+/* Runs `c` as often as `runs` says on the tested backend, which has to give the same bytes each
+ * time, and compares with what the reference gave. */
+static inline struct op_result op_case_compare(const struct rig *want, struct ops *tested,
+                                               double bound, int runs)
 {
+    const struct op_case *c = want->c;
     struct op_result r = {.bound = bound};
-    struct rig want, got, again;
-    rig_run(&want, ref, c, tested->act, false);
+    struct rig got, again;
     rig_run(&got, tested, c, tested->act, false);
-    rig_run(&again, tested, c, tested->act, false);
-    r.error = rig_error(got.out, want.out, want.count);
-    if (want.why[0])
-        snprintf(r.why, sizeof r.why, "reference: %.200s", want.why);
-    else if (got.why[0] || again.why[0])
-        snprintf(r.why, sizeof r.why, "%.200s", got.why[0] ? got.why : again.why);
-    else if (got.count != want.count)
+    r.error = rig_error(got.out, want->out, want->count);
+    if (want->why[0])
+        snprintf(r.why, sizeof r.why, "reference: %.200s", want->why);
+    else if (got.why[0])
+        snprintf(r.why, sizeof r.why, "%.200s", got.why);
+    else if (got.count != want->count)
         snprintf(r.why, sizeof r.why, "the sizes differ");
     else if (!(r.error <= r.bound))
         snprintf(r.why, sizeof r.why, "error %.3g is over the bound; first values %g %g, not %g %g",
-                 r.error, got.out[0], got.out[got.count > 1], want.out[0],
-                 want.out[want.count > 1]);
-    else if (memcmp(got.out, again.out, (size_t)got.count * sizeof *got.out) != 0)
-        snprintf(r.why, sizeof r.why, "a second run gave other values");
-    free(want.out);
+                 r.error, got.out[0], got.out[got.count > 1], want->out[0],
+                 want->out[want->count > 1]);
+    for (int i = 1; i < runs; i++) {
+        rig_run(&again, tested, c, tested->act, false);
+        if (!r.why[0] && again.why[0])
+            snprintf(r.why, sizeof r.why, "%.200s", again.why);
+        else if (!r.why[0] && memcmp(got.out, again.out, (size_t)got.count * sizeof *got.out) != 0)
+            snprintf(r.why, sizeof r.why, "a second run gave other values");
+        free(again.out);
+    }
     free(got.out);
-    free(again.out);
+    return r;
+}
+
+/* Runs `c` on both, twice on the tested backend. */
+static inline struct op_result op_case_check_within(struct ops *ref, struct ops *tested,
+                                                    const struct op_case *c, double bound)
+{
+    struct rig want;
+    rig_run(&want, ref, c, tested->act, false);
+    struct op_result r = op_case_compare(&want, tested, bound, 2);
+    free(want.out);
     return r;
 }
 
