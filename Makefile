@@ -77,9 +77,19 @@ PKG_CFLAGS := -Itests/bare
 TEST_LIBS  :=
 LIBS     = -lm -lpthread -ldl $(OPENMP)
 endif
+# Folders of src/ that what is built takes nothing from (the linker says so where that is wrong).
+WITHOUT ?=
+SRC     := $(filter-out $(WITHOUT:%=src/%/%),$(SRC))
 OBJ     := $(SRC:%.c=$(BUILD)/%.o)
 LIB      = $(BUILD)/libspritty.a
-TESTS   := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/test_*.c)))
+# Which test runs where is said in its own file, with the reason, in a line that begins so:
+#   /* Not under sanitizers: ...  /* Not under qemu: ...  /* Under the thread sanitizer: ...
+#   /* Started first: ...
+marked   = $(patsubst tests/%.c,$(BUILD)/%,$(shell grep -l '^/\* $(1): ' tests/test_*.c))
+NOT_HERE = $(if $(QEMU),Not under qemu,$(if $(SAN),Not under sanitizers))
+TESTS   := $(filter-out $(if $(NOT_HERE),$(call marked,$(NOT_HERE))), \
+             $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/test_*.c))))
+FIRST    = $(filter $(call marked,Started first),$(TESTS))
 SCRIPTS := $(sort $(wildcard tests/test_*.sh))
 BENCHES := $(patsubst tests/%.c,$(BUILD)/%,$(sort $(wildcard tests/bench_*.c)))
 CUDA    := $(sort $(wildcard gpu/*.cu))
@@ -272,16 +282,10 @@ endif
 test: setup ## set up, build, and run every test that this machine can
 	@$(MAKE) --no-print-directory check
 
-# A minute and more each under a sanitizer, over code that test_gpu has there as well.
-TOO_SLOW = $(BUILD)/test_gpu_networks $(BUILD)/test_gpu_library $(BUILD)/test_cuda_load
-
-# Started first, so that the others run beside it.
-SLOWEST = $(BUILD)/test_gpu_networks
-
 build-tests: $(BUILD)/spritty $(TESTS)
 check: build-tests
-	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(if $(SAN),,$(SLOWEST)) $(SCRIPTS) \
-	    $(filter-out $(if $(SAN),$(TOO_SLOW),$(SLOWEST)),$(TESTS))
+	@$(if $(NOT_HERE),grep -o '^/\* $(NOT_HERE): .*' tests/test_*.c | sed 's|:/\* |: |; s| \*/||')
+	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(FIRST) $(if $(QEMU),,$(SCRIPTS)) $(filter-out $(FIRST),$(TESTS))
 
 asan: ## the quick tests under the address and undefined behaviour sanitizers
 	@SPRITTY_QUICK=1 ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1 \
@@ -293,11 +297,10 @@ tsan: ## the quick tests under the thread sanitizer
 	    TSAN_OPTIONS=ignore_noninstrumented_modules=1:suppressions=$(CURDIR)/tests/tsan.supp \
 	    $(MAKE) --no-print-directory check BUILD=build/tsan SAN=thread OPT=-O1 CFLAGS=-g1 OPENMP=
 
-THREADED = test_worker test_ring test_engine test_loading test_pool_engines test_finisher test_store test_tokens test_queue test_queue_scripts test_queue_away test_queue_results \
-           test_batch
 tsan-threads: ## the tests of what threads share, under the thread sanitizer
-	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread OPT=-O1 CFLAGS=-g1 OPENMP= run-threaded
-run-threaded: $(THREADED:%=$(BUILD)/%)
+	@$(MAKE) --no-print-directory BUILD=build/tsan SAN=thread OPT=-O1 CFLAGS=-g1 OPENMP= \
+	    WITHOUT="bench cli term ui" run-threaded
+run-threaded: $(call marked,Under the thread sanitizer)
 	@SPRITTY_QUICK=1 TSAN_OPTIONS=suppressions=$(CURDIR)/tests/tsan.supp sh tests/run.sh $^
 
 bench: $(BENCHES) ## build the benches and run each
@@ -308,7 +311,7 @@ FUZZ_MODEL_SECONDS ?= $(FUZZ_SECONDS)
 fuzzers: $(FUZZERS)
 fuzz: ## each fuzzer for FUZZ_SECONDS=60, one a core (needs clang)
 	@$(MAKE) --no-print-directory fuzzers BUILD=build/fuzz CC=clang OPT=-O1 OPENMP= \
-	    CFLAGS="-g1 -Wno-pass-failed" \
+	    CFLAGS="-g1 -Wno-pass-failed" WITHOUT="cli ui" \
 	    SAN=address,undefined,fuzzer-no-link
 	@printf '%s\n' $(FUZZERS) | xargs -P $$(nproc) -I {} sh tests/fuzz.sh {} $(FUZZ_SECONDS) \
 	    $(FUZZ_MODEL_SECONDS)
@@ -380,7 +383,7 @@ $(BUILD)/tests/bare/%.o: tests/bare/%.c Makefile
 # CPU kernels may fuse a * b + c where the level that they are compiled for can.
 $(BUILD)/src/ops/cpu_%.o $(BUILD)/src/sdxl/preview.o $(BUILD)/src/sdxl/lora_product.o: FUSE = -ffp-contract=fast
 # Also under sanitizers, whose tests spend nine tenths of their time there.
-$(BUILD)/src/ops/cpu_%.o: override OPT = -O3
+$(BUILD)/src/ops/%.o: override OPT = -O3
 
 # Nothing to vectorise in the app (and gcc 12 for aarch64 breaks down over it with -O3).
 $(BUILD)/src/ui/%.o: OPT = -O2
@@ -388,7 +391,8 @@ $(BUILD)/src/ui/%.o: OPT = -O2
 $(BUILD)/src/bench/%.o: OPT = -O2 -fno-tree-vectorize
 
 # Tests need no -O3 and no vectors (and gcc 12 for aarch64 breaks down over two of them with those).
-$(TESTS): OPT = -O2 -fno-tree-vectorize
+# Where only the rest is to be proved they are not optimised: -O1 takes four times as long to compile.
+$(BUILD)/test_%: private override OPT = $(if $(SAN)$(QEMU),-O0,-O2 -fno-tree-vectorize)
 
 $(BUILD)/test_%: tests/test_%.c $(LIB) Makefile
 	@mkdir -p $(@D)
@@ -419,9 +423,9 @@ $(SO_TESTS): $(if $(NO_SHIM),,$(SHIM_SO))
 $(SO_TESTS): EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',-DSHIM_SO='"$(SHIM_SO)"')
 $(SHIM_TESTS): EXTRA = $(if $(NO_SHIM),-DNO_SHIM='"$(NO_SHIM)"',$(SHIM_OBJ))
 
-$(BUILD)/test_gpu_library: $(SHIM_OBJ) $(LIBRARY_OBJ)
-$(BUILD)/test_gpu_library: EXTRA = $(if $(NO_LIBRARY),-DNO_LIBRARY='"$(NO_LIBRARY)"',$(SHIM_OBJ) \
-                                   $(LIBRARY_OBJ))
+LIBRARY_TESTS = $(BUILD)/test_gpu_library $(BUILD)/test_gpu_choices
+$(LIBRARY_TESTS): $(SHIM_OBJ) $(LIBRARY_OBJ)
+$(LIBRARY_TESTS): EXTRA = $(if $(NO_LIBRARY),-DNO_LIBRARY='"$(NO_LIBRARY)"',$(SHIM_OBJ) $(LIBRARY_OBJ))
 $(BUILD)/test_cudnn: $(if $(NO_DNN),,gpu/dnn.c gpu/dnn_shapes.c $(PLANS)/libcuda.so.1)
 $(BUILD)/test_cudnn: EXTRA = $(if $(NO_DNN),-DNO_DNN='"$(NO_DNN)"',gpu/dnn.c gpu/dnn_shapes.c \
     $(CUDA_FLAGS) -DSTUB='"$(PLANS)/libcuda.so.1"' $(CUDA_LIBS))

@@ -2,6 +2,7 @@
  * The terminal app, driven through a pseudo-terminal with the embedded model: its screens, from a
  * prompt to a sprite, on terminals of many kinds. (What is done with sprites: test_app_sprites.c.)
  */
+/* Not under qemu: a program driven through a terminal in time limits that an emulator misses. */
 #include "app.h"
 
 #include "base/fileio.h"

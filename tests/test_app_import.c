@@ -2,6 +2,7 @@
  * Work that comes from elsewhere and goes there: what a file says is shown before it is taken, what
  * is set becomes a preset of the user's own, a sprite becomes a workflow.
  */
+/* Not under qemu: a program driven through a terminal in time limits that an emulator misses. */
 #include "app.h"
 
 #include "sprite/png.h"

@@ -2,6 +2,7 @@
  * The terminal app when things go wrong: killed, hung up, asked to end, suspended, late answers,
  * hostile pastes. Nothing that was made or typed is lost, and the terminal is left as it was.
  */
+/* Not under qemu: a program driven through a terminal in time limits that an emulator misses. */
 #include "app.h"
 
 /* A shell that tells how the app ended, as an artist's own would: the app is its child. */

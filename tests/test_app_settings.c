@@ -2,6 +2,7 @@
  * The settings panel of the terminal app: found, changed, put back, folded; what it offers is taken
  * by the next job.
  */
+/* Not under qemu: a program driven through a terminal in time limits that an emulator misses. */
 #include "app.h"
 
 #include "sprite/image_file.h"

@@ -3,6 +3,7 @@
  * with sprites once they are made. They are compared, found again, marked, written as sheets,
  * finished anew.
  */
+/* Not under qemu: a program driven through a terminal in time limits that an emulator misses. */
 #include "app.h"
 
 #include "base/fileio.h"

@@ -1,5 +1,6 @@
 /* The arena: blocks never overlap, the peak is the peak, everything free again is one hole, and an
  * arena without memory lays blocks out exactly like one with. */
+/* Not under qemu: looks at the memory of its own process, which there is the emulator. */
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>

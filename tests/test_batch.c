@@ -2,6 +2,8 @@
  * A batch: its pictures are those that each job alone would have, what was stopped goes on without
  * loss or repetition, and what is wrong with one job costs no other.
  */
+/* Not under qemu: whole sprites, many minutes, and time limits that an emulator does not keep. */
+/* Under the thread sanitizer: several engines at one batch. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -3,6 +3,7 @@
  * negative of each tool, clip skip, textual inversions and the files that are none. Whole runs of
  * the small models; the numbers themselves are test_syntax.c's.
  */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

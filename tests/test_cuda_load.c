@@ -2,6 +2,8 @@
  * The CUDA backend as a shared object: found, refused with a reason, opened, and run as the program
  * runs it. The object is the shim's (tests/gpu_shim), which needs neither GPU nor driver.
  */
+/* Not under qemu: many minutes; test_gpu_kernels and test_gpu_turns run the same there. */
+/* Not under sanitizers: a minute and more, over code that test_gpu has there too. */
 #include <dlfcn.h>
 #include <math.h>
 #include <setjmp.h>

@@ -1,5 +1,6 @@
 /* Decoding in tiles against decoding at once, with the embedded model: close, without a seam, and
  * the same bits where one tile is all; what the forecast makes of the modes. */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

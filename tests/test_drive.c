@@ -2,6 +2,7 @@
  * The harness that the app is tested with, against small shell programs: what it says about a
  * screen must be true before it may say it about ours.
  */
+/* Not under qemu: a program driven through a terminal in time limits that an emulator misses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* The forecast against the backends it foretells: peak, FLOPs, bytes and weights of every op case
  * and of a block with releases out of order, exactly; and known layers against numbers by hand. */
+/* Not under qemu: holds the forecast against every op case; test_ops has the ops there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

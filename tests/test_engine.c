@@ -2,6 +2,8 @@
  * The engine thread from outside: what a job sends and in which order, what is on disk and in the
  * database by then, cancelling, failing, stopping, and a reader that does not read.
  */
+/* Not under qemu: whole sprites, many minutes, and time limits that an emulator does not keep. */
+/* Under the thread sanitizer: the engine's thread. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

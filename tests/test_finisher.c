@@ -1,4 +1,6 @@
 /* Finishing beside the terminal: the last question is answered, whoever asks or leaves when. */
+/* Not under qemu: whole sprites, many minutes, and time limits that an emulator does not keep. */
+/* Under the thread sanitizer: finishing beside the terminal. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,9 +1,12 @@
 /*
- * The calls of cuBLASLt and cuDNN (gpu/library.h) in front of stand-ins for both, which hold them
- * to the libraries' rules and compute what they are asked: the whole table of op cases, choosing
- * and its cache, what is refused, graphs being captured. Speed, and what real libraries refuse,
- * only a GPU shows; test_cudnn.c asks the real cuDNN what it would take.
+ * What cuBLASLt and cuDNN are asked (gpu/library.h) gives the right values: the whole table of op
+ * cases, and every way of cutting a call into parts, in front of stand-ins for both, which hold
+ * calls to the libraries' rules and compute what they are asked. Which way is chosen, kept and
+ * captured: test_gpu_choices.c. What the real cuDNN would take: test_cudnn.c. Speed, and what real
+ * libraries refuse, only a GPU shows.
  */
+/* Not under qemu: many minutes; test_gpu_kernels and test_gpu_turns run the same there. */
+/* Not under sanitizers: a minute and more, over code that test_gpu has there too. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,65 +14,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
-#ifdef NO_LIBRARY
+#include "gpu_library_help.h"
 
-#define SKIPPED NO_LIBRARY
-#include "skipped.h"
-
-#else
-
-#include "../gpu/choices.h"
-#include "../gpu/library.h"
-#include "gpu_shim/fake/fake.h"
-#include "gpu_shim/shim_run.h"
-#include "op_run.h"
-
-struct opened {
-    struct ops *o;
-    struct gpu_library library; /* a copy, for its state */
-};
-
-static struct opened open_with(enum dtype act, const struct gpu_library_options *options)
-{
-    struct opened x;
-    struct err err = {""};
-    if (gpu_library_open(&x.library, options, &err) != 0)
-        fail_msg("%s", err.text);
-    x.o = gpu_open(act, 0, &x.library, &err);
-    if (!x.o)
-        fail_msg("%s", err.text);
-    return x;
-}
-
-static struct gpu_library_stats stats_of(const struct opened *x)
-{
-    struct gpu_library_stats s;
-    gpu_library_stats(&x->library, &s);
-    return s;
-}
-
-static int setup(void **state)
-{
-    (void)state;
-    memset(&fake, 0, sizeof fake);
-    return 0;
-}
-
-/* After every test: no call was against the rules, nothing was left behind. */
-static int teardown(void **state)
-{
-    (void)state;
-    if (fake.complaints || fake.live)
-        print_message("%d complaints, %d descriptors left\n", fake.complaints, fake.live);
-    return fake.complaints || fake.live ? -1 : 0;
-}
-
-/* -- the table ----------------------------------------------------------------------------------
- */
+#ifndef NO_LIBRARY
 
 static bool by_a_library(const struct op_case *c)
 {
@@ -138,26 +88,6 @@ static void test_table_bf16(void **state)
     run_table(DT_BF16, &(struct gpu_library_options){.workspace = 8 << 20});
 }
 
-static const struct op_case *find_case(enum op_kind op, const char *name);
-static void run_once(struct ops *o, const struct op_case *c);
-
-/* Attention is not asked of a cuDNN whose attention is known to be wrong. */
-static void test_broken_attention(void **state)
-{
-    (void)state;
-    static const struct {
-        size_t version;
-        int algorithm; /* the first that works: cuBLASLt's is 2, cuDNN's 4 */
-    } cases[] = {{0, 4}, {91000, 2}, {91001, 2}, {91002, 4}};
-    for (int i = 0; i < 4; i++) {
-        fake.dnn_version = cases[i].version;
-        struct opened x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 8 << 20});
-        run_once(x.o, find_case(OP_ATTENTION, "size 64"));
-        assert_int_equal(fake.last_algorithm, cases[i].algorithm);
-        x.o->close(x.o);
-    }
-}
-
 /* Without cuDNN's flash attention the products do it, in slices where the workspace is small. */
 static void test_attention_by_products(void **state)
 {
@@ -183,13 +113,21 @@ static void test_attention_by_products(void **state)
     x.o->close(x.o);
 }
 
-static const struct op_case *find_case(enum op_kind op, const char *name)
+/* Attention is not asked of a cuDNN whose attention is known to be wrong. */
+static void test_broken_attention(void **state)
 {
-    for (int i = 0; i < OP_CASES; i++)
-        if (op_cases[i].op == op && strcmp(op_cases[i].name, name) == 0)
-            return &op_cases[i];
-    fail_msg("there is no case \"%s\"", name);
-    return NULL;
+    (void)state;
+    static const struct {
+        size_t version;
+        int algorithm; /* the first that works: cuBLASLt's is 2, cuDNN's 4 */
+    } cases[] = {{0, 4}, {91000, 2}, {91001, 2}, {91002, 4}};
+    for (int i = 0; i < 4; i++) {
+        fake.dnn_version = cases[i].version;
+        struct opened x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 8 << 20});
+        run_once(x.o, find_case(OP_ATTENTION, "size 64"));
+        assert_int_equal(fake.last_algorithm, cases[i].algorithm);
+        x.o->close(x.o);
+    }
 }
 
 /* Everything in one graph, as measuring may choose, gives the same. The stand-in's proposals for it
@@ -237,15 +175,6 @@ static void test_doubled(void **state)
     ref->close(ref);
 }
 
-static void run_once(struct ops *o, const struct op_case *c)
-{
-    struct rig r;
-    rig_run(&r, o, c, o->act, false);
-    if (r.why[0])
-        fail_msg("%s: %s", c->name, r.why);
-    free(r.out);
-}
-
 /* A tiled picture that has no room whole, with its borders, goes in bands of rows. */
 static void test_bands(void **state)
 {
@@ -271,88 +200,6 @@ static void test_bands(void **state)
     assert_int_equal(stats_of(&x).refused[LIBRARY_CONV], 0);
     ref->close(ref);
     x.o->close(x.o);
-}
-
-#define ONTO_ITSELF(high)                                                                          \
-    &(const struct op_case)                                                                        \
-    {                                                                                              \
-        OP_CONV, "tall, onto itself", .n = 2, .h = high, .w = 5, .c = 16, .out = 16, .k = 3,       \
-                                      .stride = 1, .before = 1, .after = 1, .residual = RES_SELF,  \
-                                      .seed = 1                                                    \
-    }
-
-/* In f32 also a sum onto itself that has no room in two pieces; in 16 bits that is one graph. */
-static void test_bands_onto_itself(void **state)
-{
-    (void)state;
-    static const struct {
-        enum dtype type;
-        size_t room;
-        int runs;
-    } cases[] = {{DT_F32, 16 << 10, 6}, {DT_F32, 32 << 10, 1}, {DT_F16, 8 << 10, 1}};
-    struct err err = {""};
-    struct ops *ref = ops_ref_open(DT_F32, &err);
-    for (int i = 0; i < 3; i++) {
-        struct opened x = open_with(cases[i].type,
-                                    &(struct gpu_library_options){.workspace = cases[i].room});
-        struct op_result r = op_case_check(ref, x.o, ONTO_ITSELF(24));
-        if (r.why[0])
-            fail_msg("case %d: %s", i, r.why);
-        int64_t before = fake.runs;
-        run_once(x.o, ONTO_ITSELF(24));
-        assert_int_equal(fake.runs - before, cases[i].runs);
-        assert_int_equal(stats_of(&x).refused[LIBRARY_CONV], 0);
-        x.o->close(x.o);
-    }
-    ref->close(ref);
-}
-
-/* What is tried needs no memory of its own: none is forecast. It writes to the call's own output,
- * or aside (behind the half of the workspace that is scratch, or behind what the plan wants of it)
- * where that is the residual as well; without room for that it is the call, made once. */
-static void test_trials(void **state)
-{
-    (void)state;
-    const struct {
-        const struct op_case *c;
-        size_t room;
-        int measured;
-    } cases[] = {{find_case(OP_CONV, "stride 2"), 8 << 20, 1},
-                 {find_case(OP_CONV, "upsample"), 8 << 20, 4},
-                 {find_case(OP_CONV, "onto itself"), 8 << 20, 1},
-                 {ONTO_ITSELF(24), 12 << 10, 1},
-                 {ONTO_ITSELF(24), 8 << 10, 0},
-                 {ONTO_ITSELF(48), 8 << 10, 0},
-                 {find_case(OP_LINEAR, "wide"), 8 << 20, 1},
-                 {find_case(OP_LINEAR, "onto itself"), 8 << 20, 1},
-                 {find_case(OP_LINEAR, "onto itself"), 8 << 10, 0}};
-    struct err err = {""};
-    struct ops *ref = ops_ref_open(DT_F32, &err);
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct opened x = open_with(DT_F16,
-                                    &(struct gpu_library_options){.workspace = cases[i].room,
-                                                                  .autotune = AUTOTUNE_MEASURE});
-        struct ops *plain = gpu_open(DT_F16, 0, NULL, &err);
-        assert_non_null(plain);
-        long made = shim_memory.made, ours;
-        op_case_check(ref, plain, cases[i].c);
-        ours = shim_memory.made - made;
-        plain->close(plain);
-        made = shim_memory.made;
-        struct op_result r = op_case_check(ref, x.o, cases[i].c);
-        made = shim_memory.made - made;
-        struct gpu_library_stats s = stats_of(&x);
-        x.o->close(x.o);
-        if (r.why[0])
-            fail_msg("case %zu, %s: %s", i, cases[i].c->name, r.why);
-        assert_int_equal(s.refused[LIBRARY_CONV] + s.refused[LIBRARY_LINEAR], 0);
-        if (s.measured != cases[i].measured)
-            fail_msg("case %zu: measured %d", i, s.measured);
-        /* the workspace; and twice a weight with its folded taps */
-        if (made != ours + (cases[i].measured == 4 ? 3 : 1))
-            fail_msg("case %zu: %ld allocations, %ld without libraries", i, made, ours);
-    }
-    ref->close(ref);
 }
 
 /* A band that is refused when others are made already: what they added to themselves is not added
@@ -384,6 +231,32 @@ static void test_refused_band(void **state)
     free(want.out);
     ref->close(ref);
     x.o->close(x.o);
+}
+
+/* In f32 also a sum onto itself that has no room in two pieces; in 16 bits that is one graph. */
+static void test_bands_onto_itself(void **state)
+{
+    (void)state;
+    static const struct {
+        enum dtype type;
+        size_t room;
+        int runs;
+    } cases[] = {{DT_F32, 16 << 10, 6}, {DT_F32, 32 << 10, 1}, {DT_F16, 8 << 10, 1}};
+    struct err err = {""};
+    struct ops *ref = ops_ref_open(DT_F32, &err);
+    for (int i = 0; i < 3; i++) {
+        struct opened x = open_with(cases[i].type,
+                                    &(struct gpu_library_options){.workspace = cases[i].room});
+        struct op_result r = op_case_check(ref, x.o, ONTO_ITSELF(24));
+        if (r.why[0])
+            fail_msg("case %d: %s", i, r.why);
+        int64_t before = fake.runs;
+        run_once(x.o, ONTO_ITSELF(24));
+        assert_int_equal(fake.runs - before, cases[i].runs);
+        assert_int_equal(stats_of(&x).refused[LIBRARY_CONV], 0);
+        x.o->close(x.o);
+    }
+    ref->close(ref);
 }
 
 /* What a library's kernels might not count is asked for in parts, images or rows. */
@@ -419,56 +292,6 @@ static void test_large(void **state)
     ref->close(ref);
 }
 
-/* -- choosing -----------------------------------------------------------------------------------
- */
-
-/* Measured once, the fastest that works is taken; from the cache file, it is the only one tried,
- * also by those who do not measure. */
-static void test_choice(void **state)
-{
-    (void)state;
-    char path[] = "/tmp/spritty-choices-XXXXXX";
-    const struct op_case *product = find_case(OP_LINEAR, "wide");
-    const struct op_case *conv = find_case(OP_CONV, "stride 2");
-    close(mkstemp(path));
-    struct gpu_library_options options = {.autotune = AUTOTUNE_MEASURE,
-                                          .workspace = 8 << 20,
-                                          .cache = path,
-                                          .device = "a GPU\twith a tab"};
-    for (int again = 0; again < 3; again++) {
-        if (again == 2)
-            options.autotune = AUTOTUNE_HEURISTIC;
-        struct opened x = open_with(DT_F16, &options);
-        int64_t runs = fake.runs;
-        run_once(x.o, product);
-        assert_int_equal(fake.last_algorithm, 3);
-        run_once(x.o, conv);
-        assert_int_equal(fake.last_algorithm, 5);
-        struct gpu_library_stats s = stats_of(&x);
-        assert_int_equal(s.measured, again ? 0 : 2);
-        assert_int_equal(s.cached, again ? 2 : 0);
-        assert_true(again ? fake.runs - runs == 4 : fake.runs - runs > 20);
-        x.o->close(x.o);
-    }
-    unlink(path);
-}
-
-/* Without measuring, the first that works. */
-static void test_first(void **state)
-{
-    (void)state;
-    struct opened x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 8 << 20});
-    run_once(x.o, find_case(OP_LINEAR, "wide"));
-    assert_int_equal(fake.last_algorithm, 2);
-    run_once(x.o, find_case(OP_CONV, "stride 2"));
-    assert_int_equal(fake.last_algorithm, 4);
-    int64_t runs = fake.runs;
-    run_once(x.o, find_case(OP_CONV, "stride 2"));
-    assert_int_equal(fake.runs - runs, 1);
-    assert_int_equal(stats_of(&x).plans, 2);
-    x.o->close(x.o);
-}
-
 /* f32 stays f32, unless TF32 is allowed: then it is faster and rounds. */
 static void test_tf32(void **state)
 {
@@ -488,219 +311,6 @@ static void test_tf32(void **state)
     ref->close(ref);
 }
 
-/* -- what does not work -------------------------------------------------------------------------
- */
-
-static void test_without(void **state)
-{
-    (void)state;
-    struct err err = {""};
-    struct ops *ref = ops_ref_open(DT_F32, &err);
-    const struct op_case *cases[] = {find_case(OP_LINEAR, "residual"),
-                                     find_case(OP_CONV, "channel add"),
-                                     find_case(OP_ATTENTION, "size 64")};
-    fake.no_dnn = fake.no_blas = true;
-    struct opened x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 1 << 20});
-    assert_non_null(strstr(stats_of(&x).refusal, "cuDNN"));
-    assert_non_null(strstr(stats_of(&x).versions, "no cuDNN"));
-    for (int i = 0; i < 3; i++) {
-        struct op_result r = op_case_check(ref, x.o, cases[i]);
-        if (r.why[0])
-            fail_msg("%s: %s", cases[i]->name, r.why);
-        assert_int_equal(stats_of(&x).taken[i], 0);
-        assert_int_equal(stats_of(&x).refused[i], 2);
-    }
-    print_message("%s\n", stats_of(&x).refusal);
-    assert_non_null(strstr(stats_of(&x).refusal, "not supported"));
-    ref->close(ref);
-    x.o->close(x.o);
-}
-
-/* While a graph is captured a new shape is an error; a known one goes to the library without
- * anything that a capture forbids, which would spoil it. */
-static void test_capture(void **state)
-{
-    (void)state;
-    struct opened x = open_with(DT_F16, &(struct gpu_library_options){.workspace = 8 << 20});
-    struct ops *o = x.o;
-    struct tensor in = ops_alloc(o, 1, 16, 1, 64), out = ops_alloc(o, 1, 16, 1, 64);
-    struct tensor few = ops_alloc(o, 1, 8, 1, 64), fewer = ops_alloc(o, 1, 8, 1, 64);
-    float ones[64 * 64];
-    int64_t dim[2] = {64, 64};
-    for (int i = 0; i < 64 * 64; i++)
-        ones[i] = 1;
-    struct param p = {.data = ones, .dtype = DT_F32, .rank = 2, .dim = {dim[0], dim[1]}};
-    struct weight *w = o->pack_linear(o, &p, NULL, 1);
-    void *stream, *graph = NULL;
-    assert_int_equal(stream_open(&stream), 0);
-    o->upload(o, &in, ones);
-    o->upload(o, &few, ones);
-    assert_int_equal(x.library.linear(x.library.state, &out, &in, w, ACT_NONE, NULL, stream), 0);
-    assert_int_equal(graph_begin(stream), 0);
-    assert_int_equal(x.library.linear(x.library.state, &out, &in, w, ACT_NONE, NULL, stream), 0);
-    assert_int_equal(x.library.linear(x.library.state, &fewer, &few, w, ACT_NONE, NULL, stream),
-                     LIBRARY_LOST);
-    assert_int_equal(graph_end(stream, &graph), 0);
-    graph_close(graph);
-    assert_int_equal(stats_of(&x).plans, 1);
-    assert_non_null(strstr(stats_of(&x).refusal, "in a capture"));
-    o->release(o, &fewer);
-    o->release(o, &few);
-    o->release(o, &out);
-    o->release(o, &in);
-    o->free_weight(o, w);
-    o->close(o);
-    stream_close(stream); /* which the library waits for */
-}
-
-struct chain {
-    struct ops *o;
-    struct tensor x, y, out;
-    struct weight *q, *conv, *doubling;
-};
-
-static void make_chain(void *user)
-{
-    const struct chain *c = user;
-    struct ops *o = c->o;
-    struct tensor y = c->y, out = c->out, part[3];
-    struct tensor q = ops_alloc(o, 1, 8, 8, 48), a = ops_alloc(o, 1, 8, 8, 16);
-    const struct conv_args args = {.stride = 1, .pad_before = 1, .pad_after = 1};
-    struct conv_args twice = args;
-    twice.upsample = true;
-    for (int i = 0; i < 3; i++)
-        part[i] = tensor_channels(q, 16 * i, 16);
-    o->conv2d(o, &y, &c->x, c->conv, &args);
-    o->linear(o, &q, &y, c->q, ACT_NONE, NULL);
-    o->attention(o, &a, &part[0], &part[1], &part[2], 2, 0.3f, false);
-    o->conv2d(o, &out, &a, c->doubling, &twice);
-    o->release(o, &a);
-    o->release(o, &q);
-}
-
-static struct weight *drawn(struct ops *o, int out, int in, int k)
-{
-    static float value[48 * 16 * 9], bias[48];
-    for (int i = 0; i < out * in * k * k; i++)
-        value[i] = (float)((i * 37 + k) % 23 - 11) / 60;
-    for (int i = 0; i < out; i++)
-        bias[i] = (float)(i % 5) / 7;
-    const struct param w = {
-        .data = value, .dtype = DT_F32, .rank = k == 1 ? 2 : 4, .dim = {out, in, k, k}};
-    const struct param b = {.data = bias, .dtype = DT_F32, .rank = 1, .dim = {out}};
-    return k == 1 ? o->pack_linear(o, &w, &b, 1) : o->pack_conv(o, &w, &b);
-}
-
-/* A turn of the libraries' calls is captured, and replayed over what lies in memory then. */
-static void test_turn(void **state)
-{
-    (void)state;
-    enum { IN = 8 * 8 * 16, OUT = 4 * IN, RUNS = 4 };
-    static float in[IN], got[RUNS][OUT];
-    struct err err = {""};
-    struct ops_stats s;
-    struct opened x = open_with(
-        DT_F16, &(struct gpu_library_options){.workspace = 8 << 20, .autotune = AUTOTUNE_MEASURE});
-    struct ops *o = x.o;
-    assert_int_equal(o->reserve(o, 1 << 20, &err), 0); /* or addresses are others each time */
-    struct chain c = {.o = o,
-                      .x = ops_alloc(o, 1, 8, 8, 16),
-                      .y = ops_alloc(o, 1, 8, 8, 16),
-                      .out = ops_alloc(o, 1, 16, 16, 16),
-                      .q = drawn(o, 48, 16, 1),
-                      .conv = drawn(o, 16, 16, 3),
-                      .doubling = drawn(o, 16, 16, 3)};
-    for (int i = 0; i < RUNS; i++) { /* made, captured, replayed; then over other values */
-        for (int k = 0; k < IN; k++)
-            in[k] = (float)((k * 13 + (i == RUNS - 1)) % 17 - 8) / 8;
-        o->upload(o, &c.x, in);
-        ops_turn_of(o, make_chain, &c);
-        o->download(o, got[i], &c.out);
-    }
-    assert_int_equal(o->sync(o, &err), 0);
-    o->stats(o, &s);
-    assert_int_equal(s.recordings, 1);
-    assert_int_equal(s.replays, RUNS - 1);
-    assert_memory_equal(got[0], got[1], sizeof got[0]);
-    assert_memory_equal(got[0], got[2], sizeof got[0]);
-    assert_memory_not_equal(got[0], got[3], sizeof got[0]);
-    struct gpu_library_stats l = stats_of(&x);
-    for (int i = 0; i < LIBRARY_CALLS; i++)
-        assert_int_equal(l.refused[i], 0);
-    assert_string_equal(l.refusal, "");
-    o->free_weight(o, c.doubling);
-    o->free_weight(o, c.conv);
-    o->free_weight(o, c.q);
-    o->release(o, &c.out);
-    o->release(o, &c.y);
-    o->release(o, &c.x);
-    o->close(o);
-}
-
-/* -- parts --------------------------------------------------------------------------------------
- */
-
-/* Each tap of the 3x3 ends up in the one of the four kernels' taps that reads its pixel. */
-static void test_fold(void **state)
-{
-    (void)state;
-    enum { OUT = 3, IN = 5 };
-    float from[OUT * 9 * IN], to[4][OUT][2][2][IN];
-    for (int i = 0; i < OUT * 9 * IN; i++)
-        from[i] = (float)(1 << i % 9) + (float)i * 1024;
-    assert_int_equal(gpu_fold(to, from, DT_F32, OUT, IN, NULL), 0);
-    for (int cell = 0; cell < 4; cell++)
-        for (int o = 0; o < OUT; o++)
-            for (int i = 0; i < IN; i++) {
-                double want[2][2] = {{0}};
-                for (int tap = 0; tap < 9; tap++) {
-                    /* pixel 2 k + a, tap t: reads (2 k + a + t - 1) / 2, k or one beside it */
-                    int y = (2 + cell / 2 + tap / 3 - 1) / 2 - 1 + !(cell / 2);
-                    int x = (2 + cell % 2 + tap % 3 - 1) / 2 - 1 + !(cell % 2);
-                    want[y][x] += from[(o * 9 + tap) * IN + i];
-                }
-                for (int k = 0; k < 4; k++)
-                    assert_true(to[cell][o][k / 2][k % 2][i] == want[k / 2][k % 2]);
-            }
-}
-
-/* Lines that make no sense are skipped; the rest is kept and comes back. */
-static void test_choices(void **state)
-{
-    (void)state;
-    char path[] = "/tmp/spritty-choices-XXXXXX";
-    char text[] = "here\tproduct 1\t3\nhere\tproduct 2\t-1\nhere\tproduct 3\t99999999999\n\n\t\t\n"
-                  "here\tproduct 4\nhere\tproduct 5\t7x\nthere\tproduct 1\t12\nhere\tproduct 1\t9\n"
-                  "here\tproduct 6\t5";
-    struct choices c = {0}, back;
-    struct err err = {""};
-    choices_parse(&c, text);
-    assert_int_equal(c.count, 3);
-    assert_int_equal(choices_get(&c, "here", "product 1"), 3);
-    assert_int_equal(choices_get(&c, "there", "product 1"), 12);
-    assert_int_equal(choices_get(&c, "here", "product 6"), 5);
-    assert_int_equal(choices_get(&c, "there", "product 6"), -1);
-    close(mkstemp(path));
-    assert_int_equal(choices_write(&c, path, &err), 0); /* no news */
-    choices_put(&c, "here", "product 1", 3);
-    assert_false(c.news);
-    choices_put(&c, "here", "product 1", 4);
-    choices_put(&c, "here", "product 7", 0);
-    assert_int_equal(choices_write(&c, path, &err), 0);
-    choices_read(&back, path);
-    assert_int_equal(back.count, 4);
-    assert_int_equal(choices_get(&back, "here", "product 1"), 4);
-    assert_int_equal(choices_get(&back, "here", "product 7"), 0);
-    choices_free(&back);
-    choices_free(&c);
-    unlink(path);
-    choices_read(&back, path);
-    assert_int_equal(back.count, 0);
-    choices_free(&back);
-}
-
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -712,18 +322,10 @@ int main(void)
         TEST(test_whole),
         TEST(test_doubled),
         TEST(test_bands),
-        TEST(test_trials),
         TEST(test_refused_band),
         TEST(test_bands_onto_itself),
         TEST(test_large),
-        TEST(test_choice),
-        TEST(test_first),
         TEST(test_tf32),
-        TEST(test_without),
-        TEST(test_turn),
-        TEST(test_capture),
-        TEST(test_fold),
-        TEST(test_choices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

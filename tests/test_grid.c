@@ -2,6 +2,7 @@
  * The grid of enlarged sprites: found where it is known, not found where there is none, and what
  * the user says wins. bench_grid.c runs the whole set.
  */
+/* Not under qemu: five hundred pictures, many minutes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

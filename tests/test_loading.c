@@ -3,6 +3,7 @@
  * asked for, another engine loads as well, a part of the file turns out to be missing. The same for
  * weights that come back in a run.
  */
+/* Under the thread sanitizer: threads that load and cancel. */
 #include <pthread.h>
 
 #include "base/mapfile.h"

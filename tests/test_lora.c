@@ -2,6 +2,7 @@
  * LoRA files as such (names, scales, broken and hostile ones), the product's arithmetic, and LoRAs
  * on an open pipeline. Whether the forms mean what others mean by them: test_lora_golden.c.
  */
+/* Not under qemu: whole networks, many minutes; test_cpu_kernels and test_ops run. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

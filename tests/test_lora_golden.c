@@ -1,5 +1,6 @@
 /* LoRAs of every form merged into small_b, against diffusers with PEFT, peft's own layers and
  * LyCORIS (tests/golden/golden_lora.py); and taken out again, to the bit. */
+/* Not under qemu: whole networks, many minutes; test_cpu_kernels and test_ops run. */
 #include "golden.h"
 
 #include "sdxl/clip.h"

@@ -2,6 +2,7 @@
  * Modes of memory: the same bits whatever is resident, what each mode holds, which one is taken,
  * what happens when memory ends; and the amounts that all this is reckoned from.
  */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>

@@ -1,5 +1,6 @@
 /* Both text encoders, the UNet and the VAE against diffusers and transformers, on every backend, at
  * two configurations. */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include "golden.h"
 
 #include "sdxl/clip.h"

@@ -1,5 +1,6 @@
 /* The whole way on the small models: same seed same bytes, sizes, batches, cancelling, and the
  * forecast against the run. */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

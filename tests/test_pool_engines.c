@@ -2,6 +2,8 @@
  * The pool over real engines: one batch on two of them, byte for byte as on one; a device that
  * fails in the middle; the rows of the store through all of it; the end with work in flight.
  */
+/* Not under qemu: whole sprites, many minutes, and time limits that an emulator does not keep. */
+/* Under the thread sanitizer: two engines over one store. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,6 +2,7 @@
  * What can be seen while a picture is made: previews of the latent and the profile of the
  * operations. Neither changes the picture.
  */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* The profile's numbers: the roofline, sums over calls by module, what is held at the peak of
  * memory, traces, snapshots and their comparison. */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -2,6 +2,7 @@
  * Downloads, from a server of our own that cuts, stalls, redirects and lies; nothing here leaves
  * this machine. Whatever it does, a file with a model's name is whole, or not there.
  */
+/* Not under qemu: time limits of servers that cut and stall, which an emulator misses. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

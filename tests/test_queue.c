@@ -2,6 +2,8 @@
  * The queue as a whole: a Redis server of the test's own, workers in threads of this process, and
  * the remote device that sends them jobs.
  */
+/* Not under qemu: a Redis server, and time limits that an emulator misses. */
+/* Under the thread sanitizer: workers in threads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

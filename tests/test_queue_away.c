@@ -1,6 +1,8 @@
 /*
  * A server that is away, slow, full, forgetful or does not let us in, and workers that are cut off.
  */
+/* Not under qemu: a Redis server, and time limits that an emulator misses. */
+/* Under the thread sanitizer: workers that are cut off. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,6 +2,8 @@
  * Workers that are broken or lie: what they deliver is refused once, written down, and the job is
  * made anew; and what is said of a result that is not there.
  */
+/* Not under qemu: a Redis server, and time limits that an emulator misses. */
+/* Under the thread sanitizer: workers that are refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* The server's scripts, called by hand: who may deliver, how often is tried, what a full one does.
  */
+/* Under the thread sanitizer: a connection that threads share. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -6,6 +6,7 @@
  * checked (golden_refiner_names.py). Both are written here with the same random weights, and must
  * be the same model: config, tensors, and what they make of a latent.
  */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include "golden.h"
 
 #include <unistd.h>

@@ -2,6 +2,7 @@
  * A batch in slices: each image is, bit for bit, what it is in the whole batch, wherever the batch
  * is cut and whoever computes the slice. That is what lets several devices share one.
  */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>

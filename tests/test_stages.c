@@ -4,6 +4,7 @@
  * what a mask keeps; pictures that meet their own other side. Which steps each pass takes is
  * test_steps.c's.
  */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include "golden.h"
 
 #include <unistd.h>

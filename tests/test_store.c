@@ -2,6 +2,7 @@
  * The store: what was said to be kept is kept, through reopening, kill -9, two threads, full disks
  * and broken files.
  */
+/* Under the thread sanitizer: two threads at one database. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -2,6 +2,7 @@
  * Prompts against ComfyUI's and A1111's own code (golden/golden_syntax.py): pieces and weights,
  * chunks of ids, texts by step, tags, and the weighted states of small_b.
  */
+/* Not under qemu: whole networks, many minutes; test_cpu_kernels and test_ops run. */
 #include "golden.h"
 
 #include "base/json.h"

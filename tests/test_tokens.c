@@ -2,6 +2,7 @@
  * Token counts for the prompt's editor: the sums by word are the counts of the whole, borders stand
  * where words begin, and what is odd or too long does no harm.
  */
+/* Under the thread sanitizer: counting beside the editor. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -4,6 +4,7 @@
  * text states and the noise of ancestral steps come from the dump, so what is compared is schedule,
  * timestep, scaling, guidance, prediction type and step rule.
  */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include "golden.h"
 
 #include "sdxl/noise.h"

@@ -2,6 +2,7 @@
  * Each optimisation as a switch: what it does to the picture (nothing, but by rounding), to the
  * forecast, and what the forecast makes of the memory that the run then takes.
  */
+/* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,5 @@
-/* The small-work thread: order, wake-up, what is left over. Also run under the thread sanitizer. */
+/* The small-work thread: order, wake-up, what is left over. */
+/* Under the thread sanitizer: the thread for small work. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
