@@ -370,8 +370,16 @@ static void finishing_begins_as_the_sprite_was_made(void **state)
     drive_key(d, "F4");
     drive_key(d, "Enter");
     drive_wait_text(d, "palette +gameboy");
-    drive_key(d, "F8");
+    drive_key(d, "f"); /* from what the model made, as long as that is known */
+    drive_wait_text(d, "\u25cf cell +4");
     drive_wait_text(d, "\u25cf palette +gameboy");
+    drive_key(d, "u");
+    drive_wait_text(d, "nothing to undo");
+    drive_key(d, "F2");
+    app_run(d, "a red potion");
+    drive_wait_text(d, "\u2713 a red potion");
+    drive_key(d, "F8");
+    drive_wait_text(d, "\u25cf palette +pico-8");
 }
 
 int main(void)

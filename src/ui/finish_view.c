@@ -114,12 +114,6 @@ static bool open_file(struct ui *ui, const char *path, int64_t sprite)
     return true;
 }
 
-void finish_open_file(struct ui *ui, const char *path, int64_t sprite)
-{
-    if (open_file(ui, path, sprite))
-        ui_view(ui, VIEW_FINISH);
-}
-
 /* Of sessions before: the newest in the gallery that has its file. */
 static void open_newest(struct ui *ui)
 {
@@ -150,24 +144,37 @@ static int settings_of(struct ui *ui, int64_t sprite, struct settings *out, stru
     return rc;
 }
 
-/* The last sprite, from the picture that the model made. */
-static void open_last(struct ui *ui)
+/* The last sprite, from the picture that the model made and with what stays of it. */
+static void show_last(struct ui *ui)
 {
-    struct finish_view *v = ui->finish;
     const struct live *l = &ui->live;
     struct settings s = {0};
     struct err e = {""};
-    if (!l->last.image && !v->raw)
-        open_newest(ui);
-    if (!l->last.image || v->seen == l->last.sprite)
-        return;
-    v->seen = l->last.sprite;
+    ui->finish->seen = l->last.sprite;
     const struct image *raw = l->last.raw ? l->last.raw : l->last.image;
     if (settings_of(ui, l->last.sprite, &s, &e))
         finishing_fill(&s, &e);
     begin_with(ui, &s);
     settings_free(&s);
     show(ui, raw, l->last.cell, l->last.keep, l->last.sprite, l->last.path);
+}
+
+static void open_last(struct ui *ui)
+{
+    const struct live *l = &ui->live;
+    if (!l->last.image && !ui->finish->raw)
+        open_newest(ui);
+    if (l->last.image && ui->finish->seen != l->last.sprite)
+        show_last(ui);
+}
+
+void finish_open_file(struct ui *ui, const char *path, int64_t sprite)
+{
+    bool last = sprite > 0 && ui->live.last.image && sprite == ui->live.last.sprite;
+    if (last)
+        show_last(ui);
+    if (last || open_file(ui, path, sprite))
+        ui_view(ui, VIEW_FINISH);
 }
 
 /* ---- drawing ---- */

@@ -235,7 +235,8 @@ const char *gallery_hint(const struct ui *, enum action, const char *word); /* a
 
 /* ---- finish_view.c ---- */
 
-/* Opens the view on a picture of disk; sprite: its row in the store, or 0. */
+/* Opens the view on a picture of disk; sprite: its row in the store, or 0. The last sprite is
+ * finished from the picture that the model made. */
 void finish_open_file(struct ui *, const char *path, int64_t sprite);
 /* What the bottom line says of a key there: `word`, or NULL while there is no picture. */
 const char *finish_hint(const struct ui *, const char *word);
