@@ -163,17 +163,26 @@ static int source(int i, int size, bool upsample, bool circular)
     return upsample ? i / 2 : i;
 }
 
-/* r->acc = bias + the products for output pixel (oy, ox) of image n. h, w: of what is seen. */
-static void conv_pixel(struct ref *r, const struct tensor *x, const struct weight *wt,
-                       const struct conv_args *a, int n, int oy, int ox, int h, int w)
+struct conv {
+    const struct tensor *x;
+    const struct weight *weight;
+    const struct conv_args *args;
+    int h, w; /* of what is seen */
+};
+
+/* r->acc = bias + the products for output pixel (oy, ox) of image n. */
+static void conv_pixel(struct ref *r, const struct conv *c, int n, int oy, int ox)
 {
+    const struct tensor *x = c->x;
+    const struct weight *wt = c->weight;
+    const struct conv_args *a = c->args;
     int k = wt->s.k;
     set_bias(r->acc, wt);
     for (int ky = 0; ky < k; ky++)
         for (int kx = 0; kx < k; kx++) {
             int y0 = oy * a->stride + ky - a->pad_before, x0 = ox * a->stride + kx - a->pad_before;
-            int iy = source(y0, h, a->upsample, a->pad & PAD_CIRCULAR_Y);
-            int ix = source(x0, w, a->upsample, a->pad & PAD_CIRCULAR_X);
+            int iy = source(y0, c->h, a->upsample, a->pad & PAD_CIRCULAR_Y);
+            int ix = source(x0, c->w, a->upsample, a->pad & PAD_CIRCULAR_X);
             if (iy < 0 || ix < 0)
                 continue;
             const float *in = row(x, ((int64_t)n * x->h + iy) * x->w + ix, r->row[0]);
@@ -189,10 +198,14 @@ static void ref_conv2d(struct ops *o, struct tensor *y, const struct tensor *x,
     if (!begin(r, max64(w->s.in, w->s.out)))
         return;
     check_conv(y, x, &w->s, a);
-    int h = conv_in_size(x->h, y->h, w->s.k, a), wide = conv_in_size(x->w, y->w, w->s.k, a);
+    const struct conv conv = {.x = x,
+                              .weight = w,
+                              .args = a,
+                              .h = conv_in_size(x->h, y->h, w->s.k, a),
+                              .w = conv_in_size(x->w, y->w, w->s.k, a)};
     for (int64_t i = 0; i < tensor_rows(y); i++) {
         int n = (int)(i / tensor_tokens(y)), at = (int)(i % tensor_tokens(y));
-        conv_pixel(r, x, w, a, n, at / y->w, at % y->w, h, wide);
+        conv_pixel(r, &conv, n, at / y->w, at % y->w);
         if (a->chan_add)
             add_row(r->acc, a->chan_add, n, r->row[0]);
         for (int c = 0; c < y->c; c++)
