@@ -110,6 +110,13 @@ static void switches_change_the_way_alone(void **state)
     pipeline_close(p);
 }
 
+/* The forecast's share beside what was taken. Over planes oneDNN has scratch of its own, which
+ * nobody forecasts: 4 MB by version 3.7 with AVX-512. */
+static bool is_forecast(const struct tuning *t, double off, double library_share)
+{
+    return t->nhwc == TUNE_OFF ? off < 0.05 && off + library_share > -0.05 : fabs(off) < 0.02;
+}
+
 /* What a way needs of scratch is what its forecast says: a fresh backend each, whose peak is its
  * own. */
 static void forecasts_follow_the_switches(void **state)
@@ -129,13 +136,14 @@ static void forecasts_follow_the_switches(void **state)
         struct pipeline *p = open_tiny(cases[i]);
         struct gen_result r = run_once(p, cases[i]);
         struct plan_result f = plan(cases[i]);
-        double off = (double)f.bytes_activations / (double)r.bytes_activations - 1;
+        struct ops_stats s;
+        p->ops->stats(p->ops, &s);
+        double taken = (double)r.bytes_activations, off = (double)f.bytes_activations / taken - 1;
         int most = farthest(&plain, &r);
         printf(
             "case %zu: activations %zu, forecast %+.1f%%; weights %zu, %zu; a byte is off by %d\n",
             i, r.bytes_activations, 100 * off, r.bytes_weights, f.bytes_weights, most);
-        /* Over planes oneDNN has scratch of its own. */
-        assert_true(fabs(off) < (cases[i].nhwc == TUNE_OFF ? 0.05 : 0.02) && most <= 2);
+        assert_true(is_forecast(&cases[i], off, (double)s.scratch_bytes / taken) && most <= 2);
         /* oneDNN fills outputs up to a multiple of 16 or 24. */
         assert_true(fabs((double)f.bytes_weights / (double)r.bytes_weights - 1) < 0.05);
         gen_result_free(&r);
