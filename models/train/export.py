@@ -24,16 +24,19 @@ EXAMPLES = ["a green slime with a crown", "a blue knight with a sword", "a red p
             "an orange cat facing left", "a white ghost on a black background"]
 
 
+def write_part(path, module):
+    shutil.rmtree(path, ignore_errors=True)
+    for p in module.parameters():
+        p.data = p.data.clone(memory_format=torch.contiguous_format)
+    module.half().save_pretrained(path, variant="fp16", safe_serialization=True)
+    forget_origin(os.path.join(path, "config.json"))
+
+
 def write(folder, modules, vae):
     unet, one, two = modules
     parts = {"unet": unet, "vae": vae, "text_encoder": one, "text_encoder_2": two}
     for name, module in parts.items():
-        path = os.path.join(folder, name)
-        shutil.rmtree(path, ignore_errors=True)
-        for p in module.parameters():
-            p.data = p.data.clone(memory_format=torch.contiguous_format)
-        module.half().save_pretrained(path, variant="fp16", safe_serialization=True)
-        forget_origin(os.path.join(path, "config.json"))
+        write_part(os.path.join(folder, name), module)
     published_names(os.path.join(folder, "text_encoder", "model.fp16.safetensors"))
     EulerDiscreteScheduler(**SCHEDULER).save_pretrained(os.path.join(folder, "scheduler"))
     with open(os.path.join(folder, "model_index.json"), "w") as f:
