@@ -66,16 +66,19 @@ static double seam(const float *a, const float *b, int along, int across, int li
     return most / (sum / count);
 }
 
-static double farthest(const float *a, const float *b, double *mean)
+/* The share of values that are far off: the decoder gives each cell a drawing's colour, and a cell
+ * between two colours may get the one or the other. */
+static double far_off(const float *a, const float *b, double *mean)
 {
-    double most = 0, sum = 0;
+    double sum = 0;
+    int far = 0;
     for (int i = 0; i < COUNT; i++) {
         double d = fabs((double)a[i] - (double)b[i]);
-        most = fmax(most, d);
+        far += d > 0.5;
         sum += d;
     }
     *mean = sum / COUNT;
-    return most;
+    return (double)far / COUNT;
 }
 
 static float whole[COUNT], tiled[COUNT];
@@ -88,13 +91,13 @@ static void test_tiles_are_close_and_seamless(void **state)
     double mean;
     decode(p, 0, 0, whole);
     decode(p, 128, 0, tiled);
-    double most = farthest(tiled, whole, &mean);
+    double far = far_off(tiled, whole, &mean);
     double right = seam(tiled, whole, 3 * WIDTH, 3, WIDTH, HEIGHT);
     double below = seam(tiled, whole, 3, 3 * WIDTH, HEIGHT, WIDTH);
-    printf("  tiles of 128 in %dx%d: mean off %.4f, most %.4f; the line that stands out most is "
-           "%.2f of the mean to the right, %.2f below\n",
-           WIDTH, HEIGHT, mean, most, right, below);
-    assert_true(mean > 0 && mean < 0.1 && most < 0.6 && right < 3 && below < 3);
+    printf("  tiles of 128 in %dx%d: mean off %.4f, off by more than 0.5 %.4f; the line that "
+           "stands out most is %.2f of the mean to the right, %.2f below\n",
+           WIDTH, HEIGHT, mean, far, right, below);
+    assert_true(mean > 0 && mean < 0.1 && far < 0.02 && right < 3 && below < 3);
     pipeline_close(p);
 }
 
