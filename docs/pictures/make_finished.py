@@ -11,7 +11,7 @@ import tempfile
 from PIL import Image, ImageDraw
 
 PROMPTS = ["a green slime with a crown", "a blue knight", "a red potion", "a white ghost",
-           "a purple mushroom", "a golden chest", "a grey sword", "a pink fish"]
+           "a purple mushroom", "a brown chest", "a grey sword", "a pink fish"]
 ROWS = [("as the model made it", None), ("finished", []),
         ("8 colours, outline", ["--colors", "8", "--outline", "outer"]),
         ("PICO-8, Bayer 4x4", ["--palette", "pico-8", "--dither", "bayer4"]),
