@@ -285,7 +285,8 @@ test: setup ## set up, build, and run every test that this machine can
 build-tests: $(BUILD)/spritty $(TESTS)
 check: build-tests
 	@$(if $(NOT_HERE),grep -o '^/\* $(NOT_HERE): .*' tests/test_*.c | sed 's|:/\* |: |; s| \*/||')
-	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(FIRST) $(if $(QEMU),,$(SCRIPTS)) $(filter-out $(FIRST),$(TESTS))
+	@SPRITTY=$(BUILD)/spritty sh tests/run.sh $(FIRST) $(if $(QEMU),,$(SCRIPTS)) \
+	    $(filter-out $(FIRST),$(TESTS))
 
 asan: ## the quick tests under the address and undefined behaviour sanitizers
 	@SPRITTY_QUICK=1 ASAN_OPTIONS=detect_stack_use_after_return=1:allocator_may_return_null=1 \

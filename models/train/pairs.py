@@ -34,7 +34,6 @@ class Sampler:
         self.unet, self.one, self.two = [m.eval() for m in train.exported(folder)]
         self.text, self.scheduler = train.Text(), EulerDiscreteScheduler.from_pretrained(
             os.path.join(folder, "scheduler"))
-        self.scheduler.set_timesteps(STEPS)
 
     @torch.no_grad()
     def returned(self, z, texts, first):
@@ -42,18 +41,17 @@ class Sampler:
         hidden, pooled = model.encode(self.one, self.two, *self.text(texts, "cpu"))
         hidden, pooled = [torch.cat([torch.zeros_like(x), x]) for x in (hidden, pooled)]
         time_ids = torch.tensor([[128., 128, 0, 0, 128, 128]]).repeat(2 * len(z), 1)
-        sigmas, times = self.scheduler.sigmas[first:], self.scheduler.timesteps[first:]
-        z = z + sigmas[0] * torch.randn_like(z)
-        for t, sigma, after in zip(times, sigmas, sigmas[1:]):
-            scaled = z / (sigma * sigma + 1) ** 0.5
+        steps = self.scheduler
+        steps.set_timesteps(STEPS)
+        steps.set_begin_index(first)
+        z = z + steps.sigmas[first] * torch.randn_like(z)
+        for t in steps.timesteps[first:]:
+            scaled = torch.cat([steps.scale_model_input(z, t)] * 2)
             with torch.autocast("cpu", torch.bfloat16):
-                v = self.unet(torch.cat([scaled, scaled]).contiguous(memory_format=torch.channels_last),
-                              t, hidden.bfloat16(),
+                v = self.unet(scaled.contiguous(memory_format=torch.channels_last), t, hidden.bfloat16(),
                               added_cond_kwargs={"text_embeds": pooled, "time_ids": time_ids}).sample
             plain, asked = v.float().chunk(2)
-            v = plain + CFG * (asked - plain)
-            clean = z / (sigma * sigma + 1) - v * sigma / (sigma * sigma + 1) ** 0.5
-            z = z + (z - clean) / sigma * (after - sigma)
+            z = steps.step(plain + CFG * (asked - plain), t, z).prev_sample
         return z
 
 

@@ -40,22 +40,12 @@ struct gen {
     char precision[8]; /* on several devices: of one of them */
 };
 
-/* slime.png, or slime-0.png, slime-1.png ... of a batch. */
 static char *file_name(const struct job *j, int index)
 {
-    char *name = NULL, stem[64];
+    char stem[64];
     const char *said = settings_has(&j->settings, "output") ? j->settings.output : NULL;
     snprintf(stem, sizeof stem, "sprite-%llu.png", (unsigned long long)j->params.seed);
-    const char *full = said ? said : stem, *slash = strrchr(full, '/');
-    const char *dot = strrchr(slash ? slash : full, '.');
-    int n;
-    if (j->params.batch == 1)
-        n = asprintf(&name, "%s", full);
-    else if (dot && dot != full && dot != slash + 1)
-        n = asprintf(&name, "%.*s-%d%s", (int)(dot - full), full, index, dot);
-    else
-        n = asprintf(&name, "%s-%d", full, index);
-    return n < 0 ? NULL : name;
+    return sprite_file(said ? said : stem, j->params.batch, index);
 }
 
 static int name_files(struct gen *g, struct err *e)

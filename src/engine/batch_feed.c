@@ -8,6 +8,7 @@
 #include "base/fileio.h"
 #include "base/paths.h"
 #include "engine/batch_priv.h"
+#include "engine/save.h"
 #include "prompt/lora_list.h"
 
 enum { IMAGE_FILE_MAX = 64 << 20 };
@@ -70,7 +71,7 @@ static int find_kind(struct unit *u, struct err *e)
 
 static char *path_of(const struct batch *b, const char *full, int batch, int index)
 {
-    char *path = NULL, *name = batch_file(full, batch, index);
+    char *path = NULL, *name = sprite_file(full, batch, index);
     int n = name ? asprintf(&path, "%s/%s", b->o->folder, name) : -1;
     free(name);
     return n < 0 ? NULL : path;

@@ -7,6 +7,7 @@
 
 #include "engine/finishing.h"
 #include "engine/idset.h"
+#include "engine/save.h"
 
 struct taken {     /* the lines that have it already, or 0 */
     long id, file; /* the id; one of the files that the job would write */
@@ -104,7 +105,7 @@ static int name_files(struct batch_jobs *b, const struct batch_job *j, long *tak
     if (batch_output(j, full, &wrong))
         return 0;
     for (int i = 0; i < n; i++) {
-        char *file = batch_file(full, n, i);
+        char *file = sprite_file(full, n, i);
         const long *line = file ? idset_put(&b->files, idset_key(file), j->line, &added) : NULL;
         free(file);
         if (!line)

@@ -58,8 +58,6 @@ void batch_jobs_counts(const struct batch_jobs *, struct batch_counts *);
 /* The file of a job's picture, in the folder of -o: its output, spelt in one way, or its id. -1
  * with err: it is none, or leaves the folder. */
 int batch_output(const struct batch_job *, char full[PATH_MAX], struct err *);
-/* Of picture `index` of so many, malloc'd: with more than one they are counted. */
-char *batch_file(const char *full, int batch, int index);
 
 /* Whether jobs may differ in this setting and be made at once all the same. */
 bool batch_key_is_own(const struct settings_key *);

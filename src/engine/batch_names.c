@@ -34,17 +34,3 @@ int batch_output(const struct batch_job *j, char full[PATH_MAX], struct err *e)
     snprintf(full, PATH_MAX, "%s.png", j->id);
     return 0;
 }
-
-char *batch_file(const char *full, int batch, int index)
-{
-    char *name = NULL;
-    const char *slash = strrchr(full, '/'), *dot = strrchr(slash ? slash : full, '.');
-    int n;
-    if (batch == 1)
-        n = asprintf(&name, "%s", full);
-    else if (dot && dot != full && dot != slash + 1)
-        n = asprintf(&name, "%.*s-%d%s", (int)(dot - full), full, index, dot);
-    else
-        n = asprintf(&name, "%s-%d", full, index);
-    return n < 0 ? NULL : name;
-}

@@ -115,6 +115,20 @@ char *sprite_path(struct store *store, const char *folder, int64_t job, int inde
     return path;
 }
 
+char *sprite_file(const char *full, int batch, int index)
+{
+    char *name = NULL;
+    const char *slash = strrchr(full, '/'), *dot = strrchr(slash ? slash : full, '.');
+    int n;
+    if (batch == 1)
+        n = asprintf(&name, "%s", full);
+    else if (dot && dot != full && dot != slash + 1)
+        n = asprintf(&name, "%.*s-%d%s", (int)(dot - full), full, index, dot);
+    else
+        n = asprintf(&name, "%s-%d", full, index);
+    return n < 0 ? NULL : name;
+}
+
 int64_t sprite_row(struct store *store, int64_t job, const char *path)
 {
     struct store_sprite *list = NULL;

@@ -31,6 +31,10 @@ struct image *sprite_raw(const struct gen_result *, int index);
 char *sprite_path(struct store *, const char *folder, int64_t job, int index, uint64_t seed,
                   struct err *);
 
+/* What picture `index` of a batch is called whose first would be "slime.png": that of a batch of
+ * one, else "slime-0.png", "slime-1.png" ... (malloc'd). NULL: no memory. */
+char *sprite_file(const char *name, int batch, int index);
+
 /* The row of a job's sprite in that file, 0 without. A job that was interrupted and runs again has
  * rows already. */
 int64_t sprite_row(struct store *, int64_t job, const char *path);

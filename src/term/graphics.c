@@ -280,13 +280,14 @@ static int encode_sixel(const struct caps *caps, const struct image *flat, int s
 static int encode(const struct caps *caps, const struct graphics_job *job, const struct image *flat,
                   int scale, struct bytes *out, struct err *e)
 {
+    int enlarged = scale > 0 ? scale : 1;
     switch (caps->graphics) {
     case GRAPHICS_SIXEL:
-        return encode_sixel(caps, flat, scale ? scale : 1, out, e);
+        return encode_sixel(caps, flat, enlarged, out, e);
     case GRAPHICS_KITTY:
-        return kitty_encode(flat, scale ? scale : 1, job->id, out, e);
+        return kitty_encode(flat, enlarged, job->id, out, e);
     case GRAPHICS_ITERM:
-        return iterm_encode(flat, scale ? scale : 1, out, e);
+        return iterm_encode(flat, enlarged, out, e);
     case GRAPHICS_BLOCKS:
         return encode_blocks(caps, job, flat, scale, out, e);
     case GRAPHICS_NONE:
