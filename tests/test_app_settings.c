@@ -196,7 +196,8 @@ static void a_file_is_picked(void **state)
     drive_wait_text(d, "\u25be Image to image");
     drive_key(d, "Enter");
     drive_wait_text(d, "take it");
-    drive_wait(d, app_one_image(d)); /* the chosen file, over the sprite of the studio */
+    /* The chosen file, and of the studio's sprite what the dialog leaves. */
+    drive_wait(d, emu_whole(d->emu) == 2 && emu_rests(d->emu) == 0);
     drive_type(d, "sprite-1");
     drive_wait_text(d, "1/1");
     drive_key(d, "Enter");

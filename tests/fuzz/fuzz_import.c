@@ -68,7 +68,7 @@ static void check_url(const char *text)
     if (url_file_name(text, name))
         check(*name && *name != '.' && *name != '-' && !strpbrk(name, "/\\\n\033"));
     if (url_is_plain_path(text))
-        check(!strstr(text, "..") && !strchr(text, '%') && *text != '/');
+        check(*text != '.' && *text != '/' && !strstr(text, "/.") && !strchr(text, '%'));
     if (url_resolve(base, text, url) || url_check(url, &e))
         return;
     check(!strncasecmp(url, "https://", 8) || strstr(url, "://127.0.0.1") ||
