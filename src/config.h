@@ -32,7 +32,7 @@ struct settings {
     char *empty_negative, *styles;
     char *attention, *autotune, *tf32, *nhwc, *winograd, *fold, *hoist, *graph, *vae_slicing,
         *vae_tiling;
-    char *offload, *stream, *memory_limit;
+    char *offload, *stream, *memory_limit, *weights;
     int vae_tile;
     int clip_skip, wildcard_seed;
     uint64_t seed;

@@ -169,6 +169,8 @@ static const struct settings_key table[] = {
            "text encoders leave memory once the prompt is read"),
     CHOICE("stream", stream, switch_name, GROUP_TUNING, "stream",
            "weights come for each call and leave again; slow"),
+    CHOICE("weights", weights, weights_name, GROUP_TUNING, "weights",
+           "CPU, fp32: those of 16 bits stay so, widened for each call"),
     TEXT("memory-limit", memory_limit, GROUP_TUNING, "memory limit",
          "most memory to hold: 6GB, 75%; else what is free"),
     CHOICE("fold", fold, switch_name, GROUP_TUNING, "fold",

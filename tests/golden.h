@@ -74,7 +74,7 @@ static inline int golden_backends(struct golden_backend out[3])
     int n = 0;
     out[n++] = (struct golden_backend){"ref f32", "ref", DT_F32, 1e-4};
     out[n++] = (struct golden_backend){"cpu f32", "cpu", DT_F32, 1e-4};
-    if (cpu_best_dtype() == DT_BF16)
+    if (cpu_has_bf16())
         out[n++] = (struct golden_backend){"cpu bf16", "cpu", DT_BF16, 2e-2};
     return n;
 }

@@ -26,7 +26,7 @@ static float value(size_t i)
     return (float)((i * 2654435761u >> 8) % 17) - 8;
 }
 
-static void open_filter(struct fixture *f, int k)
+static void open_held(struct fixture *f, int k, enum dtype held)
 {
     size_t count = (size_t)OUT * IN * (size_t)(k * k), pixels = (size_t)MOST * MOST;
     struct err e;
@@ -37,10 +37,15 @@ static void open_filter(struct fixture *f, int k)
         f->filter[i] = value(i);
     for (size_t i = 0; i < pixels * IN; i++)
         f->x[i] = value(i + 5);
-    f->dnn = dnn_open(DT_F32, &e);
+    f->dnn = dnn_open(DT_F32, &(struct cpu){cpu_features(), 2}, &e);
     assert_non_null(f->dnn);
-    f->w = dnn_pack_conv(f->dnn, f->filter, OUT, IN, k, k, &e);
+    f->w = dnn_pack_conv(f->dnn, f->filter, OUT, IN, k, k, held, &e);
     assert_non_null(f->w);
+}
+
+static void open_filter(struct fixture *f, int k)
+{
+    open_held(f, k, DT_F32);
 }
 
 static void close_filter(struct fixture *f)
@@ -146,12 +151,43 @@ static void weights_come_back_as_they_were(void **state)
     close_filter(&f);
 }
 
+/* Beside another weight, whose values take the place of the widened ones; whether layouts change or
+ * not. */
+static void held_in_half_they_count_as_much(void **state)
+{
+    static const int sides[] = {MOST, 4, 16, 8, 4, MOST};
+    static const enum dtype types[] = {DT_F16, DT_BF16};
+    struct fixture f;
+    struct err e;
+    (void)state;
+    for (int t = 0; t < 2; t++)
+        for (int k = 2; k <= 3; k++) {
+            open_held(&f, k, types[t]);
+            size_t bytes = (size_t)OUT * IN * (size_t)(k * k) * sizeof(float);
+            float *back = malloc(bytes);
+            struct fixture other = f;
+            other.w = dnn_pack_conv(f.dnn, f.filter, OUT, IN, k, k, types[t], &e);
+            assert_in_range(dnn_weight_bytes(f.dnn), bytes, bytes * 3 / 2); /* two in half */
+            for (size_t i = 0; i < sizeof sides / sizeof *sides; i++) {
+                call(&f, k, sides[i], k == 2);
+                call(&f, k, sides[i], k == 2);
+                call(&other, k, sides[i], k == 2);
+                assert_int_equal(dnn_unpack_conv(f.dnn, f.w, back, &e), 0);
+                assert_memory_equal(back, f.filter, bytes);
+            }
+            dnn_free_weight(f.dnn, other.w);
+            free(back);
+            close_filter(&f);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_weight_is_kept_once),
         cmocka_unit_test(bands_keep_two_at_most),
         cmocka_unit_test(weights_come_back_as_they_were),
+        cmocka_unit_test(held_in_half_they_count_as_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -185,6 +185,14 @@ static void test_conversion(void **state)
         cpu_convert_row(isa, back, DT_BF16, wide, DT_F32, COUNT);
         for (int i = 0; i < COUNT; i++)
             assert_int_equal(back[i], bf16_from_f32(wide[i]));
+        cpu_convert_row(isa, back, DT_F16, wide, DT_F32, COUNT);
+        for (int i = 0; i < COUNT; i++)
+            assert_int_equal(back[i], f16_from_f32(wide[i]));
+        for (int i = 0; i < COUNT; i++) /* what a half has, half way to the next, and beside it */
+            wide[i] = f32_from_bits(f32_bits(f32_from_f16((uint16_t)i)) + 0xfffu + (uint32_t)i % 3);
+        cpu_convert_row(isa, back, DT_F16, wide, DT_F32, COUNT);
+        for (int i = 0; i < COUNT; i++)
+            assert_int_equal(back[i], f16_from_f32(wide[i]));
         printf("conversion, %-9s all values\n", isa_names[isa]);
     }
     free(half);
@@ -328,7 +336,7 @@ static void test_winograd(void **state)
 {
     (void)state;
     convolved_in_blocks(DT_F32, 1e-6);
-    if (cpu_best_dtype() == DT_BF16)
+    if (cpu_has_bf16())
         convolved_in_blocks(DT_BF16, 9e-3);
     else
         print_message("f32 alone: this CPU has neither AMX-BF16 nor AVX512-BF16\n");

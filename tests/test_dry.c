@@ -111,7 +111,7 @@ static void test_cases_cpu(void **state)
 {
     (void)state;
     compare_cpu(DT_F32);
-    if (cpu_best_dtype() == DT_BF16)
+    if (cpu_has_bf16())
         compare_cpu(DT_BF16);
 }
 

@@ -225,6 +225,7 @@ static void agrees(enum dtype act)
         struct op_case c = draw(name);
         struct tuning t = {.attention = below(4),
                            .fold = below(3),
+                           .weights = below(3),
                            .winograd = below(3),
                            .nhwc = chance(4) ? TUNE_OFF : TUNE_AUTO};
         cpu->tune(cpu, &t);
@@ -232,8 +233,9 @@ static void agrees(enum dtype act)
         worst[c.op] = fmax(worst[c.op], r.error);
         failed += r.why[0] != '\0';
         if (r.why[0])
-            printf("%ld: %s %s, attention %d fold %d winograd %d nhwc %d: %s\n", i,
-                   op_bounds[c.op].name, name, t.attention, t.fold, t.winograd, t.nhwc, r.why);
+            printf("%ld: %s %s, attention %d fold %d weights %d winograd %d nhwc %d: %s\n", i,
+                   op_bounds[c.op].name, name, t.attention, t.fold, t.weights, t.winograd, t.nhwc,
+                   r.why);
     }
     for (int k = 0; k < OP_KINDS; k++)
         printf("worst of %-12s %9.2g\n", op_bounds[k].name, worst[k]);
@@ -252,7 +254,7 @@ static void drawn_f32(void **unused)
 static void drawn_bf16(void **unused)
 {
     (void)unused;
-    if (cpu_best_dtype() != DT_BF16) {
+    if (!cpu_has_bf16()) {
         print_message("skipped: this CPU has neither AMX-BF16 nor AVX512-BF16\n");
         skip();
     }

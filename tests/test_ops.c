@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "op_run.h"
+#include "ops/half.h"
 
 static struct ops *must(struct ops *o, const struct err *err)
 {
@@ -82,7 +83,7 @@ static void test_cpu_bf16(void **state)
 {
     (void)state;
     struct err err = {""};
-    if (cpu_best_dtype() != DT_BF16) {
+    if (!cpu_has_bf16()) {
         print_message("skipped: this CPU has neither AMX-BF16 nor AVX512-BF16\n");
         skip();
     }
@@ -130,12 +131,58 @@ static void test_cpu_threads(void **state)
     assert_int_equal(failed, 0);
 }
 
+/* y of a linear over weights [OUT, IN], which are held as `way` says. */
+static void multiplied(struct ops *o, int way, const struct param *p, float *y)
+{
+    enum { ROWS = 3, IN = 48, OUT = 32 };
+    static float x[ROWS * IN];
+    struct ops_stats before, after;
+    for (int i = 0; i < ROWS * IN; i++)
+        x[i] = (float)(i % 11) - 5;
+    o->tune(o, &(struct tuning){.weights = way});
+    struct tensor in = ops_alloc(o, 1, 1, ROWS, IN), out = ops_alloc(o, 1, 1, ROWS, OUT);
+    o->stats(o, &before);
+    struct weight *w = o->pack_linear(o, p, NULL, 1);
+    o->stats(o, &after);
+    size_t value = way == WEIGHTS_HALF ? 2 : 4, bytes = after.weight_bytes - before.weight_bytes;
+    assert_in_range(bytes, IN * OUT * value, IN * OUT * value * 4 - 1); /* filled up */
+    o->upload(o, &in, x);
+    o->linear(o, &out, &in, w, ACT_NONE, NULL);
+    o->download(o, y, &out);
+    o->free_weight(o, w);
+    o->release(o, &out);
+    o->release(o, &in);
+}
+
+/* What a LoRA made of halves may be held in halves again: rounded to them, and no otherwise. */
+static void test_changed_values(void **state)
+{
+    enum { ROWS = 3, IN = 48, OUT = 32 };
+    (void)state;
+    static float changed[OUT * IN], rounded[OUT * IN], got[ROWS * OUT], want[ROWS * OUT];
+    struct err err = {""};
+    struct ops *o = must(ops_cpu_open(DT_F32, 1, &err), &err);
+    struct param p = {.dtype = DT_F32, .rank = 2, .dim = {OUT, IN}};
+    for (int i = 0; i < OUT * IN; i++) {
+        changed[i] = (float)(i % 97 - 48) / 31;
+        rounded[i] = f32_from_f16(f16_from_f32(changed[i]));
+    }
+    p.data = rounded;
+    multiplied(o, WEIGHTS_FULL, &p, want);
+    p.data = changed, p.was = DT_F16;
+    multiplied(o, WEIGHTS_HALF, &p, got);
+    assert_memory_equal(got, want, sizeof want);
+    multiplied(o, WEIGHTS_FULL, &p, got);
+    assert_memory_not_equal(got, want, sizeof want);
+    o->close(o);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ref_f32),     cmocka_unit_test(test_ref_bf16),
         cmocka_unit_test(test_cpu_f32),     cmocka_unit_test(test_cpu_bf16),
-        cmocka_unit_test(test_cpu_threads),
+        cmocka_unit_test(test_cpu_threads), cmocka_unit_test(test_changed_values),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

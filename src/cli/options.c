@@ -142,6 +142,7 @@ static const struct option_row table[] = {
     SETTING(0, "graph", "auto|on|off", JOB),
     SETTING(0, "autotune", "measure|heuristic|off", JOB),
     SETTING(0, "tf32", "on|off", JOB),
+    SETTING(0, "weights", "auto|full|half", JOB),
     SETTING(0, "nhwc", "auto|on|off", JOB),
     SETTING(0, "winograd", "auto|on|off", JOB),
     SETTING('t', "threads", "N", JOB | WORKER),

@@ -14,10 +14,10 @@ static char *key_of(const struct job *j)
 {
     const struct pipeline_options *o = &j->options;
     char *key = NULL;
-    int n = asprintf(&key, "%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d %d", j->model, o->device, o->precision,
-                     o->tokenizer ? o->tokenizer : "", o->vae ? o->vae : "",
+    int n = asprintf(&key, "%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d %d %d", j->model, o->device,
+                     o->precision, o->tokenizer ? o->tokenizer : "", o->vae ? o->vae : "",
                      o->refiner ? o->refiner : "", o->threads, o->tuning.autotune, o->tuning.tf32,
-                     o->tuning.nhwc);
+                     o->tuning.nhwc, o->tuning.weights);
     return n < 0 ? NULL : key;
 }
 

@@ -24,7 +24,8 @@ struct weight {
     struct cpu_filters *filters;              /* of one that was done by Winograd's */
     float *bias;                              /* or beta [out], or NULL */
     float *gamma;                             /* norm [out] */
-    void *table;                              /* [in, out] of the act type */
+    void *table;                              /* [in, out] */
+    enum dtype held;                          /* of the table's values */
     size_t bytes;                             /* of what is held here, without the segments */
 };
 
@@ -36,6 +37,7 @@ struct cpu_ops {
     bool fold; /* doubling convolutions by parts */
     bool winograd;
     bool planes; /* the other 3x3 ones over planes */
+    int weights; /* enum weights_way */
     struct dnn *dnn;
     struct err err;
     bool failed;

@@ -13,7 +13,7 @@
 
 enum { TABLE_START = 256, TYPICAL_ROWS = 1024, TYPICAL_SIDE = 64 };
 
-struct dnn *dnn_open(enum dtype act, struct err *e)
+struct dnn *dnn_open(enum dtype act, const struct cpu *cpu, struct err *e)
 {
     struct dnn *d = calloc(1, sizeof *d);
     if (d == NULL) {
@@ -21,6 +21,7 @@ struct dnn *dnn_open(enum dtype act, struct err *e)
         return NULL;
     }
     d->act = act;
+    d->cpu = *cpu;
     d->slots = TABLE_START;
     d->table = calloc(d->slots, sizeof *d->table);
     dnnl_status_t status = d->table == NULL ? dnnl_out_of_memory
@@ -46,6 +47,8 @@ void dnn_close(struct dnn *d)
             dnn_entry_free(d->table[i]);
     free(d->table);
     free(d->scratch);
+    free(d->wide[0].data);
+    free(d->wide[1].data);
     if (d->stream != NULL)
         dnnl_stream_destroy(d->stream);
     if (d->engine != NULL)
@@ -65,7 +68,7 @@ size_t dnn_weight_bytes(const struct dnn *d)
 
 size_t dnn_scratch_bytes(const struct dnn *d)
 {
-    return d->scratch_bytes;
+    return d->scratch_bytes + d->wide[0].bytes + d->wide[1].bytes;
 }
 
 /* -- weights ------------------------------------------------------------------------------ */
@@ -100,18 +103,67 @@ static int reorder(struct dnn *d, cdesc from, const void *src, cdesc to, void *d
     return status == dnnl_success ? 0 : dnn_fail(e, "packed weights", status);
 }
 
+static int64_t values_of(const struct dnn_packed *p)
+{
+    return (int64_t)(p->bytes / dtype_size(p->held));
+}
+
+static int grow_wide(struct dnn_wide *wide, size_t bytes, struct err *e)
+{
+    wide->of = NULL;
+    if (bytes <= wide->bytes)
+        return 0;
+    free(wide->data);
+    wide->data = bigmem_alloc(bytes);
+    wide->bytes = wide->data != NULL ? bytes : 0;
+    return wide->data != NULL ? 0 : err_set(e, "out of memory for weights (%zu bytes)", bytes);
+}
+
+/* The values as they are multiplied, at the place of that number if they are widened. NULL without
+ * memory. */
+static void *values(struct dnn *d, const struct dnn_packed *p, int place, struct err *e)
+{
+    struct dnn_wide *wide = &d->wide[place];
+    if (p->held == d->act)
+        return p->data;
+    if (wide->of == p->data)
+        return wide->data;
+    if (grow_wide(wide, (size_t)values_of(p) * dtype_size(d->act), e) != 0)
+        return NULL;
+    cpu_convert(&d->cpu, wide->data, d->act, p->data, p->held, values_of(p));
+    wide->of = p->data;
+    return wide->data;
+}
+
+/* Fills p, whose type is narrower than `layout`. src may be what `values` gave. */
+static int fill_narrow(struct dnn *d, struct dnn_packed *p, cdesc layout, cdesc from,
+                       const void *src, struct err *e)
+{
+    struct dnn_wide own = {0}, *wide = src == d->wide[0].data ? &own : &d->wide[0];
+    int rc = grow_wide(wide, dnnl_memory_desc_get_size(layout), e);
+    if (rc == 0)
+        rc = reorder(d, from, src, layout, wide->data, e);
+    if (rc == 0)
+        cpu_convert(&d->cpu, p->data, p->held, wide->data, d->act, values_of(p));
+    wide->of = rc == 0 ? p->data : NULL; /* a streamed weight is wanted at once */
+    free(own.data);
+    return rc;
+}
+
 /* Adds a layout to w, filled from `src`. w has room for it. */
 static int add_layout(struct dnn *d, struct dnn_weight *w, cdesc layout, cdesc from,
                       const void *src, struct err *e)
 {
     struct dnn_packed *p = &w->packed[w->count];
-    *p = (struct dnn_packed){.bytes = dnnl_memory_desc_get_size(layout)};
+    size_t count = dnnl_memory_desc_get_size(layout) / dtype_size(d->act);
+    *p = (struct dnn_packed){.held = w->held, .bytes = count * dtype_size(w->held)};
     p->data = bigmem_alloc(p->bytes);
     if (p->data == NULL || desc_copy(&p->layout, layout) != dnnl_success) {
         free(p->data);
         return err_set(e, "out of memory for weights (%zu bytes)", p->bytes);
     }
-    if (reorder(d, from, src, layout, p->data, e) != 0) {
+    if (w->held != d->act ? fill_narrow(d, p, layout, from, src, e) != 0
+                          : reorder(d, from, src, layout, p->data, e) != 0) {
         free(p->data);
         desc_free(&p->layout);
         return -1;
@@ -124,6 +176,9 @@ static int add_layout(struct dnn *d, struct dnn_weight *w, cdesc layout, cdesc f
 static void drop_oldest_layout(struct dnn *d, struct dnn_weight *w)
 {
     struct dnn_packed *p = w->packed;
+    for (int i = 0; i < 2; i++)
+        if (d->wide[i].of == p->data)
+            d->wide[i].of = NULL;
     d->weight_bytes -= p->bytes;
     free(p->data);
     desc_free(&p->layout);
@@ -182,7 +237,7 @@ static struct dnn_weight *pack(struct dnn *d, struct dnn_weight shape, cdesc fro
 }
 
 struct dnn_weight *dnn_pack_linear(struct dnn *d, const void *w, int64_t out, int64_t in,
-                                   struct err *e)
+                                   enum dtype held, struct err *e)
 {
     desc from;
     dnnl_dims_t dims = {in, out}, strides = {1, in};
@@ -190,7 +245,7 @@ struct dnn_weight *dnn_pack_linear(struct dnn *d, const void *w, int64_t out, in
         err_set(e, "oneDNN: no weights of %lld x %lld", (long long)out, (long long)in);
         return NULL;
     }
-    struct dnn_weight shape = {.out = out, .in = in, .kh = 1, .kw = 1};
+    struct dnn_weight shape = {.out = out, .in = in, .kh = 1, .kw = 1, .held = held};
     struct dnn_weight *packed = pack(d, shape, view(&from), w, e);
     desc_free(&from);
     return packed;
@@ -204,14 +259,15 @@ static dnnl_status_t plain_conv(desc *out, const struct dnn *d, int64_t o, int64
 }
 
 struct dnn_weight *dnn_pack_conv(struct dnn *d, const void *w, int64_t out, int64_t in, int kh,
-                                 int kw, struct err *e)
+                                 int kw, enum dtype held, struct err *e)
 {
     desc from;
     if (plain_conv(&from, d, out, in, kh, kw) != dnnl_success) {
         err_set(e, "oneDNN: no convolution of %lld x %lld", (long long)out, (long long)in);
         return NULL;
     }
-    struct dnn_weight shape = {.conv = true, .out = out, .in = in, .kh = kh, .kw = kw};
+    struct dnn_weight shape = {
+        .conv = true, .out = out, .in = in, .kh = kh, .kw = kw, .held = held};
     struct dnn_weight *packed = pack(d, shape, view(&from), w, e);
     desc_free(&from);
     return packed;
@@ -223,7 +279,8 @@ int dnn_unpack_conv(struct dnn *d, const struct dnn_weight *w, void *dst, struct
     dnnl_status_t status = plain_conv(&to, d, w->out, w->in, w->kh, w->kw);
     if (status != dnnl_success)
         return dnn_fail(e, "unpacked weights", status);
-    int result = reorder(d, view(&w->packed[0].layout), w->packed[0].data, view(&to), dst, e);
+    void *from = values(d, &w->packed[0], 0, e);
+    int result = from ? reorder(d, view(&w->packed[0].layout), from, view(&to), dst, e) : -1;
     desc_free(&to);
     return result;
 }
@@ -241,21 +298,22 @@ void dnn_free_weight(struct dnn *d, struct dnn_weight *w)
  * picture: kept in every layout that was wanted they would be there twice in most jobs. Sizes
  * change seldom, but in bands, where laying out anew takes longer than the call. */
 static void *data_in(struct dnn *d, struct dnn_weight *w, const struct dnn_entry *at, bool bands,
-                     struct err *e)
+                     int place, struct err *e)
 {
     int i = 0;
     while (i < w->count && !dnnl_memory_desc_equal(view(&w->packed[i].layout), view(&at->layout)))
         i++;
     if (i == w->count) {
         const struct dnn_packed *first = w->packed;
-        if (add_layout(d, w, view(&at->layout), view(&first->layout), first->data, e) != 0)
+        void *from = values(d, first, 0, e);
+        if (!from || add_layout(d, w, view(&at->layout), view(&first->layout), from, e) != 0)
             return NULL;
         if (!first->used || w->count > (bands ? DNN_LAYOUTS : 1))
             drop_oldest_layout(d, w);
         i = w->count - 1;
     }
     w->packed[i].used = true;
-    return w->packed[i].data;
+    return values(d, &w->packed[i], place, e);
 }
 
 /* -- calls -------------------------------------------------------------------------------- */
@@ -271,10 +329,10 @@ static int grow_scratch(struct dnn *d, size_t bytes, struct err *e)
 }
 
 static int execute(struct dnn *d, const struct dnn_entry *at, const struct dnn_weight *weight,
-                   const void *x, const float *bias, void *y, bool bands, struct err *e)
+                   const void *x, const float *bias, void *y, bool bands, int place, struct err *e)
 {
     /* Only the layouts of a weight ever change here, never its values. */
-    void *w = data_in(d, (struct dnn_weight *)weight, at, bands, e);
+    void *w = data_in(d, (struct dnn_weight *)weight, at, bands, place, e);
     if (w == NULL || grow_scratch(d, at->scratch_bytes, e) != 0)
         return -1;
     dnnl_exec_arg_t args[5] = {
@@ -313,7 +371,7 @@ int dnn_linear(struct dnn *d, const struct dnn_linear *c, struct err *e)
                         .accumulate = c->accumulate,
                         .bias = c->bias != NULL};
     struct dnn_entry *at = dnn_entry_find(d, &k, c->w, e);
-    return at != NULL ? execute(d, at, c->w, c->x, c->bias, c->y, false, e) : -1;
+    return at != NULL ? execute(d, at, c->w, c->x, c->bias, c->y, false, c->second, e) : -1;
 }
 
 int dnn_conv(struct dnn *d, const struct dnn_conv *c, struct err *e)
@@ -337,7 +395,7 @@ int dnn_conv(struct dnn *d, const struct dnn_conv *c, struct err *e)
                         .bias = c->bias != NULL,
                         .planes = c->planes};
     struct dnn_entry *at = dnn_entry_find(d, &k, c->w, e);
-    return at != NULL ? execute(d, at, c->w, c->x, c->bias, c->y, c->bands, e) : -1;
+    return at != NULL ? execute(d, at, c->w, c->x, c->bias, c->y, c->bands, 0, e) : -1;
 }
 
 const char *ops_cpu_library(void)

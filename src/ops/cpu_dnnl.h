@@ -13,29 +13,32 @@
 #ifndef SPRITTY_CPU_DNNL_H
 #define SPRITTY_CPU_DNNL_H
 
+#include "ops/cpu_elem.h"
 #include "ops/ops.h"
 
 struct dnn;
 struct dnn_weight;
 
-/* act: type of activations and packed weights, DT_F32 or DT_BF16. */
-struct dnn *dnn_open(enum dtype act, struct err *);
+/* act: type of activations and of weights as they are multiplied, DT_F32 or DT_BF16. */
+struct dnn *dnn_open(enum dtype act, const struct cpu *, struct err *);
 void dnn_close(struct dnn *); /* NULL is nothing */
 
 /* Whether most convolutions will read planes: weights that are packed from now on are laid out for
  * it. */
 void dnn_plan_planes(struct dnn *, bool planes);
 
-/* Bytes of packed weights and of oneDNN's scratchpad held now. */
+/* Bytes of packed weights held now; of oneDNN's scratchpad, and of a weight that was widened. */
 size_t dnn_weight_bytes(const struct dnn *);
 size_t dnn_scratch_bytes(const struct dnn *);
 
-/* w: [out, in] dense in the act type. NULL on failure. The caller may free w afterwards. */
+/* w: [out, in] dense in the act type. NULL on failure. The caller may free w afterwards.
+ * held: the act type; or with DT_F32 a narrower one that has all of the values, which are widened
+ * for each call then (once where calls with one weight follow each other). */
 struct dnn_weight *dnn_pack_linear(struct dnn *, const void *w, int64_t out, int64_t in,
-                                   struct err *);
+                                   enum dtype held, struct err *);
 /* w: [out, in, kh, kw] dense in the act type. */
 struct dnn_weight *dnn_pack_conv(struct dnn *, const void *w, int64_t out, int64_t in, int kh,
-                                 int kw, struct err *);
+                                 int kw, enum dtype held, struct err *);
 /* The weights back, as dnn_pack_conv took them. */
 int dnn_unpack_conv(struct dnn *, const struct dnn_weight *, void *w, struct err *);
 void dnn_free_weight(struct dnn *, struct dnn_weight *); /* NULL is nothing */
@@ -50,6 +53,7 @@ struct dnn_linear {
     int64_t rows, x_ld, y_ld;
     enum act act;
     bool accumulate;
+    bool second; /* the weight is widened elsewhere than others, beside one that is wanted again */
 };
 int dnn_linear(struct dnn *, const struct dnn_linear *, struct err *);
 

@@ -13,7 +13,8 @@ enum { DNN_LAYOUTS = 2 }; /* most that a weight is kept in */
 struct dnn_packed {
     desc layout;
     void *data;
-    size_t bytes;
+    size_t bytes; /* of data, which is of the type `held` */
+    enum dtype held;
     bool used; /* by a call */
 };
 
@@ -21,6 +22,7 @@ struct dnn_weight {
     bool conv;
     int64_t out, in;
     int kh, kw;
+    enum dtype held;
     int count;
     struct dnn_packed packed[DNN_LAYOUTS + 1]; /* and the next, before it takes another's place */
 };
@@ -43,6 +45,13 @@ struct dnn_entry {
     size_t scratch_bytes;
 };
 
+/* The values of a weight that is held narrower, as they are multiplied. */
+struct dnn_wide {
+    void *data;
+    size_t bytes;
+    const void *of; /* the weight's data; NULL: none's */
+};
+
 struct dnn {
     dnnl_engine_t engine;
     dnnl_stream_t stream;
@@ -52,6 +61,8 @@ struct dnn {
     size_t slots, used;
     void *scratch;
     size_t scratch_bytes, weight_bytes;
+    struct cpu cpu;
+    struct dnn_wide wide[2]; /* the second: of dnn_linear.second */
 };
 
 struct dnn_descs {

@@ -45,6 +45,8 @@ CPU_INLINE void convert_body(void *dst, enum dtype dt, const void *src, enum dty
         convert_typed(dst, DT_F32, src, DT_F16, n);
     else if (dt == DT_F32)
         convert_typed(dst, DT_F32, src, DT_BF16, n);
+    else if (st == DT_F32 && dt == DT_F16)
+        convert_typed(dst, DT_F16, src, DT_F32, n);
     else if (st == DT_F32)
         convert_typed(dst, DT_BF16, src, DT_F32, n);
     else
@@ -86,7 +88,7 @@ static void convert_piece(void *context, int64_t index, int thread)
 void cpu_convert_rows(const struct cpu *cpu, void *dst, enum dtype dst_type, int64_t dst_ld,
                       const void *src, enum dtype src_type, int64_t src_ld, int64_t rows, int64_t c)
 {
-    assert(dst_type == DT_F32 || dst_type == DT_BF16 || dst_type == src_type);
+    assert(dst_type == DT_F32 || src_type == DT_F32 || dst_type == src_type || dst_type == DT_BF16);
     if (dst_ld == c && src_ld == c && rows * c % PIECE == 0) /* long rows: fewer, even pieces */
         rows = rows * c / PIECE, c = dst_ld = src_ld = PIECE;
     struct convert_job j = {
@@ -262,23 +264,29 @@ void cpu_add_channels(const struct cpu *cpu, float *out, const float *bias, cons
 
 /* -- embedding ---------------------------------------------------------------------------- */
 
-CPU_INLINE void add_rows_body(void *y, enum dtype type, const void *a, const void *b, int64_t c)
+CPU_INLINE void add_rows_body(void *y, enum dtype type, const void *a, enum dtype at, const void *b,
+                              enum dtype bt, int64_t c)
 {
     for (int64_t i = 0; i < c; i++)
-        cpu_store(y, type, i, cpu_load(a, type, i) + cpu_load(b, type, i));
+        cpu_store(y, type, i, cpu_load(a, at, i) + cpu_load(b, bt, i));
 }
 
-CPU_VERSIONS(add_rows, (void *y, enum dtype type, const void *a, const void *b, int64_t c),
-             (y, type, a, b, c));
+CPU_VERSIONS(add_rows,
+             (void *y, enum dtype type, const void *a, enum dtype at, const void *b, enum dtype bt,
+              int64_t c),
+             (y, type, a, at, b, bt, c));
 
 void cpu_embed(const struct cpu *cpu, void *y, enum dtype type, const int32_t *ids,
-               const void *table, const void *positions, int64_t count, int64_t tokens, int64_t c)
+               const struct cpu_rows *table, const struct cpu_rows *positions, int64_t count,
+               int64_t tokens, int64_t c)
 {
-    size_t row = (size_t)c * dtype_size(type);
+    size_t row = (size_t)c * dtype_size(table->type);
+    size_t position = (size_t)c * dtype_size(positions->type);
     for (int64_t i = 0; i < count; i++)
-        add_rows[cpu->features.isa]((char *)y + (size_t)i * row, type,
-                                    (const char *)table + (size_t)ids[i] * row,
-                                    (const char *)positions + (size_t)(i % tokens) * row, c);
+        add_rows[cpu->features.isa]((char *)y + (size_t)(i * c) * dtype_size(type), type,
+                                    (const char *)table->data + (size_t)ids[i] * row, table->type,
+                                    (const char *)positions->data + (size_t)(i % tokens) * position,
+                                    positions->type, c);
 }
 
 /* -- spreading an image out --------------------------------------------------------------- */

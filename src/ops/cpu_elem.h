@@ -14,7 +14,8 @@ struct cpu {
     int threads;
 };
 
-/* count values, dst of type DT_F32 or DT_BF16, any source, neither need be aligned. */
+/* count values, dst of type DT_F32 or DT_BF16 from any source, or DT_F16 from DT_F32; neither need
+ * be aligned. */
 void cpu_convert(const struct cpu *, void *dst, enum dtype dst_type, const void *src,
                  enum dtype src_type, int64_t count);
 
@@ -44,9 +45,14 @@ void cpu_combine(const struct cpu *, float *y, int terms, const float *k, const 
 void cpu_add_channels(const struct cpu *, float *out, const float *bias, const void *add,
                       enum dtype type, int64_t c);
 
-/* y[i] = table[ids[i]] + positions[i % tokens], rows of c values of `type`. */
-void cpu_embed(const struct cpu *, void *y, enum dtype type, const int32_t *ids, const void *table,
-               const void *positions, int64_t count, int64_t tokens, int64_t c);
+/* y[i] = table[ids[i]] + positions[i % tokens], rows of c values; y of `type`. */
+struct cpu_rows {
+    const void *data;
+    enum dtype type;
+};
+void cpu_embed(const struct cpu *, void *y, enum dtype type, const int32_t *ids,
+               const struct cpu_rows *table, const struct cpu_rows *positions, int64_t count,
+               int64_t tokens, int64_t c);
 
 /* n images of `pixels` with `c` values each as c planes, and back; values of 2 or 4 bytes. */
 void cpu_to_planes(const struct cpu *, void *planes, const void *pixels, int64_t n, int64_t count,

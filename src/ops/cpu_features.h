@@ -17,7 +17,8 @@ enum cpu_isa { ISA_PORTABLE, ISA_AVX2, ISA_AVX512, ISA_COUNT };
 
 struct cpu_features {
     enum cpu_isa isa; /* AVX2: with FMA and F16C; AVX512: F, BW, VL, DQ besides */
-    bool avx512_bf16; /* vdpbf16ps */
+    bool avx512_bf16; /* vdpbf16ps, */
+    bool slow_bf16;   /* which adds fewer products in a time than f32's own instructions */
     bool amx_bf16;    /* tdpbf16ps, and the kernel lets us use the tiles */
     bool arm_bf16;    /* aarch64: bfdot, bfmmla */
 };

@@ -69,6 +69,19 @@ CPU_INLINE float cpu_from_f16(uint16_t h)
     return cpu_from_bits((tiny & is_tiny) | (normal & ~is_tiny) | sign);
 }
 
+/* To the nearest, ties to even, as f16_from_f32 in half.h. A half's denormals have the unit of
+ * floats from 0.5 on, so that sum rounds. */
+CPU_INLINE uint16_t cpu_to_f16(float f)
+{
+    uint32_t u = cpu_bits(f) & 0x7fffffffu, sign = cpu_bits(f) >> 16 & 0x8000u;
+    uint32_t normal = (u + 0xfffu + (u >> 13 & 1) - 0x38000000u) >> 13;
+    uint32_t tiny = cpu_bits(cpu_from_bits(u) + 0.5f) - cpu_bits(0.5f);
+    uint32_t is_tiny = -(uint32_t)(u < 0x38800000u), is_large = -(uint32_t)(u >= 0x477ff000u);
+    uint32_t large = u > 0x7f800000u ? 0x7e00u | (u >> 13 & 0x3ffu) : 0x7c00u;
+    return (uint16_t)(sign | (tiny & is_tiny) | (large & is_large) |
+                      (normal & ~is_tiny & ~is_large));
+}
+
 /* Element i; t is a constant where speed matters. */
 CPU_INLINE float cpu_load(const void *p, enum dtype t, int64_t i)
 {
@@ -78,13 +91,12 @@ CPU_INLINE float cpu_load(const void *p, enum dtype t, int64_t i)
                        : cpu_from_bf16(((const cpu_u16 *)p)[i]);
 }
 
-/* DT_F32 or DT_BF16. */
 CPU_INLINE void cpu_store(void *p, enum dtype t, int64_t i, float f)
 {
     if (t == DT_F32)
         ((cpu_f32 *)p)[i] = f;
     else
-        ((cpu_u16 *)p)[i] = cpu_to_bf16(f);
+        ((cpu_u16 *)p)[i] = t == DT_F16 ? cpu_to_f16(f) : cpu_to_bf16(f);
 }
 
 /* e^x to 2e-7 of it for -87 <= x <= 88, beyond that as at the ends. x = n ln 2 + r with the sum

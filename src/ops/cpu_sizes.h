@@ -14,6 +14,7 @@ enum {
     CPU_WIDE = 2 * CPU_SEGMENT_OUT,    /* from here on a linear has segments */
     CPU_GEGLU_BYTES = 6 * 1024 * 1024, /* of scratch at once: what the caches keep */
     CPU_BAND_BYTES = 2 * 1024 * 1024,
+    CPU_HALF_VALUES = 1 << 20, /* from here on a weight is held in 16 bits */
     CPU_WINOGRAD_PIXELS = 1024,
     CPU_WINOGRAD_FILTERS = 640 * 960,
     CPU_WINOGRAD_BYTES = 8 * 1024 * 1024
@@ -89,6 +90,20 @@ static inline size_t cpu_packed_count(int64_t out, int64_t in, int k, enum dtype
     int64_t deep = f->isa < ISA_AVX512 || k > 1 ? 1 : 64 / (int64_t)dtype_size(type);
     return (size_t)((out + wide - 1) / wide * wide) * (size_t)((in + deep - 1) / deep * deep) *
            (size_t)k * (size_t)k;
+}
+
+/* The type that a weight's or table's values are held as: the act type, or what all of its sources
+ * have in the file (above) where that is narrower. Other values than the file's are rounded to it.
+ * way: enum weights_way. */
+static inline enum dtype cpu_held_as(enum dtype act, int way, const struct param *p, int sources,
+                                     int64_t values)
+{
+    enum dtype held = p->dtype != DT_F32 ? p->dtype : p->was;
+    for (int i = 1; i < sources; i++)
+        if ((p[i].dtype != DT_F32 ? p[i].dtype : p[i].was) != held)
+            return act;
+    bool wanted = way == WEIGHTS_HALF || (way == WEIGHTS_AUTO && values >= CPU_HALF_VALUES);
+    return act == DT_F32 && wanted ? held : act;
 }
 
 /* A 3x3 convolution that is done in 16 products for four pixels (cpu_winograd.h), where `on`: of

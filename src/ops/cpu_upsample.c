@@ -57,7 +57,7 @@ int cpu_phases_make(struct cpu_phases *p, struct dnn *d, const struct dnn_weight
     memset(p, 0, sizeof *p);
     for (int k = 0; result == 0 && k < 4; k++) {
         sum_taps(four, nine, out * in, k / 2, k % 2, act);
-        p->part[k] = dnn_pack_conv(d, four, out, in, 2, 2, e);
+        p->part[k] = dnn_pack_conv(d, four, out, in, 2, 2, act, e);
         result = p->part[k] ? 0 : -1;
     }
     free(nine);

@@ -96,27 +96,40 @@ static void transpose(const struct cpu_ops *c, void *to, const void *from, int64
                    (const char *)from + (size_t)(i * out + o) * value, value);
 }
 
+/* One source's values at `to`, with room for as many at `spare`. Changed ones are rounded to what
+ * they will be held as. */
+static void stage_source(struct cpu_ops *c, const struct param *p, int64_t in, int64_t rows,
+                         enum dtype held, void *to, void *spare)
+{
+    enum dtype act = c->ops.act;
+    if (held != act && p->dtype != held) {
+        cpu_convert(&c->cpu, spare, held, p->data, p->dtype, rows * in);
+        cpu_convert(&c->cpu, to, act, spare, held, rows * in);
+        return;
+    }
+    cpu_convert(&c->cpu, p->transposed ? spare : to, act, p->data, p->dtype, rows * in);
+    if (p->transposed)
+        transpose(c, to, spare, in, rows);
+}
+
 /* The sources' values as [out, in] of the act type: as they lie in the checkpoint where they can
  * be read there, else in c->staged. NULL without memory. */
 static const void *stage(struct cpu_ops *c, const struct param *p, int sources, int64_t in,
-                         int64_t out)
+                         int64_t out, enum dtype held)
 {
     size_t value = dtype_size(c->ops.act), bytes = (size_t)(in * out) * value;
-    if (sources == 1 && p->dtype == c->ops.act && !p->transposed &&
+    if (sources == 1 && p->dtype == c->ops.act && held == c->ops.act && !p->transposed &&
         (uintptr_t)p->data % ARENA_ALIGN == 0)
         return p->data;
-    bool turned = false;
+    bool twice = false;
     for (int i = 0; i < sources; i++)
-        turned = turned || p[i].transposed;
-    if (!cpu_grow(&c->staged, &c->staged_bytes, turned ? 2 * bytes : bytes))
+        twice = twice || p[i].transposed || (held != c->ops.act && p[i].dtype != held);
+    if (!cpu_grow(&c->staged, &c->staged_bytes, twice ? 2 * bytes : bytes))
         return NULL;
     char *to = c->staged, *spare = to + bytes;
     for (int i = 0; i < sources; i++) {
         int64_t rows = p[i].dim[p[i].transposed ? 1 : 0];
-        cpu_convert(&c->cpu, p[i].transposed ? spare : to, c->ops.act, p[i].data, p[i].dtype,
-                    rows * in);
-        if (p[i].transposed)
-            transpose(c, to, spare, in, rows);
+        stage_source(c, &p[i], in, rows, held, to, spare);
         to += (size_t)(rows * in) * value;
     }
     return c->staged;
@@ -127,13 +140,14 @@ static struct weight *pack_matrix(struct cpu_ops *c, struct weight_shape s, cons
 {
     struct weight *w = new_weight(c, s, b, sources);
     struct err e = {"no memory: weights"};
-    const void *values = w ? stage(c, p, sources, s.in, s.out) : NULL;
+    enum dtype held = cpu_held_as(c->ops.act, c->weights, p, sources, weight_count(&s));
+    const void *values = w ? stage(c, p, sources, s.in, s.out, held) : NULL;
     bool ok = values != NULL;
     int segments = sources == 1 ? cpu_linear_segments(s.in, s.out) : 1; /* a geglu has one source */
     for (int i = 0; ok && i < segments; i++) {
         int64_t out = s.out / segments;
         size_t at = (size_t)(i * out * s.in) * dtype_size(c->ops.act);
-        w->segment[i] = dnn_pack_linear(c->dnn, (const char *)values + at, out, s.in, &e);
+        w->segment[i] = dnn_pack_linear(c->dnn, (const char *)values + at, out, s.in, held, &e);
         ok = w->segment[i] != NULL;
         w->segments = i + ok;
     }
@@ -154,9 +168,10 @@ struct weight *cpu_pack_conv(struct ops *o, const struct param *p, const struct 
         return pack_matrix(c, s, p, b, 1);
     struct weight *w = new_weight(c, s, b, 1);
     struct err e = {"no memory: weights"};
-    const void *values = w ? stage(c, p, 1, (int64_t)s.in * s.k * s.k, s.out) : NULL;
+    enum dtype held = cpu_held_as(c->ops.act, c->weights, p, 1, weight_count(&s));
+    const void *values = w ? stage(c, p, 1, (int64_t)s.in * s.k * s.k, s.out, held) : NULL;
     if (values)
-        w->segment[0] = dnn_pack_conv(c->dnn, values, s.out, s.in, s.k, s.k, &e);
+        w->segment[0] = dnn_pack_conv(c->dnn, values, s.out, s.in, s.k, s.k, held, &e);
     if (values && w->segment[0])
         w->segments = 1;
     return packed(c, w, w && w->segments == 1, &e);
@@ -175,9 +190,11 @@ struct weight *cpu_pack_table(struct ops *o, const struct param *p)
     struct cpu_ops *c = cpu_of(o);
     struct err e = {"no memory: weights"};
     struct weight *w = new_weight(c, table_shape(p), NULL, 0);
-    size_t bytes = w ? (size_t)weight_count(&w->s) * dtype_size(o->act) : 0;
+    enum dtype held = w ? cpu_held_as(o->act, c->weights, p, 1, weight_count(&w->s)) : o->act;
+    size_t bytes = w ? (size_t)weight_count(&w->s) * dtype_size(held) : 0;
     if (w && (w->table = malloc(bytes)) != NULL) {
-        cpu_convert(&c->cpu, w->table, o->act, p->data, p->dtype, weight_count(&w->s));
+        w->held = held;
+        cpu_convert(&c->cpu, w->table, held, p->data, p->dtype, weight_count(&w->s));
         w->bytes += bytes;
         c->weight_bytes += bytes;
     }

@@ -84,7 +84,7 @@ int cpu_filters_make(struct cpu_filters *f, const struct cpu *cpu, struct dnn *d
     if (result == 0)
         parallel_for(cpu->threads, out, transform_row, &j);
     for (size_t k = 0; result == 0 && k < WINOGRAD_PARTS; k++) {
-        f->part[k] = dnn_pack_linear(d, all + k * count * value, out, in, e);
+        f->part[k] = dnn_pack_linear(d, all + k * count * value, out, in, act, e);
         result = f->part[k] ? 0 : -1;
     }
     free(nine);

@@ -14,6 +14,7 @@ enum { SEEN = 4096 }; /* a power of 2: sizes of calls that are told apart */
 struct weight {
     struct weight_shape s;
     size_t bytes;
+    size_t read_bytes;  /* that a call reads, and writes before where it is widened */
     size_t parts_bytes; /* of what the backend makes besides, at first need or at once */
     bool in_parts, in_filters;
 };
@@ -25,6 +26,7 @@ struct dry {
     enum attention_kernel attention;          /* and what it multiplies by */
     size_t scratch;                           /* the largest call's so far */
     size_t call_scratch, reach, staged, most; /* since ops_dry_begin */
+    size_t wide[2];                           /* of the largest weights that are widened */
     struct tuning tuning;
     struct err err;
     bool failed;

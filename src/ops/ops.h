@@ -38,6 +38,9 @@ struct param {
     int rank;
     int64_t dim[4];
     bool transposed; /* a linear stored as [in, out] (OpenCLIP's text_projection) */
+    /* With dtype DT_F32: values that were changed, of a file's that are of this type; a backend may
+     * round them to it. DT_F32: not so. */
+    enum dtype was;
     /* Changes of the values, made in this order; only where ops->takes_changes. NULL: none. */
     const struct low_rank *changes;
     int change_count;
@@ -301,7 +304,8 @@ const char *ops_cpu_library(void); /* "oneDNN 2.6.3", for people */
 /* What a process with a model takes beside all that is counted, most of it oneDNN's: its pages,
  * threads, and the kernels that it compiles. */
 size_t ops_cpu_library_bytes(void);
-enum dtype cpu_best_dtype(void); /* DT_BF16 with AMX-BF16 or AVX512-BF16, else DT_F32 */
+bool cpu_has_bf16(void);         /* whether the CPU backend computes in it */
+enum dtype cpu_best_dtype(void); /* DT_BF16 where that is multiplied faster, else DT_F32 */
 /* What the CPU backend's speed depends on, for people and as a key: "AMD EPYC 9R14, AVX2, 2
  * threads, oneDNN 2.6.3, fp32". */
 void ops_cpu_describe(enum dtype act, int threads, char *out, size_t size);

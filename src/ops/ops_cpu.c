@@ -201,8 +201,8 @@ static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
     float *both = cpu_scratch(c, cpu_geglu_scratch(rows, w->s.in, w->s.out));
     float *gate = both ? both + (w->segments == 1 ? half : most * half) : NULL;
     struct err e;
-    for (int64_t r = 0; r < rows && !c->failed; r += step)
-        for (int part = 0; part < parts && !c->failed; part++) {
+    for (int part = 0; part < parts; part++)
+        for (int64_t r = 0; r < rows && !c->failed; r += step) {
             int64_t now = rows - r < step ? rows - r : step;
             size_t value = dtype_size(y->dtype);
             struct dnn_linear call = {.w = w->segment[part],
@@ -218,6 +218,7 @@ static void cpu_geglu(struct ops *o, struct tensor *y, const struct tensor *x,
                 call.w = w->segment[parts + part];
                 call.bias = w->bias ? w->bias + y->c + part * half : NULL;
                 call.y = gate;
+                call.second = true;
                 cpu_keep(c, dnn_linear(c->dnn, &call, &e), &e);
             }
             if (!c->failed)
@@ -329,7 +330,8 @@ static void cpu_embedding(struct ops *o, struct tensor *y, const int32_t *ids,
     if (!cpu_ready(c, table) || !cpu_ready(c, positions))
         return;
     check_embedding(y, ids, &table->s, &positions->s);
-    cpu_embed(&c->cpu, y->data, y->dtype, ids, table->table, positions->table, tensor_rows(y),
+    cpu_embed(&c->cpu, y->data, y->dtype, ids, &(struct cpu_rows){table->table, table->held},
+              &(struct cpu_rows){positions->table, positions->held}, tensor_rows(y),
               tensor_tokens(y), y->c);
     cpu_count(c, cost_embedding(y, table->bytes / (size_t)table->s.in));
 }
@@ -388,6 +390,7 @@ static void cpu_tune(struct ops *o, const struct tuning *t)
 {
     cpu_of(o)->way = t->attention;
     cpu_of(o)->fold = t->fold != TUNE_OFF;
+    cpu_of(o)->weights = t->weights;
     cpu_of(o)->planes = t->nhwc == TUNE_OFF;
     cpu_of(o)->winograd = cpu_winograd_on(o->act, &cpu_of(o)->cpu.features, t->winograd, t->nhwc);
     dnn_plan_planes(cpu_of(o)->dnn, cpu_of(o)->planes);
@@ -460,7 +463,7 @@ static const struct ops cpu_table = {
 struct ops *ops_cpu_open(enum dtype act, int threads, struct err *err)
 {
     struct cpu_features features = cpu_features();
-    if (act == DT_F16 || (act == DT_BF16 && !features.avx512_bf16 && !features.amx_bf16)) {
+    if (act == DT_F16 || (act == DT_BF16 && !cpu_has_bf16())) {
         err_set(err, "this CPU does not compute in %s: use --precision fp32",
                 act == DT_F16 ? "fp16" : "bf16");
         return NULL;
@@ -483,7 +486,7 @@ struct ops *ops_cpu_open(enum dtype act, int threads, struct err *err)
     c->fold = true;
     c->winograd = cpu_winograd_on(act, &features, TUNE_AUTO, TUNE_AUTO);
     parallel_set_threads(c->cpu.threads);
-    c->dnn = dnn_open(act, err);
+    c->dnn = dnn_open(act, &c->cpu, err);
     if (!c->dnn) {
         arena_exit(&c->arena);
         free(c);

@@ -64,8 +64,11 @@ static void count_call(struct dry *d, enum rate_kind kind, int64_t a, int64_t b,
     count(d, cost);
     if (!d->rates)
         return;
-    struct rate_call call = {
-        kind, {(double)a, (double)b, (double)c}, cost.flops, cost.bytes, w ? (double)w->bytes : 0};
+    struct rate_call call = {kind,
+                             {(double)a, (double)b, (double)c},
+                             cost.flops,
+                             cost.bytes,
+                             w ? (double)w->read_bytes : 0};
     spend(d, price(d, &call));
     if (!w || !is_first(d, &call)) /* libraries have products and convolutions */
         return;
@@ -87,11 +90,17 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
+static size_t wide_bytes(const struct dry *d)
+{
+    return d->wide[0] + d->wide[1];
+}
+
 /* Weights come and go; pages of the arena and of scratch that were touched stay. */
 static void look(struct dry *d)
 {
     d->reach = larger(d->reach, d->arena.top);
-    d->most = larger(d->most, d->weight_bytes + d->staged + d->reach + d->call_scratch);
+    d->most = larger(d->most,
+                     d->weight_bytes + wide_bytes(d) + d->staged + d->reach + d->call_scratch);
 }
 
 /* The CPU backend's scratch grows to `bytes`. */
@@ -123,7 +132,30 @@ static void hold_bytes(struct dry *d, size_t bytes)
                                                                    : d->rates->pack_bytes_ms));
 }
 
-static struct weight *hold(struct ops *o, struct weight_shape s)
+/* Of a weight whose values are of the act type or, where the CPU backend holds it narrower, not. */
+static void hold_like_cpu(struct dry *d, struct weight *w, enum dtype held)
+{
+    const struct weight_shape *s = &w->s;
+    size_t full = w->bytes, count = (size_t)weight_count(s);
+    d->staged = larger(d->staged, full); /* on its way into its layout */
+    if (s->kind == WEIGHT_NORM)
+        return;
+    w->bytes -= count * (dtype_size(d->ops.act) - dtype_size(held));
+    if (s->kind == WEIGHT_TABLE)
+        return;
+    size_t packed = cpu_packed_count(s->out, s->in, s->k, d->ops.act, &d->cpu.features);
+    w->parts_bytes = (packed - count) * dtype_size(held);
+    if (held == d->ops.act)
+        return;
+    w->read_bytes = w->bytes + 2 * full;
+    int segments = s->k == 1 ? cpu_linear_segments(s->in, s->out) : 1;
+    size_t each = packed * dtype_size(d->ops.act) / (size_t)segments;
+    for (int i = 0; i < (segments > 1 ? 2 : 1); i++)
+        d->wide[i] = larger(d->wide[i], each);
+}
+
+/* held: what the values are kept as, where it is like the CPU's. */
+static struct weight *hold(struct ops *o, struct weight_shape s, enum dtype held)
 {
     struct dry *d = dry_of(o);
     struct weight *w = calloc(1, sizeof *w);
@@ -135,13 +167,9 @@ static struct weight *hold(struct ops *o, struct weight_shape s)
     w->bytes = cost_weight_bytes(&s, d->like_cpu || d->like_cuda ? o->act : DT_F32);
     if (d->like_cuda && s.has_bias && o->act != DT_F32 && s.kind != WEIGHT_NORM)
         w->parts_bytes = (size_t)s.out * dtype_size(o->act); /* the bias for the libraries */
-    if (d->like_cpu) {
-        d->staged = larger(d->staged, w->bytes); /* on its way into its layout */
-        if (s.kind == WEIGHT_LINEAR || s.kind == WEIGHT_CONV)
-            w->parts_bytes = (cpu_packed_count(s.out, s.in, s.k, o->act, &d->cpu.features) -
-                              (size_t)weight_count(&s)) *
-                             dtype_size(o->act);
-    }
+    w->read_bytes = w->bytes;
+    if (d->like_cpu)
+        hold_like_cpu(d, w, held);
     hold_bytes(d, w->bytes + w->parts_bytes);
     return w;
 }
@@ -149,23 +177,26 @@ static struct weight *hold(struct ops *o, struct weight_shape s)
 static struct weight *dry_pack_linear(struct ops *o, const struct param *w, const struct param *b,
                                       int count)
 {
-    return hold(o, linear_shape(w, b, count));
+    struct weight_shape s = linear_shape(w, b, count);
+    return hold(o, s, cpu_held_as(o->act, dry_of(o)->tuning.weights, w, count, weight_count(&s)));
 }
 
 static struct weight *dry_pack_conv(struct ops *o, const struct param *w, const struct param *b)
 {
-    return hold(o, conv_shape(w, b));
+    struct weight_shape s = conv_shape(w, b);
+    return hold(o, s, cpu_held_as(o->act, dry_of(o)->tuning.weights, w, 1, weight_count(&s)));
 }
 
 static struct weight *dry_pack_norm(struct ops *o, const struct param *gamma,
                                     const struct param *beta)
 {
-    return hold(o, norm_shape(gamma, beta));
+    return hold(o, norm_shape(gamma, beta), o->act);
 }
 
 static struct weight *dry_pack_table(struct ops *o, const struct param *w)
 {
-    return hold(o, table_shape(w));
+    struct weight_shape s = table_shape(w);
+    return hold(o, s, cpu_held_as(o->act, dry_of(o)->tuning.weights, w, 1, weight_count(&s)));
 }
 
 static void dry_free_weight(struct ops *o, struct weight *w)
@@ -471,9 +502,9 @@ static void dry_stats(struct ops *o, struct ops_stats *s)
         .flops = d->cost.flops,
         .bytes_moved = d->cost.bytes,
         .weight_bytes = d->weight_bytes,
-        .arena_peak = arena_peak(&d->arena) + d->scratch,
+        .arena_peak = arena_peak(&d->arena) + d->scratch + wide_bytes(d),
         .arena_now = arena_now(&d->arena),
-        .scratch_bytes = d->scratch,
+        .scratch_bytes = d->scratch + wide_bytes(d),
     };
 }
 

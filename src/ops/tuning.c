@@ -4,6 +4,7 @@
 #include <strings.h>
 
 static const char *const MEMORIES[] = {"auto", "speed", "balanced", "constrained", NULL};
+static const char *const WEIGHTS[] = {"auto", "full", "half", NULL};
 static const char *const SWITCHES[] = {"auto", "on", "off", NULL};
 static const char *const ATTENTIONS[] = {"auto", "flash", "tiled", "sliced", NULL};
 static const char *const AUTOTUNES[] = {"measure", "heuristic", "off", NULL};
@@ -35,6 +36,7 @@ static int find(const char *const *list, const char *name)
     }
 
 NAMES(memory, MEMORIES)
+NAMES(weights, WEIGHTS)
 NAMES(switch, SWITCHES)
 NAMES(attention, ATTENTIONS)
 NAMES(autotune, AUTOTUNES)

@@ -18,6 +18,12 @@ enum memory_mode { MEMORY_AUTO, MEMORY_SPEED, MEMORY_BALANCED, MEMORY_CONSTRAINE
 
 enum tune_switch { TUNE_AUTO, TUNE_ON, TUNE_OFF }; /* auto: as the memory mode has it, or on */
 
+enum weights_way { /* how weights that a file has in 16 bits are held for f32 on the CPU */
+                   WEIGHTS_AUTO, /* large ones as with half, others as with full */
+                   WEIGHTS_FULL, /* in f32 */
+                   WEIGHTS_HALF  /* as in the file, which is exact; widened for each call */
+};
+
 enum attention_way {
     ATTENTION_AUTO,  /* the first of the following that is to be had */
     ATTENTION_FLASH, /* blocks of keys with a running softmax: scores never leave the cache */
@@ -37,6 +43,7 @@ struct tuning {
     int attention; /* enum attention_way */
     int autotune;  /* enum autotune_way; when the backend is opened */
     bool tf32;     /* on GPUs f32 products may round their inputs to 10 bits; when it is opened */
+    int weights;   /* enum weights_way; when it is opened */
     int nhwc;      /* enum tune_switch. Off: 3x3 convolutions on the CPU read and write planes, with
                     * a copy before and after; when it is opened */
     /* enum tune_switch */
@@ -66,6 +73,8 @@ static inline bool tuning_offloads(const struct tuning *t)
 
 const char *memory_name(int i); /* NULL past the end */
 int memory_by_name(const char *name);
+const char *weights_name(int i);
+int weights_by_name(const char *name);
 const char *switch_name(int i);
 int switch_by_name(const char *name);
 const char *attention_name(int i);

@@ -64,6 +64,11 @@ static struct ops *open_auto(const struct pipeline_options *opt, bool dry, struc
     return o ? o : device_open(&cpu, false, e);
 }
 
+static struct ops *open_dry(int device, enum dtype act, struct err *e)
+{
+    return ops_dry_open(device >= 0 ? "cuda" : device == CPU ? "cpu" : "ref", act, e);
+}
+
 struct ops *device_open(const struct pipeline_options *opt, bool dry, struct err *e)
 {
     enum dtype act = DT_F32;
@@ -82,11 +87,10 @@ struct ops *device_open(const struct pipeline_options *opt, bool dry, struct err
         err_blame(e, ERR_UNFIT);
         return NULL;
     }
-    if (dry)
-        return ops_dry_open(device >= 0 ? "cuda" : device == CPU ? "cpu" : "ref", act, e);
     struct cuda_options gpu = {
         .act = act, .index = device, .autotune = opt->tuning.autotune, .tf32 = opt->tuning.tf32};
-    struct ops *o = device >= 0     ? ops_cuda_open(&gpu, e)
+    struct ops *o = dry             ? open_dry(device, act, e)
+                    : device >= 0   ? ops_cuda_open(&gpu, e)
                     : device == CPU ? ops_cpu_open(act, opt->threads, e)
                                     : ops_ref_open(act, e);
     if (!o)

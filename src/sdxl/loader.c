@@ -171,12 +171,21 @@ static bool scale_writer(struct loader *l, const struct slot *s, struct sources 
            scale(l, &p->b[0], s->stream, &copies[1]);
 }
 
+static enum dtype stored_as(const struct slot *s, const struct sources *p)
+{
+    for (int i = 1; i < s->count; i++)
+        if (p->w[i].dtype != p->w[0].dtype)
+            return DT_F32;
+    return p->w[0].dtype;
+}
+
 /* Finds, patches, packs, and lets go of the checkpoint's pages. */
 static struct weight *pack(struct loader *l, struct slot *s, int index)
 {
     struct sources found, patched;
     if (!find_sources(l, s, &found))
         return NULL;
+    s->stored = stored_as(s, &found);
     patched = found;
     if (l->patch && l->patch(l->patch_user, index, s, patched.w, patched.b, l->err) < 0) {
         fail(l);
@@ -259,6 +268,8 @@ static struct weight *load(struct loader *l, struct slot s)
         s.weight = find_sources(l, &s, &found) ? l->ops->no_weight(l->ops) : NULL;
         if (!s.weight)
             l->failed = true;
+        else
+            s.stored = stored_as(&s, &found);
     } else {
         s.weight = pack(l, &s, l->slots ? l->slots->count : -1);
     }
@@ -294,10 +305,12 @@ int slot_drop(struct slot *s, struct ops *o)
     return 0;
 }
 
-size_t slot_bytes(const struct slot *s, enum dtype act)
+size_t slot_bytes(const struct slot *s, enum dtype act, bool halves)
 {
     size_t values = (size_t)s->count * (size_t)s->out * (size_t)s->in * (size_t)(s->k * s->k);
-    return values * dtype_size(s->kind == SLOT_NORM ? DT_F32 : act);
+    if (s->kind == SLOT_NORM)
+        return values * sizeof(float);
+    return values * dtype_size(halves && act == DT_F32 ? s->stored : act);
 }
 
 void loader_soon(const struct loader *l, int index)

@@ -28,6 +28,7 @@ struct slot {
     int count;                   /* sources, stacked along their outputs */
     const char *name[MAX_STACK]; /* without ".weight" */
     int out, in, k;              /* of each source; a norm is [out], a table [out = rows, in] */
+    enum dtype stored;           /* what the sources are in the file; DT_F32 if not all the same */
     struct weight *weight;
     uint64_t state; /* what was merged into it; 0: it is as the checkpoint has it */
     bool gone;      /* the weight has no values now: loader_repack brings them, */
@@ -57,6 +58,7 @@ struct loader {
     float stream;
     enum stream_writer writes; /* the next layer */
     bool later;                /* the weights get no values yet, but for norms */
+    bool halves;               /* see slot_bytes */
     /* Called after each packed weight; may be NULL. false: nobody wants the rest. That weight is
      * given up, as are all that follow, and err is "cancelled". */
     bool (*packed)(void *user);
@@ -93,8 +95,8 @@ struct weight *load_table(struct loader *, struct name, int rows, int c);
 int loader_repack(struct loader *, int index);
 /* The weight's values leave; norms stay. -1: no memory. */
 int slot_drop(struct slot *, struct ops *);
-/* About what it holds when its values are there. */
-size_t slot_bytes(const struct slot *, enum dtype act);
+/* About what it holds when its values are there; halves: in 16 bits where the file has those. */
+size_t slot_bytes(const struct slot *, enum dtype act, bool halves);
 /* Where its values lie in the file will be read soon. */
 void loader_soon(const struct loader *, int index);
 void slots_free(struct slots *); /* not the weights */

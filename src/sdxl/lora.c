@@ -354,7 +354,7 @@ static int read_base(struct merging *k, struct param *w)
     lora_read_base(s->merger, w->data, w->dtype, w->transposed, k->t.out, cols, k->w);
     if (w->transposed)
         w->dim[0] = k->t.out, w->dim[1] = k->t.in;
-    w->data = k->w, w->dtype = DT_F32, w->transposed = false;
+    w->data = k->w, w->was = w->dtype, w->dtype = DT_F32, w->transposed = false;
     return 0;
 }
 

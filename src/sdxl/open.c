@@ -173,6 +173,7 @@ int pipeline_load(struct pipeline *p, const struct gen_hooks *hooks, struct err 
                        .user = &waiting,
                        .slots = &p->slots,
                        .later = p->later,
+                       .halves = p->weights != WEIGHTS_FULL && !p->ops->takes_changes,
                        .patch = p->loras ? lora_set_patch : NULL,
                        .patch_user = p->loras};
     const struct model_config *m = p->config;
@@ -299,6 +300,7 @@ static int open_refiner(struct pipeline *p, const struct pipeline_options *opt, 
     p->refiner->threads = p->threads;
     p->refiner->refines = p;
     p->refiner->later = p->later;
+    p->refiner->weights = p->weights;
     if (open_model(p->refiner, opt->refiner, opt, p, e) < 0 ||
         share_tokenizers(p->refiner, p, e) < 0)
         return -1;
@@ -316,6 +318,7 @@ struct pipeline *pipeline_open_as(const char *model, const struct pipeline_optio
         return NULL;
     }
     p->threads = opt->threads;
+    p->weights = opt->tuning.weights;
     snprintf(p->device, sizeof p->device, "%s", opt->device ? opt->device : "auto");
     if (open_model(p, model, opt, NULL, e) < 0 || !(p->ops = device_open(opt, dry, e)))
         goto fail;

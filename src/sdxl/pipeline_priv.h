@@ -45,6 +45,7 @@ struct pipeline {
     struct lora_set *loras;
     struct pipeline *refines; /* a refiner's model; NULL: none */
     bool later;               /* weights come when they are needed */
+    int weights;              /* enum weights_way, as it was opened */
     struct pipeline *refiner; /* over the same ops, without a VAE; NULL: none */
     struct pipeline *shadow;  /* the same over the dry backend, made by the first run */
     struct ops *profile;      /* around ops, made by the first run that asks for it */

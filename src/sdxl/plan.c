@@ -252,7 +252,10 @@ static struct pipeline *shadow_of(const struct pipeline *p, struct ops *o, struc
     s->levels = p->levels;
     memcpy(s->text.tokenizer, p->text.tokenizer, sizeof s->text.tokenizer);
     s->refines = base;
+    s->weights = p->weights;
     s->ops = o ? o : ops_dry_open(p->ops->name, p->ops->act, e);
+    if (!o && s->ops) /* before it sees weights */
+        s->ops->tune(s->ops, &(struct tuning){.weights = p->weights});
     if (!s->ops || pipeline_load(s, NULL, e) < 0) {
         shadow_drop(s, !o);
         return NULL;

@@ -204,9 +204,10 @@ int residency_bring(struct residency *r, int parts, bool (*packed)(void *), void
 size_t residency_bytes(const struct residency *r, int parts)
 {
     const struct slots *all = r->loader.slots;
+    enum dtype act = r->loader.ops->act;
     size_t bytes = 0;
     for (int i = 0; i < all->count; i++)
-        bytes += is_of(&all->at[i], parts) ? slot_bytes(&all->at[i], r->loader.ops->act) : 0;
+        bytes += is_of(&all->at[i], parts) ? slot_bytes(&all->at[i], act, r->loader.halves) : 0;
     return bytes;
 }
 
