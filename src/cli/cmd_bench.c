@@ -108,11 +108,11 @@ static void warn_if_busy(const struct cli *cli)
 {
     double load = bench_load_average();
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (!cli->quiet && !bench_real_time() && load > 0.7 && load > 0.5 * (double)cores)
-        fprintf(stderr,
-                "spritty: note: the machine is busy (load %.1f on %ld cores): times will be too "
-                "long, and are noted as such\n",
-                load, cores);
+    if (!bench_real_time() && load > 0.7 && load > 0.5 * (double)cores)
+        cli_note(cli,
+                 "the machine is busy (load %.1f on %ld cores): times will be too long, and are "
+                 "noted as such",
+                 load, cores);
 }
 
 static struct bench_result *measure(struct cli *cli, struct err *e)

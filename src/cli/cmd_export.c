@@ -45,8 +45,8 @@ static int export(struct cli *cli, struct recipe *r, struct settings *s, struct 
     else
         puts(text);
     free(text);
-    for (int i = 0; i < r->notes && !cli->quiet; i++)
-        fprintf(stderr, "note: %s\n", r->note[i]);
+    for (int i = 0; i < r->notes; i++)
+        cli_note(cli, "%s", r->note[i]);
     return rc;
 }
 

@@ -128,13 +128,12 @@ static int print_preset(const struct cli *cli, const struct settings *s, const s
 
 /* ---- what the file needs that is not here ---- */
 
-static void note(void *user, const char *line)
+static void note(void *cli, const char *line)
 {
-    (void)user;
-    fprintf(stderr, "note: %s\n", line);
+    cli_note(cli, "%s", line);
 }
 
-static void check_files(const struct cli *cli, const struct settings *s)
+static void check_files(struct cli *cli, const struct settings *s)
 {
     static const char *const keys[] = {"vae", "refiner", "image", "mask"};
     char path[PATH_MAX];
@@ -143,14 +142,14 @@ static void check_files(const struct cli *cli, const struct settings *s)
         return;
     if (settings_has(s, "model") && find_model(s->model, path, &e)) {
         const char *name = pull_name_for(s->model);
-        note(NULL, e.text);
+        note(cli, e.text);
         if (name)
-            fprintf(stderr, "note: `spritty pull %s` downloads it\n", name);
+            cli_note(cli, "`spritty pull %s` downloads it", name);
     }
     for (int i = 0; i < 4; i++)
         if (engine_missing_part(s, keys[i], &e))
-            note(NULL, e.text);
-    engine_missing_loras(s, settings_text(s, "prompt"), note, NULL);
+            note(cli, e.text);
+    engine_missing_loras(s, settings_text(s, "prompt"), note, cli);
 }
 
 /* ---- the command ---- */

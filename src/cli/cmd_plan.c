@@ -160,8 +160,7 @@ int cmd_plan(struct cli *cli)
     struct err e = {""};
     int rc = job_prepare(&j, &cli->flags, cli->preset, cli->nargs ? cli->args[0] : "", &e);
     if (!rc && devices_first(j.options.device, first)) {
-        if (!cli->quiet)
-            fprintf(stderr, "spritty: note: of several devices the first is asked: %s\n", first);
+        cli_note(cli, "of several devices the first is asked: %s", first);
         j.options.device = first;
     }
     if (!rc)
@@ -170,8 +169,7 @@ int cmd_plan(struct cli *cli)
         rc = plan_json(&f, &r, &e);
     else if (!rc)
         plan_table(&j, &f, &r);
-    for (int i = 0; i < r.notes.count && !cli->quiet; i++)
-        fprintf(stderr, "spritty: note: %s\n", r.notes.line[i]);
+    cli_notes(cli, &r.notes);
     notes_free(&r.notes);
     job_free(&j);
     return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;

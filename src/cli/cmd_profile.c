@@ -97,8 +97,8 @@ static int run_once(struct profiling *p, const struct gen_params *g, struct err 
     if (rc < 0 && p->glance && r.cancelled && !interrupted())
         rc = 0;
     progress_finish(&p->progress);
-    for (int i = 0; g->profile && i < r.notes.count && !p->cli->quiet; i++)
-        fprintf(stderr, "spritty: note: %s\n", r.notes.line[i]);
+    if (g->profile)
+        cli_notes(p->cli, &r.notes);
     gen_result_free(&r);
     return rc;
 }
@@ -157,9 +157,8 @@ static int write_trace(struct profiling *p, struct err *e)
         return err_set(e, "out of memory for the trace");
     int rc = file_write_atomic(p->cli->profile.trace, text, strlen(text), e);
     free(text);
-    if (rc == 0 && b->dropped > 0 && !p->cli->quiet)
-        fprintf(stderr, "spritty: note: the trace lacks its last %d events; take fewer steps\n",
-                b->dropped);
+    if (rc == 0 && b->dropped > 0)
+        cli_note(p->cli, "the trace lacks its last %d events; take fewer steps", b->dropped);
     return rc;
 }
 

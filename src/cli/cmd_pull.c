@@ -123,8 +123,8 @@ static void list(void)
 static int report(const struct cli *cli, const struct pull_result *r, struct err *e)
 {
     struct jsonw w = {0};
-    if (!cli->quiet && r->unverified)
-        fprintf(stderr, "note: the server gives no hash: length and form alone were checked\n");
+    if (r->unverified)
+        cli_note(cli, "the server gives no hash: length and form alone were checked");
     if (!cli->json) {
         char *path = strdup(r->path);
         if (!path)

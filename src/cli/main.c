@@ -2,6 +2,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +23,28 @@ int cli_fail(int status, const struct err *e)
     if (status == EXIT_USAGE)
         fprintf(stderr, "Try 'spritty %s%s--help'.\n", command_said, *command_said ? " " : "");
     return status;
+}
+
+void cli_note(const struct cli *c, const char *fmt, ...)
+{
+    char *line = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&line, fmt, ap);
+    va_end(ap);
+    if (n < 0 || c->quiet) {
+        free(n < 0 ? NULL : line);
+        return;
+    }
+    text_sanitize(line);
+    fprintf(stderr, "spritty: note: %s\n", line);
+    free(line);
+}
+
+void cli_notes(const struct cli *c, const struct notes *n)
+{
+    for (int i = 0; i < n->count; i++)
+        cli_note(c, "%s", n->line[i]);
 }
 
 int cli_put_json(struct jsonw *w, struct err *e)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "base/notes.h"
 #include "config.h"
 
 struct jsonw;
@@ -98,6 +99,9 @@ int cmd_worker(struct cli *);
 
 /* Prints "spritty: ..." (and where help is, for EXIT_USAGE) on stderr; returns the status. */
 int cli_fail(int status, const struct err *);
+/* A line "spritty: note: ..." on stderr, unless -q was given. Control characters are replaced. */
+void cli_note(const struct cli *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void cli_notes(const struct cli *, const struct notes *);
 /* Writes what was built to stdout, and frees it. -1 and err without memory. */
 int cli_put_json(struct jsonw *, struct err *);
 

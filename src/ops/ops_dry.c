@@ -137,12 +137,12 @@ static void hold_like_cpu(struct dry *d, struct weight *w, enum dtype held)
 {
     const struct weight_shape *s = &w->s;
     size_t full = w->bytes, count = (size_t)weight_count(s);
-    d->staged = larger(d->staged, full); /* on its way into its layout */
     if (s->kind == WEIGHT_NORM)
         return;
     w->bytes -= count * (dtype_size(d->ops.act) - dtype_size(held));
     if (s->kind == WEIGHT_TABLE)
         return;
+    d->staged = larger(d->staged, full); /* on its way into its layout */
     size_t packed = cpu_packed_count(s->out, s->in, s->k, d->ops.act, &d->cpu.features);
     w->parts_bytes = (packed - count) * dtype_size(held);
     if (held == d->ops.act)

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fileio.h"
+#include "base/mapfile.h"
 #include "base/paths.h"
 #include "sprite/image_file.h"
 #include "sprite/mask.h"
@@ -336,6 +337,8 @@ static int read_picture(struct mask_editor *m, const char *path, const char *mas
 {
     struct image full, before;
     struct png_file file, other;
+    if (!file_exists(path)) /* a pipe would keep the keyboard waiting */
+        return err_set(e, "%s: there is no such file", path);
     if (image_load(path, &full, &file, e))
         return -1;
     int rc = full.width <= MOST_SIDE && full.height <= MOST_SIDE
@@ -347,7 +350,8 @@ static int read_picture(struct mask_editor *m, const char *path, const char *mas
         rc = err_set(e, "out of memory for %s", path);
     png_file_free(&file);
     struct err none;
-    if (rc == 0 && mask && *mask && image_load(mask, &before, &other, &none) == 0) {
+    if (rc == 0 && mask && *mask && file_exists(mask) &&
+        image_load(mask, &before, &other, &none) == 0) {
         mask_from_image(&m->mask, &before);
         png_file_free(&other);
     }
