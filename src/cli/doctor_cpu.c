@@ -156,6 +156,9 @@ static void check_amx(struct checks *all, const struct cpu_facts *f)
     if (!f->can.amx_bf16 && n)
         check_hint(c, "the CPU has it, but the kernel does not let us use the tiles: Linux 5.16 "
                       "or newer is needed, and in a virtual machine its state must be passed on");
+    else if (!n && f->can.slow_bf16)
+        check_hint(c, "matrix tiles, several times as fast: all CPUs with the other instructions "
+                      "of this one have them, so a virtual machine hides them; ask who runs it");
     else if (!n)
         check_hint(c, "matrix tiles, in Intel's server CPUs since Sapphire Rapids; nothing to do "
                       "but another CPU");
@@ -167,12 +170,14 @@ static void check_bf16(struct checks *all, const struct cpu_facts *f)
     struct check *c = check_add(
         all, "cpu bf16", bf16 ? CHECK_GOOD : CHECK_WARNING, "%s",
         f->can.amx_bf16      ? "by AMX: --precision auto computes in bf16"
+        : f->can.slow_bf16   ? "by AVX512-BF16, half as fast as fp32 on this CPU: --precision auto "
+                               "computes in fp32"
         : f->can.avx512_bf16 ? "by AVX512-BF16: --precision auto computes in bf16"
         : f->can.arm_bf16    ? "the CPU has it, spritty computes in fp32 on ARM"
                              : "none: --precision auto computes in fp32");
     if (!bf16)
-        check_hint(c, "SDXL base takes twice the memory (about 13 GB) and is slow here; the "
-                      "embedded model is fine");
+        check_hint(c, "SDXL base is slow here (it takes about 9 GB at 512x512); the embedded model "
+                      "is fine");
 }
 
 void doctor_cpu(struct checks *all, const struct cpu_facts *f)
