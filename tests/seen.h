@@ -111,7 +111,7 @@ static void check_color(VTermColor c, const uint8_t rgb[3])
 }
 
 /* Only positioning, attributes and printing may be sent (and, with `all`, clearing the screen). */
-static void check_sequences(bool all)
+static inline void check_sequences(bool all)
 {
     const char *p = t.out.bytes, *end = p + t.out.end;
     for (; p < end; p++) {
