@@ -126,10 +126,11 @@ static void nor_does_what_they_are_held_in(void **state)
             .device = "cpu", .precision = "fp32", .refiner = MODEL, .tuning = {.weights = ways[i]}};
         struct gen_params g = params((struct tuning){.weights = ways[i], .memory = MEMORY_SPEED});
         assert_int_equal(pipeline_plan(MODEL, &opt, &g, &plan, &e), 0);
-        assert_int_equal(plan.bytes_weights, held[i]);
+        printf("%s: %zu held, %.3f of the forecast\n", weights_name(ways[i]), held[i],
+               (double)held[i] / (double)plan.bytes_weights);
+        assert_in_range(held[i], plan.bytes_weights / 20 * 19, plan.bytes_weights / 20 * 21);
         pipeline_close(p);
     }
-    printf("held: %zu in full, %zu in half\n", held[0], held[1]);
     assert_true(held[1] < held[0] / 10 * 6 && held[2] == held[0]); /* no weight here is large */
     gen_result_free(&want);
 }
