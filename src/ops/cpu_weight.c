@@ -3,9 +3,9 @@
  *
  * Matrices and filters are converted to the act type, a parameter at a time in `staged` (or not at
  * all, where they lie in memory as they should), and from there into oneDNN's layout. So loading
- * needs memory for one parameter besides the packed ones. For f32 a large weight of 16 bits in the
- * file (cpu_held_as) is held so in that layout, and cpu_dnnl.c widens it before its calls: exact, in
- * half the memory, and no slower, as its bytes come from memory once more but are half as many.
+ * needs memory for one parameter besides the packed ones. For f32 a large weight that the file
+ * has in 16 bits is held so in that layout (cpu_held_as), and cpu_dnnl.c widens it before its
+ * calls: exact, in half the memory, and no slower, as half as many bytes come from memory.
  */
 #include "ops/cpu_backend.h"
 
