@@ -90,8 +90,8 @@ def main():
     x, (kind, colour, traits) = to_tensor(sprites), labels(specs)
     judge = Judge().to(memory_format=torch.channels_last)
     opt = torch.optim.AdamW(judge.parameters(), lr=0, weight_decay=0.02)
-    start, step = time.time(), 0
-    while (done := (time.time() - start) / (60 * minutes)) < 1:
+    start, step = time.process_time(), 0
+    while (done := (time.process_time() - start) / (60 * minutes)) < 1:
         for g in opt.param_groups:
             g["lr"] = 2e-3 * min(1, (step + 1) / 50) * (1 - done)
         i = torch.randint(0, len(x), (64,))
@@ -103,7 +103,7 @@ def main():
         opt.step()
         step += 1
         if step % 100 == 0:
-            print(step, f"{time.time() - start:.0f}s loss {loss.item():.4f}", flush=True)
+            print(step, f"{time.process_time() - start:.0f}s loss {loss.item():.4f}", flush=True)
     judge.eval()
     torch.save(judge.state_dict(), path)
     print("drawn sprites not trained on: kind %.4f, colour %.4f, both %.4f, traits %.4f"

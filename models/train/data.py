@@ -1,6 +1,6 @@
 """Renders the training set once: sprites as uint8 [n, 32, 32, 3] and their specs.
 
-    python data.py DIR [count]        writes DIR/sprites.npy and DIR/specs.pkl
+    python data.py DIR [count [seed]]         writes DIR/sprites.npy and DIR/specs.pkl
 """
 import multiprocessing
 import os
@@ -45,7 +45,9 @@ def render_many(seed, count, everything=False, block=500):
 
 if __name__ == "__main__":
     out = sys.argv[1]
-    sprites, specs = render_many(1, int(sys.argv[2]) if len(sys.argv) > 2 else 60000)
+    count = int(sys.argv[2]) if len(sys.argv) > 2 else 60000
+    seed = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+    sprites, specs = render_many(seed, count)
     np.save(os.path.join(out, "sprites.npy"), sprites)
     with open(os.path.join(out, "specs.pkl"), "wb") as f:
         pickle.dump(specs, f)

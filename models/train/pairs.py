@@ -1,6 +1,6 @@
 """Latents as the UNet leaves them, beside the drawings that they stand for.
 
-    python pairs.py DIR [--model FOLDER] [--count 12800]      writes DIR/pairs.npz
+    python pairs.py DIR [--model FOLDER] [--count 12800] [--seed 9]    writes DIR/pairs.npz
 
 The latents of drawings are noised as at one of the last steps of the sampler (251 of 1000 and so
 on), and sampled back from there under guidance. So they still lie over their drawing, and have the
@@ -32,6 +32,7 @@ class Sampler:
 
     def __init__(self, folder):
         self.unet, self.one, self.two = [m.eval() for m in train.exported(folder)]
+        self.unet.to(memory_format=torch.channels_last)
         self.text, self.scheduler = train.Text(), EulerDiscreteScheduler.from_pretrained(
             os.path.join(folder, "scheduler"))
 
@@ -47,10 +48,9 @@ class Sampler:
         z = z + steps.sigmas[first] * torch.randn_like(z)
         for t in steps.timesteps[first:]:
             scaled = torch.cat([steps.scale_model_input(z, t)] * 2)
-            with torch.autocast("cpu", torch.bfloat16):
-                v = self.unet(scaled.contiguous(memory_format=torch.channels_last), t, hidden.bfloat16(),
-                              added_cond_kwargs={"text_embeds": pooled, "time_ids": time_ids}).sample
-            plain, asked = v.float().chunk(2)
+            v = self.unet(scaled.contiguous(memory_format=torch.channels_last), t, hidden,
+                          added_cond_kwargs={"text_embeds": pooled, "time_ids": time_ids}).sample
+            plain, asked = v.chunk(2)
             z = steps.step(plain + CFG * (asked - plain), t, z).prev_sample
         return z
 
@@ -60,6 +60,7 @@ def main():
     ap.add_argument("folder")
     ap.add_argument("--model", default=train.MODEL)
     ap.add_argument("--count", type=int, default=12800)
+    ap.add_argument("--seed", type=int, default=9)
     args = ap.parse_args()
     latents = np.load(os.path.join(args.folder, "latents.npy"), mmap_mode="r")
     with open(os.path.join(args.folder, "specs.pkl"), "rb") as f:
@@ -71,8 +72,8 @@ def main():
 
     def work(rank):
         torch.set_num_threads(1)
-        torch.manual_seed(100 + rank)
-        rng, sampler = np.random.default_rng([9, rank]), Sampler(args.model)
+        torch.manual_seed(91 + args.seed + rank)
+        rng, sampler = np.random.default_rng([args.seed, rank]), Sampler(args.model)
         for at in range(rank * BATCH, args.count, workers * BATCH):
             n = min(BATCH, args.count - at)
             idx = np.searchsorted(share, rng.random(n) * share[-1], side="right")

@@ -16,7 +16,9 @@ start from "nothing there", which is a plain white image.
                                       trains on the decoder of the VAE in FOLDER alone, from
                                       DIR/latents.npy and, if it is there, DIR/pairs.npz (pairs.py):
                                       the latents stay what they were, so a UNet that knows them is
-                                      good with either. Writes DIR/decoder/, in FP16 as models/tiny is
+                                      good with either. Writes DIR/decoder/, in FP16 as models/tiny is.
+                                      Seconds are one process's, so pauses do not shorten the run;
+                                      DIR/seconds may hold others, which may change while it runs
     python train_vae.py DIR --encode FOLDER      writes DIR/latents.npy by the VAE in FOLDER
 """
 import os
@@ -34,6 +36,7 @@ import parallel
 
 WIDTH, DEEP, GROUPS, LATENT = 32, 64, 8, 4
 DIRT = 0.2
+HELD = 512   # pairs, the last ones, that nothing learns from: the decoder is judged by them
 NEAR = 0.24  # root mean square from the drawing's latents; seven of ten pairs are as near
 BLOCK = 50   # 200 took ten times as long: torch asked the system for new pages at every operator
 
@@ -147,7 +150,8 @@ class Decoded:
         pairs = read("pairs.npz")
         z, index = pairs["z"], pairs["index"]
         far = np.sqrt(np.square(z.astype(np.float32) - self.latents[index]).mean((1, 2, 3)))
-        self.returned, self.index = z[far < NEAR], index[far < NEAR]
+        self.held, self.held_index = (a[-HELD:][far[-HELD:] < NEAR] for a in (z, index))
+        self.returned, self.index = (a[:-HELD][far[:-HELD] < NEAR] for a in (z, index))
         with open(os.path.join(out, "specs.pkl"), "rb") as f:
             specs = pickle.load(f)
         self.share = np.cumsum([3 if specs[i]["sparkling"] else 1 for i in self.index])
@@ -163,16 +167,29 @@ class Decoded:
         return z.contiguous(memory_format=torch.channels_last), images(self.sprites, idx, "cpu")
 
 
-def exactness(y, x):
-    """Half of it is the plain distance, whose median keeps tones flat where the mean of what is likely
-    would waver between them. The logarithm gives most for the last bit to a drawing's own colour.
-    Both would leave out what is seen in less than half of such latents, which are sparkles and the
-    like; so what is less than three cells wide counts three times."""
-    d = (y - x).abs()
+def thin(x):
+    """1 where what is drawn is less than three cells wide: [n, 1, 32, 32]."""
     drawn = ((x - x[:, :, :1, :1]).abs().amax(1, keepdim=True) > 0.1).float()
     broad = F.max_pool2d(-F.max_pool2d(-drawn, 3, 1, 1), 3, 1, 1)
-    weight = 1 + 2 * drawn * (1 - broad)
-    return 0.5 * (weight * d).mean() + 0.05 * (weight[:, 0] * torch.log1p(d.amax(1) / 0.06)).mean()
+    return drawn * (1 - broad)
+
+
+def exactness(y, x):
+    """One part is the plain distance, whose median keeps tones flat where the mean of what is likely
+    would waver between them. The logarithm gives most for the last bit to a drawing's own colour.
+    Both would leave out what is seen in less than half of such latents, which are sparkles and the
+    like; so what is less than three cells wide counts four times."""
+    d = (y - x).abs()
+    weight = 1 + 3 * thin(x)
+    return 0.25 * (weight * d).mean() + 0.07 * (weight[:, 0] * torch.log1p(d.amax(1) / 0.03)).mean()
+
+
+def seconds(out, planned):
+    path = os.path.join(out, "seconds")
+    if not os.path.exists(path):
+        return planned
+    with open(path) as f:
+        return float(f.read())
 
 
 def train_decoder(out, budget, folder, peak):
@@ -181,8 +198,9 @@ def train_decoder(out, budget, folder, peak):
     decoded, model = Decoded(out), load(folder)
     keep_centre(model)
     trainer = parallel.Trainer([model.post_quant_conv, model.decoder], parallel.cpu_workers(), "cpu",
-                               ema=0.998)
-    start, done = time.time(), torch.zeros(1).share_memory_()
+                               ema=0.998, muon=os.environ.get("MUON", "1") == "1")
+    judge(model, decoded)
+    start, done = time.process_time(), torch.zeros(1).share_memory_()
 
     def work(rank):
         torch.manual_seed(rank)
@@ -191,9 +209,7 @@ def train_decoder(out, budget, folder, peak):
 
         def loss_of():
             z, x = decoded.batch(rng, 16)
-            with torch.autocast("cpu", torch.bfloat16):
-                y = model.decode(z).sample.float()
-            return exactness(y, x)
+            return exactness(model.decode(z).sample, x)
 
         while done < 1:
             step = trainer.step_count
@@ -201,16 +217,40 @@ def train_decoder(out, budget, folder, peak):
                          (0.5 + 0.5 * np.cos(np.pi * done.item())) + 1e-6)
             if rank == 0:
                 keep_centre(model)
-                done[0] = min((time.time() - start) / budget, 1.0)
+                spent = time.process_time() - start
+                done[0] = min(spent / seconds(out, budget), 1.0)
                 if step % 100 == 0:
-                    print(f"{step} {time.time() - start:.0f}s loss {trainer.take_loss():.4f}", flush=True)
+                    print(f"{step} {spent:.0f}s loss {trainer.take_loss():.4f}", flush=True)
+                if step % 500 == 499:
+                    torch.save(trainer.state(), os.path.join(out, "decoder.pt"))
             trainer.meet()
 
     parallel.run(trainer, work)
     trainer.load_ema()
     keep_centre(model)
+    judge(model, decoded)
     report(model, decoded.sprites)
     export.write_part(os.path.join(out, "decoder"), expand(model).eval())
+
+
+@torch.no_grad()
+def judge(model, decoded):
+    """Of the pairs held out: the loss, and the cells within 8 of 255 of their drawing's colour, of all
+    that are not white and of the thin ones."""
+    if decoded.returned is None:
+        return
+    loss, right, of, n = 0, torch.zeros(2), torch.zeros(2), len(decoded.held)
+    for i in range(0, n, BLOCK):
+        x = images(decoded.sprites, decoded.held_index[i:i + BLOCK], "cpu")
+        y = model.decode(torch.from_numpy(decoded.held[i:i + BLOCK]).float()).sample
+        loss += exactness(y, x).item() * len(x) / n
+        exact = ((y - x).abs().amax(1) < 8 / 127.5)
+        for j, cells in enumerate((x.amin(1) < 0.96, thin(x)[:, 0] > 0)):
+            right[j] += exact[cells].sum()
+            of[j] += cells.sum()
+    all_cells, thin_cells = (100 * right / of).tolist()
+    print(f"{n} pairs held out: loss {loss:.4f}, {all_cells:.2f}% of the cells exact, "
+          f"{thin_cells:.2f}% of the thin ones", flush=True)
 
 
 @torch.no_grad()
