@@ -4,6 +4,7 @@
  * weights that come back in a run.
  */
 /* Under the thread sanitizer: threads that load and cancel. */
+/* Not under qemu: loads whole models over and over, two minutes there. */
 #include <pthread.h>
 
 #include "base/mapfile.h"
