@@ -18,21 +18,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "fake_place.h"
-#include "seen.h"
+#include "fresh_screen.h"
 
 /* -- texts ------------------------------------------------------------------------------------- */
-
-static void start_fresh(int rows, int cols, enum color_depth colors, bool utf8)
-{
-    memset(&places, 0, sizeof places);
-    start_with(rows, cols, colors, utf8);
-}
-
-static void start(int rows, int cols)
-{
-    start_fresh(rows, cols, COLORS_TRUE, true);
-}
 
 static void texts_stand_where_they_are_put(void **state)
 {

@@ -13,19 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fake_place.h"
-#include "seen.h"
-
-static void start_fresh(int rows, int cols, enum color_depth colors, bool utf8)
-{
-    memset(&places, 0, sizeof places);
-    start_with(rows, cols, colors, utf8);
-}
-
-static void start(int rows, int cols)
-{
-    start_fresh(rows, cols, COLORS_TRUE, true);
-}
+#include "fresh_screen.h"
 
 static void true_colours_arrive_exactly(void **state)
 {

@@ -27,15 +27,15 @@ int cli_fail(int status, const struct err *e)
 
 void cli_note(const struct cli *c, const char *fmt, ...)
 {
-    char *line = NULL;
+    char *line;
     va_list ap;
+    if (c->quiet)
+        return;
     va_start(ap, fmt);
     int n = vasprintf(&line, fmt, ap);
     va_end(ap);
-    if (n < 0 || c->quiet) {
-        free(n < 0 ? NULL : line);
+    if (n < 0)
         return;
-    }
     text_sanitize(line);
     fprintf(stderr, "spritty: note: %s\n", line);
     free(line);

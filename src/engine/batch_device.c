@@ -175,9 +175,10 @@ static char *key_of(const struct job *j)
 {
     const struct pipeline_options *o = &j->options;
     char *key = NULL;
-    int n = asprintf(&key, "%s\n%s\n%s\n%s\n%s", j->model, o->precision,
+    int n = asprintf(&key, "%s\n%s\n%s\n%s\n%s\n%d %d %d %d", j->model, o->precision,
                      o->tokenizer ? o->tokenizer : "", o->vae ? o->vae : "",
-                     o->refiner ? o->refiner : "");
+                     o->refiner ? o->refiner : "", o->tuning.autotune, o->tuning.tf32,
+                     o->tuning.nhwc, o->tuning.weights);
     return n < 0 ? NULL : key;
 }
 

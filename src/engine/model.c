@@ -1,7 +1,7 @@
 /*
  * The engine's open model. It stays open until a job names another one, or the same with another
  * device, precision, vocabulary, VAE, refiner, number of threads, or way of choosing a GPU's
- * algorithms; or until its files are replaced.
+ * algorithms or of holding weights; or until its files are replaced.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -98,12 +98,8 @@ static inline size_t cpu_packed_count(int64_t out, int64_t in, int k, enum dtype
 static inline enum dtype cpu_held_as(enum dtype act, int way, const struct param *p, int sources,
                                      int64_t values)
 {
-    enum dtype held = p->dtype != DT_F32 ? p->dtype : p->was;
-    for (int i = 1; i < sources; i++)
-        if ((p[i].dtype != DT_F32 ? p[i].dtype : p[i].was) != held)
-            return act;
     bool wanted = way == WEIGHTS_HALF || (way == WEIGHTS_AUTO && values >= CPU_HALF_VALUES);
-    return act == DT_F32 && wanted ? held : act;
+    return act == DT_F32 && wanted ? params_stored(p, sources) : act;
 }
 
 /* A 3x3 convolution that is done in 16 products for four pixels (cpu_winograd.h), where `on`: of

@@ -46,6 +46,16 @@ struct param {
     int change_count;
 };
 
+/* What all of the sources have in the file; DT_F32 if they differ. */
+static inline enum dtype params_stored(const struct param *p, int sources)
+{
+    enum dtype first = p->dtype != DT_F32 ? p->dtype : p->was;
+    for (int i = 1; i < sources; i++)
+        if ((p[i].dtype != DT_F32 ? p[i].dtype : p[i].was) != first)
+            return DT_F32;
+    return first;
+}
+
 /* w += factor up down, in f32: up [out, rank], down [rank, in, kh, kw]. Finite values. */
 struct low_rank {
     const void *up, *down;

@@ -171,21 +171,13 @@ static bool scale_writer(struct loader *l, const struct slot *s, struct sources 
            scale(l, &p->b[0], s->stream, &copies[1]);
 }
 
-static enum dtype stored_as(const struct slot *s, const struct sources *p)
-{
-    for (int i = 1; i < s->count; i++)
-        if (p->w[i].dtype != p->w[0].dtype)
-            return DT_F32;
-    return p->w[0].dtype;
-}
-
 /* Finds, patches, packs, and lets go of the checkpoint's pages. */
 static struct weight *pack(struct loader *l, struct slot *s, int index)
 {
     struct sources found, patched;
     if (!find_sources(l, s, &found))
         return NULL;
-    s->stored = stored_as(s, &found);
+    s->stored = params_stored(found.w, s->count);
     patched = found;
     if (l->patch && l->patch(l->patch_user, index, s, patched.w, patched.b, l->err) < 0) {
         fail(l);
@@ -269,7 +261,7 @@ static struct weight *load(struct loader *l, struct slot s)
         if (!s.weight)
             l->failed = true;
         else
-            s.stored = stored_as(&s, &found);
+            s.stored = params_stored(found.w, s.count);
     } else {
         s.weight = pack(l, &s, l->slots ? l->slots->count : -1);
     }

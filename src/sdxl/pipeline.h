@@ -58,7 +58,7 @@ struct pipeline_options {
     const char *vae;       /* folder or file in place of the model's own; NULL: none */
     const char *refiner;   /* model for the last steps (refiner_switch); NULL: none */
     int threads;           /* 0: all cores */
-    struct tuning tuning;  /* autotune, tf32 and nhwc; the rest is each run's */
+    struct tuning tuning;  /* autotune, tf32, weights and nhwc; the rest is each run's */
     bool drawn;            /* random weights for the folder's configs: checkpoint_open_drawn */
     const struct gen_hooks *hooks; /* for "load"; may be NULL */
     const struct rates *rates;     /* of the device, for pipeline_plan's times; NULL: none */
@@ -111,7 +111,7 @@ struct gen_params {
     const char *sigmas;     /* a list in place of steps and scheduler; NULL or "": none */
     int compat, rng;        /* compat_by_name, rng_by_name */
     unsigned tiling;        /* enum pad bits */
-    struct tuning tuning;   /* its autotune, tf32 and nhwc are pipeline_options' */
+    struct tuning tuning;   /* its autotune, tf32, weights and nhwc are pipeline_options' */
 
     /* guidance */
     float cfg_rescale;         /* 0: none */
