@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "engine/engine.h"
+#include "engine/job.h"
 #include "tree.h"
 
 static int make_home(void **state)
@@ -110,6 +111,57 @@ static void a_model_answers_a_preset(void **state)
     settings_free(&said);
 }
 
+static char *model_key(const char *key, const char *value)
+{
+    struct settings said = {0};
+    struct job j;
+    struct err e = {""};
+    assert_int_equal(settings_set(&said, "model", "tests/golden/small_a", &e), 0);
+    if (settings_set(&said, key, value, &e) || job_prepare(&j, &said, NULL, "x", &e))
+        fail_msg("%s %s: %s", key, value, e.text);
+    char *text = job_model_key(&j, "cpu", 2);
+    assert_non_null(text);
+    job_free(&j);
+    settings_free(&said);
+    return text;
+}
+
+/* One that does not say all lets a job run over a model that was opened in another way. */
+static void keys_of_open_models(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"model", "models/tiny"},
+        {"tokenizer", "models/tiny"},
+        {"vae", "models/tiny"},
+        {"refiner", "models/tiny"},
+        {"precision", "fp32"},
+        {"autotune", "off"},
+        {"tf32", "on"},
+        {"nhwc", "off"},
+        {"weights", "half"},
+        {"steps", "3"},
+        {"memory", "constrained"},
+        {"fold", "off"},
+        {"attention", "tiled"},
+        {"winograd", "off"},
+        {"stream", "on"},
+    };
+    char *same = model_key("steps", "2");
+    int told = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *key = model_key(cases[i][0], cases[i][1]);
+        if (job_opens_model(cases[i][0]) != (strcmp(key, same) != 0))
+            fail_msg("%s", cases[i][0]);
+        told += job_opens_model(cases[i][0]);
+        free(key);
+    }
+    for (int i = 0; settings_key(i); i++)
+        told -= job_opens_model(settings_key(i)->name);
+    assert_int_equal(told, 0); /* none is left out above */
+    free(same);
+}
+
 static void mistakes_are_told(void **state)
 {
     (void)state;
@@ -180,6 +232,7 @@ int main(void)
         cmocka_unit_test(every_key_is_said),        cmocka_unit_test(layers_lie_over_each_other),
         cmocka_unit_test(a_model_answers_a_preset), cmocka_unit_test(mistakes_are_told),
         cmocka_unit_test(models_are_listed),        cmocka_unit_test(lists_recommend_nothing),
+        cmocka_unit_test(keys_of_open_models),
     };
     return cmocka_run_group_tests(tests, make_home, tree_drop);
 }

@@ -171,17 +171,6 @@ static int take(struct device *d, struct unit *out[MAX_BATCH])
 
 /* ---- the model ---- */
 
-static char *key_of(const struct job *j)
-{
-    const struct pipeline_options *o = &j->options;
-    char *key = NULL;
-    int n = asprintf(&key, "%s\n%s\n%s\n%s\n%s\n%d %d %d %d", j->model, o->precision,
-                     o->tokenizer ? o->tokenizer : "", o->vae ? o->vae : "",
-                     o->refiner ? o->refiner : "", o->tuning.autotune, o->tuning.tf32,
-                     o->tuning.nhwc, o->tuning.weights);
-    return n < 0 ? NULL : key;
-}
-
 /* What is still finished says which pipeline it came from. */
 static void close_model(struct device *d)
 {
@@ -200,7 +189,7 @@ static void close_model(struct device *d)
 static int need_model(struct device *d, const struct job *j, const struct gen_hooks *hooks,
                       struct err *e)
 {
-    char *key = key_of(j);
+    char *key = job_model_key(j, d->name, d->threads);
     struct pipeline_options o = j->options;
     if (!key)
         return err_set(e, "out of memory");

@@ -7,6 +7,7 @@
 
 #include "engine/finishing.h"
 #include "engine/idset.h"
+#include "engine/job.h"
 #include "engine/save.h"
 
 struct taken {     /* the lines that have it already, or 0 */
@@ -175,7 +176,6 @@ static int rank(struct idset *s, const struct job_text *t, struct err *e)
 /* Takes from the text what does not matter for each rank. */
 static int take_ranks(struct batch_jobs *b, struct job_text *t, struct entry *to, struct err *e)
 {
-    static const char *const models[] = {"model", "vae", "refiner", "lora", "precision"};
     free(t->id);
     free(t->prompt);
     t->id = NULL;
@@ -187,9 +187,7 @@ static int take_ranks(struct batch_jobs *b, struct job_text *t, struct entry *to
         return -1;
     for (int i = 0; settings_key(i); i++) {
         const char *key = settings_key(i)->name;
-        bool model = false;
-        for (int k = 0; k < 5; k++)
-            model = model || !strcmp(key, models[k]);
+        bool model = job_opens_model(key) || !strcmp(key, "lora");
         if (!model && settings_has(&t->settings, key))
             settings_unset(&t->settings, key);
     }

@@ -491,6 +491,27 @@ void job_set_memory(struct job *j, int mode)
     j->options.hooks = had.hooks;
 }
 
+bool job_opens_model(const char *key)
+{
+    static const char *const keys[] = {"model",    "tokenizer", "vae",  "refiner", "precision",
+                                       "autotune", "tf32",      "nhwc", "weights"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        if (!strcmp(key, keys[i]))
+            return true;
+    return false;
+}
+
+char *job_model_key(const struct job *j, const char *device, int threads)
+{
+    const struct pipeline_options *o = &j->options;
+    const struct tuning *t = &o->tuning;
+    char *key = NULL;
+    int n = asprintf(&key, "%s\n%s\n%d\n%s\n%s\n%s\n%s\n%d %d %d %d", j->model, device, threads,
+                     o->precision, o->tokenizer ? o->tokenizer : "", o->vae ? o->vae : "",
+                     o->refiner ? o->refiner : "", t->autotune, t->tf32, t->nhwc, t->weights);
+    return n < 0 ? NULL : key;
+}
+
 void job_free(struct job *j)
 {
     settings_free(&j->settings);

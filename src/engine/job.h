@@ -48,6 +48,12 @@ int job_prepare_with(struct job *, const struct config *, const struct settings 
 /* enum memory_mode in the place of what was said; what else its settings say goes to the job's
  * parameters again. */
 void job_set_memory(struct job *, int mode);
+/* Whether a model is opened with that setting: another value of it takes opening it anew. LoRAs
+ * come and go over an open model. */
+bool job_opens_model(const char *key);
+/* All of them, with what they were found to be, and where it is open: jobs of one key run over one
+ * open model. To be freed; NULL without memory. */
+char *job_model_key(const struct job *, const char *device, int threads);
 void job_free(struct job *);
 
 /* A path, or the name of a model in ~/.local/share/spritty/models or among the shipped ones. */

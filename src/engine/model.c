@@ -1,25 +1,11 @@
-/*
- * The engine's open model. It stays open until a job names another one, or the same with another
- * device, precision, vocabulary, VAE, refiner, number of threads, or way of choosing a GPU's
- * algorithms or of holding weights; or until its files are replaced.
- */
+/* The engine's open model. It stays open until a job has another key (job_model_key), or until its
+ * files are replaced. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "engine/engine_priv.h"
 #include "engine/meta.h"
-
-static char *key_of(const struct job *j)
-{
-    const struct pipeline_options *o = &j->options;
-    char *key = NULL;
-    int n = asprintf(&key, "%s\n%s\n%s\n%s\n%s\n%s\n%d %d %d %d %d", j->model, o->device,
-                     o->precision, o->tokenizer ? o->tokenizer : "", o->vae ? o->vae : "",
-                     o->refiner ? o->refiner : "", o->threads, o->tuning.autotune, o->tuning.tf32,
-                     o->tuning.nhwc, o->tuning.weights);
-    return n < 0 ? NULL : key;
-}
 
 void model_close(struct engine *x)
 {
@@ -60,7 +46,7 @@ static void tell_ready(struct engine *x, const struct job *j, int64_t id)
 
 bool model_is_open(const struct engine *x, const struct job *j)
 {
-    char *key = key_of(j);
+    char *key = job_model_key(j, j->options.device, j->options.threads);
     bool same = key && x->model.key && !strcmp(x->model.key, key) &&
                 !pipeline_changed(x->model.pipeline);
     free(key);
@@ -75,7 +61,7 @@ int model_open(struct engine *x, const struct job *j, const struct gen_hooks *ho
         v->text = safe_text(j->model_name);
     emit(x, v);
     model_close(x); /* two at once may be more than the memory holds */
-    if (!(x->model.key = key_of(j)))
+    if (!(x->model.key = job_model_key(j, j->options.device, j->options.threads)))
         return err_set(e, "out of memory");
     if (load(&x->model, j, hooks, e) < 0) {
         model_close(x);
