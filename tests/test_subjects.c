@@ -74,6 +74,9 @@ static void colours_that_no_list_has(void **state)
     others(lists, "a lime", "");
     others(lists, "a copper token", "");
     others("{\"kinds\": [\"coin\"], \"colours\": [\"gold\", \"yellow\"]}", "a gold coin", "");
+    others("{\"kinds\": [\"coin\"], \"colours\": [\"yellow\", \"green\"], \"colour_words\":"
+           " {\"yellow\": [\"yellow\", \"gold\"], \"green\": [\"lime green\"]}}",
+           "a gold coin, a lime coin, golden, an olive coin", "golden>yellow olive>green ");
     others("{\"kinds\": [\"coin\"]}", "a gold coin", "");
     others("{\"kinds\": [\"coin\", 7], \"colours\": [\"yellow\"]}", "a gold coin", "");
 }

@@ -29,18 +29,25 @@ static bool take_list(struct json list, struct subject_list *to)
     return all;
 }
 
+/* All lists of an object. False: something was left out. */
+static bool take_lists(struct json lists, struct subject_list *to)
+{
+    bool all = json_kind(lists) == JSON_OBJECT || !json_is_set(lists);
+    for (struct json v = json_first(lists); v.node; v = json_next(v))
+        all &= take_list(v, to);
+    return all;
+}
+
 struct subjects *subjects_read(struct json root)
 {
-    struct json kinds = json_get(root, "kinds"), words = json_get(root, "kind_words");
+    struct json kinds = json_get(root, "kinds");
     struct subjects *s = json_is_set(kinds) ? calloc(1, sizeof *s) : NULL;
     if (!s)
         return NULL;
     s->cut = !take_list(kinds, &s->kinds);
-    if (json_is_set(words) && json_kind(words) != JSON_OBJECT)
-        s->cut = true;
-    for (struct json v = json_first(words); v.node; v = json_next(v))
-        s->cut |= !take_list(v, &s->words);
+    s->cut |= !take_lists(json_get(root, "kind_words"), &s->words);
     take_list(json_get(root, "colours"), &s->colours);
+    take_lists(json_get(root, "colour_words"), &s->colour_words);
     take_list(json_get(root, "example_prompts"), &s->examples);
     if (s->kinds.count > 0)
         return s;
@@ -149,8 +156,7 @@ bool subjects_missed(const struct subjects *s, const char *prompt)
 
 /* ---- colours ---- */
 
-/* Not here: what the model that ships was taught beside its twelve (models/train/prompts.py:
- * crimson, teal, violet ...), and what is a thing as well (rose, lemon, ruby). */
+/* Not here: what is a thing as well (rose, lemon, ruby). */
 const struct other_colour subjects_other_colours[] = {
     {"gold", "yellow"},  {"golden", "yellow"}, {"amber", "yellow"},  {"silver", "grey"},
     {"scarlet", "red"},  {"maroon", "red"},    {"burgundy", "red"},  {"vermilion", "red"},
@@ -188,8 +194,8 @@ const struct other_colour *subjects_other_colour(const struct subjects *s, const
 {
     for (; from->word && !s->cut; from++)
         if (has_word(prompt, from->word) && lists_word(&s->colours, from->near) &&
-            !lists_word(&s->colours, from->word) && !lists_word(&s->kinds, from->word) &&
-            !lists_word(&s->words, from->word))
+            !lists_word(&s->colours, from->word) && !lists_word(&s->colour_words, from->word) &&
+            !lists_word(&s->kinds, from->word) && !lists_word(&s->words, from->word))
             return from;
     return NULL;
 }

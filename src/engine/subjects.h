@@ -1,6 +1,7 @@
 /*
  * What a model says that it draws: in its spritty.json "kinds", "colours" and "example_prompts",
- * lists of texts, and "kind_words", an object of lists: what else the kinds are called in prompts.
+ * lists of texts, and "kind_words" and "colour_words", objects of lists: what else these are called
+ * in prompts.
  *
  * A model that learnt a few things draws one of them whatever it is asked for, in any colour where
  * it does not know the word; so people are told which, and that a prompt names none. The file is
@@ -24,7 +25,7 @@ struct subject_list {
 };
 
 struct subjects {
-    struct subject_list kinds, words, colours, examples;
+    struct subject_list kinds, words, colours, colour_words, examples;
     bool cut; /* there are more kinds or words than these */
 };
 
@@ -46,7 +47,7 @@ struct other_colour {
     const char *word, *near;
 };
 /* The first from `from` on, of a table of common ones, that stands in the prompt; NULL: none.
- * Words of the model's kinds, and those that it was taught beside its list, are none. */
+ * Words that the model has for its kinds and colours are none. */
 const struct other_colour *subjects_other_colour(const struct subjects *, const char *prompt,
                                                  const struct other_colour *from);
 extern const struct other_colour subjects_other_colours[]; /* `from` for the first */
