@@ -660,6 +660,43 @@ static void time_left_is_of_all_passes(void **state)
     pool_stop(p);
 }
 
+/* What a job is predicted to take follows how often it asks the model, at which size. */
+static void jobs_are_weighed(void **state)
+{
+    static const struct {
+        const char *key, *value;
+        double times; /* as long as 20 guided steps with euler */
+    } cases[] = {
+        {"sampler", "heun", 39 / 20.0}, /* the last step asks once */
+        {"sampler", "dpm_2", 39 / 20.0},
+        {"sampler", "dpmpp_sde", 39 / 20.0},
+        {"sampler", "dpmpp_2m", 1},
+        {"cfg", "1", 0.5},
+        {"cfg-end", "0.5", 0.75},
+        {"cfg-start", "0.25", 0.875},
+        {"steps", "5", 0.25},
+        {"sigmas", "14 7 3 1 0", 0.2},
+        {"size", "256x128", 2},
+        {"hires", "2", 5},
+        {"hires-size", "256x256", 5},
+        {"refiner", "tests/golden/small_a", 1}, /* which goes on */
+    };
+    struct pool *p = start_pool("cpu", POLICY_LEAST_BUSY);
+    (void)state;
+    send(p, 1);
+    done(&fakes[0], 100);
+    pump(p);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        send_with(p, 2, "1", cases[i].key, cases[i].value);
+        double left = left_of(p);
+        if (fabs(left - 100 * cases[i].times) > 1e-6)
+            fail_msg("%s %s: %f", cases[i].key, cases[i].value, left);
+        done(&fakes[0], left);
+        pump(p);
+    }
+    pool_stop(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -679,6 +716,7 @@ int main(void)
         cmocka_unit_test_setup(one_device_is_never_set_aside, clear),
         cmocka_unit_test_setup(cancelled, clear),
         cmocka_unit_test_setup(stopped_in_flight, clear),
+        cmocka_unit_test_setup(jobs_are_weighed, clear),
     };
     return cmocka_run_group_tests(tests, start, end);
 }

@@ -26,30 +26,43 @@ static uint64_t mark(uint64_t h, const char *text)
     return (h ^ 0xff) * 0x100000001b3u;
 }
 
-/* Of the steps, those that ask for two answers. */
-static double guided_share(const struct settings *s)
+/* What the time of one image grows with. */
+static double units_of(const struct settings *s)
 {
-    double share = (s->cfg_end > 0 ? s->cfg_end : 1) - s->cfg_start;
-    return s->cfg == 1 || share < 0 ? 0 : share;
+    static const uint8_t some;
+    const struct inputs unread = {0};
+    struct pipeline_options ignored;
+    struct gen_params g = {.steps = s->steps,
+                           .cfg = (float)s->cfg,
+                           .width = s->width,
+                           .height = s->height,
+                           .batch = 1,
+                           .sampler = sampler_by_name(s->sampler),
+                           .scheduler = schedule_by_name(s->scheduler),
+                           .sigmas = s->sigmas,
+                           .compat = compat_by_name(s->compat)};
+    inputs_point(&unread, s, &g, &ignored);
+    g.image = setting_says(s, "image") ? &some : NULL; /* only whether there is one counts */
+    double units = pipeline_units(&g, setting_says(s, "refiner"));
+    return units > 0 ? units : 1;
 }
 
-/* Megapixels times steps times passes: what the time grows with. A job that cannot be settled is
- * one unit; its device will say what is wrong with it. */
+/* A job that cannot be settled is one unit; its device will say what is wrong with it. */
 static void settle_anew(const struct command *c, struct sketch *o)
 {
-    struct settings s = {0};
+    struct job j;
     struct err e;
     *o = (struct sketch){.batch = 1, .units = 1};
-    if (engine_settle(&c->settings, c->preset, &s, &e) == 0) {
-        double pixels = (double)s.width * s.height;
-        if (s.hires > 1)
-            pixels += pixels * s.hires * s.hires;
-        o->batch = s.batch;
-        o->units = s.steps * (pixels / 1e6) * (1 + guided_share(&s));
-        o->model = mark(mark(mark(mark(1, s.model), s.vae), s.refiner), s.precision);
-        o->splits = s.batch > 1 && !s.lock; /* one palette is chosen over all images */
+    if (job_settle(&j, &c->settings, c->preset, &e) == 0) {
+        o->batch = j.settings.batch;
+        o->units = units_of(&j.settings);
+        o->model = 1;
+        for (int i = 0; settings_key(i); i++)
+            if (job_opens_model(settings_key(i)->name))
+                o->model = mark(o->model, settings_text(&j.settings, settings_key(i)->name));
+        o->splits = o->batch > 1 && !j.settings.lock; /* one palette is chosen over all images */
     }
-    settings_free(&s);
+    job_free(&j);
 }
 
 /* All that was said but what no sketch depends on. */

@@ -30,7 +30,7 @@ struct pool_task {
     struct command *command; /* NULL: the device has it */
     int first, count;        /* images; of a whole job 0 and all */
     bool part;               /* of a job that is split */
-    double units;            /* of work for one image: steps x pixels x passes */
+    double units;            /* of work for one image (pipeline_units) */
     uint64_t model;          /* a mark of what has to be open */
     uint32_t tried;          /* bit i: device i could not do it */
 };

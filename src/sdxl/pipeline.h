@@ -237,6 +237,12 @@ struct plan_result {
 int pipeline_plan(const char *model, const struct pipeline_options *, const struct gen_params *,
                   struct plan_result *, struct err *);
 
+/* What sampling one picture takes, before any model is looked at: units of work (base/workload.h)
+ * times megapixels, over all passes. By SDXL's own noise levels; refiner: whether there is one.
+ * What parts of a prompt ask for by themselves (A1111's AND) is not counted. -1: no run accepts
+ * this, or no memory. */
+double pipeline_units(const struct gen_params *, bool refiner);
+
 /* Where rates come from: the user's cache folder alone; measured and kept if they are not there;
  * measured anew. */
 enum rates_from { RATES_KEPT, RATES_NEEDED, RATES_ANEW };

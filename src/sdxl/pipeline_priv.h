@@ -167,6 +167,8 @@ size_t mode_free(bool gpu, const char *device, const struct tuning *, size_t *ha
 
 /* What will be read, for as many calls as the passes have; then the text encoders' work. */
 int readings_plan(struct run *);
+/* Whether steps need an answer without the prompt, as far as the parameters say. */
+bool readings_guided(const struct gen_params *);
 int readings_encode(struct run *);
 void readings_free(struct run *);
 

@@ -146,6 +146,40 @@ int pipeline_plan(const char *model, const struct pipeline_options *opt, const s
     return 0;
 }
 
+/* ---- without a model ---- */
+
+static double units_of(struct run *r)
+{
+    double units = 0;
+    r->reading.cond = r->refiner_reading.cond = (struct conditioning){
+        .guided = readings_guided(r->params), .plain = true, .n = 2 * gen_images(r->params)};
+    for (int i = 0; i < PASSES; i++) {
+        const struct pass *p = &r->pass[i];
+        units += pass_work(p, 0).all * (p->width / 1e3) * (p->height / 1e3);
+    }
+    return units / gen_images(r->params);
+}
+
+double pipeline_units(const struct gen_params *g, bool refiner)
+{
+    static const struct schedule_config sdxl = {
+        .beta_start = 0.00085, .beta_end = 0.012, .train_steps = 1000, .scaled_linear = true};
+    struct err ignored;
+    struct pipeline *p = calloc(1, sizeof *p);
+    struct run *r = calloc(1, sizeof *r);
+    double units = -1;
+    if (p && r) {
+        *r = (struct run){.p = p, .params = g, .err = &ignored};
+        p->refiner = refiner ? p : NULL;
+        noise_levels_init(&p->levels, &sdxl);
+        if (passes_plan(r) == 0)
+            units = units_of(r);
+    }
+    free(r);
+    free(p);
+    return units;
+}
+
 /* ---- textual inversions ---- */
 
 static bool may_name_embeddings(const struct gen_params *g)

@@ -30,7 +30,7 @@ static void note_ignored(struct run *r, const char *const *prompts, const char *
 }
 
 /* diffusers guides above 1 alone, so that its guidance_scale of 0 asks for the prompt as it is. */
-static bool is_guided(const struct gen_params *g)
+bool readings_guided(const struct gen_params *g)
 {
     bool says = g->compat == COMPAT_DIFFUSERS ? g->cfg > 1 : g->cfg != 1.0f;
     return says || sampler_needs_uncond(g->sampler);
@@ -59,7 +59,7 @@ int readings_plan(struct run *r)
         .prompts = for_each(g->prompts, g->prompt, prompts, g),
         .negatives = for_each(g->negatives, g->negative, negatives, g),
         .images = gen_images(g),
-        .guided = is_guided(g),
+        .guided = readings_guided(g),
         .zeros = conditioning_zeros((enum empty_negative)g->empty_negative, (enum compat)g->compat,
                                     r->p->config->zeros_for_empty_prompt),
         .compat = (enum compat)g->compat,
