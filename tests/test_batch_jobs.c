@@ -218,6 +218,55 @@ static void results_moved(void **state)
     moved(other, flat, false);
 }
 
+/* Lines that move to another part, or into another number of parts, are done where they were done.
+ */
+static void results_of_other_parts(void **state)
+{
+    static const char *const names[] = {"results-1of2.jsonl", "results-2of2.jsonl"};
+    char path[300], file[600], identity[65];
+    struct settings flags = {0};
+    struct err e = {""};
+    (void)state;
+    put(jobs, "{\"id\":\"a\",\"prompt\":\"x\"}\n{\"id\":\"b\",\"prompt\":\"y\"}\n");
+    assert_int_equal(settings_set(&flags, "steps", "1", &e), 0);
+    for (int part = 1; part <= 2; part++) { /* each does its line */
+        struct batch_job j;
+        snprintf(path, sizeof path, "%s/%s", folder, names[part - 1]);
+        struct results *r = results_open(path, out, &e);
+        struct batch_jobs_options o = {jobs, &flags, "pixel", part, 2, r};
+        struct batch_jobs *b = batch_jobs_open(&o, tell, NULL, &e);
+        assert_true(r && b && batch_jobs_next(b, &j, &e) == 1);
+        snprintf(file, sizeof file, "%s/%s.png", out, j.id);
+        memcpy(identity, j.identity, sizeof identity);
+        put(file, "x");
+        add(r, j.id, identity, file, NULL);
+        job_text_free(&j.text);
+        batch_jobs_close(b);
+        results_close(r);
+    }
+    settings_free(&flags);
+    put(jobs, "{\"id\":\"c\",\"prompt\":\"z\"}\n"
+              "{\"id\":\"a\",\"prompt\":\"x\"}\n{\"id\":\"b\",\"prompt\":\"y\"}\n");
+    char text[2000], before[200];
+    memcpy(before, results, sizeof before);
+    for (int parts = 1; parts <= 3; parts++)
+        for (int part = 1; part <= parts; part++) {
+            snprintf(results, sizeof results, "%s/results-%dof%d.jsonl", folder, part, parts);
+            if (parts == 1)
+                memcpy(results, before, sizeof before);
+            list(part, parts, text);
+            assert_string_equal(text, part == 1 ? "c@1" : "");
+        }
+    memcpy(results, before, sizeof before);
+    unlink(file); /* of b */
+    list(0, 0, text);
+    assert_string_equal(text, "c@1 b@3");
+    snprintf(path, sizeof path, "%s/results-2of2.jsonl", folder);
+    put(path, "no results\n{\"status\": \"done\", \"job\": \"\"}\n\n");
+    list(0, 0, text);
+    assert_string_equal(text, "c@1 b@3");
+}
+
 static void sets(void **state)
 {
     struct idset s = {0};
@@ -241,6 +290,7 @@ int main(void)
         cmocka_unit_test_setup(files_of_other_shards, clear),
         cmocka_unit_test_setup(results_moved, clear),
         cmocka_unit_test_setup(lines_of_results, clear),
+        cmocka_unit_test_setup(results_of_other_parts, clear),
         cmocka_unit_test(sets),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -23,6 +23,7 @@
 #include "base/jsonw.h"
 #include "base/mapfile.h"
 #include "engine/idset.h"
+#include "engine/results_others.h"
 
 enum { LINE_MAX_BYTES = 4 << 20 };
 
@@ -41,6 +42,7 @@ struct results {
     struct line *line;
     long lines, room;
     struct idset jobs, ids, files; /* to the line */
+    struct results_others *others;
 };
 
 /* ---- the file ---- */
@@ -197,6 +199,7 @@ struct results *results_open(const char *path, const char *folder, struct err *e
         results_close(r);
         return NULL;
     }
+    r->others = results_others_open(path);
     return r;
 }
 
@@ -211,15 +214,32 @@ void results_close(struct results *r)
     idset_free(&r->jobs);
     idset_free(&r->ids);
     idset_free(&r->files);
+    results_others_close(r->others);
     free(r->line);
     free(r);
+}
+
+/* By another part of the batch. */
+static bool others_have(const struct results *r, const char job[65])
+{
+    struct err ignored;
+    size_t size;
+    char *line = results_others_line(r->others, job, &size);
+    struct json_doc *doc = line && size < LINE_MAX_BYTES ? json_parse(line, size, "line", &ignored)
+                                                         : NULL;
+    struct json root = doc ? json_root(doc) : (struct json){0};
+    const char *its = doc ? json_as_string(json_get(root, "job")) : NULL;
+    bool done = its && !strcmp(its, job) && is_done(r, root);
+    json_free(doc);
+    free(line);
+    return done;
 }
 
 bool results_has(struct results *r, const char job[65])
 {
     const long *at = idset_find(&r->jobs, idset_key(job));
     if (!at || r->line[*at].dropped)
-        return false;
+        return others_have(r, job);
     r->line[*at].wanted = true;
     return true;
 }

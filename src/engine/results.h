@@ -40,7 +40,8 @@ struct results *results_open(const char *path, const char *folder, struct err *)
 /* Syncs and closes. */
 void results_close(struct results *);
 
-/* Whether the job is done; then its files are kept for it. */
+/* Whether the job is done, by us, when its files are kept for it, or by another part of the batch
+ * (results_others.h). */
 bool results_has(struct results *, const char job[65]);
 /* Whether the file is one of a job's that results_has was asked for and that is done. */
 bool results_owns(const struct results *, const char *file);
