@@ -40,7 +40,7 @@ int decode_together(const struct gen_params *g, int width, int height)
 }
 
 /* Some images that are decoded as one, to bytes; how many values are no numbers. `pixels` has room
- * for them. */
+ * for them. A forecast has no pixels: rgb is NULL then. */
 static int decode_some(struct run *r, const struct tensor *some, int w, int h, float *pixels,
                        uint8_t *rgb, size_t *bad)
 {
@@ -49,7 +49,7 @@ static int decode_some(struct run *r, const struct tensor *some, int w, int h, f
     int rc = tiled ? 0 : decode_bytes(r->p, some, w, h, rgb, &found, r->err);
     if (rc == 0) {
         rc = decode_image(r->p, some, w, h, pixels, &r->out->notes, r->err);
-        if (rc == 0 && !r->p->stage) { /* the forecast has no pixels */
+        if (rc == 0 && !r->p->dry) {
             found = count_bad(pixels, count);
             to_bytes(pixels, count, rgb);
         }
@@ -58,37 +58,49 @@ static int decode_some(struct run *r, const struct tensor *some, int w, int h, f
     return rc < 0 ? rc : 0;
 }
 
+/* The forecast: the first turn stands for all, and there are no pixels. So pictures for which this
+ * machine has no room can be forecast as well. */
+static int decode_dry(struct run *r, const struct tensor *latents, int w, int h)
+{
+    int together = decode_together(r->params, w, h);
+    size_t floats = (size_t)w * (size_t)h * 3 * (size_t)together, none = 0;
+    float *pixels = malloc((floats < DRY_DOWNLOAD ? floats : DRY_DOWNLOAD) * sizeof *pixels);
+    if (!pixels)
+        return err_set(r->err, "out of memory for the image of %dx%d", w, h);
+    struct tensor some = tensor_images(*latents, 0, together);
+    double was = ops_dry_repeat(r->p->dry, (double)latents->n / together);
+    ops_turn(r->p->ops, "image", 0);
+    int rc = decode_some(r, &some, w, h, pixels, NULL, &none);
+    ops_leave(r->p->ops);
+    ops_dry_resume(r->p->dry, was);
+    free(pixels);
+    return rc;
+}
+
 int decode_all(struct run *r, const struct tensor *latents, int w, int h)
 {
     int rc = 0, together = decode_together(r->params, w, h);
     size_t count = (size_t)w * (size_t)h * 3, bad = 0;
     bool same_size = w == r->params->width && h == r->params->height;
-    size_t floats = count * (size_t)together, bytes = count * (size_t)latents->n;
-    if (r->p->stage) /* the forecast of what has no room here needs none */
-        bytes = 1, floats = floats < DRY_DOWNLOAD ? floats : DRY_DOWNLOAD;
-    float *pixels = malloc(floats * sizeof *pixels);
-    r->out->rgb = malloc(bytes);
+    if (r->p->dry)
+        return decode_dry(r, latents, w, h);
+    float *pixels = malloc(count * (size_t)together * sizeof *pixels);
+    r->out->rgb = malloc(count * (size_t)latents->n);
     if (!pixels || !r->out->rgb)
         rc = err_set(r->err, "out of memory for the image of %dx%d", w, h);
-    int turns = r->p->stage ? together : latents->n; /* the forecast: one turn stands for all */
-    struct ops *dry = r->p->stage ? r->p->counts : r->p->ops; /* below what watches it */
-    double was = ops_dry_repeat(dry, (double)latents->n / turns);
-    for (int i = 0; i < turns && rc == 0; i++) {
-        uint8_t *rgb = r->out->rgb + (r->p->stage ? 0 : (size_t)i * count);
-        struct tensor some = tensor_images(*latents, i - i % together, together);
+    for (int i = 0; i < latents->n && rc == 0; i++) {
+        uint8_t *rgb = r->out->rgb + (size_t)i * count;
         if (i % together == 0) {
+            struct tensor some = tensor_images(*latents, i, together);
             ops_turn(r->p->ops, "image", i);
             rc = decode_some(r, &some, w, h, pixels, rgb, &bad);
             ops_leave(r->p->ops);
         }
-        if (r->p->stage)
-            continue;
         if (rc == 0 && r->params->mask && same_size)
             paste(r->params, rgb);
         if (rc == 0 && !run_tell(r, "decode", i + 1, latents->n, 0))
             rc = -1;
     }
-    ops_dry_resume(dry, was);
     free(pixels);
     if (rc == 0 && bad)
         rc = err_set(r->err, "the model produced %zu values that are no numbers; %s", bad,

@@ -90,7 +90,7 @@ int decode_whole(struct pipeline *p, const struct tensor *latent, int width, int
         return decode_wide(p, latent, width, height, pixels, e);
     if (decode_on(p->ops, &p->vae, latent, width, height, pixels, e) < 0)
         return -1;
-    if (p->stage || p->ops->act != DT_F16 || count_bad(pixels, count) == 0)
+    if (p->dry || p->ops->act != DT_F16 || count_bad(pixels, count) == 0)
         return 0;
     if (!(p->wide = open_wide(p, e)))
         return err_prefix(e, "the decoder's values are too large for FP16, and in bf16");
@@ -102,7 +102,7 @@ int decode_bytes(struct pipeline *p, const struct tensor *latent, int width, int
                  uint8_t *rgb, size_t *bad, struct err *e)
 {
     struct ops *o = p->ops;
-    if (!o->pixels || p->wide || p->stage)
+    if (!o->pixels || p->wide || p->dry)
         return 0;
     struct tensor image = o->alloc_as(o, DT_F32, latent->n, height, width, 3);
     vae_decode(&p->vae, o, latent, &image);

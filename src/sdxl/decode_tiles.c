@@ -138,10 +138,10 @@ static int decode_tiled(struct tiles *t, const struct tensor *latent, float *pix
         o->download(o, host, latent);
         rc = o->sync(o, t->err);
     }
-    if (rc == 0 && t->p->stage) { /* the forecast: all tiles are like the first */
-        double was = ops_dry_repeat(t->p->counts, (double)t->x.count * t->y.count);
+    if (rc == 0 && t->p->dry) { /* the forecast: all tiles are like the first */
+        double was = ops_dry_repeat(t->p->dry, (double)t->x.count * t->y.count);
         rc = decode_tile(t, 0, 0);
-        ops_dry_resume(t->p->counts, was);
+        ops_dry_resume(t->p->dry, was);
     } else if (rc == 0) {
         rc = decode_rows(t, pixels);
     }

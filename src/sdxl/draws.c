@@ -17,9 +17,9 @@ enum { MOST = 128 << 20 };
 static void draw(struct pass *p, double from, double to)
 {
     struct run *r = p->r;
-    if (!r->p->stage && sampler_noise(r->params->sampler) == NOISE_BROWNIAN)
+    if (!r->p->dry && sampler_noise(r->params->sampler) == NOISE_BROWNIAN)
         noise_between(r->noise, from, to, r->host);
-    else if (!r->p->stage)
+    else if (!r->p->dry)
         noise_next(r->noise, r->host);
 }
 

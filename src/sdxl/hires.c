@@ -55,7 +55,7 @@ static int enlarge_latent(struct run *r, const struct tensor *x, struct tensor *
         o->download(o, small, x);
         rc = o->sync(o, r->err);
     }
-    if (rc == 0 && !r->p->stage)
+    if (rc == 0 && !r->p->dry)
         rc = resample(&(struct raster){x->w, x->h, x->c, small},
                       &(struct raster){y->w, y->h, y->c, large}, filter, r->err);
     if (rc == 0)
@@ -131,7 +131,7 @@ static int enlarge_pixels(struct run *r, const struct tensor *x, struct tensor *
     int rc = small && large && latent
                  ? decode_image(r->p, x, w, h, small, &r->out->notes, r->err)
                  : err_set(r->err, "out of memory for an image of %dx%d", p->width, p->height);
-    if (rc == 0 && !r->p->stage)
+    if (rc == 0 && !r->p->dry)
         rc = enlarge_picture(r, small, large, filter);
     if (rc == 0)
         rc = start_latent(r, large, p->width, p->height, false, latent);

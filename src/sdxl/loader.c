@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/dry.h"
 #include "ops/half.h"
 
 struct name name_of(const char *fmt, ...)
@@ -164,7 +165,7 @@ static bool scale(struct loader *l, struct param *p, float factor, void **copy)
 static bool scale_writer(struct loader *l, const struct slot *s, struct sources *p, void *copies[2])
 {
     copies[0] = copies[1] = NULL;
-    if (s->writes == STREAM_NOT || s->stream == 0 || s->stream == 1 || !strcmp(l->ops->name, "dry"))
+    if (s->writes == STREAM_NOT || s->stream == 0 || s->stream == 1 || !ops_computes(l->ops))
         return true;
     assert(s->count == 1);
     return (s->writes == STREAM_FROM_STREAM || scale(l, &p->w[0], s->stream, &copies[0])) &&
@@ -190,8 +191,7 @@ static struct weight *pack(struct loader *l, struct slot *s, int index)
     free(copies[0]);
     free(copies[1]);
     drop_sources(l, s, &found);
-    bool reads = strcmp(l->ops->name, "dry") != 0; /* a forecast believes nothing */
-    if (w && reads && checkpoint_was_read(l->checkpoint, l->err) < 0) {
+    if (w && ops_computes(l->ops) && checkpoint_was_read(l->checkpoint, l->err) < 0) {
         l->ops->free_weight(l->ops, w);
         fail(l);
     }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ops/dry.h"
 #include "ops/stop.h"
 
 /* ---- progress ---- */
@@ -63,8 +64,8 @@ static bool enter(struct run *r, const char *stage, int steps)
     r->in_stage = true;
     r->stage = stage;
     r->steps = steps;
-    if (r->p->stage)
-        r->p->stage(r->p->counts, stage);
+    if (r->p->dry)
+        ops_dry_stage(r->p->dry, stage);
     return run_tell(r, stage, 0, steps, 0);
 }
 
@@ -112,7 +113,7 @@ static int sample_again(struct run *r, struct tensor *x)
     p->masked.keep = o->alloc_as(o, DT_F32, x->n, x->h, x->w, x->c);
     p->masked.noise = o->alloc_as(o, DT_F32, x->n, x->h, x->w, x->c);
     o->combine(o, &p->masked.keep, 1, &one, (const struct tensor *const[]){x});
-    if (!r->p->stage)
+    if (!r->p->dry)
         noise_first(r->noise, r->host);
     o->upload(o, &p->masked.noise, r->host);
     start_noise(p, x);

@@ -59,8 +59,8 @@ struct pipeline {
     double learnt_at;    /* when that was kept last, clock_ms; 0: not yet */
     size_t cold;         /* bytes of its files that were not in memory before */
     int threads;         /* as asked for; 0: all cores */
-    void (*stage)(struct ops *, const char *name); /* the forecast's bookkeeping, else NULL, */
-    struct ops *counts;                            /* and whose it is */
+    struct ops *dry;     /* the backend of a forecast, also while a profile stands before it; NULL:
+                          * values are computed */
 };
 
 /* The prompts as one model reads them. */

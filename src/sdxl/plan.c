@@ -34,8 +34,7 @@ static int run_dry(struct pipeline *p, const struct gen_params *g, struct plan_r
     struct gen_result ignored = {0};
     struct run r = {.p = p, .params = g, .out = &ignored, .err = e};
     struct ops_stats s;
-    p->stage = ops_dry_stage;
-    p->counts = p->ops;
+    p->dry = p->ops;
     int rc = pipeline_need_encoder(p, g, e) < 0 || weights_fresh(p, &g->tuning, e) < 0 ? -1 : 0;
     ops_dry_begin(p->ops, tuning_offloads(&g->tuning) || tuning_streams(&g->tuning));
     rc = rc ? rc : pipeline_generate_profiled(&r, PROFILE_PEAKS);

@@ -3,9 +3,9 @@
 
 #include <malloc.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/meminfo.h"
+#include "ops/dry.h"
 
 enum {
     AHEAD = 4,        /* slots whose file pages are asked for beforehand */
@@ -93,7 +93,7 @@ static int fetch(struct residency *r, int index, struct err *e)
         return -1;
     r->last = index;
     for (int i = index + 1, n = 0; i < l.slots->count && n < AHEAD; i++, n++)
-        if (all[i].gone && strcmp(l.ops->name, "dry") != 0)
+        if (all[i].gone && ops_computes(l.ops))
             loader_soon(&l, i);
     return 0;
 }

@@ -325,7 +325,7 @@ static int look_for_numbers(struct pass *p, int step, const struct tensor *denoi
 {
     struct ops *o = p->r->p->ops;
     size_t count = (size_t)tensor_count(denoised), bad;
-    float *values = p->r->p->stage ? NULL : malloc(count * sizeof *values);
+    float *values = p->r->p->dry ? NULL : malloc(count * sizeof *values);
     if (!values)
         return 0;
     o->download(o, values, denoised);

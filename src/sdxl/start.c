@@ -92,9 +92,9 @@ int start_latent(struct run *r, const float *pixels, int width, int height, bool
         o->download(o, both, &moments);
         rc = o->sync(o, r->err);
     }
-    if (rc == 0 && sampled && !r->p->stage)
+    if (rc == 0 && sampled && !r->p->dry)
         noise_extra(r->noise, draw);
-    for (size_t i = 0; i < count && rc == 0 && !r->p->stage; i++)
+    for (size_t i = 0; i < count && rc == 0 && !r->p->dry; i++)
         for (int k = 0; k < z; k++) {
             const float *at = both + i * (size_t)(2 * z);
             float log_variance = fminf(fmaxf(at[z + k], -30), 20);
@@ -264,7 +264,7 @@ static int encode_mask(struct pass *p, float *latent)
         o->upload(o, &m->mask, mask);
     if (rc == 0 && r->params->mask_content >= CONTENT_NOISE)
         refill(r, m);
-    if (rc == 0 && !start_reads_more(p) && r->params->compat == COMPAT_DIFFUSERS && !r->p->stage)
+    if (rc == 0 && !start_reads_more(p) && r->params->compat == COMPAT_DIFFUSERS && !r->p->dry)
         noise_extra(r->noise, latent);
     free(mask);
     return rc;
@@ -301,7 +301,7 @@ int start_encode(struct pass *p, const struct tensor *x)
     }
     if (rc == 0) {
         spread(o, &m->keep, latent);
-        if (!r->p->stage)
+        if (!r->p->dry)
             noise_first(r->noise, r->host);
         o->upload(o, &m->noise, r->host);
     }
@@ -331,7 +331,7 @@ static void mask_afresh(struct run *r, const struct masked *m)
     struct tensor noise = m->noise;
     if (!m->mask.data || g->compat != COMPAT_COMFYUI || !sampler_masks_afresh(g->sampler))
         return;
-    if (!r->p->stage)
+    if (!r->p->dry)
         noise_masked(r->noise, r->host);
     r->p->ops->upload(r->p->ops, &noise, r->host);
 }
@@ -347,7 +347,7 @@ void start_noise(struct pass *p, struct tensor *x)
     double sigma = first->steps > 0 ? (double)first->sigma[0] : 0;
     float k[2] = {1, (float)noise_scale((enum compat)g->compat, sigma, l->sigma[l->count - 1])};
     if (!m->keep.data) {
-        if (!r->p->stage)
+        if (!r->p->dry)
             noise_first(r->noise, r->host);
         o->upload(o, x, r->host);
         o->combine(o, x, 1, k + 1, (const struct tensor *const[]){x});
