@@ -237,7 +237,7 @@ static void test_turn(void **state)
         for (int k = 0; k < IN; k++)
             in[k] = (float)((k * 13 + (i == RUNS - 1)) % 17 - 8) / 8;
         o->upload(o, &c.x, in);
-        ops_turn_of(o, make_chain, &c);
+        ops_run_turn(o, make_chain, &c);
         o->download(o, got[i], &c.out);
     }
     assert_int_equal(o->sync(o, &err), 0);

@@ -127,7 +127,7 @@ static void test_turns(void **state)
         chain_output(o, &c, plain);
         chain_input(o, &c, turn);
         struct ops_stats before = stats_of(o);
-        ops_turn_of(o, chain_calls, &c);
+        ops_run_turn(o, chain_calls, &c);
         struct ops_stats after = stats_of(o);
         assert_true(after.flops - before.flops == 2.0 * 2 * LONG * WIDE * WIDE);
         assert_int_equal(after.recordings, turn >= 1);
@@ -156,7 +156,7 @@ static void test_unrecordable(void **state)
         chain_output(o, &c, plain);
         for (int turn = 0; turn < 4; turn++) {
             chain_input(o, &c, 5);
-            ops_turn_of(o, chain_calls, &c);
+            ops_run_turn(o, chain_calls, &c);
             chain_output(o, &c, again);
             assert_memory_equal(plain, again, sizeof plain);
         }
@@ -178,13 +178,13 @@ static void test_other_turns(void **state)
     chain_open(o, &c);
     chain_run(o, &c); /* and scratch is there */
     for (int i = 0; i < 3; i++)
-        ops_turn_of(o, chain_calls, &c);
+        ops_run_turn(o, chain_calls, &c);
     assert_int_equal(stats_of(o).replays, 2);
     struct tensor more = ops_alloc(o, 1, 1, 1, 64);
-    ops_turn_of(o, chain_calls, &c); /* `more` lies where the graph has its own */
+    ops_run_turn(o, chain_calls, &c); /* `more` lies where the graph has its own */
     assert_int_equal(stats_of(o).replays, 2);
     o->release(o, &more);
-    ops_turn_of(o, chain_calls, &c);
+    ops_run_turn(o, chain_calls, &c);
     assert_int_equal(stats_of(o).replays, 3);
     o->free_weight(o, c.linear); /* the next one may lie at the same address */
     o->free_weight(o, c.norm);
@@ -194,14 +194,14 @@ static void test_other_turns(void **state)
     chain_output(o, &c, plain);
     for (int i = 0; i < 3; i++) {
         chain_input(o, &c, 1);
-        ops_turn_of(o, chain_calls, &c);
+        ops_run_turn(o, chain_calls, &c);
         chain_output(o, &c, again);
         assert_memory_equal(plain, again, sizeof plain);
         assert_int_equal(stats_of(o).replays, 3 + i);
     }
     struct tuning off = {.graph = TUNE_OFF};
     o->tune(o, &off);
-    ops_turn_of(o, chain_calls, &c);
+    ops_run_turn(o, chain_calls, &c);
     assert_int_equal(stats_of(o).replays, 5);
     chain_close(o, &c);
     o->close(o);

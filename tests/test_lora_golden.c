@@ -87,7 +87,7 @@ static float *unet_output(struct model *m, const struct golden_backend *b, int64
                              .n = x.n};
     struct unet_run run;
     assert_int_equal(unet_prepare(&m->unet, o, &in, &run, &e), 0);
-    unet_turn(o, &run, 0);
+    unet_before_step(o, &run, 0);
     unet_step(&m->unet, o, &run, 0, &x, &y);
     unet_finish(o, &run);
     *count = tensor_count(&y);

@@ -127,7 +127,7 @@ static void check_unet_case(const struct unet *u, struct ops *o, const struct go
                              .steps = 3};
     struct unet_run run;
     assert_int_equal(unet_prepare(u, o, &in, &run, &e), 0);
-    unet_turn(o, &run, 1);
+    unet_before_step(o, &run, 1);
     unet_step(u, o, &run, 1, &x, &y);
     snprintf(what, sizeof what, "unet %dx%dx%d t %.1f", x.n, x.h, x.w, (double)t[0]);
     golden_check(b, o, what, &y, want);
@@ -184,7 +184,7 @@ static void check_unet_texts(const struct unet *u, struct ops *o, const struct g
     assert_int_equal(run.spans[0], 3);
     assert_int_equal(run.spans[1], 3);
     for (int s = 0; s < STEPS; s++) {
-        unet_turn(o, &run, s);
+        unet_before_step(o, &run, s);
         unet_step(u, o, &run, s, &x, &y);
         o->download(o, got, &y);
         for (int i = 0; i < N; i++) {
@@ -202,7 +202,7 @@ static void check_unet_texts(const struct unet *u, struct ops *o, const struct g
                                       .n = 1};
             struct unet_run single;
             assert_int_equal(unet_prepare(u, o, &one, &single, &e), 0);
-            unet_turn(o, &single, s);
+            unet_before_step(o, &single, s);
             unet_step(u, o, &single, s, &image, &out);
             unet_finish(o, &single);
             o->download(o, alone, &out);

@@ -59,7 +59,7 @@ static void play(struct ops *o)
     ops_leave(o);
     ops_enter(o, "second", -1);
     for (int s = 0; s < 2; s++) {
-        ops_turn(o, "step", s);
+        ops_enter_turn(o, "step", s);
         ops_enter(o, "net", -1);
         for (int i = 0; i < 2; i++) {
             ops_enter(o, "block", i);

@@ -55,7 +55,7 @@ static void modules_are_ranges(void **state)
     gpu_range_on(&o);
     assert_non_null(o.enter);
     ops_enter(&o, "sample", -1);
-    ops_turn(&o, "step", 0);
+    ops_enter_turn(&o, "step", 0);
     ops_enter(&o, "down", 1);
     ops_leave(&o);
     ops_leave(&o);

@@ -438,7 +438,7 @@ static void unet_once(struct pipeline *p, const float *latent, float *out)
                              .pad = PAD_CIRCULAR_X | PAD_CIRCULAR_Y};
     struct unet_run r;
     assert_int_equal(unet_prepare(&p->unet, o, &in, &r, &e), 0);
-    unet_turn(o, &r, 0);
+    unet_before_step(o, &r, 0);
     unet_step(&p->unet, o, &r, 0, &x, &y);
     unet_finish(o, &r);
     o->download(o, out, &y);

@@ -42,7 +42,7 @@ struct trajectory {
 static void before(void *user, int step)
 {
     struct trajectory *t = user;
-    unet_turn(t->ops, &t->run, step);
+    unet_before_step(t->ops, &t->run, step);
 }
 
 static int denoise(void *user, int step, double s, const struct tensor *x, struct tensor *denoised,

@@ -205,7 +205,7 @@ struct ops {
     void (*match_std)(struct ops *, struct tensor *y, const struct tensor *like, float share);
 
     /* -- turns of a loop: the same calls again, at the price of one. NULL, both, where there is
-     * nothing to gain. Use them through ops_turn_of --
+     * nothing to gain. Use them through ops_run_turn --
      *
      * The calls between begin and end are a turn. They are asked for again until end says that they
      * are done: once to be noted, and if they are not known, once more to be made. So whoever makes
@@ -273,14 +273,15 @@ static inline struct tensor ops_alloc_like(struct ops *o, const struct tensor *x
     return o->alloc_as(o, o->act, x->n, x->h, x->w, c);
 }
 
-/* See enter. */
+/* See enter; ops_leave ends either. The second says that this is one of many alike, no more:
+ * ops_run_turn is what records and replays. */
 static inline void ops_enter(struct ops *o, const char *name, int index)
 {
     if (o->enter)
         o->enter(o, name, index, false);
 }
 
-static inline void ops_turn(struct ops *o, const char *name, int index)
+static inline void ops_enter_turn(struct ops *o, const char *name, int index)
 {
     if (o->enter)
         o->enter(o, name, index, true);
@@ -293,7 +294,7 @@ static inline void ops_leave(struct ops *o)
 }
 
 /* A turn (turn_begin): calls(user) makes its calls, as often as it takes. */
-static inline void ops_turn_of(struct ops *o, void (*calls)(void *), void *user)
+static inline void ops_run_turn(struct ops *o, void (*calls)(void *), void *user)
 {
     do {
         if (o->turn_begin)

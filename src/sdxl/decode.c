@@ -69,7 +69,7 @@ static int decode_dry(struct run *r, const struct tensor *latents, int w, int h)
         return err_set(r->err, "out of memory for the image of %dx%d", w, h);
     struct tensor some = tensor_images(*latents, 0, together);
     double was = ops_dry_repeat(r->p->dry, (double)latents->n / together);
-    ops_turn(r->p->ops, "image", 0);
+    ops_enter_turn(r->p->ops, "image", 0);
     int rc = decode_some(r, &some, w, h, pixels, NULL, &none);
     ops_leave(r->p->ops);
     ops_dry_resume(r->p->dry, was);
@@ -92,7 +92,7 @@ int decode_all(struct run *r, const struct tensor *latents, int w, int h)
         uint8_t *rgb = r->out->rgb + (size_t)i * count;
         if (i % together == 0) {
             struct tensor some = tensor_images(*latents, i, together);
-            ops_turn(r->p->ops, "image", i);
+            ops_enter_turn(r->p->ops, "image", i);
             rc = decode_some(r, &some, w, h, pixels, rgb, &bad);
             ops_leave(r->p->ops);
         }

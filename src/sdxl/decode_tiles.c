@@ -79,7 +79,7 @@ static int decode_tile(struct tiles *t, int x, int y)
 {
     struct ops *o = t->p->ops;
     int w = t->x.size, h = t->y.size, z = t->channels;
-    ops_turn(o, "tile", t->done++);
+    ops_enter_turn(o, "tile", t->done++);
     for (int i = 0; i < h; i++)
         memcpy(t->cut + (size_t)i * (size_t)(w * z),
                t->latent + ((size_t)(y + i) * (size_t)t->x.all + (size_t)x) * (size_t)z,

@@ -234,7 +234,7 @@ static int denoise(void *user, int call, double sigma, const struct tensor *x,
 static void before(void *user, int call)
 {
     struct pass *p = user;
-    unet_turn(p->r->p->ops, &p->unet_run, call);
+    unet_before_step(p->r->p->ops, &p->unet_run, call);
 }
 
 /* ---- the loop's other questions ---- */

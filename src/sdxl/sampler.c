@@ -284,7 +284,7 @@ static int step(const struct sampler_run *r, const struct sampler *s, struct at 
         c.number = (*calls)++;
         if (r->before)
             r->before(r->user, c.number);
-        ops_turn_of(r->ops, make_call, &c);
+        ops_run_turn(r->ops, make_call, &c);
         if (c.rc || !again)
             return c.rc;
         c.sigma = to;
@@ -324,7 +324,7 @@ int sampler_run(const struct sampler_run *r, struct tensor *x)
     assert(s && x->dtype == DT_F32);
     bank_open(r->ops, s, x, &b);
     for (int i = 0; i < r->steps && rc == 0; i++) {
-        ops_turn(r->ops, "step", i);
+        ops_enter_turn(r->ops, "step", i);
         rc = step(r, s, start_of(r, i), x, &b, &calls);
         if (rc == 0 && r->stepped)
             rc = r->stepped(r->user, i, x, &b.d[0]);

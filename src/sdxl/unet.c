@@ -550,7 +550,7 @@ static void walk_step(const struct unet *u, struct ops *o, const struct unet_run
     ops_leave(o);
 }
 
-void unet_turn(struct ops *o, const struct unet_run *run, int step)
+void unet_before_step(struct ops *o, const struct unet_run *run, int step)
 {
     struct tensor row, now = run->times_now;
     if (!now.c)

@@ -85,7 +85,7 @@ int unet_prepare(const struct unet *, struct ops *, const struct unet_inputs *, 
 void unet_finish(struct ops *, struct unet_run *);
 
 /* Before each step, outside of its turn (ops.h): what the step reads comes to its place. */
-void unet_turn(struct ops *, const struct unet_run *, int step);
+void unet_before_step(struct ops *, const struct unet_run *, int step);
 
 /* x [n - the step's skip, h, w, in_channels] in the ops' type -> y [n, h, w, out_channels]. Any h
  * and w: odd sizes are rounded up going down. */
