@@ -184,7 +184,7 @@ static inline void check_copy(const struct tensor *y, const struct tensor *x)
 
 static inline void check_combine(const struct tensor *y, int count, const struct tensor *const *x)
 {
-    assert(count >= 1 && count <= 4 && y->dtype == DT_F32 && tensor_dense(y));
+    assert(count >= 1 && count <= OPS_TERMS && y->dtype == DT_F32 && tensor_dense(y));
     for (int i = 0; i < count; i++)
         assert(x[i]->dtype == DT_F32 && tensor_dense(x[i]) &&
                tensor_count(x[i]) == tensor_count(y));

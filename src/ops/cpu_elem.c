@@ -196,7 +196,7 @@ static void combine_piece(void *context, int64_t index, int thread)
     const struct combine_job *j = context;
     (void)thread;
     int64_t start = index * PIECE;
-    const float *x[4] = {NULL};
+    const float *x[OPS_TERMS] = {NULL};
     for (int t = 0; t < j->terms; t++)
         x[t] = j->x[t] + start;
     combine[j->isa](j->y + start, j->terms, j->k, x, smaller(PIECE, j->count - start));
@@ -205,7 +205,7 @@ static void combine_piece(void *context, int64_t index, int thread)
 void cpu_combine(const struct cpu *cpu, float *y, int terms, const float *k, const float *const *x,
                  int64_t count)
 {
-    assert(terms >= 1 && terms <= 4);
+    assert(terms >= 1 && terms <= OPS_TERMS);
     struct combine_job j = {cpu->features.isa, y, terms, k, x, count};
     parallel_for(cpu->threads, pieces(count, PIECE), combine_piece, &j);
 }

@@ -103,7 +103,7 @@ struct ops_stats {
     int recordings, replays;        /* turns that were recorded, and replayed, so far */
 };
 
-enum { OPS_SLOTS = 2 };
+enum { OPS_SLOTS = 2, OPS_TERMS = 4 /* of a combine */ };
 
 struct ops {
     const char *name; /* "ref", "cpu", "dry", "cuda" */
@@ -193,7 +193,7 @@ struct ops {
 
     /* -- the samplers' calls, over DT_F32 tensors of one size -- */
 
-    /* y = sum_i k[i] x[i], count 1 to 4; y may be one of them. */
+    /* y = sum_i k[i] x[i], count 1 to OPS_TERMS; y may be one of them. */
     void (*combine)(struct ops *, struct tensor *y, int count, const float *k,
                     const struct tensor *const *x);
     /* y = b + mask (a - b); mask [1 or n, h, w, 1] DT_F32, 0 to 1, for all channels; y may be a or

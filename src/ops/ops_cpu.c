@@ -351,7 +351,7 @@ static void cpu_combine_op(struct ops *o, struct tensor *y, int terms, const flo
                            const struct tensor *const *x)
 {
     struct cpu_ops *c = cpu_of(o);
-    const float *values[4] = {NULL};
+    const float *values[OPS_TERMS] = {NULL};
     if (c->failed)
         return;
     check_combine(y, terms, x);

@@ -1,15 +1,14 @@
 /*
  * The one loop over the steps, and the names. What a step does is a rule's (sampler_rules.c).
  *
- * A mix of more than four tensors, which is what a backend adds up in one call, is added up in
- * parts.
+ * A mix of more tensors than a backend adds up in one call (OPS_TERMS) is added up in parts.
  */
 #include "sdxl/sampler_rules.h"
 
 #include <string.h>
 #include <strings.h>
 
-enum { SUM = 4 }; /* terms of ops->combine */
+enum { TERMS = HISTORY + 4 }; /* of a mix, at most: x, held, uncond, noise, each d */
 
 /* The tensors of one run. What the model saw moves on by copies and not by pointers, which costs
  * next to nothing and makes the turns of the loop alike (ops.h). */
@@ -150,8 +149,8 @@ int sampler_calls(const struct sampler_run *r, float *sigma, int *step)
 /* ---- a step ---- */
 
 struct sum {
-    float k[3 + HISTORY + 1];
-    const struct tensor *in[3 + HISTORY + 1];
+    float k[TERMS];
+    const struct tensor *in[TERMS];
     int n;
 };
 
@@ -175,13 +174,13 @@ static void apply(struct ops *o, const struct mix *m, const struct tensor *x, st
         term(&s, m->d[i], &b->d[i]);
     term(&s, m->uncond, &b->uncond);
     term(&s, m->noise, &b->noise);
-    int done = s.n < SUM ? s.n : SUM;
+    int done = s.n < OPS_TERMS ? s.n : OPS_TERMS;
     o->combine(o, y, done, s.k, s.in);
     while (done < s.n) {
-        float k[SUM] = {1};
-        const struct tensor *in[SUM] = {y};
+        float k[OPS_TERMS] = {1};
+        const struct tensor *in[OPS_TERMS] = {y};
         int n = 1;
-        while (n < SUM && done < s.n)
+        while (n < OPS_TERMS && done < s.n)
             k[n] = s.k[done], in[n++] = s.in[done++];
         o->combine(o, y, n, k, in);
     }
