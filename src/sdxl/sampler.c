@@ -124,9 +124,9 @@ int sampler_sigmas(const struct noise_levels *l, int sampler, int schedule, int 
     return n;
 }
 
-static struct at start_of(const struct sampler_run *r, int step)
+static struct rule_input input_of(const struct sampler_run *r, int step)
 {
-    return (struct at){
+    return (struct rule_input){
         .sigma = r->sigma, .i = step, .steps = r->steps, .compat = r->compat, .levels = r->levels};
 }
 
@@ -137,7 +137,7 @@ int sampler_calls(const struct sampler_run *r, float *sigma, int *step)
     for (int i = 0; i < r->steps; i++) {
         int before = n;
         sigma[n++] = r->sigma[i];
-        double again = s->rule(start_of(r, i)).again;
+        double again = s->rule(input_of(r, i)).again;
         if (again > 0)
             sigma[n++] = (float)again;
         for (int k = before; k < n && step; k++)
@@ -222,7 +222,7 @@ int sampler_draws(const struct sampler_run *r, double (*at)[2])
     const struct sampler *s = sampler_at(r->sampler);
     int n = 0;
     for (int i = 0; i < r->steps && s->noise != NOISE_NONE; i++) {
-        struct at here = start_of(r, i);
+        struct rule_input here = input_of(r, i);
         struct move m = s->rule(here);
         n = note_draws(&m, (double)r->sigma[i], (double)r->sigma[i + 1], at, n);
         for (; m.again > 0; n = note_draws(&m, (double)r->sigma[i], (double)r->sigma[i + 1], at, n))
@@ -269,7 +269,7 @@ static void make_call(void *user)
 
 /* From x at sigma[i] to x at sigma[i + 1]; *calls counts the model's. A rule says beforehand what
  * will become of the answer, so its noise is drawn first. */
-static int step(const struct sampler_run *r, const struct sampler *s, struct at at,
+static int step(const struct sampler_run *r, const struct sampler *s, struct rule_input at,
                 struct tensor *x, struct bank *b, int *calls)
 {
     struct call c = {r, s, b, x, x, r->sigma[at.i], 0, s->rule(at), 0};
@@ -324,7 +324,7 @@ int sampler_run(const struct sampler_run *r, struct tensor *x)
     bank_open(r->ops, s, x, &b);
     for (int i = 0; i < r->steps && rc == 0; i++) {
         ops_enter_turn(r->ops, "step", i);
-        rc = step(r, s, start_of(r, i), x, &b, &calls);
+        rc = step(r, s, input_of(r, i), x, &b, &calls);
         if (rc == 0 && r->stepped)
             rc = r->stepped(r->user, i, x, &b.d[0]);
         ops_leave(r->ops);

@@ -19,12 +19,12 @@ static struct move look(struct mix m, double sigma)
     return (struct move){.held = m, .holds = true, .again = sigma};
 }
 
-static double from(struct at a)
+static double from(struct rule_input a)
 {
     return a.sigma[a.i];
 }
 
-static double to(struct at a)
+static double to(struct rule_input a)
 {
     return a.sigma[a.i + 1];
 }
@@ -48,19 +48,19 @@ static struct ancestral ancestral(double s, double t)
 
 /* ---- one call a step ---- */
 
-static struct move euler(struct at a)
+static struct move euler(struct rule_input a)
 {
     return to_x(line(from(a), to(a)));
 }
 
 /* DDIM with eta 0 (Song et al. 2020) is Euler's step in sigma: x0 and the direction to x are kept.
  */
-static struct move ddim(struct at a)
+static struct move ddim(struct rule_input a)
 {
     return euler(a);
 }
 
-static struct move euler_ancestral(struct at a)
+static struct move euler_ancestral(struct rule_input a)
 {
     struct ancestral n = ancestral(from(a), to(a));
     struct mix m = line(from(a), n.down);
@@ -70,13 +70,13 @@ static struct move euler_ancestral(struct at a)
 
 /* DDPM (Ho et al. 2020): the posterior's mean is (t/s)^2 x + (1 - (t/s)^2) D, its deviation
  * t sqrt(s^2 - t^2) / s. That is Euler's ancestral step. */
-static struct move ddpm(struct at a)
+static struct move ddpm(struct rule_input a)
 {
     return euler_ancestral(a);
 }
 
 /* Latent consistency (Luo et al. 2023): all the way to D, and back up. */
-static struct move lcm(struct at a)
+static struct move lcm(struct rule_input a)
 {
     return to_x((struct mix){.d = {1}, .noise = to(a)});
 }
@@ -84,7 +84,7 @@ static struct move lcm(struct at a)
 /* Trajectory consistency (Zheng et al. 2024), eta (their gamma) 0.3: deterministically down to the
  * sigma of 0.7 times the next timestep, and back up. The last step stops at the lowest level, in
  * diffusers' scale (x times sqrt(alpha)). */
-static struct move tcd(struct at a)
+static struct move tcd(struct rule_input a)
 {
     const double eta = 0.3;
     double s = from(a), t = to(a);
@@ -105,12 +105,12 @@ static struct mix cfg_pp(double s, double down)
     return (struct mix){.x = down / s, .d = {1}, .uncond = -down / s};
 }
 
-static struct move euler_cfg_pp(struct at a)
+static struct move euler_cfg_pp(struct rule_input a)
 {
     return to_x(cfg_pp(from(a), to(a)));
 }
 
-static struct move euler_ancestral_cfg_pp(struct at a)
+static struct move euler_ancestral_cfg_pp(struct rule_input a)
 {
     struct ancestral n = ancestral(from(a), to(a));
     struct mix m = cfg_pp(from(a), n.down);
@@ -121,7 +121,7 @@ static struct move euler_ancestral_cfg_pp(struct at a)
 /* ---- two calls a step ---- */
 
 /* Karras et al. 2022, algorithm 2: the mean of the slopes at both ends. */
-static struct move heun(struct at a)
+static struct move heun(struct rule_input a)
 {
     double s = from(a), t = to(a), half = (t - s) / 2;
     if (t == 0)
@@ -132,7 +132,7 @@ static struct move heun(struct at a)
 }
 
 /* To `down` by the slope at the geometric mean of s and down. */
-static struct move dpm_2_to(struct at a, double down)
+static struct move dpm_2_to(struct rule_input a, double down)
 {
     double s = from(a), mid = sqrt(s * down);
     if (a.call == 0)
@@ -141,12 +141,12 @@ static struct move dpm_2_to(struct at a, double down)
     return to_x((struct mix){.x = 1, .held = k, .d = {-k}});
 }
 
-static struct move dpm_2(struct at a)
+static struct move dpm_2(struct rule_input a)
 {
     return to(a) == 0 ? euler(a) : dpm_2_to(a, to(a));
 }
 
-static struct move dpm_2_ancestral(struct at a)
+static struct move dpm_2_ancestral(struct rule_input a)
 {
     struct ancestral n = ancestral(from(a), to(a));
     if (n.down == 0)
@@ -157,7 +157,7 @@ static struct move dpm_2_ancestral(struct at a)
 }
 
 /* DPM-Solver++(2S), Lu et al. 2022: the whole step with the D of its middle. */
-static struct move dpmpp_2s_ancestral(struct at a)
+static struct move dpmpp_2s_ancestral(struct rule_input a)
 {
     struct ancestral n = ancestral(from(a), to(a));
     double mid = sqrt(from(a) * n.down);
@@ -185,7 +185,7 @@ static float lambda_of(float sigma)
 /* DPM-Solver++ with noise, r = 1/2: an ancestral step to the middle, then one over all with the D
  * of the middle. k-diffusion asks for noise at sigmas that went through lambda, ComfyUI does so for
  * the middle alone. */
-static struct move dpmpp_sde(struct at a)
+static struct move dpmpp_sde(struct rule_input a)
 {
     float s = a.sigma[a.i], t = a.sigma[a.i + 1], low = lambda_of(s), high = lambda_of(t);
     if (t == 0)
@@ -205,13 +205,13 @@ static struct move dpmpp_sde(struct at a)
 /* ---- several steps ---- */
 
 /* Increment of lambda over step i. */
-static double rise(struct at a, int i)
+static double rise(struct rule_input a, int i)
 {
     return log(a.sigma[i] / (double)a.sigma[i + 1]);
 }
 
 /* DPM-Solver++(2M), Lu et al. 2022. */
-static struct move dpmpp_2m(struct at a)
+static struct move dpmpp_2m(struct rule_input a)
 {
     struct mix m = line(from(a), to(a));
     if (a.i == 0 || to(a) == 0)
@@ -229,7 +229,7 @@ static struct mix sde_line(double t, double h)
 }
 
 /* DPM-Solver++(2M) SDE, the midpoint form. */
-static struct move dpmpp_2m_sde(struct at a)
+static struct move dpmpp_2m_sde(struct rule_input a)
 {
     if (to(a) == 0)
         return euler(a);
@@ -244,7 +244,7 @@ static struct move dpmpp_2m_sde(struct at a)
 }
 
 /* DPM-Solver++(3M) SDE. first and second are the divided differences of D. */
-static struct move dpmpp_3m_sde(struct at a)
+static struct move dpmpp_3m_sde(struct rule_input a)
 {
     if (to(a) == 0)
         return euler(a);
@@ -268,7 +268,7 @@ static struct move dpmpp_3m_sde(struct at a)
 
 /* Integral over the step of the polynomial that is 1 at sigma[i - j] and 0 at the other `order`
  * last sigmas: of degree 3 at most, for which two points of Gauss are exact. */
-static double lms_weight(struct at a, int order, int j)
+static double lms_weight(struct rule_input a, int order, int j)
 {
     double mean = (from(a) + to(a)) / 2, half = (to(a) - from(a)) / 2, sum = 0;
     for (int side = -1; side <= 1; side += 2) {
@@ -283,7 +283,7 @@ static double lms_weight(struct at a, int order, int j)
 
 /* Linear multistep of order 4 (Adams and Bashforth) over the slopes d, which take D's place in the
  * memory. ComfyUI ends on D, k-diffusion as it went. */
-static struct move lms(struct at a)
+static struct move lms(struct rule_input a)
 {
     int order = a.i + 1 < HISTORY ? a.i + 1 : HISTORY;
     struct move m = {.holds = true,
@@ -316,12 +316,12 @@ static void solve(int n, double m[3][3], double *b)
 }
 
 /* ComfyUI's uni_pc ends at 0.001 where the schedule ends at 0. */
-static double unipc_sigma(struct at a, int i)
+static double unipc_sigma(struct rule_input a, int i)
 {
     return a.sigma[i] > 0 ? a.sigma[i] : 0.001;
 }
 
-static int unipc_order(struct at a, int target)
+static int unipc_order(struct rule_input a, int target)
 {
     int order = a.steps - 1 < 3 ? a.steps - 1 : 3;
     if (target < order)
@@ -352,7 +352,7 @@ static void unipc_weights(const double *r, int order, bool corrects, double hh, 
 
 /* From held at sigma[at] to the sigma after it. d[first] is the D that was seen there; correcting,
  * d[0] is the one at the end. */
-static struct mix unipc_update(struct at a, int at, bool corrects, bool second_variant)
+static struct mix unipc_update(struct rule_input a, int at, bool corrects, bool second_variant)
 {
     double s = unipc_sigma(a, at), t = unipc_sigma(a, at + 1), hh = log(t / s);
     double bh = second_variant ? expm1(hh) : hh, r[3], rho[3];
@@ -375,7 +375,7 @@ static struct mix unipc_update(struct at a, int at, bool corrects, bool second_v
 }
 
 /* The corrected state is held; x is the prediction, at which the model looks. */
-static struct move unipc(struct at a, bool second_variant)
+static struct move unipc(struct rule_input a, bool second_variant)
 {
     struct move m = {.holds = true, .held = {.x = 1}};
     if (a.i > 0)
@@ -384,12 +384,12 @@ static struct move unipc(struct at a, bool second_variant)
     return m;
 }
 
-static struct move uni_pc(struct at a)
+static struct move uni_pc(struct rule_input a)
 {
     return unipc(a, false);
 }
 
-static struct move uni_pc_bh2(struct at a)
+static struct move uni_pc_bh2(struct rule_input a)
 {
     return unipc(a, true);
 }

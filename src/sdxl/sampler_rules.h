@@ -24,7 +24,8 @@ struct move {
     float noise_from, noise_to; /* of the Brownian motion; 0: sigma[i], and again or sigma[i + 1] */
 };
 
-struct at {
+/* Where a rule is asked what to do. */
+struct rule_input {
     const float *sigma;
     int i, steps;
     int call; /* of this step: 0, or 1 after a move with `again` */
@@ -38,7 +39,7 @@ enum drops { DROPS_NONE, DROPS_COMFYUI, DROPS_A1111, DROPS_BOTH };
 struct sampler {
     const char *name, *label, *alias; /* alias: k-diffusion's short name in A1111, or NULL */
     const char *on_gpu;               /* sampler_on_gpu */
-    struct move (*rule)(struct at);
+    struct move (*rule)(struct rule_input);
     enum sampler_noise noise;
     int history; /* how many of d the rule reads, 1 to HISTORY */
     bool holds, uncond;
