@@ -18,6 +18,7 @@
 #include <zlib.h>
 
 #include "base/json.h"
+#include "sdxl/chunks.h"
 #include "sdxl/textnorm.h"
 #include "sdxl/tokenizer.h"
 
@@ -269,7 +270,14 @@ static void test_prompts_second(void **state)
     check_prompts(1);
 }
 
-/* 77 ids with begin, end and padding; the golden rows are truncated to the first chunk. */
+/* An encoder of these ids. */
+static struct clip_config clip_of(const struct tokenizer *t, int pad)
+{
+    return (struct clip_config){
+        .bos = tokenizer_bos(t), .eos = tokenizer_eos(t), .pad = pad, .vocab = tokenizer_vocab(t)};
+}
+
+/* 77 ids with begin, end and padding, as diffusers cuts what is longer. */
 static void test_chunks_golden(void **state)
 {
     (void)state;
@@ -279,13 +287,16 @@ static void test_chunks_golden(void **state)
     for (struct json p = json_first(json_get(json_root(doc), "chunks")); p.node; p = json_next(p)) {
         const char *text = json_as_string(json_get(p, "text"));
         for (int k = 0; k < 2; k++, rows++) {
-            int32_t *want, *ids, *got;
+            struct clip_config clip = clip_of(t[k], k ? 0 : 49407);
+            struct chunk_rules rules = {
+                .compat = COMPAT_DIFFUSERS, .tokenizer = t[k], .clip = &clip, .encoder = k};
+            struct text_chunks got;
+            int32_t *want;
             assert_int_equal(read_ids(json_get(p, k ? "ids_2" : "ids"), &want), 77);
-            int count = tokenizer_encode(t[k], text, strlen(text), &ids, NULL);
-            assert_true(tokenizer_chunks(t[k], ids, count, k ? 0 : 49407, &got) >= 1);
-            wrong += differ(rows, got, 77, want, 77);
-            free(got);
-            free(ids);
+            assert_int_equal(text_chunks(&rules, text, &got, NULL), 0);
+            assert_int_equal(got.chunks, 1);
+            wrong += differ(rows, got.ids, 77, want, 77);
+            text_chunks_free(&got);
             free(want);
         }
     }
@@ -446,24 +457,31 @@ static void test_chunks(void **state)
 {
     (void)state;
     struct tokenizer *t = small_tokenizer("a b\n");
-    int32_t ids[151], *rows;
-    for (int i = 0; i < 151; i++)
-        ids[i] = i;
+    struct clip_config clip = clip_of(t, 7);
+    struct chunk_rules rules = {.compat = COMPAT_COMFYUI, .tokenizer = t, .clip = &clip};
     static const int counts[][2] = {{0, 1}, {1, 1}, {75, 1}, {76, 2}, {150, 2}, {151, 3}};
+    int32_t *ids;
+    assert_int_equal(tokenizer_encode(t, "a b", 3, &ids, NULL), 2);
     for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
         int count = counts[i][0];
-        assert_int_equal(tokenizer_chunks(t, ids, count, 7, &rows), counts[i][1]);
-        for (int k = 0; k < counts[i][1] * 77; k++) {
-            int at = k % 77, in_chunk = count - k / 77 * 75;
+        char text[2 * 151 + 1] = "";
+        struct text_chunks c;
+        for (int k = 0; k < count; k++)
+            strcat(text, k % 2 ? "b " : "a ");
+        assert_int_equal(text_chunks(&rules, text, &c, NULL), 0);
+        assert_int_equal(c.chunks, counts[i][1]);
+        assert_int_equal(c.tokens, count);
+        for (int k = 0; k < c.chunks * 77; k++) {
+            int at = k % 77, before = k / 77 * 75, in_chunk = count - before;
             in_chunk = in_chunk < 75 ? in_chunk : 75;
-            int want = at == 0              ? tokenizer_bos(t)
-                       : at <= in_chunk     ? k / 77 * 75 + at - 1
-                       : at == in_chunk + 1 ? tokenizer_eos(t)
-                                            : 7;
-            assert_int_equal(rows[k], want);
+            int want = at == 0          ? clip.bos
+                       : at <= in_chunk ? ids[(before + at - 1) % 2]
+                                        : clip.eos; /* which fills up the first encoder's, too */
+            assert_int_equal(c.ids[k], want);
         }
-        free(rows);
+        text_chunks_free(&c);
     }
+    free(ids);
     tokenizer_close(t);
 }
 

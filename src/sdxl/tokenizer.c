@@ -8,13 +8,13 @@
 
 #include <assert.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/fileio.h"
 #include "base/json.h"
+#include "base/mapfile.h"
 #include "sdxl/bpe.h"
 #include "sdxl/special.h"
 #include "sdxl/textnorm.h"
@@ -22,9 +22,6 @@
 enum {
     MAX_TEXT = 1 << 20,
     MAX_FILE = 32 << 20,
-    MAX_PATH = 4096,
-    CHUNK = 75,            /* ids of the prompt in a chunk */
-    POSITIONS = CHUNK + 2, /* with begin and end */
 };
 
 struct tokenizer {
@@ -62,26 +59,22 @@ struct tokenizer *tokenizer_from_memory(const char *vocab_json, size_t vocab_len
 
 static char *read_part(const char *dir, const char *name, size_t *len, struct err *e)
 {
-    char path[MAX_PATH];
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= MAX_PATH) {
-        err_set(e, "the path is too long");
-        return NULL;
-    }
-    return file_read(path, MAX_FILE, len, e);
+    struct path path;
+    return path_join(&path, dir, name, e) < 0 ? NULL : file_read(path.text, MAX_FILE, len, e);
 }
 
 /* A config file that may be missing: 0 with *doc NULL then. */
 static int read_config(const char *dir, const char *name, struct json_doc **doc, struct json *root,
                        struct err *e)
 {
-    char path[MAX_PATH];
+    struct path path;
     *doc = NULL;
     *root = (struct json){0};
-    if (snprintf(path, sizeof path, "%s/%s", dir, name) >= MAX_PATH)
-        return err_set(e, "the path is too long");
-    if (access(path, F_OK) != 0)
+    if (path_join(&path, dir, name, e) < 0)
+        return -1;
+    if (access(path.text, F_OK) != 0)
         return 0;
-    *doc = json_load(path, MAX_FILE, e);
+    *doc = json_load(path.text, MAX_FILE, e);
     if (*doc == NULL)
         return -1;
     *root = json_root(*doc);
@@ -301,25 +294,4 @@ int tokenizer_encode_plain(const struct tokenizer *t, const char *text, size_t l
                            struct err *e)
 {
     return encode(t, false, text, len, ids, e);
-}
-
-int tokenizer_chunks(const struct tokenizer *t, const int32_t *ids, int count, int32_t pad,
-                     int32_t **out)
-{
-    assert(count >= 0);
-    int chunks = count == 0 ? 1 : (count - 1) / CHUNK + 1;
-    int32_t *row = malloc((size_t)chunks * POSITIONS * sizeof *row);
-    *out = row;
-    if (row == NULL)
-        return -1;
-    for (int c = 0; c < chunks; c++, row += POSITIONS) {
-        int n = count - c * CHUNK < CHUNK ? count - c * CHUNK : CHUNK;
-        row[0] = tokenizer_bos(t);
-        if (n > 0)
-            memcpy(row + 1, ids + (size_t)c * CHUNK, (size_t)n * sizeof *ids);
-        row[1 + n] = tokenizer_eos(t);
-        for (int i = n + 2; i < POSITIONS; i++)
-            row[i] = pad;
-    }
-    return chunks;
 }

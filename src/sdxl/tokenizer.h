@@ -37,12 +37,6 @@ int tokenizer_encode(const struct tokenizer *, const char *text, size_t len, int
 int tokenizer_encode_plain(const struct tokenizer *, const char *text, size_t len, int32_t **ids,
                            struct err *);
 
-/* Cuts ids into chunks of 75, each as bos, ids, eos, then `pad` up to 77: out holds chunks * 77 ids
- * (malloc'd). At least one chunk, also for no ids. Returns the number of chunks, -1 without memory.
- */
-int tokenizer_chunks(const struct tokenizer *, const int32_t *ids, int count, int32_t pad,
-                     int32_t **out);
-
 /* The text of an id ("slime</w>"), for showing; NULL when there is none. */
 const char *tokenizer_text(const struct tokenizer *, int32_t id);
 
