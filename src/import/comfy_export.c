@@ -47,7 +47,7 @@ const char *comfy_text_or(const struct settings *s, const char *key, const char 
 }
 
 /* "pixel-art.safetensors" */
-void comfy_put_file(struct comfy_writer *x, const char *name, const char *value)
+static void put_file(struct comfy_writer *x, const char *name, const char *value)
 {
     char file[512];
     size_t n = strlen(value);
@@ -61,7 +61,7 @@ void comfy_put_file(struct comfy_writer *x, const char *name, const char *value)
 int comfy_checkpoint(struct comfy_writer *x, const char *model)
 {
     int node = comfy_open(x, "CheckpointLoaderSimple");
-    comfy_put_file(x, "ckpt_name", model);
+    put_file(x, "ckpt_name", model);
     comfy_close(x);
     return node;
 }
@@ -71,7 +71,7 @@ static void lora_node(struct comfy_writer *x, const char *name, double unet, dou
     int node = comfy_open(x, "LoraLoader");
     comfy_put_link(x, "model", x->model, 0);
     comfy_put_link(x, "clip", x->clip, x->clip_slot);
-    comfy_put_file(x, "lora_name", name);
+    put_file(x, "lora_name", name);
     jsonw_real(&x->w, "strength_model", unet, 10);
     jsonw_real(&x->w, "strength_clip", text, 10);
     comfy_close(x);
@@ -177,7 +177,7 @@ static void vae_loader(struct comfy_writer *x)
     if (!comfy_text_or(x->s, "vae", NULL))
         return;
     x->vae = comfy_open(x, "VAELoader");
-    comfy_put_file(x, "vae_name", x->s->vae);
+    put_file(x, "vae_name", x->s->vae);
     comfy_close(x);
     x->vae_slot = 0;
 }

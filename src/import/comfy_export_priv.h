@@ -22,7 +22,6 @@ int comfy_open(struct comfy_writer *, const char *type); /* its number */
 void comfy_close(struct comfy_writer *);
 void comfy_put_link(struct comfy_writer *, const char *name, int node, int slot);
 void comfy_put_int(struct comfy_writer *, const char *name, int value);
-void comfy_put_file(struct comfy_writer *, const char *name, const char *value);
 int comfy_checkpoint(struct comfy_writer *, const char *model);
 /* A text setting, or `otherwise` where it says nothing. */
 const char *comfy_text_or(const struct settings *, const char *key, const char *otherwise);

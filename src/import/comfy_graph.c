@@ -24,7 +24,8 @@ static int by_link(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-int comfy_find_read(const struct comfy_definition *d, struct json id)
+/* The index of the node with this id in a definition that was read, or -1. */
+static int find_read(const struct comfy_definition *d, struct json id)
 {
     char room[40];
     const char *text = json_text(id, room);
@@ -41,7 +42,7 @@ int comfy_find_read(const struct comfy_definition *d, struct json id)
 
 int comfy_find(const struct comfy_graph *g, int scope, struct json id)
 {
-    int at = comfy_find_read(&g->definition[g->scope[scope].definition], id);
+    int at = find_read(&g->definition[g->scope[scope].definition], id);
     return at < 0 ? -1 : g->scope[scope].first + at;
 }
 
@@ -139,7 +140,7 @@ static void read_input(struct comfy_definition *d, const struct comfy_link *l, i
 {
     struct comfy_side *side = &d->side[l->slot];
     uint64_t id;
-    int left = COMFY_MAX_INPUTS, node = comfy_find_read(d, l->to);
+    int left = COMFY_MAX_INPUTS, node = find_read(d, l->to);
     side->node = node;
     struct json v = json_first(node >= 0 ? d->node[node].inputs : (struct json){.node = NULL});
     for (; v.node && left-- > 0; v = json_next(v))

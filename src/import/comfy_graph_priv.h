@@ -96,7 +96,6 @@ int comfy_read_definition(struct comfy_definition *);
 int comfy_open_scope(struct comfy_graph *, int definition, int host);
 /* The index of the node with this id in a scope, or -1. */
 int comfy_find(const struct comfy_graph *, int scope, struct json id);
-int comfy_find_read(const struct comfy_definition *, struct json id); /* in the definition */
 const struct comfy_link *comfy_find_link(const struct comfy_definition *, uint64_t id);
 
 /* "seed * steps cfg": names of a class's own values in the editor's order; NULL: unknown. */

@@ -1,7 +1,8 @@
 /* See cost.h. */
 #include "ops/cost.h"
 
-double tensor_payload(const struct tensor *t)
+/* Bytes of the values of t, without what lies between the rows of a view. NULL: 0. */
+static double value_bytes(const struct tensor *t)
 {
     return t ? (double)tensor_count(t) * (double)dtype_size(t->dtype) : 0;
 }
@@ -26,7 +27,7 @@ size_t cost_weight_bytes(const struct weight_shape *s, enum dtype stored)
 struct cost cost_move(const struct tensor *y, const struct tensor *a, const struct tensor *b,
                       size_t weight_bytes)
 {
-    double bytes = tensor_payload(y) + tensor_payload(a) + tensor_payload(b);
+    double bytes = value_bytes(y) + value_bytes(a) + value_bytes(b);
     return (struct cost){0, bytes + (double)weight_bytes};
 }
 
@@ -42,7 +43,7 @@ struct cost cost_conv(const struct tensor *y, const struct tensor *x, int taps, 
                       const struct conv_args *a)
 {
     struct cost cost = cost_move(y, x, a->residual, weight_bytes);
-    cost.bytes += tensor_payload(a->chan_add);
+    cost.bytes += value_bytes(a->chan_add);
     cost.flops = 2.0 * (double)tensor_count(y) * x->c * taps;
     return cost;
 }
@@ -53,7 +54,7 @@ struct cost cost_attention(const struct tensor *y, const struct tensor *q, const
     double queries = (double)tensor_tokens(q), keys = (double)tensor_tokens(k);
     double pairs = causal ? queries * (queries + 1) / 2 : queries * keys;
     struct cost cost = cost_move(y, q, k, 0);
-    cost.bytes += tensor_payload(v);
+    cost.bytes += value_bytes(v);
     cost.flops = 4.0 * q->n * pairs * q->c;
     return cost;
 }

@@ -39,9 +39,6 @@ struct cost cost_move(const struct tensor *y, const struct tensor *a, const stru
 /* One row of the tokens' table a token, one of the positions' table a position; row_bytes each. */
 struct cost cost_embedding(const struct tensor *y, size_t row_bytes);
 
-/* Bytes of the values of t, without what lies between the rows of a view. NULL: 0. */
-double tensor_payload(const struct tensor *t);
-
 /* Bytes of t's memory if it were dense, or 0 if that is no number of bytes (overflow, or a size
  * that is not positive): the check of every alloc_as. */
 size_t tensor_size_checked(enum dtype, int n, int h, int w, int c);

@@ -7,7 +7,8 @@
 #include "ops/cpu_features.h"
 #include "ops/ops.h"
 
-void cpu_name(char *out, size_t size)
+/* "AMD EPYC 9R14", as the system tells it, without control characters; or "CPU". */
+static void cpu_name(char *out, size_t size)
 {
     char text[4096];
     proc_text("", "/proc/cpuinfo", text, sizeof text);

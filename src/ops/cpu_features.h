@@ -26,10 +26,6 @@ struct cpu_features {
 /* Asks the CPU and the operating system. Requests the use of AMX tiles for the process. */
 struct cpu_features cpu_features(void);
 
-/* The processor's name as the system tells it, "AMD EPYC 9R14", without control characters; or
- * "CPU". */
-void cpu_name(char *out, size_t size);
-
 #define CPU_INLINE static inline __attribute__((always_inline))
 
 #if defined(__x86_64__)

@@ -67,7 +67,8 @@ static bool is_letter(uint32_t c)
     return true;
 }
 
-size_t space_at(const char *s, size_t at, size_t len)
+/* Bytes of the blank that begins at s + at, or that ends there; 0: there is none. */
+static size_t space_at(const char *s, size_t at, size_t len)
 {
     uint32_t c;
     if (at >= len)
@@ -76,7 +77,7 @@ size_t space_at(const char *s, size_t at, size_t len)
     return is_blank(c) ? n : 0;
 }
 
-size_t space_before(const char *s, size_t at)
+static size_t space_before(const char *s, size_t at)
 {
     uint32_t c;
     if (at == 0)

@@ -25,11 +25,8 @@ static inline bool is_word(char c)
 
 /* ---- characters of UTF-8, of which the text may hold broken ones ---- */
 
-/* Bytes of the blank that begins at s + at, or that ends there; 0: there is none. len: of s,
- * or more than that where it ends with a NUL. */
-size_t space_at(const char *s, size_t at, size_t len);
-size_t space_before(const char *s, size_t at);
-/* Past the blanks at s + at; how much of s is left without those at its end. */
+/* Past the blanks at s + at; how much of s is left without those at its end. len: of s, or more
+ * than that where it ends with a NUL. */
 size_t skip_space(const char *s, size_t at, size_t len);
 size_t trim_space(const char *s, size_t len);
 /* Whether a letter, number or underscore begins at s + at, or ends there. */

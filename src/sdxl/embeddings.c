@@ -156,7 +156,7 @@ static int read_both(struct embedding *x, const struct safetensors *st, const in
     return 0;
 }
 
-int embedding_read(struct embedding *x, const int width[2], struct err *e)
+static int embedding_read(struct embedding *x, const int width[2], struct err *e)
 {
     struct safetensors *st = safetensors_open(x->path, e);
     if (!st)

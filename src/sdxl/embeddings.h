@@ -58,7 +58,4 @@ const struct embedding *embeddings_at(struct embeddings *,
                                       int (*encode)(void *user, const char *text, int32_t **ids),
                                       void *user, const int32_t *ids, int count, struct notes *);
 
-/* Reads a file's vectors: -1 with err. For embeddings_find, and tests. */
-int embedding_read(struct embedding *, const int width[2], struct err *);
-
 #endif

@@ -29,7 +29,7 @@ static bool reserve(struct points *p, size_t extra)
     return true;
 }
 
-bool points_push(struct points *p, int32_t code_point)
+static bool points_push(struct points *p, int32_t code_point)
 {
     if (!reserve(p, 1))
         return false;

@@ -22,9 +22,9 @@ struct points {
 
 enum text_class { TEXT_SPACE, TEXT_LETTER, TEXT_NUMBER, TEXT_OTHER };
 
-/* The functions that append return false when memory is out (the row stays valid), else true. */
-bool points_push(struct points *, int32_t code_point);
 void points_free(struct points *);
+
+/* The functions that append return false when memory is out (the row stays valid), else true. */
 
 /* Appends the code points of `text`. Each maximal broken part of a sequence becomes one U+FFFD (as
  * Python's errors="replace" and Rust's from_utf8_lossy do). NUL is a code point like any other. */

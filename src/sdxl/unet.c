@@ -127,7 +127,9 @@ void unet_free(struct unet *u, struct ops *o)
 
 /* ---- what stays the same over the steps ---- */
 
-void timestep_sinusoid(float *out, int dim, double t, bool flip_sin_to_cos, double freq_shift)
+/* diffusers' Timesteps: out[0:dim] = the sinusoids of t. */
+static void timestep_sinusoid(float *out, int dim, double t, bool flip_sin_to_cos,
+                              double freq_shift)
 {
     int half = dim / 2;
     for (int i = 0; i < half; i++) {

@@ -92,7 +92,4 @@ void unet_before_step(struct ops *, const struct unet_run *, int step);
 void unet_step(const struct unet *, struct ops *, const struct unet_run *, int step,
                const struct tensor *x, struct tensor *y);
 
-/* diffusers' Timesteps: out[0:dim] = the sinusoids of t. */
-void timestep_sinusoid(float *out, int dim, double t, bool flip_sin_to_cos, double freq_shift);
-
 #endif

@@ -23,7 +23,9 @@ struct mask {
 };
 _Static_assert(SIDE *SIDE <= CELL_SAMPLES, "a batch holds all samples of a cell");
 
-int cells_check(const struct image *m, struct cell_grid g, struct err *e)
+/* Does the grid cut the image in whole cells? With an offset, what is left over at the borders is
+ * dropped, so only one whole cell must fit. -1 and the reason otherwise. */
+static int cells_check(const struct image *m, struct cell_grid g, struct err *e)
 {
     if (g.cell < 1 || g.left < 0 || g.top < 0 || g.left >= g.cell || g.top >= g.cell)
         return err_set(e, "no grid: cells of %d pixels, beginning at %d, %d", g.cell, g.left,

@@ -29,10 +29,6 @@ struct cell_grid {
 /* "centroid", "dominant", "centre", "mean"; NULL past the end. */
 const char *cell_method_name(int i);
 
-/* Does the grid cut the image in whole cells? With an offset, what is left over at the borders is
- * dropped, so only one whole cell must fit. -1 and the reason otherwise. */
-int cells_check(const struct image *, struct cell_grid, struct err *);
-
 /* A new image, one pixel a cell. Alpha becomes 0 or 255 by what most of the cell is (128 counts as
  * there); hidden pixels have no say in the colour. A cell of one pixel changes nothing else. NULL
  * and err for a grid that does not fit and without memory. */
