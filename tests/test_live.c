@@ -1,4 +1,5 @@
-/* What the app makes of the engine's events: how long the running job still takes. */
+/* What the app makes of the engine's events: how long the running job still takes, and how much
+ * memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -135,6 +136,40 @@ static void time_left_is_of_the_work_and_not_of_the_steps(void **state)
     live_free(&l);
 }
 
+static void sample(size_t own)
+{
+    l.sample[l.samples_seen++ % LIVE_SAMPLES].own = own;
+}
+
+/* Measuring the machine, once, takes more than most jobs, and is no job's. The sizes are more than
+ * this process has, but for the last. */
+static void peak_is_of_jobs(void **state)
+{
+    (void)state;
+    const size_t tb = (size_t)1 << 40;
+    l = (struct live){0};
+    sample(2 * tb);
+    l.bytes_peak = 3 * tb;
+    assert_int_equal(live_peak(&l, 1), 3 * tb);
+    live_event(&l, &(struct event){.kind = EVENT_WARM, .step = 3, .steps = 4});
+    assert_int_equal(live_peak(&l, 1), 3 * tb);
+    live_event(&l, &(struct event){.kind = EVENT_WARM, .step = 4, .steps = 4});
+    assert_true(live_peak(&l, 1) > 0 && live_peak(&l, 1) < tb);
+    sample(5 * tb); /* of a job */
+    sample(tb);
+    assert_int_equal(live_peak(&l, 3), 5 * tb);
+    assert_int_equal(live_peak(&l, 1), tb); /* which the graph shows no more */
+    struct event v = {.kind = EVENT_STEP,
+                      .job = 1,
+                      .step = 1,
+                      .steps = 2,
+                      .bytes_peak = 4 * tb,
+                      .stage = "sample"};
+    live_event(&l, &v);
+    assert_int_equal(live_peak(&l, 1), 4 * tb);
+    live_free(&l);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -142,6 +177,7 @@ int main(void)
         cmocka_unit_test(time_left_without_a_forecast),
         cmocka_unit_test(time_left_from_steps_alone),
         cmocka_unit_test(time_left_is_of_the_work_and_not_of_the_steps),
+        cmocka_unit_test(peak_is_of_jobs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

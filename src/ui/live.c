@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/meminfo.h"
 #include "ui/ui.h"
 
 static void copy_text(char *to, size_t size, const char *from)
@@ -205,9 +206,20 @@ static void loading(struct live *l, const struct event *ev)
     copy_text(l->model, sizeof l->model, ev->text);
 }
 
+/* Measuring the machine takes more memory than most jobs, and is over when it is warm. */
+static void begin_peak(struct live *l)
+{
+    struct meminfo m;
+    meminfo_read(&m, "");
+    l->bytes_peak = m.own;
+    l->peak_from = l->samples_seen;
+}
+
 static void warming(struct live *l, const struct event *ev)
 {
     l->warming = ev->step < ev->steps;
+    if (!l->warming)
+        begin_peak(l);
     l->warm_part = ev->step;
     l->warm_parts = ev->steps;
 }
@@ -290,6 +302,16 @@ void live_sample(struct live *l, double now_ms)
         .celsius = m->celsius,
         .mhz = m->mhz,
     };
+}
+
+size_t live_peak(const struct live *l, int samples)
+{
+    size_t peak = l->bytes_peak;
+    uint64_t from = l->samples_seen - (uint64_t)samples;
+    for (uint64_t i = from > l->peak_from ? from : l->peak_from; i < l->samples_seen; i++)
+        if (l->sample[i % LIVE_SAMPLES].own > peak)
+            peak = l->sample[i % LIVE_SAMPLES].own;
+    return peak;
 }
 
 int live_step_times(const struct live *l, double *ms, int count)

@@ -243,8 +243,7 @@ void memory_draw(struct ui *ui, struct rect r)
     }
     if (n > 0) {
         text_bytes((double)l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].own, now, sizeof now);
-        /* The last job's, which may be less than what the graph still shows. */
-        text_bytes(fmax((double)l->bytes_peak, top), peak, sizeof peak);
+        text_bytes((double)live_peak(l, n), peak, sizeof peak);
         snprintf(brief, sizeof brief, "Memory  %s", now);
         snprintf(title, sizeof title, l->bytes_peak ? "Memory  %s  peak %s" : "Memory  %s", now,
                  peak);

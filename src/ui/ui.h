@@ -72,7 +72,8 @@ struct live {
     bool warming; /* from the start on, until the engine has warmed up: warm_part of warm_parts */
     int warm_part, warm_parts;
     char trouble[240]; /* why the last job or the opening of the model failed; "" since then */
-    size_t bytes_weights, bytes_activations, bytes_now, bytes_peak;
+    size_t bytes_weights, bytes_activations, bytes_now;
+    size_t bytes_peak; /* of the last job and what was seen since */
     struct token_counter *tokens;
 
     int64_t job; /* the one that runs, or 0; of several the one that is shown */
@@ -108,6 +109,7 @@ struct live {
     uint64_t steps_drawn; /* a frame for a key does not move the graph: it is to be small */
     struct sample sample[LIVE_SAMPLES]; /* the same */
     uint64_t samples_seen;
+    uint64_t peak_from; /* samples before that one are no job's: the machine was measured */
     struct machine machine;
     struct profile_row *profile;
     int profile_rows;
@@ -119,6 +121,9 @@ void live_event(struct live *, const struct event *); /* takes image and profile
 void live_sample(struct live *, double now_ms);
 /* The last `count` step times, oldest first, into `ms`; returns how many there were. */
 int live_step_times(const struct live *, double *ms, int count);
+/* The most that the process held: the last job's peak, or what is more among the last `samples`,
+ * but for measuring the machine, which no job does. */
+size_t live_peak(const struct live *, int samples);
 /* Milliseconds until the running job ends, all its passes and decoding, or NAN while there is
  * nothing to go by. */
 double live_left(const struct live *, double now_ms);
