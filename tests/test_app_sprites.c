@@ -7,6 +7,7 @@
 #include "app.h"
 
 #include "base/fileio.h"
+#include "sprite/image_file.h"
 #include "store/store.h"
 
 /* ---- compare ---- */
@@ -382,6 +383,39 @@ static void finishing_begins_as_the_sprite_was_made(void **state)
     drive_wait_text(d, "\u25cf palette +pico-8");
 }
 
+/* ... as long as it is there: what it kept is the mask's. */
+static void finishing_misses_a_mask_that_is_gone(void **state)
+{
+    (void)state;
+    char mask[] = "/tmp/spritty-mask-XXXXXX", config[400];
+    struct image *half = image_new(128, 128);
+    struct err e = {""};
+    assert_true(close(mkstemp(mask)) == 0);
+    for (int i = 0; i < 128 * 128; i++)
+        memset(half->rgba + 4 * i, i < 64 * 128 ? 255 : 0, 3), half->rgba[4 * i + 3] = 255;
+    assert_int_equal(image_save(mask, half, NULL, 0, &e), 0);
+    image_free(half);
+    snprintf(config, sizeof config, "[defaults]\nsteps = 2\n[preset part]\nimage = %s\nmask = %s\n",
+             mask, mask);
+    struct drive *d = app_start(
+        &(struct drive_options){.rows = 40, .cols = 120, .home = app_home(config)});
+    app_preset(d, "part");
+    app_run(d, "a green slime");
+    drive_wait_text(d, "\u2713 a green slime");
+    drive_key(d, "C-q");
+    drive_wait_end(d);
+    d = app_again(d);
+    drive_key(d, "F4");
+    drive_key(d, "f");
+    drive_wait_text(d, "cell +none");
+    drive_wait_gone(d, "what its mask kept");
+    drive_key(d, "F4");
+    unlink(mask);
+    drive_key(d, "f");
+    drive_wait_text(d, "what its mask kept is not known any more: cannot read /tmp/spritty-mask");
+    drive_wait_text(d, "cell +none");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -394,6 +428,7 @@ int main(void)
         cmocka_unit_test_teardown(sheets_and_tiles, app_clean),
         cmocka_unit_test_teardown(finishing_shows_each_step, app_clean),
         cmocka_unit_test_teardown(finishing_begins_as_the_sprite_was_made, app_clean),
+        cmocka_unit_test_teardown(finishing_misses_a_mask_that_is_gone, app_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

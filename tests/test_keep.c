@@ -401,13 +401,15 @@ static struct event *run_job(const char *sprite, const char *mask)
     return v;
 }
 
-static struct image *finish_again(const struct event *v, const struct keep *keep)
+static struct image *finish_again(const struct image *m, int cell, const char *colors,
+                                  const struct keep *keep)
 {
     struct finisher *f = finisher_new(&(struct err){0});
     struct settings said = {0};
     struct finished got = {0};
-    say(&said, "cell", "4");
-    assert_int_equal(finisher_picture(f, v->raw, v->cell, keep), 0);
+    say(&said, "cell", cell ? "4" : "none");
+    say(&said, "colors", colors);
+    assert_int_equal(finisher_picture(f, m, cell, keep), 0);
     assert_true(finisher_ask(f, &said, NULL) > 0);
     while (!finisher_take(f, &got))
         usleep(1000);
@@ -427,7 +429,8 @@ static void what_a_job_kept_is_kept_when_it_is_finished_again(void **state)
     save_scene(s, sprite, mask);
     struct event *v = run_job(sprite, mask);
     assert_int_equal(changed(s, v->image), 0);
-    struct image *with = finish_again(v, v->keep), *without = finish_again(v, NULL);
+    struct image *with = finish_again(v->raw, CELL, "auto", v->keep);
+    struct image *without = finish_again(v->raw, CELL, "auto", NULL);
     assert_true(changed(s, without) > 0);
     assert_int_equal(changed(s, with), 0);
     assert_true(image_equal(with, v->image));
@@ -438,6 +441,55 @@ static void what_a_job_kept_is_kept_when_it_is_finished_again(void **state)
     scene_free(s);
     unlink(sprite);
     unlink(mask);
+}
+
+static struct settings settle(const char *sprite, const char *mask, const char *trim)
+{
+    struct settings said = {0}, all;
+    struct err e = {""};
+    say_scene(&said, sprite, mask);
+    say(&said, "trim", trim);
+    if (engine_settle(&said, NULL, &all, &e))
+        fail_msg("%s", e.text);
+    settings_free(&said);
+    return all;
+}
+
+/* What the job kept is not stored: it is the mask's, by the settings, as long as that is there. */
+static void sprites_of_before_keep_it_too(void **state)
+{
+    (void)state;
+    char sprite[100], mask[100], colors[10];
+    struct scene *s = draw(9);
+    save_scene(s, sprite, mask);
+    struct event *v = run_job(sprite, mask);
+    struct settings all = settle(sprite, mask, "no"), trimmed = settle(sprite, mask, "yes");
+    struct err e = {""};
+    struct keep *k = finishing_kept(&all, v->image, &e);
+    assert_non_null(k);
+    assert_true(k->width == SPRITE_SIDE && k->height == SPRITE_SIDE);
+    for (int i = 0; i < CELLS; i++)
+        if ((k->mask[i] > 0) != (i < PAINTED * SPRITE_SIDE))
+            fail_msg("cell %d: %d", i, k->mask[i]);
+    snprintf(colors, sizeof colors, "%d", kept_colors(s).n);
+    struct image *with = finish_again(v->image, 0, colors, k);
+    struct image *without = finish_again(v->image, 0, colors, NULL);
+    assert_true(changed(s, without) > 0);
+    assert_int_equal(changed(s, with), 0);
+    free(k);
+    assert_null(finishing_kept(&trimmed, v->image, &e));
+    assert_string_equal(e.text, "");
+    unlink(mask);
+    assert_null(finishing_kept(&all, v->image, &e));
+    assert_non_null(strstr(e.text, mask));
+    settings_free(&all);
+    settings_free(&trimmed);
+    unlink(v->text);
+    event_free(v);
+    image_free(with);
+    image_free(without);
+    scene_free(s);
+    unlink(sprite);
 }
 
 int main(void)
@@ -451,6 +503,7 @@ int main(void)
         cmocka_unit_test(pictures_of_many_colours_are_chosen_for_as_a_whole),
         cmocka_unit_test(a_job_keeps_what_its_mask_does_not_cover),
         cmocka_unit_test(what_a_job_kept_is_kept_when_it_is_finished_again),
+        cmocka_unit_test(sprites_of_before_keep_it_too),
     };
     return cmocka_run_group_tests(tests, make_home, remove_home);
 }

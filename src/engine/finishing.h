@@ -31,6 +31,12 @@ int finishing_prepare(struct finishing *, const struct settings *, int cell, str
  * mask of NULL: nothing stays. */
 void finishing_keep(struct finishing *, const struct keep *);
 
+/* The same for a sprite that was made before, by its job's settings, settled: their mask, a pixel
+ * of the sprite standing for a square of the job's, and the sprite's own alpha. One block, the
+ * caller's to free. NULL where nothing stays, where a sprite was trimmed or put on a canvas and so
+ * is elsewhere than its mask, and with err where the mask cannot be read. */
+struct keep *finishing_kept(const struct settings *, const struct image *, struct err *);
+
 /* images[i] to out[i], new ones, the caller's to free; all or none. reports: one each. */
 int finishing_run(const struct finishing *, const struct image *const *images, int count,
                   struct image **out, struct finish_report *reports, struct err *);

@@ -202,7 +202,7 @@ static int mask_plane(const struct png_file *f, struct raster *p, struct err *e)
     return 0;
 }
 
-static int read_mask(struct inputs *in, const struct settings *s, struct err *e)
+int inputs_mask(struct inputs *in, const struct settings *s, struct err *e)
 {
     struct png_file file = {0};
     struct raster from = {0}, to = {0};
@@ -282,7 +282,7 @@ int inputs_prepare(struct inputs *in, const struct settings *s, struct err *e)
         return -1;
     if (image && read_image(in, s, e) < 0)
         return -1;
-    return setting_says(s, "mask") ? read_mask(in, s, e) : 0;
+    return setting_says(s, "mask") ? inputs_mask(in, s, e) : 0;
 }
 
 /* ---- to the pipeline ---- */

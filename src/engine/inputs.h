@@ -33,6 +33,8 @@ bool inputs_size(const struct settings *, int width, int height, int size[2]);
 /* Reads the pictures, finds the files, checks that nothing is said in vain. -1 with err;
  * inputs_free after either. */
 int inputs_prepare(struct inputs *, const struct settings *, struct err *);
+/* Of that the mask alone, of settings that are settled. */
+int inputs_mask(struct inputs *, const struct settings *, struct err *);
 void inputs_point(const struct inputs *, const struct settings *, struct gen_params *,
                   struct pipeline_options *);
 void inputs_free(struct inputs *);

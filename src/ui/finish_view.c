@@ -92,6 +92,40 @@ static void show(struct ui *ui, const struct image *raw, int cell, const struct 
     finish_ask(ui);
 }
 
+/* What a sprite was made with; what the studio says where it has no row. */
+static int settings_of(struct ui *ui, int64_t sprite, struct settings *out, struct err *e)
+{
+    struct store_sprite *row = NULL;
+    struct settings said = {0};
+    int n = store_sprite(ui->store, sprite, &row, e), rc = 0;
+    if (n < 1)
+        return engine_settle(studio_settings(ui), studio_preset(ui), out, e);
+    rc = settings_from_text(&said, row->settings ? row->settings : "", e);
+    if (!rc)
+        rc = engine_settle(&said, row->preset && *row->preset ? row->preset : NULL, out, e);
+    settings_free(&said);
+    store_sprites_free(row, n);
+    return rc;
+}
+
+/* What stays of a sprite that was made in a part. One that was finished here before may be another
+ * cutting of it. */
+static struct keep *keep_of(struct ui *ui, int64_t sprite, const struct image *m,
+                            const struct png_file *f)
+{
+    struct settings s = {0};
+    struct keep *kept = NULL;
+    struct err e = {""}, no_row;
+    if (sprite <= 0 || png_find_text(f, "spritty-finish"))
+        return NULL;
+    if (settings_of(ui, sprite, &s, &no_row) == 0)
+        kept = finishing_kept(&s, m, &e);
+    if (*e.text)
+        ui_say(ui, ROLE_WARN, "what its mask kept is not known any more: %s", e.text);
+    settings_free(&s);
+    return kept;
+}
+
 static bool open_file(struct ui *ui, const char *path, int64_t sprite)
 {
     struct finish_view *v = ui->finish;
@@ -108,7 +142,9 @@ static bool open_file(struct ui *ui, const char *path, int64_t sprite)
     settings_set(&s, "cell", small ? "none" : "auto", &e);
     begin_with(ui, &s);
     settings_free(&s);
-    show(ui, &m, 0, NULL, sprite, path);
+    struct keep *keep = keep_of(ui, sprite, &m, &f);
+    show(ui, &m, 0, keep, sprite, path);
+    free(keep);
     png_file_free(&f);
     v->seen = ui->live.last.sprite;
     return true;
@@ -126,22 +162,6 @@ static void open_newest(struct ui *ui)
         open_file(ui, list[i].path, list[i].id);
     if (n >= 0)
         store_sprites_free(list, n);
-}
-
-/* What a sprite was made with; what the studio says where it has no row. */
-static int settings_of(struct ui *ui, int64_t sprite, struct settings *out, struct err *e)
-{
-    struct store_sprite *row = NULL;
-    struct settings said = {0};
-    int n = store_sprite(ui->store, sprite, &row, e), rc = 0;
-    if (n < 1)
-        return engine_settle(studio_settings(ui), studio_preset(ui), out, e);
-    rc = settings_from_text(&said, row->settings ? row->settings : "", e);
-    if (!rc)
-        rc = engine_settle(&said, row->preset && *row->preset ? row->preset : NULL, out, e);
-    settings_free(&said);
-    store_sprites_free(row, n);
-    return rc;
 }
 
 /* The last sprite, from the picture that the model made and with what stays of it. */
