@@ -7,11 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-/* The bytes of the character at p, `left` of them at most, and its code point; 0 when they are no
- * UTF-8: cut, overlong, a surrogate, beyond Unicode. */
-static size_t decode(const unsigned char *p, size_t left, uint32_t *cp)
+size_t text_char(const char *s, size_t left, uint32_t *cp)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+    const unsigned char *p = (const unsigned char *)s;
     size_t n = p[0] < 0x80 ? 1 : p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
     if (n == 1) {
         *cp = p[0];
@@ -43,30 +42,28 @@ static bool turns(uint32_t cp)
 
 void text_sanitize(char *s)
 {
-    unsigned char *p = (unsigned char *)s;
     size_t left = strlen(s);
     while (left > 0) {
         uint32_t cp = 0;
-        size_t n = decode(p, left, &cp);
+        size_t n = text_char(s, left, &cp);
         if (n == 0)
             n = 1, cp = 0;
         if (is_control(cp) || turns(cp))
-            memset(p, '?', n);
-        p += n;
+            memset(s, '?', n);
+        s += n;
         left -= n;
     }
 }
 
 bool text_is_plain(const char *s, const char *but)
 {
-    const unsigned char *p = (const unsigned char *)s;
     size_t left = strlen(s);
     while (left > 0) {
         uint32_t cp = 0;
-        size_t n = decode(p, left, &cp);
+        size_t n = text_char(s, left, &cp);
         if (n == 0 || (is_control(cp) && !(cp < 0x20 && strchr(but, (int)cp))))
             return false;
-        p += n;
+        s += n;
         left -= n;
     }
     return true;

@@ -10,6 +10,8 @@
 #define SPRITTY_ERR_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /* Whose fault it is, for who has several devices to choose from. */
 enum err_kind {
@@ -18,7 +20,8 @@ enum err_kind {
     ERR_DEVICE, /* this device does not work */
 };
 
-/* {""} is no error. The last byte, which no text reaches, is the kind. */
+/* {""} is no error. The last byte, which no text reaches, is the kind: a member of its own would
+ * make that an incomplete initialiser. */
 struct err {
     char text[512];
 };
@@ -47,5 +50,8 @@ void text_sanitize(char *s);
 /* Whether a text is UTF-8 without control characters, those in `but` (of C0) aside. Marks of
  * direction are part of texts in some scripts, and no controls. */
 bool text_is_plain(const char *s, const char *but);
+/* The bytes of the character at s, `left` of them at most, and its code point; 0 when they are no
+ * UTF-8: cut, overlong, a surrogate, beyond Unicode. */
+size_t text_char(const char *s, size_t left, uint32_t *code_point);
 
 #endif

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/err.h"
+
 static void put(struct jsonw *w, const char *s, size_t n)
 {
     if (w->failed)
@@ -33,46 +35,26 @@ static void put_string(struct jsonw *w, const char *s)
     put(w, s, strlen(s));
 }
 
-/* Length of the well-formed UTF-8 character at p (Unicode 15, table 3-7), or 0. */
-static size_t utf8_length(const unsigned char *p)
-{
-    if (p[0] < 0x80)
-        return 1;
-    size_t n = p[0] >= 0xf0 ? 4 : p[0] >= 0xe0 ? 3 : 2;
-    if (p[0] < 0xc2 || p[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-        (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-        return 0;
-    return n;
-}
-
 static void quoted(struct jsonw *w, const char *s)
 {
     put(w, "\"", 1);
-    for (const unsigned char *p = (const unsigned char *)s; *p;) {
-        size_t n = utf8_length(p);
-        char code[8];
-        if (*p == '"' || *p == '\\') {
-            put(w, "\\", 1);
-            put(w, (const char *)p, 1);
-        } else if (*p == '\n') {
-            put(w, "\\n", 2);
-        } else if (*p < 0x20 || *p == 0x7f) {
-            snprintf(code, sizeof code, "\\u%04x", *p);
-            put_string(w, code);
-        } else if (n == 2 && p[0] == 0xc2 && p[1] < 0xa0) { /* C1: terminals obey these as well */
-            snprintf(code, sizeof code, "\\u%04x", p[1]);
-            put_string(w, code);
-        } else if (n == 0) {
+    for (size_t n; *s; s += n ? n : 1) {
+        uint32_t c = 0;
+        char code[12];
+        n = text_char(s, 4, &c); /* the zero at its end cuts a broken one */
+        if (n == 0) {
             put_string(w, "\xef\xbf\xbd");
+        } else if (c == '"' || c == '\\') {
+            put(w, "\\", 1);
+            put(w, s, 1);
+        } else if (c == '\n') {
+            put(w, "\\n", 2);
+        } else if (c < 0x20 || (c >= 0x7f && c < 0xa0)) { /* terminals obey C1 as well */
+            snprintf(code, sizeof code, "\\u%04x", (unsigned)c);
+            put_string(w, code);
         } else {
-            put(w, (const char *)p, n);
+            put(w, s, n);
         }
-        p += n ? n : 1;
     }
     put(w, "\"", 1);
 }

@@ -1,7 +1,7 @@
 /* See word.h. */
 #include "prompt/word.h"
 
-#include <stdint.h>
+#include "base/err.h"
 
 /* Beyond ASCII: punctuation, symbols and emoji, as far as people type them. What stands in none of
  * these is taken for a letter. */
@@ -27,17 +27,9 @@ static bool is_wide_space(uint32_t c)
  * Returns its length. */
 static size_t decode(const char *s, size_t len, uint32_t *c)
 {
-    const unsigned char *u = (const unsigned char *)s;
-    size_t n = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : u[0] >= 0xc0 ? 2 : 1;
-    *c = n == 1 ? u[0] : u[0] & (0xffu >> (n + 1));
-    for (size_t i = 1; i < n; i++) {
-        if (i >= len || (u[i] & 0xc0) != 0x80) {
-            *c = 0xfffd;
-            return 1;
-        }
-        *c = *c << 6 | (u[i] & 0x3f);
-    }
-    return n;
+    size_t n = text_char(s, len, c);
+    *c = n ? *c : 0xfffd;
+    return n ? n : 1;
 }
 
 /* The character that ends at s + at. */
