@@ -65,17 +65,24 @@ static void read_groups(struct meminfo *m, const char *root)
             number_in(root, "/sys/fs/cgroup/memory/memory.usage_in_bytes"));
 }
 
+size_t meminfo_own(const char *root)
+{
+    char text[128];
+    unsigned long long pages = 0;
+    proc_text(root, "/proc/self/statm", text, sizeof text);
+    if (sscanf(text, "%*u %llu", &pages) != 1 || pages >= SIZE_MAX >> 20)
+        return 0;
+    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+}
+
 void meminfo_read(struct meminfo *m, const char *root)
 {
     char text[4096];
-    unsigned long long pages = 0;
     *m = (struct meminfo){0};
     proc_text(root, "/proc/meminfo", text, sizeof text);
     m->total = proc_kilobytes(text, "MemTotal");
     m->available = proc_kilobytes(text, "MemAvailable");
-    proc_text(root, "/proc/self/statm", text, sizeof text);
-    if (sscanf(text, "%*u %llu", &pages) == 1 && pages < SIZE_MAX >> 20)
-        m->own = (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
+    m->own = meminfo_own(root);
     read_groups(m, root);
     if (m->group_limit >= m->total && m->total > 0)
         m->group_limit = m->group_used = 0;

@@ -17,6 +17,8 @@ struct meminfo { /* bytes; 0: not known */
 
 /* root: "" for this machine; another folder in tests. */
 void meminfo_read(struct meminfo *, const char *root);
+/* The `own` of that alone, for who asks often. */
+size_t meminfo_own(const char *root);
 
 /* The most that the process may hold: for good (the machine, the container, `limit` bytes, 0 being
  * none), and while others hold what they do now. */

@@ -2,9 +2,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/meminfo.h"
 #include "bench/measure_priv.h"
 
 struct bench_watch {
@@ -16,17 +16,6 @@ struct bench_watch {
     size_t device; /* the caller's word, once it gave one */
     struct bench_curve curve;
 };
-
-static size_t resident(void)
-{
-    unsigned long pages = 0;
-    FILE *f = fopen("/proc/self/statm", "re");
-    if (f && fscanf(f, "%*u %lu", &pages) != 1)
-        pages = 0;
-    if (f)
-        fclose(f);
-    return (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
-}
 
 /* Every other point stays. */
 static void thin(struct bench_watch *w)
@@ -46,7 +35,7 @@ static void note(struct bench_watch *w)
     if (c->count == BENCH_MAX_POINTS)
         thin(w);
     c->at_ms[c->count] = clock_ms() - w->began;
-    c->bytes[c->count++] = (double)(w->device ? w->device : resident());
+    c->bytes[c->count++] = (double)(w->device ? w->device : meminfo_own(""));
 }
 
 static void *watch_run(void *user)

@@ -7,29 +7,21 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "base/meminfo.h"
 #include "ops/dry.h"
-
-void process_memory(size_t *now, size_t *peak)
-{
-    unsigned long pages = 0;
-    struct rusage u;
-    FILE *f = fopen("/proc/self/statm", "r");
-    if (f && fscanf(f, "%*u %lu", &pages) != 1)
-        pages = 0;
-    if (f)
-        fclose(f);
-    getrusage(RUSAGE_SELF, &u);
-    *now = (size_t)pages * 4096;
-    *peak = (size_t)u.ru_maxrss * 1024;
-}
 
 void pipeline_bytes(const struct pipeline *p, size_t *now, size_t *peak)
 {
     struct ops_stats s = {0};
+    struct rusage u;
     p->ops->stats(p->ops, &s);
-    process_memory(now, peak);
-    if (s.device_peak > 0)
+    if (s.device_peak > 0) {
         *now = s.device_now, *peak = s.device_peak;
+        return;
+    }
+    getrusage(RUSAGE_SELF, &u);
+    *now = meminfo_own("");
+    *peak = (size_t)u.ru_maxrss * 1024;
 }
 
 /* ---- the vocabularies ---- */

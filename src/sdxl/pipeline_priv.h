@@ -276,9 +276,7 @@ int pipeline_load(struct pipeline *, const struct gen_hooks *, struct err *);
 int pipeline_need_encoder(struct pipeline *, const struct gen_params *, struct err *);
 void pipeline_unload(struct pipeline *);
 
-/* Resident bytes of the process now and at most. */
-void process_memory(size_t *now, size_t *peak);
-/* Of the device that has memory of its own, else of the process: now and at most. */
+/* Bytes held on the device that has memory of its own, else by the process: now and at most. */
 void pipeline_bytes(const struct pipeline *, size_t *now, size_t *peak);
 
 /* ---- device.c ---- */

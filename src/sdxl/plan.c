@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/meminfo.h"
 #include "ops/dry.h"
 #include "ops/gpu_sizes.h"
 
@@ -130,9 +131,8 @@ static int plan_mode(const char *model, const struct pipeline_options *opt,
 int pipeline_plan(const char *model, const struct pipeline_options *opt, const struct gen_params *g,
                   struct plan_result *out, struct err *e)
 {
-    size_t own, most;
+    size_t own = meminfo_own("");
     int asked = g->tuning.memory, m = asked == MEMORY_AUTO ? MEMORY_SPEED : asked;
-    process_memory(&own, &most);
     for (*out = (struct plan_result){0}; m < MEMORY_MODES; m++) {
         size_t hard, held;
         notes_free(&out->notes);
