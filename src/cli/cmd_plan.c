@@ -1,9 +1,8 @@
 /* spritty plan: the forecast of a job by stage, from the model's tables alone. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "base/jsonw.h"
+#include "cli/measure.h"
 #include "cli/options.h"
 #include "devices.h"
 #include "engine/forecast.h"
@@ -110,22 +109,6 @@ static void plan_table(const struct job *j, const struct forecast *f, const stru
     mode_table(f, r->ms > 0);
 }
 
-/* Of this machine, from the cache or measured, which is said. 1: not known. */
-static int find_rates(const struct cli *cli, const struct job *j, struct rates *r, struct err *e)
-{
-    const char *said = cli->measure ? cli->measure : "auto";
-    bool again = !strcmp(said, "again"), never = !strcmp(said, "never");
-    if (!again && !never && strcmp(said, "auto") != 0)
-        return err_set(e, "--measure: '%.40s' is neither auto, never nor again", said);
-    int rc = again ? 1 : pipeline_rates(&j->options, RATES_KEPT, r, NULL, NULL, e);
-    if (rc < 0 || never || (rc == 0 && !rates_doubtful(r)))
-        return rc;
-    if (!cli->quiet)
-        fprintf(stderr, "spritty: measuring this machine%s\n",
-                rc == 0 ? " again: others were using it the last time" : "; this is done once");
-    return pipeline_rates(&j->options, again ? RATES_ANEW : RATES_NEEDED, r, NULL, NULL, e);
-}
-
 /* Memory is forecast first: measuring would be in it. */
 static int forecast(const struct cli *cli, struct job *j, struct forecast *f, struct plan_result *r,
                     struct err *e)
@@ -136,7 +119,7 @@ static int forecast(const struct cli *cli, struct job *j, struct forecast *f, st
     int said = memory_by_name(j->settings.memory);
     if (forecast_job(j, 0, NULL, true, f, r, e) < 0)
         return -1;
-    int rc = find_rates(cli, j, &rates, e);
+    int rc = cli_measure(cli, &j->options, &rates, NULL, e);
     if (rc != 0)
         return rc < 0 ? -1 : 0;
     job_set_memory(j, f->taken + MEMORY_SPEED);

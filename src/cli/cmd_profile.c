@@ -10,6 +10,7 @@
 
 #include "base/fileio.h"
 #include "cli/interrupt.h"
+#include "cli/measure.h"
 #include "cli/options.h"
 #include "cli/profile_print.h"
 #include "cli/progress.h"
@@ -67,21 +68,10 @@ static int read_options(struct profiling *p, struct err *e)
     return 0;
 }
 
-/* As `spritty plan` finds them. */
 static int find_limits(struct profiling *p, struct err *e)
 {
-    const char *said = p->cli->measure ? p->cli->measure : "auto";
-    bool again = !strcmp(said, "again"), never = !strcmp(said, "never");
-    const struct pipeline_options *o = &p->job.options;
     struct rates *r = &p->rates;
-    if (!again && !never && strcmp(said, "auto") != 0)
-        return err_set(e, "--measure: '%.40s' is neither auto, never nor again", said);
-    int rc = again ? 1 : pipeline_rates(o, RATES_KEPT, r, NULL, NULL, e);
-    if (rc == 1 && !never) {
-        if (!p->cli->quiet)
-            fprintf(stderr, "spritty: measuring this machine; this is done once\n");
-        rc = pipeline_rates(o, again ? RATES_ANEW : RATES_NEEDED, r, go_on, NULL, e);
-    }
+    int rc = cli_measure(p->cli, &p->job.options, r, go_on, e);
     if (rc == 0)
         p->limits = (struct ceilings){rates_gemm_flops(r), rates_conv_flops(r),
                                       rates_attention_flops(r), rates_memory_bytes(r)};
@@ -212,10 +202,8 @@ int cmd_profile(struct cli *cli)
 {
     struct err e = {""};
     struct profiling *p = calloc(1, sizeof *p);
-    if (!p) {
-        err_set(&e, "out of memory");
-        return cli_fail(EXIT_FAILED, &e);
-    }
+    if (!p)
+        return cli_fail(EXIT_FAILED, &(struct err){"out of memory"});
     p->cli = cli;
     interrupts_catch();
     progress_init(&p->progress, stderr, cli->quiet);
