@@ -229,14 +229,12 @@ static int finish_one(struct work *k, int i, struct err *e)
 
 static int report(struct work *k, struct err *e)
 {
-    if (!k->cli->json) {
-        for (int i = 0; i < k->cli->nargs; i++) {
-            text_sanitize(k->files[i]);
-            puts(k->files[i]);
-        }
-        return 0;
-    }
-    return cli_put_json(&k->json, e);
+    if (k->cli->json)
+        return cli_put_json(&k->json, e);
+    for (int i = 0; i < k->cli->nargs; i++)
+        if (cli_put_line(k->files[i], e))
+            return -1;
+    return 0;
 }
 
 static int finish_all(struct work *k, struct err *e)
@@ -257,10 +255,8 @@ int cmd_finish(struct cli *cli)
 {
     struct err e = {""};
     struct work *k = calloc(1, sizeof *k);
-    if (!k) {
-        err_set(&e, "out of memory");
-        return cli_fail(EXIT_FAILED, &e);
-    }
+    if (!k)
+        return cli_fail(EXIT_FAILED, &(struct err){"out of memory"});
     k->cli = cli;
     if (cli->show_diff && cli->nargs > 1) {
         err_set(&e, "--show-diff is for one image");

@@ -121,14 +121,9 @@ static int report(struct gen *g, struct err *e)
     }
     if (g->cli->json)
         return report_json(g, e);
-    for (int i = 0; i < r->count; i++) {
-        char *name = strdup(g->files[i]);
-        if (!name)
-            return err_set(e, "out of memory");
-        text_sanitize(name);
-        puts(name);
-        free(name);
-    }
+    for (int i = 0; i < r->count; i++)
+        if (cli_put_line(g->files[i], e))
+            return -1;
     return 0;
 }
 

@@ -202,39 +202,33 @@ static void preview(const struct work *k)
         progress_play(&p, k->frame, k->n, k->duration, 3);
 }
 
-static void print_name(const char *name, struct jsonw *w)
+static int report_json(const struct work *k, const struct image *sheet, char *const *files,
+                       struct err *e)
 {
-    char *copy = strdup(name);
-    if (w)
-        jsonw_string(w, NULL, name);
-    else if (copy) {
-        text_sanitize(copy);
-        puts(copy);
-    }
-    free(copy);
+    struct jsonw w = {0};
+    jsonw_open(&w, NULL, '{');
+    jsonw_open(&w, "files", '[');
+    for (int i = 0; files[i]; i++)
+        jsonw_string(&w, NULL, files[i]);
+    jsonw_close(&w, ']');
+    jsonw_u64(&w, "frames", (uint64_t)k->n);
+    jsonw_u64(&w, "width", (uint64_t)sheet->width);
+    jsonw_u64(&w, "height", (uint64_t)sheet->height);
+    jsonw_close(&w, '}');
+    return cli_put_json(&w, e);
 }
 
 static int report(const struct work *k, const struct image *sheet, struct err *e)
 {
-    struct jsonw json = {0}, *w = k->cli->json ? &json : NULL;
+    char *files[] = {k->picture, k->json, k->cli->sheet.animation, NULL};
     if (!k->cli->quiet)
         fprintf(stderr, "%d frames, %dx%d\n", k->n, sheet->width, sheet->height);
-    jsonw_open(&json, NULL, '{');
-    jsonw_open(&json, "files", '[');
-    print_name(k->picture, w);
-    print_name(k->json, w);
-    if (k->cli->sheet.animation)
-        print_name(k->cli->sheet.animation, w);
-    jsonw_close(&json, ']');
-    jsonw_u64(&json, "frames", (uint64_t)k->n);
-    jsonw_u64(&json, "width", (uint64_t)sheet->width);
-    jsonw_u64(&json, "height", (uint64_t)sheet->height);
-    jsonw_close(&json, '}');
-    char *text = jsonw_take(&json);
-    if (w && text)
-        puts(text);
-    free(text);
-    return text ? 0 : err_set(e, "out of memory");
+    if (k->cli->json)
+        return report_json(k, sheet, files, e);
+    for (int i = 0; files[i]; i++)
+        if (cli_put_line(files[i], e))
+            return -1;
+    return 0;
 }
 
 static int make_sheet(struct work *k, struct err *e)

@@ -90,9 +90,8 @@ int cmd_tile(struct cli *cli)
         rc = tile_one(cli, cli->args[i], times, &w, &e);
     jsonw_close(&w, ']');
     jsonw_close(&w, '}');
-    char *text = jsonw_take(&w);
-    if (!rc && cli->json && text)
-        puts(text);
-    free(text);
+    if (!rc && cli->json)
+        rc = cli_put_json(&w, &e);
+    free(jsonw_take(&w));
     return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
 }

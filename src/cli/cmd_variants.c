@@ -37,6 +37,7 @@ struct work {
     int sides; /* of directions; 0: sizes or recolours */
     bool sizes;
     char stem[4000]; /* "knight" of knight.png */
+    char sheet[4008], sheet_json[4008];
     struct pipeline *pipeline;
     struct progress progress;
     char hash[11];
@@ -71,12 +72,12 @@ static int name_sheet(struct work *k, struct err *e)
     const char *said = k->cli->flags.output ? k->cli->flags.output : "variants.png";
     const char *slash = strrchr(said, '/'), *dot = strrchr(slash ? slash : said, '.');
     int n = dot && !strcmp(dot, ".png") ? (int)(dot - said) : (int)strlen(said);
-    char path[sizeof k->stem + 8];
     if (n == 0 || (size_t)n >= sizeof k->stem)
         return err_set(e, "'%.60s' is no name for a sheet", said);
     snprintf(k->stem, sizeof k->stem, "%.*s", n, said);
-    snprintf(path, sizeof path, "%s.png", k->stem);
-    return file_check_target(path, e);
+    snprintf(k->sheet, sizeof k->sheet, "%s.png", k->stem);
+    snprintf(k->sheet_json, sizeof k->sheet_json, "%s.json", k->stem);
+    return file_check_target(k->sheet, e);
 }
 
 /* ---- making ---- */
@@ -215,9 +216,6 @@ static int make_sheet(struct work *k, struct err *e)
 {
     struct sheet_frame frame[VARIANTS_MAX] = {{0}};
     const char *names[VARIANTS_MAX];
-    char picture[sizeof k->stem + 8], json[sizeof k->stem + 8];
-    snprintf(picture, sizeof picture, "%s.png", k->stem);
-    snprintf(json, sizeof json, "%s.json", k->stem);
     for (int i = 0; i < k->n; i++) {
         frame[i].image = k->image[i];
         names[i] = base_name(k->file[i]);
@@ -226,46 +224,37 @@ static int make_sheet(struct work *k, struct err *e)
     if (!sheet)
         return -1;
     struct sheet_text words = {frame, names, k->n, 100, false, NULL};
-    int rc = sheet_save(&words, sheet, picture, json, e);
+    int rc = sheet_save(&words, sheet, k->sheet, k->sheet_json, e);
     image_free(sheet);
     return rc;
 }
 
 static int report(const struct work *k, struct err *e)
 {
+    const char *files[VARIANTS_MAX + 2] = {k->sheet, k->sheet_json};
     struct jsonw w = {0};
-    char *path = NULL;
+    int n = k->n + 2;
+    memcpy(files + 2, k->file, (size_t)k->n * sizeof *files);
+    for (int i = 0; i < n && !k->cli->json; i++)
+        if (cli_put_line(files[i], e))
+            return -1;
+    if (!k->cli->json)
+        return 0;
     jsonw_open(&w, NULL, '{');
     jsonw_open(&w, "files", '[');
-    for (int i = -2; i < k->n; i++) {
-        if (asprintf(&path, "%s%s", i < 0 ? k->stem : k->file[i],
-                     i == -2   ? ".png"
-                     : i == -1 ? ".json"
-                               : "") < 0)
-            return err_set(e, "out of memory");
-        jsonw_string(&w, NULL, path);
-        text_sanitize(path);
-        if (!k->cli->json)
-            puts(path);
-        free(path);
-    }
+    for (int i = 0; i < n; i++)
+        jsonw_string(&w, NULL, files[i]);
     jsonw_close(&w, ']');
     jsonw_close(&w, '}');
-    char *text = jsonw_take(&w);
-    if (text && k->cli->json)
-        puts(text);
-    free(text);
-    return text ? 0 : err_set(e, "out of memory");
+    return cli_put_json(&w, e);
 }
 
 int cmd_variants(struct cli *cli)
 {
     struct err e = {""};
     struct work *k = calloc(1, sizeof *k);
-    if (!k) {
-        err_set(&e, "out of memory");
-        return cli_fail(EXIT_FAILED, &e);
-    }
+    if (!k)
+        return cli_fail(EXIT_FAILED, &(struct err){"out of memory"});
     k->cli = cli;
     int usage = take_what(k, &e);
     int rc = usage || name_sheet(k, &e) ? -1 : 0;

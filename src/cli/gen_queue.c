@@ -68,14 +68,8 @@ static int report(const struct going *g, const struct job *j, char *const *files
                 image_colors(&first), (unsigned long long)j->params.seed, g->total / 1e3);
     }
     int rc = g->cli->json ? report_json(g, &png, files, j->params.batch, e) : 0;
-    for (int i = 0; !g->cli->json && i < j->params.batch; i++) {
-        char *name = strdup(files[i]);
-        if (name) {
-            text_sanitize(name);
-            puts(name);
-        }
-        free(name);
-    }
+    for (int i = 0; !g->cli->json && !rc && i < j->params.batch; i++)
+        rc = cli_put_line(files[i], e);
     png_file_free(&png);
     return rc;
 }

@@ -57,6 +57,17 @@ int cli_put_json(struct jsonw *w, struct err *e)
     return 0;
 }
 
+int cli_put_line(const char *text, struct err *e)
+{
+    char *line = strdup(text);
+    if (!line)
+        return err_set(e, "out of memory");
+    text_sanitize(line);
+    puts(line);
+    free(line);
+    return 0;
+}
+
 /* What was printed has to arrive: a full disk behind stdout is a failure too. */
 static int flush_stdout(int status)
 {
@@ -72,14 +83,8 @@ static int print_presets(void)
     struct config all = {0};
     struct err e;
     int rc = config_load(&all, &e);
-    for (int i = 0; rc == 0 && i < all.count; i++) {
-        char *name = strdup(all.presets[i].name);
-        if (!name)
-            break;
-        text_sanitize(name);
-        puts(name);
-        free(name);
-    }
+    for (int i = 0; rc == 0 && i < all.count; i++)
+        rc = cli_put_line(all.presets[i].name, &e);
     config_free(&all);
     return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
 }

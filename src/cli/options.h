@@ -25,7 +25,7 @@ struct cli_sheet {
     bool preview;
 };
 
-/* Options of `spritty bench`; cmd_bench.c reads them. */
+/* Options of `spritty bench`; cmd_bench.c reads them, and cmd_profile.c compare and warmup. */
 struct cli_bench {
     char *mode, *compare, *batches, *repeats, *warmup, *plots;
     bool across;
@@ -104,5 +104,7 @@ void cli_note(const struct cli *, const char *fmt, ...) __attribute__((format(pr
 void cli_notes(const struct cli *, const struct notes *);
 /* Writes what was built to stdout, and frees it. -1 and err without memory. */
 int cli_put_json(struct jsonw *, struct err *);
+/* A line on stdout: a name or a path, without its control characters. -1 and err without memory. */
+int cli_put_line(const char *text, struct err *);
 
 #endif
