@@ -221,7 +221,6 @@ static int settle_mode(struct pipeline *p, const struct gen_params *g, int *mode
     size_t peak[MEMORY_MODES] = {0};
     int asked = *mode;
     p->room = room.soft > room.own ? room.soft - room.own : 1;
-    p->shadow ? p->shadow->room = p->room : 0;
     for (int m = asked == MEMORY_AUTO ? MEMORY_SPEED : asked; m < MEMORY_MODES; m++) {
         if (forecast(p, g, m, room.own, plan, e) < 0)
             return -1;
