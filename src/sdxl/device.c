@@ -33,6 +33,12 @@ int pipeline_device_index(const char *name)
     return choose_device(name, &device, &ignored) == 0 && device > 0 ? device : 0;
 }
 
+const char *precision_name(enum dtype act)
+{
+    static const char *const NAME[] = {[DT_F32] = "fp32", [DT_F16] = "fp16", [DT_BF16] = "bf16"};
+    return NAME[act];
+}
+
 /* auto: FP16 on a GPU, on the CPU what it is fastest in. */
 static int choose_precision(const char *name, bool gpu, enum dtype *out, struct err *e)
 {
@@ -110,9 +116,8 @@ struct ops *pipeline_open_bf16(const struct pipeline *p, struct err *e)
 
 static void describe_gpu(const struct cuda_info *i, enum dtype act, char *out, size_t size)
 {
-    static const char *const name[] = {[DT_F32] = "fp32", [DT_F16] = "fp16", [DT_BF16] = "bf16"};
     snprintf(out, size, "%.80s, %d.%d, CUDA %d, driver %d, %.80s, %s", i->name, i->major, i->minor,
-             i->runtime, i->driver, i->libraries, name[act]);
+             i->runtime, i->driver, i->libraries, precision_name(act));
 }
 
 int device_describe(const struct pipeline_options *opt, char *out, size_t size, struct err *e)

@@ -406,8 +406,7 @@ const char *pipeline_device(const struct pipeline *p)
 
 const char *pipeline_precision(const struct pipeline *p)
 {
-    static const char *const NAME[] = {[DT_F32] = "fp32", [DT_F16] = "fp16", [DT_BF16] = "bf16"};
-    return NAME[p->ops->act];
+    return precision_name(p->ops->act);
 }
 
 struct tokenizer *pipeline_tokenizer(const struct pipeline *p, int encoder)

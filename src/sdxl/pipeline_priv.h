@@ -41,7 +41,7 @@ struct pipeline {
     struct noise_levels levels;
     struct slots slots;          /* of text encoders and UNet */
     struct residency *residency; /* which of them have values; NULL: all */
-    size_t room;                 /* bytes for weights and activations in this run; 0: not known */
+    size_t room;                 /* bytes for weights and activations in this run; 0: a forecast */
     struct lora_set *loras;
     struct pipeline *refines; /* a refiner's model; NULL: none */
     bool later;               /* weights come when they are needed */
@@ -283,6 +283,7 @@ void pipeline_bytes(const struct pipeline *, size_t *now, size_t *peak);
 
 /* The backend that options name, or the dry one in its likeness. */
 struct ops *device_open(const struct pipeline_options *, bool dry, struct err *);
+const char *precision_name(enum dtype); /* as --precision has it: "bf16" */
 /* A second backend on the same device. */
 struct ops *pipeline_open_bf16(const struct pipeline *, struct err *);
 /* What its speed depends on, without opening it: "AMD EPYC, AVX2, 2 threads, oneDNN 2.6.3, fp32".
