@@ -35,6 +35,14 @@ static int32_t *row(struct builder *b)
     return b->out->ids + (size_t)(b->out->chunks - 1) * CHUNK_POSITIONS;
 }
 
+/* What fills a chunk up behind its first end. */
+static int32_t pad_of(const struct chunk_rules *r)
+{
+    if (r->compat == COMPAT_DIFFUSERS)
+        return r->clip->pad;
+    return r->encoder == 0 ? r->clip->eos : 0;
+}
+
 static int begin_chunk(struct builder *b)
 {
     struct text_chunks *t = b->out;
@@ -48,7 +56,7 @@ static int begin_chunk(struct builder *b)
     t->weight = weight ? weight : t->weight;
     if (!ids || !weight)
         return err_set(b->e, "out of memory while reading the prompt");
-    int pad = b->rules->compat == COMPAT_DIFFUSERS ? c->pad : b->rules->encoder == 0 ? c->eos : 0;
+    int32_t pad = pad_of(b->rules);
     t->chunks++;
     for (int i = 0; i < CHUNK_POSITIONS; i++) {
         row(b)[i] = i == 0 ? c->bos : i == 1 ? c->eos : pad;
@@ -100,7 +108,7 @@ static int move_tail(struct builder *b, int at)
     struct text_chunks *t = b->out;
     int count = b->used - at, from = (t->chunks - 1) * CHUNK_POSITIONS + 1 + at;
     int uses = t->uses, first = uses;
-    int pad = b->rules->encoder == 0 ? b->rules->clip->eos : 0;
+    int32_t pad = pad_of(b->rules);
     if (begin_chunk(b) < 0)
         return -1;
     while (first > 0 && t->use[first - 1].at >= from)

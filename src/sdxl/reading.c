@@ -36,16 +36,33 @@ bool readings_guided(const struct gen_params *g)
     return says || sampler_needs_uncond(g->sampler);
 }
 
+/* Whether zeros stand for an empty negative prompt where `reader` reads it. */
+static bool zeros_for_empty(const struct run *r, const struct pipeline *reader)
+{
+    const struct gen_params *g = r->params;
+    return conditioning_zeros((enum empty_negative)g->empty_negative, (enum compat)g->compat,
+                              reader->config->zeros_for_empty_prompt);
+}
+
 /* A1111 counts on in the second pass, so what changes in the first has changed there. */
-static int plan_hires(struct run *r, struct conditioning_request *q)
+static int plan_hires(struct run *r, struct conditioning_request q)
 {
     struct pass *hires = &r->pass[PASS_HIRES];
-    if (hires->steps == 0 || q->compat != COMPAT_A1111)
+    if (hires->steps == 0 || q.compat != COMPAT_A1111)
         return 0;
-    q->before = q->steps;
-    q->steps = conditioning_steps(hires->steps, hires->steps, hires->calls);
+    q.before = q.steps;
+    q.steps = conditioning_steps(hires->steps, hires->steps, hires->calls);
     hires->reading = &r->hires_reading;
-    return conditioning_plan(&r->hires_reading.cond, q, r->err);
+    return conditioning_plan(&r->hires_reading.cond, &q, r->err);
+}
+
+/* A refiner reads the same prompts, with what its model says of empty ones. */
+static int plan_refiner(struct run *r, struct conditioning_request q)
+{
+    if (r->pass[PASS_REFINER].steps == 0)
+        return 0;
+    q.zeros = zeros_for_empty(r, r->p->refiner);
+    return conditioning_plan(&r->refiner_reading.cond, &q, r->err);
 }
 
 int readings_plan(struct run *r)
@@ -60,21 +77,14 @@ int readings_plan(struct run *r)
         .negatives = for_each(g->negatives, g->negative, negatives, g),
         .images = gen_images(g),
         .guided = readings_guided(g),
-        .zeros = conditioning_zeros((enum empty_negative)g->empty_negative, (enum compat)g->compat,
-                                    r->p->config->zeros_for_empty_prompt),
+        .zeros = zeros_for_empty(r, r->p),
         .compat = (enum compat)g->compat,
         .steps = conditioning_steps(steps > 0 ? steps : 1, taken, calls)};
     note_ignored(r, q.prompts, q.negatives);
-    if (conditioning_plan(&r->reading.cond, &q, r->err) < 0)
-        return -1;
-    if (refiner->steps == 0)
-        return plan_hires(r, &q);
-    struct conditioning_request second = q;
-    q.zeros = conditioning_zeros((enum empty_negative)g->empty_negative, (enum compat)g->compat,
-                                 r->p->refiner->config->zeros_for_empty_prompt);
-    if (conditioning_plan(&r->refiner_reading.cond, &q, r->err) < 0)
-        return -1;
-    return plan_hires(r, &second);
+    return conditioning_plan(&r->reading.cond, &q, r->err) < 0 || plan_refiner(r, q) < 0 ||
+                   plan_hires(r, q) < 0
+               ? -1
+               : 0;
 }
 
 int readings_encode(struct run *r)

@@ -204,13 +204,18 @@ static int encode_all(struct group *g)
 
 /* ---- the list of states ---- */
 
+static int too_long(struct err *e)
+{
+    return err_set(e, "the prompts have more than %d chunks of %d tokens in all",
+                   MAX_ROWS / CHUNK_POSITIONS, CHUNK_TOKENS);
+}
+
 /* Room for `texts` more of `rows` rows each. */
 static int grow(struct text_states *s, const struct text_encoders *t, int texts, int rows,
                 struct err *e)
 {
     if (s->rows + (int64_t)texts * rows > MAX_ROWS)
-        return err_set(e, "the prompts have more than %d chunks of %d tokens in all",
-                       MAX_ROWS / CHUNK_POSITIONS, CHUNK_TOKENS);
+        return too_long(e);
     s->width = width_of(t);
     s->pooled_width = t->clip[1].config.projection;
     size_t n = (size_t)(s->texts + texts), all = (size_t)s->rows + (size_t)texts * (size_t)rows;
@@ -276,8 +281,7 @@ int text_states_stretch(struct text_states *s, const int *rows, struct err *e)
     for (int i = 0; i < s->texts; i++)
         all += rows[i];
     if (all > MAX_ROWS)
-        return err_set(e, "the prompts have more than %d chunks of %d tokens in all",
-                       MAX_ROWS / CHUNK_POSITIONS, CHUNK_TOKENS);
+        return too_long(e);
     size_t width = (size_t)s->width;
     float *states = malloc((size_t)all * width * sizeof *states), *to = states;
     if (!states)
