@@ -42,7 +42,7 @@ static void every_key_is_said(void **state)
     for (int i = 0; (k = settings_key(i)); i++) {
         bool open = !strcmp(k->name, "prompt") || !strcmp(k->name, "output") ||
                     !strcmp(k->name, "seed") || !strcmp(k->name, "sigmas") ||
-                    !strcmp(k->name, "wildcard-seed");
+                    !strcmp(k->name, "wildcard-seed") || !strcmp(k->name, "hires-size");
         if (settings_has(&s, k->name) == open)
             fail_msg("%s", k->name);
     }
@@ -51,6 +51,11 @@ static void every_key_is_said(void **state)
     assert_true(s.cfg == 3.5); /* the tiny model's own */
     assert_int_equal(s.width, 128);
     assert_string_equal(s.negative, "");
+    settings_free(&s);
+    struct err e = {""};
+    assert_int_equal(settings_set(&said, "hires", "2", &e), 0);
+    s = settle(&said, NULL);
+    assert_true(s.hires_size[0] == 256 && s.hires_size[1] == 256);
     settings_free(&s);
 }
 

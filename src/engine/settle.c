@@ -18,12 +18,12 @@ static const char *const silent[][2] = {{"tokenizer", ""}, {"negative", ""}, {"r
                                         {"image", ""},     {"mask", ""},     {"vae", ""},
                                         {"refiner", ""},   {"lora", ""}};
 
-/* Sizes that follow from others. */
+/* Sizes that follow from others; without a second pass there is none of it. */
 static int say_sizes(struct settings *s, struct err *e)
 {
     static const char *const told[] = {"original-size", "target-size", "hires-size"};
     char own[40];
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < (s->hires > 1 ? 3 : 2); i++) {
         double by = i == 2 ? s->hires : 1;
         snprintf(own, sizeof own, "%dx%d", (int)(s->width * by), (int)(s->height * by));
         if (!settings_has(s, told[i]) && settings_set(s, told[i], own, e))
