@@ -8,26 +8,29 @@
 
 #include "engine/pool.h"
 
-static struct command *command_of(const struct gen_devices *g, struct err *e)
+static int fill_command(struct command *c, const struct gen_devices *g, struct err *e)
 {
     char seed[32];
-    struct command *c = command_new(COMMAND_RUN);
     int count = g->job->params.batch;
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)g->job->params.seed);
-    bool good = c && settings_fill(&c->settings, g->flags, e) == 0 &&
-                settings_set(&c->settings, "seed", seed, e) == 0;
-    if (good) {
-        c->job = 1;
-        c->words = strdup(g->words);
-        c->preset = g->preset ? strdup(g->preset) : NULL;
-        c->files = calloc((size_t)count, sizeof *c->files);
-        good = c->words && c->files;
-    }
-    for (int i = 0; good && i < count; i++, c->file_count++)
-        good = (c->files[i] = strdup(g->files[i])) != NULL;
-    if (good)
+    if (settings_fill(&c->settings, g->flags, e) || settings_set(&c->settings, "seed", seed, e))
+        return -1;
+    c->job = 1;
+    c->words = strdup(g->words);
+    c->preset = g->preset ? strdup(g->preset) : NULL;
+    c->files = calloc((size_t)count, sizeof *c->files);
+    for (int i = 0; c->files && i < count && (c->files[i] = strdup(g->files[i])); i++)
+        c->file_count++;
+    bool all = c->words && (c->preset || !g->preset) && c->file_count == count;
+    return all ? 0 : err_set(e, "out of memory");
+}
+
+static struct command *command_of(const struct gen_devices *g, struct err *e)
+{
+    struct command *c = command_new(COMMAND_RUN);
+    int rc = c ? fill_command(c, g, e) : err_set(e, "out of memory");
+    if (rc == 0)
         return c;
-    err_set(e, "out of memory");
     command_free(c);
     return NULL;
 }
@@ -35,9 +38,6 @@ static struct command *command_of(const struct gen_devices *g, struct err *e)
 /* One device's progress stands for all; one that waits in a queue has none. */
 static void show_event(struct gen_devices *g, const struct event *v)
 {
-    struct gen_progress p = {.stage = v->stage, .step = v->step, .steps = v->steps};
-    static const char *const stages[] = {"load",  "text",   "encode", "sample", "refine",
-                                         "hires", "decode", "finish", "save"};
     bool waits = v->kind == EVENT_STAGE && !strcmp(v->stage, "queue");
     if (v->kind == EVENT_ASIDE)
         progress_note(g->progress, v->text ? v->text : "a device failed");
@@ -48,15 +48,16 @@ static void show_event(struct gen_devices *g, const struct event *v)
     if (waits || (v->kind != EVENT_STAGE && v->kind != EVENT_STEP))
         return;
     g->shown = g->shown < 0 ? v->device_index : g->shown;
-    p.ms = v->kind == EVENT_STEP ? v->ms : 0;
-    p.work = v->work;
-    p.later = v->later;
-    p.bytes_now = v->bytes_now ? v->bytes_now : g->progress->bytes;
-    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
-        if (!strcmp(stages[i], v->stage) && v->device_index == g->shown) {
-            p.stage = stages[i]; /* which stays when the event is gone */
-            progress_event(g->progress, &p);
-        }
+    if (v->device_index != g->shown)
+        return;
+    struct gen_progress p = {.stage = v->stage,
+                             .step = v->step,
+                             .steps = v->steps,
+                             .ms = v->kind == EVENT_STEP ? v->ms : 0,
+                             .work = v->work,
+                             .later = v->later,
+                             .bytes_now = v->bytes_now ? v->bytes_now : g->progress->bytes};
+    progress_event(g->progress, &p);
 }
 
 static void keep_times(struct gen_devices *g, struct event *v)

@@ -107,7 +107,7 @@ static void draw(const struct progress *p)
 static void end_stage(struct progress *p)
 {
     char time[32], each[80] = "";
-    if (!p->stage || p->quiet)
+    if (!*p->stage || p->quiet)
         return;
     if (p->terminal) {
         fputs("\r\033[K", p->to);
@@ -126,9 +126,9 @@ static void end_stage(struct progress *p)
 
 void progress_event(struct progress *p, const struct gen_progress *g)
 {
-    if (!p->stage || strcmp(p->stage, g->stage)) {
+    if (strcmp(p->stage, g->stage) != 0) {
         end_stage(p);
-        p->stage = g->stage;
+        snprintf(p->stage, sizeof p->stage, "%s", g->stage);
         p->began = clock_ms();
         p->stepping = 0;
         p->worked = 0;
@@ -147,7 +147,7 @@ void progress_event(struct progress *p, const struct gen_progress *g)
 void progress_finish(struct progress *p)
 {
     end_stage(p);
-    p->stage = NULL;
+    p->stage[0] = '\0';
 }
 
 void progress_note(struct progress *p, const char *lines)

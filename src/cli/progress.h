@@ -17,10 +17,10 @@ struct progress {
     FILE *to;
     bool quiet, terminal, utf8;
     int columns;
-    const char *stage; /* now, or NULL */
-    double began;      /* milliseconds, of the stage */
-    double stepping;   /* milliseconds of the steps so far, */
-    int worked;        /* and the units of work in them (base/workload.h) */
+    char stage[16];  /* now, or "" */
+    double began;    /* milliseconds, of the stage */
+    double stepping; /* milliseconds of the steps so far, */
+    int worked;      /* and the units of work in them (base/workload.h) */
     struct workload work;
     double later; /* of gen_progress, as the stage began */
     int step, steps;
