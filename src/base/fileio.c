@@ -191,7 +191,7 @@ int file_write_atomic(const char *path, const void *data, size_t size, struct er
     int dir = open_folder(target);
     if (dir < 0)
         return err_set(e, "cannot write %s: %s", path, file_reason(errno));
-    const char *slash = strrchr(target, '/'), *name = slash ? slash + 1 : target;
+    const char *name = file_name_of(target);
     int rc = there ? 1 : write_unnamed(dir, name, data, size);
     if (rc == 1)
         rc = write_renamed(dir, name, there ? &st : NULL, data, size);
@@ -290,6 +290,12 @@ int file_make_folders(const char *path, struct err *e)
 
 /* ---- names ---- */
 
+const char *file_name_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 int file_rename_new(const char *from, const char *to)
 {
     if (!renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE))
@@ -306,7 +312,7 @@ int file_rename_new(const char *from, const char *to)
 
 bool file_numbered(const char *path, int number, char out[PATH_MAX])
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = file_name_of(path);
     const char *dot = *name ? strrchr(name + 1, '.') : NULL;
     int stem = (int)(dot ? dot - path : (long)strlen(path)), n;
     if (number == 1)

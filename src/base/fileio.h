@@ -28,6 +28,8 @@ void *file_read(const char *path, size_t limit, size_t *size, struct err *);
 /* Makes the folder, and those above it, where they are not there. */
 int file_make_folders(const char *path, struct err *);
 
+/* What stands behind the last slash of a path. */
+const char *file_name_of(const char *path);
 /* Renames, but never over a file that is there. 0, or -1 with errno. */
 int file_rename_new(const char *from, const char *to);
 /* "dir/name-2.png" for number 2; number 1 is the path as it is. False: too long. */

@@ -55,8 +55,7 @@ static bool is_same_file(const char *a, const char *b)
 /* out.png, or DIR/in.png, or in-finished.png here. */
 static char *file_name(const struct work *k, const char *in)
 {
-    const char *said = k->cli->flags.output, *slash = strrchr(in, '/');
-    const char *base = slash ? slash + 1 : in, *dot = strrchr(base, '.');
+    const char *said = k->cli->flags.output, *base = file_name_of(in), *dot = strrchr(base, '.');
     int stem = dot && dot > base ? (int)(dot - base) : (int)strlen(base), n;
     char *name = NULL;
     if (said && is_folder(said))

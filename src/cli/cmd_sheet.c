@@ -15,7 +15,7 @@
 #include "engine/finishing.h"
 #include "sprite/image_file.h"
 #include "sprite/sheet.h"
-#include "sprite/sheet_json.h"
+#include "sprite/sheet_save.h"
 
 enum { SPACING_MAX = 1024, DURATION = 100, DURATION_MAX = 65535 };
 
@@ -72,17 +72,11 @@ static int take_options(struct work *k, struct err *e)
     return tight && s->columns ? err_set(e, "--columns is for --pack grid") : 0;
 }
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 /* sheet.png and sheet.json, and all can be written. */
 static int name_files(struct work *k, struct err *e)
 {
     const char *said = k->cli->flags.output ? k->cli->flags.output : "sheet.png";
-    const char *base = base_name(said), *dot = strrchr(base, '.');
+    const char *base = file_name_of(said), *dot = strrchr(base, '.');
     int stem = dot && dot > base ? (int)(dot - said) : (int)strlen(said);
     if (dot && !strcmp(dot, ".json"))
         return err_set(e, "%s: -o names the picture; its description gets .json by itself", said);
@@ -135,13 +129,13 @@ static int load(struct work *k, struct err *e)
     for (; k->n < k->cli->nargs; k->n++) {
         const char *path = k->cli->args[k->n];
         for (int i = 0; i < k->n && !k->array; i++)
-            if (!strcmp(base_name(path), base_name(k->cli->args[i])))
+            if (!strcmp(file_name_of(path), file_name_of(k->cli->args[i])))
                 return err_set(e, "two frames are called %s: rename one, or use --format array",
-                               base_name(path));
+                               file_name_of(path));
         if (image_load(path, &k->image[k->n], &k->file[k->n], e))
             return -1;
         k->frame[k->n].image = &k->image[k->n];
-        k->names[k->n] = base_name(path);
+        k->names[k->n] = file_name_of(path);
     }
     return share_palette(k, e);
 }
@@ -238,18 +232,13 @@ static int make_sheet(struct work *k, struct err *e)
     struct image *sheet = sheet_pack(k->frame, k->n, &k->o, e);
     if (!sheet)
         return -1;
-    struct sheet_text words = {k->frame,    k->names, k->n,
-                               k->duration, k->array, base_name(k->picture)};
-    char *text = sheet_json(&words, sheet);
-    int rc = text ? 0 : err_set(e, "out of memory");
-    rc = rc || image_save(k->picture, sheet, NULL, 0, e) ||
-                 file_write_atomic(k->json, text, strlen(text), e) || save_sprites(k, sheet, e) ||
-                 animate(k, e) || report(k, sheet, e)
-             ? -1
-             : 0;
+    struct sheet_text words = {k->frame, k->names, k->n, k->duration, k->array, NULL};
+    int rc = sheet_save(&words, sheet, k->picture, k->json, e) || save_sprites(k, sheet, e) ||
+                     animate(k, e) || report(k, sheet, e)
+                 ? -1
+                 : 0;
     if (!rc)
         preview(k);
-    free(text);
     image_free(sheet);
     return rc;
 }

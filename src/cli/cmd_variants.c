@@ -70,7 +70,7 @@ static int take_what(struct work *k, struct err *e)
 static int name_sheet(struct work *k, struct err *e)
 {
     const char *said = k->cli->flags.output ? k->cli->flags.output : "variants.png";
-    const char *slash = strrchr(said, '/'), *dot = strrchr(slash ? slash : said, '.');
+    const char *dot = strrchr(file_name_of(said), '.');
     int n = dot && !strcmp(dot, ".png") ? (int)(dot - said) : (int)strlen(said);
     if (n == 0 || (size_t)n >= sizeof k->stem)
         return err_set(e, "'%.60s' is no name for a sheet", said);
@@ -206,19 +206,13 @@ static int make_one_picture(struct work *k, struct err *e)
 
 /* ---- the sheet ---- */
 
-static const char *base_name(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static int make_sheet(struct work *k, struct err *e)
 {
     struct sheet_frame frame[VARIANTS_MAX] = {{0}};
     const char *names[VARIANTS_MAX];
     for (int i = 0; i < k->n; i++) {
         frame[i].image = k->image[i];
-        names[i] = base_name(k->file[i]);
+        names[i] = file_name_of(k->file[i]);
     }
     struct image *sheet = sheet_pack(frame, k->n, &(struct sheet_options){.columns = k->n}, e);
     if (!sheet)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fileio.h"
 #include "base/json.h"
 #include "base/jsonw.h"
 #include "cli/options.h"
@@ -322,9 +323,8 @@ int info_lora(const char *path, const char *model, bool json, struct err *e)
     if (!f)
         return -1;
     int rc = model ? pipeline_match_lora(model, f, &m.report, e) : 0;
-    const char *slash = strrchr(path, '/');
     if (rc == 0 && model)
-        m.refused = lora_refuse(f, &m.report, slash ? slash + 1 : path, &m.why);
+        m.refused = lora_refuse(f, &m.report, file_name_of(path), &m.why);
     if (rc == 0)
         rc = tell(f, model, &m, json, e);
     lora_file_close(f);

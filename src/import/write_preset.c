@@ -158,8 +158,7 @@ int preset_name_check(const char *name, struct err *e)
 
 void preset_name_from(const char *path, char out[64])
 {
-    const char *slash = strrchr(path, '/');
-    snprintf(out, 61, "%s", slash ? slash + 1 : path);
+    snprintf(out, 61, "%s", file_name_of(path));
     char *dot = strrchr(out, '.');
     if (dot && dot != out)
         *dot = '\0';

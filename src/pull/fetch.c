@@ -303,9 +303,8 @@ static int place(struct load *l, const char *folder, struct err *e)
 {
     struct fetch *f = l->f;
     char dir[PATH_MAX], name[300];
-    const char *slash = strrchr(f->to, '/');
     if (f->kind == KIND_ANY) {
-        snprintf(name, sizeof name, "%s/%.*s", folder, NAME_MAX_BYTES, slash ? slash + 1 : f->to);
+        snprintf(name, sizeof name, "%s/%.*s", folder, NAME_MAX_BYTES, file_name_of(f->to));
         snprintf(f->to, sizeof f->to, "%s", name);
         snprintf(f->path, sizeof f->path, "%.3700s/%s", f->data, f->to);
     }
@@ -415,12 +414,10 @@ static bool is_here(struct fetch *f)
 {
     static const char *const folders[] = {"models", "loras", "vae", "embeddings"};
     char path[PATH_MAX];
-    const char *slash = strrchr(f->to, '/');
     if (f->kind != KIND_ANY)
         return access(f->path, F_OK) == 0;
     for (int i = 0; i < 4; i++) {
-        snprintf(path, sizeof path, "%.3700s/%s/%s", f->data, folders[i],
-                 slash ? slash + 1 : f->to);
+        snprintf(path, sizeof path, "%.3700s/%s/%s", f->data, folders[i], file_name_of(f->to));
         if (access(path, F_OK) == 0) {
             memcpy(f->path, path, sizeof path);
             return true;

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fileio.h"
 #include "ops/half.h"
 #include "sdxl/safetensors.h"
 
@@ -38,8 +39,7 @@ static int add_file(struct embeddings *all, const char *path, const char *key)
     if (!x->path || !x->key)
         return -1;
     *strrchr(x->key, '.') = '\0';
-    const char *slash = strrchr(x->key, '/');
-    x->name = strdup(slash ? slash + 1 : x->key);
+    x->name = strdup(file_name_of(x->key));
     return x->name ? 0 : -1;
 }
 

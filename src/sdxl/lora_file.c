@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fileio.h"
 #include "ops/half.h"
 #include "sdxl/lora_names.h"
 #include "sdxl/lora_widen.h"
@@ -249,15 +250,14 @@ static int find_config(struct lora_file *f, const char *path, struct err *e)
 {
     char beside[4096];
     const char *inside = safetensors_metadata(f->st, "lora_adapter_metadata");
-    const char *slash = strrchr(path, '/');
+    const char *name = file_name_of(path);
     if (inside) {
         f->config = json_parse(inside, strlen(inside), path, e);
         return f->config ? 0 : err_prefix(e, "its lora_adapter_metadata");
     }
-    if (strcmp(slash ? slash + 1 : path, "adapter_model.safetensors") != 0)
+    if (strcmp(name, "adapter_model.safetensors") != 0)
         return 0;
-    int n = snprintf(beside, sizeof beside, "%.*sadapter_config.json",
-                     slash ? (int)(slash + 1 - path) : 0, path);
+    int n = snprintf(beside, sizeof beside, "%.*sadapter_config.json", (int)(name - path), path);
     FILE *there = n > 0 && n < (int)sizeof beside ? fopen(beside, "rbe") : NULL;
     if (!there)
         return 0;

@@ -10,8 +10,7 @@
 int sheet_save(struct sheet_text *words, const struct image *sheet, const char *png,
                const char *json, struct err *e)
 {
-    const char *slash = strrchr(png, '/');
-    words->picture = slash ? slash + 1 : png;
+    words->picture = file_name_of(png);
     char *text = sheet_json(words, sheet);
     int rc = text ? 0 : err_set(e, "out of memory");
     rc = rc || image_save(png, sheet, NULL, 0, e) || file_write_atomic(json, text, strlen(text), e)

@@ -32,7 +32,7 @@ static const struct row_type move_type = {columns, 4, sizeof(struct move)};
 /* ".../a.png" to ".../trash/a.png". False: too long. */
 static bool trash_path(const char *path, char out[PATH_MAX])
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = file_name_of(path);
     int n = snprintf(out, PATH_MAX, "%.*strash/%s", (int)(name - path), path, name);
     return n > 0 && n < PATH_MAX;
 }
@@ -52,8 +52,7 @@ static bool home_path(const char *path, char out[PATH_MAX])
 /* How long the part of a path before its file's name is. */
 static size_t folder_length(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    return slash ? (size_t)(slash + 1 - path) : 0;
+    return (size_t)(file_name_of(path) - path);
 }
 
 /* Are these a folder and its trash, either way? */
