@@ -205,6 +205,21 @@ static void terminals_without_sixel(void **state)
     assert_int_equal(p.caps.graphics, GRAPHICS_BLOCKS);
 }
 
+/* Konsole has both; what it leaves around a sixel picture is seen, see probe.c. */
+static void konsole_shows_pictures_by_kitty(void **state)
+{
+    (void)state;
+    START("TERM", "xterm-256color");
+    ask();
+    hear("\033P>|Konsole 22.12.3\033\\\033_Gi=31;OK\033\\\033[6;18;8t\033[?1;0;256S"
+         "\033[?2;0;16384;16384S\033[?62;1;4c");
+    assert_int_equal(p.caps.graphics, GRAPHICS_KITTY);
+    START("TERM", "xterm-256color"); /* an old one, without kitty's: sixel all the same */
+    ask();
+    hear("\033P>|Konsole 22.04.0\033\\\033[6;18;8t\033[?62;1;4c");
+    assert_int_equal(p.caps.graphics, GRAPHICS_SIXEL);
+}
+
 static void behind_tmux(void **state)
 {
     (void)state;
@@ -398,6 +413,7 @@ int main(void)
         cmocka_unit_test(before_any_answer),
         cmocka_unit_test(terminals_with_sixel),
         cmocka_unit_test(terminals_without_sixel),
+        cmocka_unit_test(konsole_shows_pictures_by_kitty),
         cmocka_unit_test(behind_tmux),
         cmocka_unit_test(tmux_that_the_environment_does_not_tell),
         cmocka_unit_test(a_silent_outer_terminal_is_asked_again),

@@ -138,6 +138,13 @@ static enum graphics decide_in_tmux(struct probe *p)
     return with_characters(p, why);
 }
 
+/* Konsole (22.12, and its source of August 2026) takes away an old sixel picture only where a new
+ * one covers every cell of it; cells that the new one fills in part show what was there before. */
+static bool sixel_is_flawed(const char *terminal)
+{
+    return begins(terminal, "Konsole ");
+}
+
 static enum graphics decide(struct probe *p)
 {
     struct caps *c = &p->caps;
@@ -149,6 +156,11 @@ static enum graphics decide(struct probe *p)
         return with_characters(p, "the terminal has not answered yet");
     if (c->tmux)
         return decide_in_tmux(p);
+    if (p->kitty && sixel_is_flawed(c->terminal)) {
+        snprintf(c->why, sizeof c->why,
+                 "it answers kitty's graphics query, and keeps old pictures around sixel ones");
+        return GRAPHICS_KITTY;
+    }
     if (p->sixel && c->cell_w > 0) {
         snprintf(c->why, sizeof c->why, "it has sixel (DA1), %d colours, cells of %dx%d",
                  c->sixel_registers, c->cell_w, c->cell_h);
