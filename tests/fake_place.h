@@ -55,9 +55,9 @@ bool place_touched(const struct places *p, int y, int x, int rows, int cols)
     return touched;
 }
 
-void place_clear(struct places *p, struct out *out, const char *blank)
+void place_clear(struct places *p, struct out *out, const char *blank, const char *blank_over)
 {
-    (void)p;
+    (void)p, (void)blank_over;
     snprintf(places.blank, sizeof places.blank, "%s", blank);
     if (places.clear)
         out_text(out, places.clear);

@@ -324,7 +324,7 @@ static int frame(struct places *p, struct out *o, size_t *bytes)
     }
     if (overlay.on)
         place_cover(p, overlay.y, overlay.x, overlay.rows, overlay.cols);
-    place_clear(p, o, "\033[48;5;17m");
+    place_clear(p, o, "\033[48;5;17m", "\033[48;5;18m");
     *bytes = show(o);
     draw_text(text, now);
     memcpy(text, now, sizeof text);

@@ -266,7 +266,7 @@ static void kitty_images_are_taken_away(void **state)
             place_forget(p); /* even then: nobody else knows of it */
         if (step[i].covered)
             place_cover(p, 0, 0, step[i].covered, 8);
-        place_clear(p, &o, "");
+        place_clear(p, &o, "", "");
         place_draw(p, &caps, &o, 0);
         assert_int_equal(count(&o, "a=T"), step[i].shown);
         assert_int_equal(count(&o, "a=d"), step[i].removed);
@@ -307,7 +307,7 @@ static void long_ones_come_later(void **state)
         place_begin(p);
         if (step != 5)
             place_want(p, &w);
-        place_clear(p, &o, "");
+        place_clear(p, &o, "", "");
         int due = place_draw(p, &caps, &o, 0);
         assert_int_equal(due, 0);
         assert_int_equal(count(&o, "\033P"), step == 4); /* drawn once, when it is there */
@@ -326,10 +326,10 @@ static void long_ones_come_later(void **state)
     place_draw(p, &caps, &o, 0);
     assert_non_null(away);
     place_begin(p);
-    place_clear(p, &o, "");
+    place_clear(p, &o, "", "");
     place_encoded(p, away);
     place_begin(p);
-    place_clear(p, &o, "");
+    place_clear(p, &o, "", "");
     image_free(m);
     image_free(other);
     places_free(p);

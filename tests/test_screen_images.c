@@ -163,6 +163,29 @@ static void overlays_come_and_go(void **state)
     stop();
 }
 
+/* A picture of a dialog lies on the dialog's ground, and leaves it where it was. */
+static void pictures_in_overlays_lie_on_their_ground(void **state)
+{
+    (void)state;
+    start();
+    show();
+    for (int frame = 0; frame < 3; frame++) {
+        struct rect r = {4, 8, 12, 40};
+        screen_begin(t.screen);
+        draw_cover(t.screen, r);
+        draw_fill(t.screen, r, ROLE_OVERLAY);
+        if (frame < 2) /* then it moves, then it goes; an area wider than the image */
+            draw_image_over(t.screen, (struct rect){6, 10, 4 + frame * 2, 12}, 2, sprite, 1);
+        show();
+        assert_int_equal(at(6, 12).chars[0] == 0x2580 || at(6, 12).chars[0] == 0x2584, frame == 0);
+        for (int y = 6; y < 12; y++)
+            for (int x = 10; x < 22; x++)
+                if (at(y, x).chars[0] != 0x2580 && at(y, x).chars[0] != 0x2584)
+                    check_color(at(y, x).bg, t.theme.role[ROLE_OVERLAY].bg);
+    }
+    stop();
+}
+
 /* Text takes the very cells that the image leaves, in the frame in which it goes. */
 static void text_takes_its_place(void **state)
 {
@@ -204,8 +227,11 @@ static void all_is_drawn_anew(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(stays_while_texts_change), cmocka_unit_test(moves_without_a_ghost),
-        cmocka_unit_test(overlays_come_and_go),     cmocka_unit_test(text_takes_its_place),
+        cmocka_unit_test(stays_while_texts_change),
+        cmocka_unit_test(moves_without_a_ghost),
+        cmocka_unit_test(overlays_come_and_go),
+        cmocka_unit_test(pictures_in_overlays_lie_on_their_ground),
+        cmocka_unit_test(text_takes_its_place),
         cmocka_unit_test(all_is_drawn_anew),
     };
     return cmocka_run_group_tests(tests, make_images, drop_images);

@@ -51,6 +51,7 @@ struct entry {
     unsigned slot;
     bool shown;              /* something of it stands on the screen: rect, look */
     bool hurt;               /* and was written over */
+    bool over;               /* in an overlay */
     bool held;               /* kitty has it */
     struct cells rect, edge; /* the cells of the image; those to be cleared (place_edge) */
     struct look look;
@@ -83,7 +84,7 @@ struct places {
     int covers;
     struct entry entry[MAX_PLACES];
     struct caps caps; /* that the entries were drawn with */
-    char *blank;      /* attributes of empty cells; NULL: not told yet */
+    char *blank[2];   /* attributes of empty cells, and in overlays; NULL: not told yet */
     size_t flight;    /* bytes of pictures since the last answer */
     int turn;         /* which preview comes first, in turn */
     uint64_t sent;    /* images, ever */
@@ -114,7 +115,8 @@ void places_free(struct places *p)
         return;
     for (int i = 0; i < MAX_PLACES; i++)
         entry_drop(&p->entry[i]);
-    free(p->blank);
+    free(p->blank[0]);
+    free(p->blank[1]);
     free(p);
 }
 
@@ -188,13 +190,15 @@ static void put_cursor(struct out *out, int y, int x)
     out_printf(out, "\033[%d;%dH", y + 1, x + 1);
 }
 
-/* Spaces over cells: never an erase, which would cost tmux every image in the row. Images that
- * touch them have to be drawn again. */
-static void blank_cells(struct places *p, struct out *out, struct cells r)
+/* Spaces over an image's cells: never an erase, which would cost tmux every image in the row.
+ * Images that touch them have to be drawn again. */
+static void blank_cells(struct places *p, struct out *out, const struct entry *t)
 {
     static const char spaces[] = "                                ";
+    const struct cells r = t->edge;
+    const char *blank = p->blank[t->over];
     out_text(out, "\033[0m");
-    out_text(out, p->blank ? p->blank : "");
+    out_text(out, blank ? blank : "");
     for (int y = r.y; y < r.y + r.rows; y++) {
         put_cursor(out, y, r.x);
         for (int left = r.cols; left > 0; left -= (int)sizeof spaces - 1)
@@ -221,16 +225,22 @@ static void hide(struct places *p, struct out *out, struct entry *t)
         out_text(out, remove);
     }
     if (t->shown)
-        blank_cells(p, out, t->edge);
+        blank_cells(p, out, t);
     t->shown = t->hurt = t->held = false;
 }
 
-void place_clear(struct places *p, struct out *out, const char *blank_attributes)
+static void keep_text(char **kept, const char *text)
 {
-    if (!p->blank || strcmp(p->blank, blank_attributes)) {
-        free(p->blank);
-        p->blank = strdup(blank_attributes);
-    }
+    if (*kept && !strcmp(*kept, text))
+        return;
+    free(*kept);
+    *kept = strdup(text);
+}
+
+void place_clear(struct places *p, struct out *out, const char *blank, const char *blank_over)
+{
+    keep_text(&p->blank[0], blank);
+    keep_text(&p->blank[1], blank_over);
     p->wants = place_cut(&p->caps, p->want, p->wants, p->cover, p->covers);
     for (int i = 0; i < MAX_PLACES; i++) {
         struct entry *t = &p->entry[i];
@@ -465,16 +475,18 @@ static bool encode_live(struct places *p, struct entry *t, const struct place *w
     }
 }
 
-static void send(struct places *p, struct out *out, struct entry *t, const struct variant *v)
+static void send(struct places *p, struct out *out, struct entry *t, const struct place *w,
+                 const struct variant *v)
 {
     if (t->shown && !replaces(t, v->rect, v->edge))
-        blank_cells(p, out, t->edge);
+        blank_cells(p, out, t);
     /* Where an image ends, a cursor that is seen would leave a blank in the one below it. */
     out_text(out, "\033[?25l");
     put_cursor(out, v->rect.y, v->rect.x);
     out_put(out, t->cache.bytes, t->cache.len);
     t->shown = true;
     t->hurt = false;
+    t->over = w->over;
     t->held = p->caps.graphics == GRAPHICS_KITTY;
     t->rect = v->rect;
     t->edge = v->edge;
@@ -519,7 +531,7 @@ static enum drawn draw(struct places *p, const struct place *w, struct out *out,
         if (!encode_still(p, t, w, &v))
             return DRAWN_NOTHING;
     }
-    send(p, out, t, &v);
+    send(p, out, t, w, &v);
     return DRAWN_SENT;
 }
 

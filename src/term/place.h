@@ -45,8 +45,9 @@ void place_want(struct places *, const struct place *);
 void place_cover(struct places *, int y, int x, int rows, int cols);
 /* Does an image that this frame wants, and that no overlay owns, lie on any of these cells? */
 bool place_touched(const struct places *, int y, int x, int rows, int cols);
-/* Sends spaces over what went. `blank_attributes` sets those of an empty cell: an SGR sequence. */
-void place_clear(struct places *, struct out *, const char *blank_attributes);
+/* Sends spaces over what went. `blank` sets the attributes of an empty cell, `blank_over` those of
+ * one in an overlay: SGR sequences. */
+void place_clear(struct places *, struct out *, const char *blank, const char *blank_over);
 /* Sends what is due. Returns how many are still due (live ones that the line is too slow for, and
  * others while many bytes are on their way), so that the caller looks again: when the terminal
  * answers, or after a while. */

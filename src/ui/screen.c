@@ -49,7 +49,7 @@ struct screen {
     attr_t attr[ROLE_COUNT];
     int pair[2][ROLE_COUNT][ROLE_COUNT]; /* [mix][text][ground]; 0: not asked for yet */
     uint8_t *ground, *role;              /* of each cell: the background's role, the text's */
-    char blank[64];                      /* ROLE_TEXT as a sequence */
+    char blank[2][64];                   /* ROLE_TEXT and ROLE_OVERLAY as sequences */
     struct places *places;
     bool all; /* the next frame sends everything */
     struct {
@@ -300,19 +300,19 @@ static int pair_number(struct screen *s, enum mix mix, enum role role, enum role
     return *pair;
 }
 
-/* ROLE_TEXT's background for what is not drawn by ncurses: cells that an image leaves. */
-static void blank_sequence(struct screen *s)
+/* A role's background for what is not drawn by ncurses: cells that an image leaves. */
+static void blank_sequence(struct screen *s, enum role role, char out[64])
 {
-    const uint8_t *c = s->theme.role[ROLE_TEXT].bg;
+    const uint8_t *c = s->theme.role[role].bg;
     int n = color_number(s, c);
     if (s->colors == COLORS_NONE)
-        snprintf(s->blank, sizeof s->blank, "\033[0m");
+        snprintf(out, 64, "\033[0m");
     else if (s->colors == COLORS_TRUE)
-        snprintf(s->blank, sizeof s->blank, "\033[0;48;2;%d;%d;%dm", c[0], c[1], c[2]);
+        snprintf(out, 64, "\033[0;48;2;%d;%d;%dm", c[0], c[1], c[2]);
     else if (s->colors == COLORS_256)
-        snprintf(s->blank, sizeof s->blank, "\033[0;48;5;%dm", n);
+        snprintf(out, 64, "\033[0;48;5;%dm", n);
     else
-        snprintf(s->blank, sizeof s->blank, "\033[0;%dm", n < 8 ? 40 + n : 92 + n);
+        snprintf(out, 64, "\033[0;%dm", n < 8 ? 40 + n : 92 + n);
 }
 
 void screen_theme(struct screen *s, const struct theme *theme, const struct caps *caps)
@@ -329,7 +329,8 @@ void screen_theme(struct screen *s, const struct theme *theme, const struct caps
     memset(s->pair, 0, sizeof s->pair);
     for (int i = 0; i < ROLE_COUNT; i++)
         s->attr[i] = role_attributes(s, (enum role)i);
-    blank_sequence(s);
+    blank_sequence(s, ROLE_TEXT, s->blank[0]);
+    blank_sequence(s, ROLE_OVERLAY, s->blank[1]);
     screen_redraw(s);
 }
 
@@ -445,7 +446,7 @@ enum role screen_role(const struct screen *s, int y, int x)
 
 static void want_image(struct screen *s, struct rect r, struct place p, bool checker)
 {
-    draw_fill(s, r, ROLE_TEXT); /* as the cells are that an image leaves */
+    draw_fill(s, r, p.over ? ROLE_OVERLAY : ROLE_TEXT); /* as the cells that an image leaves */
     if (r.y < 0 || r.x < 0 || r.h < 1 || r.w < PLACE_MIN_COLS || r.h > s->rows - r.y ||
         r.w > s->cols - r.x)
         return;
@@ -552,7 +553,7 @@ static void send_text(struct screen *s, struct out *out)
     out_init(&cleared, -1);
     if (s->all)
         place_forget(s->places);
-    place_clear(s->places, &cleared, s->blank);
+    place_clear(s->places, &cleared, s->blank[0], s->blank[1]);
     update_curses(s);
     bool text = has_bytes(s);
     if ((text || out_waiting(&cleared)) && s->sent.shown) {
@@ -565,7 +566,7 @@ static void send_text(struct screen *s, struct out *out)
     out_free(&cleared);
     if (text) {
         if (s->all) { /* terminals clear with the background in force: no flash */
-            out_text(out, s->blank);
+            out_text(out, s->blank[0]);
             out_text(out, "\033[2J");
         }
         out_text(out, "\033[m\033[H");
