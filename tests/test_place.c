@@ -276,6 +276,37 @@ static void kitty_images_are_taken_away(void **state)
     out_free(&o);
 }
 
+/* A dialog that finds room beside a preview leaves its edge alone too, else the preview goes. */
+static void room_beside_a_preview_is_beside_its_edge(void **state)
+{
+    (void)state;
+    struct places *p = places_new();
+    struct out o;
+    struct caps caps = sixel_caps;
+    struct image *m = picture(1, 4, 4);
+    struct place w = {.slot = 2, .serial = 1, .rows = 5, .cols = 8, .image = m, .live = true};
+    out_init(&o, -1);
+    for (int row = 0; row < 8; row++) {
+        place_begin(p);
+        place_want(p, &w);
+        place_clear(p, &o, "", "");
+        place_draw(p, &caps, &o, 0); /* once, so that the terminal is known */
+        bool touched = place_touched(p, row, 0, 1, 8);
+        o.end = 0;
+        o.pace.waiting = false;
+        place_begin(p);
+        place_want(p, &w);
+        place_cover(p, row, 0, 1, 8);
+        place_clear(p, &o, "", "");
+        assert_int_equal(touched, o.end > 0); /* it was taken away */
+        place_draw(p, &caps, &o, 0);
+        o.pace.waiting = false;
+    }
+    image_free(m);
+    places_free(p);
+    out_free(&o);
+}
+
 /* ---- pictures that take long ---- */
 
 static struct place_encoding *away;
@@ -347,6 +378,7 @@ int main(void)
         cmocka_unit_test(drawing_again_does_not_encode_again),
         cmocka_unit_test(a_new_terminal_gets_everything_anew),
         cmocka_unit_test(kitty_images_are_taken_away),
+        cmocka_unit_test(room_beside_a_preview_is_beside_its_edge),
         cmocka_unit_test(long_ones_come_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

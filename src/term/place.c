@@ -167,10 +167,12 @@ static bool covered(const struct places *p, const struct place *w, struct cells 
 
 bool place_touched(const struct places *p, int y, int x, int rows, int cols)
 {
-    for (int i = 0; i < p->wants; i++)
-        if (!p->want[i].over &&
-            cells_touch(place_cells(&p->caps, &p->want[i]), (struct cells){y, x, rows, cols}))
+    for (int i = 0; i < p->wants; i++) {
+        const struct place *w = &p->want[i];
+        struct cells edge = place_edge(&p->caps, w, place_cells(&p->caps, w));
+        if (!w->over && cells_touch(edge, (struct cells){y, x, rows, cols}))
             return true;
+    }
     return false;
 }
 
@@ -270,7 +272,8 @@ static bool same_caps(const struct caps *a, const struct caps *b)
 {
     return a->graphics == b->graphics && a->colors == b->colors && a->cell_w == b->cell_w &&
            a->cell_h == b->cell_h && a->sixel_registers == b->sixel_registers &&
-           a->sixel_w == b->sixel_w && a->sixel_h == b->sixel_h && a->tmux == b->tmux;
+           a->sixel_w == b->sixel_w && a->sixel_h == b->sixel_h && a->tmux == b->tmux &&
+           a->sixel_bands == b->sixel_bands;
 }
 
 /* The terminal turned out to be another: nothing that was drawn or encoded counts. */
