@@ -494,6 +494,41 @@ static void a_part_in_sixel_is_those_pixels(void **state)
     image_free(m);
 }
 
+/* tmux before 3.6 makes of 40 pixels 42, which is a row of text more. */
+static void whole_bands_stay_in_their_cells(void **state)
+{
+    (void)state;
+    struct caps caps = caps_of(GRAPHICS_SIXEL);
+    struct image *m = noise(43, 80, 60);
+    caps.sixel_bands = true;
+    for (int i = 0; i <= PARTS; i++) {
+        struct graphics_job job = job_of(m, 1);
+        struct sixel_picture p;
+        size_t len;
+        int rows = i < PARTS ? parts[i].rows : 4; /* the last: all of it */
+        if (i < PARTS)
+            job.part = (struct cells){parts[i].y, 0, rows, 4};
+        if (parts[i % PARTS].y + rows > 4)
+            continue;
+        char *bytes = graphics_encode(&caps, &job, &len, NULL);
+        sixel_decode(bytes, len, &p);
+        assert_in_range(p.h, rows * 20 - 5, rows * 20);
+        assert_true((p.h + 5) / 6 * 6 <= rows * 20);
+        for (int r = 0; r < p.h; r++) /* nothing is moved */
+            assert_in_range(
+                abs(p.rgba[r * p.w * 4] - at(m, 0, (i < PARTS ? parts[i].y : 0) * 20 + r)[0]), 0,
+                3);
+        free(p.rgba);
+        free(bytes);
+    }
+    for (int rows = 1; rows < 9; rows++) { /* and what is made to fit, does */
+        struct graphics_fit f = graphics_fit(&caps, 1, 1, rows, 100);
+        assert_in_range(f.h, rows * 20 - 5, rows * 20);
+        assert_true((f.h + 5) / 6 * 6 <= rows * 20);
+    }
+    image_free(m);
+}
+
 static void a_part_in_characters_is_those_cells(void **state)
 {
     (void)state;
@@ -614,6 +649,7 @@ int main(void)
         cmocka_unit_test(colors_of_the_palette_stay_what_they_are),
         cmocka_unit_test(symbols_show_what_must_be_shrunk),
         cmocka_unit_test(a_part_in_sixel_is_those_pixels),
+        cmocka_unit_test(whole_bands_stay_in_their_cells),
         cmocka_unit_test(a_part_in_characters_is_those_cells),
         cmocka_unit_test(without_graphics_there_is_an_error),
         cmocka_unit_test(images_lie_in_the_middle),

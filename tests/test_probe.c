@@ -267,6 +267,23 @@ static void behind_tmux(void **state)
     assert_int_equal(p.caps.sixel_registers, 16);
 }
 
+static void old_tmux_paints_whole_bands(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        bool bands;
+    } of[] = {{"\033P>|tmux 3.4\033\\", true},       {"\033P>|tmux 3.5a\033\\", true},
+              {"\033P>|tmux 3.6\033\\", false},      {"\033P>|tmux 3.10\033\\", false},
+              {"\033P>|tmux next-3.9\033\\", false}, {"\033P>|XTerm(379)\033\\", false}};
+    for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+        START("TERM", "tmux-256color", "TMUX", "x");
+        ask();
+        hear(of[i].name);
+        assert_int_equal(p.caps.sixel_bands, of[i].bands);
+    }
+}
+
 static void tmux_that_the_environment_does_not_tell(void **state)
 {
     (void)state;
@@ -415,6 +432,7 @@ int main(void)
         cmocka_unit_test(terminals_without_sixel),
         cmocka_unit_test(konsole_shows_pictures_by_kitty),
         cmocka_unit_test(behind_tmux),
+        cmocka_unit_test(old_tmux_paints_whole_bands),
         cmocka_unit_test(tmux_that_the_environment_does_not_tell),
         cmocka_unit_test(a_silent_outer_terminal_is_asked_again),
         cmocka_unit_test(no_colour_takes_characters_not_pictures),

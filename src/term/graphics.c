@@ -87,13 +87,24 @@ static void cell_size(const struct caps *caps, int *w, int *h)
     *h = blocks ? 2 : caps->cell_h > 0 ? clamp(caps->cell_h, 1, 256) : 12;
 }
 
+/* Of `h` pixels, or fewer, as many as do not reach into more cells with what is left of the last
+ * band, where the terminal paints that as well. */
+static int within_bands(const struct caps *caps, int h, int cell_h)
+{
+    int rows = (h + cell_h - 1) / cell_h;
+    bool over = caps->graphics == GRAPHICS_SIXEL && caps->sixel_bands &&
+                (h + 5) / 6 * 6 > rows * cell_h;
+    return over && h >= 6 ? h - h % 6 : h;
+}
+
 /* The pixels that an area has for an image. (Sixel's last band may reach below it, but nothing is
  * painted there, and the raster attributes tell the true height, so nothing scrolls.) */
 static void room(const struct caps *caps, int rows, int cols, int *w, int *h)
 {
-    cell_size(caps, w, h);
+    int cell_h;
+    cell_size(caps, w, &cell_h);
     *w = clamp(cols, 1, MOST_SIDE / *w) * *w;
-    *h = clamp(rows, 1, MOST_SIDE / *h) * *h;
+    *h = within_bands(caps, clamp(rows, 1, MOST_SIDE / cell_h) * cell_h, cell_h);
     if (caps->graphics != GRAPHICS_SIXEL)
         return;
     if (caps->sixel_w > 0 && caps->sixel_w < *w)
@@ -189,6 +200,18 @@ static struct image *flatten(const struct caps *caps, const struct graphics_job 
     return m;
 }
 
+/* Has it to be cut? Where bands are painted whole, an image of full size may be too high. */
+static bool has_part(const struct caps *caps, struct graphics_job *job)
+{
+    struct graphics_fit f = graphics_fit_at(caps, job->image->width, job->image->height, job->rows,
+                                            job->cols, job->scale);
+    int cw, ch;
+    cell_size(caps, &cw, &ch);
+    if (job->part.rows < 1 && within_bands(caps, f.h, ch) < f.h)
+        job->part = (struct cells){0, 0, f.rows, f.cols};
+    return job->part.rows > 0;
+}
+
 /* Of a flat image as it is shown, enlarged, the pixels under the job's part. NULL: no memory. */
 static struct image *cut(const struct caps *caps, const struct graphics_job *job,
                          const struct image *flat)
@@ -198,7 +221,7 @@ static struct image *cut(const struct caps *caps, const struct graphics_job *job
     int x = job->part.x * cw, y = job->part.y * ch, w = job->part.cols * cw;
     int h = job->part.rows * ch, shown_w = flat->width * scale, shown_h = flat->height * scale;
     w = w < shown_w - x ? w : shown_w - x;
-    h = h < shown_h - y ? h : shown_h - y;
+    h = within_bands(caps, h < shown_h - y ? h : shown_h - y, ch);
     struct image *m = image_new_unset(w, h);
     for (int r = 0; m && r < h; r++)
         for (int k = 0; k < w; k++) {
@@ -306,10 +329,11 @@ char *graphics_encode(const struct caps *caps, const struct graphics_job *job, s
         return NULL;
     }
     struct image *flat = flatten(caps, job);
+    struct graphics_job here = *job;
     int scale = job->scale;
     bool symbols = caps->graphics == GRAPHICS_BLOCKS && scale < 1; /* cut as characters */
-    if (flat && job->part.rows > 0 && !symbols) {
-        struct image *part = cut(caps, job, flat);
+    if (flat && !symbols && has_part(caps, &here)) {
+        struct image *part = cut(caps, &here, flat);
         image_free(flat);
         flat = part;
         scale = 1;

@@ -181,6 +181,14 @@ static int sane_cell(int pixels)
     return pixels >= 2 && pixels <= 200 ? pixels : 0;
 }
 
+/* tmux before 3.6 makes the height of a picture a multiple of six, and paints what it added. */
+static bool tmux_paints_bands(const char *terminal)
+{
+    int major, minor;
+    return sscanf(terminal, "tmux %d.%d", &major, &minor) == 2 &&
+           (major < 3 || (major == 3 && minor < 6));
+}
+
 /* What follows from what is known. */
 static void settle(struct probe *p)
 {
@@ -198,6 +206,7 @@ static void settle(struct probe *p)
     if (p->registers[1] && (!p->registers[0] || p->registers[1] < p->registers[0]))
         c->sixel_registers = p->registers[1];
     c->graphics = decide(p);
+    c->sixel_bands = tmux_paints_bands(c->terminal);
 }
 
 void probe_start(struct probe *p, const char *(*get)(const char *name))

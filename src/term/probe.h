@@ -35,6 +35,7 @@ struct caps {
     int cell_w, cell_h;   /* pixels of a character cell; 0: unknown */
     int sixel_registers;  /* colours at once; 256 unless told */
     int sixel_w, sixel_h; /* largest picture, 0: no limit told */
+    bool sixel_bands;     /* a picture also covers what is left of its last band of six pixels */
     bool done;            /* DA1 came: what is not known now is not there */
     double round_trip_ms; /* from the questions to DA1 */
     char terminal[64];    /* XTVERSION's text, or TERM */
