@@ -56,6 +56,9 @@ int gpu_geglu(struct tensor *y, const struct tensor *x, void *stream);
 /* y = factor * x, row by row, from any type to any; views allowed. A factor of 1 changes nothing.
  */
 int gpu_copy(struct tensor *y, const struct tensor *x, float factor, void *stream);
+/* ops.h's map. */
+int gpu_map(struct tensor *y, const struct tensor *x, enum map_kind f, float a, float b,
+            void *stream);
 int gpu_concat(struct tensor *y, const struct tensor *a, const struct tensor *b, void *stream);
 /* Nearest neighbour, twice as large; y may lack the last row and column (2 h - 1). One type. */
 int gpu_upsample(struct tensor *y, const struct tensor *x, void *stream);

@@ -1,13 +1,14 @@
 /*
- * Calls that move values: copy (with a change of type and a factor), concat, upsample, embedding,
- * and the packing of weights.
+ * Calls that move values: copy (with a change of type and a factor), map (a function of each),
+ * concat, upsample, embedding, and the packing of weights.
  *
  * All but the last are bound by memory: a thread moves one vector of 16 bytes, each value is read
  * once and written once (upsample: written four times). They fall back to single values where rows
  * are not aligned. Packing runs once a weight, at load; what it reads comes from pinned memory or
  * the disk, which is slower by far.
  *
- * References: ref_copy, ref_concat, ref_embedding, source() and the pack calls in ops_ref.c.
+ * References: ref_copy, ref_map, ref_concat, ref_embedding, source() and the pack calls in
+ * ops_ref.c.
  */
 #include "kernels.h"
 #include "simt.h"
@@ -32,6 +33,28 @@ __global__ void __launch_bounds__(THREADS)
     for (int k = 0; k < N; k++)
         v[k] *= factor;
     store<N>(y + row * y_ld + column * N, v);
+}
+
+__device__ inline float mapped(float x, int f, float a, float b)
+{
+    if (f == MAP_RELU)
+        return x < 0 ? 0 : x; /* what is no number stays */
+    return f == MAP_SOFT_CLIP ? a * tanhf(x / a) : a * x + b;
+}
+
+template <typename X, typename Y, int N>
+__global__ void __launch_bounds__(THREADS)
+    map(Y *y, const X *x, int64_t vectors, int f, float a, float b)
+{
+    int64_t i = (int64_t)blockIdx.x * THREADS + threadIdx.x;
+    if (i >= vectors)
+        return;
+    float v[N];
+    load<N>(v, x + i * N);
+#pragma unroll
+    for (int k = 0; k < N; k++)
+        v[k] = mapped(v[k], f, a, b);
+    store<N>(y + i * N, v);
 }
 
 /* per_a vectors of a, then per_row - per_a of b. */
@@ -129,6 +152,23 @@ int gpu_copy(struct tensor *y, const struct tensor *x, float factor, void *strea
             return launch(fits ? copy<X, Y, n> : copy<X, Y, 1>, dim3(blocks_for(vectors, THREADS)),
                           dim3(THREADS), stream, (Y *)y->data, (const X *)x->data, vectors, per_row,
                           x->ld, y->ld, factor);
+        });
+    });
+}
+
+int gpu_map(struct tensor *y, const struct tensor *x, enum map_kind f, float a, float b,
+            void *stream)
+{
+    return with_type(x->dtype, [&](auto tx) {
+        return with_type(y->dtype, [&](auto ty) {
+            typedef TYPE_OF(tx) X;
+            typedef TYPE_OF(ty) Y;
+            const int n = lanes<X, Y>::count;
+            bool fits = vector_rows(x, n) && vector_rows(y, n);
+            int64_t vectors = tensor_count(x) / (fits ? n : 1);
+            return launch(fits ? map<X, Y, n> : map<X, Y, 1>, dim3(blocks_for(vectors, THREADS)),
+                          dim3(THREADS), stream, (Y *)y->data, (const X *)x->data, vectors, (int)f,
+                          a, b);
         });
     });
 }

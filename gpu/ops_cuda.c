@@ -315,6 +315,16 @@ static void copy(struct ops *o, struct tensor *y, const struct tensor *x)
     done(g, gpu_copy(y, x, 1, g->stream), "copy", cost_move(y, x, NULL, 0));
 }
 
+static void map(struct ops *o, struct tensor *y, const struct tensor *x, enum map_kind f, float a,
+                float b)
+{
+    struct gpu *g = gpu_of(o);
+    if (g->failed)
+        return;
+    check_map(y, x, f, a);
+    done(g, gpu_map(y, x, f, a, b, g->stream), "map", cost_move(y, x, NULL, 0));
+}
+
 static void combine(struct ops *o, struct tensor *y, int count, const float *k,
                     const struct tensor *const *x)
 {
@@ -463,6 +473,7 @@ static const struct ops gpu_table = {
     .passed = gpu_passed,
     .sent = gpu_sent,
     .blend = blend,
+    .map = map,
     .match_std = match_std,
     .tune = tune,
     .sync = sync_all,

@@ -57,6 +57,7 @@ enum noted {
     ATTENTION,
     CONCAT,
     COPY,
+    MAP,
     COMBINE,
     BLEND,
     MATCH_STD
@@ -130,6 +131,15 @@ static void note_copy(struct ops *o, struct tensor *y, const struct tensor *x)
     note(gpu_of(o), COPY, NULL, y, x, NULL);
 }
 
+static void note_map(struct ops *o, struct tensor *y, const struct tensor *x, enum map_kind f,
+                     float a, float b)
+{
+    note(gpu_of(o), MAP, NULL, y, x, NULL);
+    mix(gpu_of(o), (uint64_t)f);
+    mix_float(gpu_of(o), a);
+    mix_float(gpu_of(o), b);
+}
+
 static void note_combine(struct ops *o, struct tensor *y, int count, const float *k,
                          const struct tensor *const *x)
 {
@@ -168,6 +178,7 @@ static void listen(struct gpu *g)
     o->copy = note_copy;
     o->combine = note_combine;
     o->blend = note_blend;
+    o->map = note_map;
     o->match_std = note_match_std;
     o->enter = NULL;
     o->leave = NULL;

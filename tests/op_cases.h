@@ -22,6 +22,7 @@ enum op_kind {
     OP_CONCAT,
     OP_EMBEDDING,
     OP_COPY,
+    OP_MAP,
     OP_COMBINE,
     OP_BLEND,
     OP_MATCH_STD,
@@ -59,6 +60,7 @@ struct op_case {
     int skew; /* channels in front of a view, so that rows are not aligned */
     /* copy, layer norm: from f32; copy, conv, linear: to f32 */
     bool f32_in, f32_out;
+    enum map_kind map; /* of 3 and -1 */
     /* combine: tensors, and which of them is y (from 1; 0 none); blend: 1 is a, 2 is b, and the
      * images of the mask are `count` */
     int count, alias;
@@ -81,6 +83,7 @@ static const struct op_bound op_bounds[OP_KINDS] = {
     [OP_CONCAT] = {"concat", EXACT, EXACT},
     [OP_EMBEDDING] = {"embedding", 1e-7f, 3.4e-3f},
     [OP_COPY] = {"copy", EXACT, 3.4e-3f},
+    [OP_MAP] = {"map", 2e-7f, 3.4e-3f},
     [OP_COMBINE] = {"combine", 2e-7f, 2e-7f},
     [OP_BLEND] = {"blend", 2e-7f, 2e-7f},
     [OP_MATCH_STD] = {"match_std", 3e-7f, 3e-7f},
@@ -283,6 +286,18 @@ static const struct op_case op_cases[] = {
     {OP_COPY, "to f32, between views", .n = 2, .h = 9, .c = 19, .f32_out = true, .views = true,
      .skew = 1, .bf16 = EXACT},
     {OP_COPY, "f32", .h = 9, .c = 19, .f32_in = true, .f32_out = true, .bf16 = EXACT},
+
+    {OP_MAP, "line", .n = 2, .h = 7, .w = 5, .c = 3, .map = MAP_LINE},
+    {OP_MAP, "line, f32", .h = 9, .w = 6, .c = 4, .map = MAP_LINE, .f32_in = true, .f32_out = true,
+     .bf16 = 2e-7f},
+    {OP_MAP, "relu, in place", .n = 2, .h = 33, .w = 17, .c = 64, .map = MAP_RELU, .in_place = true,
+     .bf16 = EXACT, .f32 = EXACT},
+    {OP_MAP, "relu, many", .h = 61, .w = 64, .c = 64, .map = MAP_RELU, .bf16 = EXACT, .f32 = EXACT},
+    {OP_MAP, "soft clip, from f32", .n = 2, .h = 16, .w = 15, .c = 4, .map = MAP_SOFT_CLIP,
+     .gain = 4, .f32_in = true},
+    {OP_MAP, "soft clip, far out", .h = 5, .w = 5, .c = 4, .map = MAP_SOFT_CLIP, .gain = 400},
+    {OP_MAP, "soft clip, near nothing", .h = 5, .w = 5, .c = 4, .map = MAP_SOFT_CLIP, .gain = 0.02f,
+     .f32 = 1e-5f},
 
     {OP_COMBINE, "one", .h = 5, .w = 5, .c = 4, .count = 1},
     {OP_COMBINE, "one, in place", .h = 5, .w = 5, .c = 4, .count = 1, .alias = 1},

@@ -366,6 +366,17 @@ static inline struct tensor *run_copy(struct rig *g)
     return all;
 }
 
+static inline struct tensor *run_map(struct rig *g)
+{
+    const struct op_case *c = g->c;
+    struct tensor *x = rig_input(g, c->f32_in ? RIG_F32 : RIG_ACT, c->c), *y = x;
+    if (!c->in_place)
+        y = rig_output(g, c->f32_out ? RIG_F32 : RIG_ACT, x->n, x->h, x->w, x->c);
+    rig_break(g, y);
+    g->o->map(g->o, y, x, c->map, 3, -1);
+    return y;
+}
+
 static inline struct tensor *run_combine(struct rig *g)
 {
     const struct tensor *x[4];
@@ -426,6 +437,8 @@ static inline struct tensor *rig_call(struct rig *g)
         return run_embedding(g);
     case OP_COPY:
         return run_copy(g);
+    case OP_MAP:
+        return run_map(g);
     case OP_COMBINE:
         return run_combine(g);
     case OP_BLEND:

@@ -189,6 +189,8 @@ static void meanings(void **state)
         {"Refiner switch at: 0.8", "refiner-switch", "0.8"},
         {"VAE: sdxl_vae.safetensors", "vae", "sdxl_vae"},
         {"VAE: Automatic", "vae", NULL},
+        {"VAE Encoder: TAESD, VAE Decoder: TAESD", "vae", "taesdxl"},
+        {"VAE Encoder: TAESD, VAE Decoder: Full", "vae", NULL},
         {"Tiling: True", "tiling", "xy"},
         {"Denoising strength: 0.6", "denoise", "0.6"},
         {"Denoising strength: 0.6, Hires upscale: 2", "hires-denoise", "0.6"},

@@ -269,6 +269,12 @@ starts_from_an_image() {
     grep -q '"encode": [1-9]' out
     "$spritty" gen potion -m "$here/models/tiny" --steps 3 -s 2 --raw -o c.png -q --hires 2 --json >out
     grep -q '"hires": [1-9]' out
+    "$spritty" gen potion -m "$here/tests/golden/small_a" --size 64 --steps 1 -s 2 --raw -o d.png -q \
+        --image a.png --denoise 1 --vae "$here/tests/golden/small_tiny_vae"
+    refuses 1 "VAE 4 and 2" "$spritty" gen x -m "$here/tests/golden/small_b" \
+        --vae "$here/tests/golden/small_tiny_vae"
+    refuses 1 "is a tiny VAE, not a model" "$spritty" gen x \
+        -m "$here/tests/golden/small_tiny_vae/diffusion_pytorch_model.safetensors"
     refuses 1 "a mask needs an image" "$spritty" gen x -m "$here/models/tiny" --mask a.png
     refuses 1 "nothere.png" "$spritty" gen x -m "$here/models/tiny" --image nothere.png
     refuses 1 "there is no VAE" "$spritty" gen x -m "$here/models/tiny" --vae nothere

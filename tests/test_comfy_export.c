@@ -85,6 +85,7 @@ static void exports_read_back(void **state)
         {BASIC, {"batch", "4"}, {"clip-skip", "3"}},
         {BASIC, {"sampler", "dpmpp_2m_sde"}, {"rng", "gpu"}},
         {BASIC, {"negative", ""}, {"empty-negative", "zeros"}},
+        {BASIC, {"vae", "taesdxl"}},
         {BASIC, {"vae", "fixed"}, {"cfg-rescale", "0.7"}, {"lora", "a:0.5, b:te=0:unet=1"}},
         {BASIC, {"image", "in.png"}, {"denoise", "0.6"}, {"mask", "m.png"}, {"batch", "2"}},
         {BASIC, {"original-size", "2048x1024"}, {"crop", "8x16"}, {"target-size", "512x256"}},

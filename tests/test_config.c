@@ -173,7 +173,7 @@ static void test_refused(void **state)
         {VAE, "\"latent_channels\":4", "\"latent_channels\":4,\"latents_mean\":[1,2,3,4]",
          "latents_mean"},
         {VAE, "\"latent_channels\":4", "\"latent_channels\":17", "latent_channels"},
-        {VAE, "AutoencoderKL", "AutoencoderTiny", "AutoencoderTiny"},
+        {VAE, "AutoencoderKL", "AutoencoderDC", "AutoencoderDC"},
         {VAE, "[128,256,512,512]", "[128,256,512]", "list of 3 block types"},
         {CLIP1, "\"quick_gelu\"", "\"relu\"", "hidden_act"},
         {CLIP1, "\"num_attention_heads\":12", "\"num_attention_heads\":11", "11 heads"},

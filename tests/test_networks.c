@@ -299,6 +299,61 @@ static void test_vae(void **state)
     }
 }
 
+/* What a tiny VAE gives for a golden tensor: an image for "decode", a latent for "encode". */
+static void check_tiny(const struct vae *v, struct ops *o, const struct golden_backend *b,
+                       struct safetensors *st, bool decode, int at)
+{
+    const struct st_tensor *want = golden_find(st, decode ? "decode.%d.image" : "encode.%d.mean",
+                                               at);
+    struct tensor x = golden_tensor(
+        o, golden_find(st, decode ? "decode.%d.z" : "encode.%d.image", at), DT_F32);
+    int c = (int)want->dim[1], h = (int)want->dim[2], w = (int)want->dim[3];
+    struct tensor y = o->alloc_as(o, DT_F32, x.n, h, w, c);
+    if (decode) {
+        vae_decode(v, o, &x, &y);
+    } else {
+        struct tensor both = o->alloc_as(o, DT_F32, x.n, h, w, 2 * c);
+        struct tensor mean = tensor_channels(both, 0, c);
+        vae_encode(v, o, &x, &both);
+        o->copy(o, &y, &mean);
+        o->release(o, &both);
+    }
+    golden_check(b, o, decode ? "tiny vae decode" : "tiny vae encode", &y, want);
+    o->release(o, &y);
+    o->release(o, &x);
+}
+
+/* By its folder and by its file alone, whose sizes are read off the tensors. */
+static void test_tiny_vae(void **state)
+{
+    static const char *const paths[] = {
+        "tests/golden/small_tiny_vae",
+        "tests/golden/small_tiny_vae/diffusion_pytorch_model.safetensors"};
+    struct golden_backend b[3];
+    int n = golden_backends(b);
+    (void)state;
+    for (int i = 0; i < 2 * n; i++) {
+        struct err e = {0};
+        struct checkpoint *ck = checkpoint_open_vae(paths[i % 2], &e);
+        struct ops *o = golden_ops(&b[i / 2]);
+        struct loader l = {.ops = o, .checkpoint = ck, .part = PART_VAE, .err = &e};
+        struct safetensors *st = safetensors_open("tests/golden/tiny_vae.safetensors", &e);
+        static struct vae v;
+        if (!ck || !st)
+            fail_msg("%s", e.text);
+        vae_init(&v, &checkpoint_config(ck)->vae);
+        if (vae_load_decoder(&v, &l) < 0 || vae_load_encoder(&v, &l) < 0)
+            fail_msg("%s", e.text);
+        for (int k = 0; k < 4; k++)
+            check_tiny(&v, o, &b[i / 2], st, k % 2, k / 2);
+        golden_no_leak(o);
+        vae_free(&v, o);
+        o->close(o);
+        safetensors_close(st);
+        checkpoint_close(ck);
+    }
+}
+
 /* One decode of the first golden latent; malloc'd. */
 static float *decoded(struct fixture *f, const struct golden_backend *b, struct safetensors *st,
                       float stream, int64_t *count)
@@ -369,6 +424,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_unet, open_b, close_model),
         cmocka_unit_test_setup_teardown(test_vae, open_a, close_model),
         cmocka_unit_test_setup_teardown(test_vae, open_b, close_model),
+        cmocka_unit_test(test_tiny_vae),
         cmocka_unit_test_setup_teardown(test_vae_stream, open_a, close_model),
         cmocka_unit_test_setup_teardown(test_vae_stream, open_b, close_model),
     };

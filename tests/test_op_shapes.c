@@ -158,8 +158,10 @@ static void draw_moves(struct op_case *c)
     c->out = size(130);
     c->views = c->op == OP_COPY && chance(2);
     c->skew = c->views ? below(5) : 0;
-    c->f32_in = c->op == OP_COPY && chance(3);
-    c->f32_out = c->op == OP_COPY && chance(3);
+    c->f32_in = (c->op == OP_COPY || c->op == OP_MAP) && chance(3);
+    c->f32_out = (c->op == OP_COPY || c->op == OP_MAP) && chance(3);
+    c->map = (enum map_kind)below(MAP_SOFT_CLIP + 1);
+    c->in_place = c->op == OP_MAP && c->f32_in == c->f32_out && chance(2);
     c->count = c->op == OP_BLEND && chance(2) ? c->n : between(1, 4);
     c->count = c->op == OP_BLEND && c->count != c->n ? 1 : c->count;
     int aliases = c->op == OP_BLEND ? 2 : c->op == OP_COMBINE ? c->count : 0;

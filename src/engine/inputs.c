@@ -242,7 +242,8 @@ static int find_vae(const char *name, char path[PATH_MAX], struct err *e)
     }
     return err_set(e,
                    "there is no VAE '%.200s': neither a file or folder here nor one in "
-                   "~/.local/share/spritty/vae; leave --vae out for the model's own",
+                   "~/.local/share/spritty/vae; leave --vae out for the model's own, or get one: "
+                   "spritty pull",
                    name);
 }
 

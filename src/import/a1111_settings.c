@@ -153,7 +153,7 @@ static const char *const plain[][2] = {
 static const char *const quiet[] = {
     "Sampler",         "Schedule type", "RNG",       "Compat", "Version",    "Model hash",
     "VAE hash",        "Lora hashes",   "TI hashes", "User",   "Batch size", "Batch pos",
-    "Init image hash",
+    "Init image hash", "VAE Encoder",
 };
 
 static bool is_quiet(const char *key)
@@ -198,6 +198,8 @@ static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, c
         set_file(r, "refiner", value);
     else if (!strcmp(key, "VAE") && strcasecmp(value, "Automatic") && strcasecmp(value, "None"))
         set_file(r, "vae", value);
+    else if (!strcmp(key, "VAE Decoder") && !strcmp(value, "TAESD"))
+        recipe_set(r, "vae", "taesdxl"); /* what it encoded with is seen in a first picture alone */
     else if (!strcmp(key, "Denoising strength"))
         set_image(r, a, value);
     else if (!strcmp(key, "Hires upscaler"))

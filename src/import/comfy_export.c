@@ -172,12 +172,22 @@ static int load_image(struct comfy_writer *x, const char *key)
     return node;
 }
 
+/* ComfyUI has its two halves in vae_approx, under a name that is no file's. */
+static bool is_taesdxl(const char *vae)
+{
+    const char *slash = strrchr(vae, '/'), *name = slash ? slash + 1 : vae;
+    return !strcmp(name, "taesdxl") || !strcmp(name, "taesdxl.safetensors");
+}
+
 static void vae_loader(struct comfy_writer *x)
 {
     if (!comfy_text_or(x->s, "vae", NULL))
         return;
     x->vae = comfy_open(x, "VAELoader");
-    put_file(x, "vae_name", x->s->vae);
+    if (is_taesdxl(x->s->vae))
+        jsonw_string(&x->w, "vae_name", "taesdxl");
+    else
+        put_file(x, "vae_name", x->s->vae);
     comfy_close(x);
     x->vae_slot = 0;
 }

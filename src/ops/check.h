@@ -182,6 +182,16 @@ static inline void check_copy(const struct tensor *y, const struct tensor *x)
     (void)y, (void)x;
 }
 
+static inline void check_map(const struct tensor *y, const struct tensor *x, enum map_kind f,
+                             float a)
+{
+    check_copy(y, x);
+    assert(tensor_dense(y) && tensor_dense(x) && (f != MAP_SOFT_CLIP || a > 0));
+    assert(y->dtype == x->dtype || y->dtype == DT_F32 || x->dtype == DT_F32);
+    assert(y->data != x->data || y->data == NULL || y->dtype == x->dtype);
+    (void)f, (void)a;
+}
+
 static inline void check_combine(const struct tensor *y, int count, const struct tensor *const *x)
 {
     assert(count >= 1 && count <= OPS_TERMS && y->dtype == DT_F32 && tensor_dense(y));

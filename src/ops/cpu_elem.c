@@ -109,6 +109,71 @@ void cpu_convert(const struct cpu *cpu, void *dst, enum dtype dst_type, const vo
                          src_type, rest, 1, rest);
 }
 
+/* -- functions of one value --------------------------------------------------------------- */
+
+/* tanh t = 1 - 2 / (exp(2 t) + 1) */
+CPU_INLINE float map_value(enum map_kind f, float x, float a, float b)
+{
+    if (f == MAP_RELU)
+        return x < 0 ? 0 : x; /* what is no number stays */
+    return f == MAP_SOFT_CLIP ? a - 2 * a / (cpu_exp(2 * x / a) + 1) : a * x + b;
+}
+
+CPU_INLINE void map_all(void *y, enum dtype yt, const void *x, enum dtype xt, enum map_kind f,
+                        float a, float b, int64_t n)
+{
+    CPU_LOOP
+    for (int64_t i = 0; i < n; i++)
+        cpu_store(y, yt, i, map_value(f, cpu_load(x, xt, i), a, b));
+}
+
+CPU_INLINE void map_typed(void *y, enum dtype yt, const void *x, enum dtype xt, enum map_kind f,
+                          float a, float b, int64_t n)
+{
+    if (f == MAP_RELU)
+        map_all(y, yt, x, xt, MAP_RELU, a, b, n);
+    else if (f == MAP_SOFT_CLIP)
+        map_all(y, yt, x, xt, MAP_SOFT_CLIP, a, b, n);
+    else
+        map_all(y, yt, x, xt, MAP_LINE, a, b, n);
+}
+
+CPU_INLINE void map_body(const struct cpu_map *m, void *y, const void *x, int64_t n)
+{
+    if (m->y_type == DT_F32 && m->x_type == DT_F32)
+        map_typed(y, DT_F32, x, DT_F32, m->f, m->a, m->b, n);
+    else if (m->y_type == DT_F32)
+        map_typed(y, DT_F32, x, DT_BF16, m->f, m->a, m->b, n);
+    else if (m->x_type == DT_F32)
+        map_typed(y, DT_BF16, x, DT_F32, m->f, m->a, m->b, n);
+    else
+        map_typed(y, DT_BF16, x, DT_BF16, m->f, m->a, m->b, n);
+}
+
+CPU_VERSIONS(map, (const struct cpu_map *m, void *y, const void *x, int64_t n), (m, y, x, n));
+
+struct map_job {
+    enum cpu_isa isa;
+    const struct cpu_map *map;
+    int64_t count;
+};
+
+static void map_piece(void *context, int64_t index, int thread)
+{
+    const struct map_job *j = context;
+    (void)thread;
+    int64_t at = index * PIECE;
+    map[j->isa](j->map, (char *)j->map->y + (size_t)at * dtype_size(j->map->y_type),
+                (const char *)j->map->x + (size_t)at * dtype_size(j->map->x_type),
+                smaller(PIECE, j->count - at));
+}
+
+void cpu_map(const struct cpu *cpu, const struct cpu_map *m, int64_t count)
+{
+    struct map_job j = {cpu->features.isa, m, count};
+    parallel_for(cpu->threads, pieces(count, PIECE), map_piece, &j);
+}
+
 /* -- the gate of a GEGLU ------------------------------------------------------------------ */
 
 CPU_INLINE void gate_body(void *y, enum dtype type, const float *h, const float *g, int64_t c)

@@ -28,6 +28,16 @@ void cpu_convert_rows(const struct cpu *, void *dst, enum dtype dst_type, int64_
                       const void *src, enum dtype src_type, int64_t src_ld, int64_t rows,
                       int64_t c);
 
+/* ops.h's map over count values; types DT_F32 or DT_BF16. */
+struct cpu_map {
+    void *y;
+    const void *x;
+    enum dtype y_type, x_type;
+    enum map_kind f;
+    float a, b;
+};
+void cpu_map(const struct cpu *, const struct cpu_map *, int64_t count);
+
 /* y[r, o] = h[r, o] * gelu(g[r, o]); h and g are DT_F32, ld elements apart; y of `type`. */
 void cpu_gate(const struct cpu *, void *y, enum dtype type, int64_t y_ld, const float *h,
               const float *g, int64_t ld, int64_t rows, int64_t c);

@@ -74,6 +74,13 @@ enum act {
     ACT_QUICK_GELU
 }; /* GELU by erf; QUICK: x * sigmoid(1.702 x) */
 
+/* What map does with each value. */
+enum map_kind {
+    MAP_LINE,     /* a x + b */
+    MAP_RELU,     /* max(x, 0) */
+    MAP_SOFT_CLIP /* a tanh(x / a) */
+};
+
 enum pad {
     PAD_ZERO = 0,
     PAD_CIRCULAR_X = 1,
@@ -190,6 +197,10 @@ struct ops {
                       const struct weight *table, const struct weight *positions);
     /* y = x over the same sizes, converting types; views allowed. */
     void (*copy)(struct ops *, struct tensor *y, const struct tensor *x);
+    /* y = f(x), value by value, over dense tensors of one size and of one type or DT_F32 each; y
+     * may be x. */
+    void (*map)(struct ops *, struct tensor *y, const struct tensor *x, enum map_kind f, float a,
+                float b);
 
     /* -- the samplers' calls, over DT_F32 tensors of one size -- */
 

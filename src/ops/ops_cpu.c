@@ -347,6 +347,18 @@ static void cpu_copy(struct ops *o, struct tensor *y, const struct tensor *x)
     cpu_count(c, cost_move(y, x, NULL, 0));
 }
 
+static void cpu_map_op(struct ops *o, struct tensor *y, const struct tensor *x, enum map_kind f,
+                       float a, float b)
+{
+    struct cpu_ops *c = cpu_of(o);
+    if (c->failed)
+        return;
+    check_map(y, x, f, a);
+    cpu_map(&c->cpu, &(struct cpu_map){y->data, x->data, y->dtype, x->dtype, f, a, b},
+            tensor_count(y));
+    cpu_count(c, cost_move(y, x, NULL, 0));
+}
+
 static void cpu_combine_op(struct ops *o, struct tensor *y, int terms, const float *k,
                            const struct tensor *const *x)
 {
@@ -453,6 +465,7 @@ static const struct ops cpu_table = {
     .copy = cpu_copy,
     .combine = cpu_combine_op,
     .blend = cpu_blend_op,
+    .map = cpu_map_op,
     .match_std = cpu_match_std_op,
     .tune = cpu_tune,
     .sync = cpu_sync,

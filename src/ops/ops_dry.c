@@ -437,6 +437,16 @@ static void dry_copy(struct ops *o, struct tensor *y, const struct tensor *x)
     count_moved(dry_of(o), RATE_MOVE, cost_move(y, x, NULL, 0));
 }
 
+static void dry_map(struct ops *o, struct tensor *y, const struct tensor *x, enum map_kind f,
+                    float a, float b)
+{
+    (void)b;
+    if (dry_of(o)->failed)
+        return;
+    check_map(y, x, f, a);
+    count_moved(dry_of(o), RATE_MOVE, cost_move(y, x, NULL, 0));
+}
+
 static void dry_combine(struct ops *o, struct tensor *y, int count_x, const float *k,
                         const struct tensor *const *x)
 {
@@ -538,6 +548,7 @@ static const struct ops dry_table = {
     .copy = dry_copy,
     .combine = dry_combine,
     .blend = dry_blend,
+    .map = dry_map,
     .match_std = dry_match_std,
     .tune = dry_tune,
     .sync = dry_sync,

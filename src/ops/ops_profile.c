@@ -151,6 +151,14 @@ static void profile_copy(struct ops *o, struct tensor *y, const struct tensor *x
     end(o, y, SHAPE(OP_COPY, y, y->c));
 }
 
+static void profile_map(struct ops *o, struct tensor *y, const struct tensor *x, enum map_kind f,
+                        float a, float b)
+{
+    struct ops *in = begin(o);
+    in->map(in, y, x, f, a, b);
+    end(o, y, SHAPE(OP_MAP, y, y->c));
+}
+
 static void profile_combine(struct ops *o, struct tensor *y, int count, const float *k,
                             const struct tensor *const *x)
 {
@@ -332,6 +340,7 @@ static const struct ops calls = {
     .copy = profile_copy,
     .combine = profile_combine,
     .blend = profile_blend,
+    .map = profile_map,
     .match_std = profile_match_std,
     .enter = profile_enter,
     .leave = profile_leave,

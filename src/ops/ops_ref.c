@@ -399,6 +399,7 @@ static const struct ops ref_table = {
     .copy = ref_copy,
     .combine = ref_combine,
     .blend = ref_blend,
+    .map = ref_map,
     .match_std = ref_match_std,
     .tune = ref_tune,
     .sync = ref_sync,

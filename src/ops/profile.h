@@ -29,6 +29,7 @@ enum op_kind {
     OP_CONCAT,
     OP_EMBEDDING,
     OP_COPY,
+    OP_MAP,
     OP_COMBINE,
     OP_BLEND,
     OP_MATCH_STD,

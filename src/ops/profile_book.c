@@ -279,6 +279,7 @@ const char *op_kind_name(int kind)
         [OP_CONCAT] = "concat",
         [OP_EMBEDDING] = "embedding",
         [OP_COPY] = "copy",
+        [OP_MAP] = "map",
         [OP_COMBINE] = "combine",
         [OP_BLEND] = "blend",
         [OP_MATCH_STD] = "match_std",

@@ -130,6 +130,8 @@ void ref_combine(struct ops *o, struct tensor *y, int count_x, const float *k,
                  const struct tensor *const *x);
 void ref_blend(struct ops *o, struct tensor *y, const struct tensor *a, const struct tensor *b,
                const struct tensor *mask);
+void ref_map(struct ops *o, struct tensor *y, const struct tensor *x, enum map_kind f, float a,
+             float b);
 void ref_match_std(struct ops *o, struct tensor *y, const struct tensor *like, float share);
 
 #endif

@@ -33,6 +33,21 @@ void ref_copy(struct ops *o, struct tensor *y, const struct tensor *x)
     count(r, cost_move(y, x, NULL, 0));
 }
 
+void ref_map(struct ops *o, struct tensor *y, const struct tensor *x, enum map_kind f, float a,
+             float b)
+{
+    struct ref *r = ref_of(o);
+    if (!begin(r, 0))
+        return;
+    check_map(y, x, f, a);
+    for (int64_t i = 0; i < tensor_count(y); i++) {
+        double v = load_f32(x->data, x->dtype, i);
+        v = f == MAP_RELU ? (v < 0 ? 0 : v) : f == MAP_SOFT_CLIP ? a * tanh(v / a) : a * v + b;
+        store_f32(y->data, y->dtype, i, (float)v);
+    }
+    count(r, cost_move(y, x, NULL, 0));
+}
+
 void ref_embedding(struct ops *o, struct tensor *y, const int32_t *ids, const struct weight *table,
                    const struct weight *positions)
 {

@@ -135,7 +135,13 @@ static int open_vae(struct checkpoint *c, struct err *e)
     c->single = true;
     if (refuse_pickle(c->path, e) != 0 || weight_files_open(w, c->path, e) != 0)
         return -1;
-    if (!weight_files_find(w, "decoder.up_blocks.0.resnets.0.conv1.weight")) {
+    if (weight_files_find(w, "1.conv.0.weight") || weight_files_find(w, "3.conv.0.weight"))
+        return err_set(e,
+                       "%s: is half of a tiny VAE, as ComfyUI keeps it in vae_approx; use the one "
+                       "file that holds both: spritty pull taesdxl",
+                       c->path);
+    bool tiny = weight_files_find(w, "decoder.layers.0.weight") != NULL;
+    if (!tiny && !weight_files_find(w, "decoder.up_blocks.0.resnets.0.conv1.weight")) {
         c->bare = weight_files_find(w, "decoder.conv_in.weight") != NULL;
         return infer_vae_config(w->file[0], c->bare, &c->config, e);
     }
@@ -144,6 +150,8 @@ static int open_vae(struct checkpoint *c, struct err *e)
     c->single = false;
     c->files[PART_VAE] = *w;
     *w = (struct weight_files){0};
+    if (tiny)
+        return infer_tiny_vae(c->files[PART_VAE].file[0], &c->config, e);
     snprintf(dir.text, sizeof dir.text, "%.*s", length, slash ? c->path : ".");
     return config_read_vae_folder(dir.text, &c->config, e);
 }

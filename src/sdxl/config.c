@@ -279,10 +279,55 @@ static const struct fixed_key vae_fixed[] = {
     {"latents_std", NULL, 1},
 };
 
+static const struct fixed_key tiny_fixed[] = {
+    {"act_fn", "relu", 0},
+    {"upsample_fn", "nearest", 0},
+    {"upsampling_scaling_factor", NULL, 2},
+    {"shift_factor", NULL, 0},
+};
+
+/* One width for all levels, as many of which in the encoder as in the decoder. latent_magnitude and
+ * latent_shift are for who keeps latents as pictures; nothing here does. */
+static int parse_tiny(struct json root, struct vae_config *c, struct err *e)
+{
+    static const char *const widths[] = {"decoder_block_out_channels",
+                                         "encoder_block_out_channels"};
+    static const char *const blocks[] = {"num_decoder_blocks", "num_encoder_blocks"};
+    int width[MAX_LEVELS];
+    double scale;
+    for (int half = 0; half < 2; half++) {
+        int levels = json_ints(root, blocks[half], 0, MAX_BLOCKS, c->tiny_blocks[half], MAX_LEVELS,
+                               e);
+        int given = json_ints(root, widths[half], 1, CHANNELS_MAX, width, MAX_LEVELS, e);
+        if (levels < 0 || given < 0)
+            return -1;
+        c->levels = half ? c->levels : levels;
+        if (levels < 1 || levels != c->levels || given != levels)
+            return err_set(e, "%s: \"%s\" and \"%s\" must have an entry for each of %d levels",
+                           json_name(root), blocks[half], widths[half], c->levels);
+        for (int i = 0; i < levels; i++)
+            if (width[i] != (c->channels[i] = half ? c->channels[0] : width[0]))
+                return err_set(e, "%s: \"%s\" differs between levels, which is not supported",
+                               json_name(root), widths[half]);
+    }
+    if (check_fixed(root, tiny_fixed, sizeof tiny_fixed / sizeof *tiny_fixed, e) != 0 ||
+        json_int_or(root, "in_channels", 3, 3, 3, &c->in_channels, e) != 0 ||
+        json_int_or(root, "out_channels", 3, 3, 3, &c->out_channels, e) != 0 ||
+        json_int_or(root, "latent_channels", 4, 1, 16, &c->latent_channels, e) != 0 ||
+        json_double_or(root, "scaling_factor", 1, 1e-6, 1e6, &scale, e) != 0)
+        return -1;
+    c->scaling_factor = (float)scale;
+    c->tiny = true;
+    return 0;
+}
+
 int config_parse_vae(struct json root, struct vae_config *c, struct err *e)
 {
     *c = (struct vae_config){0};
     double scale, shift;
+    const char *class = json_as_string(json_get(root, "_class_name"));
+    if (class && !strcmp(class, "AutoencoderTiny"))
+        return parse_tiny(root, c, e);
     if (check_class(root, "AutoencoderKL", e) != 0 ||
         check_fixed(root, vae_fixed, sizeof vae_fixed / sizeof *vae_fixed, e) != 0 ||
         read_channels(root, c->channels, &c->levels, e) != 0 ||

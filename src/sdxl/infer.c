@@ -120,7 +120,7 @@ static int other_kind(const struct walk *w)
     case WEIGHTS_VAE:
         return fail(w, "is a VAE, not a model; give it with --vae, beside a model");
     case WEIGHTS_TINY_VAE:
-        return fail(w, "is a tiny VAE, for previews; give a model");
+        return fail(w, "is a tiny VAE, not a model; give it with --vae, beside a model");
     case WEIGHTS_UNET:
     case WEIGHTS_TEXT:
         return fail(w, "is one part of a diffusers folder; give the folder with model_index.json");
@@ -336,6 +336,52 @@ static int read_vae(const struct walk *w, struct vae_config *c)
     c->quant_conv = get(w, "%squant_conv.weight", w->vae) != NULL;
     c->post_quant_conv = get(w, "%spost_quant_conv.weight", w->vae) != NULL;
     return check_groups(w, "VAE", c->channels, c->levels);
+}
+
+/* The blocks of each level of one half of a tiny VAE (vae_tiny.c has the order of its layers). */
+static int read_tiny_half(const struct walk *w, const char *half, struct vae_config *c, int *levels)
+{
+    bool encoder = !strcmp(half, "encoder");
+    int at = encoder ? 1 : 2, *blocks = c->tiny_blocks[encoder];
+    char prefix[KEY_MAX];
+    snprintf(prefix, sizeof prefix, "%s.layers.", half);
+    for (*levels = 0; *levels < MAX_LEVELS; (*levels)++) {
+        int most = at + MAX_BLOCKS, first = at;
+        while (at <= most && get(w, "%s%d.conv.0.weight", prefix, at))
+            at++;
+        if (at > most)
+            return fail(w, "the tiny VAE has too many blocks in a level");
+        blocks[*levels] = at - first;
+        if (get(w, "%s%d.bias", prefix,
+                at)) { /* the last convolution's; others between have none */
+            (*levels)++;
+            return 0;
+        }
+        at += encoder ? 1 : 2;
+    }
+    return fail(w, "the tiny VAE has too many levels");
+}
+
+int infer_tiny_vae(const struct safetensors *st, struct model_config *c, struct err *e)
+{
+    struct walk w = {.st = st, .e = e};
+    struct vae_config *v = &c->vae;
+    int encoder, width = 0;
+    *c = (struct model_config){0};
+    v->tiny = true;
+    v->scaling_factor = 1;
+    if (size_of(&w, "decoder.layers.0.weight", 4, 0, &width) != 0 ||
+        size_of(&w, "decoder.layers.0.weight", 4, 1, &v->latent_channels) != 0 ||
+        size_of(&w, "encoder.layers.0.weight", 4, 1, &v->in_channels) != 0 ||
+        read_tiny_half(&w, "decoder", v, &v->levels) != 0 ||
+        read_tiny_half(&w, "encoder", v, &encoder) != 0)
+        return -1;
+    for (int i = 0; i < v->levels; i++)
+        v->channels[i] = width;
+    v->out_channels = 3; /* or the last convolution will not have the shape that is asked for */
+    if (encoder != v->levels || v->in_channels != 3 || v->latent_channels > 16)
+        return fail(&w, "the tiny VAE is not one of RGB images and up to 16 latent channels");
+    return 0;
 }
 
 /* -- text encoders -- */

@@ -17,5 +17,7 @@
 int infer_config(const struct safetensors *, struct model_config *, struct err *);
 /* The vae alone; bare: its tensors lack the prefix that they have in a model's file. */
 int infer_vae_config(const struct safetensors *, bool bare, struct model_config *, struct err *);
+/* The same of a tiny one, with the names that it has in a diffusers folder. */
+int infer_tiny_vae(const struct safetensors *, struct model_config *, struct err *);
 
 #endif

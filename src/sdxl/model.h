@@ -59,6 +59,8 @@ struct vae_config {
     bool quant_conv, post_quant_conv;
     float scaling_factor; /* 0.13025 */
     float shift_factor;   /* 0 */
+    bool tiny;            /* vae_tiny.h; all levels have channels[0] then, and blocks as follows */
+    int tiny_blocks[2][MAX_LEVELS]; /* a level: of the decoder, of the encoder, as they run */
 };
 
 enum prediction { PREDICT_EPSILON, PREDICT_V };

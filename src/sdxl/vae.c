@@ -43,8 +43,17 @@ static void choose_stream(struct vae *v, struct loader *l)
     l->stream = v->stream;
 }
 
+static int load_tiny(struct vae *v, struct loader *l, bool encoder)
+{
+    v->stream = l->stream = 1; /* its values are small */
+    tiny_load(&v->tiny[encoder], l, &v->config, encoder);
+    return l->failed ? -1 : 0;
+}
+
 int vae_load_decoder(struct vae *v, struct loader *l)
 {
+    if (v->config.tiny)
+        return load_tiny(v, l, false);
     choose_stream(v, l);
     const struct vae_config *c = &v->config;
     struct vae_half *d = &v->decoder;
@@ -74,6 +83,8 @@ int vae_load_decoder(struct vae *v, struct loader *l)
 
 int vae_load_encoder(struct vae *v, struct loader *l)
 {
+    if (v->config.tiny)
+        return load_tiny(v, l, true);
     choose_stream(v, l);
     const struct vae_config *c = &v->config;
     struct vae_half *e = &v->encoder;
@@ -119,13 +130,17 @@ static void free_half(struct vae_half *h, struct ops *o)
 void vae_drop_encoder(struct vae *v, struct ops *o)
 {
     free_half(&v->encoder, o);
+    tiny_free(&v->tiny[1], o);
     memset(&v->encoder, 0, sizeof v->encoder);
+    memset(&v->tiny[1], 0, sizeof v->tiny[1]);
 }
 
 void vae_free(struct vae *v, struct ops *o)
 {
     free_half(&v->decoder, o);
     free_half(&v->encoder, o);
+    tiny_free(&v->tiny[0], o);
+    tiny_free(&v->tiny[1], o);
     memset(v, 0, sizeof *v);
 }
 
@@ -225,6 +240,10 @@ void vae_decode(const struct vae *v, struct ops *o, const struct tensor *latent,
     const struct vae_config *c = &v->config;
     const struct vae_half *d = &v->decoder;
     struct conv_args args = conv3x3(v->pad), one = {.stride = 1}, up = conv3x3(v->pad);
+    if (c->tiny) {
+        tiny_decode(&v->tiny[0], c, o, v->pad, latent, image);
+        return;
+    }
     up.upsample = true;
     ops_enter(o, "vae", -1);
     ops_enter(o, "in", -1);
@@ -259,6 +278,10 @@ void vae_encode(const struct vae *v, struct ops *o, const struct tensor *image,
     const struct vae_half *e = &v->encoder;
     struct conv_args args = conv3x3(v->pad), one = {.stride = 1};
     struct conv_args down = {.stride = 2, .pad_before = 0, .pad_after = 1, .pad = v->pad};
+    if (c->tiny) {
+        tiny_encode(&v->tiny[1], c, o, v->pad, image, moments);
+        return;
+    }
     ops_enter(o, "vae", -1);
     ops_enter(o, "in", -1);
     struct tensor in = ops_alloc_like(o, image, image->c);

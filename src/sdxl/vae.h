@@ -5,11 +5,14 @@
  *            and a convolution (not in the last); norm, SiLU, conv_out
  *   encode   conv_in; each level: res x layers, a stride-2 convolution (not in the last); middle;
  *            norm, SiLU, conv_out, 1x1
+ *
+ * Or a tiny one in its place (vae_tiny.h), which has none of that.
  */
 #ifndef SPRITTY_VAE_H
 #define SPRITTY_VAE_H
 
 #include "sdxl/resnet.h"
+#include "sdxl/vae_tiny.h"
 
 struct vae_middle {
     struct resnet res[2];
@@ -39,6 +42,7 @@ struct vae {
     float stream; /* 1/s; 0 before loading: 1/64 over FP16, else 1 */
     unsigned pad; /* enum pad bits: circular where pictures are to meet their own other side */
     struct vae_half decoder, encoder;
+    struct tiny_half tiny[2]; /* of a tiny one: decoder, encoder */
 };
 
 /* The halves are loaded apart: a prompt needs no encoder. -1 with the loader's err. vae_free is

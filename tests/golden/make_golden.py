@@ -15,7 +15,7 @@ import sys
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 WHAT = ["tokens", "models", "clip", "unet", "vae", "schedules", "trajectories", "rng",
-        "samplers", "stages", "lora"]
+        "samplers", "stages", "lora", "tiny_vae"]
 
 
 def main():
@@ -54,6 +54,9 @@ def main():
     if "stages" in what:
         from golden_stages import make_stages
         make_stages(HERE)
+    if "tiny_vae" in what:
+        from golden_tiny_vae import make_tiny_vae
+        make_tiny_vae(HERE)
 
 
 if __name__ == "__main__":

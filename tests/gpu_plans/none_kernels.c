@@ -67,6 +67,13 @@ int gpu_copy(struct tensor *y, const struct tensor *x, float factor, void *strea
     return all("copy", y, x, NULL, NULL);
 }
 
+int gpu_map(struct tensor *y, const struct tensor *x, enum map_kind f, float a, float b,
+            void *stream)
+{
+    (void)f, (void)a, (void)b, (void)stream;
+    return all("map", y, x, NULL, NULL);
+}
+
 int gpu_concat(struct tensor *y, const struct tensor *a, const struct tensor *b, void *stream)
 {
     (void)stream;
