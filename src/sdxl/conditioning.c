@@ -3,8 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
+#include "base/choices.h"
 #include "prompt/schedule.h"
 
 struct text_group {
@@ -14,20 +14,7 @@ struct text_group {
     int first;                       /* of its texts among all */
 };
 
-static const char *const EMPTY_NAMES[] = {"auto", "zeros", "encode"};
-
-const char *empty_negative_name(int i)
-{
-    return i >= 0 && i <= EMPTY_ENCODE ? EMPTY_NAMES[i] : NULL;
-}
-
-int empty_negative_by_name(const char *name)
-{
-    for (int i = 0; i <= EMPTY_ENCODE; i++)
-        if (!strcasecmp(name, EMPTY_NAMES[i]))
-            return i;
-    return -1;
-}
+CHOICES(empty_negative, "auto", "zeros", "encode")
 
 int conditioning_steps(int steps, int taken, int calls)
 {

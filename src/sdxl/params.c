@@ -3,8 +3,11 @@
 #include "sdxl/pipeline.h"
 
 #include <math.h>
-#include <string.h>
-#include <strings.h>
+
+#include "base/choices.h"
+
+CHOICES(content, "original", "grey", "noise", "nothing")
+CHOICES(tiling, "off", "x", "y", "xy")
 
 enum { MIN_SIDE = 64, MAX_SIDE = 8192, MAX_PIXELS = 1 << 26 };
 
@@ -23,41 +26,6 @@ static int check_size(const struct model_config *m, const struct gen_params *g, 
                        MAX_PIXELS >> 20);
     return 0;
 }
-
-/* ---- names ---- */
-
-static const char *const CONTENTS[] = {"original", "grey", "noise", "nothing", NULL};
-static const char *const TILINGS[] = {"off", "x", "y", "xy", NULL};
-
-static int find(const char *const *list, const char *name)
-{
-    for (int i = 0; list[i]; i++)
-        if (!strcasecmp(list[i], name))
-            return i;
-    return -1;
-}
-
-const char *content_name(int i)
-{
-    return i >= 0 && i <= CONTENT_NOTHING ? CONTENTS[i] : NULL;
-}
-
-int content_by_name(const char *name)
-{
-    return find(CONTENTS, name);
-}
-
-const char *tiling_name(int i)
-{
-    return i >= 0 && i <= (PAD_CIRCULAR_X | PAD_CIRCULAR_Y) ? TILINGS[i] : NULL;
-}
-
-int tiling_by_name(const char *name)
-{
-    return find(TILINGS, name);
-}
-
-/* ---- checks ---- */
 
 static bool is_share(double x)
 {
