@@ -86,11 +86,6 @@ struct own {
     float *maximum, *sum; /* [piece_rows] */
 };
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 static int64_t round_up(int64_t value, int64_t to)
 {
     return (value + to - 1) / to * to;
@@ -167,7 +162,7 @@ static void pack_piece(void *context, int64_t index, int thread)
     const struct cpu_attention *a = j->a;
     struct own own = own_of(j, thread);
     int64_t head = index / j->blocks, first = index % j->blocks * KEYS;
-    int64_t count = smaller(KEYS, a->keys - first);
+    int64_t count = cpu_smaller(KEYS, a->keys - first);
     stage(j, own.staged, a->k, a->keys, a->k_ld, head, first, count, KEYS);
     pack_keys(j, (uint32_t *)(j->keys + (size_t)index * j->block_bytes),
               (const uint32_t *)own.staged);
@@ -192,9 +187,9 @@ static void weigh_rows(const struct job *j, const struct own *own, const struct 
     size_t value = dtype_size(j->kernel->type);
     float scale = a->scale * 1.44269504f; /* log2(e) */
     for (int64_t r = 0; r < j->kernel->rows; r++) {
-        int64_t seen = smaller(a->keys - s->key, s->width);
+        int64_t seen = cpu_smaller(a->keys - s->key, s->width);
         if (a->causal && s->query + r < a->queries)
-            seen = smaller(seen, s->query + r - s->key + 1);
+            seen = cpu_smaller(seen, s->query + r - s->key + 1);
         float factor = 1.0f;
         char *weights = own->weights + (size_t)(r * KEYS) * value;
         if (seen <= 0) {
@@ -242,7 +237,7 @@ static void attend_piece(void *context, int64_t index, int thread)
     const struct cpu_attention *a = j->a;
     struct own own = own_of(j, thread);
     int64_t head = index / j->pieces, first = index % j->pieces * j->piece_rows;
-    int64_t count = smaller(j->piece_rows, a->queries - first);
+    int64_t count = cpu_smaller(j->piece_rows, a->queries - first);
     int64_t rows = round_up(count, j->kernel->rows);
     struct tile_config before;
     stage(j, own.staged, a->q, a->queries, a->q_ld, head, first, count, rows);
@@ -252,7 +247,7 @@ static void attend_piece(void *context, int64_t index, int thread)
         j->kernel->begin(&before);
     for (int64_t b = 0; b < j->blocks; b++) {
         struct step s = {.key = b * KEYS, .first = b == 0};
-        s.width = (int)smaller(KEYS, round_up(a->keys - s.key, STRIP));
+        s.width = (int)cpu_smaller(KEYS, round_up(a->keys - s.key, STRIP));
         s.keys = j->keys + (size_t)(head * j->blocks + b) * j->block_bytes;
         s.values = j->values + (size_t)(head * j->blocks + b) * j->block_bytes;
         for (s.row = 0; s.row < rows; s.row += j->kernel->rows) {
@@ -301,7 +296,7 @@ static void sum_values(const struct job *j, float *sums, const float *weights, i
     size_t strip = (size_t)(KEYS / per * STRIP) * 4;
     for (int64_t b = 0; b < j->blocks; b++) {
         const char *block = j->values + (size_t)(head * j->blocks + b) * j->block_bytes;
-        int64_t width = smaller(KEYS, j->width - b * KEYS);
+        int64_t width = cpu_smaller(KEYS, j->width - b * KEYS);
         for (int64_t c = 0; c < j->d; c += STRIP)
             j->kernel->product(sums + c, j->d, weights + b * KEYS / per, j->width,
                                block + (size_t)(c / STRIP) * strip, width / per, (int)rows, b > 0);
@@ -313,7 +308,7 @@ static void tiled_piece(void *context, int64_t index, int thread)
     const struct job *j = context;
     struct own own = own_of(j, thread);
     int64_t head = index / j->pieces, first = index % j->pieces * j->piece_rows;
-    int64_t count = smaller(j->piece_rows, j->a->queries - first), step = j->kernel->rows;
+    int64_t count = cpu_smaller(j->piece_rows, j->a->queries - first), step = j->kernel->rows;
     int64_t rows = round_up(count, step);
     struct tile_config before;
     stage(j, own.staged, j->a->q, j->a->queries, j->a->q_ld, head, first, count, rows);
@@ -340,7 +335,7 @@ static struct sliced slice_piece(const struct job *j, int64_t index)
 {
     struct sliced s = {.head = j->first_head + index / j->pieces,
                        .first = index % j->pieces * j->piece_rows};
-    s.count = smaller(j->piece_rows, j->a->queries - s.first);
+    s.count = cpu_smaller(j->piece_rows, j->a->queries - s.first);
     s.rows = round_up(s.count, j->kernel->rows);
     s.scores = j->slice + index * j->piece_rows * j->width;
     s.sum = j->sum + index * j->piece_rows;
@@ -387,7 +382,7 @@ static void sliced_values(void *context, int64_t index, int thread)
 static void attend_sliced(struct job *j, int threads, int64_t heads)
 {
     for (j->first_head = 0; j->first_head < heads; j->first_head += j->heads) {
-        int64_t pieces = smaller(j->heads, heads - j->first_head) * j->pieces;
+        int64_t pieces = cpu_smaller(j->heads, heads - j->first_head) * j->pieces;
         parallel_for(threads, pieces, sliced_scores, j);
         parallel_for(threads, pieces, sliced_weights, j);
         parallel_for(threads, pieces, sliced_values, j);
@@ -420,7 +415,7 @@ static struct job plan(const struct cpu *cpu, const struct cpu_attention *a)
     j.own_bytes = (size_t)round_up(
         round_up(staged * (int64_t)value, 64) + j.piece_rows * (j.d + 2) * 4 + kept, 64);
     int64_t fit = SLICE_BYTES / (j.pieces * j.piece_rows * j.width * 4);
-    j.heads = fit < 1 ? 1 : smaller(fit, heads);
+    j.heads = fit < 1 ? 1 : cpu_smaller(fit, heads);
     return j;
 }
 

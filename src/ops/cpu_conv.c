@@ -178,7 +178,7 @@ void cpu_conv2d(struct ops *o, struct tensor *y, const struct tensor *x, const s
         return;
     struct conv_call p = {.c = c, .y = y, .x = x, .w = w, .a = a, .bias = w->bias, .n = together};
     p.room = room_bytes ? room + bias_bytes : NULL;
-    p.planes = planes ? room + (bias_bytes + room_bytes + 63) / 64 * 64 : NULL;
+    p.planes = planes ? room + cpu_whole_lines(bias_bytes + room_bytes) : NULL;
     for (; p.first < x->n && !c->failed; p.first += together) {
         if (a->chan_add) {
             cpu_add_channels(&c->cpu, (float *)room, w->bias, image_at(a->chan_add, p.first),

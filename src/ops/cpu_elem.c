@@ -12,19 +12,6 @@
 #include "base/parallel.h"
 #include "ops/cpu_math.h"
 
-enum { PIECE = 32768 }; /* values a piece */
-
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-/* Rows a piece of rows of c values holds; at least 1. */
-static int64_t piece_rows(int64_t c)
-{
-    return c >= PIECE ? 1 : PIECE / c;
-}
-
 static int64_t pieces(int64_t count, int64_t piece)
 {
     return (count + piece - 1) / piece;
@@ -77,7 +64,7 @@ static void convert_piece(void *context, int64_t index, int thread)
 {
     const struct convert_job *j = context;
     (void)thread;
-    int64_t step = piece_rows(j->c), end = smaller((index + 1) * step, j->rows);
+    int64_t step = cpu_piece_rows(j->c), end = cpu_smaller((index + 1) * step, j->rows);
     for (int64_t r = index * step; r < end; r++) {
         char *dst = j->dst + (size_t)(r * j->dst_ld) * dtype_size(j->dt);
         const char *src = j->src + (size_t)(r * j->src_ld) * dtype_size(j->st);
@@ -89,23 +76,23 @@ void cpu_convert_rows(const struct cpu *cpu, void *dst, enum dtype dst_type, int
                       const void *src, enum dtype src_type, int64_t src_ld, int64_t rows, int64_t c)
 {
     assert(dst_type == DT_F32 || src_type == DT_F32 || dst_type == src_type || dst_type == DT_BF16);
-    if (dst_ld == c && src_ld == c && rows * c % PIECE == 0) /* long rows: fewer, even pieces */
-        rows = rows * c / PIECE, c = dst_ld = src_ld = PIECE;
+    if (dst_ld == c && src_ld == c && rows * c % CPU_PIECE == 0) /* long rows: fewer, even pieces */
+        rows = rows * c / CPU_PIECE, c = dst_ld = src_ld = CPU_PIECE;
     struct convert_job j = {
         cpu->features.isa, dst, src, dst_type, src_type, dst_ld, src_ld, rows, c};
-    parallel_for(cpu->threads, pieces(rows, piece_rows(c)), convert_piece, &j);
+    parallel_for(cpu->threads, pieces(rows, cpu_piece_rows(c)), convert_piece, &j);
 }
 
 void cpu_convert(const struct cpu *cpu, void *dst, enum dtype dst_type, const void *src,
                  enum dtype src_type, int64_t count)
 {
-    int64_t whole = count / PIECE, rest = count % PIECE;
+    int64_t whole = count / CPU_PIECE, rest = count % CPU_PIECE;
     if (whole > 0)
-        cpu_convert_rows(cpu, dst, dst_type, PIECE, src, src_type, PIECE, whole, PIECE);
+        cpu_convert_rows(cpu, dst, dst_type, CPU_PIECE, src, src_type, CPU_PIECE, whole, CPU_PIECE);
     if (rest > 0)
-        cpu_convert_rows(cpu, (char *)dst + (size_t)(whole * PIECE) * dtype_size(dst_type),
+        cpu_convert_rows(cpu, (char *)dst + (size_t)(whole * CPU_PIECE) * dtype_size(dst_type),
                          dst_type, rest,
-                         (const char *)src + (size_t)(whole * PIECE) * dtype_size(src_type),
+                         (const char *)src + (size_t)(whole * CPU_PIECE) * dtype_size(src_type),
                          src_type, rest, 1, rest);
 }
 
@@ -204,7 +191,7 @@ static void gate_piece(void *context, int64_t index, int thread)
 {
     const struct gate_job *j = context;
     (void)thread;
-    int64_t step = piece_rows(j->c), end = smaller((index + 1) * step, j->rows);
+    int64_t step = cpu_piece_rows(j->c), end = cpu_smaller((index + 1) * step, j->rows);
     for (int64_t r = index * step; r < end; r++)
         gate[j->isa](j->y + (size_t)(r * j->y_ld) * dtype_size(j->type), j->type, j->h + r * j->ld,
                      j->g + r * j->ld, j->c);
@@ -214,7 +201,7 @@ void cpu_gate(const struct cpu *cpu, void *y, enum dtype type, int64_t y_ld, con
               const float *g, int64_t ld, int64_t rows, int64_t c)
 {
     struct gate_job j = {cpu->features.isa, type, y, h, g, y_ld, ld, rows, c};
-    parallel_for(cpu->threads, pieces(rows, piece_rows(c)), gate_piece, &j);
+    parallel_for(cpu->threads, pieces(rows, cpu_piece_rows(c)), gate_piece, &j);
 }
 
 /* -- weighted sums ------------------------------------------------------------------------ */
@@ -260,11 +247,11 @@ static void combine_piece(void *context, int64_t index, int thread)
 {
     const struct combine_job *j = context;
     (void)thread;
-    int64_t start = index * PIECE;
+    int64_t start = index * CPU_PIECE;
     const float *x[OPS_TERMS] = {NULL};
     for (int t = 0; t < j->terms; t++)
         x[t] = j->x[t] + start;
-    combine[j->isa](j->y + start, j->terms, j->k, x, smaller(PIECE, j->count - start));
+    combine[j->isa](j->y + start, j->terms, j->k, x, cpu_smaller(CPU_PIECE, j->count - start));
 }
 
 void cpu_combine(const struct cpu *cpu, float *y, int terms, const float *k, const float *const *x,
@@ -272,7 +259,7 @@ void cpu_combine(const struct cpu *cpu, float *y, int terms, const float *k, con
 {
     assert(terms >= 1 && terms <= OPS_TERMS);
     struct combine_job j = {cpu->features.isa, y, terms, k, x, count};
-    parallel_for(cpu->threads, pieces(count, PIECE), combine_piece, &j);
+    parallel_for(cpu->threads, pieces(count, CPU_PIECE), combine_piece, &j);
 }
 
 void cpu_blend(struct tensor *y, const struct tensor *a, const struct tensor *b,

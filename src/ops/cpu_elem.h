@@ -14,6 +14,19 @@ struct cpu {
     int threads;
 };
 
+enum { CPU_PIECE = 32768 }; /* values of a piece of work that is worth a thread's while */
+
+static inline int64_t cpu_smaller(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Rows of c values that a piece holds; at least 1. */
+static inline int64_t cpu_piece_rows(int64_t c)
+{
+    return c >= CPU_PIECE ? 1 : CPU_PIECE / c;
+}
+
 /* count values, dst of type DT_F32 or DT_BF16 from any source, or DT_F16 from DT_F32; neither need
  * be aligned. */
 void cpu_convert(const struct cpu *, void *dst, enum dtype dst_type, const void *src,

@@ -18,8 +18,9 @@
 
 #include "base/parallel.h"
 #include "ops/cpu_math.h"
+#include "ops/cpu_sizes.h"
 
-enum { PIECE = 32768, LANES = 16 };
+enum { LANES = 16 };
 
 /* -- group norm --------------------------------------------------------------------------- */
 
@@ -118,24 +119,9 @@ struct group_job {
     float *own;          /* [threads, 2, c]: sums, what they are about */
 };
 
-static int64_t smaller(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
-static size_t aligned(size_t bytes)
-{
-    return (bytes + 63) / 64 * 64;
-}
-
-static int64_t rows_a_piece(int64_t channels)
-{
-    return channels >= PIECE ? 1 : PIECE / channels;
-}
-
 static void set_pieces(struct group_job *j, const struct cpu_group_norm *g)
 {
-    j->step = rows_a_piece(g->c);
+    j->step = cpu_piece_rows(g->c);
     j->count = (g->rows + j->step - 1) / j->step;
 }
 
@@ -144,8 +130,9 @@ size_t cpu_group_norm_scratch(const struct cpu *cpu, const struct cpu_group_norm
     struct group_job j;
     set_pieces(&j, g);
     size_t parts = (size_t)g->n * (size_t)j.count * (size_t)g->groups * sizeof(struct part);
-    return aligned(parts) + aligned((size_t)g->n * 3 * (size_t)g->c * sizeof(float)) +
-           aligned((size_t)cpu->threads * 2 * (size_t)g->c * sizeof(float));
+    return cpu_whole_lines(parts) +
+           cpu_whole_lines((size_t)g->n * 3 * (size_t)g->c * sizeof(float)) +
+           cpu_whole_lines((size_t)cpu->threads * 2 * (size_t)g->c * sizeof(float));
 }
 
 static const char *row_of(const struct cpu_group_norm *g, int64_t image, int64_t row)
@@ -172,7 +159,7 @@ static void measure_piece(void *context, int64_t index, int thread)
     const struct group_job *j = context;
     const struct cpu_group_norm *g = j->g;
     int64_t image = index / j->count, first = index % j->count * j->step;
-    int64_t last = smaller(first + j->step, g->rows), per_group = g->c / g->groups;
+    int64_t last = cpu_smaller(first + j->step, g->rows), per_group = g->c / g->groups;
     double size = (double)(per_group * (last - first));
     float *sum = j->own + (int64_t)thread * 2 * g->c, *about = sum + g->c;
     struct part *part = j->parts + index * g->groups;
@@ -204,7 +191,7 @@ static struct part join(const struct group_job *j, int64_t image, int64_t group,
     double seen = 0;
     for (int64_t p = 0; p < j->count; p++) {
         const struct part *one = &j->parts[(image * j->count + p) * g->groups + group];
-        double size = (double)(smaller(j->step, g->rows - p * j->step) * (g->c / g->groups));
+        double size = (double)(cpu_smaller(j->step, g->rows - p * j->step) * (g->c / g->groups));
         double delta = one->mean - all.mean;
         all.mean += delta * size / (seen + size);
         all.squares += one->squares + delta * delta * seen * size / (seen + size);
@@ -240,7 +227,7 @@ static void apply_piece(void *context, int64_t index, int thread)
     const struct cpu_group_norm *g = j->g;
     (void)thread;
     int64_t image = index / j->count, first = index % j->count * j->step;
-    int64_t last = smaller(first + j->step, g->rows);
+    int64_t last = cpu_smaller(first + j->step, g->rows);
     const float *mean = j->table + image * 3 * g->c;
     struct coefficients k = {mean, mean + g->c, mean + 2 * g->c};
     for (int64_t r = first; r < last; r++) {
@@ -256,8 +243,9 @@ void cpu_group_norm(const struct cpu *cpu, const struct cpu_group_norm *g, void 
     set_pieces(&j, g);
     size_t parts = (size_t)g->n * (size_t)j.count * (size_t)g->groups * sizeof(struct part);
     j.parts = scratch;
-    j.table = (float *)((char *)scratch + aligned(parts));
-    j.own = (float *)((char *)j.table + aligned((size_t)g->n * 3 * (size_t)g->c * sizeof(float)));
+    j.table = (float *)((char *)scratch + cpu_whole_lines(parts));
+    j.own = (float *)((char *)j.table +
+                      cpu_whole_lines((size_t)g->n * 3 * (size_t)g->c * sizeof(float)));
     parallel_for(cpu->threads, g->n * j.count, measure_piece, &j);
     set_table(&j);
     parallel_for(cpu->threads, g->n * j.count, apply_piece, &j);
@@ -337,7 +325,7 @@ static void layer_piece(void *context, int64_t index, int thread)
     const struct layer_job *j = context;
     const struct cpu_layer_norm *n = j->n;
     (void)thread;
-    int64_t last = smaller((index + 1) * j->step, n->rows);
+    int64_t last = cpu_smaller((index + 1) * j->step, n->rows);
     for (int64_t r = index * j->step; r < last; r++) {
         size_t at = (size_t)(r * n->c);
         void *y = (char *)n->y + at * dtype_size(n->y_type);
@@ -348,6 +336,6 @@ static void layer_piece(void *context, int64_t index, int thread)
 
 void cpu_layer_norm(const struct cpu *cpu, const struct cpu_layer_norm *n)
 {
-    struct layer_job j = {.n = n, .isa = cpu->features.isa, .step = rows_a_piece(n->c)};
+    struct layer_job j = {.n = n, .isa = cpu->features.isa, .step = cpu_piece_rows(n->c)};
     parallel_for(cpu->threads, (n->rows + j.step - 1) / j.step, layer_piece, &j);
 }

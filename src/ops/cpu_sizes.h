@@ -20,6 +20,12 @@ enum {
     CPU_WINOGRAD_BYTES = 8 * 1024 * 1024
 };
 
+/* To whole cache lines. */
+static inline size_t cpu_whole_lines(size_t bytes)
+{
+    return (bytes + 63) / 64 * 64;
+}
+
 /* In how many equal segments along its outputs a linear is kept: an even number for what looks like
  * a geglu's (4 times as wide as its input, twice). Others stay whole: oneDNN 2.6 has its fast
  * kernel only for outputs whose rows follow each other without gaps. */
@@ -58,7 +64,7 @@ static inline size_t cpu_geglu_scratch(int64_t rows, int64_t in, int64_t out)
 /* A bias for each image, where something is added to its channels; a multiple of 64. */
 static inline size_t cpu_conv_bias_bytes(const struct tensor *y, const struct conv_args *a)
 {
-    return a->chan_add ? ((size_t)y->c * sizeof(float) + 63) / 64 * 64 : 0;
+    return a->chan_add ? cpu_whole_lines((size_t)y->c * sizeof(float)) : 0;
 }
 
 /* A doubling and 3x3 convolution that is done as four 2x2 ones (cpu_upsample.h): the plain case,
@@ -126,7 +132,7 @@ static inline int64_t cpu_winograd_tiles(int64_t all, int64_t in, int64_t out, e
 /* Zeros for a pixel outside the image, and for a bias. */
 static inline size_t cpu_winograd_zeros(int64_t in, int64_t out)
 {
-    return ((size_t)(in > out ? in : out) * sizeof(float) + 63) / 64 * 64;
+    return cpu_whole_lines((size_t)(in > out ? in : out) * sizeof(float));
 }
 
 /* Values from one of the 16 parts of all tiles to the next: an odd number of cache lines, or the
@@ -175,13 +181,13 @@ static inline size_t cpu_planes_in_bytes(const struct tensor *x, const struct co
 {
     size_t images = a->chan_add ? 1 : (size_t)x->n;
     size_t bytes = images * (size_t)tensor_tokens(x) * (size_t)x->c * dtype_size(x->dtype);
-    return ((room ? room : bytes) + 63) / 64 * 64;
+    return cpu_whole_lines(room ? room : bytes);
 }
 
 static inline size_t cpu_planes_out_bytes(const struct tensor *y, const struct conv_args *a)
 {
     size_t images = a->chan_add ? 1 : (size_t)y->n;
-    return (images * (size_t)tensor_tokens(y) * (size_t)y->c * dtype_size(y->dtype) + 63) / 64 * 64;
+    return cpu_whole_lines(images * (size_t)tensor_tokens(y) * (size_t)y->c * dtype_size(y->dtype));
 }
 
 static inline size_t cpu_conv_planes_bytes(const struct tensor *y, const struct tensor *x, int k,
