@@ -39,6 +39,29 @@ struct cpu_attention {
     bool causal; /* query i sees keys 0 to i */
 };
 
+/* Of these tensors, which are not looked through; kernel and way are the caller's to add. */
+static inline struct cpu_attention cpu_attention_of(const struct tensor *y, const struct tensor *q,
+                                                    const struct tensor *k, const struct tensor *v,
+                                                    int heads, float scale, bool causal)
+{
+    return (struct cpu_attention){.type = q->dtype,
+                                  .n = q->n,
+                                  .heads = heads,
+                                  .d = q->c / heads,
+                                  .queries = tensor_tokens(q),
+                                  .keys = tensor_tokens(k),
+                                  .q = q->data,
+                                  .k = k->data,
+                                  .v = v->data,
+                                  .y = y->data,
+                                  .q_ld = q->ld,
+                                  .k_ld = k->ld,
+                                  .v_ld = v->ld,
+                                  .y_ld = y->ld,
+                                  .scale = scale,
+                                  .causal = causal};
+}
+
 /* Bytes of scratch (64-byte aligned): packed keys and values, and a little for each thread. */
 size_t cpu_attention_scratch(const struct cpu *, const struct cpu_attention *);
 void cpu_attention(const struct cpu *, const struct cpu_attention *, void *scratch);

@@ -284,24 +284,9 @@ static void cpu_attention_op(struct ops *o, struct tensor *y, const struct tenso
     if (c->failed)
         return;
     check_attention(y, q, k, v, heads, causal);
-    struct cpu_attention a = {.kernel = c->attention,
-                              .way = c->way,
-                              .type = q->dtype,
-                              .n = q->n,
-                              .heads = heads,
-                              .d = q->c / heads,
-                              .queries = tensor_tokens(q),
-                              .keys = tensor_tokens(k),
-                              .q = q->data,
-                              .k = k->data,
-                              .v = v->data,
-                              .y = y->data,
-                              .q_ld = q->ld,
-                              .k_ld = k->ld,
-                              .v_ld = v->ld,
-                              .y_ld = y->ld,
-                              .scale = scale,
-                              .causal = causal};
+    struct cpu_attention a = cpu_attention_of(y, q, k, v, heads, scale, causal);
+    a.kernel = c->attention;
+    a.way = c->way;
     void *room = cpu_scratch(c, cpu_attention_scratch(&c->cpu, &a));
     if (room)
         cpu_attention(&c->cpu, &a, room);

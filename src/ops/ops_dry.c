@@ -391,20 +391,9 @@ static void dry_attention(struct ops *o, struct tensor *y, const struct tensor *
     if (d->failed)
         return;
     check_attention(y, q, k, v, heads, causal);
-    struct cpu_attention a = {.kernel = d->attention,
-                              .way = d->tuning.attention,
-                              .type = q->dtype,
-                              .n = q->n,
-                              .heads = heads,
-                              .d = q->c / heads,
-                              .queries = tensor_tokens(q),
-                              .keys = tensor_tokens(k),
-                              .q_ld = q->ld,
-                              .k_ld = k->ld,
-                              .v_ld = v->ld,
-                              .y_ld = y->ld,
-                              .scale = scale,
-                              .causal = causal};
+    struct cpu_attention a = cpu_attention_of(y, q, k, v, heads, scale, causal);
+    a.kernel = d->attention;
+    a.way = d->tuning.attention;
     if (d->like_cpu)
         scratch(d, cpu_attention_scratch(&d->cpu, &a));
     count_call(d, RATE_ATTENTION, tensor_tokens(q), tensor_tokens(k), q->c / heads,
