@@ -149,16 +149,16 @@ static void map_piece(void *context, int64_t index, int thread)
 {
     const struct map_job *j = context;
     (void)thread;
-    int64_t at = index * PIECE;
+    int64_t at = index * CPU_PIECE;
     map[j->isa](j->map, (char *)j->map->y + (size_t)at * dtype_size(j->map->y_type),
                 (const char *)j->map->x + (size_t)at * dtype_size(j->map->x_type),
-                smaller(PIECE, j->count - at));
+                cpu_smaller(CPU_PIECE, j->count - at));
 }
 
 void cpu_map(const struct cpu *cpu, const struct cpu_map *m, int64_t count)
 {
     struct map_job j = {cpu->features.isa, m, count};
-    parallel_for(cpu->threads, pieces(count, PIECE), map_piece, &j);
+    parallel_for(cpu->threads, pieces(count, CPU_PIECE), map_piece, &j);
 }
 
 /* -- the gate of a GEGLU ------------------------------------------------------------------ */
