@@ -30,7 +30,7 @@ static void numbers(void **state)
     double v[] = {9, 1, 3, 5, NAN, 7};
     struct bench_stats s = bench_stats(v, 6);
     assert_int_equal(s.count, 5);
-    assert_true(s.median == 5 && s.low == 3 && s.high == 7 && s.min == 1 && s.max == 9);
+    assert_true(s.median == 5 && s.low == 3 && s.high == 7);
     assert_true(fabs(s.spread - 1.4826 * 2) < 1e-12); /* deviations 0 2 2 4 4 */
     assert_true(fabs(s.band - 6.7 / sqrt(5) * s.spread) < 1e-12);
     s = bench_stats((double[]){1, 2, 3, 4}, 4);

@@ -83,7 +83,7 @@ static void cpu_from_files(void **state)
 static void cpu_lines(void **state)
 {
     (void)state;
-    struct cpu_facts f = {.name = "Xeon", .cores = 8, .allowed = 8, .x86 = true, .load = 0.1};
+    struct cpu_facts f = {.name = "Xeon", .cores = 8, .allowed = 8, .load = 0.1};
     strcpy(f.flags, " avx2 avx512f avx512bw avx512_bf16 amx_tile amx_bf16 ");
     f.can = (struct cpu_features){.isa = ISA_AVX512, .avx512_bf16 = true, .amx_bf16 = true};
     f.memory = 32000000000, f.available = 30000000000;
@@ -115,7 +115,7 @@ static void cpu_lines(void **state)
     expect("cpu amx", CHECK_MISSING, "none", "a virtual machine hides them");
     expect("cpu bf16", CHECK_GOOD, "computes in fp32", "");
 
-    f = (struct cpu_facts){.name = "old", .cores = 1, .x86 = true, .load = -1, .memory = 1 << 30};
+    f = (struct cpu_facts){.name = "old", .cores = 1, .load = -1, .memory = 1 << 30};
     run_cpu(&f);
     expect("cpu avx2", CHECK_MISSING, "none", "host");
     expect("cpu avx-512", CHECK_MISSING, "none", "AVX2");

@@ -31,7 +31,7 @@ static double band_of(const struct bench_stats *s)
 struct bench_stats bench_stats(const double *values, int count)
 {
     double v[MOST];
-    struct bench_stats s = {0, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
+    struct bench_stats s = {0, NAN, NAN, NAN, NAN, NAN};
     for (int i = 0; i < count && s.count < MOST; i++)
         if (isfinite(values[i]))
             v[s.count++] = values[i];
@@ -39,8 +39,6 @@ struct bench_stats bench_stats(const double *values, int count)
     if (n == 0)
         return s;
     qsort(v, (size_t)n, sizeof *v, by_value);
-    s.min = v[0];
-    s.max = v[n - 1];
     s.low = quantile(v, n, 0.25);
     s.median = quantile(v, n, 0.5);
     s.high = quantile(v, n, 0.75);

@@ -16,9 +16,8 @@
 struct bench_stats {
     int count;                /* of finite values */
     double median, low, high; /* quartiles, by linear interpolation; NAN for none */
-    double min, max;
-    double spread; /* 1.4826 MAD */
-    double band;   /* half its width */
+    double spread;            /* 1.4826 MAD */
+    double band;              /* half its width */
 };
 
 struct bench_stats bench_stats(const double *values, int count);

@@ -49,7 +49,7 @@ struct cpu_facts {
     char name[64];
     int cores, allowed; /* of the machine; that this process may run on */
     double quota;       /* cores' worth of time that a container may take; 0: no limit */
-    bool x86, arm;
+    bool arm;
     struct cpu_features can; /* what spritty takes */
     char flags[6000]; /* as /proc/cpuinfo has them, a space on both sides; "" when not told */
     size_t memory, available, swap, memory_limit; /* bytes; limit of the container, 0: none */

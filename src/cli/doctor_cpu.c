@@ -75,9 +75,7 @@ void facts_cpu(struct cpu_facts *f, const char *root)
     f->cores = m.cores;
     f->allowed = allowed_cores();
     f->can = cpu_features();
-#if defined(__x86_64__)
-    f->x86 = true;
-#elif defined(__aarch64__)
+#if defined(__aarch64__)
     f->arm = true;
 #endif
     read_flags(f, root);

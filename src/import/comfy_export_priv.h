@@ -14,7 +14,7 @@ struct comfy_writer {
     struct recipe *r;
     char *prompt; /* without the tags of LoRAs */
     int last;     /* the number of the last node */
-    int model, clip, clip_slot, vae, vae_slot, positive, negative, latent;
+    int model, clip, clip_slot, vae, vae_slot, positive, negative;
     double cfg; /* of the next sampler */
 };
 

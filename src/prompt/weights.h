@@ -31,7 +31,7 @@ struct prompt_part {
 
 struct prompt_parts {
     char *text; /* without brackets and weights; no NUL between the parts */
-    size_t size, room;
+    size_t size;
     struct prompt_part *part;
     int count, capacity;
 };
