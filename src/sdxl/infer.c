@@ -105,18 +105,31 @@ static bool is_refiner(const struct walk *w)
     return has_prefix(w, REFINER_BIGG);
 }
 
+static bool is_transformer(const struct walk *w)
+{
+    static const char *const blocks[] = {"double_blocks.",      "joint_blocks.",
+                                         "transformer_blocks.", UNET "double_blocks.",
+                                         UNET "joint_blocks.",  UNET "transformer_blocks."};
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
+        if (has_prefix(w, blocks[i]))
+            return true;
+    return false;
+}
+
+static int fail_lora(const struct walk *w)
+{
+    return fail(w, "is a LoRA, not a model; name it in the prompt: <lora:NAME:1>");
+}
+
 /* A file that is no whole model, as what it is and what to do with it. */
 static int other_kind(const struct walk *w)
 {
-    if (has_prefix(w, "double_blocks.") || has_prefix(w, "joint_blocks.") ||
-        has_prefix(w, "transformer_blocks."))
-        return fail(w, "is a transformer model (Flux, SD3); spritty runs SDXL");
     if (has_prefix(w, "control_model.") || has_prefix(w, "controlnet_") ||
         has_prefix(w, "ip_adapter."))
         return fail(w, "is a ControlNet or an adapter, which spritty does not run");
     switch (weights_summary(w->st).kind) {
     case WEIGHTS_LORA:
-        return fail(w, "is a LoRA, not a model; name it in the prompt: <lora:NAME:1>");
+        return fail_lora(w);
     case WEIGHTS_VAE:
         return fail(w, "is a VAE, not a model; give it with --vae, beside a model");
     case WEIGHTS_TINY_VAE:
@@ -135,14 +148,13 @@ static int other_kind(const struct walk *w)
 static int check_kind(const struct walk *w)
 {
     if (has_prefix(w, "lora_") || has_prefix(w, "unet.down_blocks."))
-        return fail(w, "is a LoRA, not a model; name it in the prompt: <lora:NAME:1>");
+        return fail_lora(w);
     if (has_prefix(w, "cond_stage_model."))
         return fail(w, "is a Stable Diffusion 1 or 2 model; spritty runs SDXL");
+    if (is_transformer(w))
+        return fail(w, "is a transformer model (Flux, SD3); spritty runs SDXL");
     if (!has_prefix(w, UNET))
         return other_kind(w);
-    if (has_prefix(w, UNET "double_blocks.") || has_prefix(w, UNET "joint_blocks.") ||
-        has_prefix(w, UNET "transformer_blocks."))
-        return fail(w, "is a transformer model (Flux, SD3); spritty runs SDXL");
     if (!has_prefix(w, UNET "label_emb."))
         return fail(w, "has no size conditions (label_emb); spritty runs SDXL");
     if (!is_refiner(w) && (!has_prefix(w, CLIP_L) || !has_prefix(w, BIGG)))
