@@ -6,15 +6,6 @@
 
 #include "ops/dry.h"
 
-/* -1..1 to 0..255. */
-static void to_bytes(const float *in, size_t count, uint8_t *out)
-{
-    for (size_t i = 0; i < count; i++) {
-        float v = in[i] * 127.5f + 127.5f;
-        out[i] = v >= 255 ? 255 : v > 0 ? (uint8_t)(v + 0.5f) : 0;
-    }
-}
-
 /* The image's own bytes where the mask says so, both where it says half. */
 static void paste(const struct gen_params *g, uint8_t *rgb)
 {
@@ -51,7 +42,8 @@ static int decode_some(struct run *r, const struct tensor *some, int w, int h, f
         rc = decode_image(r->p, some, w, h, pixels, &r->out->notes, r->err);
         if (rc == 0 && !r->p->dry) {
             found = count_bad(pixels, count);
-            to_bytes(pixels, count, rgb);
+            for (size_t i = 0; i < count; i++)
+                rgb[i] = pixel_byte(pixels[i]);
         }
     }
     *bad += rc >= 0 ? found : 0;

@@ -27,12 +27,6 @@ bool preview_possible(const struct model_config *m)
     return m->preview.layers > 0 || m->has_preview || m->vae.latent_channels == SDXL_CHANNELS;
 }
 
-static uint8_t to_byte(float x)
-{
-    float v = x * 127.5f + 127.5f;
-    return v >= 255 ? 255 : v > 0 ? (uint8_t)(v + 0.5f) : 0;
-}
-
 bool preview_factors(const struct model_config *m, float to[PREVIEW_FACTORS])
 {
     size_t channels = (size_t)m->vae.latent_channels;
@@ -57,7 +51,7 @@ void preview_project(const struct model_config *m, const float *latent, int64_t 
             for (int k = 0; k < 3; k++)
                 sum[k] += latent[c] * factor[c][k];
         for (int k = 0; k < 3; k++)
-            rgb[k] = to_byte(sum[k]);
+            rgb[k] = pixel_byte(sum[k]);
     }
 }
 
@@ -202,7 +196,7 @@ static void put_tile(const struct preview *p, int x0, int y0, const struct map *
         const float *from = m->at + (ptrdiff_t)(y / s) * m->w * ld + y % s * s * 3;
         for (int x = 0; x < m->w; x++, from += ld)
             for (int i = 0; i < s * 3; i++)
-                *to++ = to_byte(from[i]);
+                *to++ = pixel_byte(from[i]);
     }
 }
 

@@ -21,6 +21,13 @@ struct preview {
     float *work[2], bias[PREVIEW_LAYERS][PREVIEW_CHANNELS]; /* the network's own */
 };
 
+/* -1 to 1 as a byte, rounded; what is no number is 0. */
+static inline uint8_t pixel_byte(float x)
+{
+    float v = x * 127.5f + 127.5f;
+    return v >= 255 ? 255 : v > 0 ? (uint8_t)(v + 0.5f) : 0;
+}
+
 /* Is there a way for this model's latents? */
 bool preview_possible(const struct model_config *);
 
