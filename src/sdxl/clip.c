@@ -1,9 +1,10 @@
 /* The text encoders. Reference: transformers' CLIPTextModel and CLIPTextModelWithProjection. */
 #include "sdxl/clip.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "sdxl/attention.h"
 
 static void load_layer(struct loader *l, struct clip_layer *y, const struct clip_config *c, int at)
 {
@@ -63,11 +64,7 @@ static void run_layer(const struct clip *m, struct ops *o, int at, struct tensor
     struct tensor qkv = ops_alloc_like(o, x, 3 * c->hidden);
     o->layer_norm(o, &a, x, y->norm1, c->eps);
     o->linear(o, &qkv, &a, y->qkv, ACT_NONE, NULL);
-    struct tensor q = tensor_channels(qkv, 0, c->hidden);
-    struct tensor k = tensor_channels(qkv, c->hidden, c->hidden);
-    struct tensor v = tensor_channels(qkv, 2 * c->hidden, c->hidden);
-    float scale = 1.0f / sqrtf((float)(c->hidden / c->heads));
-    o->attention(o, &a, &q, &k, &v, c->heads, scale, true);
+    attend_self(o, &a, qkv, c->heads, true);
     o->release(o, &qkv);
     o->linear(o, x, &a, y->out, ACT_NONE, x);
     ops_leave(o);

@@ -2,9 +2,9 @@
 #include "sdxl/transformer.h"
 
 #include <assert.h>
-
-#include <math.h>
 #include <stdlib.h>
+
+#include "sdxl/attention.h"
 
 static const float GROUP_EPS = 1e-6f, LAYER_EPS = 1e-5f; /* fixed in the reference's code */
 
@@ -90,10 +90,7 @@ static void self_attention(const struct transformer *t, const struct transformer
     struct tensor qkv = ops_alloc_like(o, x, 3 * c);
     o->layer_norm(o, a, x, b->norm1, LAYER_EPS);
     o->linear(o, &qkv, a, b->qkv, ACT_NONE, NULL);
-    struct tensor q = tensor_channels(qkv, 0, c);
-    struct tensor k = tensor_channels(qkv, c, c);
-    struct tensor v = tensor_channels(qkv, 2 * c, c);
-    o->attention(o, a, &q, &k, &v, t->heads, 1.0f / sqrtf((float)(c / t->heads)), false);
+    attend_self(o, a, qkv, t->heads, false);
     o->release(o, &qkv);
     o->linear(o, x, a, b->out1, ACT_NONE, x);
     ops_leave(o);
@@ -129,7 +126,7 @@ static void cross_attention(const struct transformer *t, const struct transforme
         struct tensor ys = tensor_images(*a, s->image, s->images * s->texts);
         qs = tensor_as(qs, s->texts, s->images * x->h, x->w);
         ys = tensor_as(ys, s->texts, s->images * x->h, x->w);
-        o->attention(o, &ys, &qs, &k, &v, t->heads, 1.0f / sqrtf((float)(c / t->heads)), false);
+        attend(o, &ys, &qs, &k, &v, t->heads, false);
     }
     o->release(o, &q);
     o->linear(o, x, a, b->out2, ACT_NONE, x);

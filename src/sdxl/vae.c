@@ -1,8 +1,9 @@
 /* Reference: diffusers' AutoencoderKL. */
 #include "sdxl/vae.h"
 
-#include <math.h>
 #include <string.h>
+
+#include "sdxl/attention.h"
 
 static const float NORM_EPS = 1e-6f; /* fixed in the reference's code */
 static const float FP16_STREAM = 1.0f / 64;
@@ -174,9 +175,7 @@ static void run_attention(const struct vae *v, struct ops *o, const struct vae_m
     struct tensor a = ops_alloc_like(o, x, c), qkv = ops_alloc_like(o, x, 3 * c);
     o->group_norm(o, &a, x, m->norm, v->config.norm_groups, stream_eps(v), false);
     o->linear(o, &qkv, &a, m->qkv, ACT_NONE, NULL);
-    struct tensor q = tensor_channels(qkv, 0, c), k = tensor_channels(qkv, c, c);
-    struct tensor val = tensor_channels(qkv, 2 * c, c);
-    o->attention(o, &a, &q, &k, &val, 1, 1.0f / sqrtf((float)c), false);
+    attend_self(o, &a, qkv, 1, false);
     o->linear(o, x, &a, m->out, ACT_NONE, x);
     o->release(o, &qkv);
     o->release(o, &a);
