@@ -1,8 +1,7 @@
 #!/bin/sh
-# Runs one fuzzer for a while: fuzz.sh PROGRAM SECONDS [MODEL_SECONDS], the last for those that read what
-# a model is made of. New inputs go to a folder under build/ and
-# are kept between runs; a seed corpus is tests/fuzz/NAME/, where there is one. A finding is left in
-# build/fuzz/ and fails the run.
+# Runs one fuzzer for a while: fuzz.sh PROGRAM SECONDS [MODEL_SECONDS], the last for those that read
+# what a model is made of. New inputs go to a folder under build/ and are kept between runs; a seed
+# corpus is tests/fuzz/NAME/, where there is one. A finding is left in build/fuzz/ and fails the run.
 program=$1 seconds=$2 name=${1##*/}
 case $name in fuzz_safetensors | fuzz_tokenizer | fuzz_config) seconds=${3:-$seconds} ;; esac
 corpus=build/fuzz/corpus/$name seeds=tests/fuzz/$name

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "bench/report.h"
+#include "engine/subjects.h"
 #include "sdxl/config.h"
 #include "sdxl/preview.h"
 #include "sdxl/weight_files.h"
@@ -64,6 +65,20 @@ static void parse_preview(struct json root, struct model_config *c)
     preview_free(p);
 }
 
+/* What it lists can be looked for. */
+static void parse_subjects(struct json root)
+{
+    struct subjects *s = subjects_read(root);
+    char joined[80];
+    if (!s)
+        return;
+    check(s->kinds.count > 0 && s->kinds.count <= SUBJECTS_MAX);
+    subjects_missed(s, "a golden slime, Slimes");
+    subjects_other_colour(s, "a golden slime in lime", subjects_other_colours);
+    check(subjects_join(&s->colour_words, 5, joined, sizeof joined) <= 5);
+    free(s);
+}
+
 /* A saved result of `spritty bench`: what is read can be told. */
 static void parse_bench(const char *data, size_t size)
 {
@@ -98,6 +113,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     parse_text(root, &c);
     config_parse_index(root, &c, &e);
     parse_preview(root, &c);
+    parse_subjects(root);
     weight_files_shards(root, shards, &e);
     json_free(doc);
     parse_bench((const char *)data, size);

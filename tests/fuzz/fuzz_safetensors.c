@@ -1,5 +1,5 @@
 /* Any bytes as a safetensors file: the table is walked and the data read, and for those that look
- * like a single-file checkpoint the architecture is inferred. */
+ * like a single-file checkpoint, a VAE or a tiny one the architecture is inferred. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -22,6 +22,15 @@ static unsigned read_all(const struct safetensors *st)
     return sum;
 }
 
+static void check_tiny(const struct vae_config *c)
+{
+    if (c->levels < 1 || c->levels > MAX_LEVELS || c->channels[0] < 1)
+        abort();
+    for (int i = 0; i < 2 * c->levels; i++)
+        if (c->tiny_blocks[i % 2][i / 2] > MAX_BLOCKS || c->tiny_blocks[i % 2][i / 2] < 0)
+            abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err e = {0};
@@ -37,6 +46,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     safetensors_metadata(st, "format");
     if (infer_config(st, &config, &e) == 0 && config.unet.levels > MAX_LEVELS)
         abort();
+    if (infer_vae_config(st, true, &config, &e) == 0 && config.vae.levels > MAX_LEVELS)
+        abort();
+    if (infer_tiny_vae(st, &config, &e) == 0)
+        check_tiny(&config.vae);
     safetensors_close(st);
     return 0;
 }
