@@ -380,6 +380,16 @@ static void another_size(void **state)
     assert_string_equal(asked, "\033[16t");
     assert_true(hear("\033[6;10;5t"));
     assert_int_equal(p.caps.cell_w, 5);
+    assert_int_equal(p.caps.sixel_w, 0);
+
+    START("TERM", "foot"); /* its largest picture is as large as the window */
+    ask();
+    hear("\033[6;20;10t\033[?2;0;800;480S\033[?62;4;22c");
+    assert_int_equal(p.caps.sixel_h, 480);
+    ask();
+    assert_string_equal(asked, "\033[16t\033[?2;1;0S");
+    assert_true(hear("\033[?2;0;1600;960S"));
+    assert_int_equal(p.caps.sixel_h, 960);
 
     START("TERM", "xterm"); /* only the whole area is told */
     probe_winsize(&p, 24, 80, 0, 0);

@@ -275,6 +275,8 @@ size_t probe_questions(struct probe *p, double now_ms, char *out, size_t size)
     if (!plain && !only_outer) {
         add(out, size, &len, CELL_SIZE);
         add(out, size, &len, p->cells_told ? "" : AREA_SIZE);
+        if (!first && p->caps.sixel_w > 0) /* xterm and foot: it is the size of the window */
+            add(out, size, &len, GEOMETRY);
     }
     if (first)
         add(out, size, &len, plain ? DA1 : REGISTERS GEOMETRY DA1);

@@ -1,9 +1,9 @@
 /*
  * What the terminal can do, by asking it.
  *
- * probe_questions is written once at start (and again after SIGWINCH for the cell size); every
- * answer that comes in, now or a minute later, goes to probe_answer, which updates the caps and
- * says whether something changed. Nothing waits: the first screen is drawn with what the
+ * probe_questions is written once at start (and again after SIGWINCH for what a size changes);
+ * every answer that comes in, now or a minute later, goes to probe_answer, which updates the caps
+ * and says whether something changed. Nothing waits: the first screen is drawn with what the
  * environment tells, and images appear when the answers are there. DA1 comes last and ends it.
  *
  * Behind tmux (TMUX set or XTVERSION says so) the outer terminal is asked as well, through the
@@ -63,8 +63,8 @@ struct probe {
  * bring their own). */
 void probe_start(struct probe *, const char *(*get)(const char *name));
 /* The questions as bytes; returns the length (at most `size`, which 1024 always satisfies). The
- * first call asks everything, later ones the cell size (and the terminal around a tmux that has
- * sixel), or what was due. */
+ * first call asks everything, later ones the sizes of cells and pictures (and the terminal around a
+ * tmux that has sixel), or what was due. */
 size_t probe_questions(struct probe *, double now_ms, char *out, size_t size);
 /* Is there more to ask? Look now and then, and after answers: then call probe_questions. It may
  * have turned out that this is tmux; and a tmux that is just starting loses what is passed through
