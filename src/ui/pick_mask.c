@@ -105,7 +105,9 @@ static void draw(struct ui *ui, void *own, struct rect main)
              m->button        ? ""
              : m->from_x >= 0 ? "; now the other corner"
                               : "; dragging masks, right button keeps");
-    draw_text(ui->screen, in.y + in.h - 1, in.x, in.w, ROLE_TEXT, text);
+    bool whole = text_columns(text, strlen(text)) <= in.w; /* else the name can be missed */
+    draw_text(ui->screen, in.y + in.h - 1, in.x, in.w, ROLE_TEXT,
+              whole ? text : text + strlen(m->name) + 1);
 }
 
 /* ---- changes ---- */
