@@ -205,7 +205,7 @@ profile_measures_and_compares() {
     grep -q '"same_job": true' out
     refuses 1 'no memory snapshot' "$spritty" profile --compare t.json
     refuses 1 'neither time, memory nor all' "$spritty" profile --show best
-    refuses 1 'no number from 0' "$spritty" profile --warmup -1
+    refuses 1 'no whole number from 0' "$spritty" profile --warmup -1
     refuses 1 'nowhere' "$spritty" profile --trace nowhere/t.json
 }
 check profile_measures_and_compares profile_measures_and_compares

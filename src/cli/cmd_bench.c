@@ -20,19 +20,6 @@
 
 /* ---- what was asked for ---- */
 
-/* A whole number of an option that is no setting. */
-static int number(const char *option, const char *text, int min, int max, int *out, struct err *e)
-{
-    char *end;
-    if (!text)
-        return 0;
-    long n = strtol(text, &end, 10);
-    if (end == text || *end || n < min || n > max)
-        return err_set(e, "--%s: '%.40s' is no whole number from %d to %d", option, text, min, max);
-    *out = (int)n;
-    return 0;
-}
-
 /* "1,4,8,16" */
 static int batches(const char *text, struct bench_options *o, struct err *e)
 {
@@ -84,8 +71,8 @@ static int read_options(const struct cli *cli, struct bench_options *o, struct e
         said = one;
     }
     return mode(cli->bench.mode, o, e) || batches(said, o, e) ||
-                   number("repeats", cli->bench.repeats, 1, BENCH_MAX_RUNS, &o->repeats, e) ||
-                   number("warmup", cli->bench.warmup, 0, 100, &o->warmup, e)
+                   cli_number("repeats", cli->bench.repeats, 1, BENCH_MAX_RUNS, &o->repeats, e) ||
+                   cli_number("warmup", cli->bench.warmup, 0, 100, &o->warmup, e)
                ? -1
                : 0;
 }

@@ -50,16 +50,15 @@ static bool on_step(void *user, const struct gen_progress *g)
 static int read_options(struct profiling *p, struct err *e)
 {
     const struct cli *c = p->cli;
-    const char *show = c->profile.show, *warmup = c->bench.warmup;
+    const char *show = c->profile.show;
     bool kept = c->save || c->bench.compare;
-    char *end = NULL;
     if (show && strcmp(show, "time") && strcmp(show, "memory") && strcmp(show, "all"))
         return err_set(e, "--show: '%.40s' is neither time, memory nor all", show);
     p->times = !show || strcmp(show, "memory") != 0;
     p->memories = show ? strcmp(show, "time") != 0 : kept;
-    p->warmups = warmup ? (int)strtol(warmup, &end, 10) : 1;
-    if (warmup && (end == warmup || *end || p->warmups < 0 || p->warmups > 100))
-        return err_set(e, "--warmup: '%.40s' is no number from 0 to 100", warmup);
+    p->warmups = 1;
+    if (cli_number("warmup", c->bench.warmup, 0, 100, &p->warmups, e))
+        return -1;
     if (c->bench.compare && memory_load(c->bench.compare, &p->before, e) < 0)
         return -1;
     if ((c->save && file_check_target(c->save, e)) ||

@@ -1,7 +1,6 @@
 /*
  * spritty sheet: sprites packed into one picture, described as Aseprite's JSON does (sheet_json.c).
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -34,19 +33,6 @@ struct work {
 
 /* ---- what was said ---- */
 
-static int number(const char *text, const char *option, long min, long max, int *out, struct err *e)
-{
-    char *end;
-    if (!text)
-        return 0;
-    errno = 0;
-    long v = strtol(text, &end, 10);
-    if (end == text || *end || errno || v < min || v > max)
-        return err_set(e, "--%s: '%.40s' is no number from %ld to %ld", option, text, min, max);
-    *out = (int)v;
-    return 0;
-}
-
 /* Is it the second of the two? */
 static int either(const char *text, const char *option, const char *first, const char *second,
                   bool *is_second, struct err *e)
@@ -64,9 +50,9 @@ static int take_options(struct work *k, struct err *e)
     k->duration = DURATION;
     if (either(s->pack, "pack", "grid", "tight", &tight, e) ||
         either(s->format, "format", "hash", "array", &k->array, e) ||
-        number(s->columns, "columns", 1, IMAGE_MAX_SIDE, &k->o.columns, e) ||
-        number(s->spacing, "spacing", 0, SPACING_MAX, &k->o.spacing, e) ||
-        number(s->duration, "duration", 1, DURATION_MAX, &k->duration, e))
+        cli_number("columns", s->columns, 1, IMAGE_MAX_SIDE, &k->o.columns, e) ||
+        cli_number("spacing", s->spacing, 0, SPACING_MAX, &k->o.spacing, e) ||
+        cli_number("duration", s->duration, 1, DURATION_MAX, &k->duration, e))
         return -1;
     k->o.packing = tight ? SHEET_TIGHT : SHEET_GRID;
     return tight && s->columns ? err_set(e, "--columns is for --pack grid") : 0;

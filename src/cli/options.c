@@ -392,6 +392,18 @@ int cli_parse(struct cli *c, int argc, char **argv, struct err *e)
     return check_use(c, given, e);
 }
 
+int cli_number(const char *option, const char *text, int min, int max, int *out, struct err *e)
+{
+    char *end;
+    if (!text)
+        return 0;
+    long n = strtol(text, &end, 10);
+    if (end == text || *end || n < min || n > max)
+        return err_set(e, "--%s: '%.40s' is no whole number from %d to %d", option, text, min, max);
+    *out = (int)n;
+    return 0;
+}
+
 void cli_free(struct cli *c)
 {
     settings_free(&c->flags);

@@ -78,6 +78,10 @@ void cli_help(FILE *, const struct cli_command *);
 void cli_man(FILE *);
 void cli_completion(FILE *); /* bash */
 
+/* A whole number that an option has which is no setting; text NULL: it was not said, and *out stays
+ * as it is. -1 with err. */
+int cli_number(const char *option, const char *text, int min, int max, int *out, struct err *);
+
 /* The whole program: parse, dispatch, exit status. */
 int cli_main(int argc, char **argv);
 
