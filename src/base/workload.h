@@ -26,8 +26,8 @@ static inline double workload_share(struct workload w)
     return w.all <= 0 ? 0 : w.done < w.all ? (double)w.done / w.all : 1;
 }
 
-/* Milliseconds from the end of the last step on, at so many a unit. later: what follows the stage
- * takes so many times as long as all of it. */
+/* Milliseconds from the end of the last step on, at so many a unit. later: the time of all stages
+ * after this one, over this one's. */
 static inline double workload_left(struct workload w, double later, double ms_per_unit)
 {
     return ms_per_unit * (w.all - w.done + later * w.all);

@@ -211,7 +211,7 @@ void progress_picture(const struct progress *p, const struct image *sprite)
     image_free(small);
 }
 
-/* Up so many lines, where the next picture goes over this one. */
+/* Of a picture: so many lines the cursor goes up before the next one is drawn over it. */
 static int lines_of(const struct progress *p, const struct image *m)
 {
     int w = m->width, h = m->height, cells = p->columns - 4 < 64 ? p->columns - 4 : 64;

@@ -109,7 +109,7 @@ struct model_config {
     int default_size;    /* pixels: sample_size * vae_factor, 1024 */
     bool has_preview;    /* latent_rgb* below are the model's own (spritty.json) */
     float latent_rgb[16][3], latent_rgb_bias[3];
-    struct preview_net preview; /* comes before them */
+    struct preview_net preview; /* used in their place, where it has layers */
 };
 
 #endif

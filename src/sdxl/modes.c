@@ -305,10 +305,7 @@ bool mode_loads_later(struct pipeline *p, const struct pipeline_options *opt, st
     return room.own + all > room.soft;
 }
 
-size_t mode_free(bool gpu, const char *device, const struct tuning *t, size_t *hard, size_t *own)
+size_t mode_free(bool gpu, const char *device, const struct tuning *t)
 {
-    struct room r = room_for(NULL, gpu, device, t);
-    *hard = r.hard;
-    *own = r.own;
-    return r.soft;
+    return room_for(NULL, gpu, device, t).soft;
 }

@@ -30,8 +30,8 @@ struct gen_progress {
     int step, steps;      /* done, of; 0 of 0 in stages without steps */
     double ms;            /* the last step's time */
     struct workload work; /* of the stage, where it has steps of a sampler; else zeros */
-    double later; /* what comes after this stage takes so many times as long as the stage, by
-                        * the forecast; 0: nothing, or that is not known */
+    double later; /* the forecast's time of all stages after this one, over this one's; 0: there are
+                   * none, or it is not known */
     size_t bytes_now, bytes_peak; /* of the process; on a GPU what we hold of its memory */
 };
 

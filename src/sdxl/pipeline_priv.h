@@ -90,7 +90,7 @@ struct pass {
     const char *stage;
     const struct pipeline *model; /* whose UNet and texts */
     const struct reading *reading;
-    int read_from;     /* calls that came before, of the model that it goes on from */
+    int read_from;     /* a refiner's: calls of the base model, from which prompts count on */
     int width, height; /* pixels */
     int first, all;    /* where in the whole schedule it begins; that one's length */
     int asked;         /* the length that it was asked for */
@@ -160,8 +160,8 @@ bool mode_loads_later(struct pipeline *, const struct pipeline_options *, struct
 /* The mode for a run: asked for, or auto's; -1: none may be. peak: bytes in each mode. */
 int mode_choose(int asked, const size_t peak[MEMORY_MODES], size_t hard, size_t soft);
 bool err_is_memory(const struct err *);
-/* Bytes that may be held now, ever, and what is: by a process, or on the GPU that was asked for. */
-size_t mode_free(bool gpu, const char *device, const struct tuning *, size_t *hard, size_t *own);
+/* Bytes that may be held now: on the GPU that `device` names, or by the process. */
+size_t mode_free(bool gpu, const char *device, const struct tuning *);
 
 /* ---- reading.c ---- */
 

@@ -134,12 +134,10 @@ int pipeline_plan(const char *model, const struct pipeline_options *opt, const s
     size_t own = meminfo_own("");
     int asked = g->tuning.memory, m = asked == MEMORY_AUTO ? MEMORY_SPEED : asked;
     for (*out = (struct plan_result){0}; m < MEMORY_MODES; m++) {
-        size_t hard, held;
         notes_free(&out->notes);
         if (plan_mode(model, opt, g, m, own, out, e) < 0)
             return -1;
-        if (asked != MEMORY_AUTO ||
-            out->bytes_peak <= mode_free(out->gpu, opt->device, &g->tuning, &hard, &held))
+        if (asked != MEMORY_AUTO || out->bytes_peak <= mode_free(out->gpu, opt->device, &g->tuning))
             break;
     }
     return 0;

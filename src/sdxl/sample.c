@@ -211,6 +211,8 @@ static bool keeps(const struct pass *p)
     return p->masked.mask.data && !(is_diffusers(p) && start_reads_more(p));
 }
 
+/* ---- what the sampler's loop asks ---- */
+
 static int denoise(void *user, int call, double sigma, const struct tensor *x,
                    struct tensor *denoised, struct tensor *uncond)
 {
@@ -236,8 +238,6 @@ static void before(void *user, int call)
     struct pass *p = user;
     unet_before_step(p->r->p->ops, &p->unet_run, call);
 }
-
-/* ---- the loop's other questions ---- */
 
 static void noise(void *user, double from, double to, struct tensor *noise)
 {
