@@ -39,7 +39,7 @@ static void exchange(struct pipeline *p, const char *what, const struct lora_use
     }
     for (int i = 0; i < r.notes.count; i++)
         printf("  note: %s\n", r.notes.line[i]);
-    process_memory(&now, &peak);
+    pipeline_bytes(p, &now, &peak);
     printf("%-24s %8.0f ms, %5.1f s of CPU   merging takes %.0f MB   process %.0f MB, at most %.0f "
            "MB\n",
            what, r.ms.lora, cpu() - began, (double)lora_set_bytes(p->loras, &p->slots) / 1e6,
