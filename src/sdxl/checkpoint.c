@@ -20,6 +20,7 @@
 #include "sdxl/infer.h"
 #include "sdxl/keymap.h"
 #include "sdxl/weight_files.h"
+#include "sdxl/weights_kind.h"
 
 /* Aligned copies, made on demand. */
 struct copies {
@@ -121,39 +122,74 @@ struct checkpoint *checkpoint_open(const char *path, const char *variant, struct
     return c;
 }
 
-/* A folder with config.json, a file of such a folder, a single VAE or a whole model's file. */
-static int open_vae(struct checkpoint *c, struct err *e)
+/* A VAE's folder, or that of a model which has one. */
+static int open_vae_folder(struct checkpoint *c, struct err *e)
 {
-    struct weight_files *w = &c->files[0];
-    char *slash = strrchr(c->path, '/');
-    if (folder_exists(c->path))
-        return config_read_vae_folder(c->path, &c->config, e) != 0 ||
-                       weight_files_open_folder(&c->files[PART_VAE], c->path,
-                                                "diffusion_pytorch_model", NULL, e) != 0
-                   ? -1
-                   : 0;
-    c->single = true;
-    if (refuse_pickle(c->path, e) != 0 || weight_files_open(w, c->path, e) != 0)
+    struct path config, own;
+    if (path_join(&config, c->path, "config.json", e) != 0 ||
+        path_join(&own, c->path, "vae", e) != 0)
         return -1;
-    if (weight_files_find(w, "1.conv.0.weight") || weight_files_find(w, "3.conv.0.weight"))
+    const char *dir = !file_exists(config.text) && folder_exists(own.text) ? own.text : c->path;
+    return config_read_vae_folder(dir, &c->config, e) != 0
+               ? -1
+               : weight_files_open_folder(&c->files[PART_VAE], dir, "diffusion_pytorch_model", NULL,
+                                          e);
+}
+
+/* What else the file is, as an error. */
+static int no_vae(const struct checkpoint *c, struct err *e)
+{
+    enum weights_kind kind = weights_summary(c->files[0].file[0]).kind;
+    if (weight_files_find(&c->files[0], "1.conv.0.weight") ||
+        weight_files_find(&c->files[0], "3.conv.0.weight"))
         return err_set(e,
                        "%s: is half of a tiny VAE, as ComfyUI keeps it in vae_approx; use the one "
                        "file that holds both: spritty pull taesdxl",
                        c->path);
+    if (kind == WEIGHTS_OTHER)
+        return err_set(e, "%s: is no VAE: it has no decoder", c->path);
+    return err_set(e, "%s: is a %s, not a VAE", c->path, weights_kind_name(kind));
+}
+
+/* The sizes of a file with diffusers' names: from the config.json beside it, else from its tensors,
+ * with what SDXL's VAE has where those do not say. */
+static int read_vae_sizes(struct checkpoint *c, bool tiny, struct err *e)
+{
+    const struct safetensors *st = c->files[PART_VAE].file[0];
+    const char *slash = strrchr(c->path, '/');
+    struct path dir, config;
+    int length = slash ? (int)(slash - c->path) : 1;
+    if (tiny)
+        return infer_tiny_vae(st, &c->config, e);
+    snprintf(dir.text, sizeof dir.text, "%.*s", length, slash ? c->path : ".");
+    if (path_join(&config, dir.text, "config.json", e) != 0)
+        return -1;
+    return file_exists(config.text) ? config_read_vae_folder(dir.text, &c->config, e)
+                                    : infer_vae_config(st, true, &c->config, e);
+}
+
+/* A folder with config.json, a file of such a folder, a single VAE or a whole model's folder or
+ * file. */
+static int open_vae(struct checkpoint *c, struct err *e)
+{
+    struct weight_files *w = &c->files[0];
+    if (folder_exists(c->path))
+        return open_vae_folder(c, e);
+    c->single = true;
+    if (refuse_pickle(c->path, e) != 0 || weight_files_open(w, c->path, e) != 0)
+        return -1;
+    enum weights_kind kind = weights_summary(w->file[0]).kind;
     bool tiny = weight_files_find(w, "decoder.layers.0.weight") != NULL;
+    if (!tiny && kind != WEIGHTS_VAE && kind != WEIGHTS_CHECKPOINT)
+        return no_vae(c, e);
     if (!tiny && !weight_files_find(w, "decoder.up_blocks.0.resnets.0.conv1.weight")) {
         c->bare = weight_files_find(w, "decoder.conv_in.weight") != NULL;
         return infer_vae_config(w->file[0], c->bare, &c->config, e);
     }
-    struct path dir;
-    int length = slash ? (int)(slash - c->path) : 1;
     c->single = false;
     c->files[PART_VAE] = *w;
     *w = (struct weight_files){0};
-    if (tiny)
-        return infer_tiny_vae(c->files[PART_VAE].file[0], &c->config, e);
-    snprintf(dir.text, sizeof dir.text, "%.*s", length, slash ? c->path : ".");
-    return config_read_vae_folder(dir.text, &c->config, e);
+    return read_vae_sizes(c, tiny, e);
 }
 
 struct checkpoint *checkpoint_open_vae(const char *path, struct err *e)

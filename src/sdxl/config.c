@@ -62,8 +62,7 @@ static int check_class(struct json root, const char *wanted, struct err *e)
     if (json_string_or(root, "_class_name", wanted, &name, e) != 0)
         return -1;
     if (strcmp(name, wanted) != 0)
-        return err_set(e, "%s: describes a %.60s; SDXL has a %s here", json_name(root), name,
-                       wanted);
+        return err_set(e, "%s: describes a %.60s, not SDXL's %s", json_name(root), name, wanted);
     return 0;
 }
 

@@ -28,7 +28,19 @@ struct walk {
     const struct safetensors *st;
     struct err *e;
     const char *vae; /* the prefix of its tensors */
+    const struct vae_names *names;
 };
+
+/* A VAE's names in single files, and those of diffusers. */
+struct vae_names {
+    const char *down, *up, *res, *attention, *old_attention;
+};
+static const struct vae_names original_names = {"encoder.down.", "decoder.up.", ".block.",
+                                                "decoder.mid.attn_1.q.weight",
+                                                "decoder.mid.attn_1.q.weight"};
+static const struct vae_names diffusers_names = {
+    "encoder.down_blocks.", "decoder.up_blocks.", ".resnets.",
+    "decoder.mid_block.attentions.0.to_q.weight", "decoder.mid_block.attentions.0.query.weight"};
 
 static const struct st_tensor *get(const struct walk *w, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
@@ -305,9 +317,9 @@ static int check_vae_blocks(const struct walk *w, const struct vae_config *c)
 {
     char prefix[KEY_MAX];
     for (int i = 0; i < c->levels; i++) {
-        snprintf(prefix, sizeof prefix, "%sencoder.down.%d.block.", w->vae, i);
+        snprintf(prefix, sizeof prefix, "%s%s%d%s", w->vae, w->names->down, i, w->names->res);
         int down = count_run(w, prefix, ".conv1.weight", MAX_LAYERS);
-        snprintf(prefix, sizeof prefix, "%sdecoder.up.%d.block.", w->vae, i);
+        snprintf(prefix, sizeof prefix, "%s%s%d%s", w->vae, w->names->up, i, w->names->res);
         int up = count_run(w, prefix, ".conv1.weight", MAX_LAYERS);
         if (down != c->layers || up != c->layers + 1)
             return fail(w, "the VAE's levels differ in their blocks, which is not supported");
@@ -324,16 +336,18 @@ static int vae_size(const struct walk *w, const char *name, int at, int *out)
 
 static int read_vae(const struct walk *w, struct vae_config *c)
 {
+    const struct vae_names *names = w->names;
+    char name[KEY_MAX], first[64];
     *c = (struct vae_config){.norm_groups = NORM_GROUPS, .scaling_factor = 0.13025f};
-    char name[KEY_MAX];
-    snprintf(name, sizeof name, "%sencoder.down.", w->vae);
-    c->levels = count_run(w, name, ".block.0.conv1.weight", MAX_LEVELS);
-    snprintf(name, sizeof name, "%sencoder.down.0.block.", w->vae);
+    snprintf(name, sizeof name, "%s%s", w->vae, names->down);
+    snprintf(first, sizeof first, "%s0.conv1.weight", names->res);
+    c->levels = count_run(w, name, first, MAX_LEVELS);
+    snprintf(name, sizeof name, "%s%s0%s", w->vae, names->down, names->res);
     c->layers = count_run(w, name, ".conv1.weight", MAX_BLOCKS);
     if (c->levels < 1 || c->levels > MAX_LEVELS || c->layers < 1 || c->layers > MAX_BLOCKS)
         return fail(w, "the VAE's encoder has no levels that SDXL could have");
     for (int i = 0; i < c->levels; i++) {
-        snprintf(name, sizeof name, "%sencoder.down.%d.block.0.conv1.weight", w->vae, i);
+        snprintf(name, sizeof name, "%s%s%d%s", w->vae, names->down, i, first);
         if (size_of(w, name, 4, 0, &c->channels[i]) != 0)
             return -1;
     }
@@ -344,7 +358,8 @@ static int read_vae(const struct walk *w, struct vae_config *c)
         return -1;
     if (c->in_channels != 3 || c->out_channels != 3 || c->latent_channels > 16)
         return fail(w, "the VAE is not one of RGB images and up to 16 latent channels");
-    c->mid_attention = get(w, "%sdecoder.mid.attn_1.q.weight", w->vae) != NULL;
+    c->mid_attention = get(w, "%s%s", w->vae, names->attention) ||
+                       get(w, "%s%s", w->vae, names->old_attention);
     c->quant_conv = get(w, "%squant_conv.weight", w->vae) != NULL;
     c->post_quant_conv = get(w, "%spost_quant_conv.weight", w->vae) != NULL;
     return check_groups(w, "VAE", c->channels, c->levels);
@@ -456,7 +471,7 @@ static int read_text(const struct walk *w, struct clip_config text[2])
 
 int infer_config(const struct safetensors *st, struct model_config *c, struct err *e)
 {
-    struct walk w = {.st = st, .e = e, .vae = VAE};
+    struct walk w = {.st = st, .e = e, .vae = VAE, .names = &original_names};
     *c = (struct model_config){.default_size = DEFAULT_PIXELS};
     c->refiner = is_refiner(&w);
     c->zeros_for_empty_prompt = !c->refiner; /* as diffusers has it for both */
@@ -468,7 +483,9 @@ int infer_config(const struct safetensors *st, struct model_config *c, struct er
 
 int infer_vae_config(const struct safetensors *st, bool bare, struct model_config *c, struct err *e)
 {
-    struct walk w = {.st = st, .e = e, .vae = bare ? "" : VAE};
+    struct walk w = {.st = st, .e = e, .vae = bare ? "" : VAE, .names = &original_names};
+    if (bare && get(&w, "%s", "decoder.up_blocks.0.resnets.0.conv1.weight"))
+        w.names = &diffusers_names;
     *c = (struct model_config){0};
     return read_vae(&w, &c->vae);
 }

@@ -15,7 +15,8 @@
 /* Fills all of the config. -1 and err when the file is no SDXL model (it says what it is instead,
  * where that can be seen) or a kind that spritty does not run yet. */
 int infer_config(const struct safetensors *, struct model_config *, struct err *);
-/* The vae alone; bare: its tensors lack the prefix that they have in a model's file. */
+/* The vae alone; bare: its tensors lack the prefix that they have in a model's file, or have
+ * diffusers' names. */
 int infer_vae_config(const struct safetensors *, bool bare, struct model_config *, struct err *);
 /* The same of a tiny one, with the names that it has in a diffusers folder. */
 int infer_tiny_vae(const struct safetensors *, struct model_config *, struct err *);

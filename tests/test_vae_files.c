@@ -1,11 +1,13 @@
-/* Tiny VAEs by their files: sizes read off the tensors are those of config.json, and what is of
- * another shape is refused by name. (test_networks.c has what they compute.) */
+/* VAEs that are given beside a model, by their files: sizes that are read off the tensors are those
+ * of config.json, and what is of another shape, or no VAE, is refused by name. (test_networks.c has
+ * what they compute.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,29 +18,68 @@
 
 #define FOLDER "tests/golden/small_tiny_vae"
 
+static struct vae_config sizes_of(const char *path)
+{
+    struct err e = {""};
+    struct checkpoint *c = checkpoint_open_vae(path, &e);
+    if (!c)
+        fail_msg("%s", e.text);
+    struct vae_config sizes = checkpoint_config(c)->vae;
+    checkpoint_close(c);
+    return sizes;
+}
+
+static void assert_same(const struct vae_config *a, const struct vae_config *b)
+{
+    assert_memory_equal(a->channels, b->channels, sizeof a->channels);
+    assert_memory_equal(a->tiny_blocks, b->tiny_blocks, sizeof a->tiny_blocks);
+    assert_int_equal(a->levels, b->levels);
+    assert_int_equal(a->layers, b->layers);
+    assert_int_equal(a->norm_groups, b->norm_groups);
+    assert_int_equal(a->latent_channels, b->latent_channels);
+    assert_int_equal(a->mid_attention, b->mid_attention);
+    assert_int_equal(a->quant_conv, b->quant_conv);
+    assert_int_equal(a->post_quant_conv, b->post_quant_conv);
+    assert_int_equal(a->tiny, b->tiny);
+    assert_true(a->scaling_factor == b->scaling_factor);
+}
+
 static void sizes_are_read_off_the_file(void **state)
 {
     (void)state;
-    struct err e = {""};
-    struct checkpoint *folder = checkpoint_open_vae(FOLDER, &e);
-    struct checkpoint *file = checkpoint_open_vae(FOLDER "/diffusion_pytorch_model.safetensors",
-                                                  &e);
-    if (!folder || !file)
-        fail_msg("%s", e.text);
-    const struct vae_config *a = &checkpoint_config(folder)->vae,
-                            *b = &checkpoint_config(file)->vae;
-    assert_true(a->tiny && b->tiny);
-    assert_int_equal(a->levels, 4);
-    assert_int_equal(a->channels[3], 12);
-    assert_int_equal(a->tiny_blocks[0][0], 2);
-    assert_int_equal(a->tiny_blocks[1][3], 2);
-    assert_int_equal(a->levels, b->levels);
-    assert_memory_equal(a->channels, b->channels, sizeof a->channels);
-    assert_memory_equal(a->tiny_blocks, b->tiny_blocks, sizeof a->tiny_blocks);
-    assert_int_equal(a->latent_channels, b->latent_channels);
-    assert_true(a->scaling_factor == b->scaling_factor);
-    checkpoint_close(folder);
-    checkpoint_close(file);
+    struct vae_config a = sizes_of(FOLDER);
+    struct vae_config b = sizes_of(FOLDER "/diffusion_pytorch_model.safetensors");
+    assert_true(a.tiny);
+    assert_int_equal(a.levels, 4);
+    assert_int_equal(a.channels[3], 12);
+    assert_int_equal(a.tiny_blocks[0][0], 2);
+    assert_int_equal(a.tiny_blocks[1][3], 2);
+    assert_same(&a, &b);
+}
+
+/* One VAE in every form: the folder, a file in it, that file alone without its config.json, the
+ * model's folder, the model's single file. */
+static void every_form_is_the_same(void **state)
+{
+    (void)state;
+#define FILE_NAME "diffusion_pytorch_model.fp16.safetensors"
+    static const char *const forms[] = {
+        "tests/golden/small_a/vae", "tests/golden/small_a/vae/" FILE_NAME, "tests/golden/small_a",
+        "tests/golden/small_a_single.safetensors"};
+    char dir[] = "/tmp/vae-files-XXXXXX", alone[64], target[PATH_MAX];
+    struct vae_config want = sizes_of(forms[0]);
+    for (int i = 1; i < 4; i++) {
+        struct vae_config got = sizes_of(forms[i]);
+        assert_same(&got, &want);
+    }
+    assert_non_null(mkdtemp(dir));
+    assert_non_null(realpath(forms[1], target));
+    snprintf(alone, sizeof alone, "%s/v.safetensors", dir);
+    assert_int_equal(symlink(target, alone), 0);
+    struct vae_config got = sizes_of(alone);
+    unlink(alone);
+    rmdir(dir);
+    assert_same(&got, &want);
 }
 
 /* A file with these tensors, of some shape, is refused with that text. */
@@ -70,6 +111,11 @@ static void other_files_are_refused(void **state)
     static const char *const half[] = {"1.weight", "3.conv.0.weight"};
     static const char *const decoder[] = {"decoder.layers.0.weight", "decoder.layers.0.bias"};
     static const char *const endless[] = {"decoder.layers.0.weight", "encoder.layers.0.weight"};
+    static const char *const lora[] = {"lora_unet_a.lora_up.weight",
+                                       "lora_unet_a.lora_down.weight"};
+    static const char *const nothing[] = {"a.weight"};
+    refused(lora, 2, "is a LoRA, not a VAE");
+    refused(nothing, 1, "it has no decoder");
     refused(half, 2, "half of a tiny VAE");
     refused(decoder, 2, "missing tensor encoder.layers.0.weight");
     refused(endless, 2, "too many levels");
@@ -120,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sizes_are_read_off_the_file),
+        cmocka_unit_test(every_form_is_the_same),
         cmocka_unit_test(other_files_are_refused),
         cmocka_unit_test(other_shapes_are_refused),
     };
