@@ -235,7 +235,12 @@ static void behind_tmux(void **state)
     assert_string_equal(p.caps.terminal, "tmux 3.4");
     assert_string_equal(p.outer, "XTerm(379)");
     assert_int_equal(p.caps.cell_w, 10); /* tmux's: it scales to the outer one's */
-    ask();                               /* attached elsewhere, to something without */
+    probe_winsize(&p, 50, 90, 0, 0);     /* attached elsewhere, to something without, */
+    ask();
+    probe_typed(&p); /* and another new size with the key that lets us ask it */
+    probe_winsize(&p, 40, 90, 0, 0);
+    ask();
+    assert_non_null(strstr(asked, "\033[16t"));
     assert_non_null(strstr(asked, "\033Ptmux;\033\033[c"));
     hear("\033P>|VTE(7600)\033\\\033[?61;1;21;22c");
     assert_int_equal(p.caps.graphics, GRAPHICS_BLOCKS);
@@ -332,6 +337,28 @@ static void a_silent_outer_terminal_is_asked_again(void **state)
         probe_questions(&p, i * 1e5, asked, 1024);
     }
     assert_false(probe_due(&p, 1e9));
+}
+
+/* tmux gives what the terminal around it answers to the pane with the keys, such as a new one. */
+static void the_outer_terminal_is_asked_when_the_keys_are_ours(void **state)
+{
+    (void)state;
+    START("TERM", "tmux-256color", "TMUX", "x");
+    ask();
+    hear(TMUX_34);
+    hear(XTERM_340_DA1);
+    probe_typed(&p);
+    assert_false(probe_due(&p, 1e6)); /* all is known */
+    ask();                            /* a new size */
+    assert_null(strstr(asked, "tmux;"));
+    assert_false(probe_due(&p, 1e6));
+    probe_typed(&p);
+    assert_true(probe_due(&p, 1e6));
+    ask();
+    assert_memory_equal(asked, "\033Ptmux;", 7);
+    assert_false(probe_due(&p, 1e6));
+    hear("\033[?62c"); /* attached elsewhere */
+    assert_int_equal(p.caps.graphics, GRAPHICS_BLOCKS);
 }
 
 static void no_colour_takes_characters_not_pictures(void **state)
@@ -445,6 +472,7 @@ int main(void)
         cmocka_unit_test(old_tmux_paints_whole_bands),
         cmocka_unit_test(tmux_that_the_environment_does_not_tell),
         cmocka_unit_test(a_silent_outer_terminal_is_asked_again),
+        cmocka_unit_test(the_outer_terminal_is_asked_when_the_keys_are_ours),
         cmocka_unit_test(no_colour_takes_characters_not_pictures),
         cmocka_unit_test(what_the_user_demands_wins),
         cmocka_unit_test(another_size),

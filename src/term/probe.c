@@ -272,7 +272,8 @@ size_t probe_questions(struct probe *p, double now_ms, char *out, size_t size)
         add(out, size, &len, plain ? "" : XTVERSION);
         add(out, size, &len, plain || p->caps.tmux ? "" : KITTY_QUERY);
     }
-    if (!plain && !only_outer) {
+    if (!plain && (!only_outer || p->new_size)) {
+        p->new_size = false;
         add(out, size, &len, CELL_SIZE);
         add(out, size, &len, p->cells_told ? "" : AREA_SIZE);
         if (!first && p->caps.sixel_w > 0) /* xterm and foot: it is the size of the window */
@@ -280,8 +281,9 @@ size_t probe_questions(struct probe *p, double now_ms, char *out, size_t size)
     }
     if (first)
         add(out, size, &len, plain ? DA1 : REGISTERS GEOMETRY DA1);
-    /* With every new size too: another terminal may be around tmux now. */
-    if (p->caps.tmux && (first || only_outer || p->sixel)) {
+    if (p->caps.tmux && p->sixel && !first && !only_outer)
+        p->ask_outer_later = true;
+    if (p->caps.tmux && (first || only_outer)) {
         p->outer_ms = now_ms;
         p->outer_tries++;
         p->ask_outer = false;
@@ -290,6 +292,12 @@ size_t probe_questions(struct probe *p, double now_ms, char *out, size_t size)
         add_outer(out, size, &len, DA1);
     }
     return len;
+}
+
+void probe_typed(struct probe *p)
+{
+    p->ask_outer |= p->ask_outer_later;
+    p->ask_outer_later = false;
 }
 
 /* -- answers ------------------------------------------------------------------------------------*/
@@ -407,6 +415,7 @@ bool probe_answer(struct probe *p, const char *bytes, size_t len, double now_ms)
 
 void probe_winsize(struct probe *p, int rows, int cols, int pixels_w, int pixels_h)
 {
+    p->new_size = true;
     p->rows = rows;
     p->cols = cols;
     p->w = pixels_w;

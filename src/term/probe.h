@@ -46,6 +46,8 @@ struct probe {
     struct caps caps;
     double asked_ms, outer_ms; /* when the questions, and those to the outer terminal, were made */
     bool asked, ask_outer;     /* they were; they are to be */
+    bool ask_outer_later;      /* with the next key */
+    bool new_size;             /* not asked about yet */
     int outer_tries;
     bool da1, outer_da1, sixel, outer_sixel, kitty, iterm, cells_told; /* what was answered */
     bool windows;         /* Windows Terminal, by its DA1 */
@@ -63,13 +65,15 @@ struct probe {
  * bring their own). */
 void probe_start(struct probe *, const char *(*get)(const char *name));
 /* The questions as bytes; returns the length (at most `size`, which 1024 always satisfies). The
- * first call asks everything, later ones the sizes of cells and pictures (and the terminal around a
- * tmux that has sixel), or what was due. */
+ * first call asks everything, later ones the sizes of cells and pictures, or what was due. */
 size_t probe_questions(struct probe *, double now_ms, char *out, size_t size);
 /* Is there more to ask? Look now and then, and after answers: then call probe_questions. It may
  * have turned out that this is tmux; and a tmux that is just starting loses what is passed through
  * it, so a silent outer terminal is asked again after one, two and three seconds. */
 bool probe_due(const struct probe *, double now_ms);
+/* A key came. With a new size there may be another terminal around tmux, but what that one answers
+ * goes to the pane that has the keys: so it is asked when they are ours. */
+void probe_typed(struct probe *);
 /* An INPUT_ANSWER. True when the caps changed. */
 bool probe_answer(struct probe *, const char *bytes, size_t len, double now_ms);
 /* From TIOCGWINSZ, when the kernel knows pixels; what the terminal itself says wins. */

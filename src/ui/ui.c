@@ -178,6 +178,7 @@ static void take_input(struct ui *ui)
         case INPUT_KEY:
         case INPUT_TEXT:
         case INPUT_PASTE:
+            probe_typed(&ui->probe);
             typed(ui, &in);
             break;
         case INPUT_MOUSE:
