@@ -49,28 +49,6 @@ static void test_not_tags(void **state)
     check("<<lora:a>>", true, "<>|lora,a,");
 }
 
-static void check_arg(const char *args, const char *key, int position, const char *expected)
-{
-    struct prompt_tag t = {"lora", "x", args};
-    char out[8] = "?";
-    assert_int_equal(prompt_tag_arg(&t, key, position, out, sizeof out), expected != NULL);
-    if (expected)
-        assert_string_equal(out, expected);
-}
-
-static void test_args(void **state)
-{
-    (void)state;
-    check_arg("0.8", NULL, 0, "0.8");
-    check_arg("0.8", NULL, 1, NULL);
-    check_arg("0.8:te=0.5:0.25", "te", 0, "0.5");
-    check_arg("0.8:te=0.5:0.25", NULL, 1, "0.25");
-    check_arg("te=:1", "te", 0, "");
-    check_arg("", NULL, 0, NULL);
-    check_arg("te=0.5", "t", 0, NULL);
-    check_arg("123456789", NULL, 0, NULL);
-}
-
 /* A megabyte of beginnings without an end takes no more time than reading it. */
 static void test_hostile(void **state)
 {
@@ -96,7 +74,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_not_tags),
-        cmocka_unit_test(test_args),
         cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

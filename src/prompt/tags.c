@@ -75,23 +75,3 @@ void prompt_tags_free(struct prompt_tags *t)
     free(t->own);
     memset(t, 0, sizeof *t);
 }
-
-bool prompt_tag_arg(const struct prompt_tag *t, const char *key, int position, char *out, int size)
-{
-    for (const char *s = t->args; *s;) {
-        size_t n = strcspn(s, ":"), name = strcspn(s, "=:");
-        bool named = name < n;
-        const char *value = named ? s + name + 1 : s;
-        size_t len = n - (size_t)(value - s);
-        bool hit = key ? named && strlen(key) == name && !strncmp(s, key, name)
-                       : !named && position-- == 0;
-        if (hit && len < (size_t)size) {
-            memcpy(out, value, len);
-            out[len] = '\0';
-        }
-        if (hit)
-            return len < (size_t)size;
-        s += n + (s[n] == ':');
-    }
-    return false;
-}

@@ -9,7 +9,7 @@
  *         return -1;
  *     for (int i = 0; i < t.count; i++)
  *         if (!strcmp(t.at[i].kind, "lora"))
- *             ... t.at[i].name, t.at[i].args: "0.8", "0.8:te=0.5", or "" ...
+ *             ... t.at[i].name, t.at[i].args: "0.8", "0.8:te=0.5", or "" (lora_list.h) ...
  *     encode(t.text);
  *     prompt_tags_free(&t);
  *
@@ -43,9 +43,5 @@ struct prompt_tags {
  * after either. */
 int prompt_tags_cut(const char *text, bool any_kind, struct prompt_tags *, struct err *);
 void prompt_tags_free(struct prompt_tags *);
-
-/* The value of argument `key` ("te=0.5" for "te") into out, or of the `position`-th argument that
- * has no "=" when key is NULL. False when there is none, or it is longer than out. */
-bool prompt_tag_arg(const struct prompt_tag *, const char *key, int position, char *out, int size);
 
 #endif

@@ -53,12 +53,9 @@ static void schedule(const char *text)
 static void tags(const char *text)
 {
     struct prompt_tags t;
-    char out[16];
     if (prompt_tags_cut(text, true, &t, NULL) == 0)
-        for (int i = 0; i < t.count; i++) {
-            prompt_tag_arg(&t.at[i], "te", 0, out, sizeof out);
-            prompt_tag_arg(&t.at[i], NULL, 1, out, sizeof out);
-        }
+        for (int i = 0; i < t.count; i++)
+            assert(strlen(t.at[i].name) + strlen(t.at[i].args) <= strlen(text));
     prompt_tags_free(&t);
 }
 
