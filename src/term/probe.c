@@ -158,7 +158,7 @@ static enum graphics decide(struct probe *p)
         return decide_in_tmux(p);
     if (p->kitty && sixel_is_flawed(c->terminal)) {
         snprintf(c->why, sizeof c->why,
-                 "it answers kitty's graphics query, and keeps old pictures around sixel ones");
+                 "it has kitty's graphics; its sixel leaves bits of old pictures");
         return GRAPHICS_KITTY;
     }
     if (p->sixel && c->cell_w > 0) {
