@@ -169,8 +169,10 @@ bool place_touched(const struct places *p, int y, int x, int rows, int cols)
 {
     for (int i = 0; i < p->wants; i++) {
         const struct place *w = &p->want[i];
-        struct cells edge = place_edge(&p->caps, w, place_cells(&p->caps, w));
-        if (!w->over && cells_touch(edge, (struct cells){y, x, rows, cols}))
+        struct cells all = place_cells(&p->caps, w);
+        if (w->live) /* covered at its edge, it would be left out; others become pieces */
+            all = place_edge(&p->caps, w, all);
+        if (!w->over && cells_touch(all, (struct cells){y, x, rows, cols}))
             return true;
     }
     return false;
