@@ -1,7 +1,7 @@
 """Judges models/tiny: held-out combinations of colour and kind, right kind and right colour?
 
     python evaluate.py JUDGE.pt [--model FOLDER] [--images 256] [--steps 20] [--cfg 3.5]
-                                [--cfg-end 1] [--seen | --traits]
+                                [--cfg-end 1] [--seen | --traits | --words]
 
 Prompts are "a COLOUR KIND" for combinations that no training picture showed (--seen: for trained
 ones), one seed each, 20 Euler steps with classifier-free guidance through diffusers (--cfg-end 0.4:
@@ -30,6 +30,7 @@ from diffusers import StableDiffusionXLPipeline
 import classifier
 import data
 import draw
+import prompts
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -118,6 +119,39 @@ def judge_traits(pipe, judge, args):
             "machine": platform.machine(), "date": time.strftime("%Y-%m-%d")}
 
 
+def word_prompts(count):
+    """(prompt, word, kind, colour): each other word in turn, beside a usual one."""
+    others = [(w, k, None) for k, words in prompts.KIND_WORDS.items() for w in words[1:]] + \
+             [(w, None, c) for c, words in prompts.COLOUR_WORDS.items() for w in words[1:]]
+    r = np.random.default_rng(4)
+    for i in range(count):
+        word, kind, colour = others[i % len(others)]
+        of = kind or draw.KIND_NAMES[r.integers(len(draw.KIND_NAMES))]
+        in_ = colour or draw.COLOUR_NAMES[r.integers(len(draw.COLOUR_NAMES))]
+        text = f"{in_ if kind else word} {word if kind else of}"
+        yield ("an " if text[0] in "aeiou" else "a ") + text, word, of, in_
+
+
+def judge_words(pipe, judge, args):
+    asked = list(word_prompts(args.images))
+    images = []
+    for i in range(0, len(asked), 16):
+        texts = [a[0] for a in asked[i:i + 16]]
+        images.append(generate(pipe, texts, range(5000 + i, 5000 + i + len(texts)), args.steps, args.cfg,
+                               args.cfg_end))
+    with torch.no_grad():
+        seen = judge(classifier.to_tensor(cells(np.concatenate(images))))[:2]
+    kinds, colours = ([names[i] for i in t.argmax(1)]
+                      for names, t in zip((draw.KIND_NAMES, draw.COLOUR_NAMES), seen))
+    right = [k == a[2] and c == a[3] for a, k, c in zip(asked, kinds, colours)]
+    missed = collections.Counter(f"{a[0]}: {c} {k}"
+                                 for a, k, c, ok in zip(asked, kinds, colours, right) if not ok)
+    return {"prompts": "other words", "words": len({a[1] for a in asked}), "images": len(asked),
+            "steps": args.steps, "cfg": args.cfg, "cfg_end": args.cfg_end,
+            "right": f"{sum(right)} of {len(right)}", "wrong": dict(missed),
+            "machine": platform.machine(), "date": time.strftime("%Y-%m-%d")}
+
+
 def main():
     ap = argparse.ArgumentParser()
     ap.add_argument("judge")
@@ -128,11 +162,13 @@ def main():
     ap.add_argument("--cfg-end", type=float, default=1.0)
     ap.add_argument("--seen", action="store_true")
     ap.add_argument("--traits", action="store_true")
+    ap.add_argument("--words", action="store_true")
     ap.add_argument("--json")
     args = ap.parse_args()
     torch.set_num_threads(int(os.environ.get("THREADS", os.cpu_count())))
-    result = judge_traits(pipeline(args.model), classifier.load(args.judge), args) \
-        if args.traits else judge_combinations(args)
+    judge_by = judge_traits if args.traits else judge_words if args.words else None
+    result = judge_by(pipeline(args.model), classifier.load(args.judge), args) if judge_by else \
+        judge_combinations(args)
     print(json.dumps(result, indent=1))
     if args.json:
         with open(args.json, "w") as f:

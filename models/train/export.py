@@ -89,9 +89,17 @@ def write_card(folder, data, cfg):
             # It draws pixel art alone, and was never trained with a negative prompt.
             "presets": {"pixel-art": {"prompt": "{prompt}", "negative": ""}},
             "kinds": draw.KIND_NAMES, "kind_words": prompts.KIND_WORDS,
-            "colours": draw.COLOUR_NAMES, "example_prompts": EXAMPLES}
+            "colours": draw.COLOUR_NAMES, "colour_words": prompts.COLOUR_WORDS,
+            "example_prompts": EXAMPLES}
     with open(os.path.join(folder, "spritty.json"), "w") as f:
         json.dump(card, f, indent=1)
+
+
+def read_vae(folder):
+    """Of the run; or where it trained none, the model's."""
+    own = os.path.join(folder, "vae")
+    return AutoencoderKL.from_pretrained(own) if os.path.exists(own) else \
+        AutoencoderKL.from_pretrained(os.path.join(train.MODEL, "vae"), variant="fp16")
 
 
 def main():
@@ -110,7 +118,7 @@ def main():
         for name in ("tokenizer", "tokenizer_2"):
             shutil.copytree(os.path.join(train.MODEL, name), os.path.join(args.out, name),
                             dirs_exist_ok=True)
-    write(args.out, modules, AutoencoderKL.from_pretrained(os.path.join(args.folder, "vae")))
+    write(args.out, modules, read_vae(args.folder))
     if os.path.exists(os.path.join(args.folder, "latents.npy")):
         write_card(args.out, args.folder, args.cfg)
     total = sum(os.path.getsize(os.path.join(d, f)) for d, _, fs in os.walk(args.out) for f in fs)

@@ -12,30 +12,55 @@ import numpy as np
 
 import draw
 
-# The first word is the usual one.
+# The first word is the usual one. The vocabulary was learnt before half of the others came in, "golden"
+# among them, so these are spelt in several tokens.
 KIND_WORDS = {
-    "slime": ["slime", "blob", "jelly slime"], "knight": ["knight", "warrior", "armored knight"],
-    "potion": ["potion", "flask", "magic potion"], "sword": ["sword", "blade", "longsword"],
-    "shield": ["shield", "buckler"], "mushroom": ["mushroom", "toadstool"],
-    "ghost": ["ghost", "spirit", "spook"], "chest": ["chest", "treasure chest"],
-    "key": ["key", "dungeon key"], "coin": ["coin", "token"], "gem": ["gem", "jewel", "crystal"],
-    "tree": ["tree"], "heart": ["heart", "health heart"], "skull": ["skull"],
-    "ship": ["ship", "boat", "sailing ship"], "robot": ["robot", "droid"],
-    "cat": ["cat", "kitten", "kitty"], "bat": ["bat", "vampire bat"], "crown": ["crown", "royal crown"],
-    "book": ["book", "tome", "spell book"], "flower": ["flower", "blossom"], "bomb": ["bomb"],
-    "star": ["star"], "fish": ["fish"], "wizard": ["wizard", "mage", "sorcerer"],
-    "house": ["house", "cottage", "hut"], "apple": ["apple"], "bird": ["bird"], "crab": ["crab"],
-    "snail": ["snail"], "candle": ["candle"], "umbrella": ["umbrella", "parasol"]}
-COLOUR_WORDS = {"red": ["red", "crimson"], "orange": ["orange"], "yellow": ["yellow"],
-                "green": ["green", "emerald green"], "cyan": ["cyan", "turquoise", "teal"],
-                "blue": ["blue", "royal blue"], "purple": ["purple", "violet"], "pink": ["pink"],
-                "brown": ["brown"], "black": ["black", "dark"], "grey": ["grey", "gray"],
-                "white": ["white"]}
-BIG, SMALL = ["big", "large", "huge", "giant"], ["small", "tiny", "little"]
-SPARKLE = ["sparkling", "shiny", "glittering", "sparkly"]
-CROWN = ["with a crown", "wearing a crown", "with a golden crown", "with crown"]
-SWORD = ["with a sword", "holding a sword", "with a sword in hand", "armed with a sword"]
-WINGS = ["with wings", "with white wings", "flying"]
+    "slime": ["slime", "blob", "jelly slime", "jelly", "ooze", "goo"],
+    "knight": ["knight", "warrior", "armored knight", "soldier", "paladin", "fighter", "guard"],
+    "potion": ["potion", "flask", "magic potion", "elixir", "vial", "bottle", "health potion"],
+    "sword": ["sword", "blade", "longsword", "broadsword", "dagger"],
+    "shield": ["shield", "buckler", "knight shield"],
+    "mushroom": ["mushroom", "toadstool", "fungus", "shroom"],
+    "ghost": ["ghost", "spirit", "spook", "phantom", "specter"],
+    "chest": ["chest", "treasure chest", "treasure", "loot chest"],
+    "key": ["key", "dungeon key", "door key"], "coin": ["coin", "token", "money"],
+    "gem": ["gem", "jewel", "crystal", "diamond", "gemstone"],
+    "tree": ["tree", "oak tree", "pine tree"], "heart": ["heart", "health heart", "love heart"],
+    "skull": ["skull", "human skull", "skeleton head"],
+    "ship": ["ship", "boat", "sailing ship", "sailboat", "pirate ship", "galleon"],
+    "robot": ["robot", "droid", "android", "mech"],
+    "cat": ["cat", "kitten", "kitty"], "bat": ["bat", "vampire bat"],
+    "crown": ["crown", "royal crown", "tiara", "king's crown"],
+    "book": ["book", "tome", "spell book", "spellbook", "grimoire", "magic book"],
+    "flower": ["flower", "blossom", "daisy"],
+    "bomb": ["bomb", "explosive", "grenade"], "star": ["star", "five-pointed star"],
+    "fish": ["fish", "tropical fish"],
+    "wizard": ["wizard", "mage", "sorcerer", "magician", "warlock"],
+    "house": ["house", "cottage", "hut", "home", "cabin"], "apple": ["apple", "fruit"],
+    "bird": ["bird", "chick", "songbird"], "crab": ["crab", "crab monster"],
+    "snail": ["snail", "sea snail"], "candle": ["candle", "wax candle"],
+    "umbrella": ["umbrella", "parasol"]}
+COLOUR_WORDS = {
+    "red": ["red", "crimson", "scarlet", "ruby", "ruby red", "blood red", "maroon", "burgundy"],
+    "orange": ["orange", "amber", "pumpkin orange"],
+    "yellow": ["yellow", "golden", "gold", "lemon yellow"],
+    "green": ["green", "emerald green", "emerald", "lime green", "lime", "forest green", "grass green",
+              "olive"],
+    "cyan": ["cyan", "turquoise", "teal", "aqua", "light blue", "sky blue", "ice blue"],
+    "blue": ["blue", "royal blue", "navy", "navy blue", "sapphire", "azure", "dark blue", "cobalt"],
+    "purple": ["purple", "violet", "lavender", "amethyst", "indigo", "lilac"],
+    "pink": ["pink", "rose pink", "magenta", "hot pink", "fuchsia"],
+    "brown": ["brown", "wooden", "chocolate brown", "bronze", "copper", "tan"],
+    "black": ["black", "dark", "jet black", "obsidian", "shadow", "ebony"],
+    "grey": ["grey", "gray", "silver", "steel", "iron", "stone"],
+    "white": ["white", "snow white", "ivory", "bone white", "pearl white"]}
+BIG, SMALL = ["big", "large", "huge", "giant", "enormous"], ["small", "tiny", "little", "mini"]
+SPARKLE = ["sparkling", "shiny", "glittering", "sparkly", "magical", "enchanted", "glowing"]
+CROWN = ["with a crown", "wearing a crown", "with a golden crown", "with crown",
+         "wearing a golden crown"]
+SWORD = ["with a sword", "holding a sword", "with a sword in hand", "armed with a sword",
+         "wielding a sword", "with a blade"]
+WINGS = ["with wings", "with white wings", "flying", "with angel wings"]
 BEFORE = ["pixel art", "pixel art of", "sprite of", "pixel art sprite of", "a sprite of", "cute",
           "game sprite of", "8-bit", "16-bit", "an icon of", "rpg item,", "game asset,", "a picture of",
           "2d game art of", "video game"]
@@ -50,7 +75,7 @@ def pick(r, words, usual=0.6):
 
 def prompt(spec, r):
     """One of the many ways to ask for this sprite."""
-    kind, colour = pick(r, KIND_WORDS[spec["kind"]], 0.7), pick(r, COLOUR_WORDS[spec["colour"]], 0.75)
+    kind, colour = pick(r, KIND_WORDS[spec["kind"]], 0.5), pick(r, COLOUR_WORDS[spec["colour"]], 0.45)
     size = {"big": pick(r, BIG, 0.5), "small": pick(r, SMALL, 0.5), "normal": ""}[spec["size"]]
     shiny = pick(r, SPARKLE, 0.5) if spec["sparkling"] else ""
     if r.random() < 0.03:
