@@ -203,8 +203,8 @@ one_thing_in_variants() {
     grep -qF '{"name": "slime-hue", "from": 0, "to": 5' slime.json
     "$spritty" variants 'a green slime' --of sizes -s 3 --steps 2 -q -o slime.png >out
     [ -f slime-24.png ]
-    "$spritty" variants 'a gold slime' --of directions -s 3 --steps 1 -o slime.png 2>err >out
-    [ "$(grep -c "note: .*'gold'" err)" = 1 ] # what all four are told is told once
+    "$spritty" variants 'a beige slime' --of directions -s 3 --steps 1 -o slime.png 2>err >out
+    [ "$(grep -c "note: .*'beige'" err)" = 1 ] # what all four are told is told once
     refuses 2 'is none of' variants 'a slime' --of moods
     refuses 2 'of one sprite' variants 'a slime' --batch 2
 }
