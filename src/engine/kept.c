@@ -32,10 +32,11 @@ struct keep *finishing_kept(const struct settings *s, const struct image *m, str
     struct keep *kept = NULL;
     if (side == 0)
         return NULL;
-    uint8_t *both = calloc(2, count), *alpha = both + count;
+    uint8_t *both = calloc(2, count);
     if (!both)
         err_set(e, "out of memory for the mask");
     if (both && inputs_mask(&in, s, e) == 0) {
+        uint8_t *alpha = both + count;
         shrink(in.mask, s->width, side, m, both);
         for (size_t i = 0; i < count; i++)
             alpha[i] = m->rgba[4 * i + 3];
