@@ -153,7 +153,7 @@ static const char *const plain[][2] = {
 static const char *const quiet[] = {
     "Sampler",         "Schedule type", "RNG",       "Compat", "Version",    "Model hash",
     "VAE hash",        "Lora hashes",   "TI hashes", "User",   "Batch size", "Batch pos",
-    "Init image hash", "VAE Encoder",
+    "Init image hash",
 };
 
 static bool is_quiet(const char *key)
@@ -183,6 +183,18 @@ static void note_refined_pass(struct recipe *r, const struct a1111 *a)
                     said ? said : "the second pass");
 }
 
+/* "Full" is the VAE. A1111 may encode by another one than it decodes by. */
+static void set_coder(struct recipe *r, const struct a1111 *a, const char *key, const char *value)
+{
+    const char *decoder = a1111_get(a, "VAE Decoder");
+    if (!strcmp(key, "VAE Decoder")) {
+        if (!strcmp(value, "TAESD"))
+            recipe_set(r, "vae", "taesdxl");
+    } else if (strcmp(value, decoder ? decoder : "Full") != 0) {
+        recipe_note(r, "VAE Encoder: %.40s; here a picture is encoded by what decodes it", value);
+    }
+}
+
 /* A1111 passes SDXL's hidden state over whatever its clip skip says (sdxl_clip_l_skip is off). */
 static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, const char *value)
 {
@@ -198,8 +210,8 @@ static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, c
         set_file(r, "refiner", value);
     else if (!strcmp(key, "VAE") && strcasecmp(value, "Automatic") && strcasecmp(value, "None"))
         set_file(r, "vae", value);
-    else if (!strcmp(key, "VAE Decoder") && !strcmp(value, "TAESD"))
-        recipe_set(r, "vae", "taesdxl"); /* what it encoded with is seen in a first picture alone */
+    else if (!strcmp(key, "VAE Decoder") || !strcmp(key, "VAE Encoder"))
+        set_coder(r, a, key, value);
     else if (!strcmp(key, "Denoising strength"))
         set_image(r, a, value);
     else if (!strcmp(key, "Hires upscaler"))

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/fileio.h"
 #include "import/comfy_export_priv.h"
 #include "prompt/lora_list.h"
 #include "sdxl/compat.h"
@@ -175,7 +176,7 @@ static int load_image(struct comfy_writer *x, const char *key)
 /* ComfyUI has its two halves in vae_approx, under a name that is no file's. */
 static bool is_taesdxl(const char *vae)
 {
-    const char *slash = strrchr(vae, '/'), *name = slash ? slash + 1 : vae;
+    const char *name = file_name_of(vae);
     return !strcmp(name, "taesdxl") || !strcmp(name, "taesdxl.safetensors");
 }
 

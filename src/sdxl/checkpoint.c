@@ -137,9 +137,8 @@ static int open_vae_folder(struct checkpoint *c, struct err *e)
 }
 
 /* What else the file is, as an error. */
-static int no_vae(const struct checkpoint *c, struct err *e)
+static int no_vae(const struct checkpoint *c, enum weights_kind kind, struct err *e)
 {
-    enum weights_kind kind = weights_summary(c->files[0].file[0]).kind;
     if (weight_files_find(&c->files[0], "1.conv.0.weight") ||
         weight_files_find(&c->files[0], "3.conv.0.weight"))
         return err_set(e,
@@ -179,9 +178,9 @@ static int open_vae(struct checkpoint *c, struct err *e)
     if (refuse_pickle(c->path, e) != 0 || weight_files_open(w, c->path, e) != 0)
         return -1;
     enum weights_kind kind = weights_summary(w->file[0]).kind;
-    bool tiny = weight_files_find(w, "decoder.layers.0.weight") != NULL;
+    bool tiny = kind == WEIGHTS_TINY_VAE;
     if (!tiny && kind != WEIGHTS_VAE && kind != WEIGHTS_CHECKPOINT)
-        return no_vae(c, e);
+        return no_vae(c, kind, e);
     if (!tiny && !weight_files_find(w, "decoder.up_blocks.0.resnets.0.conv1.weight")) {
         c->bare = weight_files_find(w, "decoder.conv_in.weight") != NULL;
         return infer_vae_config(w->file[0], c->bare, &c->config, e);

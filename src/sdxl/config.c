@@ -304,10 +304,12 @@ static int parse_tiny(struct json root, struct vae_config *c, struct err *e)
         if (levels < 1 || levels != c->levels || given != levels)
             return err_set(e, "%s: \"%s\" and \"%s\" must have an entry for each of %d levels",
                            json_name(root), blocks[half], widths[half], c->levels);
-        for (int i = 0; i < levels; i++)
-            if (width[i] != (c->channels[i] = half ? c->channels[0] : width[0]))
+        for (int i = 0; i < levels; i++) {
+            c->channels[i] = half ? c->channels[0] : width[0];
+            if (width[i] != c->channels[i])
                 return err_set(e, "%s: \"%s\" differs between levels, which is not supported",
                                json_name(root), widths[half]);
+        }
     }
     if (check_fixed(root, tiny_fixed, sizeof tiny_fixed / sizeof *tiny_fixed, e) != 0 ||
         json_int_or(root, "in_channels", 3, 3, 3, &c->in_channels, e) != 0 ||

@@ -92,8 +92,8 @@ int start_latent(struct run *r, const float *pixels, int width, int height, bool
         o->download(o, both, &moments);
         rc = o->sync(o, r->err);
     }
-    if (rc == 0 && sampled && !c->tiny &&
-        !r->p->dry) /* a tiny one's latent is drawn from nothing */
+    sampled = sampled && !c->tiny; /* which has no variance */
+    if (rc == 0 && sampled && !r->p->dry)
         noise_extra(r->noise, draw);
     for (size_t i = 0; i < count && rc == 0 && !r->p->dry; i++)
         for (int k = 0; k < z; k++) {

@@ -1,7 +1,7 @@
 /*
  * A tiny autoencoder, TAESD (github.com/madebyollin/taesd) or one of its shape: 3x3 convolutions of
  * one width, residual blocks of three, no norm and no attention. It stands in for the VAE that it
- * was distilled from at a twentieth of the work; small details differ.
+ * was distilled from at a fraction of the work; small details differ.
  *
  *   decode   3 tanh(x / 3); convolution, ReLU; each level: blocks, nearest 2x and a convolution
  *            (not in the last); convolution; from 0..1 to -1..1
