@@ -15,7 +15,8 @@
 #include "sdxl/weights_kind.h"
 #include "sprite/png.h"
 
-static const char *const part_names[PART_COUNT] = {"text_encoder", "text_encoder_2", "unet", "vae"};
+static const char *const part_names[PART_COUNT] = {"text_encoder", "text_encoder_2", "unet", "vae",
+                                                   "controlnet"};
 
 /* Prints text from a file: line by line, without control characters. */
 static void print_foreign(const char *text, const char *indent)

@@ -14,7 +14,7 @@
 #include "ops/ops.h"
 #include "sdxl/model.h"
 
-enum part { PART_TEXT1, PART_TEXT2, PART_UNET, PART_VAE, PART_COUNT };
+enum part { PART_TEXT1, PART_TEXT2, PART_UNET, PART_VAE, PART_CONTROL, PART_COUNT };
 
 struct checkpoint;
 
@@ -26,6 +26,12 @@ struct checkpoint *checkpoint_open(const char *path, const char *variant, struct
 /* The VAE alone: a folder with its config.json or a file in one, a single VAE's file in the
  * original names, or any model's single file. Only PART_VAE and the config's vae are there. */
 struct checkpoint *checkpoint_open_vae(const char *path, struct err *);
+/* A ControlNet: a folder with its config.json or a file in one, a file with diffusers' names alone,
+ * or one in the original names. Only PART_CONTROL and the config's control are there. Networks ask
+ * for diffusers' names: conv_in, time_embedding, add_embedding, down_blocks, mid_block as a UNet's;
+ * controlnet_cond_embedding.conv_in, .blocks.N, .conv_out; controlnet_down_blocks.N,
+ * controlnet_mid_block. */
+struct checkpoint *checkpoint_open_control(const char *path, struct err *);
 void checkpoint_close(struct checkpoint *);
 
 /* For measuring sizes whose weights are not at hand: a folder's configs alone, and weights that are

@@ -20,6 +20,7 @@ const char *keymap_prefix(const struct model_config *c, enum part part)
         [PART_TEXT2] = "conditioner.embedders.1.model.",
         [PART_UNET] = "model.diffusion_model.",
         [PART_VAE] = "first_stage_model.",
+        [PART_CONTROL] = "control_model.",
     };
     if (c->refiner && part == PART_TEXT2)
         return "conditioner.embedders.0.model.";

@@ -231,7 +231,8 @@ bool lora_key_read(const char *name, struct lora_key *k)
 /* A member, under the part's prefix if the document uses them. */
 static struct json member(struct json config, enum part part, const char *key)
 {
-    static const char *const prefix[PART_COUNT] = {"text_encoder.", "text_encoder_2.", "unet.", ""};
+    static const char *const prefix[PART_COUNT] = {"text_encoder.", "text_encoder_2.", "unet.", "",
+                                                   ""};
     char full[64];
     snprintf(full, sizeof full, "%s%s", prefix[part], key);
     struct json v = json_get(config, full);

@@ -63,6 +63,16 @@ struct vae_config {
     int tiny_blocks[2][MAX_LEVELS]; /* a level: of the decoder, of the encoder, as they run */
 };
 
+/* A ControlNet: a UNet's way down and its middle once more, which also read a picture, the hint, and
+ * whose stops are added to the UNet's own. Of `unet` what belongs to the way up is unused; depths may
+ * be others than the model's, channels may not. */
+struct control_config {
+    struct unet_config unet;
+    int hint_channels; /* 3 */
+    int hint_levels;   /* one less than it halves the picture: vae_factor is 2^(levels - 1) */
+    int hint_width[MAX_LEVELS]; /* channels: 16 32 96 256 */
+};
+
 enum prediction { PREDICT_EPSILON, PREDICT_V };
 
 struct schedule_config {
@@ -100,6 +110,7 @@ struct model_config {
     struct clip_config text[2];
     struct unet_config unet;
     struct vae_config vae;
+    struct control_config control; /* checkpoint_open_control's; else zeros */
     struct schedule_config schedule;
     bool refiner; /* it has the second text encoder alone (text[0] is zeros), and is told a score */
     bool zeros_for_empty_prompt; /* an empty negative prompt is zeros, not the encoded "" */

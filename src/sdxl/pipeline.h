@@ -126,6 +126,15 @@ struct gen_params {
     int mask_content;     /* content_by_name */
     const uint8_t *grey;  /* as mask: what CONTENT_GREY covers where that is less; NULL: the mask */
 
+    /* a ControlNet: the base model's steps and the second pass's, not the refiner's */
+    const char *control; /* folder or file; NULL: none */
+    /* What it reads: control_width x control_height x 3. Fitted to each pass's size: the largest
+     * part of that shape around the middle. */
+    const uint8_t *control_picture;
+    int control_width, control_height;
+    double control_strength;           /* 0 to 10; 1: as it was trained */
+    double control_start, control_end; /* shares of the schedule between which it works */
+
     /* the second pass */
     int hires_width, hires_height; /* 0: none */
     int hires_steps;               /* 0: as many as steps */
