@@ -324,7 +324,8 @@ static void test_foreign_single_files(void **state)
         {{.marks = {"lora_unet_down_blocks_0.lora_down.weight"}}, "is a LoRA"},
         {{.marks = {"model.diffusion_model.double_blocks.0.x"}}, "transformer model"},
         {{.rename = "model.diffusion_model.", .to = "double_blocks.0."}, "Flux, SD3"},
-        {{.rename = "model.diffusion_model.", .to = "control_model."}, "is a ControlNet"},
+        {{.rename = "model.diffusion_model.", .to = "control_model."},
+         "is a ControlNet, not a model"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct edit edit = cases[i].edit;

@@ -382,6 +382,9 @@ static void wrong_kinds(void **state)
     assert_int_equal(pull("sdxl-vae-fp16-fix", &r, &e), -1);
     assert_non_null(strstr(e.text, "it is a LoRA file, not the VAE that was asked for"));
     assert_false(is_there("vae/sdxl-vae-fp16-fix.safetensors"));
+    assert_int_equal(pull("canny-sdxl", &r, &e), -1);
+    assert_non_null(strstr(e.text, "it is a LoRA file, not the ControlNet that was asked for"));
+    assert_false(is_there("controlnets/canny-sdxl.safetensors"));
     /* The vocabulary comes before a checkpoint, which is not begun without it. */
     char path[PATH_MAX];
     assert_int_equal(pull_here("sdxl-base", path), 0);
@@ -396,6 +399,37 @@ static void wrong_kinds(void **state)
     assert_int_equal(pull("clip-tokenizer", &r, &e), -1);
     assert_false(is_there("tokenizer/tokenizer/vocab.json"));
     server_stop(&server);
+}
+
+/* By its short name, and found out to be one. */
+static void controlnets(void **state)
+{
+    (void)state;
+    static const char was[] = "lora_unet_x.lora_down.weight", is[] = "controlnet_cond_embedding.w1";
+    _Static_assert(sizeof was == sizeof is, "the file's header stays as long");
+    unsigned char *control = malloc(SIZE);
+    struct pull_result r;
+    struct err e;
+    begin(PLAIN, 0);
+    assert_non_null(control);
+    memcpy(control, file, SIZE);
+    char *at = memmem(control, 128, was, sizeof was - 1);
+    assert_non_null(at);
+    memcpy(at, is, sizeof is - 1);
+    server.data = control;
+    server.linked = NULL;
+    if (pull("canny-sdxl", &r, &e))
+        fail_msg("%s", e.text);
+    expect_file("controlnets/canny-sdxl.safetensors", control, SIZE);
+    assert_non_null(strstr(server.log, "GET /diffusers/controlnet-canny-sdxl-1.0/resolve/main/"
+                                       "diffusion_pytorch_model.fp16.safetensors"));
+    for (int again = 0; again < 2; again++) {
+        assert_int_equal(pull("a/my-net/diffusion_pytorch_model.safetensors", &r, &e), 0);
+        expect_file("controlnets/my-net.safetensors", control, SIZE);
+        assert_int_equal(r.fetched, !again);
+    }
+    server_stop(&server);
+    free(control);
 }
 
 /* owner/repo, owner/repo/file, URLs. */
@@ -632,6 +666,7 @@ int main(void)
         cmocka_unit_test(takes_up_what_is_there),
         cmocka_unit_test(redirects_keep_the_token),
         cmocka_unit_test(wrong_kinds),
+        cmocka_unit_test(controlnets),
         cmocka_unit_test(names_and_addresses),
         cmocka_unit_test(two_at_once),
         cmocka_unit_test(killed),

@@ -52,7 +52,8 @@ static int check_weights(const char *path, const char *name, enum pull_kind kind
     } wanted[] = {{KIND_CHECKPOINT, WEIGHTS_CHECKPOINT},
                   {KIND_LORA, WEIGHTS_LORA},
                   {KIND_VAE, WEIGHTS_VAE},
-                  {KIND_TINY_VAE, WEIGHTS_TINY_VAE}};
+                  {KIND_TINY_VAE, WEIGHTS_TINY_VAE},
+                  {KIND_CONTROL, WEIGHTS_CONTROL}};
     struct safetensors *s = safetensors_open(path, e);
     if (!s)
         return -1;
@@ -60,6 +61,7 @@ static int check_weights(const char *path, const char *name, enum pull_kind kind
     safetensors_close(s);
     *folder = is == WEIGHTS_LORA                            ? "loras"
               : is == WEIGHTS_VAE || is == WEIGHTS_TINY_VAE ? "vae"
+              : is == WEIGHTS_CONTROL                       ? "controlnets"
               : is == WEIGHTS_EMBEDDING                     ? "embeddings"
                                                             : "models";
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++)

@@ -412,11 +412,11 @@ static int name_it(struct load *l, const struct http_answer *a, struct err *e)
 /* A file without a folder of its own may lie in any of them by now. */
 static bool is_here(struct fetch *f)
 {
-    static const char *const folders[] = {"models", "loras", "vae", "embeddings"};
+    static const char *const folders[] = {"models", "loras", "vae", "controlnets", "embeddings"};
     char path[PATH_MAX];
     if (f->kind != KIND_ANY)
         return access(f->path, F_OK) == 0;
-    for (int i = 0; i < 4; i++) {
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
         snprintf(path, sizeof path, "%.3700s/%s/%s", f->data, folders[i], file_name_of(f->to));
         if (access(path, F_OK) == 0) {
             memcpy(f->path, path, sizeof path);

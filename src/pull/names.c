@@ -11,6 +11,9 @@
 
 #define BASE "stabilityai/stable-diffusion-xl-base-1.0"
 #define MB   *1000000ull
+/* In both, half precision. */
+#define CONTROL_HALF  "diffusion_pytorch_model.fp16.safetensors"
+#define CONTROL_WHOLE "diffusion_pytorch_model.safetensors"
 
 static const struct {
     struct pull_entry entry;
@@ -44,6 +47,24 @@ static const struct {
     {{"sdxl-lightning-8step", "LoRA: 8 steps", "Open RAIL++", 394 MB},
      {"ByteDance/SDXL-Lightning", "sdxl_lightning_8step_lora.safetensors",
       "loras/sdxl_lightning_8step_lora.safetensors", KIND_LORA}},
+    {{"canny-sdxl", "ControlNet: edges", "Open RAIL++", 2502 MB},
+     {"diffusers/controlnet-canny-sdxl-1.0", CONTROL_HALF, "controlnets/canny-sdxl.safetensors",
+      KIND_CONTROL}},
+    {{"canny-sdxl-small", "ControlNet: edges, an eighth as large", "Open RAIL++", 320 MB},
+     {"diffusers/controlnet-canny-sdxl-1.0-small", CONTROL_HALF,
+      "controlnets/canny-sdxl-small.safetensors", KIND_CONTROL}},
+    {{"depth-sdxl", "ControlNet: depth, near is light", "Open RAIL++", 2502 MB},
+     {"diffusers/controlnet-depth-sdxl-1.0", CONTROL_HALF, "controlnets/depth-sdxl.safetensors",
+      KIND_CONTROL}},
+    {{"scribble-sdxl", "ControlNet: lines, white on black", "Apache 2.0", 2502 MB},
+     {"xinsir/controlnet-scribble-sdxl-1.0", CONTROL_WHOLE, "controlnets/scribble-sdxl.safetensors",
+      KIND_CONTROL}},
+    {{"openpose-sdxl", "ControlNet: a pose in OpenPose's form", "Apache 2.0", 2502 MB},
+     {"xinsir/controlnet-openpose-sdxl-1.0", CONTROL_WHOLE, "controlnets/openpose-sdxl.safetensors",
+      KIND_CONTROL}},
+    {{"tile-sdxl", "ControlNet: a picture's own forms", "Apache 2.0", 2502 MB},
+     {"xinsir/controlnet-tile-sdxl-1.0", CONTROL_WHOLE, "controlnets/tile-sdxl.safetensors",
+      KIND_CONTROL}},
 };
 enum { ENTRIES = sizeof table / sizeof *table };
 

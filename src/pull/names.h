@@ -11,6 +11,7 @@ enum pull_kind {
     KIND_LORA,
     KIND_VAE,
     KIND_TINY_VAE,
+    KIND_CONTROL,
     KIND_JSON,
     KIND_TEXT
 };

@@ -136,9 +136,8 @@ static int fail_lora(const struct walk *w)
 /* A file that is no whole model, as what it is and what to do with it. */
 static int other_kind(const struct walk *w)
 {
-    if (has_prefix(w, "control_model.") || has_prefix(w, "controlnet_") ||
-        has_prefix(w, "ip_adapter."))
-        return fail(w, "is a ControlNet or an adapter, which spritty does not run");
+    if (has_prefix(w, "ip_adapter."))
+        return fail(w, "is an adapter, which spritty does not run");
     switch (weights_summary(w->st).kind) {
     case WEIGHTS_LORA:
         return fail_lora(w);
@@ -146,6 +145,8 @@ static int other_kind(const struct walk *w)
         return fail(w, "is a VAE, not a model; give it with --vae, beside a model");
     case WEIGHTS_TINY_VAE:
         return fail(w, "is a tiny VAE, not a model; give it with --vae, beside a model");
+    case WEIGHTS_CONTROL:
+        return fail(w, "is a ControlNet, not a model; give it with --control, beside a model");
     case WEIGHTS_UNET:
     case WEIGHTS_TEXT:
         return fail(w, "is one part of a diffusers folder; give the folder with model_index.json");

@@ -31,9 +31,19 @@ static bool has_lora(const struct safetensors *s)
     return false;
 }
 
+static bool has_control(const struct safetensors *s)
+{
+    return has(s, "control_model.") || has(s, "controlnet_cond_embedding.") ||
+           has(s, "input_hint_block.");
+}
+
 static enum weights_kind kind_of(const struct safetensors *s)
 {
-    if (has(s, "model.diffusion_model.") || has(s, "conditioner.embedders."))
+    if (has(s, "model.diffusion_model."))
+        return WEIGHTS_CHECKPOINT;
+    if (has_control(s))
+        return WEIGHTS_CONTROL;
+    if (has(s, "conditioner.embedders."))
         return WEIGHTS_CHECKPOINT;
     if (has_lora(s))
         return WEIGHTS_LORA;
@@ -67,8 +77,8 @@ struct weights_summary weights_summary(const struct safetensors *s)
 
 const char *weights_kind_name(enum weights_kind kind)
 {
-    static const char *const names[] = {
-        "safetensors", "model", "LoRA",         "VAE",
-        "tiny VAE",    "UNet",  "text encoder", "textual inversion"};
+    static const char *const names[] = {"safetensors", "model",        "LoRA",
+                                        "VAE",         "tiny VAE",     "ControlNet",
+                                        "UNet",        "text encoder", "textual inversion"};
     return names[kind];
 }

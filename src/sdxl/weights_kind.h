@@ -13,6 +13,7 @@ enum weights_kind {
     WEIGHTS_LORA,
     WEIGHTS_VAE,
     WEIGHTS_TINY_VAE, /* taesdxl: convolutions alone, in a sequence */
+    WEIGHTS_CONTROL,  /* a ControlNet, in diffusers' names or the original ones */
     WEIGHTS_UNET,
     WEIGHTS_TEXT,
     WEIGHTS_EMBEDDING,
