@@ -63,9 +63,9 @@ struct vae_config {
     int tiny_blocks[2][MAX_LEVELS]; /* a level: of the decoder, of the encoder, as they run */
 };
 
-/* A ControlNet: a UNet's way down and its middle once more, which also read a picture, the hint, and
- * whose stops are added to the UNet's own. Of `unet` what belongs to the way up is unused; depths may
- * be others than the model's, channels may not. */
+/* A ControlNet: a UNet's way down and its middle once more, which also read a picture, the hint,
+ * and whose stops are added to the UNet's own. Of `unet` what belongs to the way up is unused;
+ * depths may be others than the model's, channels may not. */
 struct control_config {
     struct unet_config unet;
     int hint_channels; /* 3 */
