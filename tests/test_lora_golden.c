@@ -88,7 +88,7 @@ static float *unet_output(struct model *m, const struct golden_backend *b, int64
     struct unet_run run;
     assert_int_equal(unet_prepare(&m->unet, o, &in, &run, &e), 0);
     unet_before_step(o, &run, 0);
-    unet_step(&m->unet, o, &run, 0, &x, &y);
+    unet_step(&m->unet, o, &run, 0, &x, &y, NULL);
     unet_finish(o, &run);
     *count = tensor_count(&y);
     float *out = malloc((size_t)*count * sizeof *out);

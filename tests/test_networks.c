@@ -128,7 +128,7 @@ static void check_unet_case(const struct unet *u, struct ops *o, const struct go
     struct unet_run run;
     assert_int_equal(unet_prepare(u, o, &in, &run, &e), 0);
     unet_before_step(o, &run, 1);
-    unet_step(u, o, &run, 1, &x, &y);
+    unet_step(u, o, &run, 1, &x, &y, NULL);
     snprintf(what, sizeof what, "unet %dx%dx%d t %.1f", x.n, x.h, x.w, (double)t[0]);
     golden_check(b, o, what, &y, want);
     unet_finish(o, &run);
@@ -185,7 +185,7 @@ static void check_unet_texts(const struct unet *u, struct ops *o, const struct g
     assert_int_equal(run.spans[1], 3);
     for (int s = 0; s < STEPS; s++) {
         unet_before_step(o, &run, s);
-        unet_step(u, o, &run, s, &x, &y);
+        unet_step(u, o, &run, s, &x, &y, NULL);
         o->download(o, got, &y);
         for (int i = 0; i < N; i++) {
             int which = reads[s * N + i], from = which * 77 + (which > 1) * 77;
@@ -203,7 +203,7 @@ static void check_unet_texts(const struct unet *u, struct ops *o, const struct g
             struct unet_run single;
             assert_int_equal(unet_prepare(u, o, &one, &single, &e), 0);
             unet_before_step(o, &single, s);
-            unet_step(u, o, &single, s, &image, &out);
+            unet_step(u, o, &single, s, &image, &out, NULL);
             unet_finish(o, &single);
             o->download(o, alone, &out);
             golden_check_host(b->name, "  its own text", got + i * part, alone, part, b->bound);

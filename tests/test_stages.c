@@ -439,7 +439,7 @@ static void unet_once(struct pipeline *p, const float *latent, float *out)
     struct unet_run r;
     assert_int_equal(unet_prepare(&p->unet, o, &in, &r, &e), 0);
     unet_before_step(o, &r, 0);
-    unet_step(&p->unet, o, &r, 0, &x, &y);
+    unet_step(&p->unet, o, &r, 0, &x, &y, NULL);
     unet_finish(o, &r);
     o->download(o, out, &y);
     assert_int_equal(o->sync(o, &e), 0);

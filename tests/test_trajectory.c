@@ -60,7 +60,7 @@ static int denoise(void *user, int step, double s, const struct tensor *x, struc
         struct tensor part = tensor_images(in, i, 1);
         o->copy(o, &part, &scaled);
     }
-    unet_step(t->unet, o, &t->run, step, &in, &y);
+    unet_step(t->unet, o, &t->run, step, &in, &y, NULL);
     struct tensor u = tensor_images(y, 0, 1), c = tensor_images(y, 1, 1);
     bool v = t->schedule->prediction == PREDICT_V;
     double kx = v ? 1 / (s2 + 1) : 1, ky = v ? -s / sqrt(s2 + 1) : -s;

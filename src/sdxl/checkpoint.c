@@ -89,7 +89,7 @@ static int open_folder(struct checkpoint *c, const char *variant, struct err *e)
         find_tokenizer(&c->tokenizer[0], c->path, "tokenizer", e) != 0 ||
         find_tokenizer(&c->tokenizer[1], c->path, "tokenizer_2", e) != 0)
         return -1;
-    for (int i = c->config.refiner ? PART_TEXT2 : 0; i < PART_COUNT; i++) {
+    for (int i = c->config.refiner ? PART_TEXT2 : 0; i <= PART_VAE; i++) {
         struct path dir;
         if (path_join(&dir, c->path, part[i].folder, e) != 0 ||
             weight_files_open_folder(&c->files[i], dir.text, part[i].stem, variant, e) != 0)

@@ -186,7 +186,7 @@ static void ask(struct pass *p, int call, double sigma, const struct tensor *x,
     struct tensor y = o->alloc_as(o, DT_F32, n, x->h, x->w, c->out_channels);
     o->combine(o, &scaled, 1, &scale, (const struct tensor *const[]){x});
     fill_input(p, &scaled, &in);
-    unet_step(&p->model->unet, o, &p->unet_run, call, &in, &y);
+    unet_step(&p->model->unet, o, &p->unet_run, call, &in, &y, NULL);
     guide(p, call, sigma, x, &y, denoised, uncond);
     o->release(o, &y);
     o->release(o, &in);

@@ -19,6 +19,10 @@
 #include "sdxl/resnet.h"
 #include "sdxl/transformer.h"
 
+/* The stops of the way down, in the order in which they are made: conv_in's, each block's and each
+ * downsampling's, which are skips; then the middle's. */
+enum { UNET_STOPS = MAX_LEVELS * (MAX_BLOCKS + 1) + 1 };
+
 struct unet_level {
     int count; /* layers going down, layers + 1 going up */
     struct resnet res[MAX_BLOCKS + 1];
@@ -37,6 +41,8 @@ struct unet {
 };
 
 int unet_load(struct unet *, struct loader *, const struct unet_config *);
+/* Without the way up and out, as a ControlNet has it. */
+int unet_load_half(struct unet *, struct loader *, const struct unet_config *);
 void unet_free(struct unet *, struct ops *);
 
 /* Texts may be as many and as long as they like; each image of each step reads one of them. So
@@ -87,9 +93,20 @@ void unet_finish(struct ops *, struct unet_run *);
 /* Before each step, outside of its turn (ops.h): what the step reads comes to its place. */
 void unet_before_step(struct ops *, const struct unet_run *, int step);
 
+/* What happens between the way down and the way up: the stops may be added to, in place. */
+struct unet_between {
+    void (*add)(void *user, struct tensor *stops);
+    void *user;
+};
+
 /* x [n - the step's skip, h, w, in_channels] in the ops' type -> y [n, h, w, out_channels]. Any h
- * and w: odd sizes are rounded up going down. */
+ * and w: odd sizes are rounded up going down. between: NULL: nothing. */
 void unet_step(const struct unet *, struct ops *, const struct unet_run *, int step,
-               const struct tensor *x, struct tensor *y);
+               const struct tensor *x, struct tensor *y, const struct unet_between *between);
+/* The way down and the middle of half a UNet: each stop is handed on while it is there. more
+ * [1, h, w, channels[0]], of the ops' stream type, is added to what conv_in makes; NULL: none. */
+void unet_step_half(const struct unet *, struct ops *, const struct unet_run *, int step,
+                    const struct tensor *x, const struct tensor *more,
+                    void (*stop)(void *user, int stop, const struct tensor *h), void *user);
 
 #endif
