@@ -287,9 +287,10 @@ static void test_what_has_no_setting(void **state)
                                                BASIC("s", "normal", "20", "1") END,
            &r);
     expect(&r, WANT({"prompt", "a cat"}, {"negative", "bad"}, {"image", NULL}, {"model", "base"}));
-    expect_note(&r,
-                "node c (ControlNetApplyAdvanced) is ignored: it would have held the picture to "
-                "'pose.png' by the ControlNet 'union.safetensors', strength 0.8 from 0 to 0.5");
+    expect(&r, WANT({"control", "union"}, {"control-image", "pose.png"},
+                    {"control-strength", "0.8"}, {"control-end", "0.5"}));
+    expect_note(&r, "node u (SetUnionControlNetType): the network is not told here that its "
+                    "picture is of the type openpose");
     expect_note(&r, "node f (PerturbedAttentionGuidance) is ignored: it guides away");
     expect_note(&r, "is ignored: it is a subgraph whose nodes are not in this file: in ComfyUI's");
     assert_int_equal(r.notes, 3);

@@ -1,8 +1,7 @@
 /* See comfy_known.h. Classes: ComfyUI's nodes.py and comfy_extras, and packs that many use. */
 #include "import/comfy_known.h"
 
-#include <stdio.h>
-#include <stdlib.h>
+#include <stddef.h>
 #include <string.h>
 
 /* By the class's name, or by how it begins ("A*"). */
@@ -25,6 +24,7 @@ static const struct {
     {"unCLIPConditioning", "takes the subject from a picture"},
     {"StyleModelApply", "takes the style from a picture"},
     {"GLIGENTextBoxApply", "puts a text's thing into a box of the picture"},
+    {"ControlNetInpaintingAliMamaApply", "holds what is not masked to a picture, by a ControlNet"},
     {"ConditioningCombine", "mixes the answers to two prompts"},
     {"ConditioningConcat", "reads a second prompt behind the first"},
     {"ConditioningAverage", "mixes two prompts"},
@@ -68,36 +68,6 @@ static const char *would(const char *type)
     return NULL;
 }
 
-/* A loader's file, through whatever stands between. */
-static char *file_of(struct comfy_walk *w, int node, const char *input, const char *name)
-{
-    int slot, at = comfy_source(w, node, input, &slot);
-    for (int i = 0; at >= 0 && i < 8; i++) {
-        if (comfy_input(w->g, at, name).kind == COMFY_VALUE)
-            return comfy_get_text(w, at, name);
-        at = comfy_follow(w, comfy_link(w->g, at), &slot);
-    }
-    return NULL;
-}
-
-static void control_net(struct comfy_walk *w, int node)
-{
-    char *model = file_of(w, node, "control_net", "control_net_name");
-    char *image = file_of(w, node, "image", "image");
-    double from = comfy_number(w, node, "start_percent", 0);
-    double to = comfy_number(w, node, "end_percent", 1);
-    char range[48] = "";
-    if (from > 0 || to < 1)
-        snprintf(range, sizeof range, " from %.3g to %.3g of the steps", from, to);
-    recipe_note(w->r,
-                "%s is ignored: it would have held the picture to '%.80s' by the ControlNet "
-                "'%.80s', strength %.3g%s",
-                comfy_name(w, node), image ? image : "a picture", model ? model : "?",
-                comfy_number(w, node, "strength", 1), range);
-    free(model);
-    free(image);
-}
-
 void comfy_note_ignored(struct comfy_walk *w, int node)
 {
     const char *type = comfy_class(w->g, node), *does = would(type), *kind = group_kind(type);
@@ -108,9 +78,6 @@ void comfy_note_ignored(struct comfy_walk *w, int node)
                     "workflow in its API form",
                     comfy_name(w, node), kind ? kind : "subgraph",
                     why ? why : "whose nodes are not in this file");
-    else if (!strncmp(type, "ControlNetApply", 15) ||
-             !strcmp(type, "ControlNetInpaintingAliMamaApply"))
-        control_net(w, node);
     else if (does)
         recipe_note(w->r, "%s is ignored: it %s", comfy_name(w, node), does);
     else

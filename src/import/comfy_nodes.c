@@ -311,6 +311,7 @@ static void hires(struct comfy_walk *w, const struct comfy_stage *first,
                     "and takes all of it here",
                     comfy_name(w, s->node));
     compare_stages(w, first, s);
+    comfy_compare_prompts(w, first, s);
     compare(w, s, "seed", first->seed, s->seed); /* one here, the same for both passes */
 }
 
@@ -379,6 +380,8 @@ static bool go_on(struct comfy_walk *w, const struct comfy_stage *first,
     if (!refined && guided_in_part(w, before, s))
         memcpy(alike.cfg, first->cfg, sizeof alike.cfg);
     compare_stages(w, first, &alike);
+    if (!refined)
+        comfy_compare_prompts(w, first, s);
     return !refined;
 }
 

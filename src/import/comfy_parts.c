@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "import/comfy_control.h"
 #include "import/comfy_loras.h"
 #include "prompt/lora_list.h"
 
@@ -20,29 +21,38 @@ static const char *conditioning_input(int slot)
     return slot == 1 ? "negative" : "positive|conditioning|conditioning_to|conditioning_1";
 }
 
-/* From a sampler's conditioning back to the node that encodes; -1 when there is none. */
-static int encoder_of(struct comfy_walk *w, const struct comfy_stage *s, bool positive, bool *zero)
+/* From a sampler's conditioning back to the node that encodes. */
+static struct comfy_way way_to_text(struct comfy_walk *w, const struct comfy_stage *s,
+                                    bool positive)
 {
+    struct comfy_way way = {.encoder = -1};
     int slot, node;
+    if (!positive && !s->negative)
+        return way;
     struct comfy_input in = comfy_input(w->g, s->guider, positive ? s->positive : s->negative);
-    *zero = false;
     while ((node = comfy_follow(w, in, &slot)) >= 0) {
         if (comfy_is(w, node,
                      "CLIPTextEncode|CLIPTextEncodeSDXL|CLIPTextEncodeSDXLRefiner"
-                     "|" COMFY_EFFICIENT_LOADER))
-            return node;
+                     "|" COMFY_EFFICIENT_LOADER)) {
+            way.encoder = node;
+            comfy_add_controls(w, node, &way);
+            return way;
+        }
         if (comfy_is(w, node, "ConditioningZeroOut")) {
-            *zero = true;
+            way.zero = true;
             in = comfy_input(w->g, node, "conditioning");
         } else if (comfy_is(w, node, "InpaintModelConditioning")) {
             in = comfy_input(w->g, node, slot == 1 ? "negative" : "positive");
         } else if (comfy_is(w, node, COMFY_EFFICIENT_SAMPLERS)) {
             in = comfy_input(w->g, node, slot == 2 ? "negative" : "positive");
+        } else if (comfy_is_controlled(w, node)) {
+            comfy_add_controls(w, node, &way);
+            in = comfy_controlled(w, node, slot);
         } else {
             in = comfy_pass(w, node, conditioning_input(slot));
         }
     }
-    return -1;
+    return way;
 }
 
 /* ---- model ---- */
@@ -143,8 +153,7 @@ static void put_checkpoint(struct comfy_walk *w, int node, const char *key)
 
 void comfy_model(struct comfy_walk *w, const struct comfy_stage *s)
 {
-    bool zero;
-    int encoder = encoder_of(w, s, true, &zero);
+    int encoder = way_to_text(w, s, true).encoder;
     int node = walk_model(w, s, true);
     if (node >= 0)
         put_checkpoint(w, node, "model");
@@ -231,22 +240,27 @@ static char *encoder_text(struct comfy_walk *w, int node, bool positive)
     return comfy_get_text(w, node, "text");
 }
 
-static void put_prompt(struct comfy_walk *w, const struct comfy_stage *s, bool positive)
+/* NULL: none, or one that is set to zero. */
+static char *way_text(struct comfy_walk *w, const struct comfy_way *way, bool positive)
 {
-    bool zero = false;
+    return way->encoder >= 0 && !way->zero ? encoder_text(w, way->encoder, positive) : NULL;
+}
+
+static void put_prompt(struct comfy_walk *w, const struct comfy_stage *s, bool positive,
+                       const struct comfy_way *way)
+{
     const char *key = positive ? "prompt" : "negative";
     if (!positive && !s->negative) {
         recipe_set(w->r, key, "");
         return;
     }
-    int node = encoder_of(w, s, positive, &zero);
-    char *text = node >= 0 && !zero ? encoder_text(w, node, positive) : NULL;
-    if (zero && positive)
+    char *text = way_text(w, way, positive);
+    if (way->zero && positive)
         recipe_note(w->r, "%s: its prompt is set to zero, which has no setting here",
                     comfy_name(w, s->guider));
-    if (zero && !positive)
+    if (way->zero && !positive)
         recipe_set(w->r, "empty-negative", "zeros");
-    if (node < 0)
+    if (way->encoder < 0)
         recipe_note(w->r, "%s: no text leads to its %s", comfy_name(w, s->guider), key);
     recipe_set(w->r, key, text ? text : "");
     free(text);
@@ -254,20 +268,41 @@ static void put_prompt(struct comfy_walk *w, const struct comfy_stage *s, bool p
 
 void comfy_prompts(struct comfy_walk *w, const struct comfy_stage *s)
 {
-    put_prompt(w, s, true);
-    put_prompt(w, s, false);
+    struct comfy_way positive = way_to_text(w, s, true), negative = way_to_text(w, s, false);
+    put_prompt(w, s, true, &positive);
+    put_prompt(w, s, false, &negative);
+    comfy_put_control(w, s, &positive, &negative);
+}
+
+void comfy_compare_prompts(struct comfy_walk *w, const struct comfy_stage *first,
+                           const struct comfy_stage *s)
+{
+    for (int positive = 1; positive >= 0; positive--) {
+        struct comfy_way a = way_to_text(w, first, positive), b = way_to_text(w, s, positive);
+        char *text = a.encoder != b.encoder ? way_text(w, &b, positive) : NULL;
+        const char *used = recipe_get(w->r, positive ? "prompt" : "negative");
+        if (text && used && strcmp(text, used) != 0)
+            recipe_note(w->r, "%s: it reads the first sampler's text here, not '%.100s'",
+                        comfy_name(w, s->node), text);
+        free(text);
+        if (positive)
+            comfy_compare_controls(w, s, &a, &b);
+    }
 }
 
 static void put_score(struct comfy_walk *w, const struct comfy_stage *s, bool positive)
 {
-    bool zero = false;
-    int node = positive || s->negative ? encoder_of(w, s, positive, &zero) : -1;
+    struct comfy_way way = way_to_text(w, s, positive);
+    int node = way.encoder;
     if (node < 0)
         return;
+    if (way.controls && positive)
+        recipe_note(w->r, "%s is ignored: a ControlNet works for the base model alone",
+                    comfy_name(w, way.control[0]));
     if (comfy_is(w, node, "CLIPTextEncodeSDXLRefiner"))
         recipe_setf(w->r, positive ? "aesthetic" : "negative-aesthetic", "%.10g",
                     comfy_number(w, node, "ascore", 6));
-    char *text = zero ? NULL : encoder_text(w, node, false);
+    char *text = way_text(w, &way, false);
     const char *base = recipe_get(w->r, positive ? "prompt" : "negative");
     if (text && base && strcmp(text, base) != 0)
         recipe_note(w->r, "%s: the refiner reads the base's text, not its own: '%.100s'",

@@ -1,13 +1,18 @@
 /*
- * What feeds a sampler besides the latent: prompts, model, LoRAs, VAE, mask. For comfy_nodes.c.
+ * What feeds a sampler besides the latent: prompts, ControlNet, model, LoRAs, VAE, mask.
+ * For comfy_nodes.c.
  */
 #ifndef SPRITTY_COMFY_PARTS_H
 #define SPRITTY_COMFY_PARTS_H
 
 #include "import/comfy_walk.h"
 
-void comfy_prompts(struct comfy_walk *, const struct comfy_stage *); /* positive and negative */
-void comfy_model(struct comfy_walk *, const struct comfy_stage *);   /* checkpoint and LoRAs */
+/* Positive and negative, and a ControlNet between them and the sampler. */
+void comfy_prompts(struct comfy_walk *, const struct comfy_stage *);
+/* Names what a later sampler of the same model has otherwise than the first. */
+void comfy_compare_prompts(struct comfy_walk *, const struct comfy_stage *first,
+                           const struct comfy_stage *);
+void comfy_model(struct comfy_walk *, const struct comfy_stage *); /* checkpoint and LoRAs */
 /* A sampler that goes on at a share of the steps; false: with the same model, so it is no refiner.
  */
 bool comfy_refiner(struct comfy_walk *, const struct comfy_stage *, double at);

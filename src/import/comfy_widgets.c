@@ -84,8 +84,21 @@ static const struct {
     {"SamplerDPMPP_SDE", "eta s_noise r noise_device"},
     {"SamplerDPMPP_2S_Ancestral", "eta s_noise"},
     {"ControlNetLoader", "control_net_name"},
+    {"DiffControlNetLoader", "control_net_name"},
+    {"SetUnionControlNetType", "type"},
     {"ControlNetApply", "strength"},
     {"ControlNetApplyAdvanced", "strength start_percent end_percent"},
+    {"ControlNetApplySD3", "strength start_percent end_percent"},
+    {"Control Net Stacker", "strength start_percent end_percent"},
+    {"ControlNetLoaderAdvanced", "control_net_name"},
+    {"ACN_ControlNetLoaderAdvanced", "control_net_name"},
+    {"ACN_AdvancedControlNetApply", "strength start_percent end_percent"},
+    {"ACN_AdvancedControlNetApply_v2", "strength start_percent end_percent"},
+    {"ACN_AdvancedControlNetApplySingle", "strength start_percent end_percent"},
+    {"ACN_AdvancedControlNetApplySingle_v2", "strength start_percent end_percent"},
+    {"Canny", "low_threshold high_threshold"},
+    {"CannyEdgePreprocessor", "low_threshold high_threshold resolution"},
+    {"AIO_Preprocessor", "preprocessor resolution"},
 };
 
 struct json comfy_get(struct json object, const char *key)
