@@ -29,6 +29,9 @@ struct settings {
     int mask_grow, hires_steps, hires_size[2], original_size[2], crop[2], target_size[2];
     double cfg, cfg_rescale, cfg_start, cfg_end, denoise, mask_blur, hires, hires_denoise;
     double refiner_switch, aesthetic, negative_aesthetic;
+    char *control, *control_image, *control_prepare;
+    int control_low, control_high;
+    double control_strength, control_start, control_end;
     char *empty_negative, *styles;
     char *attention, *autotune, *tf32, *nhwc, *winograd, *fold, *hoist, *graph, *vae_slicing,
         *vae_tiling;
@@ -60,7 +63,8 @@ enum settings_group {
     GROUP_NONE, /* nowhere: it has a place of its own (prompt), or is none of the app's (output) */
     GROUP_PICTURE,
     GROUP_MODEL,
-    GROUP_IMAGE, /* image to image, masks, second passes */
+    GROUP_IMAGE,   /* image to image, masks, second passes */
+    GROUP_CONTROL, /* a picture that a ControlNet follows */
     GROUP_GUIDANCE,
     GROUP_NOISE, /* what a seed means */
     GROUP_TEXT,  /* how the prompt is read */
@@ -76,6 +80,7 @@ enum settings_pick {
     PICK_MODEL,   /* a name of engine_models, or a file or folder */
     PICK_IMAGE,   /* the path of a picture */
     PICK_WEIGHTS, /* of a .safetensors file */
+    PICK_CONTROL, /* a name in the controlnets folder, or a file or folder */
     PICK_FOLDER,
     PICK_LORAS,   /* files of the loras folder, each with a weight */
     PICK_STYLES,  /* names of styles.csv */

@@ -39,6 +39,7 @@ CHOICES(policy_choice, "least_busy", "round_robin", "random")
 CHOICES(precision_choice, "auto", "fp32", "bf16", "fp16", "fp8")
 CHOICES(tf32_choice, "off", "on")
 CHOICES(fit_choice, "crop", "stretch", "pad")
+CHOICES(prepare_choice, "none", "canny", "invert")
 CHOICES(background_choice, "cut", "keep")
 
 #define ROW(name, type, field, min, max, choice, group, label, help, pick)                         \
@@ -123,6 +124,22 @@ static const struct settings_key table[] = {
          "share of the picture that the second pass makes new"),
     INT("hires-steps", hires_steps, 0, MAX_STEPS, GROUP_IMAGE, "hires steps",
         "steps of the second pass; 0: as many as steps"),
+    PICKED("control", control, PICK_CONTROL, GROUP_CONTROL, "control",
+           "a ControlNet: its name, folder or .safetensors file"),
+    PICKED("control-image", control_image, PICK_IMAGE, GROUP_CONTROL, "control image",
+           "PNG that the ControlNet follows: edges, a pose, depth"),
+    CHOICE("control-prepare", control_prepare, prepare_choice, GROUP_CONTROL, "prepare",
+           "canny: the picture's edges; invert: its dark lines, light"),
+    INT("control-low", control_low, 0, 2000, GROUP_CONTROL, "canny low",
+        "canny: an edge goes on where it is stronger than this"),
+    INT("control-high", control_high, 0, 2000, GROUP_CONTROL, "canny high",
+        "canny: an edge begins where it is stronger than this"),
+    REAL("control-strength", control_strength, 0, 10, GROUP_CONTROL, "strength",
+         "how much the ControlNet says; 1: as it was trained"),
+    REAL("control-start", control_start, 0, 1, GROUP_CONTROL, "control from",
+         "share of the schedule at which it begins"),
+    REAL("control-end", control_end, 0, 1, GROUP_CONTROL, "control until",
+         "share of the schedule at which it ends"),
     CHOICE("tiling", tiling, tiling_name, GROUP_PICTURE, "tiling",
            "make edges that meet when the picture is repeated"),
     PICKED("vae", vae, PICK_WEIGHTS, GROUP_MODEL, "vae",
@@ -234,6 +251,7 @@ const char *settings_group_title(enum settings_group group)
         [GROUP_NOISE] = "Seed and noise",
         [GROUP_MODEL] = "Model",
         [GROUP_IMAGE] = "Image to image",
+        [GROUP_CONTROL] = "ControlNet",
         [GROUP_GUIDANCE] = "Guidance",
         [GROUP_TEXT] = "Text",
         [GROUP_FINISH] = "Finishing",

@@ -14,9 +14,9 @@
 /* ---- settings ---- */
 
 /* Keys that no layer need say. */
-static const char *const silent[][2] = {{"tokenizer", ""}, {"negative", ""}, {"raw", "no"},
-                                        {"image", ""},     {"mask", ""},     {"vae", ""},
-                                        {"refiner", ""},   {"lora", ""}};
+static const char *const silent[][2] = {
+    {"tokenizer", ""}, {"negative", ""}, {"raw", "no"}, {"image", ""},   {"mask", ""},
+    {"vae", ""},       {"refiner", ""},  {"lora", ""},  {"control", ""}, {"control-image", ""}};
 
 /* Sizes that follow from others; without a second pass there is none of it. */
 static int say_sizes(struct settings *s, struct err *e)
