@@ -110,7 +110,7 @@ static int compare_all(const char *dir, const struct checkpoint *a, const struct
 {
     static const char *const folder[] = {"text_encoder", "text_encoder_2", "unet", "vae"};
     int compared = 0;
-    for (int part = 0; part < PART_COUNT; part++) {
+    for (int part = 0; part <= PART_VAE; part++) {
         struct weight_files w;
         struct err e = {0};
         char path[256];

@@ -167,23 +167,36 @@ static const struct fixed_key unet_fixed[] = {
     {"conv_out_kernel", NULL, 3},
     {"attention_type", "default", 0},
     {"cross_attention_norm", NULL, 0},
-    {"mid_block_type", "UNetMidBlock2DCrossAttn", 0},
 };
 
-/* Levels, channels, and where attention is: depth[] is 0 at levels without. */
-static int parse_unet_levels(struct json root, struct unet_config *c, struct err *e)
+/* "mid_block_type": with attention or the plain one, which only ControlNets have. */
+static int read_middle(struct json root, bool may_be_plain, bool *attends, struct err *e)
 {
-    bool down[MAX_LEVELS], up[MAX_LEVELS];
+    static const char attending[] = "UNetMidBlock2DCrossAttn", plain[] = "UNetMidBlock2D";
+    const char *key = "mid_block_type", *type;
+    if (json_kind(json_get(root, key)) == JSON_NULL)
+        return err_set(e, "%s: has no middle block, which spritty does not support",
+                       json_name(root));
+    if (json_string_or(root, key, attending, &type, e) != 0)
+        return -1;
+    *attends = !strcmp(type, attending);
+    if (!*attends && (!may_be_plain || strcmp(type, plain) != 0))
+        return err_set(e, "%s: \"%s\" is set to something that spritty does not support",
+                       json_name(root), key);
+    return 0;
+}
+
+/* Levels, channels, and where attention is: depth[] is 0 at levels without, mid_depth in a plain
+ * middle. */
+static int parse_levels(struct json root, bool may_be_plain, struct unet_config *c, struct err *e)
+{
+    bool down[MAX_LEVELS], middle;
     int depth[MAX_LEVELS];
     if (read_channels(root, c->channels, &c->levels, e) != 0 ||
         read_blocks(root, "down_block_types", c->levels, "DownBlock2D", "CrossAttnDownBlock2D",
                     false, down, e) != 0 ||
-        read_blocks(root, "up_block_types", c->levels, "UpBlock2D", "CrossAttnUpBlock2D", true, up,
-                    e) != 0)
+        read_middle(root, may_be_plain, &middle, e) != 0)
         return -1;
-    if (memcmp(down, up, (size_t)c->levels * sizeof *up) != 0)
-        return err_set(e, "%s: \"up_block_types\" does not mirror \"down_block_types\"",
-                       json_name(root));
     const char *key = "transformer_layers_per_block";
     if (!json_is_set(json_get(root, key)))
         for (int i = 0; i < c->levels; i++)
@@ -195,9 +208,23 @@ static int parse_unet_levels(struct json root, struct unet_config *c, struct err
         if (down[i] && depth[i] < 1)
             return err_set(e, "%s: \"%s\" is 0 at a level with attention", json_name(root), key);
     }
-    c->mid_depth = depth[c->levels - 1];
-    if (c->mid_depth < 1)
+    c->mid_depth = middle ? depth[c->levels - 1] : 0;
+    if (middle && c->mid_depth < 1)
         return err_set(e, "%s: \"%s\" is 0 for the middle block", json_name(root), key);
+    return 0;
+}
+
+/* The way up has attention where the way down has it. */
+static int check_up(struct json root, const struct unet_config *c, struct err *e)
+{
+    bool up[MAX_LEVELS];
+    if (read_blocks(root, "up_block_types", c->levels, "UpBlock2D", "CrossAttnUpBlock2D", true, up,
+                    e) != 0)
+        return -1;
+    for (int i = 0; i < c->levels; i++)
+        if (up[i] != (c->depth[i] > 0))
+            return err_set(e, "%s: \"up_block_types\" does not mirror \"down_block_types\"",
+                           json_name(root));
     return 0;
 }
 
@@ -230,15 +257,13 @@ static int parse_sample_size(struct json root, int *out, struct err *e)
     return 0;
 }
 
-int config_parse_unet(struct json root, struct unet_config *c, int *sample_size, struct err *e)
+/* What a UNet and a ControlNet have in common: all but the way up. */
+static int parse_way_down(struct json root, bool may_be_plain, struct unet_config *c, struct err *e)
 {
-    *c = (struct unet_config){0};
     double eps, shift;
-    if (check_class(root, "UNet2DConditionModel", e) != 0 ||
-        check_fixed(root, unet_fixed, sizeof unet_fixed / sizeof *unet_fixed, e) != 0 ||
-        parse_unet_levels(root, c, e) != 0 || parse_heads(root, c, e) != 0 ||
+    if (check_fixed(root, unet_fixed, sizeof unet_fixed / sizeof *unet_fixed, e) != 0 ||
+        parse_levels(root, may_be_plain, c, e) != 0 || parse_heads(root, c, e) != 0 ||
         json_int(root, "in_channels", 1, 64, &c->in_channels, e) != 0 ||
-        json_int_or(root, "out_channels", 4, 1, 64, &c->out_channels, e) != 0 ||
         one_for_all(root, "layers_per_block", 1, MAX_BLOCKS, &c->layers, e) != 0 ||
         one_for_all(root, "cross_attention_dim", 1, WIDTH_MAX, &c->context, e) != 0 ||
         json_int_or(root, "norm_num_groups", 32, 1, CHANNELS_MAX, &c->norm_groups, e) != 0 ||
@@ -249,25 +274,79 @@ int config_parse_unet(struct json root, struct unet_config *c, int *sample_size,
         json_int(root, "projection_class_embeddings_input_dim", 1, WIDTH_MAX, &c->added_inputs,
                  e) != 0 ||
         json_bool_or(root, "use_linear_projection", false, &c->linear_projection, e) != 0 ||
-        check_groups(root, c->channels, c->levels, c->norm_groups, e) != 0 ||
-        parse_sample_size(root, sample_size, e) != 0)
+        check_groups(root, c->channels, c->levels, c->norm_groups, e) != 0)
         return -1;
-    if (json_kind(json_get(root, "mid_block_type")) == JSON_NULL)
-        return err_set(e, "%s: has no middle block, which spritty does not support",
-                       json_name(root));
     if (!json_is_set(json_get(root, "addition_embed_type")))
         return err_set(e, "%s: \"addition_embed_type\" is missing; this is no SDXL model",
                        json_name(root));
     c->norm_eps = (float)eps;
     c->freq_shift = (float)shift;
     c->time_dim = c->channels[0] * 4;
+    return 0;
+}
+
+int config_parse_unet(struct json root, struct unet_config *c, int *sample_size, struct err *e)
+{
+    *c = (struct unet_config){0};
     int time_dim;
+    if (check_class(root, "UNet2DConditionModel", e) != 0 ||
+        parse_way_down(root, false, c, e) != 0 || check_up(root, c, e) != 0 ||
+        json_int_or(root, "out_channels", 4, 1, 64, &c->out_channels, e) != 0 ||
+        parse_sample_size(root, sample_size, e) != 0)
+        return -1;
     if (json_int_or(root, "time_embedding_dim", c->time_dim, 1, WIDTH_MAX, &time_dim, e) != 0)
         return -1;
     if (time_dim != c->time_dim)
         return err_set(e, "%s: \"time_embedding_dim\" %d is not 4 times the first level's %d",
                        json_name(root), time_dim, c->channels[0]);
     return 0;
+}
+
+/* -- ControlNet -- */
+
+static const struct fixed_key control_fixed[] = {
+    {"controlnet_conditioning_channel_order", "rgb", 0},
+    {"global_pool_conditions", NULL, 0},
+};
+
+static int check_control_class(struct json root, struct err *e)
+{
+    const char *class = json_as_string(json_get(root, "_class_name"));
+    if (class && strstr(class, "Union"))
+        return err_set(e,
+                       "%s: is a ControlNet Union, which spritty does not run: take a ControlNet "
+                       "for one kind of picture",
+                       json_name(root));
+    return check_class(root, "ControlNetModel", e);
+}
+
+/* Widths of the hint's levels; diffusers' own where they are missing. */
+static int parse_hint(struct json root, struct control_config *c, struct err *e)
+{
+    static const int usual[] = {16, 32, 96, 256};
+    const char *key = "conditioning_embedding_out_channels";
+    c->hint_levels = sizeof usual / sizeof *usual;
+    memcpy(c->hint_width, usual, sizeof usual);
+    if (json_is_set(json_get(root, key)))
+        c->hint_levels = json_ints(root, key, 1, CHANNELS_MAX, c->hint_width, MAX_LEVELS, e);
+    return c->hint_levels < 0
+               ? -1
+               : json_int_or(root, "conditioning_channels", 3, 3, 3, &c->hint_channels, e);
+}
+
+int config_parse_control(struct json root, struct control_config *c, struct err *e)
+{
+    *c = (struct control_config){0};
+    if (check_control_class(root, e) != 0)
+        return -1;
+    if (!json_is_set(json_get(root, "addition_embed_type")))
+        return err_set(e,
+                       "%s: is a ControlNet of Stable Diffusion 1 or 2; spritty runs those of SDXL",
+                       json_name(root));
+    return check_fixed(root, control_fixed, sizeof control_fixed / sizeof *control_fixed, e) != 0 ||
+                   parse_way_down(root, true, &c->unet, e) != 0
+               ? -1
+               : parse_hint(root, c, e);
 }
 
 /* -- VAE -- */

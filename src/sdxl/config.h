@@ -20,6 +20,7 @@ struct token_ids {
 
 /* Each fills its struct from a parsed config.json. -1 and err on failure. */
 int config_parse_unet(struct json, struct unet_config *, int *sample_size, struct err *);
+int config_parse_control(struct json, struct control_config *, struct err *);
 int config_parse_vae(struct json, struct vae_config *, struct err *);
 int config_parse_schedule(struct json, struct schedule_config *, struct err *);
 /* encoder 0 has no projection, whatever its file says. ids come from the encoder's tokenizer, or
@@ -47,5 +48,7 @@ int config_check(struct model_config *, const char *where, struct err *);
 int config_read_folder(const char *dir, struct model_config *, struct err *);
 /* A folder that holds a VAE alone: config.json beside its weights. Fills vae. */
 int config_read_vae_folder(const char *dir, struct model_config *, struct err *);
+/* One that holds a ControlNet. Fills control. */
+int config_read_control_folder(const char *dir, struct model_config *, struct err *);
 
 #endif

@@ -212,3 +212,12 @@ int config_read_vae_folder(const char *dir, struct model_config *c, struct err *
     json_free(doc);
     return rc;
 }
+
+int config_read_control_folder(const char *dir, struct model_config *c, struct err *e)
+{
+    *c = (struct model_config){0};
+    struct json_doc *doc = load_in(dir, "", "config.json", CONFIG_BYTES_MAX, e);
+    int rc = doc ? config_parse_control(json_root(doc), &c->control, e) : -1;
+    json_free(doc);
+    return rc;
+}

@@ -7,29 +7,20 @@
  */
 #include "sdxl/infer.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "sdxl/config.h"
-#include "sdxl/keymap.h"
+#include "sdxl/infer_walk.h"
 #include "sdxl/weights_kind.h"
 
-enum { HEAD_SIZE = 64, NORM_GROUPS = 32, SIZE_MAX_DIM = 1 << 20, DEFAULT_PIXELS = 1024 };
+enum { DEFAULT_PIXELS = 1024 };
 
 #define UNET         "model.diffusion_model."
 #define VAE          "first_stage_model."
 #define CLIP_L       "conditioner.embedders.0.transformer.text_model."
 #define BIGG         "conditioner.embedders.1.model."
 #define REFINER_BIGG "conditioner.embedders.0.model."
-
-/* What the walks share: the table, and the first error. */
-struct walk {
-    const struct safetensors *st;
-    struct err *e;
-    const char *vae; /* the prefix of its tensors */
-    const struct vae_names *names;
-};
 
 /* A VAE's names in single files, and those of diffusers. */
 struct vae_names {
@@ -42,79 +33,11 @@ static const struct vae_names diffusers_names = {
     "encoder.down_blocks.", "decoder.up_blocks.", ".resnets.",
     "decoder.mid_block.attentions.0.to_q.weight", "decoder.mid_block.attentions.0.query.weight"};
 
-static const struct st_tensor *get(const struct walk *w, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static const struct st_tensor *get(const struct walk *w, const char *fmt, ...)
-{
-    char name[KEY_MAX];
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(name, sizeof name, fmt, ap);
-    va_end(ap);
-    return safetensors_find(w->st, name);
-}
-
-static int fail(const struct walk *w, const char *what)
-{
-    return err_set(w->e, "%s: %s", safetensors_path(w->st), what);
-}
-
-/* Size `at` of a tensor that must be there with that rank. */
-static int size_of(const struct walk *w, const char *name, int rank, int at, int *out)
-{
-    const struct st_tensor *t = safetensors_find(w->st, name);
-    if (!t)
-        return err_set(w->e, "%s: missing tensor %s", safetensors_path(w->st), name);
-    if (t->rank != rank || t->dim[at] < 1 || t->dim[at] > SIZE_MAX_DIM)
-        return err_set(w->e, "%s: tensor %s has a shape that it cannot have in SDXL",
-                       safetensors_path(w->st), name);
-    *out = (int)t->dim[at];
-    return 0;
-}
-
-/* PREFIX0SUFFIX, PREFIX1SUFFIX, ... : how many there are from 0 on, at most `max` + 1. */
-static int count_run(const struct walk *w, const char *prefix, const char *suffix, int max)
-{
-    int n = 0;
-    while (n <= max && get(w, "%s%d%s", prefix, n, suffix))
-        n++;
-    return n;
-}
-
-/* Heads of 64 channels; what is smaller than one has one. */
-static int heads_of(const struct walk *w, int channels, const char *what, int *heads)
-{
-    if (channels > HEAD_SIZE && channels % HEAD_SIZE != 0)
-        return err_set(w->e,
-                       "%s: %s has %d channels, no multiple of 64, so its number of heads cannot "
-                       "be told; use the diffusers folder of this model",
-                       safetensors_path(w->st), what, channels);
-    *heads = channels < HEAD_SIZE ? 1 : channels / HEAD_SIZE;
-    return 0;
-}
-
-static int check_groups(const struct walk *w, const char *what, const int *channels, int levels)
-{
-    for (int i = 0; i < levels; i++)
-        if (channels[i] % NORM_GROUPS != 0)
-            return err_set(w->e,
-                           "%s: the %s has %d channels, no multiple of 32, so its norm groups "
-                           "cannot be told; use the diffusers folder of this model",
-                           safetensors_path(w->st), what, channels[i]);
-    return 0;
-}
-
 /* -- what the file is -- */
-
-static bool has_prefix(const struct walk *w, const char *prefix)
-{
-    return safetensors_prefix(w->st, prefix, NULL) > 0;
-}
 
 static bool is_refiner(const struct walk *w)
 {
-    return has_prefix(w, REFINER_BIGG);
+    return walk_has(w, REFINER_BIGG);
 }
 
 static bool is_transformer(const struct walk *w)
@@ -123,57 +46,60 @@ static bool is_transformer(const struct walk *w)
                                          "transformer_blocks.", UNET "double_blocks.",
                                          UNET "joint_blocks.",  UNET "transformer_blocks."};
     for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++)
-        if (has_prefix(w, blocks[i]))
+        if (walk_has(w, blocks[i]))
             return true;
     return false;
 }
 
 static int fail_lora(const struct walk *w)
 {
-    return fail(w, "is a LoRA, not a model; name it in the prompt: <lora:NAME:1>");
+    return walk_fail(w, "is a LoRA, not a model; name it in the prompt: <lora:NAME:1>");
 }
 
 /* A file that is no whole model, as what it is and what to do with it. */
 static int other_kind(const struct walk *w)
 {
-    if (has_prefix(w, "ip_adapter."))
-        return fail(w, "is an adapter, which spritty does not run");
+    const char *refused = infer_not_control(w->st);
+    if (refused)
+        return walk_fail(w, refused);
     switch (weights_summary(w->st).kind) {
     case WEIGHTS_LORA:
         return fail_lora(w);
     case WEIGHTS_VAE:
-        return fail(w, "is a VAE, not a model; give it with --vae, beside a model");
-    case WEIGHTS_TINY_VAE:
-        return fail(w, "is a tiny VAE, not a model; give it with --vae, beside a model");
+        return walk_fail(w, "is a VAE, not a model; give it with --vae, beside a model");
     case WEIGHTS_CONTROL:
-        return fail(w, "is a ControlNet, not a model; give it with --control, beside a model");
+        return walk_fail(w, "is a ControlNet, not a model; give it with --control, beside a model");
+    case WEIGHTS_TINY_VAE:
+        return walk_fail(w, "is a tiny VAE, not a model; give it with --vae, beside a model");
     case WEIGHTS_UNET:
     case WEIGHTS_TEXT:
-        return fail(w, "is one part of a diffusers folder; give the folder with model_index.json");
+        return walk_fail(
+            w, "is one part of a diffusers folder; give the folder with model_index.json");
     case WEIGHTS_EMBEDDING:
-        return fail(w, "is a textual inversion, not a model; put it into the folder embeddings and "
-                       "its name into the prompt");
+        return walk_fail(
+            w, "is a textual inversion, not a model; put it into the folder embeddings and "
+               "its name into the prompt");
     default:
-        return fail(w, "is no SDXL checkpoint: it has no model.diffusion_model tensors");
+        return walk_fail(w, "is no SDXL checkpoint: it has no model.diffusion_model tensors");
     }
 }
 
 static int check_kind(const struct walk *w)
 {
-    if (has_prefix(w, "lora_") || has_prefix(w, "unet.down_blocks."))
+    if (walk_has(w, "lora_") || walk_has(w, "unet.down_blocks."))
         return fail_lora(w);
-    if (has_prefix(w, "cond_stage_model."))
-        return fail(w, "is a Stable Diffusion 1 or 2 model; spritty runs SDXL");
+    if (walk_has(w, "cond_stage_model."))
+        return walk_fail(w, "is a Stable Diffusion 1 or 2 model; spritty runs SDXL");
     if (is_transformer(w))
-        return fail(w, "is a transformer model (Flux, SD3); spritty runs SDXL");
-    if (!has_prefix(w, UNET))
+        return walk_fail(w, "is a transformer model (Flux, SD3); spritty runs SDXL");
+    if (!walk_has(w, UNET))
         return other_kind(w);
-    if (!has_prefix(w, UNET "label_emb."))
-        return fail(w, "has no size conditions (label_emb); spritty runs SDXL");
-    if (!is_refiner(w) && (!has_prefix(w, CLIP_L) || !has_prefix(w, BIGG)))
-        return fail(w, "has no text encoders; give a file with UNet, VAE and both encoders");
-    if (!has_prefix(w, VAE))
-        return fail(w, "has no VAE; give a file with UNet, VAE and both encoders");
+    if (!walk_has(w, UNET "label_emb."))
+        return walk_fail(w, "has no size conditions (label_emb); spritty runs SDXL");
+    if (!is_refiner(w) && (!walk_has(w, CLIP_L) || !walk_has(w, BIGG)))
+        return walk_fail(w, "has no text encoders; give a file with UNet, VAE and both encoders");
+    if (!walk_has(w, VAE))
+        return walk_fail(w, "has no VAE; give a file with UNet, VAE and both encoders");
     return 0;
 }
 
@@ -185,8 +111,8 @@ static int read_objective(const struct walk *w, struct schedule_config *s)
                                   .train_steps = 1000,
                                   .scaled_linear = true,
                                   .prediction = PREDICT_EPSILON};
-    if (has_prefix(w, "edm_vpred.") || has_prefix(w, "edm_mean"))
-        return fail(w, "is trained with EDM preconditioning, which is not supported yet");
+    if (walk_has(w, "edm_vpred.") || walk_has(w, "edm_mean"))
+        return walk_fail(w, "is trained with EDM preconditioning, which is not supported yet");
     if (safetensors_find(w->st, "v_pred")) {
         s->prediction = PREDICT_V;
         s->zero_terminal_snr = safetensors_find(w->st, "ztsnr") != NULL;
@@ -201,13 +127,13 @@ static int depth_at(const struct walk *w, const char *block)
 {
     char prefix[KEY_MAX];
     snprintf(prefix, sizeof prefix, UNET "%s.1.transformer_blocks.", block);
-    return count_run(w, prefix, ".norm1.weight", MAX_LAYERS);
+    return walk_run(w, prefix, ".norm1.weight", MAX_LAYERS);
 }
 
 static int uneven(const struct walk *w)
 {
-    return fail(w, "the UNet's blocks differ within a level (a pruned model?), which is not "
-                   "supported");
+    return walk_fail(w, "the UNet's blocks differ within a level (a pruned model?), which is not "
+                        "supported");
 }
 
 /* One res block of the way down, the at-th of its level. */
@@ -218,11 +144,11 @@ static int read_down_block(const struct walk *w, struct unet_config *c, int bloc
     int channels = 0;
     snprintf(label, sizeof label, "input_blocks.%d", block);
     snprintf(name, sizeof name, UNET "%s.0.in_layers.2.weight", label);
-    if (size_of(w, name, 4, 0, &channels) != 0)
+    if (walk_size(w, name, 4, 0, &channels) != 0)
         return -1;
     int depth = depth_at(w, label);
     if (depth > MAX_LAYERS)
-        return fail(w, "the UNet has too many transformer blocks");
+        return walk_fail(w, "the UNet has too many transformer blocks");
     if (at == 0) {
         c->channels[level] = channels;
         c->depth[level] = depth;
@@ -236,11 +162,11 @@ static int walk_down(const struct walk *w, struct unet_config *c)
 {
     int level = 0, at = 0;
     for (int block = 1;; block++) {
-        bool closes = get(w, UNET "input_blocks.%d.0.op.weight", block) != NULL;
-        bool ends = !closes && !get(w, UNET "input_blocks.%d.0.in_layers.2.weight", block);
+        bool closes = walk_get(w, UNET "input_blocks.%d.0.op.weight", block) != NULL;
+        bool ends = !closes && !walk_get(w, UNET "input_blocks.%d.0.in_layers.2.weight", block);
         if (!closes && !ends) {
             if (at == MAX_BLOCKS)
-                return fail(w, "the UNet has too many blocks in a level");
+                return walk_fail(w, "the UNet has too many blocks in a level");
             if (read_down_block(w, c, block, level, at++) != 0)
                 return -1;
             continue;
@@ -253,7 +179,7 @@ static int walk_down(const struct walk *w, struct unet_config *c)
         if (ends)
             break;
         if (level == MAX_LEVELS)
-            return fail(w, "the UNet has too many levels");
+            return walk_fail(w, "the UNet has too many levels");
     }
     c->levels = level;
     return 0;
@@ -265,11 +191,11 @@ static int check_rest(const struct walk *w, struct unet_config *c)
     char label[32];
     c->mid_depth = depth_at(w, "middle_block");
     if (c->mid_depth < 1 || c->mid_depth > MAX_LAYERS)
-        return fail(w, "the UNet's middle block has no attention, which is not supported");
+        return walk_fail(w, "the UNet's middle block has no attention, which is not supported");
     int blocks = c->levels * (c->layers + 1);
     for (int i = 0; i <= blocks; i++) {
         snprintf(label, sizeof label, "output_blocks.%d", i);
-        bool there = get(w, UNET "%s.0.in_layers.2.weight", label) != NULL;
+        bool there = walk_get(w, UNET "%s.0.in_layers.2.weight", label) != NULL;
         if (there != (i < blocks))
             return uneven(w);
         if (there && depth_at(w, label) != c->depth[c->levels - 1 - i / (c->layers + 1)])
@@ -281,18 +207,18 @@ static int check_rest(const struct walk *w, struct unet_config *c)
 /* Width of the text states and the kind of projections, off the middle block's attention. */
 static int read_attention(const struct walk *w, struct unet_config *c)
 {
-    const struct st_tensor *t = get(w, UNET "middle_block.1.proj_in.weight");
+    const struct st_tensor *t = walk_get(w, UNET "middle_block.1.proj_in.weight");
     if (!t)
-        return fail(w, "missing tensor " UNET "middle_block.1.proj_in.weight");
+        return walk_fail(w, "missing tensor " UNET "middle_block.1.proj_in.weight");
     c->linear_projection = t->rank == 2;
     for (int i = 0; i < c->levels; i++) {
         c->heads[i] = 1;
         bool attends = c->depth[i] > 0 || i == c->levels - 1;
-        if (attends && heads_of(w, c->channels[i], "the UNet", &c->heads[i]) != 0)
+        if (attends && walk_heads(w, c->channels[i], "the UNet", &c->heads[i]) != 0)
             return -1;
     }
-    return size_of(w, UNET "middle_block.1.transformer_blocks.0.attn2.to_k.weight", 2, 1,
-                   &c->context);
+    return walk_size(w, UNET "middle_block.1.transformer_blocks.0.attn2.to_k.weight", 2, 1,
+                     &c->context);
 }
 
 static int read_unet(const struct walk *w, struct unet_config *c)
@@ -301,15 +227,15 @@ static int read_unet(const struct walk *w, struct unet_config *c)
                               .norm_eps = 1e-5f,
                               .flip_sin_to_cos = true,
                               .added_time_dim = 256};
-    if (size_of(w, UNET "input_blocks.0.0.weight", 4, 1, &c->in_channels) != 0 ||
-        size_of(w, UNET "out.2.weight", 4, 0, &c->out_channels) != 0 ||
-        size_of(w, UNET "time_embed.0.weight", 2, 0, &c->time_dim) != 0 ||
-        size_of(w, UNET "label_emb.0.0.weight", 2, 1, &c->added_inputs) != 0 ||
+    if (walk_size(w, UNET "input_blocks.0.0.weight", 4, 1, &c->in_channels) != 0 ||
+        walk_size(w, UNET "out.2.weight", 4, 0, &c->out_channels) != 0 ||
+        walk_size(w, UNET "time_embed.0.weight", 2, 0, &c->time_dim) != 0 ||
+        walk_size(w, UNET "label_emb.0.0.weight", 2, 1, &c->added_inputs) != 0 ||
         walk_down(w, c) != 0 || check_rest(w, c) != 0 || read_attention(w, c) != 0)
         return -1;
     if (c->time_dim != 4 * c->channels[0])
-        return fail(w, "the time embedding is not 4 times as wide as the first level");
-    return check_groups(w, "UNet", c->channels, c->levels);
+        return walk_fail(w, "the time embedding is not 4 times as wide as the first level");
+    return walk_groups(w, "UNet", c->channels, c->levels);
 }
 
 /* -- VAE -- */
@@ -319,11 +245,11 @@ static int check_vae_blocks(const struct walk *w, const struct vae_config *c)
     char prefix[KEY_MAX];
     for (int i = 0; i < c->levels; i++) {
         snprintf(prefix, sizeof prefix, "%s%s%d%s", w->vae, w->names->down, i, w->names->res);
-        int down = count_run(w, prefix, ".conv1.weight", MAX_LAYERS);
+        int down = walk_run(w, prefix, ".conv1.weight", MAX_LAYERS);
         snprintf(prefix, sizeof prefix, "%s%s%d%s", w->vae, w->names->up, i, w->names->res);
-        int up = count_run(w, prefix, ".conv1.weight", MAX_LAYERS);
+        int up = walk_run(w, prefix, ".conv1.weight", MAX_LAYERS);
         if (down != c->layers || up != c->layers + 1)
-            return fail(w, "the VAE's levels differ in their blocks, which is not supported");
+            return walk_fail(w, "the VAE's levels differ in their blocks, which is not supported");
     }
     return 0;
 }
@@ -332,7 +258,7 @@ static int vae_size(const struct walk *w, const char *name, int at, int *out)
 {
     char full[KEY_MAX];
     snprintf(full, sizeof full, "%s%s", w->vae, name);
-    return size_of(w, full, 4, at, out);
+    return walk_size(w, full, 4, at, out);
 }
 
 static int read_vae(const struct walk *w, struct vae_config *c)
@@ -342,14 +268,14 @@ static int read_vae(const struct walk *w, struct vae_config *c)
     *c = (struct vae_config){.norm_groups = NORM_GROUPS, .scaling_factor = 0.13025f};
     snprintf(name, sizeof name, "%s%s", w->vae, names->down);
     snprintf(first, sizeof first, "%s0.conv1.weight", names->res);
-    c->levels = count_run(w, name, first, MAX_LEVELS);
+    c->levels = walk_run(w, name, first, MAX_LEVELS);
     snprintf(name, sizeof name, "%s%s0%s", w->vae, names->down, names->res);
-    c->layers = count_run(w, name, ".conv1.weight", MAX_BLOCKS);
+    c->layers = walk_run(w, name, ".conv1.weight", MAX_BLOCKS);
     if (c->levels < 1 || c->levels > MAX_LEVELS || c->layers < 1 || c->layers > MAX_BLOCKS)
-        return fail(w, "the VAE's encoder has no levels that SDXL could have");
+        return walk_fail(w, "the VAE's encoder has no levels that SDXL could have");
     for (int i = 0; i < c->levels; i++) {
         snprintf(name, sizeof name, "%s%s%d%s", w->vae, names->down, i, first);
-        if (size_of(w, name, 4, 0, &c->channels[i]) != 0)
+        if (walk_size(w, name, 4, 0, &c->channels[i]) != 0)
             return -1;
     }
     if (vae_size(w, "encoder.conv_in.weight", 1, &c->in_channels) != 0 ||
@@ -358,12 +284,12 @@ static int read_vae(const struct walk *w, struct vae_config *c)
         check_vae_blocks(w, c) != 0)
         return -1;
     if (c->in_channels != 3 || c->out_channels != 3 || c->latent_channels > 16)
-        return fail(w, "the VAE is not one of RGB images and up to 16 latent channels");
-    c->mid_attention = get(w, "%s%s", w->vae, names->attention) ||
-                       get(w, "%s%s", w->vae, names->old_attention);
-    c->quant_conv = get(w, "%squant_conv.weight", w->vae) != NULL;
-    c->post_quant_conv = get(w, "%spost_quant_conv.weight", w->vae) != NULL;
-    return check_groups(w, "VAE", c->channels, c->levels);
+        return walk_fail(w, "the VAE is not one of RGB images and up to 16 latent channels");
+    c->mid_attention = walk_get(w, "%s%s", w->vae, names->attention) ||
+                       walk_get(w, "%s%s", w->vae, names->old_attention);
+    c->quant_conv = walk_get(w, "%squant_conv.weight", w->vae) != NULL;
+    c->post_quant_conv = walk_get(w, "%spost_quant_conv.weight", w->vae) != NULL;
+    return walk_groups(w, "VAE", c->channels, c->levels);
 }
 
 /* The blocks of each level of one half of a tiny VAE (vae_tiny.c has the order of its layers). */
@@ -375,19 +301,19 @@ static int read_tiny_half(const struct walk *w, const char *half, struct vae_con
     snprintf(prefix, sizeof prefix, "%s.layers.", half);
     for (*levels = 0; *levels < MAX_LEVELS; (*levels)++) {
         int most = at + MAX_BLOCKS, first = at;
-        while (at <= most && get(w, "%s%d.conv.0.weight", prefix, at))
+        while (at <= most && walk_get(w, "%s%d.conv.0.weight", prefix, at))
             at++;
         if (at > most)
-            return fail(w, "the tiny VAE has too many blocks in a level");
+            return walk_fail(w, "the tiny VAE has too many blocks in a level");
         blocks[*levels] = at - first;
-        if (get(w, "%s%d.bias", prefix,
-                at)) { /* the last convolution's; others between have none */
+        if (walk_get(w, "%s%d.bias", prefix,
+                     at)) { /* the last convolution's; others between have none */
             (*levels)++;
             return 0;
         }
         at += encoder ? 1 : 2;
     }
-    return fail(w, "the tiny VAE has too many levels");
+    return walk_fail(w, "the tiny VAE has too many levels");
 }
 
 int infer_tiny_vae(const struct safetensors *st, struct model_config *c, struct err *e)
@@ -398,9 +324,9 @@ int infer_tiny_vae(const struct safetensors *st, struct model_config *c, struct 
     *c = (struct model_config){0};
     v->tiny = true;
     v->scaling_factor = 1;
-    if (size_of(&w, "decoder.layers.0.weight", 4, 0, &width) != 0 ||
-        size_of(&w, "decoder.layers.0.weight", 4, 1, &v->latent_channels) != 0 ||
-        size_of(&w, "encoder.layers.0.weight", 4, 1, &v->in_channels) != 0 ||
+    if (walk_size(&w, "decoder.layers.0.weight", 4, 0, &width) != 0 ||
+        walk_size(&w, "decoder.layers.0.weight", 4, 1, &v->latent_channels) != 0 ||
+        walk_size(&w, "encoder.layers.0.weight", 4, 1, &v->in_channels) != 0 ||
         read_tiny_half(&w, "decoder", v, &v->levels) != 0 ||
         read_tiny_half(&w, "encoder", v, &encoder) != 0)
         return -1;
@@ -408,7 +334,7 @@ int infer_tiny_vae(const struct safetensors *st, struct model_config *c, struct 
         v->channels[i] = width;
     v->out_channels = 3; /* or the last convolution will not have the shape that is asked for */
     if (encoder != v->levels || v->in_channels != 3 || v->latent_channels > 16)
-        return fail(&w, "the tiny VAE is not one of RGB images and up to 16 latent channels");
+        return walk_fail(&w, "the tiny VAE is not one of RGB images and up to 16 latent channels");
     return 0;
 }
 
@@ -422,17 +348,17 @@ static int read_clip(const struct walk *w, const struct clip_names *n, int encod
                      struct clip_config *c)
 {
     *c = (struct clip_config){.act = encoder == 0 ? ACT_QUICK_GELU : ACT_GELU, .eps = 1e-5f};
-    c->layers = count_run(w, n->layers, n->layer_mark, MAX_LAYERS);
+    c->layers = walk_run(w, n->layers, n->layer_mark, MAX_LAYERS);
     if (c->layers < 2 || c->layers > MAX_LAYERS)
-        return fail(w, "a text encoder has too few or too many layers");
-    if (size_of(w, n->tokens, 2, 0, &c->vocab) != 0 ||
-        size_of(w, n->tokens, 2, 1, &c->hidden) != 0 ||
-        size_of(w, n->positions, 2, 0, &c->positions) != 0 ||
-        size_of(w, n->ffn, 2, 0, &c->ffn) != 0 ||
-        heads_of(w, c->hidden, "a text encoder", &c->heads) != 0)
+        return walk_fail(w, "a text encoder has too few or too many layers");
+    if (walk_size(w, n->tokens, 2, 0, &c->vocab) != 0 ||
+        walk_size(w, n->tokens, 2, 1, &c->hidden) != 0 ||
+        walk_size(w, n->positions, 2, 0, &c->positions) != 0 ||
+        walk_size(w, n->ffn, 2, 0, &c->ffn) != 0 ||
+        walk_heads(w, c->hidden, "a text encoder", &c->heads) != 0)
         return -1;
     if (c->vocab < 4 || c->positions < 77)
-        return fail(w, "a text encoder has too few tokens or positions");
+        return walk_fail(w, "a text encoder has too few tokens or positions");
     config_default_tokens(c, encoder);
     return 0;
 }
@@ -449,10 +375,10 @@ static int read_projection(const struct walk *w, const char *prefix, int *projec
 {
     char name[KEY_MAX];
     snprintf(name, sizeof name, "%stext_projection.weight", prefix);
-    if (get(w, "%s", name))
-        return size_of(w, name, 2, 0, projection);
+    if (walk_get(w, "%s", name))
+        return walk_size(w, name, 2, 0, projection);
     snprintf(name, sizeof name, "%stext_projection", prefix);
-    return size_of(w, name, 2, 1, projection);
+    return walk_size(w, name, 2, 1, projection);
 }
 
 static int read_text(const struct walk *w, struct clip_config text[2])
@@ -485,7 +411,7 @@ int infer_config(const struct safetensors *st, struct model_config *c, struct er
 int infer_vae_config(const struct safetensors *st, bool bare, struct model_config *c, struct err *e)
 {
     struct walk w = {.st = st, .e = e, .vae = bare ? "" : VAE, .names = &original_names};
-    if (bare && get(&w, "%s", "decoder.up_blocks.0.resnets.0.conv1.weight"))
+    if (bare && walk_get(&w, "%s", "decoder.up_blocks.0.resnets.0.conv1.weight"))
         w.names = &diffusers_names;
     *c = (struct model_config){0};
     return read_vae(&w, &c->vae);

@@ -21,4 +21,20 @@ int infer_vae_config(const struct safetensors *, bool bare, struct model_config 
 /* The same of a tiny one, with the names that it has in a diffusers folder. */
 int infer_tiny_vae(const struct safetensors *, struct model_config *, struct err *);
 
+/* How a ControlNet's tensors are called. */
+enum control_names {
+    CONTROL_DIFFUSERS,
+    CONTROL_ORIGINAL, /* with the prefix control_model. */
+    CONTROL_BARE      /* without */
+};
+
+/* Which names it has. -1 and err when it is no ControlNet that spritty runs. */
+int infer_control_names(const struct safetensors *, enum control_names *, struct err *);
+/* Fills control. */
+int infer_control_config(const struct safetensors *, enum control_names, struct model_config *,
+                         struct err *);
+/* What a file of a kind that steers a model, but not as a ControlNet of SDXL does, is: "is a ...".
+ * NULL: it is none of those. */
+const char *infer_not_control(const struct safetensors *);
+
 #endif

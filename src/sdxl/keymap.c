@@ -155,6 +155,32 @@ static bool put_unet(struct key *k, const struct unet_config *c, const char *s)
     return put_renamed(k, s, table, COUNT(table));
 }
 
+/* -- ControlNet -- */
+
+/* The hint's convolutions stand in one sequence, each with an activation behind it; a level but the
+ * last has two. */
+static bool put_hint(struct key *k, const struct control_config *c, const char *s)
+{
+    int at = 0;
+    if (eat(&s, "conv_out."))
+        at = 2 * c->hint_levels - 1;
+    else if (!eat(&s, "conv_in.") && (!eat(&s, "blocks.") || !eat_number(&s, &at) || !++at))
+        return false;
+    return put(k, "input_hint_block.%d.%s", 2 * at, s);
+}
+
+static bool put_control(struct key *k, const struct control_config *c, const char *s)
+{
+    int at;
+    if (eat(&s, "controlnet_cond_embedding."))
+        return put_hint(k, c, s);
+    if (eat(&s, "controlnet_mid_block."))
+        return put(k, "middle_block_out.0.%s", s);
+    if (eat(&s, "controlnet_down_blocks."))
+        return eat_number(&s, &at) && put(k, "zero_convs.%d.0.%s", at, s);
+    return put_unet(k, &c->unet, s);
+}
+
 /* -- VAE -- */
 
 static bool put_vae_resnet(struct key *k, const char *rest)
@@ -269,6 +295,8 @@ bool keymap_single(const struct model_config *c, enum part part, const char *nam
         return put_unet(k, &c->unet, name);
     case PART_VAE:
         return put_vae(k, &c->vae, name);
+    case PART_CONTROL:
+        return put_control(k, &c->control, name);
     default:
         return false;
     }

@@ -65,7 +65,8 @@ struct vae_config {
 
 /* A ControlNet: a UNet's way down and its middle once more, which also read a picture, the hint,
  * and whose stops are added to the UNet's own. Of `unet` what belongs to the way up is unused;
- * depths may be others than the model's, channels may not. */
+ * depths may be others than the model's, channels may not. A mid_depth of 0: the middle is one res
+ * block alone (diffusers' UNetMidBlock2D). */
 struct control_config {
     struct unet_config unet;
     int hint_channels; /* 3 */
