@@ -155,6 +155,8 @@ static void written_as_a1111_writes(void **state)
 
 /* ---- what it means ---- */
 
+#define CANNY(more) "ControlNet 0: \"Module: canny, Model: canny_xl [2b69fca4], " more "\""
+
 static void meanings(void **state)
 {
     (void)state;
@@ -198,6 +200,26 @@ static void meanings(void **state)
         {"Hires upscaler: Latent (nearest-exact)", "hires-upscale", "latent_nearest_exact"},
         {"Hires resize: 640x960", "hires-size", "640x960"},
         {"Clip skip: 2", "clip-skip", NULL},
+        {CANNY("Guidance End: 0.6, Control Mode: Balanced"), "control", "canny_xl"},
+        {CANNY("Guidance End: 0.6, Control Mode: Balanced"), "control-prepare", "canny"},
+        {CANNY("Guidance End: 0.6, Control Mode: Balanced"), "control-end", "0.6"},
+        {CANNY("Guidance Start: 0.0, Weight: 1.0"), "control-start", NULL},
+        {CANNY("Guidance Start: 0.25, Weight: 0.8"), "control-start", "0.25"},
+        {CANNY("Guidance Start: 0.25, Weight: 0.8"), "control-strength", "0.8"},
+        {CANNY("Threshold A: 100, Threshold B: 200"), "control-low", NULL},
+        {CANNY("Threshold A: 60.0, Threshold B: -1"), "control-low", "60"},
+        {CANNY("Threshold A: 60.0, Threshold B: -1"), "control-high", "200"},
+        {CANNY("starting/ending: (0.1, 0.9), x: (1, 2)"), "control-start", "0.1"},
+        {CANNY("starting/ending: (0.1, 0.9), x: (1, 2)"), "control-end", "0.9"},
+        {CANNY("preprocessor params: (512, 50, 150)"), "control-high", "150"},
+        {CANNY("a") ", ControlNet 1: \"Module: none, Model: b\"", "control", "canny_xl"},
+        {"ControlNet 0: \"Module: reference_only, Model: None\", "
+         "ControlNet 1: \"Module: invert (from white bg & black line), Model: b\"",
+         "control", "b"},
+        {"Controlnet: \"preprocessor: invert, model: xl/b\"", "control", "b"},
+        {"Controlnet: \"preprocessor: invert, model: xl/b\"", "control-prepare", "invert"},
+        {"ControlNet 0: \"Module: none, Model: b\"", "control-prepare", NULL},
+        {"ControlNet 0: \"Module: none, Model: ip-adapter_xl [1]\"", "control", NULL},
         {"Batch size: 4, Batch pos: 1, Compat: comfyui", "batch", "4"},
         {"Batch size: 4, Batch pos: 1", "batch", NULL},
     };
@@ -229,6 +251,20 @@ static void unhonoured_is_named(void **state)
         {"Refiner: r, Hires upscale: 2", "Refiner: A1111 refined the second pass; here it is the"},
         {"Refiner: r, Hires upscale: 2, Hires refiner: both passes", "A1111 refined both passes;"},
         {"ControlNet 0: \"a, b\"", "ControlNet 0: a, b has no setting here"},
+        {CANNY("a"), "ControlNet 0: its picture is not in the text; name it with --control-image"},
+        {CANNY("a"), "A1111 scales the picture before it finds the edges"},
+        {CANNY("Control Mode: My prompt is more important"),
+         "Control Mode: My prompt is more important; here it is as with Balanced"},
+        {CANNY("Resize Mode: Just Resize"), "Just Resize; here it is as with Crop and Resize"},
+        {CANNY("Hr Option: Low res only"), "Low res only; here it is as with Both"},
+        {CANNY("Effective Region Mask: yes"), "Effective Region Mask: yes has no setting here"},
+        {CANNY("a") ", ControlNet 1: \"Module: none, Model: b\"",
+         "ControlNet 1: Module: none, Model: b: one ControlNet works at a time here"},
+        {"ControlNet 0: \"Module: openpose_full, Model: b\"", "was prepared by openpose_full"},
+        {"ControlNet 0: \"Module: reference_only, Model: None\"",
+         "reference_only works without a ControlNet"},
+        {"ControlNet 0: \"Module: x, Model: ip-adapter_xl\"", "is an adapter and no ControlNet"},
+        {"ControlNet 0x: 3", "ControlNet 0x: 3 has no setting here"},
         {"Odd: \x1b[31mred", "Odd: ?[31mred has no setting"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

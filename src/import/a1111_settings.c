@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "import/a1111.h"
+#include "import/a1111_priv.h"
 #include "sdxl/compat.h"
 #include "sdxl/sampler.h"
 
@@ -78,7 +78,7 @@ static void set_noise(struct recipe *r, const struct a1111 *a)
 
 /* ---- the rest ---- */
 
-static void set_file(struct recipe *r, const char *key, const char *file)
+void a1111_set_file(struct recipe *r, const char *key, const char *file)
 {
     char name[256];
     recipe_file_name(r, file, name);
@@ -205,11 +205,11 @@ static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, c
         }
     }
     if (!strcmp(key, "Model"))
-        set_file(r, "model", value);
+        a1111_set_file(r, "model", value);
     else if (!strcmp(key, "Refiner"))
-        set_file(r, "refiner", value);
+        a1111_set_file(r, "refiner", value);
     else if (!strcmp(key, "VAE") && strcasecmp(value, "Automatic") && strcasecmp(value, "None"))
-        set_file(r, "vae", value);
+        a1111_set_file(r, "vae", value);
     else if (!strcmp(key, "VAE Decoder") || !strcmp(key, "VAE Encoder"))
         set_coder(r, a, key, value);
     else if (!strcmp(key, "Denoising strength"))
@@ -226,6 +226,8 @@ static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, c
         recipe_set(r, "clip-skip", value);
     else if (!strcmp(key, "Clip skip") || !strcmp(key, "Hires refiner"))
         return; /* the latter: note_refined_pass */
+    else if (a1111_is_control(key))
+        a1111_set_control(r, key, value);
     else if (!is_quiet(key))
         recipe_note(r, "%.60s: %.120s has no setting here", key, value);
 }
