@@ -71,6 +71,12 @@ static void check_links(const char *text)
     {                                                                                              \
         "negative-aesthetic", "2"                                                                  \
     }
+#define CONTROL                                                                                    \
+    {"control", "canny-sdxl"}, {"control-image", "pose.png"}, {"control-strength", "0.75"},        \
+        {"control-start", "0.125"},                                                                \
+    {                                                                                              \
+        "control-end", "0.6"                                                                       \
+    }
 #define LARGER                                                                                     \
     {"hires", "1.5"}, {"hires-upscale", "latent_bicubic"}, {"hires-denoise", "0.5"},               \
     {                                                                                              \
@@ -99,6 +105,16 @@ static void exports_read_back(void **state)
         {BASIC, REFINED, LARGER},
         {BASIC, REFINED, {"negative", ""}, {"empty-negative", "zeros"}},
         {BASIC, REFINED, {"image", "in.png"}, {"denoise", "0.6"}},
+        /* A ControlNet, in each pass of the base model. */
+        {BASIC, CONTROL},
+        {BASIC,
+         CONTROL,
+         {"control-prepare", "invert"},
+         {"negative", ""},
+         {"empty-negative", "zeros"}},
+        {BASIC, CONTROL, REFINED, LARGER},
+        {PLAIN, CONTROL, {"cfg-end", "0.4"}},
+        {UNTIMED, CONTROL, {"sigmas", "14.6146 7.3 3.5 0.8999 0"}, REFINED},
         /* What KSampler does not say: levels as values, whole and in parts. */
         {ALIGNED},
         {ALIGNED, {"image", "in.png"}, {"denoise", "0.6"}},
@@ -147,6 +163,41 @@ static void exports_read_back(void **state)
     }
 }
 
+/* ComfyUI's Canny is another one, which is said on the way there and back; the thresholds are the
+ * same after both. */
+static void edges_read_back(void **state)
+{
+    (void)state;
+    static const char *const thresholds[][2] = {
+        {"100", "200"}, {"37", "41"}, {"544", "544"}, {"6", "301"}};
+    for (int i = 0; i < 4; i++) {
+        const char *const all[][2] = {BASIC,
+                                      CONTROL,
+                                      {"control-prepare", "canny"},
+                                      {"control-low", thresholds[i][0]},
+                                      {"control-high", thresholds[i][1]},
+                                      {NULL, NULL}};
+        struct settings s = {.width = 0};
+        struct recipe r = {.count = 0}, back;
+        struct err e = {""};
+        set_all(&s, all);
+        char *text = comfy_export(&s, "x", &r, &e);
+        assert_non_null(text);
+        check_links(text);
+        import(text, &back);
+        expect(&back, "control-prepare", "canny");
+        expect(&back, "control-low", i ? thresholds[i][0] : NULL);
+        expect(&back, "control-high", i ? thresholds[i][1] : NULL);
+        expect_note(&r, "ComfyUI's Canny blurs the picture first");
+        expect_note(&back, "(Canny): it measures edges otherwise");
+        assert_int_equal(r.notes + back.notes, 2);
+        free(text);
+        settings_free(&s);
+        recipe_free(&r);
+        recipe_free(&back);
+    }
+}
+
 static void export_names_what_it_cannot(void **state)
 {
     (void)state;
@@ -171,10 +222,15 @@ static void export_names_what_it_cannot(void **state)
     set_all(&s, basic);
     settings_set(&s, "compat", "a1111", &e);
     settings_set(&s, "tiling", "x", &e);
+    settings_set(&s, "control", "c", &e);
+    settings_set(&s, "control-image", "p.png", &e);
+    settings_set(&s, "control-prepare", "canny", &e);
+    settings_set(&s, "control-high", "1000", &e);
     char *text = comfy_export(&s, "x", &r, &e);
     assert_non_null(text);
     expect_note(&r, "compat = a1111: ComfyUI draws its noise in another way");
     expect_note(&r, "tiling = x: not exported");
+    expect_note(&r, "control_high = 1000: exported as 0.99, for ComfyUI's Canny goes no further");
     free(text);
     settings_free(&s);
     recipe_free(&r);
@@ -222,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exports_read_back),
+        cmocka_unit_test(edges_read_back),
         cmocka_unit_test(export_names_what_it_cannot),
         cmocka_unit_test(guidance_that_is_not_exact),
     };

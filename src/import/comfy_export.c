@@ -47,8 +47,7 @@ const char *comfy_text_or(const struct settings *s, const char *key, const char 
     return text && *text ? text : otherwise;
 }
 
-/* "pixel-art.safetensors" */
-static void put_file(struct comfy_writer *x, const char *name, const char *value)
+void comfy_put_file(struct comfy_writer *x, const char *name, const char *value)
 {
     char file[512];
     size_t n = strlen(value);
@@ -62,7 +61,7 @@ static void put_file(struct comfy_writer *x, const char *name, const char *value
 int comfy_checkpoint(struct comfy_writer *x, const char *model)
 {
     int node = comfy_open(x, "CheckpointLoaderSimple");
-    put_file(x, "ckpt_name", model);
+    comfy_put_file(x, "ckpt_name", model);
     comfy_close(x);
     return node;
 }
@@ -72,7 +71,7 @@ static void lora_node(struct comfy_writer *x, const char *name, double unet, dou
     int node = comfy_open(x, "LoraLoader");
     comfy_put_link(x, "model", x->model, 0);
     comfy_put_link(x, "clip", x->clip, x->clip_slot);
-    put_file(x, "lora_name", name);
+    comfy_put_file(x, "lora_name", name);
     jsonw_real(&x->w, "strength_model", unet, 10);
     jsonw_real(&x->w, "strength_clip", text, 10);
     comfy_close(x);
@@ -163,7 +162,7 @@ static int negative(struct comfy_writer *x)
     return comfy_zeros(x, encode(x, comfy_text_or(x->s, "negative", ""), false));
 }
 
-static int load_image(struct comfy_writer *x, const char *key)
+int comfy_load_image(struct comfy_writer *x, const char *key)
 {
     int node = comfy_open(x, strcmp(key, "mask") ? "LoadImage" : "LoadImageMask");
     jsonw_string(&x->w, "image", settings_text(x->s, key));
@@ -188,7 +187,7 @@ static void vae_loader(struct comfy_writer *x)
     if (is_taesdxl(x->s->vae))
         jsonw_string(&x->w, "vae_name", "taesdxl");
     else
-        put_file(x, "vae_name", x->s->vae);
+        comfy_put_file(x, "vae_name", x->s->vae);
     comfy_close(x);
     x->vae_slot = 0;
 }
@@ -205,8 +204,8 @@ static int latent(struct comfy_writer *x)
         comfy_close(x);
         return node;
     }
-    int image = load_image(x, "image");
-    int mask = comfy_text_or(s, "mask", NULL) ? load_image(x, "mask") : 0;
+    int image = comfy_load_image(x, "image");
+    int mask = comfy_text_or(s, "mask", NULL) ? comfy_load_image(x, "mask") : 0;
     int scaled = comfy_open(x, "ImageScale");
     comfy_put_link(x, "image", image, 0);
     jsonw_string(&x->w, "upscale_method", "lanczos");
@@ -296,6 +295,7 @@ char *comfy_export(const struct settings *s, const char *prefix, struct recipe *
     clip_layer(&x);
     x.positive = encode(&x, x.prompt, true);
     x.negative = negative(&x);
+    comfy_control(&x);
     int done = comfy_samplers(&x, latent(&x));
     int decoded = comfy_open(&x, "VAEDecode");
     comfy_put_link(&x, "samples", done, 0);

@@ -1,6 +1,7 @@
 /*
- * A workflow as it is written, for comfy_export.c (loaders, prompts, pictures) and comfy_export_
- * sample.c (samplers). A node's number is known once it is opened; nodes do not nest.
+ * A workflow as it is written, for comfy_export.c (loaders, prompts, pictures),
+ * comfy_export_control.c (a ControlNet) and comfy_export_sample.c (samplers). A node's number is
+ * known once it is opened; nodes do not nest.
  */
 #ifndef SPRITTY_COMFY_EXPORT_PRIV_H
 #define SPRITTY_COMFY_EXPORT_PRIV_H
@@ -14,7 +15,7 @@ struct comfy_writer {
     struct recipe *r;
     char *prompt; /* without the tags of LoRAs */
     int last;     /* the number of the last node */
-    int model, clip, clip_slot, vae, vae_slot, positive, negative;
+    int model, clip, clip_slot, vae, vae_slot, positive, negative, negative_slot;
     double cfg; /* of the next sampler */
 };
 
@@ -29,6 +30,13 @@ const char *comfy_text_or(const struct settings *, const char *key, const char *
 /* An encoded negative prompt, or where there is none and zeros stand for it, those: ComfyUI would
  * encode the empty text. */
 int comfy_zeros(struct comfy_writer *, int encoded);
+
+/* Lets a ControlNet, if there is one, work between the texts and the samplers. */
+void comfy_control(struct comfy_writer *);
+/* A LoadImage, of a mask a LoadImageMask, with the file that the setting names. */
+int comfy_load_image(struct comfy_writer *, const char *key);
+/* "pixel-art.safetensors" */
+void comfy_put_file(struct comfy_writer *, const char *name, const char *value);
 
 /* The sampler, or those of base and refiner, and of a second pass; the number of the last. */
 int comfy_samplers(struct comfy_writer *, int latent);

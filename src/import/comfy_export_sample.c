@@ -138,7 +138,7 @@ static int custom(struct comfy_writer *x, int latent_image, struct levels l, boo
     jsonw_u64(&x->w, "noise_seed", x->s->seed);
     jsonw_real(&x->w, "cfg", x->cfg, 10);
     comfy_put_link(x, "positive", x->positive, 0);
-    comfy_put_link(x, "negative", x->negative, 0);
+    comfy_put_link(x, "negative", x->negative, x->negative_slot);
     comfy_put_link(x, "sampler", select, 0);
     comfy_put_link(x, "sigmas", l.node, l.slot);
     comfy_put_link(x, "latent_image", latent_image, 0);
@@ -157,7 +157,7 @@ static void put_sampling(struct comfy_writer *x, int latent_image, int steps)
     put_sampler_name(x);
     jsonw_string(&x->w, "scheduler", s->scheduler);
     comfy_put_link(x, "positive", x->positive, 0);
-    comfy_put_link(x, "negative", x->negative, 0);
+    comfy_put_link(x, "negative", x->negative, x->negative_slot);
     comfy_put_link(x, "latent_image", latent_image, 0);
 }
 
@@ -280,8 +280,8 @@ static int refined(struct comfy_writer *x, int from, struct span p, bool valued)
     const struct settings *s = x->s;
     double share = settings_has(s, "refiner-switch") ? s->refiner_switch : 0.8;
     int at = (int)floor(share * p.total + 0.5), base, last;
-    int model = x->model, positive = x->positive, negative = x->negative;
-    int clip = x->clip, clip_slot = x->clip_slot;
+    int model = x->model, clip = x->clip, clip_slot = x->clip_slot;
+    int positive = x->positive, negative = x->negative, negative_slot = x->negative_slot;
     at = at < p.start ? p.start : at > p.total ? p.total : at;
     struct levels l = {.node = 0};
     if (valued)
@@ -292,11 +292,13 @@ static int refined(struct comfy_writer *x, int from, struct span p, bool valued)
     x->positive = refiner_text(x, x->prompt, settings_has(s, "aesthetic") ? s->aesthetic : 6);
     double score = settings_has(s, "negative-aesthetic") ? s->negative_aesthetic : 2.5;
     x->negative = comfy_zeros(x, refiner_text(x, comfy_text_or(s, "negative", ""), score));
+    x->negative_slot = 0;
     l.slot = 1;
     last = valued ? custom(x, base, l, false) : advanced(x, base, p.total, at, p.total, false);
     x->model = model; /* a second pass is the base model's */
     x->positive = positive;
     x->negative = negative;
+    x->negative_slot = negative_slot;
     x->clip = clip;
     x->clip_slot = clip_slot;
     return last;
