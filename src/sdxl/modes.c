@@ -18,11 +18,23 @@
 
 /* ---- what is there ---- */
 
+/* All that decide on weights: the model's, its refiner's, its ControlNet's; NULL where there is
+ * none. */
+enum { RESIDENCIES = 3 };
+static void residencies(const struct pipeline *p, struct residency *out[RESIDENCIES])
+{
+    out[0] = p->residency;
+    out[1] = p->refiner ? p->refiner->residency : NULL;
+    out[2] = pipeline_control_residency(p);
+}
+
 static int drop(struct pipeline *p, int parts, struct err *e)
 {
-    int rc = p->residency ? residency_drop(p->residency, parts, e) : 0;
-    if (rc == 0 && p->refiner && p->refiner->residency)
-        rc = residency_drop(p->refiner->residency, parts, e);
+    struct residency *all[RESIDENCIES];
+    int rc = 0;
+    residencies(p, all);
+    for (int i = 0; i < RESIDENCIES && rc == 0; i++)
+        rc = all[i] ? residency_drop(all[i], parts, e) : 0;
     return rc;
 }
 
@@ -40,17 +52,22 @@ static int bring(struct run *r, struct residency *of, int parts, struct err *e)
 
 static int bring_all(struct pipeline *p, struct run *r, struct err *e)
 {
-    int rc = bring(r, p->residency, KEEP_TEXT | KEEP_UNET, e);
-    return rc || !p->refiner ? rc : bring(r, p->refiner->residency, KEEP_TEXT | KEEP_UNET, e);
+    struct residency *all[RESIDENCIES];
+    int rc = 0;
+    residencies(p, all);
+    for (int i = 0; i < RESIDENCIES && rc == 0; i++)
+        rc = bring(r, all[i], KEEP_TEXT | KEEP_UNET, e);
+    return rc;
 }
 
 /* Both at once would be more than there is room for: one makes way. */
 static int make_way(struct pipeline *p, struct err *e)
 {
-    const struct residency *r = p->residency;
+    const struct residency *r = p->residency, *control = pipeline_control_residency(p);
     if (!r || residency_has(r, KEEP_TEXT) || !residency_has(r, KEEP_UNET))
         return 0;
     size_t both = residency_bytes(r, KEEP_TEXT | KEEP_UNET);
+    both += control && residency_has(control, KEEP_UNET) ? residency_bytes(control, KEEP_UNET) : 0;
     return p->room > 0 && both > p->room / 20 * 19 ? drop(p, KEEP_UNET, e) : 0;
 }
 
@@ -58,10 +75,11 @@ int weights_begin(struct run *r)
 {
     struct pipeline *p = r->p;
     const struct tuning *t = &r->params->tuning;
-    struct pipeline *all[] = {p, p->refiner};
-    for (int i = 0; i < 2; i++)
-        if (all[i] && all[i]->residency)
-            residency_stream(all[i]->residency, tuning_streams(t));
+    struct residency *all[RESIDENCIES];
+    residencies(p, all);
+    for (int i = 0; i < RESIDENCIES; i++)
+        if (all[i])
+            residency_stream(all[i], tuning_streams(t));
     if (tuning_streams(t))
         return drop(p, KEEP_UNET, r->err);
     return tuning_offloads(t) ? make_way(p, r->err) : bring_all(p, r, r->err);
@@ -76,12 +94,16 @@ int weights_read(struct run *r)
 int weights_sample(struct run *r, const struct pipeline *model)
 {
     struct pipeline *other = model == r->p ? r->p->refiner : r->p;
+    struct residency *control = pipeline_control_residency(r->p);
     const struct tuning *t = &r->params->tuning;
     if (tuning_streams(t) || !tuning_offloads(t) || !model->residency)
         return 0;
     if (other && other->residency && residency_drop(other->residency, KEEP_UNET, r->err) < 0)
         return -1;
-    return bring(r, model->residency, KEEP_UNET, r->err);
+    if (control && model != r->p && residency_drop(control, KEEP_UNET, r->err) < 0)
+        return -1;
+    int rc = bring(r, model->residency, KEEP_UNET, r->err);
+    return rc || model != r->p ? rc : bring(r, control, KEEP_UNET, r->err);
 }
 
 int weights_fresh(struct pipeline *p, const struct tuning *t, struct err *e)

@@ -369,7 +369,8 @@ void pipeline_close(struct pipeline *p)
     if (!p)
         return;
     pipeline_shadow_free(p->shadow);
-    if (p->refiner) { /* its ops are p's */
+    pipeline_drop_control(p); /* whose residency stands before the refiner's */
+    if (p->refiner) {         /* its ops are p's */
         pipeline_unload(p->refiner);
         release_files(p->refiner);
         free(p->refiner);

@@ -72,6 +72,26 @@ static int check_image(const struct gen_params *g, struct err *e)
     return 0;
 }
 
+static int check_control(const struct gen_params *g, struct err *e)
+{
+    if (!g->control)
+        return 0;
+    if (!g->control_picture)
+        return err_set(e, "a ControlNet needs a picture: name it with --control-image");
+    if (g->control_width < 1 || g->control_width > MAX_SIDE || g->control_height < 1 ||
+        g->control_height > MAX_SIDE)
+        return err_set(e, "the ControlNet's picture is %dx%d: each must be between 1 and %d",
+                       g->control_width, g->control_height, MAX_SIDE);
+    if (!(g->control_strength >= 0 && g->control_strength <= 10))
+        return err_set(e, "control_strength %g: must be between 0 and 10", g->control_strength);
+    if (!is_share(g->control_start) || !is_share(g->control_end))
+        return err_set(e, "control_start and control_end must be between 0 and 1");
+    if (g->control_end < g->control_start)
+        return err_set(e, "control_end %g comes before control_start %g", g->control_end,
+                       g->control_start);
+    return 0;
+}
+
 static int check_hires(const struct model_config *m, const struct gen_params *g, struct err *e)
 {
     struct gen_params second = *g;
@@ -124,7 +144,8 @@ int gen_params_check(const struct model_config *m, const struct gen_params *g, s
         return err_set(e, "no such empty_negative");
     if (g->clip_skip < -MAX_LAYERS || g->clip_skip > MAX_LAYERS)
         return err_set(e, "clip_skip %d: must be between 0 and %d", g->clip_skip, MAX_LAYERS);
-    if (check_guidance(g, e) < 0 || check_image(g, e) < 0 || check_hires(m, g, e) < 0)
+    if (check_guidance(g, e) < 0 || check_image(g, e) < 0 || check_control(g, e) < 0 ||
+        check_hires(m, g, e) < 0)
         return -1;
     float sigma[MAX_STEPS + 1];
     return g->sigmas && *g->sigmas && sigmas_parse(g->sigmas, sigma, e) < 0 ? -1 : 0;

@@ -255,6 +255,8 @@ int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct ge
                                "pictures: name that one, and this with --refiner");
     int rc = pipeline_use_loras(p, g, hooks, out, e);
     if (rc == 0)
+        rc = pipeline_use_control(p, g, e);
+    if (rc == 0)
         rc = pipeline_run_in_mode(&r, attempt);
     if (p->loras)
         lora_set_rest(p->loras);

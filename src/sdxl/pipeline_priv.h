@@ -9,7 +9,7 @@
  *   hires.c     the first picture enlarged
  *   decode.c    latents to bytes; decode_image.c: one picture; decode_tiles.c: in pieces
  *   profiling.c profiles of runs, and what is held
- *   open.c      models and networks; exchange.c: their LoRAs
+ *   open.c      models and networks; exchange.c: their LoRAs; control_use.c: a ControlNet
  *   device.c    backends; rates.c: their speed
  *   modes.c     which weights are held when (residency.h)
  *   plan.c      the forecast; params.c: what is accepted
@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "sdxl/conditioning.h"
+#include "sdxl/control.h"
 #include "sdxl/noise.h"
 #include "sdxl/pipeline.h"
 #include "sdxl/preview.h"
@@ -51,9 +52,10 @@ struct pipeline {
     struct ops *profile;      /* around ops, made by the first run that asks for it */
     struct network_bytes network[MAX_NETWORKS];
     int networks;
-    struct wide *wide; /* decodes in bf16 what FP16 cannot; NULL: not needed so far */
-    int tile;          /* pixels: larger pictures are decoded in tiles; 0: never */
-    char device[16];   /* as asked for */
+    struct held_control *control; /* the last run's; NULL: it had none */
+    struct wide *wide;            /* decodes in bf16 what FP16 cannot; NULL: not needed so far */
+    int tile;                     /* pixels: larger pictures are decoded in tiles; 0: never */
+    char device[16];              /* as asked for */
     double load_ms;
     struct rates *rates; /* of its device, where they are known; what runs take is learnt there */
     double learnt_at;    /* when that was kept last, clock_ms; 0: not yet */
@@ -101,6 +103,7 @@ struct pass {
 
     /* while it runs */
     struct unet_run unet_run;
+    struct control_run control_run; /* control NULL: there is none */
     struct masked masked;
     struct draws draws;
     struct tensor *x;
@@ -306,6 +309,21 @@ void pipeline_note_load(const struct pipeline *, const struct pipeline_options *
 /* Makes the run's LoRAs those of the model. */
 int pipeline_use_loras(struct pipeline *, const struct gen_params *, const struct gen_hooks *,
                        struct gen_result *, struct err *);
+
+/* ---- control_use.c ---- */
+
+/* Makes the run's ControlNet the one that is open. */
+int pipeline_use_control(struct pipeline *, const struct gen_params *, struct err *);
+void pipeline_drop_control(struct pipeline *);
+/* What decides on its weights; NULL: there is none, or they are always there. */
+struct residency *pipeline_control_residency(const struct pipeline *);
+/* False: there is none. */
+bool pipeline_control_bytes(const struct pipeline *, struct network_bytes *);
+/* Whether a pass asks it at all, and, once that is prepared, in this call of the model. */
+bool pass_has_control(const struct pass *);
+bool pass_controls(const struct pass *, int call);
+/* The pass's control_run, if it has one. -1 with err. */
+int pass_control_prepare(struct pass *, const struct unet_inputs *);
 
 /* ---- plan.c ---- */
 

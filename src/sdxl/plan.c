@@ -36,7 +36,10 @@ static int run_dry(struct pipeline *p, const struct gen_params *g, struct plan_r
     struct run r = {.p = p, .params = g, .out = &ignored, .err = e};
     struct ops_stats s;
     p->dry = p->ops;
-    int rc = pipeline_need_encoder(p, g, e) < 0 || weights_fresh(p, &g->tuning, e) < 0 ? -1 : 0;
+    int rc = pipeline_need_encoder(p, g, e) < 0 || pipeline_use_control(p, g, e) < 0 ||
+                     weights_fresh(p, &g->tuning, e) < 0
+                 ? -1
+                 : 0;
     ops_dry_begin(p->ops, tuning_offloads(&g->tuning) || tuning_streams(&g->tuning));
     rc = rc ? rc : pipeline_generate_profiled(&r, PROFILE_PEAKS);
     gen_result_free(&ignored);
@@ -255,6 +258,7 @@ static void shadow_drop(struct pipeline *s, bool owns_ops)
 {
     if (!s)
         return;
+    pipeline_drop_control(s);
     shadow_drop(s->refiner, false);
     if (s->profile)
         s->profile->close(s->profile);

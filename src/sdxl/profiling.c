@@ -78,5 +78,7 @@ int pipeline_networks(const struct pipeline *p, struct network_bytes out[MAX_NET
     int n = networks_of(p, "", out, MAX_NETWORKS);
     if (p->refiner)
         n += networks_of(p->refiner, "refiner ", out + n, MAX_NETWORKS - n);
+    if (n < MAX_NETWORKS && pipeline_control_bytes(p, &out[n]))
+        n++;
     return n;
 }

@@ -39,7 +39,7 @@ static size_t place_of(const struct residency *r, const struct weight *w)
 
 static bool is_of(const struct slot *s, int parts)
 {
-    return parts & (s->part == PART_UNET ? KEEP_UNET : KEEP_TEXT);
+    return parts & (s->part == PART_UNET || s->part == PART_CONTROL ? KEEP_UNET : KEEP_TEXT);
 }
 
 /* The slot that came from the file goes: to pinned memory where that is to be had. */
@@ -80,7 +80,7 @@ static int fetch(struct residency *r, int index, struct err *e)
     l.err = e;
     l.part = all[index].part;
     l.failed = false;
-    if (!r->streams || all[index].part != PART_UNET)
+    if (!r->streams || !is_of(&all[index], KEEP_UNET))
         return loader_repack(&l, index);
     if (leave_last(r, e) < 0)
         return -1;

@@ -16,7 +16,7 @@
 
 #include "sdxl/loader.h"
 
-enum { KEEP_TEXT = 1, KEEP_UNET = 2 };
+enum { KEEP_TEXT = 1, KEEP_UNET = 2 /* and a ControlNet's */ };
 
 struct residency; /* of one model */
 

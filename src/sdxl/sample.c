@@ -174,6 +174,18 @@ static void fill_input(struct pass *p, const struct tensor *scaled, struct tenso
     }
 }
 
+struct controlled { /* a step that a ControlNet adds to */
+    struct pass *p;
+    int call;
+    const struct tensor *in;
+};
+
+static void control(void *user, struct tensor *stops)
+{
+    const struct controlled *c = user;
+    control_step(c->p->r->p->ops, &c->p->control_run, c->call, c->in, stops);
+}
+
 static void ask(struct pass *p, int call, double sigma, const struct tensor *x,
                 struct tensor *denoised, struct tensor *uncond)
 {
@@ -186,7 +198,9 @@ static void ask(struct pass *p, int call, double sigma, const struct tensor *x,
     struct tensor y = o->alloc_as(o, DT_F32, n, x->h, x->w, c->out_channels);
     o->combine(o, &scaled, 1, &scale, (const struct tensor *const[]){x});
     fill_input(p, &scaled, &in);
-    unet_step(&p->model->unet, o, &p->unet_run, call, &in, &y, NULL);
+    struct unet_between between = {control, &(struct controlled){p, call, &in}};
+    unet_step(&p->model->unet, o, &p->unet_run, call, &in, &y,
+              pass_controls(p, call) ? &between : NULL);
     guide(p, call, sigma, x, &y, denoised, uncond);
     o->release(o, &y);
     o->release(o, &in);
@@ -237,6 +251,8 @@ static void before(void *user, int call)
 {
     struct pass *p = user;
     unet_before_step(p->r->p->ops, &p->unet_run, call);
+    if (pass_controls(p, call))
+        control_before_step(p->r->p->ops, &p->control_run, call);
 }
 
 static void noise(void *user, double from, double to, struct tensor *noise)
@@ -396,6 +412,7 @@ static int prepare_unet(struct pass *p, struct unet_inputs *in)
     ops_enter(o, "unet", -1);
     int rc = unet_prepare(&p->model->unet, o, in, &p->unet_run, p->r->err);
     ops_leave(o);
+    rc = rc ? rc : pass_control_prepare(p, in);
     o->release(o, &text);
     free(reads);
     return rc;
@@ -434,6 +451,12 @@ static int prepare(struct pass *p)
     return rc;
 }
 
+static void forget(struct pass *p)
+{
+    control_run_finish(p->r->p->ops, &p->control_run);
+    unet_finish(p->r->p->ops, &p->unet_run);
+}
+
 /* What a step is once those before it are there is met at the second, and kept at the third. */
 static int warm_steps(const struct ops *o)
 {
@@ -445,8 +468,10 @@ int pass_run(struct pass *p, struct tensor *x)
     struct ops *o = p->r->p->ops;
     if (p->steps == 0)
         return 0;
-    if (prepare(p) < 0)
+    if (prepare(p) < 0) {
+        forget(p);
         return -1;
+    }
     struct sampler_run s = pass_sampler(p);
     s.before = before;
     s.denoise = denoise;
@@ -462,7 +487,7 @@ int pass_run(struct pass *p, struct tensor *x)
     if (rc == 0 && o->mark)
         rc = tell_when_done(p, s.steps - 1);
     draws_end(p);
-    unet_finish(o, &p->unet_run);
+    forget(p);
     if (rc == 0 && keeps(p) && p->r->params->compat == COMPAT_A1111)
         o->blend(o, x, x, &p->masked.keep, &p->masked.mask);
     return rc;
