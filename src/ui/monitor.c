@@ -228,12 +228,38 @@ static void draw_gpu(struct ui *ui, struct rect in, int row)
     reading(ui, in, row + 3, "GPU state", *text ? text : "not told", NAN);
 }
 
+/* "Intel(R) Xeon(R) Processor @ 2.00GHz" as "Intel Xeon Processor": the clock has a row. */
+static void plain_name(const char *name, char *out, size_t size)
+{
+    static const char *const marks[] = {"(R)", "(TM)", "(r)", "(tm)"};
+    size_t n = 0;
+    for (const char *p = name; *p && strncmp(p, " @ ", 3) != 0 && n + 1 < size;) {
+        size_t mark = 0;
+        for (size_t i = 0; i < sizeof marks / sizeof *marks && !mark; i++)
+            mark = !strncmp(p, marks[i], strlen(marks[i])) ? strlen(marks[i]) : 0;
+        if (!mark)
+            out[n++] = *p;
+        p += mark ? mark : 1;
+    }
+    out[n] = '\0';
+}
+
+/* "NAME  2 cores", of which the name is cut where both are too long. */
+static void machine_title(const struct machine *m, int columns, char *out, size_t size)
+{
+    char name[sizeof m->name], cores[32];
+    plain_name(*m->name ? m->name : "Machine", name, sizeof name);
+    snprintf(cores, sizeof cores, "  %d cores", m->cores);
+    int room = columns - (int)strlen(cores);
+    snprintf(out, size, "%.*s%s", room > 0 ? room : 0, name, cores);
+}
+
 static void draw_machine(struct ui *ui, struct rect r)
 {
     const struct live *l = &ui->live;
     const struct machine *m = &l->machine;
     char text[100], free_bytes[32], total[32], title[120];
-    snprintf(title, sizeof title, "%s  %d cores", *m->name ? m->name : "Machine", m->cores);
+    machine_title(m, r.w - 6, title, sizeof title); /* corners, a line and a space on each side */
     struct rect in = draw_box(ui->screen, r, title, false);
     value_or(text, sizeof text, "%.0f%%", m->load * 100);
     reading(ui, in, 0, "load", text, m->load);
