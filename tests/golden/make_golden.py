@@ -15,7 +15,7 @@ import sys
 sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 WHAT = ["tokens", "models", "clip", "unet", "vae", "schedules", "trajectories", "rng",
-        "samplers", "stages", "lora", "tiny_vae"]
+        "samplers", "stages", "lora", "tiny_vae", "control"]
 
 
 def main():
@@ -57,6 +57,9 @@ def main():
     if "tiny_vae" in what:
         from golden_tiny_vae import make_tiny_vae
         make_tiny_vae(HERE)
+    if "control" in what:
+        from golden_control import make_control
+        make_control(HERE)
 
 
 if __name__ == "__main__":
