@@ -57,19 +57,18 @@ static void load_up(struct unet *u, struct loader *l, int at)
 static void load_mid(struct unet *u, struct loader *l)
 {
     const struct unet_config *c = &u->config;
-    int last = c->levels - 1;
-    resnet_load(&u->mid[0], l, name_of("mid_block.resnets.0"), c->channels[last], c->channels[last],
-                c->time_dim);
-    if (c->mid_depth)
-        transformer_load(&u->mid_attn, l, name_of("mid_block.attentions.0"),
-                         spec(c, last, c->mid_depth));
-    resnet_load(&u->mid[1], l, name_of("mid_block.resnets.1"), c->channels[last], c->channels[last],
-                c->time_dim);
+    int last = c->levels - 1, n = c->channels[last];
+    resnet_load(&u->mid[0], l, name_of("mid_block.resnets.0"), n, n, c->time_dim);
+    if (c->mid_depth == 0)
+        return;
+    transformer_load(&u->mid_attn, l, name_of("mid_block.attentions.0"),
+                     spec(c, last, c->mid_depth));
+    resnet_load(&u->mid[1], l, name_of("mid_block.resnets.1"), n, n, c->time_dim);
 }
 
 static void count_blocks(struct unet *u)
 {
-    u->resnets = 2, u->blocks = u->mid_attn.depth;
+    u->resnets = u->mid_attn.depth > 0 ? 2 : 1, u->blocks = u->mid_attn.depth;
     for (int i = 0; i < u->config.levels; i++) {
         u->resnets += u->down[i].count + u->up[i].count;
         for (int j = 0; j <= MAX_BLOCKS; j++)
@@ -253,8 +252,10 @@ static struct tensor cross_middle(struct walk *w, struct tensor x)
     const struct unet *u = w->unet;
     ops_enter(w->ops, "mid", -1);
     x = run_res(w, &u->mid[0], 0, &x, !w->hand_on);
-    run_attn(w, &u->mid_attn, 0, &x);
-    x = run_res(w, &u->mid[1], 1, &x, false);
+    if (u->mid_attn.depth > 0) {
+        run_attn(w, &u->mid_attn, 0, &x);
+        x = run_res(w, &u->mid[1], 1, &x, false);
+    }
     ops_leave(w->ops);
     stop_at(w, x);
     return x;

@@ -4,7 +4,7 @@
  *   in              conv_in 4 -> c0
  *   down, a level   [res, transformer] x layers, then a stride-2 convolution; each result is kept
  *                   as a skip
- *   middle          res, transformer, res
+ *   middle          res, transformer, res; of some ControlNets res alone
  *   up, a level     [concat skip, res, transformer] x (layers + 1), then nearest 2x and a
  *                   convolution
  *   out             norm, SiLU, conv_out c0 -> 4

@@ -144,8 +144,10 @@ static void project_all(const struct unet *u, struct ops *o, const struct tensor
             project_text(o, &u->down[i].attn[j], text, run);
         }
     project_time(o, &u->mid[0], emb, run);
-    project_text(o, &u->mid_attn, text, run);
-    project_time(o, &u->mid[1], emb, run);
+    if (u->mid_attn.depth > 0) {
+        project_text(o, &u->mid_attn, text, run);
+        project_time(o, &u->mid[1], emb, run);
+    }
     for (int i = 0; i < u->config.levels; i++)
         for (int j = 0; j < u->up[i].count; j++) {
             project_time(o, &u->up[i].res[j], emb, run);
