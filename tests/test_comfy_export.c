@@ -44,6 +44,17 @@ static void check_links(const char *text)
     comfy_graph_free(g);
 }
 
+/* To look at it, or for check_comfy.py. */
+static void keep(const char *text, const char *name, int i)
+{
+    char path[300];
+    struct err e = {""};
+    const char *folder = getenv("SPRITTY_EXPORTS");
+    snprintf(path, sizeof path, "%s/%s-%d.json", folder ? folder : "", name, i);
+    if (folder && file_write_atomic(path, text, strlen(text), &e))
+        fail_msg("%s", e.text);
+}
+
 #define UNTIMED                                                                                    \
     {"seed", "18446744073709551615"}, {"cfg", "5.5"}, {"size", "1024x768"}, {"compat", "comfyui"}, \
         {"sampler", "euler_ancestral"}, {"model", "sd_xl_base_1.0"},                               \
@@ -132,7 +143,6 @@ static void exports_read_back(void **state)
         {PLAIN, {"cfg-end", "0.6"}, {"image", "in.png"}, {"denoise", "0.6"}},
         {PLAIN, {"cfg-end", "0.6"}, LARGER},
     };
-    const char *folder = getenv("SPRITTY_EXPORTS"); /* to look at them, or check_comfy.py */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct settings s = {.width = 0}, back = {.width = 0};
         struct recipe r = {.count = 0}, again;
@@ -141,11 +151,7 @@ static void exports_read_back(void **state)
         char *text = comfy_export(&s, "sprite", &r, &e);
         if (!text)
             fail_msg("%s", e.text);
-        if (folder) {
-            char path[300];
-            snprintf(path, sizeof path, "%s/export-%zu.json", folder, i);
-            assert_int_equal(file_write_atomic(path, text, strlen(text), &e), 0);
-        }
+        keep(text, "export", (int)i);
         check_links(text);
         import(text, &again);
         assert_int_equal(recipe_settle(&again, &back, &e), 0);
@@ -183,6 +189,7 @@ static void edges_read_back(void **state)
         set_all(&s, all);
         char *text = comfy_export(&s, "x", &r, &e);
         assert_non_null(text);
+        keep(text, "canny", i);
         check_links(text);
         import(text, &back);
         expect(&back, "control-prepare", "canny");
