@@ -129,6 +129,16 @@ static int read_clip(const char *dir, int encoder, struct clip_config *c, struct
     return rc;
 }
 
+static bool is_control(const char *config)
+{
+    struct err ignored;
+    struct json_doc *doc = json_load(config, CONFIG_BYTES_MAX, &ignored);
+    const char *class = doc ? json_as_string(json_get(json_root(doc), "_class_name")) : NULL;
+    bool is = class && strstr(class, "ControlNet") != NULL;
+    json_free(doc);
+    return is;
+}
+
 /* What else people give: what the hub's own tools keep, and a part of a model. */
 static int no_index(const char *dir, struct err *e)
 {
@@ -138,7 +148,11 @@ static int no_index(const char *dir, struct err *e)
                        "%s: is a folder of the hub's cache; give one of the folders in its folder "
                        "snapshots",
                        dir);
-    if (path_join(&path, dir, "config.json", e) == 0 && file_exists(path.text))
+    bool has_config = path_join(&path, dir, "config.json", e) == 0 && file_exists(path.text);
+    if (has_config && is_control(path.text))
+        return err_set(
+            e, "%s: is a ControlNet, not a model; give it with --control, beside a model", dir);
+    if (has_config)
         return err_set(e,
                        "%s: is one part of a model; give the folder above it, with "
                        "model_index.json",

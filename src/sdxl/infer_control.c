@@ -186,13 +186,18 @@ static int read_way_down(const struct walk *w, struct unet_config *c)
 
 /* -- its hint -- */
 
+static int other_hint(const struct walk *w)
+{
+    return walk_fail(w, "the layers that read the ControlNet's picture are not those of SDXL");
+}
+
 static int read_hint(const struct walk *w, struct control_config *c)
 {
     char name[64];
-    int blocks = walk_run(w, "controlnet_cond_embedding.blocks.", ".weight", BLOCKS_MAX);
+    int out, blocks = walk_run(w, "controlnet_cond_embedding.blocks.", ".weight", BLOCKS_MAX);
     /* In the original names the last convolution continues the row. */
     if (blocks > BLOCKS_MAX || blocks % 2 != (w->control != NULL))
-        return walk_fail(w, "the layers that read the ControlNet's picture are not those of SDXL");
+        return other_hint(w);
     c->hint_levels = blocks / 2 + 1;
     if (walk_size(w, "controlnet_cond_embedding.conv_in.weight", 4, 1, &c->hint_channels) != 0 ||
         walk_size(w, "controlnet_cond_embedding.conv_in.weight", 4, 0, &c->hint_width[0]) != 0)
@@ -202,9 +207,11 @@ static int read_hint(const struct walk *w, struct control_config *c)
         if (walk_size(w, name, 4, 0, &c->hint_width[i]) != 0)
             return -1;
     }
+    if (walk_size(w, "controlnet_cond_embedding.conv_out.weight", 4, 0, &out) != 0)
+        return -1;
     if (c->hint_channels != 3)
         return walk_fail(w, "the ControlNet does not read RGB pictures");
-    return 0;
+    return out != c->unet.channels[0] ? other_hint(w) : 0;
 }
 
 /* -- the way in -- */

@@ -37,6 +37,22 @@ static void parse_networks(struct json root, struct model_config *c)
         check(c->schedule.train_steps >= 2 && c->schedule.beta_start > 0);
 }
 
+static void parse_control(struct json root)
+{
+    struct err e = {0};
+    struct control_config c;
+    if (config_parse_control(root, &c, &e) != 0)
+        return;
+    check(c.hint_levels >= 1 && c.hint_levels <= MAX_LEVELS && c.hint_channels == 3);
+    for (int i = 0; i < c.hint_levels; i++)
+        check(c.hint_width[i] > 0);
+    check(c.unet.levels >= 1 && c.unet.levels <= MAX_LEVELS && c.unet.layers >= 1 &&
+          c.unet.layers <= MAX_BLOCKS && c.unet.mid_depth >= 0 && c.unet.mid_depth <= MAX_LAYERS);
+    for (int i = 0; i < c.unet.levels; i++)
+        check(c.unet.channels[i] > 0 && c.unet.channels[i] % c.unet.norm_groups == 0 &&
+              (c.unet.depth[i] == 0 || c.unet.channels[i] % c.unet.heads[i] == 0));
+}
+
 static void parse_text(struct json root, struct model_config *c)
 {
     struct err e = {0};
@@ -110,6 +126,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     struct json root = json_root(doc);
     parse_networks(root, &c);
+    parse_control(root);
     parse_text(root, &c);
     config_parse_index(root, &c, &e);
     parse_preview(root, &c);

@@ -1,5 +1,5 @@
 /* Any bytes as a safetensors file: the table is walked and the data read, and for those that look
- * like a single-file checkpoint, a VAE or a tiny one the architecture is inferred. */
+ * like a single-file checkpoint, a VAE, a tiny one or a ControlNet the architecture is inferred. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -31,6 +31,22 @@ static void check_tiny(const struct vae_config *c)
             abort();
 }
 
+static void infer_control(const struct safetensors *st)
+{
+    struct model_config m;
+    struct err e = {0};
+    enum control_names names;
+    const struct control_config *c = &m.control;
+    if (infer_control_names(st, &names, &e) != 0 || infer_control_config(st, names, &m, &e) != 0)
+        return;
+    if (c->hint_levels < 1 || c->hint_levels > MAX_LEVELS || c->hint_width[c->hint_levels - 1] < 1)
+        abort();
+    for (int i = 0; i < c->unet.levels; i++)
+        if (c->unet.levels > MAX_LEVELS || c->unet.layers < 1 || c->unet.layers > MAX_BLOCKS ||
+            c->unet.channels[i] < 1 || c->unet.heads[i] < 1 || c->unet.mid_depth > MAX_LAYERS)
+            abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct err e = {0};
@@ -50,6 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     if (infer_tiny_vae(st, &config, &e) == 0)
         check_tiny(&config.vae);
+    infer_control(st);
     safetensors_close(st);
     return 0;
 }
