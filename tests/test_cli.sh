@@ -52,6 +52,9 @@ prints_help() {
         _spritty spritty "" --image; COMP_WORDS=(spritty info "") COMP_CWORD=2
         echo "${COMPREPLY[@]}"; _spritty spritty "" info; echo "${COMPREPLY[@]}"')
     [ -z "$(echo $told)" ]
+    told=$(bash -c '. ./complete.sh; COMP_WORDS=(spritty pull cann) COMP_CWORD=2
+        _spritty spritty cann pull; echo "${COMPREPLY[@]}"')
+    [ "$told" = "canny-sdxl canny-sdxl-small" ]
     # Words, and none that stand for others; presets as they are now.
     words() {
         bash -c '. ./complete.sh; COMP_WORDS=("$0" gen "$1" "$2") COMP_CWORD=3

@@ -3,6 +3,7 @@
 
 #include "cli/options_table.h"
 #include "base/version.h"
+#include "pull/pull.h"
 #include "ui/keys.h"
 
 static const char *const description =
@@ -305,6 +306,16 @@ static void complete_files(FILE *f)
     fputs(")\n        return\n        ;;\n", f);
 }
 
+/* Behind `pull` come its short names. */
+static void complete_pulls(FILE *f)
+{
+    const struct pull_entry *p;
+    fputs("    [[ $command == pull && $word != -* ]] && command= words='", f);
+    for (int i = 0; (p = pull_entry(i)); i++)
+        fprintf(f, "%s%s", i ? " " : "", p->name);
+    fputs("'\n", f);
+}
+
 void cli_completion(FILE *f)
 {
     const struct cli_command *c;
@@ -342,8 +353,9 @@ void cli_completion(FILE *f)
     complete_commands(f, " ");
     fputc(' ', f);
     complete_options(f, NULL);
-    fprintf(f, "' ;;\n    esac\n"
-               "    [[ $command && $word != -* ]] && return # a file\n"
+    fprintf(f, "' ;;\n    esac\n");
+    complete_pulls(f);
+    fprintf(f, "    [[ $command && $word != -* ]] && return # a file\n"
                "    mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$word\")\n}\n"
                "complete -o default -F _spritty spritty\n");
 }
