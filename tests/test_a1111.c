@@ -289,6 +289,12 @@ static void unhonoured_is_named(void **state)
     if (r.notes)
         fail_msg("%s", r.note[0]);
     recipe_free(&r);
+    const char *ours = "x\nSteps: 9, Seed: 3, CFG scale: 4, Version: spritty 1, " CANNY("x: y");
+    assert_int_equal(a1111_import(ours, &r, &e), 0); /* its edges were found as here */
+    assert_int_equal(r.notes, 2);
+    assert_non_null(strstr(r.note[0], "x: y has no setting here"));
+    assert_non_null(strstr(r.note[1], "its picture is not in the text"));
+    recipe_free(&r);
     assert_int_equal(a1111_import("just words", &r, &e), 0);
     assert_string_equal(recipe_get(&r, "prompt"), "just words");
     assert_non_null(strstr(r.note[0], "there is no line of settings"));

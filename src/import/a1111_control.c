@@ -126,19 +126,19 @@ static void put_thresholds(struct recipe *r, const struct unit *u)
 }
 
 /* Its picture is in no text: of what it is to be, and how that is prepared. */
-static void put_picture(struct recipe *r, const struct unit *u)
+static void put_picture(struct recipe *r, const struct unit *u, bool ours)
 {
     bool canny = !strcasecmp(u->module, "canny"), invert = !strncasecmp(u->module, "invert", 6);
     bool other = *u->module && strcasecmp(u->module, "none") != 0 && !canny && !invert;
     if (canny || invert)
         recipe_set(r, "control-prepare", canny ? "canny" : "invert");
-    if (canny) {
+    if (canny)
         put_thresholds(r, u);
+    if (canny && !ours)
         recipe_note(r,
                     "%s: A1111 scales the picture before it finds the edges; here they are "
                     "found in the picture as it is",
                     u->key);
-    }
     if (other)
         recipe_note(r,
                     "%s: its picture, which is not in the text, was prepared by %.80s: name one "
@@ -173,7 +173,7 @@ static bool check_unit(struct recipe *r, const struct unit *u, const char *text)
     return false;
 }
 
-void a1111_set_control(struct recipe *r, const char *key, const char *text)
+void a1111_set_control(struct recipe *r, const char *key, const char *text, bool ours)
 {
     struct unit u = {.key = key};
     if (recipe_get(r, "control")) {
@@ -184,7 +184,7 @@ void a1111_set_control(struct recipe *r, const char *key, const char *text)
     if (!check_unit(r, &u, text))
         return;
     a1111_set_file(r, "control", u.model);
-    put_picture(r, &u);
+    put_picture(r, &u, ours);
     put_number(r, "control-strength", u.weight, 1);
     put_number(r, "control-start", u.start, 0);
     put_number(r, "control-end", u.end, 1);

@@ -10,6 +10,7 @@ void a1111_set_file(struct recipe *, const char *key, const char *file);
 
 /* Is it a unit of sd-webui-controlnet ("ControlNet 0")? */
 bool a1111_is_control(const char *key);
-void a1111_set_control(struct recipe *, const char *key, const char *unit);
+/* ours: a file that spritty wrote. */
+void a1111_set_control(struct recipe *, const char *key, const char *unit, bool ours);
 
 #endif

@@ -227,7 +227,7 @@ static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, c
     else if (!strcmp(key, "Clip skip") || !strcmp(key, "Hires refiner"))
         return; /* the latter: note_refined_pass */
     else if (a1111_is_control(key))
-        a1111_set_control(r, key, value);
+        a1111_set_control(r, key, value, is_ours(a));
     else if (!is_quiet(key))
         recipe_note(r, "%.60s: %.120s has no setting here", key, value);
 }
