@@ -135,7 +135,8 @@ static void note(void *cli, const char *line)
 
 static void check_files(struct cli *cli, const struct settings *s)
 {
-    static const char *const keys[] = {"vae", "refiner", "image", "mask"};
+    static const char *const keys[] = {"vae",   "refiner", "control",
+                                       "image", "mask",    "control-image"};
     char path[PATH_MAX];
     struct err e;
     if (cli->quiet)
@@ -146,7 +147,7 @@ static void check_files(struct cli *cli, const struct settings *s)
         if (name)
             cli_note(cli, "`spritty pull %s` downloads it", name);
     }
-    for (int i = 0; i < 4; i++)
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
         if (engine_missing_part(s, keys[i], &e))
             note(cli, e.text);
     engine_missing_loras(s, settings_text(s, "prompt"), note, cli);

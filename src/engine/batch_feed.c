@@ -143,6 +143,7 @@ static int prepare(struct batch *b, struct unit *u, struct err *e)
     struct job_text *t = &u->in.text;
     note_places(b, &t->settings);
     if (check_image(&t->settings, "image", e) || check_image(&t->settings, "mask", e) ||
+        check_image(&t->settings, "control-image", e) ||
         job_prepare_with(&u->job, &b->config, &t->settings, t->preset, t->prompt, e))
         return -1;
     return find_kind(u, e) || name_files(b, u, e) ? -1 : 0;

@@ -187,7 +187,7 @@ static int take_ranks(struct batch_jobs *b, struct job_text *t, struct entry *to
         return -1;
     for (int i = 0; settings_key(i); i++) {
         const char *key = settings_key(i)->name;
-        bool model = job_opens_model(key) || !strcmp(key, "lora");
+        bool model = job_opens_model(key) || !strcmp(key, "lora") || !strcmp(key, "control");
         if (!model && settings_has(&t->settings, key))
             settings_unset(&t->settings, key);
     }

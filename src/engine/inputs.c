@@ -8,9 +8,9 @@
 #include <unistd.h>
 
 #include "base/paths.h"
+#include "engine/controls.h"
+#include "engine/fit.h"
 #include "engine/job.h"
-#include "sdxl/resample.h"
-#include "sprite/png.h"
 
 enum { STEP = 8 }; /* sizes that come from a picture are multiples of this */
 
@@ -40,97 +40,7 @@ bool inputs_size(const struct settings *s, int width, int height, int size[2])
     return ratio >= 0.5 && ratio <= 2;
 }
 
-/* ---- fitting ---- */
-
-/* A picture as floats. */
-static int plane_new(struct raster *p, int w, int h, int c, struct err *e)
-{
-    *p = (struct raster){w, h, c, calloc((size_t)w * (size_t)h * (size_t)c, sizeof *p->v)};
-    return p->v ? 0 : err_set(e, "out of memory for a picture of %dx%d", w, h);
-}
-
-/* Where the scaled picture lies on the canvas; what lies outside is cut. */
-static void place(const struct raster *from, struct raster *to, int x, int y)
-{
-    for (int row = 0; row < to->h; row++)
-        for (int column = 0; column < to->w; column++) {
-            int at_x = column - x, at_y = row - y;
-            if (at_x < 0 || at_y < 0 || at_x >= from->w || at_y >= from->h)
-                continue;
-            memcpy(to->v + ((size_t)row * (size_t)to->w + (size_t)column) * (size_t)to->c,
-                   from->v + ((size_t)at_y * (size_t)from->w + (size_t)at_x) * (size_t)to->c,
-                   (size_t)to->c * sizeof *to->v);
-        }
-}
-
-static int scaled_side(int side, double by)
-{
-    double n = floor(side * by + 0.5);
-    return n < 1 ? 1 : (int)fmin(n, 4.0 * PNG_MAX_SIDE);
-}
-
-/* `from` onto the canvas `to`, whose content shows where the picture does not reach. */
-static int fit_onto(const struct raster *from, struct raster *to, const char *how, struct err *e)
-{
-    double across = (double)to->w / from->w, down = (double)to->h / from->h;
-    double by = !strcmp(how, "pad") ? fmin(across, down) : fmax(across, down);
-    bool warp = !strcmp(how, "stretch");
-    int w = warp ? to->w : scaled_side(from->w, by), h = warp ? to->h : scaled_side(from->h, by);
-    if (!warp && ((double)w * h > 4.0 * to->w * to->h || w < 1 || h < 1) && strcmp(how, "pad") != 0)
-        return err_set(e, "a picture of %dx%d is too long to be cut to %dx%d; use --fit pad",
-                       from->w, from->h, to->w, to->h);
-    bool hard = fmin(across, down) >= 2 || (w == from->w && h == from->h);
-    enum resample filter = hard ? RESAMPLE_NEAREST_EXACT : RESAMPLE_LANCZOS;
-    struct raster scaled;
-    if (plane_new(&scaled, w, h, from->c, e) < 0)
-        return -1;
-    int rc = resample(from, &scaled, filter, e);
-    if (rc == 0)
-        place(&scaled, to, (to->w - w) / 2, (to->h - h) / 2);
-    free(scaled.v);
-    return rc;
-}
-
-static uint8_t *to_bytes(const struct raster *p, struct err *e)
-{
-    size_t count = (size_t)p->w * (size_t)p->h * (size_t)p->c;
-    uint8_t *out = malloc(count);
-    if (!out)
-        err_set(e, "out of memory for a picture of %dx%d", p->w, p->h);
-    for (size_t i = 0; i < count && out; i++) {
-        float v = p->v[i] + 0.5f;
-        out[i] = v >= 255 ? 255 : v > 0 ? (uint8_t)v : 0;
-    }
-    return out;
-}
-
 /* ---- the image ---- */
-
-static int parse_color(const char *text, uint8_t rgb[3], struct err *e)
-{
-    unsigned v[3];
-    const char *at = *text == '#' ? text + 1 : text;
-    if (strlen(at) != 6 || strspn(at, "0123456789abcdefABCDEF") != 6 ||
-        sscanf(at, "%2x%2x%2x", &v[0], &v[1], &v[2]) != 3)
-        return err_set(e, "backdrop '%.40s' is no colour; write RRGGBB, or auto", text);
-    for (int i = 0; i < 3; i++)
-        rgb[i] = (uint8_t)v[i];
-    return 0;
-}
-
-/* Over the background: linear in the bytes, as the tools do. */
-static int flatten(const struct png_file *f, const uint8_t back[3], struct raster *p, struct err *e)
-{
-    if (plane_new(p, f->width, f->height, 3, e) < 0)
-        return -1;
-    size_t count = (size_t)f->width * (size_t)f->height;
-    for (size_t i = 0; i < count; i++)
-        for (size_t k = 0; k < 3; k++) {
-            float alpha = (float)f->rgba[4 * i + 3] / 255;
-            p->v[3 * i + k] = alpha * (float)f->rgba[4 * i + k] + (1 - alpha) * (float)back[k];
-        }
-    return 0;
-}
 
 /* Where the fitted image is there at all. Stays NULL where it is there everywhere. */
 static int fit_alpha(struct inputs *in, const struct settings *s, const struct png_file *f,
@@ -142,14 +52,13 @@ static int fit_alpha(struct inputs *in, const struct settings *s, const struct p
         i++;
     if (i == count)
         return 0;
-    int rc = plane_new(&from, f->width, f->height, 1, e) ||
-                     plane_new(&to, s->width, s->height, 1, e)
+    int rc = fit_new(&from, f->width, f->height, 1, e) || fit_new(&to, s->width, s->height, 1, e)
                  ? -1
                  : 0;
     for (i = 0; i < count && !rc; i++)
         from.v[i] = (float)f->rgba[4 * i + 3];
     if (!rc)
-        rc = fit_onto(&from, &to, s->fit, e) || !(in->alpha = to_bytes(&to, e)) ? -1 : 0;
+        rc = fit_onto(&from, &to, s->fit, e) || !(in->alpha = fit_bytes(&to, e)) ? -1 : 0;
     free(from.v);
     free(to.v);
     return rc;
@@ -161,11 +70,10 @@ static int read_image(struct inputs *in, const struct settings *s, struct err *e
     struct raster from = {0}, to = {0};
     uint8_t back[3];
     memcpy(back, in->background, sizeof back);
-    if (setting_says(s, "backdrop") && strcmp(s->backdrop, "auto") != 0 &&
-        parse_color(s->backdrop, back, e) < 0)
+    if (fit_backdrop(settings_text(s, "backdrop"), back, e) < 0)
         return -1;
-    int rc = png_load(s->image, true, &file, e) || flatten(&file, back, &from, e) ||
-                     plane_new(&to, s->width, s->height, 3, e)
+    int rc = png_load(s->image, true, &file, e) || fit_flatten(&file, back, &from, e) ||
+                     fit_new(&to, s->width, s->height, 3, e)
                  ? -1
                  : 0;
     for (size_t i = 0; rc == 0 && i < (size_t)to.w * (size_t)to.h * 3; i++)
@@ -173,7 +81,7 @@ static int read_image(struct inputs *in, const struct settings *s, struct err *e
     if (rc == 0)
         rc = fit_onto(&from, &to, s->fit, e);
     if (rc == 0)
-        rc = (in->image = to_bytes(&to, e)) ? 0 : -1;
+        rc = (in->image = fit_bytes(&to, e)) ? 0 : -1;
     if (rc == 0 && setting_says(s, "mask"))
         rc = fit_alpha(in, s, &file, e);
     free(from.v);
@@ -190,7 +98,7 @@ static int mask_plane(const struct png_file *f, struct raster *p, struct err *e)
 {
     size_t count = (size_t)f->width * (size_t)f->height;
     bool alpha = false;
-    if (plane_new(p, f->width, f->height, 1, e) < 0)
+    if (fit_new(p, f->width, f->height, 1, e) < 0)
         return -1;
     for (size_t i = 0; i < count && !alpha; i++)
         alpha = f->rgba[4 * i + 3] < 255;
@@ -207,8 +115,8 @@ int inputs_mask(struct inputs *in, const struct settings *s, struct err *e)
     struct png_file file = {0};
     struct raster from = {0}, to = {0};
     int rc = png_load(s->mask, true, &file, e) || mask_plane(&file, &from, e) ||
-                     plane_new(&to, s->width, s->height, 1, e) || fit_onto(&from, &to, s->fit, e) ||
-                     !(in->mask = to_bytes(&to, e)) || !(in->grey = to_bytes(&to, e)) ||
+                     fit_new(&to, s->width, s->height, 1, e) || fit_onto(&from, &to, s->fit, e) ||
+                     !(in->mask = fit_bytes(&to, e)) || !(in->grey = fit_bytes(&to, e)) ||
                      mask_grow(in->mask, to.w, to.h, s->mask_grow, e) ||
                      (s->mask_blur > 0 && mask_blur(in->mask, to.w, to.h, s->mask_blur, e))
                  ? -1
@@ -247,13 +155,15 @@ static int find_vae(const char *name, char path[PATH_MAX], struct err *e)
                    name);
 }
 
-/* VAE and refiner. */
+/* VAE, refiner and ControlNet. */
 static int find_part(const struct settings *s, const char *key, char path[PATH_MAX], struct err *e)
 {
     if (!setting_says(s, key))
         return 0;
     if (!strcmp(key, "vae"))
         return find_vae(s->vae, path, e);
+    if (!strcmp(key, "control"))
+        return find_control(s->control, path, e);
     return find_model(s->refiner, path, e) ? err_prefix(e, "refiner") : 0;
 }
 
@@ -270,8 +180,19 @@ static int find_picture(const struct settings *s, const char *key, struct err *e
 int engine_missing_part(const struct settings *s, const char *key, struct err *e)
 {
     char path[PATH_MAX];
-    bool picture = !strcmp(key, "image") || !strcmp(key, "mask");
+    bool picture = settings_key(settings_key_index(key))->pick == PICK_IMAGE;
     return picture ? find_picture(s, key, e) : find_part(s, key, path, e);
+}
+
+/* Neither works without the other. */
+static int check_control(const struct settings *s, struct err *e)
+{
+    bool control = setting_says(s, "control"), picture = setting_says(s, "control-image");
+    if (control && !picture)
+        return err_set(e, "a ControlNet needs a picture to follow: name it with --control-image");
+    if (picture && !control)
+        return err_set(e, "a picture to follow needs a ControlNet: name one with --control");
+    return 0;
 }
 
 int inputs_prepare(struct inputs *in, const struct settings *s, struct err *e)
@@ -279,7 +200,10 @@ int inputs_prepare(struct inputs *in, const struct settings *s, struct err *e)
     bool image = setting_says(s, "image");
     if (setting_says(s, "mask") && !image)
         return err_set(e, "a mask needs an image: name it with --image");
-    if (find_part(s, "vae", in->vae, e) || find_part(s, "refiner", in->refiner, e))
+    if (check_control(s, e) || find_part(s, "vae", in->vae, e) ||
+        find_part(s, "refiner", in->refiner, e) || find_part(s, "control", in->control, e))
+        return -1;
+    if (*in->control && control_read(s, in->background, &in->hint, e))
         return -1;
     if (image && read_image(in, s, e) < 0)
         return -1;
@@ -320,6 +244,13 @@ void inputs_point(const struct inputs *in, const struct settings *s, struct gen_
     else if (s->hires > 1)
         g->hires_width = round_to(s->width * s->hires),
         g->hires_height = round_to(s->height * s->hires);
+    g->control = *in->control ? in->control : NULL;
+    g->control_picture = in->hint.rgb;
+    g->control_width = in->hint.width;
+    g->control_height = in->hint.height;
+    g->control_strength = s->control_strength;
+    g->control_start = s->control_start;
+    g->control_end = s->control_end;
     o->vae = *in->vae ? in->vae : NULL;
     o->refiner = *in->refiner ? in->refiner : NULL;
 }
@@ -330,5 +261,6 @@ void inputs_free(struct inputs *in)
     free(in->mask);
     free(in->alpha);
     free(in->grey);
-    in->image = in->mask = in->alpha = in->grey = NULL;
+    free(in->hint.rgb);
+    in->image = in->mask = in->alpha = in->grey = in->hint.rgb = NULL;
 }

@@ -14,14 +14,16 @@
 #include <limits.h>
 
 #include "config.h"
+#include "engine/controls.h"
 #include "sdxl/pipeline.h"
 
 struct inputs {
     uint8_t *image, *mask; /* width x height x 3, width x height; NULL: none */
     uint8_t *alpha;        /* the image's, if a mask keeps a part of it; NULL: opaque */
     uint8_t *grey;         /* the mask before it grew, which mask_content greys */
-    char vae[PATH_MAX], refiner[PATH_MAX]; /* "": none */
-    uint8_t background[3];                 /* the model's own (spritty.json), else white */
+    struct hint hint;      /* a ControlNet's */
+    char vae[PATH_MAX], refiner[PATH_MAX], control[PATH_MAX]; /* "": none */
+    uint8_t background[3]; /* the model's own (spritty.json), else white */
 };
 
 /* Whether the setting is said and not empty. */

@@ -367,16 +367,18 @@ static int resolve_swap(struct settings *s, const char *folder, struct err *e)
 
 int job_text_resolve(struct job_text *j, const char *folder, struct err *e)
 {
-    static const char *const files[] = {"image", "mask",    "tokenizer", "model",
-                                        "vae",   "refiner", "palette"};
+    /* Always paths; names unless they are spelt as paths are; shipped palettes. */
+    static const char *const files[] = {"image", "mask",    "control-image", "tokenizer", "model",
+                                        "vae",   "refiner", "control",       "palette"};
+    enum { NAMED = 4, PALETTE = 8, FILES };
     struct settings *s = &j->settings;
     if (!*folder || !strcmp(folder, "."))
         return 0;
-    for (int i = 0; i < 7; i++) {
+    for (int i = 0; i < FILES; i++) {
         const char *value = settings_text(s, files[i]);
         bool path = value && *value && *value != '/' && strcmp(value, "none") != 0;
-        if (path && i >= 3)
-            path = i == 6 ? strpbrk(value, "./") != NULL : is_spelt(value);
+        if (path && i >= NAMED)
+            path = i == PALETTE ? strpbrk(value, "./") != NULL : is_spelt(value);
         if (path && replace(s, files[i], joined(folder, value, e), e))
             return -1;
     }

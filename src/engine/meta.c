@@ -89,7 +89,7 @@ char *meta_parameters(const struct job *j, const char *hash, int index)
     if (g->batch > 1)
         fprintf(f, ", Batch size: %d, Batch pos: %d", g->batch, index);
     put_lora_hashes(f, j->loras);
-    meta_more_parameters(f, &j->settings);
+    meta_more_parameters(f, &j->settings, j->inputs.control);
     if (j->settings.clip_skip)
         fprintf(f, ", Clip skip: %d", abs(j->settings.clip_skip));
     fprintf(f, ", RNG: %s", rng_label(g));

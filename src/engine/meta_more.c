@@ -2,8 +2,13 @@
 #include "engine/meta_more.h"
 
 #include <limits.h>
+#include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+
+#include "base/digest.h"
 
 /* Told when it is set to something else than `plain`, and so is what it belongs to. */
 static const struct {
@@ -28,6 +33,14 @@ static const struct {
     {"refiner-switch", NULL, "refiner"},
     {"aesthetic", "6", "refiner"},
     {"negative-aesthetic", "2.5", "refiner"},
+    {"control", "", NULL},
+    {"control-image", "", "control"},
+    {"control-prepare", "none", "control"},
+    {"control-low", NULL, "canny"},
+    {"control-high", NULL, "canny"},
+    {"control-strength", "1", "control"},
+    {"control-start", "0", "control"},
+    {"control-end", "1", "control"},
     {"cfg-rescale", "0", NULL},
     {"cfg-start", "0", NULL},
     {"cfg-end", "1", NULL},
@@ -42,6 +55,8 @@ static bool tells(const struct settings *s, const char *key, char value[ROOM]);
 static bool belongs(const struct settings *s, const char *of)
 {
     char value[ROOM];
+    if (!strcmp(of, "canny"))
+        return tells(s, "control-prepare", value) && !strcmp(value, of);
     return tells(s, of, value) || (!strcmp(of, "hires") && tells(s, "hires-size", value));
 }
 
@@ -143,7 +158,77 @@ static void put_image(FILE *f, const struct settings *s)
         fprintf(f, ", Masked content: %s", content);
 }
 
-void meta_more_parameters(FILE *f, const struct settings *s)
+/* ---- a ControlNet, as the extension sd-webui-controlnet has it ---- */
+
+/* What A1111's lists show behind a file's name (model_hash in modules/sd_models.py): the SHA-256 of
+ * 64 KiB from 1 MiB on. "" for a folder. */
+static void short_hash(const char *path, char out[9])
+{
+    enum { FROM = 1 << 20, SIZE = 1 << 16 };
+    struct stat st;
+    char hex[65];
+    uint8_t *data = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? malloc(SIZE) : NULL;
+    FILE *f = data ? fopen(path, "rb") : NULL;
+    out[0] = '\0';
+    if (f && fseek(f, FROM, SEEK_SET) == 0) {
+        digest_of(data, fread(data, 1, SIZE, f), hex);
+        snprintf(out, 9, "%.8s", hex);
+    }
+    if (f)
+        fclose(f);
+    free(data);
+}
+
+/* As Python prints it: "1.0". */
+static void put_float(FILE *f, const char *label, double x)
+{
+    fprintf(f, ", %s: %.10g%s", label, x, x == floor(x) ? ".0" : "");
+}
+
+/* Its unit: a list in one value (ControlNetUnit.serialize in internal_controlnet/args.py), which has
+ * no way to write a comma or a colon: a file with one in its name is left out, as it does. */
+static char *control_unit(const struct settings *s, const char *path)
+{
+    char *text = NULL, name[PATH_MAX], hash[9];
+    const char *slash = strrchr(s->control, '/'), *prepare = s->control_prepare;
+    size_t size;
+    bool canny = !strcmp(prepare, "canny");
+    snprintf(name, sizeof name, "%s", slash && slash[1] ? slash + 1 : s->control);
+    char *ending = strstr(name, ".safetensors");
+    if (ending)
+        *ending = '\0';
+    FILE *f = strpbrk(name, ",:\n") ? NULL : open_memstream(&text, &size);
+    if (!f)
+        return NULL;
+    short_hash(path, hash);
+    fprintf(f, "Module: %s, Model: %s", prepare, name);
+    if (*hash)
+        fprintf(f, " [%s]", hash);
+    put_float(f, "Weight", s->control_strength);
+    fputs(", Resize Mode: Crop and Resize", f);
+    if (canny) {
+        fputs(", Processor Res: 512", f);
+        put_float(f, "Threshold A", s->control_low);
+        put_float(f, "Threshold B", s->control_high);
+    }
+    put_float(f, "Guidance Start", s->control_start);
+    put_float(f, "Guidance End", s->control_end);
+    fprintf(f, ", Pixel Perfect: %s, Control Mode: Balanced", canny ? "True" : "False");
+    if (fclose(f) == 0)
+        return text;
+    free(text);
+    return NULL;
+}
+
+static void put_control(FILE *f, const struct settings *s, const char *path)
+{
+    char value[ROOM], *unit = tells(s, "control", value) ? control_unit(s, path) : NULL;
+    if (unit)
+        put_quoted(f, "ControlNet 0", unit);
+    free(unit);
+}
+
+void meta_more_parameters(FILE *f, const struct settings *s, const char *control)
 {
     char value[ROOM];
     if (tells(s, "vae", value))
@@ -157,4 +242,5 @@ void meta_more_parameters(FILE *f, const struct settings *s)
     }
     if (tells(s, "tiling", value))
         fprintf(f, ", Tiling: %s", !strcmp(value, "xy") ? "True" : value);
+    put_control(f, s, control);
 }

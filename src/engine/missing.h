@@ -9,8 +9,8 @@
 void engine_missing_loras(const struct settings *, const char *words,
                           void (*tell)(void *user, const char *line), void *user);
 
-/* Why the setting of that key ("vae", "refiner", "image", "mask") would stop a job: what it names
- * is not here. -1 with err then; 0 where it is here or nothing is said. inputs.c has it. */
+/* Why the setting of that key ("vae", "refiner", "control" and pictures) would stop a job: what it
+ * names is not here. -1 with err then; 0 where it is here or nothing is said. inputs.c has it. */
 int engine_missing_part(const struct settings *, const char *key, struct err *);
 
 #endif

@@ -105,9 +105,9 @@ static const char *text_of(const struct packing *p, const char *key)
 
 static int send_files(struct packing *p, struct err *e)
 {
-    static const char *const pictures[] = {"image", "mask"};
+    static const char *const pictures[] = {"image", "mask", "control-image"};
     char place[16], palette[300];
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 3; i++)
         if (text_of(p, pictures[i]) &&
             (send_file(p, pictures[i], text_of(p, pictures[i]), place, e) ||
              settings_set(&p->said, pictures[i], place, e)))
@@ -190,6 +190,8 @@ static int needs(struct packing *p, struct err *e)
         rc = need(&w, "vae", stem(j->inputs.vae, name), j->inputs.vae, e);
     if (!rc && *j->inputs.refiner)
         rc = need(&w, "refiner", stem(j->inputs.refiner, name), j->inputs.refiner, e);
+    if (!rc && *j->inputs.control)
+        rc = need(&w, "control", stem(j->inputs.control, name), j->inputs.control, e);
     jsonw_close(&w, '}');
     p->out->needs = jsonw_take(&w);
     return rc || p->out->needs ? rc : err_set(e, "out of memory");
@@ -225,7 +227,7 @@ static int put_prompts(struct packing *p, struct job_text *t, struct err *e)
 static int write_text(struct packing *p, struct err *e)
 {
     static const char *const stay[] = {"device", "threads", "tokenizer", "output",
-                                       "prompt", "vae",     "refiner"};
+                                       "prompt", "vae",     "refiner",   "control"};
     struct job_text t = {0};
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)p->job.params.seed);
@@ -338,7 +340,7 @@ static int name_job(struct packing *p, struct err *e)
  * would say it. */
 static int settle(struct packing *p, struct err *e)
 {
-    static const char *const silent[] = {"negative", "image", "mask", "lora"};
+    static const char *const silent[] = {"negative", "image", "mask", "lora", "control-image"};
     const struct command *c = p->command;
     if (job_prepare(&p->job, &c->settings, c->preset, c->words ? c->words : "", e) ||
         settings_fill(&p->said, &p->job.settings, e))

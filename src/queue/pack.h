@@ -3,9 +3,9 @@
  * any other, and there to a command again.
  *
  * Packing settles every setting here, so that nothing of the other machine's config files shows
- * through: presets, styles and wildcards are applied, files (image, mask, palettes) become bytes,
- * the model becomes a hash. LoRAs, embeddings, VAE and refiner go by name and SHA-256; the worker
- * has to have the same. What belongs to a machine (device, threads, tokenizer, output) stays
+ * through: presets, styles and wildcards are applied, files (pictures, palettes) become bytes, the
+ * model becomes a hash. LoRAs, embeddings, VAE, refiner and ControlNet go by name and SHA-256; the
+ * worker has to have the same. What belongs to a machine (device, threads, tokenizer, output) stays
  * behind.
  *
  * Unpacking believes none of it: a job from outside names no path of the worker's. What a setting

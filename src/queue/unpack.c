@@ -149,6 +149,22 @@ static int take_vae(struct settings *s, struct json needs, struct err *e)
     return err_set(e, "this worker has no VAE '%s' in ~/.local/share/spritty/vae", want.name);
 }
 
+static int take_control(struct settings *s, struct json needs, struct err *e)
+{
+    struct json v = json_get(needs, "control");
+    struct wanted want;
+    char path[PATH_MAX];
+    if (!json_is_set(v))
+        return settings_set(s, "control", "", e);
+    if (read_need(v, &want, e))
+        return -1;
+    if (!control_listed(want.name, path))
+        return err_set(e,
+                       "this worker has no ControlNet '%s' in ~/.local/share/spritty/controlnets",
+                       want.name);
+    return is_the_same("the ControlNet", &want, path, e) ? -1 : settings_set(s, "control", path, e);
+}
+
 static int take_refiner(struct settings *s, struct json needs, const struct stock *stock,
                         struct err *e)
 {
@@ -240,7 +256,7 @@ static int check_embeddings(const struct embeddings *used, struct json needs, st
 static int refuse_places(const struct settings *s, const char *words, struct err *e)
 {
     static const char *const never[] = {"device", "threads", "tokenizer", "output",
-                                        "vae",    "refiner", "prompt"};
+                                        "vae",    "refiner", "prompt",    "control"};
     for (size_t i = 0; i < sizeof never / sizeof *never; i++)
         if (settings_has(s, never[i]))
             return err_set(e, "%s is not the sender's to say", never[i]);
@@ -312,6 +328,7 @@ static int unpack(const struct queue_message *m, const struct workplace *w, stru
         return err_set(e, "presets have to be applied before a job is sent");
     if (refuse_places(s, t->prompt, e) || write_files(m, w, e) ||
         take_picture(s, "image", m, w, e) || take_picture(s, "mask", m, w, e) ||
+        take_picture(s, "control-image", m, w, e) || take_control(s, needs, e) ||
         take_palettes(s, m, w, e) || take_vae(s, needs, e) || take_refiner(s, needs, w->stock, e) ||
         take_own(s, model, w, e))
         return -1;

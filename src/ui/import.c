@@ -102,21 +102,22 @@ static void check_model(struct import_dialog *d)
     }
 }
 
-/* The same of its VAE and refiner: every job would stop at them. */
-static void check_part(struct import_dialog *d, const char *key, const char *then)
+/* The same of its VAE, refiner and ControlNet: every job would stop at them. */
+static bool check_part(struct import_dialog *d, const char *key, const char *then)
 {
     struct err e = {""};
     char text[400];
     if (engine_missing_part(&d->settings, key, &e) == 0)
-        return;
+        return false;
     add_text(d, "note", ROLE_WARN, e.text);
     snprintf(text, sizeof text, "%s %.200s is left out; %s", key, settings_text(&d->settings, key),
              then);
     settings_unset(&d->settings, key);
     add_text(d, "", ROLE_WARN, text);
+    return true;
 }
 
-/* Start image and mask are what the job is about: they are not left out. */
+/* Pictures are what the job is about: they are not left out. */
 static void check_picture(struct import_dialog *d, const char *key)
 {
     struct err e = {""};
@@ -151,8 +152,11 @@ static struct import_dialog *dialog_of(struct import_errand *w)
     check_model(d);
     check_part(d, "vae", "the model's own decodes");
     check_part(d, "refiner", "the model does all steps");
+    if (check_part(d, "control", "nothing follows its picture"))
+        settings_unset(&d->settings, "control-image");
     check_picture(d, "image");
     check_picture(d, "mask");
+    check_picture(d, "control-image");
     engine_missing_loras(&d->settings, d->words, add_missing, d);
     for (int i = 0; i < w->recipe.notes; i++)
         add_text(d, "not honoured", ROLE_WARN, w->recipe.note[i]);
