@@ -185,8 +185,8 @@ static void put_float(FILE *f, const char *label, double x)
     fprintf(f, ", %s: %.10g%s", label, x, x == floor(x) ? ".0" : "");
 }
 
-/* Its unit: a list in one value (ControlNetUnit.serialize in internal_controlnet/args.py), which has
- * no way to write a comma or a colon: a file with one in its name is left out, as it does. */
+/* Its unit: a list in one value (ControlNetUnit.serialize in internal_controlnet/args.py), which
+ * has no way to write a comma or a colon: a file with one in its name is left out, as there. */
 static char *control_unit(const struct settings *s, const char *path)
 {
     char *text = NULL, name[PATH_MAX], hash[9];
