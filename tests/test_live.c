@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "ui/ui.h"
+#include "ui/studio.h"
 
 static struct live l;
 
@@ -170,6 +170,20 @@ static void peak_is_of_jobs(void **state)
     live_free(&l);
 }
 
+/* Of several devices one is shown as it works; a sprite of another has its own seed. */
+static void a_sprite_has_its_own_seed(void **state)
+{
+    (void)state;
+    static struct studio studio;
+    static struct ui ui = {.studio = &studio, .live.seed = 1, .live.job = 1};
+    struct event v = {.kind = EVENT_SPRITE, .job = 2, .seed = 22, .image = image_new(1, 1)};
+    view_studio.event(&ui, &v);
+    assert_int_equal(studio.shown_count, 1);
+    assert_int_equal(studio.shown_seed, 22);
+    image_free(studio.shown[0].image);
+    image_free(v.image);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,6 +192,7 @@ int main(void)
         cmocka_unit_test(time_left_from_steps_alone),
         cmocka_unit_test(time_left_is_of_the_work_and_not_of_the_steps),
         cmocka_unit_test(peak_is_of_jobs),
+        cmocka_unit_test(a_sprite_has_its_own_seed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -460,7 +460,7 @@ static void studio_event(struct ui *ui, const struct event *ev)
     if (ev->job != st->shown_job) {
         drop_shown(st);
         st->shown_job = ev->job;
-        st->shown_seed = ui->live.seed;
+        st->shown_seed = ev->seed;
         st->shown_colors = image_colors(ev->image);
     }
     struct image *copy = st->shown_count < SHOWN_MAX ? image_copy(ev->image) : NULL;
