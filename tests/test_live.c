@@ -184,6 +184,30 @@ static void a_sprite_has_its_own_seed(void **state)
     image_free(v.image);
 }
 
+/* One line of a prompt, cut between characters and nowhere else. */
+static void words_on_one_line(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *words, *line;
+    } rows[] = {
+        {"", ""},
+        {"a\nb", "a b"},
+        {"abcdefg", "abcdefg"},
+        {"abcdefgh", "abcdefg"},
+        {"\u00e9\u00e9\u00e9z", "\u00e9\u00e9\u00e9z"}, /* seven bytes */
+        {"\u00e9\u00e9\u00e9\u00e9", "\u00e9\u00e9\u00e9"},
+        {"abc\U0001f600d", "abc\U0001f600"},
+        {"abcd\U0001f600", "abcd"},
+        {"abcde\u2605", "abcde"},
+    };
+    char line[8];
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        one_line(rows[i].words, line, sizeof line);
+        assert_string_equal(line, rows[i].line);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -193,6 +217,7 @@ int main(void)
         cmocka_unit_test(time_left_is_of_the_work_and_not_of_the_steps),
         cmocka_unit_test(peak_is_of_jobs),
         cmocka_unit_test(a_sprite_has_its_own_seed),
+        cmocka_unit_test(words_on_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -8,13 +8,11 @@
 
 void one_line(const char *words, char *out, size_t size)
 {
-    size_t n = 0;
-    for (; *words && n + 1 < size; words++)
-        out[n++] = *words == '\n' ? ' ' : *words;
-    while (n > 0 && n + 1 == size && ((unsigned char)out[n - 1] & 0xc0) == 0x80)
-        n--; /* do not end inside a character */
-    if (n > 0 && n + 1 == size && (unsigned char)out[n - 1] >= 0xc0)
-        n--;
+    size_t n = strnlen(words, size);
+    while (n == size || (n > 0 && ((unsigned char)words[n] & 0xc0) == 0x80))
+        n--; /* not inside a character */
+    for (size_t i = 0; i < n; i++)
+        out[i] = words[i] == '\n' ? ' ' : words[i];
     out[n] = '\0';
 }
 
