@@ -142,6 +142,26 @@ static void the_seed_shown_is_the_seed_used(void **state)
     drive_wait_text(d, "\u2022 seed +[0-9]{2,}");
 }
 
+/* What was being written comes back from the history whole. */
+static void back_from_the_history(void **state)
+{
+    (void)state;
+    struct drive *d = app(40, 120, &emu_plain);
+    app_run(d, "a gem");
+    drive_wait_text(d, "done in");
+    drive_key(d, "C-u");
+    drive_type(d, "half a word");
+    drive_key(d, "Tab");
+    drive_type(d, "blurry");
+    drive_key(d, "S-Tab");
+    drive_key(d, "C-p");
+    drive_wait_gone(d, "half a word");
+    drive_wait_gone(d, "blurry");
+    drive_key(d, "C-n");
+    drive_wait_text(d, "half a word");
+    drive_wait_text(d, "blurry");
+}
+
 static void progress_queue_and_cancel(void **state)
 {
     (void)state;
@@ -422,6 +442,7 @@ int main(void)
         cmocka_unit_test_teardown(progress_queue_and_cancel, app_clean),
         cmocka_unit_test_teardown(a_waiting_queue_says_how_long, app_clean),
         cmocka_unit_test_teardown(resized_while_sampling, app_clean),
+        cmocka_unit_test_teardown(back_from_the_history, app_clean),
         cmocka_unit_test_teardown(themes_change_the_colours, app_clean),
         cmocka_unit_test_teardown(only_the_colours_that_there_are, app_clean),
         cmocka_unit_test_teardown(images_without_sixel, app_clean),

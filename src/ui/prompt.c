@@ -206,14 +206,15 @@ static void walk_history(struct ui *ui, int by)
     if (n < 0)
         return;
     if (to > 0 && to <= n) {
-        if (st->history_at == 0) {
-            free(st->draft);
-            st->draft = strdup(editor_text(st->prompt));
+        for (int i = 0; i < 2 && st->history_at == 0; i++) {
+            free(st->draft[i]);
+            st->draft[i] = strdup(editor_text(which(ui, i)));
         }
         use_history(ui, &list[to - 1]);
         st->history_at = to;
     } else if (to == 0) {
-        editor_set(st->prompt, st->draft ? st->draft : "");
+        for (int i = 0; i < 2; i++)
+            editor_set(which(ui, i), st->draft[i] ? st->draft[i] : "");
         st->history_at = 0;
     }
     store_prompts_free(list, n);

@@ -273,10 +273,11 @@ static void studio_quit(struct ui *ui)
     drop_models(st);
     drop_shown(st);
     free(st->subjects);
-    free(st->draft);
     estimate_free(st);
-    for (int i = 0; i < 2; i++)
+    for (int i = 0; i < 2; i++) {
+        free(st->draft[i]);
         free(st->marks[i].mark);
+    }
     free(st);
     ui->studio = NULL;
 }

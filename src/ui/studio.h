@@ -41,7 +41,7 @@ struct studio {
     bool counted_any;
     char counted_as[48]; /* rules */
     int history_at;      /* 0: not in the history, else that many prompts back */
-    char *draft;         /* what stood there before the history was entered */
+    char *draft[2];      /* both prompts as they stood before the history was entered */
 
     struct settings said, effective; /* `said` without the negative prompt until it is asked for */
     char preset[64];                 /* "": none */
