@@ -410,6 +410,9 @@ static void the_other_views(void **state)
     drive_expect_screen(d, "gallery-empty");
     drive_key(d, "F1");
     drive_expect_screen(d, "help");
+    drive_click(d, 10, 20); /* nothing is there to be clicked */
+    drive_wait_quiet(d, 200);
+    drive_expect_screen(d, "help");
     drive_key(d, "Esc");
     drive_click(d, 0, 12); /* the first tab */
     drive_wait_text(d, "Prompt");

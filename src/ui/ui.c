@@ -143,7 +143,9 @@ static void clicked(struct ui *ui, const struct input_event *in)
     if (ui->dialog)
         dialog_mouse(ui, in);
     else if (ui->help)
-        help_act(ui, in->what == MOUSE_WHEEL_UP ? ACT_UP : ACT_DOWN);
+        help_act(ui, in->what == MOUSE_WHEEL_UP     ? ACT_UP
+                     : in->what == MOUSE_WHEEL_DOWN ? ACT_DOWN
+                                                    : ACT_NOTHING);
     else if (!frame_mouse(ui, in) && ui_views[ui->view]->mouse)
         ui_views[ui->view]->mouse(ui, in);
     ui_dirty(ui);
