@@ -34,6 +34,14 @@ static void two_presets_side_by_side(void **state)
     drive_expect_screen(d, "compare");
     char path[4][PATH_MAX];
     assert_int_equal(app_sprites(d->home, path, 4), 2);
+    drive_key(d, "x");
+    drive_wait_text(d, "Write all winners");
+    drive_key(d, "C-u");
+    drive_type(d, "~/won.csv");
+    drive_key(d, "Enter");
+    drive_wait_text(d, "written to ~/won.csv");
+    snprintf(path[0], sizeof path[0], "%s/won.csv", d->home);
+    assert_int_equal(access(path[0], F_OK), 0);
     drive_key(d, "s"); /* another seed */
     drive_wait_text(d, "1 of 2");
     drive_wait_text(d, "a step.* a step");

@@ -14,6 +14,7 @@
 
 #include "base/fileio.h"
 #include "base/paths.h"
+#include "ui/files.h"
 #include "ui/layout.h"
 #include "ui/studio.h"
 
@@ -392,15 +393,16 @@ static void pick_winner(struct ui *ui)
     ui_say(ui, ROLE_GOOD, job ? "%s wins" : "the vote for %s is taken back", c->jobs[i].label);
 }
 
-static void export_to(struct ui *ui, const char *path, void *user)
+static void export_to(struct ui *ui, const char *typed, void *user)
 {
-    struct err e = {""};
+    char path[PATH_MAX];
+    struct err e = {"that path is too long"};
     (void)user;
-    char *csv = store_votes_csv(ui->store, &e);
+    char *csv = file_expand(typed, path) ? store_votes_csv(ui->store, &e) : NULL;
     if (!csv || file_write_atomic(path, csv, strlen(csv), &e))
         ui_say(ui, ROLE_BAD, "%s", e.text);
     else
-        ui_say(ui, ROLE_GOOD, "written to %s", path);
+        ui_say(ui, ROLE_GOOD, "written to %s", typed);
     free(csv);
 }
 
