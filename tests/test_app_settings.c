@@ -240,6 +240,20 @@ static void with_the_mouse(void **state)
     drive_wait_gone(d, " sampler ");
 }
 
+/* What was typed is the value of the row that it was typed in. */
+static void a_value_is_typed_in_its_row(void **state)
+{
+    (void)state;
+    struct drive *d = app(40, 120, &emu_plain);
+    to_settings(d);
+    drive_type(d, "/steps");
+    drive_key(d, "Enter");
+    drive_type(d, "7");
+    drive_wait_text(d, "steps +7");
+    mouse(d, 65, drive_find(d, "steps +7"), 30, 'M'); /* the wheel, down */
+    drive_wait_text(d, "\u2022 steps +7 ");
+}
+
 /* "ready; next: 70 MB": the number. */
 static double megabytes_next(struct drive *d)
 {
@@ -335,6 +349,7 @@ int main(void)
         cmocka_unit_test_teardown(choices_in_a_list, app_clean),
         cmocka_unit_test_teardown(a_file_is_picked, app_clean),
         cmocka_unit_test_teardown(with_the_mouse, app_clean),
+        cmocka_unit_test_teardown(a_value_is_typed_in_its_row, app_clean),
         cmocka_unit_test_teardown(a_model_says_what_it_draws, app_clean),
         cmocka_unit_test_teardown(the_next_job_is_of_a_device_that_works, app_clean),
     };

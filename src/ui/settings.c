@@ -550,12 +550,14 @@ void settings_click(struct ui *ui, const struct input_event *in)
     int row = in->y - p->list.y + p->top, count = lines_now(ui, line);
     if (!rect_has(p->list, in->y, in->x) || row < 0 || row >= count)
         return;
-    if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN) {
+    bool wheel = in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN;
+    bool click = in->what == MOUSE_DOWN && in->button == 1;
+    if (p->editing && (wheel || click)) /* it was typed for the row that is left */
+        accept_typing(ui);
+    if (wheel) {
         move(ui, in->what == MOUSE_WHEEL_UP ? ACT_UP : ACT_DOWN);
-    } else if (in->what == MOUSE_DOWN && in->button == 1) {
+    } else if (click) {
         bool again = p->row == row || line[row].key < 0;
-        if (p->editing)
-            accept_typing(ui);
         p->row = row;
         if (again)
             edit_value(ui);
