@@ -240,6 +240,24 @@ static void with_the_mouse(void **state)
     drive_wait_gone(d, " sampler ");
 }
 
+/* The line over a list is none of its rows: not the one above those that are seen either. */
+static void a_box_is_no_row(void **state)
+{
+    (void)state;
+    struct drive *d = app(20, 100, &emu_plain);
+    drive_key(d, "Tab");
+    drive_key(d, "Tab");
+    drive_wait_text(d, "\u25cf none");
+    drive_key(d, "End");
+    drive_wait_gone(d, "\u25cf none");
+    int y = drive_find(d, " Preset "), x = 0;
+    while (!app_text_at(d, y, x, "Preset"))
+        x++;
+    drive_click(d, y, x);
+    drive_wait_quiet(d, 200);
+    drive_check(d, !drive_sees(d, "\u25cf"));
+}
+
 /* What was typed is the value of the row that it was typed in. */
 static void a_value_is_typed_in_its_row(void **state)
 {
@@ -349,6 +367,7 @@ int main(void)
         cmocka_unit_test_teardown(choices_in_a_list, app_clean),
         cmocka_unit_test_teardown(a_file_is_picked, app_clean),
         cmocka_unit_test_teardown(with_the_mouse, app_clean),
+        cmocka_unit_test_teardown(a_box_is_no_row, app_clean),
         cmocka_unit_test_teardown(a_value_is_typed_in_its_row, app_clean),
         cmocka_unit_test_teardown(a_model_says_what_it_draws, app_clean),
         cmocka_unit_test_teardown(the_next_job_is_of_a_device_that_works, app_clean),

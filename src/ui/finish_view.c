@@ -223,8 +223,8 @@ static void draw_steps(struct ui *ui, struct rect r)
 {
     struct finish_view *v = ui->finish;
     struct rect in = draw_box(ui->screen, r, "Steps", true);
-    v->list = in;
     int rows = in.h > 6 ? in.h - 3 : in.h;
+    v->list = (struct rect){in.y, in.x, rows, in.w};
     v->top = list_top(v->top, v->at, rows, v->steps);
     for (int i = 0; i < rows && v->top + i < v->steps; i++)
         draw_step(ui, v->top + i, in.y + i, in);
@@ -381,7 +381,7 @@ static void finish_mouse(struct ui *ui, const struct input_event *in)
 {
     struct finish_view *v = ui->finish;
     int row = in->y - v->list.y + v->top;
-    if (!v->raw || !rect_has(v->list, in->y, in->x) || row < 0 || row >= v->steps)
+    if (!v->raw || !rect_has(v->list, in->y, in->x) || row >= v->steps)
         return;
     if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN) {
         move_to(ui, row);

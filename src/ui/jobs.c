@@ -209,9 +209,10 @@ bool jobs_act(struct ui *ui, enum action a)
 void jobs_click(struct ui *ui, const struct input_event *in)
 {
     struct studio *st = ui->studio;
-    int row = in->y - st->at.queue.y - 1 + st->job_top;
+    int line = in->y - st->at.queue.y - 1, row = line + st->job_top;
     if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN)
         jobs_act(ui, in->what == MOUSE_WHEEL_UP ? ACT_UP : ACT_DOWN);
-    else if (in->what == MOUSE_DOWN && row >= 0 && row < job_count(ui))
+    else if (in->what == MOUSE_DOWN && line >= 0 && line < st->at.queue.h - 2 &&
+             row < job_count(ui))
         st->job_row = row;
 }

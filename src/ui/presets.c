@@ -270,7 +270,7 @@ void presets_click(struct ui *ui, const struct input_event *in)
     int line = in->y - st->at.presets.y - 1, row = line + st->preset_top;
     if (in->what == MOUSE_WHEEL_UP || in->what == MOUSE_WHEEL_DOWN)
         presets_act(ui, in->what == MOUSE_WHEEL_UP ? ACT_UP : ACT_DOWN);
-    else if (in->what == MOUSE_DOWN && in->button == 1 && row >= 0 && row <= ui->config.count &&
-             line < st->preset_rows)
+    else if (in->what == MOUSE_DOWN && in->button == 1 && line >= 0 && line < st->preset_rows &&
+             row <= ui->config.count)
         studio_choose_preset(ui, row);
 }
