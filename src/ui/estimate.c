@@ -18,7 +18,6 @@ struct estimate_errand {
     struct errand errand; /* first */
     struct settings said;
     char preset[64];
-    char *of;
     size_t held; /* by the open model */
     int failed;
     struct forecast f;
@@ -31,12 +30,29 @@ static void run(struct work *work)
     w->failed = engine_forecast(&w->said, w->preset, "", w->held, &w->f, &ignored);
 }
 
+/* What a forecast is of: preset and settings as they are now. NULL without memory. */
+static char *set_now(struct ui *ui)
+{
+    char *text = settings_to_text(studio_settings(ui)), *of = NULL;
+    if (!text || asprintf(&of, "%s\n%s", studio_preset(ui), text) < 0)
+        of = NULL;
+    free(text);
+    return of;
+}
+
+static bool is_asked(const struct studio *st, const char *of)
+{
+    return of && st->estimate.of && !strcmp(of, st->estimate.of);
+}
+
 static void done(struct ui *ui, struct errand *errand)
 {
     struct estimate_errand *w = (struct estimate_errand *)errand;
     struct studio *st = ui->studio;
+    char *now = set_now(ui); /* which may have changed meanwhile */
     st->estimate.asked = false;
-    st->estimate.known = !w->failed;
+    st->estimate.known = !w->failed && is_asked(st, now);
+    free(now);
     if (!w->failed) {
         const struct forecast_mode *m = &w->f.mode[w->f.taken];
         st->estimate.fits = m->fits;
@@ -75,11 +91,10 @@ static void take_device(const struct ui *ui, struct settings *s)
 void estimate_want(struct ui *ui)
 {
     struct studio *st = ui->studio;
-    char *text = settings_to_text(studio_settings(ui)), *of = NULL;
-    if (!text || asprintf(&of, "%s\n%s", st->preset, text) < 0)
-        of = NULL;
-    free(text);
-    bool same = of && st->estimate.of && !strcmp(of, st->estimate.of);
+    char *of = set_now(ui);
+    bool same = is_asked(st, of);
+    if (st->estimate.of && !same) /* renewed, the old one stands until the new is there */
+        st->estimate.known = false;
     st->estimate.again = st->estimate.again || (of && !same && st->estimate.asked);
     if (!of || same || st->estimate.asked) { /* asked: once that one is back */
         free(of);
@@ -91,8 +106,6 @@ void estimate_want(struct ui *ui)
         free(of);
         return;
     }
-    if (st->estimate.of) /* of other settings; renewed, the old one stands until the new is there */
-        st->estimate.known = false;
     free(st->estimate.of);
     st->estimate.of = of;
     st->estimate.asked = true;

@@ -71,8 +71,8 @@ struct studio {
         char *of; /* the settings and preset that it is of or was asked for; NULL: none */
         bool asked, known, fits, again;
         double ms, load_ms;
-        size_t peak, room;
-        char mode[16], advice[240];
+        size_t peak;
+        char advice[240];
     } estimate;
 
     unsigned long saved_prompt, saved_negative;
