@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/list.h"
 #include "ui/monitor.h"
 
 enum { COLUMNS = 512 };
@@ -14,7 +15,7 @@ enum { COLUMNS = 512 };
 enum { MACHINE_ROWS = 6, GPU_ROWS = 4 };
 
 struct monitor {
-    int top; /* first row of the profile that is seen */
+    int top, seen; /* of the profile: the first row that is seen, how many are */
     enum gpu_watch watch;
     struct gpu_meters gpu;
     double values[3 * COLUMNS];
@@ -292,6 +293,7 @@ static void draw_profile(struct ui *ui, struct rect r)
                   l->profiling ? "the next job will be timed" : "p times every operation");
         return;
     }
+    m->seen = in.h;
     if (m->top > l->profile_rows - in.h)
         m->top = l->profile_rows > in.h ? l->profile_rows - in.h : 0;
     for (int i = 0; i < in.h && m->top + i < l->profile_rows; i++) {
@@ -376,18 +378,15 @@ static unsigned monitor_contexts(const struct ui *ui)
 static bool monitor_act(struct ui *ui, enum action a)
 {
     struct monitor *m = ui->monitor;
+    int page = m->seen > 1 ? m->seen - 1 : 1;
+    if (list_step(a, page, ui->live.profile_rows - m->seen, &m->top))
+        return true;
     switch (a) {
     case ACT_MON_PROFILE:
         ui->live.profiling = !ui->live.profiling;
         ui_say(ui, ROLE_TEXT,
                ui->live.profiling ? "the next jobs are timed by operation"
                                   : "operations are not timed any more");
-        return true;
-    case ACT_UP:
-        m->top -= m->top > 0;
-        return true;
-    case ACT_DOWN:
-        m->top++;
         return true;
     case ACT_BACK:
         ui_view(ui, VIEW_STUDIO);
