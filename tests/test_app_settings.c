@@ -258,7 +258,8 @@ static void a_box_is_no_row(void **state)
     drive_check(d, !drive_sees(d, "\u25cf"));
 }
 
-/* What was typed is the value of the row that it was typed in. */
+/* What was typed is the value of the row that it was typed in; in a narrow field its end is seen,
+ * whatever characters it has. */
 static void a_value_is_typed_in_its_row(void **state)
 {
     (void)state;
@@ -270,6 +271,13 @@ static void a_value_is_typed_in_its_row(void **state)
     drive_wait_text(d, "steps +7");
     mouse(d, 65, drive_find(d, "steps +7"), 30, 'M'); /* the wheel, down */
     drive_wait_text(d, "\u2022 steps +7 ");
+    drive_type(d, "/model");
+    drive_key(d, "Enter");
+    for (int i = 0; i < 60; i++)
+        drive_type(d, i < 59 ? "\u00e9" : "x");
+    drive_wait_text(d, "model +(\u00e9)+x ");
+    drive_check(d, !drive_sees(d, "\ufffd"));
+    drive_key(d, "Esc");
 }
 
 /* "ready; next: 70 MB": the number. */

@@ -97,6 +97,11 @@ static void the_gallery_finds_sprites(void **state)
     drive_wait_quiet(d, 200);
     drive_expect_screen(d, "gallery");
     drive_key(d, "/");
+    for (int i = 0; i < 30; i++)
+        drive_type(d, "slime ");
+    drive_type(d, "zz"); /* what is typed is seen */
+    drive_wait_text(d, "slime zz");
+    drive_key(d, "C-u");
     drive_type(d, "knig");
     drive_wait(d, emu_whole(d->emu) == 1 && emu_rests(d->emu) == 0);
     drive_key(d, "Enter");

@@ -17,7 +17,6 @@ enum kind { ASK, LINE, LIST, MARKS, OTHER };
 enum { YES, NO };
 
 enum {
-    UNWRAPPED = 1 << 20, /* columns of a line that is scrolled, not wrapped */
     ASK_WIDTH = 64,
     LINE_WIDTH = 72,
 };
@@ -264,7 +263,8 @@ static bool move(struct dialog *d, enum action a)
 {
     int page = d->list.h > 1 ? d->list.h - 1 : 1;
     if (d->kind == LINE && (a == ACT_FIRST || a == ACT_LAST))
-        return editor_act(d->text, a == ACT_FIRST ? ACT_LINE_START : ACT_LINE_END, UNWRAPPED);
+        return editor_act(d->text, a == ACT_FIRST ? ACT_LINE_START : ACT_LINE_END,
+                          EDITOR_UNWRAPPED);
     if (a == ACT_NEXT_PANEL || a == ACT_PREV_PANEL) {
         if (d->kind == ASK)
             d->row = !d->row;
@@ -302,7 +302,7 @@ bool dialog_act(struct ui *ui, enum action a)
     if (d->kind != LINE && d->kind != LIST)
         return false;
     unsigned long version = editor_version(d->text);
-    bool mine = editor_act(d->text, a, UNWRAPPED);
+    bool mine = editor_act(d->text, a, EDITOR_UNWRAPPED);
     edited(ui, version);
     return mine;
 }
@@ -370,7 +370,7 @@ void dialog_mouse(struct ui *ui, const struct input_event *in)
     } else if (in->what != MOUSE_DOWN || in->button != 1) {
         return;
     } else if (rect_has(d->field, in->y, in->x)) {
-        editor_click(d->text, 0, in->x - d->field.x + d->scroll, UNWRAPPED);
+        editor_click(d->text, 0, in->x - d->field.x + d->scroll, EDITOR_UNWRAPPED);
     } else if (rect_has(d->list, in->y, in->x) && d->kind == ASK) {
         d->row = in->x < d->list.x + d->list.w / 2 ? YES : NO;
         accept(ui);

@@ -38,7 +38,10 @@ enum {
 struct rect dialog_frame(struct ui *, struct rect main, const char *title, int rows, int cols);
 /* In the last row: keys and what they do, by turns ("Enter", "use it", ...). */
 void dialog_hints(struct ui *, struct rect in, const char *const *words, int count);
-/* One line of text with the cursor in it; *scroll: columns left of the field. */
+/* The part of a line of text around its cursor; *scroll: columns left of the field. Returns the
+ * cursor's column on the screen. */
+int field_draw(struct ui *, struct editor *, struct rect at, int *scroll);
+/* The same, and the cursor stands there. */
 void dialog_field(struct ui *, struct editor *, struct rect at, int *scroll);
 /* What may be typed there, behind the cursor while nothing is. */
 void dialog_field_for(struct ui *, const struct editor *, struct rect at, const char *what);

@@ -5,8 +5,6 @@
 #include "ui/glyph.h"
 #include "ui/list.h"
 
-enum { UNWRAPPED = 1 << 20 /* columns of a line that is scrolled, not wrapped */ };
-
 static int clamp(int v, int least, int most)
 {
     return v > most ? most : v < least ? least : v;
@@ -35,14 +33,13 @@ void dialog_hints(struct ui *ui, struct rect in, const char *const *words, int c
     }
 }
 
-/* The part of the line around the cursor. */
-void dialog_field(struct ui *ui, struct editor *ed, struct rect at, int *scroll)
+int field_draw(struct ui *ui, struct editor *ed, struct rect at, int *scroll)
 {
     const char *text = editor_text(ed);
     size_t len = editor_len(ed), skip = 0;
     int row, col, before = 0;
     struct glyph g;
-    editor_cursor_at(ed, UNWRAPPED, &row, &col);
+    editor_cursor_at(ed, EDITOR_UNWRAPPED, &row, &col);
     *scroll = clamp(*scroll, col - at.w + 1, col);
     while (before < *scroll && skip < len) {
         skip += glyph_next(text + skip, len - skip, &g);
@@ -52,7 +49,12 @@ void dialog_field(struct ui *ui, struct editor *ed, struct rect at, int *scroll)
     draw_fill(ui->screen, at, ROLE_FIELD_FOCUS);
     draw_textn(ui->screen, at.y, x, at.w - (before - *scroll), ROLE_FIELD_FOCUS, text + skip,
                len - skip);
-    screen_cursor(ui->screen, at.y, at.x + col - *scroll);
+    return at.x + col - *scroll;
+}
+
+void dialog_field(struct ui *ui, struct editor *ed, struct rect at, int *scroll)
+{
+    screen_cursor(ui->screen, at.y, field_draw(ui, ed, at, scroll));
 }
 
 void dialog_field_for(struct ui *ui, const struct editor *ed, struct rect at, const char *what)

@@ -13,7 +13,10 @@
 
 #include "ui/keys.h"
 
-enum { EDITOR_MAX = 64 << 10 }; /* bytes of a text; more is not taken */
+enum {
+    EDITOR_MAX = 64 << 10,      /* bytes of a text; more is not taken */
+    EDITOR_UNWRAPPED = 1 << 20, /* the width of a line that is scrolled, not wrapped */
+};
 
 struct editor; /* text, cursor, undo */
 

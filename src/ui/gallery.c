@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/dialog.h"
 #include "ui/gallery_parts.h"
 #include "ui/sprite_facts.h"
 
@@ -125,16 +126,18 @@ static void draw_head(struct ui *ui, struct rect r)
     if (field < 8)
         return;
     enum role role = g->searching ? ROLE_FIELD_FOCUS : ROLE_FIELD;
+    struct rect in = {r.y, r.x + 9, 1, field - 2};
+    int scroll = 0;
     draw_fill(ui->screen, (struct rect){r.y, r.x + 8, 1, field}, role);
-    if (*query || g->searching)
-        draw_text(ui->screen, r.y, r.x + 9, field - 2, role, query);
-    else
-        draw_on(ui->screen, r.y, r.x + 9, field - 2, ROLE_DIM, role,
+    if (g->searching) {
+        int cursor = field_draw(ui, g->query, in, &scroll);
+        if (!ui->dialog && !ui->help)
+            screen_cursor(ui->screen, in.y, cursor);
+    } else if (*query) {
+        draw_text(ui->screen, in.y, in.x, in.w, role, query);
+    } else {
+        draw_on(ui->screen, in.y, in.x, in.w, ROLE_DIM, role,
                 "/ and words of a prompt, tags, or ***");
-    if (g->searching && !ui->dialog && !ui->help) {
-        int row, col;
-        editor_cursor_at(g->query, 4096, &row, &col);
-        screen_cursor(ui->screen, r.y, r.x + 9 + (col < field - 2 ? col : field - 2));
     }
 }
 
@@ -289,7 +292,7 @@ static bool search_act(struct ui *ui, enum action a)
         g->searching = false;
         if (a == ACT_BACK)
             editor_set(g->query, "");
-    } else if (!editor_act(g->query, a, 4096)) {
+    } else if (!editor_act(g->query, a, EDITOR_UNWRAPPED)) {
         return false;
     }
     g->stale = true;

@@ -15,7 +15,7 @@
 #include "ui/pick.h"
 #include "ui/studio.h"
 
-enum { WIDTH = 84, MAX_ROWS = 300, LABEL = 14, UNWRAPPED = 1 << 20 };
+enum { WIDTH = 84, MAX_ROWS = 300, LABEL = 14 };
 
 struct import_errand {
     struct errand errand; /* first */

@@ -15,7 +15,7 @@
 #include "ui/pick.h"
 #include "ui/words.h"
 
-enum { WIDTH = 96, ROWS = 16, UNWRAPPED = 1 << 20, PICTURE_W = 30, WITH_PICTURE = 80, SLOT = 500 };
+enum { WIDTH = 96, ROWS = 16, PICTURE_W = 30, WITH_PICTURE = 80, SLOT = 500 };
 
 struct file_picker {
     char *title;
@@ -235,10 +235,10 @@ static bool act(struct ui *ui, void *own, enum action a)
             file_shorten(f->path, path, sizeof path), editor_set(p->text, path);
         relist(p);
     } else if (a == ACT_FIRST || a == ACT_LAST) {
-        editor_act(p->text, a == ACT_FIRST ? ACT_LINE_START : ACT_LINE_END, UNWRAPPED);
+        editor_act(p->text, a == ACT_FIRST ? ACT_LINE_START : ACT_LINE_END, EDITOR_UNWRAPPED);
     } else if (!listbox_act(&p->list, a)) {
         unsigned long version = editor_version(p->text);
-        if (!editor_act(p->text, a, UNWRAPPED))
+        if (!editor_act(p->text, a, EDITOR_UNWRAPPED))
             return false;
         if (editor_version(p->text) != version)
             relist(p);

@@ -114,7 +114,7 @@ static bool act(struct ui *ui, void *own, enum action a)
         dialog_close(ui);
     else if (a == ACT_LEFT || a == ACT_RIGHT)
         r ? lora_row_step(r, a == ACT_LEFT ? -1 : 1, false) : (void)0;
-    else if (!listbox_act(&p->list, a) && !editor_act(p->text, a, 1 << 20))
+    else if (!listbox_act(&p->list, a) && !editor_act(p->text, a, EDITOR_UNWRAPPED))
         return false;
     else if (editor_version(p->text) != version)
         relist(p);

@@ -14,8 +14,7 @@ enum {
     LIST = 30,   /* of the list */
     SWATCH = 28, /* of the colours */
     ACROSS = 8,  /* colours in a row */
-    SLOT = 520,
-    UNWRAPPED = 1 << 20
+    SLOT = 520
 };
 
 struct palette_picker {
@@ -119,7 +118,7 @@ static bool act(struct ui *ui, void *own, enum action a)
         accept(ui, p);
     else if (a == ACT_BACK)
         dialog_close(ui);
-    else if (!listbox_act(&p->list, a) && !editor_act(p->text, a, UNWRAPPED))
+    else if (!listbox_act(&p->list, a) && !editor_act(p->text, a, EDITOR_UNWRAPPED))
         return false;
     else if (editor_version(p->text) != version)
         relist(p);

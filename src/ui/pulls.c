@@ -9,15 +9,7 @@
 #include "ui/studio.h"
 #include "ui/words.h"
 
-enum {
-    WIDTH = 96,
-    MAX_ENTRIES = 64,
-    LOOK_MS = 250,
-    NAME = 23,
-    SIZE = 9,
-    STATE = 12,
-    UNWRAPPED = 1 << 20
-};
+enum { WIDTH = 96, MAX_ENTRIES = 64, LOOK_MS = 250, NAME = 23, SIZE = 9, STATE = 12 };
 
 struct pulls {
     struct pull *pull; /* NULL: nothing is loaded */
@@ -273,7 +265,7 @@ static bool act(struct ui *ui, void *own, enum action a)
         dialog_close(ui);
     else if (a == ACT_CANCEL && pulls_running(ui))
         pulls_cancel(ui);
-    else if (!listbox_act(&d->list, a) && !editor_act(d->text, a, UNWRAPPED))
+    else if (!listbox_act(&d->list, a) && !editor_act(d->text, a, EDITOR_UNWRAPPED))
         return false;
     else if (editor_version(d->text) != version)
         relist(d);

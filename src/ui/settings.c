@@ -7,10 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ui/dialog.h"
 #include "ui/setting_list.h"
 #include "ui/studio.h"
 
-enum { UNWRAPPED = 4096, HELP_ROWS = 2, WITH_HELP = 9, INDENT = 2 };
+enum { HELP_ROWS = 2, WITH_HELP = 9, INDENT = 2 };
 
 /* ---- lines ---- */
 
@@ -131,17 +132,9 @@ static void draw_value(struct ui *ui, const struct settings_key *k, int y, int x
 /* A one-line editor; its text is moved so that the cursor is seen. */
 static void draw_typing(struct ui *ui, struct editor *ed, int y, int x, int w)
 {
-    int row, col;
-    editor_cursor_at(ed, UNWRAPPED, &row, &col);
-    size_t skip = 0;
-    int off = col >= w ? col - w + 1 : 0;
-    while (off > 0 && skip < editor_len(ed) && text_columns(editor_text(ed), skip) < off)
-        skip++;
-    draw_fill(ui->screen, (struct rect){y, x, 1, w}, ROLE_FIELD_FOCUS);
-    draw_textn(ui->screen, y, x, w, ROLE_FIELD_FOCUS, editor_text(ed) + skip,
-               editor_len(ed) - skip);
+    int scroll = 0, cursor = field_draw(ui, ed, (struct rect){y, x, 1, w}, &scroll);
     if (!ui->dialog && !ui->help)
-        screen_cursor(ui->screen, y, x + col - off);
+        screen_cursor(ui->screen, y, cursor);
 }
 
 /* What a closed group still tells: how many of its values were said, or which model it names. */
@@ -408,7 +401,7 @@ static bool search_act(struct ui *ui, enum action a)
     else if (move(ui, a))
         return true;
     unsigned long version = editor_version(p->search);
-    bool mine = editor_act(p->search, a, UNWRAPPED);
+    bool mine = editor_act(p->search, a, EDITOR_UNWRAPPED);
     if (version != editor_version(p->search))
         searched(ui);
     return mine;
@@ -433,7 +426,7 @@ static bool typing_act(struct ui *ui, enum action a)
         accept_typing(ui);
         return false;
     default:
-        return editor_act(p->value, a, UNWRAPPED);
+        return editor_act(p->value, a, EDITOR_UNWRAPPED);
     }
 }
 
