@@ -425,6 +425,14 @@ imports_and_exports() {
     grep -q "spritty pull pixel-art-xl" err
     "$spritty" info a.png --json | grep -q '"source": "spritty", "settings": {"seed": "18446744073709551615"'
     "$spritty" info "$model/text_encoder/model.fp16.safetensors" | grep -q 'text encoder'
+    for control in "$model"_control "$model"_control/*.safetensors; do
+        "$spritty" info "$control" >told
+        grep -q ', ControlNet$' told
+        grep -q '^  148 tensors, 756670 parameters, 1.5 MB, F16$' told
+        grep -q '^  channels 32 32 64, transformer depth 0 0 1 (middle 1), text 128 wide$' told
+        grep -q '^  reads a picture by channels 6 8 10 12, to 1/8 of its size$' told
+        "$spritty" info "$control" --json | grep -q '"hint_channels": \[6, 8, 10, 12\]'
+    done
     "$spritty" info "$model/text_encoder/model.fp16.safetensors" --json | grep -q '"kind": "text encoder"'
 }
 check imports_and_exports imports_and_exports

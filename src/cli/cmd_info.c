@@ -5,6 +5,7 @@
 
 #include "base/fileio.h"
 #include "base/jsonw.h"
+#include "cli/info_control.h"
 #include "cli/info_lora.h"
 #include "cli/options.h"
 #include "engine/job.h"
@@ -15,8 +16,9 @@
 #include "sdxl/weights_kind.h"
 #include "sprite/png.h"
 
-static const char *const part_names[PART_COUNT] = {"text_encoder", "text_encoder_2", "unet", "vae",
-                                                   "controlnet"};
+/* A model's: a ControlNet is none of them. */
+static const char *const part_names[] = {"text_encoder", "text_encoder_2", "unet", "vae"};
+enum { MODEL_PARTS = sizeof part_names / sizeof *part_names };
 
 /* Prints text from a file: line by line, without control characters. */
 static void print_foreign(const char *text, const char *indent)
@@ -119,22 +121,6 @@ static int info_png(const char *path, bool json, struct err *e)
 
 /* ---- models ---- */
 
-static void dtype_names(int mask, char out[32])
-{
-    static const char *const names[] = {[DT_F32] = "F32", [DT_F16] = "F16", [DT_BF16] = "BF16"};
-    out[0] = '\0';
-    for (int t = DT_F32; t <= DT_BF16; t++)
-        if (mask >> t & 1)
-            snprintf(out + strlen(out), 32 - strlen(out), "%s%s", *out ? "+" : "", names[t]);
-}
-
-static void levels_text(const int *values, int count, char *out, size_t size)
-{
-    size_t n = 0;
-    for (int i = 0; i < count && n < size; i++)
-        n += (size_t)snprintf(out + n, size - n, "%s%d", i ? " " : "", values[i]);
-}
-
 static void model_table(const struct checkpoint *c)
 {
     const struct model_config *m = checkpoint_config(c);
@@ -149,8 +135,8 @@ static void model_table(const struct checkpoint *c)
            : m->unet.in_channels > m->vae.latent_channels ? ", for inpainting"
                                                           : "");
     printf("  %-16s %8s %14s %10s  %s\n", "part", "tensors", "parameters", "MB", "type");
-    for (int i = 0; i < PART_COUNT; i++) {
-        dtype_names(parts[i].dtypes, types);
+    for (int i = 0; i < MODEL_PARTS; i++) {
+        info_dtypes(parts[i].dtypes, types);
         printf("  %-16s %8lld %14lld %10.1f  %s\n", part_names[i], (long long)parts[i].tensors,
                (long long)parts[i].parameters, (double)parts[i].bytes / 1e6, types);
     }
@@ -158,11 +144,11 @@ static void model_table(const struct checkpoint *c)
         printf("\n  %-16s %d wide, %d layers, %d heads, %d tokens, %d positions", part_names[i],
                m->text[i].hidden, m->text[i].layers, m->text[i].heads, m->text[i].vocab,
                m->text[i].positions);
-    levels_text(m->unet.channels, m->unet.levels, text, sizeof text);
+    info_levels(m->unet.channels, m->unet.levels, text, sizeof text);
     printf("\n  %-16s channels %s, transformer depth ", "unet", text);
-    levels_text(m->unet.depth, m->unet.levels, text, sizeof text);
+    info_levels(m->unet.depth, m->unet.levels, text, sizeof text);
     printf("%s (middle %d), text %d wide", text, m->unet.mid_depth, m->unet.context);
-    levels_text(m->vae.channels, m->vae.levels, text, sizeof text);
+    info_levels(m->vae.channels, m->vae.levels, text, sizeof text);
     printf("\n  %-16s channels %s, %d latent channels, 1/%d of the size", "vae", text,
            m->vae.latent_channels, m->vae_factor);
     printf("\n  %-16s %d steps, beta %g to %g%s, predicts %s\n", "schedule",
@@ -184,14 +170,6 @@ static void print_unused(const struct checkpoint *c)
         printf("    ...\n");
 }
 
-static void put_ints(struct jsonw *w, const char *key, const int *values, int count)
-{
-    jsonw_open(w, key, '[');
-    for (int i = 0; i < count; i++)
-        jsonw_u64(w, NULL, (uint64_t)values[i]);
-    jsonw_close(w, ']');
-}
-
 static int model_json(const struct checkpoint *c, struct err *e)
 {
     const struct model_config *m = checkpoint_config(c);
@@ -204,8 +182,8 @@ static int model_json(const struct checkpoint *c, struct err *e)
     jsonw_string(&w, "path", checkpoint_path(c));
     jsonw_bool(&w, "single_file", checkpoint_is_single_file(c));
     jsonw_open(&w, "parts", '{');
-    for (int i = 0; i < PART_COUNT; i++) {
-        dtype_names(parts[i].dtypes, types);
+    for (int i = 0; i < MODEL_PARTS; i++) {
+        info_dtypes(parts[i].dtypes, types);
         jsonw_open(&w, part_names[i], '{');
         jsonw_u64(&w, "tensors", (uint64_t)parts[i].tensors);
         jsonw_u64(&w, "parameters", (uint64_t)parts[i].parameters);
@@ -214,9 +192,9 @@ static int model_json(const struct checkpoint *c, struct err *e)
         jsonw_close(&w, '}');
     }
     jsonw_close(&w, '}');
-    put_ints(&w, "unet_channels", m->unet.channels, m->unet.levels);
-    put_ints(&w, "unet_depth", m->unet.depth, m->unet.levels);
-    put_ints(&w, "vae_channels", m->vae.channels, m->vae.levels);
+    info_put_levels(&w, "unet_channels", m->unet.channels, m->unet.levels);
+    info_put_levels(&w, "unet_depth", m->unet.depth, m->unet.levels);
+    info_put_levels(&w, "vae_channels", m->vae.channels, m->vae.levels);
     jsonw_u64(&w, "context", (uint64_t)m->unet.context);
     jsonw_string(&w, "prediction", m->schedule.prediction == PREDICT_V ? "v" : "epsilon");
     jsonw_u64(&w, "default_size", (uint64_t)m->default_size);
@@ -290,13 +268,27 @@ static int info_weights(struct safetensors *s, bool json, struct err *e)
     return cli_put_json(&w, e);
 }
 
+/* One that is not run is listed, with the reason. */
+static int info_control_file(struct safetensors *s, const char *path, bool json, struct err *e)
+{
+    struct err why;
+    struct checkpoint *c = checkpoint_open_control(path, &why);
+    int rc = c ? info_control(c, json, e) : info_weights(s, json, e);
+    if (!c && !json)
+        printf("\n  %s\n", why.text);
+    checkpoint_close(c);
+    return rc;
+}
+
 /* A LoRA that can be read as one says more than its tensors' names. */
 static int info_some(struct safetensors *s, const char *path, const char *model, bool json,
                      struct err *e)
 {
     struct err ignored;
-    struct lora_file *f = weights_summary(s).kind == WEIGHTS_LORA ? lora_file_open(path, &ignored)
-                                                                  : NULL;
+    enum weights_kind kind = weights_summary(s).kind;
+    if (kind == WEIGHTS_CONTROL)
+        return info_control_file(s, path, json, e);
+    struct lora_file *f = kind == WEIGHTS_LORA ? lora_file_open(path, &ignored) : NULL;
     if (!f)
         return info_weights(s, json, e);
     lora_file_close(f);
@@ -317,11 +309,25 @@ static bool is_part(const char *path, const char *model, bool json, int *rc, str
     return part;
 }
 
+/* A folder that holds one. */
+static bool is_control(const char *path, bool json, int *rc, struct err *e)
+{
+    struct err ignored;
+    struct stat st;
+    if (stat(path, &st) || !S_ISDIR(st.st_mode))
+        return false;
+    struct checkpoint *c = checkpoint_open_control(path, &ignored);
+    if (c)
+        *rc = info_control(c, json, e);
+    checkpoint_close(c);
+    return c != NULL;
+}
+
 /* model: what a LoRA is matched against, or NULL. */
 static int info_model(const char *path, const char *model, bool json, struct err *e)
 {
     int rc = 0;
-    if (is_part(path, model, json, &rc, e))
+    if (is_part(path, model, json, &rc, e) || is_control(path, json, &rc, e))
         return rc;
     struct checkpoint *c = checkpoint_open(path, NULL, e);
     if (!c)

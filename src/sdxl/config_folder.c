@@ -129,14 +129,19 @@ static int read_clip(const char *dir, int encoder, struct clip_config *c, struct
     return rc;
 }
 
-static bool is_control(const char *config)
+/* A part's config.json: a ControlNet is a part of no model. */
+static int is_part(const char *dir, const char *config, struct err *e)
 {
-    struct err ignored;
-    struct json_doc *doc = json_load(config, CONFIG_BYTES_MAX, &ignored);
+    struct control_config control;
+    struct json_doc *doc = json_load(config, CONFIG_BYTES_MAX, e);
     const char *class = doc ? json_as_string(json_get(json_root(doc), "_class_name")) : NULL;
-    bool is = class && strstr(class, "ControlNet") != NULL;
+    if (!class || !strstr(class, "ControlNet"))
+        err_set(e, "%s: is one part of a model; give the folder above it, with model_index.json",
+                dir);
+    else if (config_parse_control(json_root(doc), &control, e) == 0)
+        err_set(e, "%s: is a ControlNet, not a model; give it with --control, beside a model", dir);
     json_free(doc);
-    return is;
+    return -1;
 }
 
 /* What else people give: what the hub's own tools keep, and a part of a model. */
@@ -148,15 +153,8 @@ static int no_index(const char *dir, struct err *e)
                        "%s: is a folder of the hub's cache; give one of the folders in its folder "
                        "snapshots",
                        dir);
-    bool has_config = path_join(&path, dir, "config.json", e) == 0 && file_exists(path.text);
-    if (has_config && is_control(path.text))
-        return err_set(
-            e, "%s: is a ControlNet, not a model; give it with --control, beside a model", dir);
-    if (has_config)
-        return err_set(e,
-                       "%s: is one part of a model; give the folder above it, with "
-                       "model_index.json",
-                       dir);
+    if (path_join(&path, dir, "config.json", e) == 0 && file_exists(path.text))
+        return is_part(dir, path.text, e);
     return err_set(e, "%s: has no model_index.json; give a diffusers folder or a .safetensors file",
                    dir);
 }
