@@ -3,6 +3,7 @@
 
     python3 tests/full/make_sdxl.py sdxl_random.safetensors [TOKENIZER_FOLDER [MERGES.txt.gz]]
     python3 tests/full/make_sdxl.py --refiner refiner_random.safetensors     # SDXL's refiner, 6.1 GB
+    python3 tests/full/make_sdxl.py --control control_random.safetensors     # a ControlNet for SDXL, 2.5 GB
 
 For measuring speed and memory of the real sizes where the real weights are not to be had; the pictures
 are noise. Needs numpy alone. Names are those of the original release (as in compat lists of ComfyUI and
@@ -71,7 +72,8 @@ def transformer(p, c, depth, context):
     layer(f"{p}.proj_out", c, c, gain=0.3)
 
 
-def unet(p, channels, depth, middle, context, added):
+def unet_down(p, channels, depth, middle, context, added):
+    """Up to the middle; returns the channels of its skips."""
     time = 4 * channels[0]
     layer(f"{p}.time_embed.0", time, channels[0])
     layer(f"{p}.time_embed.2", time, time)
@@ -93,7 +95,12 @@ def unet(p, channels, depth, middle, context, added):
     res(f"{p}.middle_block.0", c, c, time)
     transformer(f"{p}.middle_block.1", c, middle, context)
     res(f"{p}.middle_block.2", c, c, time)
-    at = 0
+    return skips
+
+
+def unet(p, channels, depth, middle, context, added):
+    skips = unet_down(p, channels, depth, middle, context, added)
+    time, c, at = 4 * channels[0], channels[-1], 0
     for level in reversed(range(len(channels))):
         out = channels[level]
         for i in range(LAYERS + 1):
@@ -107,6 +114,20 @@ def unet(p, channels, depth, middle, context, added):
             at += 1
     norm(f"{p}.out.0", c)
     layer(f"{p}.out.2", 4, c, 3, 3)
+
+
+def control(p, channels, hint=(16, 32, 96, 256), **sizes):
+    """A ControlNet: half a UNet, what reads the picture, and a convolution for each skip."""
+    skips = unet_down(p, channels, **sizes)
+    widths = [3, hint[0]]
+    for c, wider in zip(hint, hint[1:]):
+        widths += [c, wider]
+    widths.append(channels[0])
+    for i, (cin, cout) in enumerate(zip(widths, widths[1:])):
+        layer(f"{p}.input_hint_block.{2 * i}", cout, cin, 3, 3)
+    for i, c in enumerate(skips):
+        layer(f"{p}.zero_convs.{i}.0", c, c, 1, 1, gain=0.1)
+    layer(f"{p}.middle_block_out.0", channels[-1], channels[-1], 1, 1, gain=0.1)
 
 
 def vae_res(p, cin, cout):
@@ -238,9 +259,13 @@ def write_tokenizer(folder, merges_gz):
 
 def main():
     refiner = "--refiner" in sys.argv
-    args = [a for a in sys.argv[1:] if a != "--refiner"]
+    args = [a for a in sys.argv[1:] if not a.startswith("--")]
     if not args:
         sys.exit(__doc__)
+    if "--control" in sys.argv:
+        control("control_model", **BASE)
+        write(args[0])
+        return
     unet("model.diffusion_model", **(REFINER if refiner else BASE))
     vae("first_stage_model")
     if refiner:
