@@ -71,6 +71,18 @@ static int make_way(struct pipeline *p, struct err *e)
     return p->room > 0 && both > p->room / 20 * 19 ? drop(p, KEEP_UNET, e) : 0;
 }
 
+bool weights_control_is_new(const struct run *r)
+{
+    const struct residency *c = pipeline_control_residency(r->p);
+    const struct tuning *t = &r->params->tuning;
+    return c && !tuning_streams(t) && !tuning_offloads(t) && !residency_has(c, KEEP_UNET);
+}
+
+int weights_control(struct run *r)
+{
+    return bring(r, pipeline_control_residency(r->p), KEEP_UNET, r->err);
+}
+
 int weights_begin(struct run *r)
 {
     struct pipeline *p = r->p;

@@ -139,6 +139,13 @@ static int run_stages(struct run *r, struct tensor *x)
     struct gen_times *ms = &r->out->ms;
     double t = clock_ms();
 
+    /* 0. a ControlNet that no run before this one named */
+    if (weights_control_is_new(r)) {
+        if (!enter(r, "load", 0) || weights_control(r) < 0)
+            return -1;
+        ms->load += clock_lap(&t);
+    }
+
     /* 1. prompts -> text states */
     if (!enter(r, "text", 0) || weights_begin(r) < 0 || readings_encode(r) < 0 ||
         weights_read(r) < 0)

@@ -151,6 +151,9 @@ void pipeline_note_network(struct pipeline *, const char *name, enum part, size_
 /* The weights for the run's mode: as it begins, once its prompts are read, before `model` samples.
  */
 int weights_begin(struct run *);
+/* Whether a ControlNet's are not there yet and may stay from the beginning on; they come. */
+bool weights_control_is_new(const struct run *);
+int weights_control(struct run *);
 int weights_read(struct run *);
 int weights_sample(struct run *, const struct pipeline *model);
 /* As they are when a model was just opened for a run of that tuning. */
