@@ -215,7 +215,7 @@ $(SHIM_SO): $(SHIM_OBJ) $(CUDA_SRC:%=$(BUILD)/shim/%.o)
 GPU_BUILD   = build/bare
 GPU_MAKE    = $(MAKE) --no-print-directory -s BARE=1 BUILD=$(GPU_BUILD) PKG_CONFIG=false
 GPU_OBJECT  = $(if $(VIA),$(GPU_BUILD)/shim/libspritty_cuda.so,$(GPU_BUILD)/libspritty_cuda.so)
-GPU_TESTS   = gpu_device gpu_ops gpu_networks gpu_trajectory gpu_lora_golden gpu_model
+GPU_TESTS   = gpu_device gpu_ops gpu_networks gpu_control gpu_trajectory gpu_lora_golden gpu_model
 GPU_RUN     = SPRITTY_CUDA=$(CURDIR)/$(GPU_OBJECT) $(if $(VIA),SLOWNESS=30 SPRITTY_FEW=1)
 gpu-build:
 	+@$(GPU_MAKE) $(GPU_OBJECT) $(GPU_TESTS:%=$(GPU_BUILD)/gpu/%) \
@@ -228,7 +228,8 @@ gpu-bench: gpu-build ## SDXL's full shapes on this machine's GPU, PyTorch beside
 	@$(GPU_RUN) sh tests/gpu/bench.sh $(GPU_BUILD)
 
 COMPILE_GPU_TEST = $(COMPILE) -Itests -MF $@.d -o $@
-GPU_NETWORKS = $(BUILD)/gpu/gpu_networks $(BUILD)/gpu/gpu_trajectory $(BUILD)/gpu/gpu_lora_golden
+GPU_NETWORKS = $(BUILD)/gpu/gpu_networks $(BUILD)/gpu/gpu_control $(BUILD)/gpu/gpu_trajectory \
+               $(BUILD)/gpu/gpu_lora_golden
 $(GPU_NETWORKS): $(BUILD)/gpu/gpu_%: tests/test_%.c $(LIB) Makefile
 	@mkdir -p $(@D)
 	$(SAY) "  cc    $< (for a GPU)"
@@ -417,7 +418,7 @@ $(BUILD)/test_gpu_meters: $(NVML_SO)
 $(BUILD)/test_gpu_meters: EXTRA = -DFAKE_NVML='"$(NVML_SO)"' $(CUDA_FLAGS)
 
 SHIM_TESTS = $(BUILD)/test_gpu $(BUILD)/test_gpu_kernels $(BUILD)/test_gpu_turns \
-             $(BUILD)/test_gpu_networks $(BUILD)/test_gpu_lora
+             $(BUILD)/test_gpu_networks $(BUILD)/test_gpu_control $(BUILD)/test_gpu_lora
 $(SHIM_TESTS): $(SHIM_OBJ)
 SO_TESTS = $(BUILD)/test_cuda_load $(BUILD)/test_gpu_memory
 $(SO_TESTS): $(if $(NO_SHIM),,$(SHIM_SO))

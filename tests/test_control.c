@@ -197,10 +197,12 @@ static void networks_are_diffusers(void **state)
         struct networks n = {.model = models[i % 2], .backend = &b[i / 2]};
         networks_open(&n);
         check_said(&n, 1);
-        for (int at = 0; at < 2; at++) {
-            check_output(&n, at, 1, "1");
-            check_output(&n, at, 0.6f, "0.6");
-        }
+        check_output(&n, 1, 0.6f, "0.6");
+#if !defined(GOLDEN_GPU) /* where the others take a minute */
+        check_output(&n, 1, 1, "1");
+        check_output(&n, 0, 1, "1");
+        check_output(&n, 0, 0.6f, "0.6");
+#endif
         networks_close(&n);
     }
 }

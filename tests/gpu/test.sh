@@ -65,6 +65,7 @@ run "ops own" 60 "$build/gpu/gpu_ops" own
 run "ops fp16" 200 "$build/gpu/gpu_ops" "cuda fp16"
 run model 120 "$build/gpu/gpu_model"
 run networks 120 "$build/gpu/gpu_networks"
+run control 60 "$build/gpu/gpu_control"
 run "ops f32" 90 "$build/gpu/gpu_ops" "cuda f32" "cuda tf32"
 run "ops bf16" 60 "$build/gpu/gpu_ops" "cuda bf16"
 run lora 60 "$build/gpu/gpu_lora_golden"
