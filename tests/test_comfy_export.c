@@ -179,6 +179,7 @@ static void edges_read_back(void **state)
     for (int i = 0; i < 4; i++) {
         const char *const all[][2] = {BASIC,
                                       CONTROL,
+                                      {"control", "nets/canny-sdxl"},
                                       {"control-prepare", "canny"},
                                       {"control-low", thresholds[i][0]},
                                       {"control-high", thresholds[i][1]},
@@ -191,6 +192,7 @@ static void edges_read_back(void **state)
         assert_non_null(text);
         keep(text, "canny", i);
         check_links(text);
+        assert_non_null(strstr(text, "\"canny-sdxl.safetensors\""));
         import(text, &back);
         expect(&back, "control-prepare", "canny");
         expect(&back, "control-low", i ? thresholds[i][0] : NULL);

@@ -3,13 +3,16 @@
 #include <math.h>
 #include <string.h>
 
+#include "base/fileio.h"
 #include "import/comfy_control.h"
 #include "import/comfy_export_priv.h"
 
+/* ComfyUI has them in a folder of its own. */
 static int network(struct comfy_writer *x)
 {
+    const char *name = file_name_of(x->s->control);
     int node = comfy_open(x, "ControlNetLoader");
-    comfy_put_file(x, "control_net_name", x->s->control);
+    comfy_put_file(x, "control_net_name", *name ? name : x->s->control);
     comfy_close(x);
     return node;
 }
