@@ -264,6 +264,58 @@ static void second_pass(void **state)
     }
 }
 
+/* The editor's form, where values have no names; a node that is bypassed does nothing. */
+static void editors_form(void **state)
+{
+    (void)state;
+    static const char form[] =
+        "{\"nodes\":[{\"id\":1,\"type\":\"CheckpointLoaderSimple\",\"inputs\":[],"
+        "\"widgets_values\":[\"b.safetensors\"]},{\"id\":2,\"type\":\"CLIPTextEncode\","
+        "\"inputs\":[{\"name\":\"clip\",\"link\":1}],\"widgets_values\":[\"a cat\"]},"
+        "{\"id\":3,\"type\":\"CLIPTextEncode\",\"inputs\":[{\"name\":\"clip\",\"link\":2}],"
+        "\"widgets_values\":[\"bad\"]},{\"id\":4,\"type\":\"EmptyLatentImage\",\"inputs\":[],"
+        "\"widgets_values\":[64,64,1]},{\"id\":5,\"type\":\"KSampler\",\"inputs\":["
+        "{\"name\":\"model\",\"link\":3},{\"name\":\"positive\",\"link\":4},{\"name\":"
+        "\"negative\",\"link\":5},{\"name\":\"latent_image\",\"link\":6}],\"widgets_values\":"
+        "[7,\"fixed\",8,4,\"euler\",\"karras\",1]},{\"id\":6,\"type\":\"VAEDecode\",\"inputs\":["
+        "{\"name\":\"samples\",\"link\":7},{\"name\":\"vae\",\"link\":8}]},{\"id\":7,\"type\":"
+        "\"SaveImage\",\"inputs\":[{\"name\":\"images\",\"link\":9}],\"widgets_values\":[\"x\"]},"
+        "{\"id\":8,\"type\":\"ControlNetApplyAdvanced\",\"mode\":%d,\"inputs\":[{\"name\":"
+        "\"positive\",\"type\":\"CONDITIONING\",\"link\":10},{\"name\":\"negative\",\"type\":"
+        "\"CONDITIONING\",\"link\":11},{\"name\":\"control_net\",\"type\":\"CONTROL_NET\",\"link\":"
+        "12},{\"name\":\"image\",\"type\":\"IMAGE\",\"link\":13}],\"outputs\":[{\"type\":"
+        "\"CONDITIONING\"},{\"type\":\"CONDITIONING\"}],\"widgets_values\":[0.7,0.1,0.9]},{\"id\":"
+        "9,"
+        "\"type\":\"ControlNetLoader\",\"inputs\":[],\"widgets_values\":[\"canny.safetensors\"]},"
+        "{\"id\":10,\"type\":\"CannyEdgePreprocessor\",\"inputs\":[{\"name\":\"image\",\"link\":14}"
+        "],\"widgets_values\":[50,150,1024]},{\"id\":11,\"type\":\"LoadImage\",\"inputs\":[],"
+        "\"widgets_values\":[\"pose.png\",\"image\"]}],\"links\":[[1,1,1,2,0,\"C\"],[2,1,1,3,0,"
+        "\"C\"],"
+        "[3,1,0,5,0,\"M\"],[4,8,0,5,1,\"N\"],[5,8,1,5,2,\"N\"],[6,4,0,5,3,\"L\"],[7,5,0,6,0,\"L\"],"
+        "[8,1,2,6,1,\"V\"],[9,6,0,7,0,\"I\"],[10,2,0,8,0,\"N\"],[11,3,0,8,1,\"N\"],[12,9,0,8,2,"
+        "\"X\"],"
+        "[13,10,0,8,3,\"I\"],[14,11,0,10,0,\"I\"]]}";
+    char text[sizeof form];
+    struct recipe r;
+    snprintf(text, sizeof text, form, 0);
+    import(text, &r);
+    expect_control(&r);
+    expect(&r, "control-strength", "0.7");
+    expect(&r, "control-start", "0.1");
+    expect(&r, "control-end", "0.9");
+    expect(&r, "control-low", "50");
+    expect(&r, "control-high", "150");
+    expect_note(&r, "of which the shorter side is 1024 pixels");
+    expect_notes(&r, 1);
+    recipe_free(&r);
+    snprintf(text, sizeof text, form, 4);
+    import(text, &r);
+    expect(&r, "control", NULL);
+    expect(&r, "prompt", "a cat");
+    expect(&r, "negative", "bad");
+    recipe_free(&r);
+}
+
 /* A circle of stacks, and of pictures, ends. */
 static void circles(void **state)
 {
@@ -286,7 +338,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(for_both_texts), cmocka_unit_test(for_one_text),
         cmocka_unit_test(pictures),       cmocka_unit_test(named),
-        cmocka_unit_test(second_pass),    cmocka_unit_test(circles),
+        cmocka_unit_test(second_pass),    cmocka_unit_test(editors_form),
+        cmocka_unit_test(circles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

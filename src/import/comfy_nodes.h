@@ -7,8 +7,8 @@
  * VAEEncodeForInpaint, InpaintModelConditioning, SetLatentNoiseMask, GrowMask, RepeatLatentBatch,
  * KSampler, KSamplerAdvanced, SamplerCustom and SamplerCustomAdvanced (comfy_sampler.h),
  * LatentUpscale, LatentUpscaleBy, ImageScale, ImageScaleBy, VAEDecode, VAEDecodeTiled, VAELoader,
- * RescaleCFG, SaveImage, PreviewImage, reroutes, primitives and strings. Anything else on the way
- * is named in a note and gone through.
+ * RescaleCFG, SaveImage, PreviewImage, ControlNets (comfy_control.h), reroutes, primitives and
+ * strings. Anything else on the way is named in a note and gone through.
  */
 #ifndef SPRITTY_COMFY_NODES_H
 #define SPRITTY_COMFY_NODES_H
