@@ -22,7 +22,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/choices.h"
 #include "sdxl/resample.h"
+
+CHOICES(control_type, "auto", "openpose", "depth", "scribble", "canny", "normal", "segment", "tile",
+        "repaint")
 
 struct held_control {
     char *path;

@@ -72,6 +72,9 @@ struct control_config {
     int hint_channels; /* 3 */
     int hint_levels;   /* one less than it halves the picture: vae_factor is 2^(levels - 1) */
     int hint_width[MAX_LEVELS]; /* channels: 16 32 96 256 */
+    /* Of a ControlNet Union, made for several kinds of picture, of which it is told one. */
+    int types;                   /* how many kinds: 6 or 8; 0: it is no union */
+    int type_layers, type_heads; /* of a small transformer over means, as wide as the first level */
 };
 
 enum prediction { PREDICT_EPSILON, PREDICT_V };

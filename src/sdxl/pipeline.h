@@ -80,6 +80,11 @@ enum mask_content {
 const char *content_name(int i); /* NULL past the end */
 int content_by_name(const char *name);
 
+/* What a ControlNet Union is told of its picture: 0 is "auto", nothing; then "openpose", "depth",
+ * "scribble", "canny", "normal", "segment", "tile", "repaint", in the order of its own numbers. */
+const char *control_type_name(int i); /* NULL past the end */
+int control_type_by_name(const char *name);
+
 /* How the first picture is enlarged for the second pass: its latent, or its pixels. */
 const char *upscale_name(int i); /* NULL past the end */
 int upscale_by_name(const char *name);
@@ -133,6 +138,7 @@ struct gen_params {
     const uint8_t *control_picture;
     int control_width, control_height;
     double control_strength;           /* 0 to 10; 1: as it was trained */
+    int control_type;                  /* control_type_by_name: what a union is told */
     double control_start, control_end; /* shares of the schedule between which it works */
 
     /* the second pass */
