@@ -379,6 +379,7 @@ static bool gallery_act(struct ui *ui, enum action a)
     case ACT_GAL_USE_SEED:
     case ACT_GAL_USE_ALL:
     case ACT_GAL_USE_IMAGE:
+    case ACT_GAL_USE_CONTROL:
         if (s)
             gallery_use(ui, s, a);
         return true;

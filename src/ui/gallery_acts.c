@@ -261,10 +261,33 @@ static void use_image(struct ui *ui, const struct store_sprite *s)
     settings_free(&all);
 }
 
+/* Its edges, unless the studio says what else is made of pictures. */
+static void use_control(struct ui *ui, const struct store_sprite *s)
+{
+    const struct settings *now = &ui->studio->said;
+    struct settings all = {0};
+    struct err e = {""};
+    bool named = settings_text(now, "control") && *settings_text(now, "control");
+    bool prepared = settings_has(now, "control-prepare");
+    if (settings_set(&all, "control-image", s->path, &e) ||
+        (!prepared && settings_set(&all, "control-prepare", "canny", &e))) {
+        complain(ui, &e);
+    } else {
+        studio_use(ui, NULL, NULL, &all);
+        ui_view(ui, VIEW_STUDIO);
+        ui_say(ui, named ? ROLE_TEXT : ROLE_WARN,
+               named ? "the next pictures follow this one; strength says how closely"
+                     : "the next pictures follow this one: choose the ControlNet under control");
+    }
+    settings_free(&all);
+}
+
 void gallery_use(struct ui *ui, const struct store_sprite *s, enum action a)
 {
     if (a == ACT_GAL_USE_IMAGE)
         use_image(ui, s);
+    else if (a == ACT_GAL_USE_CONTROL)
+        use_control(ui, s);
     else
         use(ui, s, a);
 }

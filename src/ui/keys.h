@@ -126,6 +126,7 @@ enum context {
     X(GAL_USE_SEED, CTX_GALLERY | CTX_SPRITE, "s", "", "its seed into the studio")                 \
     X(GAL_USE_ALL, CTX_GALLERY | CTX_SPRITE, "a", "", "all its settings into the studio")          \
     X(GAL_USE_IMAGE, CTX_GALLERY | CTX_SPRITE, "i", "", "start from its picture (image to image)") \
+    X(GAL_USE_CONTROL, CTX_GALLERY | CTX_SPRITE, "c", "", "follow its edges, with a ControlNet")   \
     X(GAL_SHEET, CTX_GALLERY | CTX_SPRITE, "x", "",                                                \
       "write what is marked, or what its job made, as a sheet or GIF")                             \
     X(GAL_EXPORT, CTX_GALLERY | CTX_SPRITE, "e", "", "write it as a ComfyUI workflow")             \

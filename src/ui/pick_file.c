@@ -55,6 +55,7 @@ static void list_useful(struct file_picker *p)
     if (p->kind == FILE_WEIGHTS || p->kind == FILE_FOLDER) {
         add_place(p, PLACE_DATA, "models");
         add_place(p, PLACE_DATA, "vae");
+        add_place(p, PLACE_DATA, "controlnets");
         add_place(p, PLACE_DATA, "");
     }
     if (p->kind == FILE_PALETTE)

@@ -61,29 +61,25 @@ static void file_picked(struct ui *ui, const char *path, void *user)
     ui->picked(ui, ((const struct settings_key *)user)->name, path);
 }
 
-static const char *model_at(const struct ui *ui, int i)
-{
-    return i < ui->studio->models_count ? ui->studio->models[i] : NULL;
-}
-
 /* Can there be none of it? Then that is the first row. */
 static int none_rows(const struct settings_key *k)
 {
-    return !strcmp(k->name, "refiner");
+    return strcmp(k->name, "model") != 0;
 }
+
+enum { MOST_NAMES = 300 };
 
 /* Names that are known, then a file. */
 static void named_picked(struct ui *ui, int index, void *user)
 {
     const struct settings_key *k = user;
-    int count = 0;
-    while (model_at(ui, count))
-        count++;
+    const struct studio_names *n = studio_names_for(ui, k);
+    int count = n->count < MOST_NAMES ? n->count : MOST_NAMES;
     index -= none_rows(k);
     if (index < 0)
         ui->picked(ui, k->name, "");
     else if (index < count)
-        ui->picked(ui, k->name, model_at(ui, index));
+        ui->picked(ui, k->name, n->at[index]);
     else if (index > count)
         pulls_open(ui);
     else
@@ -93,12 +89,13 @@ static void named_picked(struct ui *ui, int index, void *user)
 static void pick_named(struct ui *ui, const struct settings_key *k, const char *title,
                        const char *now)
 {
-    const char *rows[300];
+    const struct studio_names *n = studio_names_for(ui, k);
+    const char *rows[MOST_NAMES + 3];
     int count = none_rows(k), at = 0;
     rows[0] = "none";
-    for (const char *row; count < 298 && (row = model_at(ui, count - none_rows(k))); count++) {
-        rows[count] = row;
-        at = strcmp(row, now) ? at : count;
+    for (int i = 0; i < n->count && i < MOST_NAMES; i++, count++) {
+        rows[count] = n->at[i];
+        at = strcmp(n->at[i], now) ? at : count;
     }
     rows[count++] = "a file ...";
     rows[count++] = "download ...";
@@ -138,6 +135,7 @@ bool setting_pick(struct ui *ui, const struct settings_key *k, const char *now, 
         pick_file(ui, title, kinds[k->pick], typed, file_picked, (void *)(uintptr_t)k);
         return true;
     case PICK_MODEL:
+    case PICK_CONTROL:
         if (!*typed)
             pick_named(ui, k, title, now);
         return !*typed;

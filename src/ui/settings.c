@@ -290,15 +290,15 @@ static void accept_typing(struct ui *ui)
         reset_value(ui);
 }
 
-static void step_model(struct ui *ui, const struct settings_key *k, const char *now, int by)
+static void step_name(struct ui *ui, const struct settings_key *k, const char *now, int by)
 {
-    const struct studio *st = ui->studio;
-    int at = by > 0 ? -1 : 0, count = st->models_count;
-    for (int i = 0; i < count; i++)
-        if (!strcmp(st->models[i], now))
+    const struct studio_names *n = studio_names_for(ui, k);
+    int at = by > 0 ? -1 : 0;
+    for (int i = 0; i < n->count; i++)
+        if (!strcmp(n->at[i], now))
             at = i;
-    if (count > 0)
-        settings_say(ui, k->name, st->models[(at + by + count) % count]);
+    if (n->count > 0)
+        settings_say(ui, k->name, n->at[(at + by + n->count) % n->count]);
 }
 
 static void open_group(struct ui *ui, enum settings_group g, bool open)
@@ -321,8 +321,8 @@ static void step_value(struct ui *ui, int by)
     }
     const struct settings_key *k = settings_key(at.key);
     value_text(ui, k, now, sizeof now);
-    if (k->pick == PICK_MODEL)
-        step_model(ui, k, now, by);
+    if (studio_names_for(ui, k))
+        step_name(ui, k, now, by);
     else if (setting_step(k, now, by, text, sizeof text))
         settings_say(ui, k->name, text);
 }

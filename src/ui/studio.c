@@ -215,19 +215,33 @@ static void load_drafts(struct ui *ui)
     free(preset);
 }
 
+static void drop_names(struct studio_names *n)
+{
+    for (int i = 0; i < n->count; i++)
+        free(n->at[i]);
+    free(n->at);
+    *n = (struct studio_names){0};
+}
+
 static void drop_models(struct studio *st)
 {
-    for (int i = 0; i < st->models_count; i++)
-        free(st->models[i]);
-    free(st->models);
-    st->models = NULL;
-    st->models_count = 0;
+    drop_names(&st->models);
+    drop_names(&st->controls);
 }
 
 void studio_models(struct ui *ui)
 {
-    drop_models(ui->studio);
-    ui->studio->models_count = engine_models(&ui->studio->models);
+    struct studio *st = ui->studio;
+    drop_models(st);
+    st->models.count = engine_models(&st->models.at);
+    st->controls.count = engine_controls(&st->controls.at);
+}
+
+const struct studio_names *studio_names_for(const struct ui *ui, const struct settings_key *k)
+{
+    return k->pick == PICK_MODEL     ? &ui->studio->models
+           : k->pick == PICK_CONTROL ? &ui->studio->controls
+                                     : NULL;
 }
 
 /* ---- the view ---- */

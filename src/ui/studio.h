@@ -24,6 +24,11 @@ struct settings_panel {
     struct rect list; /* the lines as drawn */
 };
 
+struct studio_names {
+    char **at;
+    int count;
+};
+
 struct studio {
     struct rect main;
     struct studio_layout at; /* where the panels were drawn */
@@ -52,8 +57,7 @@ struct studio {
     char subjects_of[256];     /* that model, as the settings have it; "": none was looked at */
 
     struct settings_panel setting;
-    char **models;
-    int models_count;
+    struct studio_names models, controls; /* that are there */
 
     int job_row, job_top;
 
@@ -81,7 +85,9 @@ struct studio {
 
 /* Works `effective` out anew. */
 void studio_settle(struct ui *);
-void studio_models(struct ui *); /* reads the names of models anew */
+void studio_models(struct ui *); /* reads the names of models and ControlNets anew */
+/* Those that a setting is one of; NULL: it is no such name. */
+const struct studio_names *studio_names_for(const struct ui *, const struct settings_key *);
 /* Chooses a preset by its row: 0 is none. Values of ours that it says something about go. */
 void studio_choose_preset(struct ui *, int row);
 void studio_run(struct ui *);
