@@ -252,7 +252,7 @@ static void unhonoured_is_named(void **state)
         {"Refiner: r, Hires upscale: 2, Hires refiner: both passes", "A1111 refined both passes;"},
         {"ControlNet 0: \"a, b\"", "ControlNet 0: a, b has no setting here"},
         {CANNY("a"), "ControlNet 0: its picture is not in the text; name it with --control-image"},
-        {CANNY("a"), "A1111 scales the picture before it finds the edges"},
+        {CANNY("a"), "ControlNet 0: its edges were found at its Processor Res"},
         {CANNY("Control Mode: My prompt is more important"),
          "Control Mode: My prompt is more important; here it is as with Balanced"},
         {CANNY("Resize Mode: Just Resize"), "Just Resize; here it is as with Crop and Resize"},
@@ -299,6 +299,56 @@ static void unhonoured_is_named(void **state)
     assert_string_equal(recipe_get(&r, "prompt"), "just words");
     assert_non_null(strstr(r.note[0], "there is no line of settings"));
     recipe_free(&r);
+}
+
+/* A ControlNet, as the extension's ControlNetUnit.serialize has it; the hash is A1111's model_hash:
+ * head -c 1114112 FILE | tail -c 65536 | sha256sum. */
+static void a_control_is_written(void **state)
+{
+    (void)state;
+    static const char *const said[][2] = {
+        {"prompt", "x"},
+        {"model", "m"},
+        {"sampler", "euler"},
+        {"scheduler", "normal"},
+        {"compat", "a1111"},
+        {"control", "/my/nets/canny.safetensors"},
+        {"control-image", "/my/a.png"},
+        {"control-start", "0"},
+        {"control-prepare", "canny"},
+        {"control-low", "50"},
+        {"control-high", "200"},
+        {"control-strength", "0.75"},
+        {"control-end", "0.5"},
+    };
+    struct settings s = {.steps = 0};
+    struct recipe r = {.count = 0};
+    struct err e = {""};
+    struct job j;
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++)
+        assert_int_equal(settings_set(&s, said[i][0], said[i][1], &e), 0);
+    point(&j, &s, "x");
+    strcpy(j.inputs.control,
+           "tests/golden/small_a_control/diffusion_pytorch_model.fp16.safetensors");
+    char *text = meta_parameters(&j, "0123456789", 0);
+    const char *unit = text ? strstr(text, "ControlNet") : NULL;
+    const char *end = unit ? strstr(unit, ", RNG") : NULL;
+    assert_non_null(end);
+    char *own = strndup(unit, (size_t)(end - unit));
+    assert_string_equal(
+        own, "ControlNet 0: \"Module: canny, Model: canny [cca45596], Weight: 0.75, Resize Mode: "
+             "Crop and Resize, Processor Res: 512, Threshold A: 50.0, Threshold B: 200.0, Guidance "
+             "Start: 0.0, Guidance End: 0.5, Pixel Perfect: True, Control Mode: Balanced\"");
+    assert_int_equal(a1111_import(text, &r, &e), 0);
+    assert_string_equal(recipe_get(&r, "control"), "canny");
+    for (size_t i = 8; i < sizeof said / sizeof *said; i++) {
+        const char *got = recipe_get(&r, said[i][0]);
+        assert_string_equal(got ? got : "none", said[i][1]);
+    }
+    recipe_free(&r);
+    free(own);
+    free(text);
+    settings_free(&s);
 }
 
 /* Read, and written again: the same text. */
@@ -425,6 +475,7 @@ int main(void)
         cmocka_unit_test(meanings),
         cmocka_unit_test(unhonoured_is_named),
         cmocka_unit_test(text_round_trips),
+        cmocka_unit_test(a_control_is_written),
         cmocka_unit_test(hostile_texts_take_no_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

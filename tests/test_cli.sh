@@ -287,6 +287,34 @@ starts_from_an_image() {
 }
 check starts_from_an_image starts_from_an_image
 
+# A picture is followed, in the same way twice; of what it is made, the sprite's texts tell; and what
+# is refused.
+follows_a_picture() {
+    control=$here/tests/golden/small_a_control
+    "$spritty" gen slime -m "$model" --size 64 --steps 2 -s 1 --raw -o a.png -q
+    for out in b c; do
+        "$spritty" gen slime -m "$model" --size 64 --steps 2 -s 1 --raw -o $out.png -q \
+            --control "$control" --control-image a.png --control-prepare canny --control-low 50
+    done
+    cmp b.png c.png
+    not cmp -s a.png b.png
+    "$spritty" info b.png | grep -q 'ControlNet 0: "Module: canny, Model: small_a_control, '
+    "$spritty" info b.png | grep -q '"control-image": "a.png", "control-prepare": "canny", "control-low": 50'
+    "$spritty" plan -m "$model" --size 64 --control "$control" --control-image a.png --json -q >out
+    "$spritty" plan -m "$model" --size 64 --json -q >without
+    not cmp -s out without
+    refuses 1 "name it with --control-image" "$spritty" gen x -m "$model" --control "$control"
+    refuses 1 "name one with --control" "$spritty" gen x -m "$model" --control-image a.png
+    refuses 1 "there is no ControlNet 'nope'" "$spritty" gen x -m "$model" --control nope \
+        --control-image a.png
+    refuses 1 "nothere.png" "$spritty" gen x -m "$model" --control "$control" \
+        --control-image nothere.png
+    refuses 1 "another kind of model" "$spritty" gen x -m "$model" --size 64 \
+        --control "$here/tests/golden/small_b_control" --control-image a.png
+    refuses 2 "there is no control-prepare" "$spritty" gen x --control-prepare hough
+}
+check follows_a_picture follows_a_picture
+
 # What the embedded model does not draw is told of; not where the prompt names what it draws.
 says_what_is_not_drawn() {
     "$spritty" gen "a wolf" -m "$here/models/tiny" --steps 1 -s 1 -o a.png 2>err >out

@@ -19,6 +19,7 @@
 #include "base/secret.h"
 #include "queue/model_hash.h"
 #include "queue/pack.h"
+#include "sprite/png.h"
 #include "queue/scripts.h"
 
 #define MODEL "tests/golden/small_a"
@@ -382,6 +383,57 @@ static void packed_and_unpacked(void **state)
     command_free(c);
 }
 
+/* A ControlNet goes by its name and hash, its picture as bytes; another file of that name is not
+ * taken for it. */
+static void a_control_travels(void **state)
+{
+    (void)state;
+    struct packer r = {.client = "me", .store = "db"};
+    struct packed p;
+    struct stock stock = {0};
+    struct err e = {""};
+    struct command *c = job("a slime"), *got = NULL;
+    static const uint8_t grey[3] = {99, 99, 99};
+    char command[300];
+    snprintf(command, sizeof command,
+             "mkdir -p %s/spritty/controlnets && cp -r tests/golden/small_a_control "
+             "%s/spritty/controlnets/lines",
+             folder, folder);
+    assert_int_equal(system(command), 0);
+    set(c, "seed", "1");
+    set(c, "control", "lines");
+    snprintf(command, sizeof command, "%s/slime.png", folder);
+    assert_int_equal(
+        png_save(command, &(struct picture){PICTURE_RGB, 1, 1, grey, NULL, 0}, NULL, 0, &e), 0);
+    set(c, "control-image", command);
+    set(c, "control-prepare", "canny");
+    set(c, "control-strength", "0.75");
+    if (job_pack(&r, c, &p, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(p.message.files, 1);
+    assert_non_null(strstr(p.needs, "\"control\": {\"name\": \"lines\""));
+    assert_null(strstr(p.job, "slime.png"));
+    assert_int_equal(stock_add(&stock, MODEL, &e), 0);
+    struct workplace w = {.stock = &stock, .device = "cpu", .threads = 1, .folder = folder};
+    if (job_unpack(&p.message, &w, &got, &e))
+        fail_msg("%s", e.text);
+    assert_non_null(strstr(got->settings.control, "/controlnets/lines"));
+    assert_int_equal(access(got->settings.control_image, R_OK), 0);
+    assert_string_equal(got->settings.control_prepare, "canny");
+    assert_true(got->settings.control_strength == 0.75);
+    job_unpack_clean(&p.message, &w);
+    command_free(got);
+    snprintf(command, sizeof command, "echo >>%s/spritty/controlnets/lines/config.json", folder);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(job_unpack(&p.message, &w, &got, &e), -1);
+    assert_string_equal(e.text, "the ControlNet 'lines' of this worker is another file than the "
+                                "sender's");
+    job_unpack_clean(&p.message, &w);
+    packed_free(&p);
+    packer_free(&r);
+    command_free(c);
+}
+
 /* Jobs from outside that mean the worker's files, or what it does not have. */
 static void hostile_jobs(void **state)
 {
@@ -407,6 +459,12 @@ static void hostile_jobs(void **state)
         {"{\"prompt\": \"a\"}", "{\"vae\": {\"name\": \"../x\", \"sha256\": \"0\"}}", "no path"},
         {"{\"prompt\": \"a\"}", "{\"refiner\": {\"name\": \"x\", \"sha256\": \"0\"}}",
          "no refiner"},
+        {"{\"prompt\": \"a\", \"control\": \"x\"}", "{}", "control is not the sender's"},
+        {"{\"prompt\": \"a\", \"control-image\": \"README.md\"}", "{}", "no file of the worker's"},
+        {"{\"prompt\": \"a\"}", "{\"control\": {\"name\": \"x\", \"sha256\": \"0\"}}",
+         "no ControlNet 'x'"},
+        {"{\"prompt\": \"a\"}", "{\"control\": {\"name\": \"../x\", \"sha256\": \"0\"}}",
+         "no path"},
         {"{\"prompt\": \"a\", \"nope\": 1}", "{}", "nope"},
         {"{\"prompt\": \"a\", \"steps\": 100000}", "{}", "steps"},
         {"{\"prompt\": ", "{}", "the job"},
@@ -597,6 +655,7 @@ int main(void)
         cmocka_unit_test(limits),
         cmocka_unit_test(events),
         cmocka_unit_test_setup_teardown(packed_and_unpacked, make_folder, drop_folder),
+        cmocka_unit_test_setup_teardown(a_control_travels, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(hostile_jobs, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(probing_jobs, make_folder, drop_folder),
         cmocka_unit_test_setup_teardown(embeddings_travel, make_folder, drop_folder),

@@ -145,6 +145,7 @@ static void keys_of_open_models(void **state)
         {"tf32", "on"},
         {"nhwc", "off"},
         {"weights", "half"},
+        {"control-strength", "0.5"},
         {"steps", "3"},
         {"memory", "constrained"},
         {"fold", "off"},

@@ -20,6 +20,7 @@ enum { TEXT = 200 };
 struct unit {
     const char *key; /* "ControlNet 0" */
     char module[TEXT], model[TEXT], weight[TEXT], start[TEXT], end[TEXT], low[TEXT], high[TEXT];
+    char perfect[TEXT]; /* "True": the picture is scaled to the size before its edges are found */
 };
 
 bool a1111_is_control(const char *key)
@@ -61,13 +62,12 @@ static void compare(struct recipe *r, const struct unit *u, const char *name, co
 
 static void take(struct recipe *r, struct unit *u, const char *name, const char *value)
 {
-    static const char *const names[] = {"Module",      "Preprocessor",   "Model",
-                                        "Weight",      "Guidance Start", "Guidance End",
-                                        "Threshold A", "Threshold B"};
-    char *const texts[] = {u->module, u->module, u->model, u->weight,
-                           u->start,  u->end,    u->low,   u->high};
-    static const char *const quiet[] = {"Low Vram", "Processor Res", "Pixel Perfect",
-                                        "Pixel_perfect", "Save Detected Map"};
+    static const char *const names[] = {
+        "Module",       "Preprocessor", "Model",       "Weight",        "Guidance Start",
+        "Guidance End", "Threshold A",  "Threshold B", "Pixel Perfect", "Pixel_perfect"};
+    char *const texts[] = {u->module, u->module, u->model, u->weight,  u->start,
+                           u->end,    u->low,    u->high,  u->perfect, u->perfect};
+    static const char *const quiet[] = {"Low Vram", "Processor Res", "Save Detected Map"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!strcasecmp(names[i], name)) {
             snprintf(texts[i], TEXT, "%s", value);
@@ -134,10 +134,10 @@ static void put_picture(struct recipe *r, const struct unit *u, bool ours)
         recipe_set(r, "control-prepare", canny ? "canny" : "invert");
     if (canny)
         put_thresholds(r, u);
-    if (canny && !ours)
+    if (canny && !ours && strcasecmp(u->perfect, "True") != 0)
         recipe_note(r,
-                    "%s: A1111 scales the picture before it finds the edges; here they are "
-                    "found in the picture as it is",
+                    "%s: its edges were found at its Processor Res; here they are found at the "
+                    "sprite's size, as with Pixel Perfect",
                     u->key);
     if (other)
         recipe_note(r,
