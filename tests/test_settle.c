@@ -136,22 +136,14 @@ static void keys_of_open_models(void **state)
 {
     (void)state;
     static const char *const cases[][2] = {
-        {"model", "models/tiny"},
-        {"tokenizer", "models/tiny"},
-        {"vae", "models/tiny"},
-        {"refiner", "models/tiny"},
-        {"precision", "fp32"},
-        {"autotune", "off"},
-        {"tf32", "on"},
-        {"nhwc", "off"},
-        {"weights", "half"},
-        {"control-strength", "0.5"},
-        {"steps", "3"},
-        {"memory", "constrained"},
-        {"fold", "off"},
-        {"attention", "tiled"},
-        {"winograd", "off"},
-        {"stream", "on"},
+        {"model", "models/tiny"}, {"tokenizer", "models/tiny"},
+        {"vae", "models/tiny"},   {"refiner", "models/tiny"},
+        {"precision", "fp32"},    {"autotune", "off"},
+        {"tf32", "on"},           {"nhwc", "off"},
+        {"weights", "half"},      {"control-strength", "0.5"},
+        {"steps", "3"},           {"memory", "constrained"},
+        {"fold", "off"},          {"attention", "tiled"},
+        {"winograd", "off"},      {"stream", "on"},
     };
     char *same = model_key("steps", "2");
     int told = 0;
