@@ -112,8 +112,9 @@ static void reads_close(struct networks *n, struct reads *r)
 static void prepare(struct networks *n, struct reads *r, float strength, struct control_run *run)
 {
     struct err e = {0};
-    if (control_run_prepare(&n->control, n->ops, &r->in, r->picture, r->width, r->height, strength,
-                            run, &e) < 0)
+    struct control_inputs own = {
+        .picture = r->picture, .w = r->width, .h = r->height, .strength = strength, .kind = -1};
+    if (control_run_prepare(&n->control, n->ops, &r->in, &own, run, &e) < 0)
         fail_msg("%s", e.text);
 }
 

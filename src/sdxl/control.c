@@ -4,38 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/dry.h"
-#include "ops/half.h"
-
 /* ---- loading ---- */
-
-/* The bias of a 1x1 convolution, on the host. */
-static float *read_bias(struct loader *l, const char *base, int count)
-{
-    struct param p;
-    struct name name = name_of("%s.bias", base);
-    if (l->failed || !ops_computes(l->ops) || !checkpoint_has(l->checkpoint, l->part, name.s))
-        return NULL;
-    float *out = malloc((size_t)count * sizeof *out);
-    if (!out || checkpoint_find(l->checkpoint, l->part, name.s, &p, l->err) < 0) {
-        if (!out)
-            err_set(l->err, "out of memory while loading weights");
-        l->failed = true;
-        free(out);
-        return NULL;
-    }
-    const uint16_t *half = p.data;
-    for (int i = 0; i < count; i++) /* the loader has checked its size */
-        out[i] = p.dtype == DT_F32   ? ((const float *)p.data)[i]
-                 : p.dtype == DT_F16 ? f32_from_f16(half[i])
-                                     : f32_from_bf16(half[i]);
-    return out;
-}
 
 static void load_stop(struct control *c, struct loader *l, struct name base, int channels)
 {
     c->add[c->stops] = load_conv(l, base, channels, channels, 1);
-    c->bias[c->stops] = read_bias(l, base.s, channels);
+    struct name bias = name_of("%s.bias", base.s);
+    if (checkpoint_has(l->checkpoint, l->part, bias.s))
+        c->bias[c->stops] = load_values(l, bias, (int64_t[]){channels}, 1);
     c->width[c->stops] = channels;
     c->stops++;
 }
@@ -76,12 +52,14 @@ int control_load(struct control *c, struct loader *l, const struct control_confi
     unet_load_half(&c->half, l, &m->unet);
     load_hint(c, l);
     load_stops(c, l);
+    union_load(&c->kinds, l, m);
     return l->failed ? -1 : 0;
 }
 
 void control_free(struct control *c, struct ops *o)
 {
     unet_free(&c->half, o);
+    union_free(&c->kinds, o);
     o->free_weight(o, c->hint_in);
     o->free_weight(o, c->hint_out);
     for (int i = 0; i < 2 * MAX_LEVELS; i++)
@@ -109,26 +87,61 @@ static struct tensor hint_layer(struct ops *o, struct tensor x, const struct wei
     return y;
 }
 
-/* picture -> [1, h, w, c0] */
-static struct tensor read_hint(const struct control *c, struct ops *o, const float *picture, int w,
-                               int h, unsigned pad)
+/* The last convolution, and alpha [1, 1, 1, c0] or NULL data on every pixel. */
+static struct tensor hint_out(const struct control *c, struct ops *o, const struct tensor *x,
+                              const struct tensor *alpha, unsigned pad)
+{
+    struct conv_args args = conv3x3(pad);
+    struct tensor y = o->alloc_as(o, o->stream, 1, x->h, x->w, c->config.unet.channels[0]);
+    args.chan_add = alpha->c ? alpha : NULL;
+    o->conv2d(o, &y, x, c->hint_out, &args);
+    return y;
+}
+
+/* What a union makes of the hint y's means: alpha, or the token for each of the n images of a step,
+ * whose x is looked at as well. */
+static struct tensor look_at_hint(const struct control *c, struct ops *o,
+                                  const struct control_inputs *in, const struct tensor *y, int n,
+                                  struct tensor *tokens)
+{
+    struct tensor alpha = {0}, token = union_token(&c->kinds, o, y, in->kind);
+    if (!in->with_x)
+        alpha = union_alpha(&c->kinds, o, &token, NULL);
+    else
+        *tokens = ops_alloc(o, n, 1, 1, token.c);
+    for (int i = 0; in->with_x && i < n; i++) {
+        struct tensor to = tensor_images(*tokens, i, 1);
+        o->copy(o, &to, &token);
+    }
+    o->release(o, &token);
+    return alpha;
+}
+
+/* picture -> [1, h, w, c0], and the tokens of a union that looks at x */
+static void read_hint(const struct control *c, struct ops *o, const struct control_inputs *in,
+                      unsigned pad, struct control_run *r)
 {
     const struct control_config *m = &c->config;
-    struct conv_args args = conv3x3(pad);
+    struct tensor x, alpha = {0};
     ops_enter(o, "hint", -1);
-    struct tensor x = ops_alloc(o, 1, h, w, m->hint_channels);
-    if (picture)
-        o->upload(o, &x, picture);
+    x = ops_alloc(o, 1, in->h, in->w, m->hint_channels);
+    if (in->picture)
+        o->upload(o, &x, in->picture);
     x = hint_layer(o, x, c->hint_in, m->hint_width[0], 1, pad);
     for (int i = 0; i + 1 < m->hint_levels; i++) {
         x = hint_layer(o, x, c->hint[2 * i], m->hint_width[i], 1, pad);
         x = hint_layer(o, x, c->hint[2 * i + 1], m->hint_width[i + 1], 2, pad);
     }
-    struct tensor y = o->alloc_as(o, o->stream, 1, x.h, x.w, m->unet.channels[0]);
-    o->conv2d(o, &y, &x, c->hint_out, &args);
+    r->hint = hint_out(c, o, &x, &alpha, pad);
+    if (c->kinds.types > 0 && in->kind >= 0)
+        alpha = look_at_hint(c, o, in, &r->hint, r->run.n, &r->token);
+    if (alpha.c) {
+        o->release(o, &r->hint);
+        r->hint = hint_out(c, o, &x, &alpha, pad);
+    }
+    o->release(o, &alpha);
     o->release(o, &x);
     ops_leave(o);
-    return y;
 }
 
 /* The convolutions add their biases whole to values that were multiplied by the strength before. */
@@ -149,15 +162,33 @@ static int correct_bias(const struct control *c, struct ops *o, struct control_r
     return 0;
 }
 
-int control_run_prepare(const struct control *c, struct ops *o, const struct unet_inputs *in,
-                        const float *picture, int w, int h, float strength, struct control_run *r,
-                        struct err *e)
+/* The UNet's inputs, and on their time embeddings what a union is told. */
+static int prepare_half(const struct control *c, struct ops *o, const struct unet_inputs *in,
+                        int kind, struct control_run *r, struct err *e)
 {
-    *r = (struct control_run){.control = c, .strength = strength};
+    struct unet_inputs own = *in;
+    float *told = NULL;
+    if (c->kinds.types > 0) {
+        if (!(told = malloc((size_t)c->config.unet.time_dim * sizeof *told)) ||
+            union_time(&c->kinds, o, &c->config, kind, told) < 0) {
+            free(told);
+            return err_set(e, "out of memory while preparing %d steps", in->steps);
+        }
+        own.more_time = told;
+    }
+    int rc = unet_prepare(&c->half, o, &own, &r->run, e);
+    free(told);
+    return rc;
+}
+
+int control_run_prepare(const struct control *c, struct ops *o, const struct unet_inputs *in,
+                        const struct control_inputs *own, struct control_run *r, struct err *e)
+{
+    *r = (struct control_run){.control = c, .strength = own->strength};
     ops_enter(o, "control", -1);
-    int rc = unet_prepare(&c->half, o, in, &r->run, e);
+    int rc = prepare_half(c, o, in, own->kind, r, e);
     if (rc == 0)
-        r->hint = read_hint(c, o, picture, w, h, in->pad);
+        read_hint(c, o, own, in->pad, r);
     if (rc == 0 && correct_bias(c, o, r) < 0)
         rc = err_set(e, "out of memory while preparing %d steps", in->steps);
     ops_leave(o);
@@ -170,6 +201,7 @@ void control_run_finish(struct ops *o, struct control_run *r)
         return;
     for (int i = UNET_STOPS - 1; i >= 0; i--)
         o->release(o, &r->bias[i]);
+    o->release(o, &r->token);
     o->release(o, &r->hint);
     unet_finish(o, &r->run);
     *r = (struct control_run){0};
@@ -208,12 +240,27 @@ static void add_stop(void *user, int stop, const struct tensor *h)
     ops_leave(o);
 }
 
+/* alpha of each image of x, which the ControlNet's conv_in reads first. */
+static struct tensor look_at_x(struct ops *o, const struct control_run *r, const struct tensor *x)
+{
+    const struct control *c = r->control;
+    struct conv_args args = conv3x3(r->run.pad);
+    struct tensor h = o->alloc_as(o, o->stream, x->n, x->h, x->w, c->config.unet.channels[0]);
+    struct tensor first = tensor_images(r->token, 0, x->n);
+    o->conv2d(o, &h, x, c->half.conv_in, &args);
+    struct tensor second = union_token(&c->kinds, o, &h, -1);
+    struct tensor alpha = union_alpha(&c->kinds, o, &first, &second);
+    o->release(o, &second);
+    o->release(o, &h);
+    return alpha;
+}
+
 void control_step(struct ops *o, const struct control_run *r, int step, const struct tensor *x,
                   struct tensor *stops)
 {
     int channels = r->control->config.unet.in_channels;
     struct adding a = {o, r, stops};
-    struct tensor first = {0};
+    struct tensor first = {0}, alpha = {0};
     ops_enter(o, "control", -1);
     if (x->c != channels) {
         struct tensor view = tensor_channels(*x, 0, channels);
@@ -221,7 +268,11 @@ void control_step(struct ops *o, const struct control_run *r, int step, const st
         o->copy(o, &first, &view);
         x = &first;
     }
-    unet_step_half(&r->control->half, o, &r->run, step, x, &r->hint, add_stop, &a);
+    if (r->token.c)
+        alpha = look_at_x(o, r, x);
+    struct unet_more more = {&r->hint, alpha.c ? &alpha : NULL};
+    unet_step_half(&r->control->half, o, &r->run, step, x, more, add_stop, &a);
+    o->release(o, &alpha);
     o->release(o, &first);
     ops_leave(o);
 }

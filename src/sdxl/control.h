@@ -14,6 +14,7 @@
 #ifndef SPRITTY_CONTROL_H
 #define SPRITTY_CONTROL_H
 
+#include "sdxl/control_union.h"
 #include "sdxl/unet.h"
 
 struct control {
@@ -24,26 +25,33 @@ struct control {
     float *bias[UNET_STOPS]; /* those on the host; NULL: none, or a forecast */
     int width[UNET_STOPS];   /* channels of each */
     int stops;
+    struct control_union kinds; /* types 0: it is none */
 };
 
 int control_load(struct control *, struct loader *, const struct control_config *);
 void control_free(struct control *, struct ops *);
 
-/* What a run over several steps has of it. */
+/* What a run gives it beside what the UNet gets. */
+struct control_inputs {
+    const float *picture; /* host, [h, w, hint_channels] in 0 to 1; NULL: a forecast */
+    int w, h;             /* hint_levels - 1 times twice the latent's size */
+    float strength;
+    int kind;    /* what a union is told, from 0; -1: nothing */
+    bool with_x; /* what it makes of that looks at x too, as diffusers has it (control_union.h) */
+};
+
 struct control_run {
     const struct control *control;
     struct unet_run run;
     struct tensor hint;             /* [1, h, w, c0] in the ops' stream type */
+    struct tensor token;            /* [n, 1, 1, c0]: of a union that looks at x, in each step */
     struct tensor bias[UNET_STOPS]; /* [n, 1, 1, c]: what a strength of not 1 changes */
     float strength;
 };
 
-/* picture: host, [h, w, hint_channels] in 0 to 1, hint_levels - 1 times twice the latent's size;
- * NULL for a forecast. inputs as the UNet's. Arena memory for the whole run, which
- * control_run_finish gives back, after a failure too. */
+/* Arena memory for the whole run, which control_run_finish gives back, after a failure too. */
 int control_run_prepare(const struct control *, struct ops *, const struct unet_inputs *,
-                        const float *picture, int w, int h, float strength, struct control_run *,
-                        struct err *);
+                        const struct control_inputs *, struct control_run *, struct err *);
 void control_run_finish(struct ops *, struct control_run *);
 void control_before_step(struct ops *, const struct control_run *, int step);
 /* As unet_step's between. x: what the UNet reads; of more channels than the ControlNet has, the

@@ -86,17 +86,31 @@ static int load(struct pipeline *p, struct held_control *c, struct err *e)
     return p->ops->sync(p->ops, e);
 }
 
+/* Whether a union knows what it is told. */
+static int check_kind(const struct held_control *c, const struct gen_params *g, struct err *e)
+{
+    int types = checkpoint_config(c->checkpoint)->control.types, told = g->control_type;
+    if (types == 0 || told <= types)
+        return 0;
+    return err_set(e,
+                   "%s: knows %d kinds of picture, and \"%s\" is none of them; name another "
+                   "with --control-type",
+                   c->path, types, control_type_name(told));
+}
+
 int pipeline_use_control(struct pipeline *p, const struct gen_params *g, struct err *e)
 {
     struct held_control *c = p->control;
     if (c && (!g->control || strcmp(c->path, g->control) || checkpoint_changed(c->checkpoint)))
         pipeline_drop_control(p);
-    if (!g->control || p->control)
+    if (!g->control)
         return 0;
+    if (p->control)
+        return check_kind(p->control, g, e);
     if (!(c = p->control = calloc(1, sizeof *c)) || !(c->path = strdup(g->control)))
         err_set(e, "out of memory");
     else if ((c->checkpoint = checkpoint_open_control(g->control, e)) != NULL &&
-             check_fit(p, c->checkpoint, e) == 0 && load(p, c, e) == 0)
+             check_fit(p, c->checkpoint, e) == 0 && check_kind(c, g, e) == 0 && load(p, c, e) == 0)
         return 0;
     pipeline_drop_control(p);
     return -1;
@@ -195,8 +209,13 @@ int pass_control_prepare(struct pass *p, const struct unet_inputs *in)
         return 0;
     if (!r->p->dry && !(picture = fit_picture(p)))
         return err_set(r->err, "out of memory for a picture of %dx%d", p->width, p->height);
-    int rc = control_run_prepare(&r->p->control->net, r->p->ops, in, picture, p->width, p->height,
-                                 (float)r->params->control_strength, &p->control_run, r->err);
+    struct control_inputs own = {.picture = picture,
+                                 .w = p->width,
+                                 .h = p->height,
+                                 .strength = (float)r->params->control_strength,
+                                 .kind = r->params->control_type - 1,
+                                 .with_x = r->params->compat == COMPAT_DIFFUSERS};
+    int rc = control_run_prepare(&r->p->control->net, r->p->ops, in, &own, &p->control_run, r->err);
     free(picture);
     return rc;
 }

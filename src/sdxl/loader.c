@@ -172,6 +172,21 @@ static bool scale_writer(struct loader *l, const struct slot *s, struct sources 
            scale(l, &p->b[0], s->stream, &copies[1]);
 }
 
+float *load_values(struct loader *l, struct name name, const int64_t *dim, int rank)
+{
+    struct param p;
+    if (!find(l, name.s, "", false, dim, rank, &p) || !ops_computes(l->ops))
+        return NULL;
+    float *out = scaled_copy(&p, 1);
+    if (!out) {
+        err_set(l->err, "out of memory while loading weights");
+        fail(l);
+    } else if (checkpoint_was_read(l->checkpoint, l->err) < 0) {
+        fail(l);
+    }
+    return out;
+}
+
 /* Finds, patches, packs, and lets go of the checkpoint's pages. */
 static struct weight *pack(struct loader *l, struct slot *s, int index)
 {

@@ -90,6 +90,10 @@ struct weight *load_norm(struct loader *, struct name, int c);
 /* NAME.weight [rows, c]. */
 struct weight *load_table(struct loader *, struct name, int rows, int c);
 
+/* The tensor of that whole name, with these dims, in f32 on the host: the caller's to free. NULL
+ * after a failure, and in a forecast. */
+float *load_values(struct loader *, struct name, const int64_t *dim, int rank);
+
 /* Packs slot number `index` of l->slots again, from the checkpoint and through l->patch. The
  * pointers that networks hold stay good. -1: it is as it was. */
 int loader_repack(struct loader *, int index);

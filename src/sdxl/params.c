@@ -84,6 +84,8 @@ static int check_control(const struct gen_params *g, struct err *e)
                        g->control_width, g->control_height, MAX_SIDE);
     if (!(g->control_strength >= 0 && g->control_strength <= 10))
         return err_set(e, "control_strength %g: must be between 0 and 10", g->control_strength);
+    if (!control_type_name(g->control_type))
+        return err_set(e, "no such control_type");
     if (!is_share(g->control_start) || !is_share(g->control_end))
         return err_set(e, "control_start and control_end must be between 0 and 1");
     if (g->control_end < g->control_start)

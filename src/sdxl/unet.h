@@ -57,14 +57,15 @@ struct unet_inputs {
     int size_conditions;
     const float *timesteps; /* host: steps of them */
     int steps;
-    int n;            /* images in a step */
-    const int *skip;  /* host: steps of them: so many images at the front of the step's n are left
+    int n;           /* images in a step */
+    const int *skip; /* host: steps of them: so many images at the front of the step's n are left
                        * out, as where guidance pauses; NULL: none */
-    unsigned pad;     /* enum pad bits */
-    bool each_step;   /* text keys and values and the time embedding's projections not once before
+    unsigned pad;    /* enum pad bits */
+    bool each_step;  /* text keys and values and the time embedding's projections not once before
                        * the steps, but in each */
-    bool no_graph;    /* steps are not kept as turns (ops.h) */
-    const int *reads; /* host: steps x n: the text that image i reads; images of one text that
+    bool no_graph;   /* steps are not kept as turns (ops.h) */
+    const float *more_time; /* host: [time_dim], added to every time embedding; NULL: nothing */
+    const int *reads;       /* host: steps x n: the text that image i reads; images of one text that
                        * stand together, and texts in order, take the fewest calls. NULL: n /
                        * texts images each, at every step */
 };
@@ -85,6 +86,12 @@ struct unet_run {
     int *spans, *skip;      /* steps: how many spans each has; how many images it leaves out */
 };
 
+/* diffusers' Timesteps: out[0:dim] = the sinusoids of t. */
+void timestep_sinusoid(float *out, int dim, double t, bool flip_sin_to_cos, double freq_shift);
+/* rows x width on the host -> linear, SiLU, linear -> rows x dim on the host. */
+void time_embed(struct ops *, const float *in, int rows, int width, const struct weight *first,
+                const struct weight *second, int dim, float *out);
+
 /* Takes arena memory for the whole run; unet_finish gives it back. -1 only without host memory. */
 int unet_prepare(const struct unet *, struct ops *, const struct unet_inputs *, struct unet_run *,
                  struct err *);
@@ -103,10 +110,16 @@ struct unet_between {
  * and w: odd sizes are rounded up going down. between: NULL: nothing. */
 void unet_step(const struct unet *, struct ops *, const struct unet_run *, int step,
                const struct tensor *x, struct tensor *y, const struct unet_between *between);
-/* The way down and the middle of half a UNet: each stop is handed on while it is there. more
- * [1, h, w, channels[0]], of the ops' stream type, is added to what conv_in makes; NULL: none. */
+
+/* What half a UNet adds to what conv_in makes; NULL: nothing. */
+struct unet_more {
+    const struct tensor *hint;  /* [1, h, w, channels[0]], of the ops' stream type */
+    const struct tensor *alpha; /* [images of the step, 1, 1, channels[0]], to every pixel */
+};
+
+/* The way down and the middle of half a UNet: each stop is handed on while it is there. */
 void unet_step_half(const struct unet *, struct ops *, const struct unet_run *, int step,
-                    const struct tensor *x, const struct tensor *more,
+                    const struct tensor *x, struct unet_more more,
                     void (*stop)(void *user, int stop, const struct tensor *h), void *user);
 
 #endif

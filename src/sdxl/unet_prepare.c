@@ -6,9 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* diffusers' Timesteps: out[0:dim] = the sinusoids of t. */
-static void timestep_sinusoid(float *out, int dim, double t, bool flip_sin_to_cos,
-                              double freq_shift)
+void timestep_sinusoid(float *out, int dim, double t, bool flip_sin_to_cos, double freq_shift)
 {
     int half = dim / 2;
     for (int i = 0; i < half; i++) {
@@ -20,13 +18,12 @@ static void timestep_sinusoid(float *out, int dim, double t, bool flip_sin_to_co
         out[dim - 1] = 0;
 }
 
-/* rows x width on the host -> linear, SiLU, linear -> rows x time_dim on the host. */
-static void embed(const struct unet *u, struct ops *o, const float *in, int rows, int width,
-                  const struct weight *first, const struct weight *second, float *out)
+void time_embed(struct ops *o, const float *in, int rows, int width, const struct weight *first,
+                const struct weight *second, int dim, float *out)
 {
     struct tensor x = ops_alloc(o, rows, 1, 1, width);
-    struct tensor a = ops_alloc(o, rows, 1, 1, u->config.time_dim);
-    struct tensor b = ops_alloc(o, rows, 1, 1, u->config.time_dim);
+    struct tensor a = ops_alloc(o, rows, 1, 1, dim);
+    struct tensor b = ops_alloc(o, rows, 1, 1, dim);
     o->upload(o, &x, in);
     o->linear(o, &a, &x, first, ACT_SILU, NULL);
     o->linear(o, &b, &a, second, ACT_NONE, NULL);
@@ -80,8 +77,11 @@ static int time_rows(const struct unet *u, struct ops *o, const struct unet_inpu
             timestep_sinusoid(sines + s * (size_t)c->channels[0], c->channels[0], in->timesteps[s],
                               c->flip_sin_to_cos, c->freq_shift);
         added_rows(u, in, added_in);
-        embed(u, o, sines, in->steps, c->channels[0], u->time1, u->time2, time);
-        embed(u, o, added_in, in->texts, c->added_inputs, u->added1, u->added2, added);
+        time_embed(o, sines, in->steps, c->channels[0], u->time1, u->time2, c->time_dim, time);
+        time_embed(o, added_in, in->texts, c->added_inputs, u->added1, u->added2, c->time_dim,
+                   added);
+        for (size_t i = 0; in->more_time && i < texts * dim; i++)
+            added[i] += in->more_time[i % dim];
         for (size_t s = 0; s < steps; s++)
             for (size_t i = 0; i < n; i++) {
                 const float *more = added + (size_t)text_read(in, (int)s, (int)i) * dim;
