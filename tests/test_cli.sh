@@ -296,8 +296,9 @@ follows_a_picture() {
         "$spritty" gen slime -m "$model" --size 64 --steps 2 -s 1 --raw -o $out.png -q \
             --control "$control" --control-image a.png --control-prepare canny --control-low 50
     done
-    cmp b.png c.png
-    not cmp -s a.png b.png
+    for i in a b c; do pixels $i.png >$i.raw; done
+    cmp b.raw c.raw
+    not cmp -s a.raw b.raw
     "$spritty" info b.png | grep -q 'ControlNet 0: "Module: canny, Model: small_a_control, '
     "$spritty" info b.png | grep -q '"control-image": "a.png", "control-prepare": "canny", "control-low": 50'
     "$spritty" plan -m "$model" --size 64 --control "$control" --control-image a.png --json -q >out
