@@ -21,7 +21,7 @@ struct finish_view {
     int now, last;
     enum compared compared;
     struct image *raw, *before, *after, *difference;
-    uint64_t serial, asked;
+    uint64_t serial;
     int64_t seen; /* the last sprite when the view was opened: a newer one is shown */
     struct finish_report report;
     char text[200]; /* what went wrong */

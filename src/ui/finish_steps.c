@@ -12,8 +12,7 @@ void finish_ask(struct ui *ui)
     struct finish_view *v = ui->finish;
     if (!v->raw)
         return;
-    v->asked = finisher_ask(v->finisher, &v->said,
-                            v->compared == WITH_CELLS ? NULL : finish_step(v)->name);
+    finisher_ask(v->finisher, &v->said, v->compared == WITH_CELLS ? NULL : finish_step(v)->name);
     ui->wake_ms = ui->now_ms + LOOK_MS;
 }
 

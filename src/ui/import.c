@@ -133,10 +133,8 @@ static void add_missing(void *user, const char *line)
 static struct import_dialog *dialog_of(struct import_errand *w)
 {
     struct import_dialog *d = calloc(1, sizeof *d);
-    char short_path[PATH_MAX];
     if (!d)
         return NULL;
-    file_shorten(w->path, short_path, sizeof short_path);
     snprintf(d->title, sizeof d->title, "Import from %.30s: %.140s",
              w->recipe.source ? w->recipe.source : "a file", strrchr(w->path, '/') + 1);
     preset_name_from(w->path, d->name);

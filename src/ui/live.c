@@ -73,11 +73,8 @@ static void step(struct live *l, const struct event *ev)
         stage(l, ev);
     if (ev->later > 0)
         l->later = ev->later;
-    l->step_log[l->steps_seen++ % LIVE_STEPS] = (struct step_record){.job = ev->job,
-                                                                     .at_ms = ev->at_ms,
-                                                                     .ms = ev->ms,
-                                                                     .work = ev->work.step,
-                                                                     .bytes_now = ev->bytes_now};
+    l->step_log[l->steps_seen++ % LIVE_STEPS] = (struct step_record){
+        .job = ev->job, .at_ms = ev->at_ms, .ms = ev->ms, .work = ev->work.step};
     l->step = ev->step;
     l->steps = ev->steps;
     l->work = ev->work;
@@ -173,8 +170,6 @@ static void remember_sprite(struct live *l, const struct event *ev)
 
 static void remember_bytes(struct live *l, const struct event *ev)
 {
-    if (ev->bytes_now)
-        l->bytes_now = ev->bytes_now;
     if (ev->bytes_peak)
         l->bytes_peak = ev->bytes_peak;
     if (ev->bytes_weights)
@@ -295,12 +290,6 @@ void live_sample(struct live *l, double now_ms)
         .weights = l->bytes_weights,
         .activations = l->bytes_activations,
         .free = m->memory_free,
-        .total = m->memory_total,
-        .load = m->load,
-        .own_load = m->own_load,
-        .watts = m->watts,
-        .celsius = m->celsius,
-        .mhz = m->mhz,
     };
 }
 

@@ -22,7 +22,6 @@ struct file_picker {
     enum file_kind kind;
     struct editor *text;
     int scroll;
-    struct rect field;
     struct file_list files;
     bool path;                /* `files` are of a typed path */
     int shown[4 * FILES_MAX]; /* rows of `files` that fit the words */
@@ -159,9 +158,9 @@ static void draw(struct ui *ui, void *own, struct rect main)
     char place[40];
     int rows = main.h - 8 < ROWS ? main.h - 8 : ROWS;
     struct rect in = dialog_frame(ui, main, p->title, rows + 4, WIDTH);
-    p->field = (struct rect){in.y, in.x, 1, in.w};
-    dialog_field(ui, p->text, p->field, &p->scroll);
-    dialog_field_for(ui, p->text, p->field, "words of its name, or a path: ~/...");
+    struct rect field = {in.y, in.x, 1, in.w};
+    dialog_field(ui, p->text, field, &p->scroll);
+    dialog_field_for(ui, p->text, field, "words of its name, or a path: ~/...");
     listbox_place(ui, &p->list, draw_picture(ui, p, (struct rect){in.y + 2, in.x, in.h - 4, in.w}),
                   in);
     for (int i = 0; i < p->list.at.h && p->list.top + i < p->list.count; i++)

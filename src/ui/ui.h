@@ -57,13 +57,11 @@ struct step_record {
     int64_t job;
     double at_ms, ms;
     int work; /* units (base/workload.h) */
-    size_t bytes_now;
 };
 
 struct sample { /* once a second */
     double at_ms;
-    size_t own, weights, activations, free, total;
-    double load, own_load, watts, celsius, mhz;
+    size_t own, weights, activations, free;
 };
 
 struct live {
@@ -72,7 +70,7 @@ struct live {
     bool warming; /* from the start on, until the engine has warmed up: warm_part of warm_parts */
     int warm_part, warm_parts;
     char trouble[240]; /* why the last job or the opening of the model failed; "" since then */
-    size_t bytes_weights, bytes_activations, bytes_now;
+    size_t bytes_weights, bytes_activations;
     size_t bytes_peak; /* of the last job and what was seen since */
     struct token_counter *tokens;
 
