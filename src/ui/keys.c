@@ -100,25 +100,6 @@ enum action keys_find(unsigned contexts, const struct input_event *e)
     return found;
 }
 
-void keys_hint(enum action action, char *out, size_t size)
-{
-    const struct key_row *row = keys_of(action);
-    char name[32] = "";
-    const char *text;
-    size_t len;
-    int code;
-    unsigned mods;
-    if (!row) {
-        snprintf(out, size, "%s", "");
-        return;
-    }
-    if (!types_text(row->key, &text, &len) && key_parse(row->key, &code, &mods))
-        key_name(code, mods, name, sizeof name);
-    else
-        snprintf(name, sizeof name, "%s", row->key);
-    snprintf(out, size, "%s", name);
-}
-
 static size_t one_name(const char *key, char *out, size_t size)
 {
     int code;
@@ -127,6 +108,12 @@ static size_t one_name(const char *key, char *out, size_t size)
     if (*key && key_parse(key, &code, &mods))
         key_name(code, mods, out, size);
     return strlen(out);
+}
+
+void keys_hint(enum action action, char *out, size_t size)
+{
+    const struct key_row *row = keys_of(action);
+    one_name(row ? row->key : "", out, size);
 }
 
 void keys_names(const struct key_row *row, char *out, size_t size)

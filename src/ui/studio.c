@@ -114,7 +114,7 @@ void studio_run(struct ui *ui)
 {
     struct studio *st = ui->studio;
     const char *words = studio_words(ui);
-    if (!*words && !strstr(words, "\n")) {
+    if (!*words) {
         ui_say(ui, ROLE_WARN, "write what the sprite should be, then press Enter");
         return;
     }

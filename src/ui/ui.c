@@ -392,7 +392,6 @@ static int start_terminal(struct ui *ui, struct err *e)
 {
     if (tty_open(&ui->tty, e))
         return -1;
-    tty_signal_fd(&ui->tty);
     out_init(&ui->out, ui->tty.out);
     probe_start(&ui->probe, (const char *(*)(const char *))getenv);
     probe_winsize(&ui->probe, ui->tty.rows, ui->tty.cols, ui->tty.pixels_w, ui->tty.pixels_h);
