@@ -34,7 +34,7 @@ struct mask_editor {
     struct rect area;   /* where the picture was drawn, in cells */
     int button;         /* of the mouse that is held; 0: none */
     int held[4];        /* the pixels of the view under the cell where it went down */
-    char name[64];
+    char name[41];
 };
 
 /* ---- the picture with its mask ---- */
@@ -328,8 +328,7 @@ static const struct dialog_ops ops = {
 /* "slime" of "/a/slime.png", for the mask's own name. */
 static void name_it(struct mask_editor *m, const char *path)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    snprintf(m->name, sizeof m->name, "%.40s", name);
+    one_line(file_name_of(path), m->name, sizeof m->name);
     char *dot = strrchr(m->name, '.');
     if (dot && dot != m->name)
         *dot = '\0';
