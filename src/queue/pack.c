@@ -40,8 +40,7 @@ static int send_file(struct packing *p, const char *key, const char *path, char 
     if (!data)
         return err_prefix(e, "%s (through a queue go files of up to %d MiB)", key,
                           QUEUE_INPUT_MAX >> 20);
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const char *dot = strrchr(name, '.');
+    const char *dot = strrchr(file_name_of(path), '.');
     size_t n = 0;
     snprintf(f->name, sizeof f->name, "%s-%d", key, m->files);
     n = strlen(f->name);
@@ -143,8 +142,7 @@ static int need(struct jsonw *w, const char *key, const char *name, const char *
 /* "~/vae/nice.safetensors" is "nice" everywhere. */
 static const char *stem(const char *path, char out[200])
 {
-    const char *slash = strrchr(path, '/');
-    snprintf(out, 200, "%.199s", slash ? slash + 1 : path);
+    snprintf(out, 200, "%s", file_name_of(path));
     char *end = strstr(out, ".safetensors");
     if (end)
         *end = '\0';

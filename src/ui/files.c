@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/err.h"
+#include "base/fileio.h"
 
 /* ---- folders ---- */
 
@@ -141,20 +142,14 @@ void file_shorten(const char *path, char *out, unsigned size)
     snprintf(out, size, "%s%s", below ? "~" : "", below ? path + n : path);
 }
 
-static const char *last_part(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 bool file_complete(const struct file_list *l, const char *typed, char out[PATH_MAX])
 {
     if (l->count == 0)
         return false;
-    const char *first = last_part(l->row[0].path), *part = last_part(typed);
+    const char *first = file_name_of(l->row[0].path), *part = file_name_of(typed);
     size_t same = strlen(first);
     for (int i = 1; i < l->count; i++) {
-        const char *name = last_part(l->row[i].path);
+        const char *name = file_name_of(l->row[i].path);
         size_t n = 0;
         while (n < same && name[n] == first[n])
             n++;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/fileio.h"
 #include "import/source.h"
 #include "import/write_preset.h"
 #include "ui/dialog.h"
@@ -136,7 +137,7 @@ static struct import_dialog *dialog_of(struct import_errand *w)
     if (!d)
         return NULL;
     snprintf(d->title, sizeof d->title, "Import from %.30s: %.140s",
-             w->recipe.source ? w->recipe.source : "a file", strrchr(w->path, '/') + 1);
+             w->recipe.source ? w->recipe.source : "a file", file_name_of(w->path));
     preset_name_from(w->path, d->name);
     d->settings = w->settings;
     w->settings = (struct settings){0};
@@ -270,12 +271,12 @@ static void read_done(struct ui *ui, struct errand *e)
         return;
     }
     /* A picture that tells nothing can still be started from. */
-    if (file_fits(FILE_IMAGE, strrchr(w->path, '/') + 1) && !png_load(w->path, false, &png, NULL)) {
+    if (file_fits(FILE_IMAGE, file_name_of(w->path)) && !png_load(w->path, false, &png, NULL)) {
         png_file_free(&png);
         snprintf(question, sizeof question,
                  "%.100s does not tell how it was made. Start from the picture itself "
                  "(image to image)?",
-                 strrchr(w->path, '/') + 1);
+                 file_name_of(w->path));
         dialog_ask(ui, question, start_from, strdup(w->path));
         dialog_owns(ui, free);
         return;
@@ -317,7 +318,7 @@ bool import_pasted(struct ui *ui, const char *text)
 {
     char path[PATH_MAX];
     struct stat st;
-    if (!file_pasted(text, path) || !file_fits(FILE_RECIPE, strrchr(path, '/') + 1) ||
+    if (!file_pasted(text, path) || !file_fits(FILE_RECIPE, file_name_of(path)) ||
         stat(path, &st) || !S_ISREG(st.st_mode))
         return false;
     import_open(ui, path);

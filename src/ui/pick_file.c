@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fileio.h"
 #include "base/paths.h"
 #include "ui/dialog.h"
 #include "ui/pick.h"
@@ -139,7 +140,7 @@ static struct rect draw_picture(struct ui *ui, const struct file_picker *p, stru
     if (!pictures || in.w < WITH_PICTURE || in.h < 6)
         return in;
     in.w -= PICTURE_W + 2;
-    if (!f || f->folder || !file_fits(FILE_IMAGE, strrchr(f->path, '/') + 1))
+    if (!f || f->folder || !file_fits(FILE_IMAGE, file_name_of(f->path)))
         return in;
     struct thumb t = thumb_get(ui, f->path);
     struct rect at = {in.y, in.x + in.w + 2, in.h, PICTURE_W};
