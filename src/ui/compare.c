@@ -222,8 +222,7 @@ static void draw_variant(struct ui *ui, int i, struct rect r)
     const struct store_run *run = shown(c);
     char title[140];
     const struct store_job *j = &c->jobs[i];
-    const char *star = screen_utf8(ui->screen) ? "★ " : "* ";
-    snprintf(title, sizeof title, "%s%s", run->winner == j->id ? star : "",
+    snprintf(title, sizeof title, "%s%s", run->winner == j->id ? "★ " : "",
              j->label ? j->label : "");
     struct rect in = draw_box(ui->screen, r, title, i == selected(c));
     int figures = in.h >= 12 && in.w < FIGURES_W ? 3 : in.h >= 8 ? 2 : in.h >= 5 ? 1 : 0;

@@ -95,7 +95,7 @@ static void draw_thumb(struct ui *ui, int i, struct rect r)
                    false);
     else if (t.broken)
         draw_text(ui->screen, in.y, in.x, in.w, ROLE_BAD, "its file is gone");
-    rating_text(ui, s->rating, rating, sizeof rating);
+    rating_text(s->rating, rating, sizeof rating);
     one_line(sprite_words(s), words, sizeof words);
     int w = text_columns(rating, strlen(rating));
     if (here)

@@ -33,16 +33,16 @@ static struct store_job *job_at(const struct ui *ui, int row)
 static const char *mark_of(const struct ui *ui, const struct store_job *j, enum role *role)
 {
     static const struct {
-        const char *utf8, *ascii;
+        const char *mark;
         enum role role;
     } marks[] = {
-        [JOB_QUEUED] = {"·", ".", ROLE_DIM},    [JOB_RUNNING] = {"▶", ">", ROLE_ACCENT},
-        [JOB_DONE] = {"✓", "+", ROLE_GOOD},     [JOB_FAILED] = {"✗", "x", ROLE_BAD},
-        [JOB_CANCELLED] = {"–", "-", ROLE_DIM},
+        [JOB_QUEUED] = {"·", ROLE_DIM},    [JOB_RUNNING] = {"▶", ROLE_ACCENT},
+        [JOB_DONE] = {"✓", ROLE_GOOD},     [JOB_FAILED] = {"✗", ROLE_BAD},
+        [JOB_CANCELLED] = {"–", ROLE_DIM},
     };
     enum job_state state = queue_has_sent(ui, j->id) ? JOB_RUNNING : j->state;
     *role = marks[state].role;
-    return screen_utf8(ui->screen) ? marks[state].utf8 : marks[state].ascii;
+    return marks[state].mark;
 }
 
 /* What stands at the right end: "7/20", "0.41 s", "waiting", why it failed. */

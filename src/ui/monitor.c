@@ -77,7 +77,7 @@ static void legend(struct ui *ui, int y, int *x, int end, enum role role, const 
     snprintf(text, sizeof text, isnan(bytes) ? "%s" : "%s %s", name, size);
     if (*x + 2 + (int)strlen(text) > end)
         return;
-    draw_text(ui->screen, y, *x, 1, role, screen_utf8(ui->screen) ? "■" : "#");
+    draw_text(ui->screen, y, *x, 1, role, "■");
     *x += 2 + draw_text(ui->screen, y, *x + 2, end - *x - 2, ROLE_TEXT, text);
     *x += isnan(bytes) ? 1 : 2;
 }
@@ -155,7 +155,7 @@ static void draw_stages(struct ui *ui, struct rect r)
     for (int i = 0; i < PARTS && 1 + i < in.h; i++) {
         int y = in.y + 1 + i;
         text_ms(ms[i], text, sizeof text);
-        draw_text(ui->screen, y, in.x + 1, 1, roles[i], screen_utf8(ui->screen) ? "■" : "#");
+        draw_text(ui->screen, y, in.x + 1, 1, roles[i], "■");
         draw_text(ui->screen, y, in.x + 3, 10, ROLE_TEXT, part[i].name);
         draw_right(ui->screen, y, in.x + 12, 9, ROLE_STRONG, text);
         if (sum > 0)

@@ -121,7 +121,7 @@ static void draw_part(struct ui *ui, struct rect in, int y, const struct part *p
     char size[32];
     int name = in.w - 2 - 2 - 9 - 6;
     text_bytes(p->bytes, size, sizeof size);
-    draw_text(ui->screen, y, in.x + 1, 1, p->role, screen_utf8(ui->screen) ? "■" : "#");
+    draw_text(ui->screen, y, in.x + 1, 1, p->role, "■");
     draw_text(ui->screen, y, in.x + 3, name, ROLE_TEXT, p->name);
     draw_right(ui->screen, y, in.x + in.w - 1 - 6 - 9, 9, ROLE_STRONG, size);
     draw_printf(ui->screen, y, in.x + in.w - 6, 5, ROLE_DIM, "%3.0f%%", 100 * p->bytes / sum);
@@ -146,7 +146,7 @@ static void draw_legend(struct ui *ui, struct rect in, int y, const struct part 
             continue;
         if (x + 2 + (int)strlen(text) > in.x + in.w - 1)
             return;
-        draw_text(ui->screen, y, x, 1, kinds[k].role, screen_utf8(ui->screen) ? "■" : "#");
+        draw_text(ui->screen, y, x, 1, kinds[k].role, "■");
         x += 3 + draw_text(ui->screen, y, x + 2, in.x + in.w - 3 - x, ROLE_DIM, text);
     }
 }

@@ -42,12 +42,9 @@ static void draw_row(struct ui *ui, const struct lora_row *r, struct rect at, bo
 {
     char text[60];
     enum role bg = here ? ROLE_SELECT : ROLE_OVERLAY;
-    bool utf8 = screen_utf8(ui->screen);
     draw_fill(ui->screen, at, bg);
     draw_on(ui->screen, at.y, at.x + 1, 1, r->used ? ROLE_ACCENT : ROLE_DIM, bg,
-            r->used ? utf8 ? "●" : "*"
-            : utf8  ? "○"
-                    : "o");
+            r->used ? "●" : "○");
     draw_on(ui->screen, at.y, at.x + 3, at.w - 4 - STRENGTHS, r->used ? ROLE_STRONG : ROLE_TEXT, bg,
             r->name);
     if (r->unet == r->text)

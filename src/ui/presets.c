@@ -159,7 +159,7 @@ static void draw_row(struct ui *ui, struct rect r, int row, bool here, bool chos
     char text[200];
     if (here)
         draw_fill(ui->screen, r, ROLE_SELECT);
-    const char *mark = chosen ? (screen_utf8(ui->screen) ? "●" : "*") : " ";
+    const char *mark = chosen ? "●" : " ";
     draw_on(ui->screen, r.y, r.x + 1, 1, ROLE_ACCENT, bg, mark);
     int used = draw_on(ui->screen, r.y, r.x + 3, names ? names : r.w - 4,
                        chosen ? ROLE_STRONG : ROLE_TEXT, bg, name_of(ui, row));

@@ -123,7 +123,7 @@ static void draw_value(struct ui *ui, const struct settings_key *k, int y, int x
         *text = '\0';
     if (is_path(k))
         keep_end(ui, text, w);
-    const char *shown = *text ? text : screen_utf8(ui->screen) ? "–" : "-";
+    const char *shown = *text ? text : "–";
     int used = draw_on(ui->screen, y, x, w, role, bg, shown);
     if (*more && w - used - 2 >= text_columns(more, strlen(more)))
         draw_on(ui->screen, y, x + used + 2, w - used - 2, ROLE_DIM, bg, more);
@@ -176,7 +176,7 @@ static void draw_setting(struct ui *ui, const struct settings_key *k, int y, str
     draw_on(ui->screen, y, in.x + 1 + INDENT, label, is_said(ui, k) ? ROLE_TEXT : ROLE_DIM, bg,
             k->label);
     if (is_said(ui, k))
-        draw_on(ui->screen, y, in.x + 1, 1, ROLE_ACCENT, bg, screen_utf8(ui->screen) ? "•" : "*");
+        draw_on(ui->screen, y, in.x + 1, 1, ROLE_ACCENT, bg, "•");
     if (here && ui->studio->setting.editing)
         draw_typing(ui, ui->studio->setting.value, y, x, w + 1);
     else

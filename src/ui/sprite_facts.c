@@ -8,12 +8,12 @@
 #include "ui/sprite_facts.h"
 #include "ui/studio.h"
 
-void rating_text(const struct ui *ui, int rating, char *out, size_t size)
+void rating_text(int rating, char *out, size_t size)
 {
     size_t n = 0;
     *out = '\0';
     for (int i = 0; i < rating && n < size; i++)
-        n += (size_t)snprintf(out + n, size - n, "%s", screen_utf8(ui->screen) ? "★" : "*");
+        n += (size_t)snprintf(out + n, size - n, "%s", "★");
 }
 
 static int fact(struct ui *ui, struct rect in, int row, const char *name, const char *value)
@@ -87,7 +87,7 @@ void sprite_facts(struct ui *ui, const struct store_sprite *s, struct rect r)
     row = fact(ui, in, row, "peak", a);
     text_ago(s->created, (double)time(NULL), a, sizeof a);
     row = fact(ui, in, row, "made", a);
-    rating_text(ui, s->rating, a, sizeof a);
+    rating_text(s->rating, a, sizeof a);
     row = fact(ui, in, row, "rating", s->rating ? a : "none");
     row = fact(ui, in, row, "tags", s->tags && *s->tags ? s->tags : "none");
     file_shorten(s->path, text, sizeof text);

@@ -10,6 +10,6 @@ void sprite_facts(struct ui *, const struct store_sprite *, struct rect);
  * which says less, what came of it. */
 const char *sprite_words(const struct store_sprite *);
 /* As many stars as the rating has; "" for none. */
-void rating_text(const struct ui *, int rating, char *out, size_t size);
+void rating_text(int rating, char *out, size_t size);
 
 #endif
