@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "sprite/oklab.h"
+#include "term/xterm_colors.h"
 
 enum { UPPER_HALF = 0x2580, LOWER_HALF = 0x2584, SPACE = ' ' };
 
@@ -28,27 +29,6 @@ struct lookup {
     } known[1024];
 };
 
-/* xterm's first 16, which most others come near; then a cube of 6 x 6 x 6, then 24 greys. */
-static void palette_color(int i, uint8_t out[3])
-{
-    static const uint8_t named[16][3] = {
-        {0, 0, 0},       {205, 0, 0},   {0, 205, 0},   {205, 205, 0},
-        {0, 0, 238},     {205, 0, 205}, {0, 205, 205}, {229, 229, 229},
-        {127, 127, 127}, {255, 0, 0},   {0, 255, 0},   {255, 255, 0},
-        {92, 92, 255},   {255, 0, 255}, {0, 255, 255}, {255, 255, 255},
-    };
-    static const uint8_t level[6] = {0, 95, 135, 175, 215, 255};
-    if (i < 16) {
-        memcpy(out, named[i], 3);
-    } else if (i < 232) {
-        out[0] = level[(i - 16) / 36];
-        out[1] = level[(i - 16) / 6 % 6];
-        out[2] = level[(i - 16) % 6];
-    } else {
-        memset(out, 8 + 10 * (i - 232), 3);
-    }
-}
-
 /* The first 16 are the user's own in most terminals, so with 256 colours they are left alone. */
 static void lookup_init(struct lookup *k, enum color_depth depth)
 {
@@ -57,7 +37,7 @@ static void lookup_init(struct lookup *k, enum color_depth depth)
     k->count = depth == COLORS_256 ? 240 : 16;
     for (int i = 0; i < k->count; i++) {
         uint8_t rgb[3];
-        palette_color(k->first + i, rgb);
+        xterm_color(k->first + i, rgb);
         k->color[i] = oklab_from_srgb(rgb);
     }
 }

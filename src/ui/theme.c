@@ -15,6 +15,8 @@
 #include "base/mapfile.h"
 #include "base/paths.h"
 #include "base/suggest.h"
+#include "sprite/oklab.h"
+#include "term/xterm_colors.h"
 
 enum { MAX_THEME = 64 << 10, MAX_NAMES = 200 };
 
@@ -300,61 +302,15 @@ int theme_names(char ***names)
 
 /* -- fewer colours ----------------------------------------------------------------------------- */
 
-struct lab {
-    double l, a, b;
-};
-
-static double linear(uint8_t v)
-{
-    double x = v / 255.0;
-    return x <= 0.04045 ? x / 12.92 : pow((x + 0.055) / 1.055, 2.4);
-}
-
-/* Björn Ottosson, "A perceptual color space for image processing", 2020. */
-static struct lab oklab(const uint8_t rgb[3])
-{
-    double r = linear(rgb[0]), g = linear(rgb[1]), b = linear(rgb[2]);
-    double l = cbrt(0.4122214708 * r + 0.5363325363 * g + 0.0514459929 * b);
-    double m = cbrt(0.2119034982 * r + 0.6806995451 * g + 0.1073969566 * b);
-    double s = cbrt(0.0883024619 * r + 0.2817188376 * g + 0.6299787005 * b);
-    return (struct lab){0.2104542553 * l + 0.7936177850 * m - 0.0040720468 * s,
-                        1.9779984951 * l - 2.4285922050 * m + 0.4505937099 * s,
-                        0.0259040371 * l + 0.7827717662 * m - 0.8086757660 * s};
-}
-
-/* xterm's palette: 16 named colours, a cube of 6 x 6 x 6, 24 greys. */
-static void palette_color(int i, uint8_t rgb[3])
-{
-    static const uint8_t named[16][3] = {
-        {0, 0, 0},     {205, 0, 0},     {0, 205, 0},     {205, 205, 0},  {0, 0, 238}, {205, 0, 205},
-        {0, 205, 205}, {229, 229, 229}, {127, 127, 127}, {255, 0, 0},    {0, 255, 0}, {255, 255, 0},
-        {92, 92, 255}, {255, 0, 255},   {0, 255, 255},   {255, 255, 255}};
-    static const uint8_t level[6] = {0, 95, 135, 175, 215, 255};
-    if (i < 16) {
-        memcpy(rgb, named[i], 3);
-    } else if (i < 232) {
-        rgb[0] = level[(i - 16) / 36], rgb[1] = level[(i - 16) / 6 % 6],
-        rgb[2] = level[(i - 16) % 6];
-    } else {
-        rgb[0] = rgb[1] = rgb[2] = (uint8_t)(8 + 10 * (i - 232));
-    }
-}
-
-static double distance(struct lab x, struct lab y)
-{
-    double dl = x.l - y.l, da = x.a - y.a, db = x.b - y.b;
-    return dl * dl + da * da + db * db;
-}
-
 int color_to_256(const uint8_t rgb[3])
 {
-    struct lab want = oklab(rgb);
-    double least = INFINITY;
+    struct oklab want = oklab_from_srgb(rgb);
+    float least = INFINITY;
     int best = 16;
     for (int i = 16; i < 256; i++) {
         uint8_t c[3];
-        palette_color(i, c);
-        double d = distance(oklab(c), want);
+        xterm_color(i, c);
+        float d = oklab_distance2(oklab_from_srgb(c), want);
         if (d < least)
             least = d, best = i;
     }
@@ -365,26 +321,31 @@ int color_to_256(const uint8_t rgb[3])
  * made loud before they are compared, greys stay among greys, and only the faint may be either. */
 int color_to_16(const uint8_t rgb[3])
 {
-    struct lab want = oklab(rgb);
-    double chroma = hypot(want.a, want.b), least = INFINITY;
+    struct oklab want = oklab_from_srgb(rgb);
+    float chroma = hypotf(want.a, want.b), least = INFINITY;
     int best = 0;
-    bool grey = chroma<0.045, colored = chroma> 0.07;
-    if (!grey && chroma < 0.2)
-        want.a *= 0.2 / chroma, want.b *= 0.2 / chroma;
+    bool grey = chroma<0.045f, colored = chroma> 0.07f;
+    if (!grey && chroma < 0.2f)
+        want.a *= 0.2f / chroma, want.b *= 0.2f / chroma;
     for (int i = 0; i < 16; i++) {
         uint8_t c[3];
-        palette_color(i, c);
+        xterm_color(i, c);
         bool is_grey = c[0] == c[1] && c[1] == c[2];
-        double d = distance(oklab(c), want);
+        float d = oklab_distance2(oklab_from_srgb(c), want);
         if (d < least && !(is_grey && colored) && !(!is_grey && grey))
             least = d, best = i;
     }
     return best;
 }
 
+static double luminance(const uint8_t rgb[3])
+{
+    return 0.2126 * (double)srgb_to_linear(rgb[0]) + 0.7152 * (double)srgb_to_linear(rgb[1]) +
+           0.0722 * (double)srgb_to_linear(rgb[2]);
+}
+
 double color_contrast(const uint8_t a[3], const uint8_t b[3])
 {
-    double x = 0.2126 * linear(a[0]) + 0.7152 * linear(a[1]) + 0.0722 * linear(a[2]);
-    double y = 0.2126 * linear(b[0]) + 0.7152 * linear(b[1]) + 0.0722 * linear(b[2]);
+    double x = luminance(a), y = luminance(b);
     return ((x > y ? x : y) + 0.05) / ((x > y ? y : x) + 0.05);
 }
