@@ -12,11 +12,6 @@
 #include "ui/screen.h"
 #include "ui/screen_put.h"
 
-static void put_code(struct screen *s, int y, int x, int32_t code, enum role role, int ground)
-{
-    screen_put(s, y, x, &(struct glyph){{code}, 1, 1}, role, ground);
-}
-
 int text_columns(const char *text, size_t len)
 {
     struct glyph g;
@@ -58,7 +53,7 @@ static int draw(struct screen *s, int y, int x, int w, enum role role, int groun
         at += g.columns;
     }
     if (cut)
-        put_code(s, y, x + at++, 0x2026, role, ground);
+        screen_put_code(s, y, x + at++, 0x2026, role, ground);
     return at;
 }
 
@@ -99,19 +94,19 @@ void draw_fill(struct screen *s, struct rect r, enum role role)
 {
     for (int y = r.y; y < r.y + r.h; y++)
         for (int x = r.x; x < r.x + r.w; x++)
-            put_code(s, y, x, ' ', role, (int)role);
+            screen_put_code(s, y, x, ' ', role, (int)role);
 }
 
 void draw_hline(struct screen *s, int y, int x, int w, enum role role)
 {
     for (int i = 0; i < w; i++)
-        put_code(s, y, x + i, 0x2500, role, SCREEN_HERE);
+        screen_put_code(s, y, x + i, 0x2500, role, SCREEN_HERE);
 }
 
 void draw_vline(struct screen *s, int y, int x, int h, enum role role)
 {
     for (int i = 0; i < h; i++)
-        put_code(s, y + i, x, 0x2502, role, SCREEN_HERE);
+        screen_put_code(s, y + i, x, 0x2502, role, SCREEN_HERE);
 }
 
 void draw_scroll(struct screen *s, int y, int x, int rows, int top, int count, bool focus)
@@ -119,7 +114,8 @@ void draw_scroll(struct screen *s, int y, int x, int rows, int top, int count, b
     int from, length;
     list_thumb(top, rows, count, &from, &length);
     for (int i = 0; i < length; i++)
-        put_code(s, y + from + i, x, 0x2590, focus ? ROLE_TITLE_FOCUS : ROLE_DIM, SCREEN_HERE);
+        screen_put_code(s, y + from + i, x, 0x2590, focus ? ROLE_TITLE_FOCUS : ROLE_DIM,
+                        SCREEN_HERE);
 }
 
 struct rect draw_box(struct screen *s, struct rect r, const char *title, bool focus)
@@ -132,15 +128,15 @@ struct rect draw_box(struct screen *s, struct rect r, const char *title, bool fo
     draw_hline(s, bottom, r.x + 1, r.w - 2, line);
     draw_vline(s, r.y + 1, r.x, r.h - 2, line);
     draw_vline(s, r.y + 1, right, r.h - 2, line);
-    put_code(s, r.y, r.x, 0x256d, line, SCREEN_HERE);
-    put_code(s, r.y, right, 0x256e, line, SCREEN_HERE);
-    put_code(s, bottom, r.x, 0x2570, line, SCREEN_HERE);
-    put_code(s, bottom, right, 0x256f, line, SCREEN_HERE);
+    screen_put_code(s, r.y, r.x, 0x256d, line, SCREEN_HERE);
+    screen_put_code(s, r.y, right, 0x256e, line, SCREEN_HERE);
+    screen_put_code(s, bottom, r.x, 0x2570, line, SCREEN_HERE);
+    screen_put_code(s, bottom, right, 0x256f, line, SCREEN_HERE);
     if (title && *title && r.w >= 7) {
         enum role role = focus ? ROLE_TITLE_FOCUS : ROLE_TITLE;
         int n = draw_text(s, r.y, r.x + 3, r.w - 6, role, title);
-        put_code(s, r.y, r.x + 2, ' ', line, SCREEN_HERE);
-        put_code(s, r.y, r.x + 3 + n, ' ', line, SCREEN_HERE);
+        screen_put_code(s, r.y, r.x + 2, ' ', line, SCREEN_HERE);
+        screen_put_code(s, r.y, r.x + 3 + n, ' ', line, SCREEN_HERE);
     }
     return (struct rect){r.y + 1, r.x + 1, r.h - 2, r.w - 2};
 }

@@ -393,18 +393,13 @@ void screen_put(struct screen *s, int y, int x, const struct glyph *g, enum role
     }
 }
 
-static void put_code(struct screen *s, int y, int x, int32_t code, enum role role, int ground)
-{
-    screen_put(s, y, x, &(struct glyph){{code}, 1, 1}, role, ground);
-}
-
 /* Fonts leave seams between full blocks; a space on the colour has none. */
 void draw_cell(struct screen *s, int y, int x, enum role role, int32_t code)
 {
     if (code == FULL_BLOCK && s->utf8 && s->colors != COLORS_NONE)
         draw_halves(s, y, x, role, role, code);
     else
-        put_code(s, y, x, code, role, SCREEN_HERE);
+        screen_put_code(s, y, x, code, role, SCREEN_HERE);
 }
 
 void draw_halves(struct screen *s, int y, int x, enum role role, enum role rest, int32_t code)
@@ -415,7 +410,7 @@ void draw_halves(struct screen *s, int y, int x, enum role role, enum role rest,
     if (!inside(s, y, x))
         return;
     if (s->colors == COLORS_NONE || !s->utf8) {
-        put_code(s, y, x, code, role, SCREEN_HERE);
+        screen_put_code(s, y, x, code, role, SCREEN_HERE);
         return;
     }
     s->role[y * s->cols + x] = (uint8_t)(role | (solid ? SOLID : 0));
