@@ -303,6 +303,19 @@ size_t live_peak(const struct live *l, int samples)
     return peak;
 }
 
+double live_memory(const struct live *l, double *v, int n)
+{
+    double top = 0;
+    for (int i = 0; i < n; i++) {
+        const struct sample *s = &l->sample[(l->samples_seen - (uint64_t)(n - i)) % LIVE_SAMPLES];
+        double own = (double)s->own, w = fmin((double)s->weights, own);
+        double a = fmin((double)s->activations, own - w);
+        v[i] = w, v[n + i] = a, v[2 * n + i] = own - w - a;
+        top = fmax(top, own);
+    }
+    return top;
+}
+
 int live_step_times(const struct live *l, double *ms, int count)
 {
     uint64_t have = l->steps_drawn < LIVE_STEPS ? l->steps_drawn : LIVE_STEPS;

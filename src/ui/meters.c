@@ -232,15 +232,8 @@ void memory_draw(struct ui *ui, struct rect r)
     int width = r.w - 2 < GRAPH_MAX ? r.w - 2 : GRAPH_MAX;
     uint64_t have = l->samples_seen < LIVE_SAMPLES ? l->samples_seen : LIVE_SAMPLES;
     int n = have < (uint64_t)width ? (int)have : width;
-    double top = 0;
+    double top = live_memory(l, v, n);
     char title[120] = "Memory", brief[60] = "Memory", now[32], peak[32];
-    for (int i = 0; i < n; i++) {
-        const struct sample *s = &l->sample[(l->samples_seen - (uint64_t)(n - i)) % LIVE_SAMPLES];
-        double own = (double)s->own, w = fmin((double)s->weights, own);
-        double a = fmin((double)s->activations, own - w);
-        v[i] = w, v[n + i] = a, v[2 * n + i] = own - w - a;
-        top = fmax(top, own);
-    }
     if (n > 0) {
         text_bytes((double)l->sample[(l->samples_seen - 1) % LIVE_SAMPLES].own, now, sizeof now);
         text_bytes((double)live_peak(l, n), peak, sizeof peak);

@@ -95,16 +95,10 @@ static void draw_memory(struct ui *ui, struct rect r)
     struct rect in = draw_box(ui->screen, r, title, false);
     uint64_t have = l->samples_seen < LIVE_SAMPLES ? l->samples_seen : LIVE_SAMPLES;
     int n = min_int(min_int(in.w - 8, COLUMNS), (int)have), x = in.x + 8;
-    double top = 0, *v = m->values;
+    double *v = m->values;
     if (n < 1 || in.h < 3)
         return;
-    for (int i = 0; i < n; i++) {
-        const struct sample *s = &l->sample[(l->samples_seen - (uint64_t)(n - i)) % LIVE_SAMPLES];
-        double own = (double)s->own, w = fmin((double)s->weights, own),
-               a = fmin((double)s->activations, own - w);
-        v[i] = w, v[n + i] = a, v[2 * n + i] = own - w - a;
-        top = fmax(top, own);
-    }
+    double axis = graph_top(live_memory(l, v, n));
     const struct sample *last = &l->sample[(l->samples_seen - 1) % LIVE_SAMPLES];
     bool brief = in.w < 78; /* names alone */
     if (brief)
@@ -114,7 +108,6 @@ static void draw_memory(struct ui *ui, struct rect r)
     legend(ui, in.y, &x, in.x + in.w, ROLE_GRAPH_C, "program", brief ? NAN : v[3 * n - 1]);
     if (!brief)
         legend(ui, in.y, &x, in.x + in.w, ROLE_DIM, "free", (double)last->free);
-    double axis = graph_top(top);
     text_bytes(axis, text, sizeof text);
     draw_right(ui->screen, in.y + 1, in.x, 7, ROLE_DIM, text);
     draw_right(ui->screen, in.y + in.h - 1, in.x, 7, ROLE_DIM, "0");

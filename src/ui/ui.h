@@ -117,6 +117,9 @@ struct live {
 
 void live_event(struct live *, const struct event *); /* takes image and profile over */
 void live_sample(struct live *, double now_ms);
+/* What the process held in the last `count` samples (there are so many), oldest first: the model's
+ * weights, activations, and the rest of it, count values each. Returns the most of one sample. */
+double live_memory(const struct live *, double *values, int count);
 /* The last `count` step times, oldest first, into `ms`; returns how many there were. */
 int live_step_times(const struct live *, double *ms, int count);
 /* The most that the process held: the last job's peak, or what is more among the last `samples`,
