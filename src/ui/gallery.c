@@ -323,20 +323,45 @@ static void back(struct ui *ui)
     g->stale = true;
 }
 
+/* What needs a sprite that is chosen. */
+static bool act_on_sprite(struct ui *ui, const struct store_sprite *s, enum action a)
+{
+    switch (a) {
+    case ACT_GAL_FINISH:
+        finish_open_file(ui, s->path, s->id);
+        return true;
+    case ACT_GAL_USE_PROMPT:
+    case ACT_GAL_USE_SEED:
+    case ACT_GAL_USE_ALL:
+    case ACT_GAL_USE_IMAGE:
+    case ACT_GAL_USE_CONTROL:
+        gallery_use(ui, s, a);
+        return true;
+    case ACT_GAL_EXPORT:
+        export_ask(ui, s->path);
+        return true;
+    case ACT_GAL_RATE:
+        gallery_rate(ui, (s->rating + 1) % 6);
+        return true;
+    case ACT_GAL_OPEN:
+        ui->gallery->open = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
 static bool gallery_act(struct ui *ui, enum action a)
 {
     struct gallery *g = ui->gallery;
     const struct store_sprite *s = gallery_chosen(ui);
     if (g->searching)
         return search_act(ui, a);
-    if (move(ui, a))
+    if (move(ui, a) || (s && act_on_sprite(ui, s, a)))
         return true;
     switch (a) {
     case ACT_GAL_SEARCH:
         g->searching = true;
-        return true;
-    case ACT_GAL_OPEN:
-        g->open = s != NULL;
         return true;
     case ACT_GAL_MARK:
         gallery_mark(ui);
@@ -365,30 +390,11 @@ static bool gallery_act(struct ui *ui, enum action a)
     case ACT_GAL_TRASHED:
         see_trash(g, !g->trash);
         return true;
-    case ACT_GAL_RATE:
-        gallery_rate(ui, s ? (s->rating + 1) % 6 : 0);
-        return true;
     case ACT_GAL_TAG:
         gallery_ask_tags(ui);
         return true;
-    case ACT_GAL_FINISH:
-        if (s)
-            finish_open_file(ui, s->path, s->id);
-        return true;
-    case ACT_GAL_USE_PROMPT:
-    case ACT_GAL_USE_SEED:
-    case ACT_GAL_USE_ALL:
-    case ACT_GAL_USE_IMAGE:
-    case ACT_GAL_USE_CONTROL:
-        if (s)
-            gallery_use(ui, s, a);
-        return true;
     case ACT_GAL_SHEET:
         gallery_write_sheet(ui);
-        return true;
-    case ACT_GAL_EXPORT:
-        if (s)
-            export_ask(ui, s->path);
         return true;
     case ACT_BACK:
         back(ui);
