@@ -72,21 +72,15 @@ void finish_save(struct ui *ui)
         ui_say(ui, ROLE_GOOD, "saved as a new sprite: %s", path);
 }
 
-void finish_name_said(struct ui *ui, const char *name, void *user)
+/* The steps as a preset over the one that is chosen; NULL without memory. */
+static char *as_preset(struct ui *ui, const char *name)
 {
-    struct finish_view *v = ui->finish;
-    char path[4096], value[300];
-    struct err e = {""};
-    char *text = NULL;
+    const struct finish_view *v = ui->finish;
+    char value[300], *text = NULL;
     size_t size;
-    (void)user;
-    if (preset_name_check(name, &e)) {
-        ui_say(ui, ROLE_BAD, "%s", e.text);
-        return;
-    }
     FILE *f = open_memstream(&text, &size);
     if (!f)
-        return;
+        return NULL;
     fprintf(f, "[preset %s]\n", name);
     if (*studio_preset(ui))
         fprintf(f, "base = %s\n", studio_preset(ui));
@@ -94,23 +88,33 @@ void finish_name_said(struct ui *ui, const char *name, void *user)
         settings_print(&v->said, v->step[i]->name, value, sizeof value);
         fprintf(f, "%s = %s\n", v->step[i]->name, value);
     }
-    fclose(f);
-    if (!place_path(PLACE_CONFIG, "config.ini", path))
-        err_set(&e, "there is no folder for config.ini: %s", place_advice(PLACE_CONFIG));
-    else
-        preset_append(path, name, text, &e);
+    if (!fclose(f))
+        return text;
     free(text);
-    if (*e.text)
+    return NULL;
+}
+
+static int add_preset(struct ui *ui, const char *name, struct err *e)
+{
+    char path[PATH_MAX];
+    if (preset_name_check(name, e))
+        return -1;
+    if (!place_path(PLACE_CONFIG, "config.ini", path))
+        return err_set(e, "there is no folder for config.ini: %s", place_advice(PLACE_CONFIG));
+    char *text = as_preset(ui, name);
+    int rc = text ? preset_append(path, name, text, e) : err_set(e, "out of memory");
+    free(text);
+    return rc ? -1 : presets_reload(ui, e);
+}
+
+void finish_name_said(struct ui *ui, const char *name, void *user)
+{
+    struct err e = {""};
+    (void)user;
+    if (add_preset(ui, name, &e))
         ui_say(ui, ROLE_BAD, "%s", e.text);
     else
         ui_say(ui, ROLE_GOOD, "preset '%s' is in your config.ini", name);
-    if (!*e.text) {
-        struct config config = {0};
-        if (!config_load(&config, &e)) {
-            config_free(&ui->config);
-            ui->config = config;
-        }
-    }
 }
 
 /* The steps become settings of the next job. */
