@@ -1,7 +1,6 @@
 /*
  * The single pixels that clean.c mends, written once for labels of any width: included with LABEL,
- * the type of a label, NAME(x), what its functions are called, and MEND, the
- * one of them that is used.
+ * the type of a label, NAME(x), what its functions are called, and MEND, the one that is used.
  *
  * A vector of labels is 32 bytes, so pictures of few colours (a byte each) are done 32 pixels at a
  * time and others (their colours) 8. Label 0 is hidden. Around the picture are MARGIN labels of 0

@@ -11,7 +11,7 @@ enum {
     BAND = DIFFUSE_BAND,
     LAG = 2,                   /* pixels that a row is behind the one above it */
     BEHIND = LAG * (BAND - 1), /* the last row behind the first */
-    CUBES = 32 /* to a unit */,
+    CUBES = 32,                /* to a unit */
     CUBES_L = 48,
     CUBES_AB = 32,
     CUBES_ALL = CUBES_L * CUBES_AB * CUBES_AB,
@@ -35,8 +35,7 @@ struct diffusion {
     const struct palette *palette;
     struct label_names names;
     struct colours colours;
-    quad cones[3]
-              [256]; /* what a byte of red, green, blue adds to the three cones of oklab_convert */
+    quad cones[3][256]; /* what a byte of red, green, blue adds to oklab_convert's three cones */
     quad lab_of[PALETTE_MAX];
     uint32_t value[PALETTE_MAX], alpha; /* colours as words of an image, without alpha; its bits */
     struct cube *cubes;                 /* [CUBES_ALL] */

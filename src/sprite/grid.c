@@ -31,8 +31,6 @@ static const double FOLLOW_MIN = 3; /* smaller cells leave lines no room to wand
 static const double BETTER = 0.06;  /* share of the edges that following them must win */
 static const double APART = 1.1;    /* cells are square unless two sizes fit so much better */
 
-/* How much the edges are in step with a wave of this frequency: a sum that is their total where
- * all lie on lines, and the phase of the lines. */
 typedef double doubles4 __attribute__((vector_size(32)));
 
 /* Four weights, with zeros past the end. */
@@ -70,6 +68,8 @@ WIDE_TWINS(in_step_sums,
             double sums[2][STRIDE]),
            (a, turn, c, s, sums))
 
+/* How much the edges are in step with a wave of this frequency: a sum that is their total where
+ * all lie on lines. *offset, if wanted: where the first line lies. */
 static double in_step(const struct axis *a, double frequency, double *offset)
 {
     double angle = -2 * PI * frequency, re = 0, im = 0;

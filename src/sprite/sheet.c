@@ -1,4 +1,4 @@
-/* Sprite sheets; see sheet.h. apng.c has the animation. */
+/* Sprite sheets; see sheet.h. apng.c and gif.c have the animations. */
 #include "sprite/sheet.h"
 
 #include <stdlib.h>

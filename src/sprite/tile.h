@@ -23,7 +23,7 @@ struct tile_score {
 
 int tile_measure(const struct image *, struct tile_score *, struct err *);
 
-/* The picture `times` times across and down; NULL and err without memory, or where it gets too
+/* The picture so many times across and down; NULL and err without memory, or where it gets too
  * large. */
 struct image *tile_repeat(const struct image *, int across, int down, struct err *);
 

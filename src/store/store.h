@@ -95,9 +95,8 @@ struct store_sprite {
 int store_add_sprite(struct store *, struct store_sprite *, struct err *); /* fills id, created */
 /* Newest first. query: words that prompt, negative or tags must all hold (prefixes count; any text
  * is allowed, FTS5's syntax is not); a word of 1 to 5 stars ("***") is the least rating; "" is
- * all. `trash`: those in the trash instead of those that
- * are not. Returns the count in *list, -1 on failure; *total: how many match in all, may be NULL.
- */
+ * all. `trash`: those in the trash instead of those that are not. Returns the count in *list, -1 on
+ * failure; *total: how many match in all, may be NULL. */
 int store_find_sprites(struct store *, const char *query, bool trash, int offset, int limit,
                        struct store_sprite **list, int *total, struct err *);
 int store_job_sprites(struct store *, int64_t job, struct store_sprite **list, struct err *);

@@ -2,7 +2,7 @@
  * The screen: ncurses' home.
  *
  * ncurses keeps the cells and works out what changed. It writes to a file of ours in memory, never
- * to the terminal, so nothing of it can block; screen_frame moves the bytes into the queue (out.h),
+ * to the terminal, so nothing of it can block; screen_end moves the bytes into the queue (out.h),
  * with the images (place.h) cleared before and drawn after. The description of the terminal that it
  * gets has no erase, insert, delete or scroll (terminfo.h), so that images survive in tmux.
  *
@@ -92,7 +92,8 @@ void draw_image_over(struct screen *, struct rect, unsigned slot, const struct i
 void screen_encode_with(struct screen *, void (*send)(void *user, struct place_encoding *),
                         void *user);
 void screen_encoded(struct screen *, struct place_encoding *);
-/* Images under this area are left out in this frame (before drawing an overlay there). */
+/* Of images under this area only the rest is shown in this frame, of previews nothing (before
+ * drawing an overlay there). */
 void draw_cover(struct screen *, struct rect);
 /* Where to put an overlay of this size: the place nearest to r, inside `in`, that lies on no image
  * that was drawn in this frame; r itself where there is none. */

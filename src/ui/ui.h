@@ -5,10 +5,13 @@
  * input into actions (keys.h); let the view act; draw one frame when something changed and the line
  * has room; then write down what changed (store.h). Views never wait for anything.
  *
- *   ui.c       the loop, the frame around the views, dispatch      layout.c   rectangles (pure)
- *   queue.c    jobs: from the studio into store and engine         live.c     what the engine told
- *   studio.c, settings.c, presets.c, prompt.c, ...  the panels     dialog.c   questions, one line
+ *   ui.c       the loop, dispatch, start and end       global.c   keys that belong to no view
+ *   frame.c    top and bottom line around the views    layout.c   rectangles (pure)
+ *   queue.c    jobs: from the studio into the store and the engine
+ *   live.c     what the engine told                    errand.c   what is done beside the app
+ *   studio.c   and its panels: prompt.c, presets.c, settings.c, jobs.c, meters.c
  *   compare.c, gallery.c, monitor.c, finish_view.c, help.c  the other views
+ *   dialog.c   questions, one line, lists              pick_*.c   pickers of files, LoRAs, masks
  *   thumbs.c   sprites from disk
  */
 #ifndef SPRITTY_UI_H
