@@ -1,21 +1,15 @@
 /*
  * What the encoders behind graphics.c share: a picture that is ready to be shown (opaque, before
- * enlarging), a growing string of bytes, and cells of characters. Only files of src/term/ that make
- * pictures include this.
+ * enlarging), pieces that are put behind other bytes, and cells of characters. Only files of
+ * src/term/ that make pictures include this.
  */
 #ifndef SPRITTY_ENCODERS_H
 #define SPRITTY_ENCODERS_H
 
+#include "sprite/bytes.h"
 #include "sprite/image.h"
 #include "term/probe.h"
 
-struct bytes {
-    char *data;
-    size_t len, cap;
-    bool failed; /* no memory: what is put from then on is dropped */
-};
-
-void bytes_put(struct bytes *, const void *data, size_t len);
 void bytes_text(struct bytes *, const char *text);
 /* A short piece: at most 127 bytes. */
 void bytes_printf(struct bytes *, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -19,25 +19,6 @@ enum {
 /* -- bytes --------------------------------------------------------------------------------------
  */
 
-void bytes_put(struct bytes *b, const void *data, size_t len)
-{
-    if (b->failed)
-        return;
-    if (b->cap - b->len < len) {
-        size_t cap = b->cap ? b->cap : 4096;
-        while (cap - b->len < len)
-            cap *= 2;
-        char *grown = realloc(b->data, cap);
-        b->failed = !grown;
-        if (!grown)
-            return;
-        b->data = grown;
-        b->cap = cap;
-    }
-    memcpy(b->data + b->len, data, len);
-    b->len += len;
-}
-
 void bytes_text(struct bytes *b, const char *text)
 {
     bytes_put(b, text, strlen(text));
@@ -292,9 +273,9 @@ static int encode_sixel(const struct caps *caps, const struct image *flat, int s
 {
     int registers = caps->sixel_registers > 0 ? clamp(caps->sixel_registers, 2, 256) : 256;
     int rc = sixel_encode_image(flat, scale, registers, out, e);
-    while (!rc && caps->tmux && out->len > TMUX_LIMIT && registers > 4) {
+    while (!rc && caps->tmux && out->size > TMUX_LIMIT && registers > 4) {
         registers /= 4;
-        out->len = 0;
+        out->size = 0;
         rc = sixel_encode_image(flat, scale, registers, out, e);
     }
     return rc;
@@ -343,8 +324,8 @@ char *graphics_encode(const struct caps *caps, const struct graphics_job *job, s
         rc = err_set(e, "cannot draw a picture: out of memory");
     image_free(flat);
     if (!rc) {
-        *len = out.len;
-        return out.data;
+        *len = out.size;
+        return (char *)out.data;
     }
     free(out.data);
     return NULL;

@@ -105,10 +105,10 @@ static uint8_t *enlarge_indexes(const uint8_t *in, int w, int h, int scale)
  * of fewer than six rows would begin one band too low. It is the only '-' then: take it out. */
 static void mend_low_picture(struct bytes *out, size_t from)
 {
-    char *minus = out->failed ? NULL : memchr(out->data + from, '-', out->len - from);
+    uint8_t *minus = out->failed ? NULL : memchr(out->data + from, '-', out->size - from);
     if (minus) {
-        memmove(minus, minus + 1, (size_t)(out->data + out->len - minus - 1));
-        out->len--;
+        memmove(minus, minus + 1, (size_t)(out->data + out->size - minus - 1));
+        out->size--;
     }
 }
 
@@ -119,7 +119,7 @@ static int write_sixel(uint8_t *indexes, int w, int h, uint8_t (*palette)[4], in
     sixel_output_t *output = NULL;
     sixel_dither_t *dither = NULL;
     uint8_t rgb[256 * 3];
-    size_t from = out->len;
+    size_t from = out->size;
     int rc = -1;
     for (int i = 0; i < colors; i++)
         memcpy(rgb + 3 * i, palette[i], 3);
