@@ -243,48 +243,6 @@ static const struct settings_key table[] = {
 enum { KEYS = sizeof table / sizeof *table };
 _Static_assert((int)KEYS <= (int)SETTINGS_MAX, "settings.said has room for each key");
 
-const char *settings_group_title(enum settings_group group)
-{
-    static const char *const titles[GROUPS] = {
-        [GROUP_NONE] = "",
-        [GROUP_PICTURE] = "Picture",
-        [GROUP_NOISE] = "Seed and noise",
-        [GROUP_MODEL] = "Model",
-        [GROUP_IMAGE] = "Image to image",
-        [GROUP_CONTROL] = "ControlNet",
-        [GROUP_GUIDANCE] = "Guidance",
-        [GROUP_TEXT] = "Text",
-        [GROUP_FINISH] = "Finishing",
-        [GROUP_MACHINE] = "Machine",
-        [GROUP_TUNING] = "Speed and memory",
-    };
-    return titles[group];
-}
-
-const char *settings_choice_label(const struct settings_key *k, int i)
-{
-    const char *label = NULL;
-    if (k->choice == sampler_name)
-        label = sampler_label(i);
-    else if (k->choice == schedule_name)
-        label = schedule_label(i);
-    return label && strcasecmp(label, k->choice(i)) != 0 ? label : NULL;
-}
-
-const char *settings_choice_pair(const struct settings_key *k, int i)
-{
-    int n = 0;
-    if (k->choice != sampler_name)
-        return NULL;
-    for (; sampler_and_schedule(n); n++)
-        if (n == i)
-            return sampler_and_schedule(n);
-    for (int sampler = 0; sampler_name(sampler); sampler++)
-        if (sampler_on_gpu(sampler) && n++ == i)
-            return sampler_on_gpu(sampler);
-    return NULL;
-}
-
 /* The sampler that such a name means, and the other setting. -1: it is none. */
 static int sampler_of_pair(const char *name, const char **key, const char **value)
 {

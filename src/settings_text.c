@@ -1,13 +1,16 @@
 /*
  * Settings as text and back; see config.h. One "key = value" a line; a line break in a value is \n,
- * a backslash \\.
+ * a backslash \\. And what the app and other tools call groups and choices.
  */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "config.h"
+#include "sdxl/sampler.h"
+#include "sdxl/schedule.h"
 
 #define PULL "'spritty pull "
 
@@ -118,4 +121,48 @@ void settings_in_app(const char *text, char *out, size_t size)
     }
     if (size > 0)
         out[n < size ? n : size - 1] = '\0';
+}
+
+/* ---- names ---- */
+
+const char *settings_group_title(enum settings_group group)
+{
+    static const char *const titles[GROUPS] = {
+        [GROUP_NONE] = "",
+        [GROUP_PICTURE] = "Picture",
+        [GROUP_NOISE] = "Seed and noise",
+        [GROUP_MODEL] = "Model",
+        [GROUP_IMAGE] = "Image to image",
+        [GROUP_CONTROL] = "ControlNet",
+        [GROUP_GUIDANCE] = "Guidance",
+        [GROUP_TEXT] = "Text",
+        [GROUP_FINISH] = "Finishing",
+        [GROUP_MACHINE] = "Machine",
+        [GROUP_TUNING] = "Speed and memory",
+    };
+    return titles[group];
+}
+
+const char *settings_choice_label(const struct settings_key *k, int i)
+{
+    const char *label = NULL;
+    if (k->choice == sampler_name)
+        label = sampler_label(i);
+    else if (k->choice == schedule_name)
+        label = schedule_label(i);
+    return label && strcasecmp(label, k->choice(i)) != 0 ? label : NULL;
+}
+
+const char *settings_choice_pair(const struct settings_key *k, int i)
+{
+    int n = 0;
+    if (k->choice != sampler_name)
+        return NULL;
+    for (; sampler_and_schedule(n); n++)
+        if (n == i)
+            return sampler_and_schedule(n);
+    for (int sampler = 0; sampler_name(sampler); sampler++)
+        if (sampler_on_gpu(sampler) && n++ == i)
+            return sampler_on_gpu(sampler);
+    return NULL;
 }
