@@ -30,13 +30,18 @@ void info_put_levels(struct jsonw *w, const char *key, const int *values, int co
     jsonw_close(w, ']');
 }
 
+static const char *kind_of(const struct control_config *c)
+{
+    return c->types > 0 ? "ControlNet Union" : "ControlNet";
+}
+
 static int control_json(const struct checkpoint *k, const struct part_summary *s, const char *types,
                         struct err *e)
 {
     const struct control_config *c = &checkpoint_config(k)->control;
     struct jsonw w = {0};
     jsonw_open(&w, NULL, '{');
-    jsonw_string(&w, "kind", "ControlNet");
+    jsonw_string(&w, "kind", kind_of(c));
     jsonw_string(&w, "path", checkpoint_path(k));
     jsonw_u64(&w, "tensors", (uint64_t)s->tensors);
     jsonw_u64(&w, "parameters", (uint64_t)s->parameters);
@@ -47,6 +52,8 @@ static int control_json(const struct checkpoint *k, const struct part_summary *s
     jsonw_u64(&w, "middle_depth", (uint64_t)c->unet.mid_depth);
     info_put_levels(&w, "hint_channels", c->hint_width, c->hint_levels);
     jsonw_u64(&w, "context", (uint64_t)c->unet.context);
+    if (c->types > 0)
+        jsonw_u64(&w, "picture_kinds", (uint64_t)c->types);
     jsonw_close(&w, '}');
     return cli_put_json(&w, e);
 }
@@ -63,7 +70,7 @@ int info_control(const struct checkpoint *k, bool json, struct err *e)
     if (json)
         return control_json(k, s, types, e);
     err_set(&path, "%s", checkpoint_path(k));
-    printf("%s, ControlNet\n\n", path.text);
+    printf("%s, %s\n\n", path.text, kind_of(c));
     printf("  %lld tensors, %lld parameters, %.1f MB, %s\n", (long long)s->tensors,
            (long long)s->parameters, (double)s->bytes / 1e6, types);
     info_levels(c->unet.channels, c->unet.levels, text, sizeof text);
@@ -73,5 +80,7 @@ int info_control(const struct checkpoint *k, bool json, struct err *e)
     info_levels(c->hint_width, c->hint_levels, text, sizeof text);
     printf("  reads a picture by channels %s, to 1/%d of its size\n", text,
            1 << (c->hint_levels - 1));
+    if (c->types > 0)
+        printf("  is told the picture's kind, one of %d\n", c->types);
     return 0;
 }

@@ -64,7 +64,7 @@ static const struct st_tensor *look_up(const struct checkpoint *c, enum part par
         t = weight_files_find(w, key->name + bare_prefix(c, part));
     struct key alias;
     if (!t && keymap_single_alias(&c->config, part, name, &alias) &&
-        (t = weight_files_find(w, alias.name)) != NULL)
+        (t = weight_files_find(w, alias.name + bare_prefix(c, part))) != NULL)
         *key = alias;
     return t;
 }

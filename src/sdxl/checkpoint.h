@@ -30,7 +30,8 @@ struct checkpoint *checkpoint_open_vae(const char *path, struct err *);
  * or one in the original names. Only PART_CONTROL and the config's control are there. Networks ask
  * for diffusers' names: conv_in, time_embedding, add_embedding, down_blocks, mid_block as a UNet's;
  * controlnet_cond_embedding.conv_in, .blocks.N, .conv_out; controlnet_down_blocks.N,
- * controlnet_mid_block. */
+ * controlnet_mid_block; of a union control_add_embedding, task_embedding.weight,
+ * transformer_layes.N (attn.in_proj with its .weight and .bias), spatial_ch_projs. */
 struct checkpoint *checkpoint_open_control(const char *path, struct err *);
 void checkpoint_close(struct checkpoint *);
 

@@ -186,7 +186,11 @@ static int open_control_folder(struct checkpoint *c, struct err *e)
     if (config_read_control_folder(c->path, &c->config, e) != 0 ||
         weight_files_open_folder(w, c->path, "diffusion_pytorch_model", NULL, e) != 0)
         return -1;
-    return w->files > 1 ? 0 : infer_control_names(w->file[0], &names, e);
+    if (w->files > 1)
+        return 0;
+    return infer_control_names(w->file[0], &names, e) != 0
+               ? -1
+               : infer_control_union(w->file[0], &c->config, e);
 }
 
 /* A folder with config.json, a file of such a folder, a file alone with either names. */
@@ -203,7 +207,9 @@ static int open_control(struct checkpoint *c, struct err *e)
         config_beside(c->path, &dir, &beside, e) != 0)
         return -1;
     if (names == CONTROL_DIFFUSERS && beside)
-        return config_read_control_folder(dir.text, &c->config, e);
+        return config_read_control_folder(dir.text, &c->config, e) != 0
+                   ? -1
+                   : infer_control_union(w->file[0], &c->config, e);
     if (names != CONTROL_DIFFUSERS) {
         c->single = true;
         c->bare = names == CONTROL_BARE;

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "sdxl/control_union.h"
 #include "sdxl/schedule.h"
 
 enum { CHANNELS_MAX = 1 << 14, WIDTH_MAX = 1 << 17 };
@@ -309,15 +310,35 @@ static const struct fixed_key control_fixed[] = {
     {"global_pool_conditions", NULL, 0},
 };
 
-static int check_control_class(struct json root, struct err *e)
+static bool is_union(struct json root)
 {
     const char *class = json_as_string(json_get(root, "_class_name"));
-    if (class && strstr(class, "Union"))
-        return err_set(e,
-                       "%s: is a ControlNet Union, which spritty does not run: take a ControlNet "
-                       "for one kind of picture",
-                       json_name(root));
-    return check_class(root, "ControlNetModel", e);
+    return class && strcmp(class, "ControlNetUnionModel") == 0;
+}
+
+/* What a union has beside a ControlNet; diffusers' own values where keys are missing. The published
+ * ones call themselves ControlNetModel, but may tell the number of kinds. */
+static int parse_union(struct json root, struct control_config *c, struct err *e)
+{
+    static const char *const widths[] = {"num_trans_channel", "num_proj_channel"};
+    int first = c->unet.channels[0], width;
+    if (!is_union(root) && !json_is_set(json_get(root, "num_control_type")))
+        return 0;
+    if (json_int_or(root, "num_control_type", 6, 1, MAX_TYPES, &c->types, e) != 0 ||
+        json_int_or(root, "num_trans_layer", 1, 1, MAX_TYPE_LAYERS, &c->type_layers, e) != 0 ||
+        json_int_or(root, "num_trans_head", UNION_HEADS, 1, CHANNELS_MAX, &c->type_heads, e) != 0)
+        return -1;
+    for (int i = 0; i < 2; i++) {
+        if (json_int_or(root, widths[i], 320, 1, CHANNELS_MAX, &width, e) != 0)
+            return -1;
+        if (width != first)
+            return err_set(e, "%s: \"%s\" %d is not the first level's %d", json_name(root),
+                           widths[i], width, first);
+    }
+    return first % c->type_heads == 0
+               ? 0
+               : err_set(e, "%s: %d channels do not divide into %d heads (\"num_trans_head\")",
+                         json_name(root), first, c->type_heads);
 }
 
 /* Widths of the hint's levels; diffusers' own where they are missing. */
@@ -337,16 +358,16 @@ static int parse_hint(struct json root, struct control_config *c, struct err *e)
 int config_parse_control(struct json root, struct control_config *c, struct err *e)
 {
     *c = (struct control_config){0};
-    if (check_control_class(root, e) != 0)
+    if (check_class(root, is_union(root) ? "ControlNetUnionModel" : "ControlNetModel", e) != 0)
         return -1;
     if (!json_is_set(json_get(root, "addition_embed_type")))
         return err_set(e,
                        "%s: is a ControlNet of Stable Diffusion 1 or 2; spritty runs those of SDXL",
                        json_name(root));
     return check_fixed(root, control_fixed, sizeof control_fixed / sizeof *control_fixed, e) != 0 ||
-                   parse_way_down(root, true, &c->unet, e) != 0
+                   parse_way_down(root, true, &c->unet, e) != 0 || parse_hint(root, c, e) != 0
                ? -1
-               : parse_hint(root, c, e);
+               : parse_union(root, c, e);
 }
 
 /* -- VAE -- */

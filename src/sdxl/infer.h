@@ -33,6 +33,9 @@ int infer_control_names(const struct safetensors *, enum control_names *, struct
 /* Fills control. */
 int infer_control_config(const struct safetensors *, enum control_names, struct model_config *,
                          struct err *);
+/* What a union has more, of a file in diffusers' names whose config.json was read: published ones
+ * often lie beside one that does not know of it, or that of another union. */
+int infer_control_union(const struct safetensors *, struct model_config *, struct err *);
 /* What a file of a kind that steers a model, but not as a ControlNet of SDXL does, is: "is a ...".
  * NULL: it is none of those. */
 const char *infer_not_control(const struct safetensors *);

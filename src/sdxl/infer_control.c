@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sdxl/control_union.h"
 #include "sdxl/infer_walk.h"
 #include "sdxl/weights_kind.h"
 
@@ -23,10 +24,6 @@ const char *infer_not_control(const struct safetensors *st)
     } others[] = {
         {"lora_controlnet", "is a control-LoRA, which spritty does not run: take the whole "
                             "ControlNet it was made from"},
-        {"task_embedding", "is a ControlNet Union, which spritty does not run: take a ControlNet "
-                           "for one kind of picture"},
-        {"control_add_embedding.", "is a ControlNet Union, which spritty does not run: take a "
-                                   "ControlNet for one kind of picture"},
         {"controlnet_x_embedder.", "is a ControlNet of Flux; spritty runs those of SDXL"},
         {"controlnet_blocks.", "is a ControlNet of a transformer model (Flux, SD3); spritty runs "
                                "those of SDXL"},
@@ -214,6 +211,49 @@ static int read_hint(const struct walk *w, struct control_config *c)
     return out != c->unet.channels[0] ? other_hint(w) : 0;
 }
 
+/* -- what a union has more -- */
+
+/* The kinds' embeddings; keymap.c knows it by what the loader asks for. */
+static const char *union_table(const struct walk *w)
+{
+    return w->control ? "task_embedding.weight" : "task_embedding";
+}
+
+static int check_union_widths(const struct walk *w, const struct control_config *c)
+{
+    int width = c->unet.channels[0], kind, alpha, sines;
+    if (walk_size(w, union_table(w), 2, 1, &kind) != 0 ||
+        walk_size(w, "spatial_ch_projs.weight", 2, 0, &alpha) != 0 ||
+        walk_size(w, "control_add_embedding.linear_1.weight", 2, 1, &sines) != 0)
+        return -1;
+    if (kind != width || alpha != width || width % c->type_heads != 0)
+        return walk_fail(w, "the union's transformer is not as wide as the ControlNet's first "
+                            "level, or does not divide into its heads");
+    return sines == c->types * c->unet.added_time_dim
+               ? 0
+               : walk_fail(w, "the union's time embedding is not for as many kinds as it has");
+}
+
+static int read_union(const struct walk *w, struct control_config *c)
+{
+    if (!walk_get(w, "%s", union_table(w)) && !walk_get(w, "control_add_embedding.linear_1.weight"))
+        return 0;
+    if (walk_size(w, union_table(w), 2, 0, &c->types) != 0)
+        return -1;
+    c->type_layers = walk_run(w, "transformer_layes.", ".ln_1.weight", MAX_TYPE_LAYERS);
+    if (c->types > MAX_TYPES || c->type_layers < 1 || c->type_layers > MAX_TYPE_LAYERS)
+        return walk_fail(w, "the union has no or too many layers or kinds of picture");
+    if (c->type_heads == 0)
+        c->type_heads = UNION_HEADS;
+    return check_union_widths(w, c);
+}
+
+int infer_control_union(const struct safetensors *st, struct model_config *c, struct err *e)
+{
+    struct walk w = {.st = st, .e = e};
+    return read_union(&w, &c->control);
+}
+
 /* -- the way in -- */
 
 /* Res blocks of the first level: what numbers all others of an original file. */
@@ -247,7 +287,8 @@ int infer_control_config(const struct safetensors *st, enum control_names names,
                                            .added_time_dim = SDXL_TIME_DIM,
                                            .levels = MAX_LEVELS, /* names of so many are known */
                                            .layers = count_layers(st, names, e)};
-    if (c->control.unet.layers < 0 || read_way_down(&w, &c->control.unet) != 0)
+    if (c->control.unet.layers < 0 || read_way_down(&w, &c->control.unet) != 0 ||
+        read_hint(&w, &c->control) != 0)
         return -1;
-    return read_hint(&w, &c->control);
+    return read_union(&w, &c->control);
 }

@@ -169,6 +169,28 @@ static bool put_hint(struct key *k, const struct control_config *c, const char *
     return put(k, "input_hint_block.%d.%s", 2 * at, s);
 }
 
+/* A union's tensors that are no layer's weight and bias: PyTorch keeps one by its name alone, and
+ * an attention's stacked projection by a name of its own. */
+static bool put_union_alone(struct key *k, const char *s)
+{
+    int layer;
+    if (strcmp(s, "task_embedding.weight") == 0)
+        return put(k, "task_embedding");
+    return eat(&s, "transformer_layes.") && eat_number(&s, &layer) && eat(&s, "attn.in_proj.") &&
+           put(k, "transformer_layes.%d.attn.in_proj_%s", layer, s);
+}
+
+/* The names of a union's other tensors are the same everywhere. */
+static bool put_union(struct key *k, const char *s)
+{
+    static const char *const same[] = {"control_add_embedding.", "spatial_ch_projs.",
+                                       "transformer_layes."};
+    for (size_t i = 0; i < COUNT(same); i++)
+        if (strncmp(s, same[i], strlen(same[i])) == 0)
+            return put_union_alone(k, s) || put(k, "%s", s);
+    return put_union_alone(k, s);
+}
+
 static bool put_control(struct key *k, const struct control_config *c, const char *s)
 {
     int at;
@@ -178,7 +200,7 @@ static bool put_control(struct key *k, const struct control_config *c, const cha
         return put(k, "middle_block_out.0.%s", s);
     if (eat(&s, "controlnet_down_blocks."))
         return eat_number(&s, &at) && put(k, "zero_convs.%d.0.%s", at, s);
-    return put_unet(k, &c->unet, s);
+    return put_union(k, s) || put_unet(k, &c->unet, s);
 }
 
 /* -- VAE -- */
@@ -319,6 +341,8 @@ bool keymap_folder_alias(enum part part, const char *name, struct key *k)
     *k = (struct key){.third = -1};
     if (part == PART_VAE)
         return old_vae_name(name, k);
+    if (part == PART_CONTROL)
+        return put_union_alone(k, name);
     /* transformers 5 drops the outer name of a text encoder without projection. */
     return part != PART_UNET && eat(&name, "text_model.") && put(k, "%s", name);
 }
@@ -327,6 +351,9 @@ bool keymap_single_alias(const struct model_config *c, enum part part, const cha
                          struct key *k)
 {
     *k = (struct key){.third = -1};
+    if (part == PART_CONTROL) /* ComfyUI's attention has a layer for its stacked projection */
+        return strncmp(name, "transformer_layes.", 18) == 0 &&
+               put(k, "%s%s", keymap_prefix(c, part), name);
     if (part != PART_TEXT2 || strcmp(name, "text_projection.weight") != 0)
         return false;
     return put(k, "%stext_projection.weight", keymap_prefix(c, part)); /* a linear, as it is */

@@ -16,6 +16,7 @@
 /* Levels of a UNet or VAE; layers of an encoder, transformer blocks in a row; res blocks a level on
  * the way down, where the way up has one more. */
 enum { MAX_LEVELS = 8, MAX_LAYERS = 64, MAX_BLOCKS = 7 };
+enum { MAX_TYPES = 64, UNION_HEADS = 8 };
 
 struct clip_config {
     int vocab, positions; /* 49408, 77 */
@@ -72,7 +73,8 @@ struct control_config {
     int hint_channels; /* 3 */
     int hint_levels;   /* one less than it halves the picture: vae_factor is 2^(levels - 1) */
     int hint_width[MAX_LEVELS]; /* channels: 16 32 96 256 */
-    /* Of a ControlNet Union, made for several kinds of picture, of which it is told one. */
+    /* Of a ControlNet Union, made for several kinds of picture, of which it is told one. At most
+     * MAX_TYPES of them; the heads are UNION_HEADS where nothing says how many. */
     int types;                   /* how many kinds: 6 or 8; 0: it is no union */
     int type_layers, type_heads; /* of a small transformer over means, as wide as the first level */
 };
