@@ -389,7 +389,7 @@ static void an_idle_app_is_silent(void **state)
 {
     (void)state;
     struct drive *d = app(40, 120, &emu_sixel);
-    drive_wait_text(d, "ready"); /* loaded, and warmed up */
+    drive_wait_text(d, "ready; next: "); /* loaded, warmed up, and the forecast came */
     drive_wait_quiet(d, 500);
     uint64_t bytes = d->bytes;
     double until = drive_now() + 2500;
