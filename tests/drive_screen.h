@@ -29,7 +29,7 @@ static const char *const drive_masks[][2] = {
     {"[0-9]{6,}", "#"},
     {"bf16|fp16|fp32|f32", "prec"},
     /* What the machine is, and which of its values it tells. */
-    {"[^ \u2500\u256d][^\u2500\u256d]* [0-9]+ cores?", "a machine"},
+    {"[^ \u2500\u256d][^\u2500\u256d]* [0-9]+ (cores?|c?o?r?e?\u2026)", "a machine"},
     {"\u2578", "\u2501"},
     {"(temperature|power|clock) +(not told|# [^ ]+)", "\\1  #"},
 };
