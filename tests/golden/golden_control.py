@@ -165,17 +165,22 @@ def first_latent(name, steps):
     return noise * (top * top + 1) ** 0.5
 
 
-def run_diffusers(name, parts, control, pixels, steps, scale=1.0, start=0.0, end=1.0):
+def run_diffusers(name, parts, control, pixels, steps, scale=1.0, start=0.0, end=1.0, kind=None):
+    """kind: what a union is told."""
+    image = Image.fromarray(pixels)
+    shown = {"image": image} if kind is None else {"control_image": image, "control_mode": kind}
+    cls = diffusers.StableDiffusionXLControlNetPipeline
+    if kind is not None:
+        cls = diffusers.StableDiffusionXLControlNetUnionPipeline
     s = diffusers.EulerDiscreteScheduler(
         timestep_spacing="linspace", prediction_type="epsilon" if name == "a" else "v_prediction",
         **BETAS)
-    p = diffusers.StableDiffusionXLControlNetPipeline(
-        scheduler=s, controlnet=control, force_zeros_for_empty_prompt=name == "a", **parts)
+    p = cls(scheduler=s, controlnet=control, force_zeros_for_empty_prompt=name == "a", **parts)
     p.set_progress_bar_config(disable=True)
     s.set_timesteps(steps)
-    return p(prompt=PROMPT, negative_prompt=NEGATIVE, image=Image.fromarray(pixels),
-             num_inference_steps=steps, guidance_scale=CFG, output_type="latent",
-             height=SIZE, width=SIZE, latents=first_latent(name, steps) / s.init_noise_sigma,
+    return p(prompt=PROMPT, negative_prompt=NEGATIVE, **shown, num_inference_steps=steps,
+             guidance_scale=CFG, output_type="latent", height=SIZE, width=SIZE,
+             latents=first_latent(name, steps) / s.init_noise_sigma,
              controlnet_conditioning_scale=scale, control_guidance_start=start,
              control_guidance_end=end).images
 

@@ -60,6 +60,8 @@ def main():
     if "control" in what:
         from golden_control import make_control
         make_control(HERE)
+        from golden_control_union import make_control_union
+        make_control_union(HERE)
 
 
 if __name__ == "__main__":
