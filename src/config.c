@@ -118,8 +118,8 @@ static int take_setting(struct inifile *f, const char *section, const char *name
         rc = err_set(&e, "%s is set twice in this section", name);
     else if (there)
         rc = append_line(s, settings_key(i), value, &e);
-    else
-        rc = settings_set(s, name, value, &e);
+    else /* some are looked at before quotes go, and nothing is nothing to them */
+        rc = settings_set(s, name, strcmp(value, "\"\"") != 0 ? value : "", &e);
     return rc ? inifile_complain(f, e.text) : 0;
 }
 

@@ -46,6 +46,21 @@ static void values_are_read(void **state)
     config_free(&c);
 }
 
+/* As presets are written where a text is to be none (write_preset.c). */
+static void empty_quotes_are_no_text(void **state)
+{
+    (void)state;
+    struct config c = {0};
+    struct err e = {""};
+    if (parse(&c, "[defaults]\nswap = \"\"\nnegative = \"\"\nprompt = \"\\\"\\\"\"\n", &e))
+        fail_msg("%s", e.text);
+    assert_true(settings_has(&c.defaults, "swap") && settings_has(&c.defaults, "negative"));
+    assert_string_equal(settings_text(&c.defaults, "swap"), "");
+    assert_string_equal(settings_text(&c.defaults, "negative"), "");
+    assert_string_equal(settings_text(&c.defaults, "prompt"), "\"\"");
+    config_free(&c);
+}
+
 /* What each setting refuses, and the words that name the reason. */
 static void bad_values_are_named(void **state)
 {
@@ -336,6 +351,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_are_read),
+        cmocka_unit_test(empty_quotes_are_no_text),
         cmocka_unit_test(bad_values_are_named),
         cmocka_unit_test(printing_reads_back),
         cmocka_unit_test(mistakes_name_file_and_line),
