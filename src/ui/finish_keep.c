@@ -72,26 +72,22 @@ void finish_save(struct ui *ui)
         ui_say(ui, ROLE_GOOD, "saved as a new sprite: %s", path);
 }
 
-/* The steps as a preset over the one that is chosen; NULL without memory. */
-static char *as_preset(struct ui *ui, const char *name)
+/* The steps as a preset over the one that is chosen; NULL with err. */
+static char *as_preset(struct ui *ui, const char *name, struct err *e)
 {
     const struct finish_view *v = ui->finish;
+    const char *base = studio_preset(ui);
+    struct settings steps = {0};
     char value[300], *text = NULL;
-    size_t size;
-    FILE *f = open_memstream(&text, &size);
-    if (!f)
-        return NULL;
-    fprintf(f, "[preset %s]\n", name);
-    if (*studio_preset(ui))
-        fprintf(f, "base = %s\n", studio_preset(ui));
-    for (int i = 0; i < v->steps; i++) {
+    int rc = 0;
+    for (int i = 0; i < v->steps && rc == 0; i++) {
         settings_print(&v->said, v->step[i]->name, value, sizeof value);
-        fprintf(f, "%s = %s\n", v->step[i]->name, value);
+        rc = settings_set(&steps, v->step[i]->name, value, e);
     }
-    if (!fclose(f))
-        return text;
-    free(text);
-    return NULL;
+    if (rc == 0 && !(text = preset_ini(&steps, NULL, name, *base ? base : NULL)))
+        err_set(e, "out of memory");
+    settings_free(&steps);
+    return text;
 }
 
 static int add_preset(struct ui *ui, const char *name, struct err *e)
@@ -101,8 +97,8 @@ static int add_preset(struct ui *ui, const char *name, struct err *e)
         return -1;
     if (!place_path(PLACE_CONFIG, "config.ini", path))
         return err_set(e, "there is no folder for config.ini: %s", place_advice(PLACE_CONFIG));
-    char *text = as_preset(ui, name);
-    int rc = text ? preset_append(path, name, text, e) : err_set(e, "out of memory");
+    char *text = as_preset(ui, name, e);
+    int rc = text ? preset_append(path, name, text, e) : -1;
     free(text);
     return rc ? -1 : presets_reload(ui, e);
 }
