@@ -1,7 +1,7 @@
 /*
  * ControlNets against diffusers (tests/golden/golden_control.py): what one says, the UNet's output
  * with it, whole runs; a whole one over small_a, one with a plain middle and other depths than its
- * model's over small_b.
+ * model's over small_b, and a union over small_a (golden_control_union.py), told a kind or nothing.
  */
 /* Not under qemu: whole networks, many minutes; test_ops has what they compute there. */
 #include "golden.h"
@@ -12,10 +12,14 @@
 
 static const char *const models[] = {"a", "b"};
 
-static struct safetensors *open_dump(void)
+/* What was made with small_a_control and small_b_control, or with small_a_union. */
+static struct safetensors *open_dump(const char *form)
 {
     struct err e = {0};
-    struct safetensors *st = safetensors_open("tests/golden/control.safetensors", &e);
+    bool is_union = !strcmp(form, "union");
+    struct safetensors *st = safetensors_open(is_union ? "tests/golden/control_union.safetensors"
+                                                       : "tests/golden/control.safetensors",
+                                              &e);
     if (!st)
         fail_msg("%s", e.text);
     return st;
@@ -24,7 +28,8 @@ static struct safetensors *open_dump(void)
 /* ---- networks ---- */
 
 struct networks {
-    const char *model;
+    const char *model, *form; /* "control", "union" */
+    int kind;                 /* what a union is told; -1: nothing */
     const struct golden_backend *backend;
     struct ops *ops;
     struct checkpoint *base, *added;
@@ -38,10 +43,10 @@ static void networks_open(struct networks *n)
     struct err e = {0};
     char base[64], added[64];
     snprintf(base, sizeof base, "tests/golden/small_%s", n->model);
-    snprintf(added, sizeof added, "tests/golden/small_%s_control", n->model);
+    snprintf(added, sizeof added, "tests/golden/small_%s_%s", n->model, n->form);
     n->ops = golden_ops(n->backend);
     n->inputs = golden_open(n->model, "unet");
-    n->want = open_dump();
+    n->want = open_dump(n->form);
     n->base = checkpoint_open(base, NULL, &e);
     n->added = checkpoint_open_control(added, &e);
     if (!n->base || !n->added)
@@ -67,6 +72,7 @@ static void networks_close(struct networks *n)
 
 /* What both networks read of a case, for three steps of which the second is the dump's. */
 enum { STEP = 1, STEPS = 3 };
+enum { CANNY = 3, LAST_KIND = 7 }; /* of a union's kinds */
 struct reads {
     struct unet_inputs in;
     struct tensor x, text, row;
@@ -112,25 +118,36 @@ static void reads_close(struct networks *n, struct reads *r)
 static void prepare(struct networks *n, struct reads *r, float strength, struct control_run *run)
 {
     struct err e = {0};
-    struct control_inputs own = {
-        .picture = r->picture, .w = r->width, .h = r->height, .strength = strength, .kind = -1};
+    struct control_inputs own = {.picture = r->picture,
+                                 .w = r->width,
+                                 .h = r->height,
+                                 .strength = strength,
+                                 .kind = n->kind};
     if (control_run_prepare(&n->control, n->ops, &r->in, &own, run, &e) < 0)
         fail_msg("%s", e.text);
 }
 
-/* What it adds to nothing is what it says. */
-static void check_said(struct networks *n, int at)
+static void name_stop(char key[48], const char *told, int i, int count)
+{
+    if (i + 1 < count)
+        snprintf(key, 48, "%sdown.%d", told, i);
+    else
+        snprintf(key, 48, "%smid", told);
+}
+
+/* What it adds to nothing is what it says. told: what a union's tensors are called by more. */
+static void check_said(struct networks *n, int at, const char *told)
 {
     struct ops *o = n->ops;
     struct reads r;
     struct control_run run;
     struct tensor stops[UNET_STOPS];
-    char key[32], what[48];
+    char key[48], what[64];
     reads_open(n, at, &r);
     prepare(n, &r, 1, &run);
     int count = n->control.stops;
     for (int i = 0; i < count; i++) {
-        snprintf(key, sizeof key, i + 1 < count ? "down.%d" : "mid", i);
+        name_stop(key, told, i, count);
         const struct st_tensor *want = golden_find(n->want, "%s.%d.%s", n->model, at, key);
         stops[i] = o->alloc_as(o, o->stream, r.x.n, (int)want->dim[2], (int)want->dim[3],
                                (int)want->dim[1]);
@@ -142,7 +159,7 @@ static void check_said(struct networks *n, int at)
     control_step(o, &run, STEP, &r.x, stops);
     for (int i = 0; i < count; i++) {
         struct tensor first = tensor_images(stops[i], 0, 1);
-        snprintf(key, sizeof key, i + 1 < count ? "down.%d" : "mid", i);
+        name_stop(key, told, i, count);
         snprintf(what, sizeof what, "%s %s", n->model, key);
         golden_check(n->backend, o, what, &first,
                      golden_find(n->want, "%s.%d.%s", n->model, at, key));
@@ -195,14 +212,41 @@ static void networks_are_diffusers(void **state)
     struct golden_backend b[3];
     int backends = golden_backends(b);
     for (int i = 0; i < 2 * backends; i++) {
-        struct networks n = {.model = models[i % 2], .backend = &b[i / 2]};
+        struct networks n = {
+            .model = models[i % 2], .form = "control", .kind = -1, .backend = &b[i / 2]};
         networks_open(&n);
-        check_said(&n, 1);
+        check_said(&n, 1, "");
         check_output(&n, 1, 0.6f, "0.6");
 #if !defined(GOLDEN_GPU) /* where the others take a minute */
         check_output(&n, 1, 1, "1");
         check_output(&n, 0, 1, "1");
         check_output(&n, 0, 0.6f, "0.6");
+#endif
+        networks_close(&n);
+    }
+}
+
+/* Told a kind, in every tool (diffusers' second token changes nothing, says the script), and told
+ * nothing, in ComfyUI. */
+static void unions_are_those_of_the_tools(void **state)
+{
+    (void)state;
+    struct golden_backend b[3];
+    int backends = golden_backends(b);
+    for (int i = 0; i < backends; i++) {
+        struct networks n = {.model = "a", .form = "union", .kind = CANNY, .backend = &b[i]};
+        networks_open(&n);
+        check_said(&n, 1, "canny.");
+        check_output(&n, 1, 0.6f, "canny.part");
+        n.kind = -1;
+        check_said(&n, 1, "auto.");
+#if !defined(GOLDEN_GPU)
+        check_output(&n, 1, 1, "auto");
+        check_output(&n, 0, 1, "auto");
+        n.kind = CANNY;
+        check_output(&n, 0, 1, "canny");
+        n.kind = LAST_KIND;
+        check_output(&n, 1, 1, "other");
 #endif
         networks_close(&n);
     }
@@ -328,7 +372,7 @@ static void runs_are_diffusers(void **state)
 {
     (void)state;
     struct golden_backend b[3];
-    struct safetensors *st = open_dump();
+    struct safetensors *st = open_dump("control");
     int n = golden_backends(b);
     for (int i = 0; i < n; i++)
         for (int m = 0; m < 2 && b[i].act == DT_F32; m++)
@@ -342,13 +386,33 @@ static void each_tool_has_its_own_steps(void **state)
 {
     (void)state;
     struct golden_backend b = {"cpu f32", "cpu", DT_F32, 1e-4};
-    struct safetensors *st = open_dump();
+    struct safetensors *st = open_dump("control");
     struct pipeline *p = open_model(b.device, "a");
     struct gen_params g = params(st, "a", 4);
     g.control_start = 0.3, g.control_end = 0.9;
     check(&b, p, &g, st, "a.range.diffusers");
     g.compat = COMPAT_COMFYUI;
     check(&b, p, &g, st, "a.range.comfyui");
+    pipeline_close(p);
+    safetensors_close(st);
+}
+
+/* Told a kind and told nothing, in one pipeline. */
+static void runs_with_a_union(void **state)
+{
+    (void)state;
+    struct golden_backend b = {"cpu f32", "cpu", DT_F32, 1e-4};
+    struct safetensors *st = open_dump("union");
+    struct pipeline *p = open_model(b.device, "a");
+    struct gen_params told = params(st, "a", 4);
+    told.control = "tests/golden/small_a_union";
+    told.compat = COMPAT_COMFYUI; /* these runs are diffusers' and ComfyUI's alike */
+    told.control_type = control_type_by_name("canny");
+    struct gen_params part = part_of(told), untold = told;
+    untold.control_type = control_type_by_name("auto");
+    check(&b, p, &told, st, "a.run.canny");
+    check(&b, p, &untold, st, "a.run.auto");
+    check(&b, p, &part, st, "a.run.canny.part");
     pipeline_close(p);
     safetensors_close(st);
 }
@@ -367,7 +431,7 @@ static double difference(const struct caught *a, const struct caught *b)
 static void it_leaves_no_trace(void **state)
 {
     (void)state;
-    struct safetensors *st = open_dump();
+    struct safetensors *st = open_dump("control");
     struct pipeline *p = open_model("cpu", "a");
     struct gen_params with = params(st, "a", 4), without = with, weak = with, never = with;
     without.control = NULL;
@@ -394,7 +458,7 @@ static void it_leaves_no_trace(void **state)
 static void one_of_another_model_is_refused(void **state)
 {
     (void)state;
-    struct safetensors *st = open_dump();
+    struct safetensors *st = open_dump("control");
     struct pipeline *p = open_model("cpu", "a");
     struct gen_params g = params(st, "a", 4);
     struct gen_result r;
@@ -421,9 +485,11 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(networks_are_diffusers),
+        cmocka_unit_test(unions_are_those_of_the_tools),
 #if !defined(GOLDEN_CUDA) && !defined(GOLDEN_GPU)
         cmocka_unit_test(runs_are_diffusers),
         cmocka_unit_test(each_tool_has_its_own_steps),
+        cmocka_unit_test(runs_with_a_union),
         cmocka_unit_test(it_leaves_no_trace),
         cmocka_unit_test(one_of_another_model_is_refused),
 #endif

@@ -12,8 +12,8 @@ its own place in the batch's other images, and for the one hint of a batch they 
 and A1111 leave the sample's token out and attend along the sequence: the same numbers, which
 check_alone sees.
 
-control_union.safetensors: networks in float64 over the inputs of dump_a/unet.safetensors, whole runs
-in float32, as in golden_control.py.
+control_union.safetensors: networks in float64 over the inputs of dump_a/unet.safetensors, whole
+runs in float32, as in golden_control.py.
 """
 import os
 import shutil
@@ -120,7 +120,7 @@ def dump_networks(out, tensors):
         latent, t, states, pooled, ids = (inputs[f"{k}.{key}"] for key in (
             "latent", "timestep", "encoder_hidden_states", "text_embeds", "time_ids"))
         pixels = picture(latent.shape[2] * FACTOR["a"], latent.shape[3] * FACTOR["a"])
-        tensors[f"{k}.hint"] = torch.from_numpy(pixels)
+        tensors[f"a.{k}.hint"] = torch.from_numpy(pixels)
 
         def run(dtype, kind, scale):
             unet, union = nets[dtype]
@@ -134,28 +134,28 @@ def dump_networks(out, tensors):
                                   ("other", KINDS - 1, 1.0), ("auto", None, 1.0)):
             y, down, mid = run(torch.float64, kind, scale)
             check_close(f"union {k} {name}", y, run(torch.float32, kind, scale)[0])
-            tensors[f"{k}.output.{name}"] = y
+            tensors[f"a.{k}.output.{name}"] = y
             if k == 1 and name in ("canny", "auto"):
-                tensors |= {f"1.{name}.down.{i}": d[:1] for i, d in enumerate(down)}
-                tensors[f"1.{name}.mid"] = mid[:1]
-        y = tensors[f"{k}.output.canny"]
+                tensors |= {f"a.1.{name}.down.{i}": d[:1] for i, d in enumerate(down)}
+                tensors[f"a.1.{name}.mid"] = mid[:1]
+        y = tensors[f"a.{k}.output.canny"]
         print(k, "residuals", *(f"{d.std().item():.2f}" for d in (*down, mid)), "other kinds:", *(
-            f"{((tensors[f'{k}.output.{n}'] - y).norm() / y.norm()).item():.2f}"
+            f"{((tensors[f'a.{k}.output.{n}'] - y).norm() / y.norm()).item():.2f}"
             for n in ("other", "auto")))
 
 
 def dump_runs(out, tensors):
     parts, union = load(out, "a", torch.float32), load_union(out, torch.float32)
     pixels = picture(SIZE, SIZE)
-    tensors["run.hint"] = torch.from_numpy(pixels)
-    tensors["run.canny"] = run_diffusers("a", parts, union, pixels, 4, kind=CANNY)
-    tensors["run.canny.part"] = run_diffusers("a", parts, union, pixels, 4, kind=CANNY, **PART)
-    tensors["run.auto"] = run_comfyui(parts, Told(union, None), pixels, 4, 0.0, 1.0)
+    tensors["a.run.hint"] = torch.from_numpy(pixels)
+    tensors["a.run.canny"] = run_diffusers("a", parts, union, pixels, 4, kind=CANNY)
+    tensors["a.run.canny.part"] = run_diffusers("a", parts, union, pixels, 4, kind=CANNY, **PART)
+    tensors["a.run.auto"] = run_comfyui(parts, Told(union, None), pixels, 4, 0.0, 1.0)
     same = run_comfyui(parts, Told(union, CANNY), pixels, 4, 0.0, 1.0)
-    size = tensors["run.canny"].norm()
-    assert (same - tensors["run.canny"]).norm() < 1e-4 * size
+    size = tensors["a.run.canny"].norm()
+    assert (same - tensors["a.run.canny"]).norm() < 1e-4 * size
     print("runs differ by", *(f"{((tensors[key] - same).norm() / size).item():.2f}"
-                              for key in ("run.canny.part", "run.auto")))
+                              for key in ("a.run.canny.part", "a.run.auto")))
 
 
 def make_control_union(out):
