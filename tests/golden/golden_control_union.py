@@ -24,13 +24,14 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from golden_control import (DOWN, ATTENDING, FACTOR, PART, SIZE, as_tensor, controlled, picture,
-                            run_comfyui, run_diffusers)
+                            original_name, run_comfyui, run_diffusers)
 from golden_dumps import check_close, load, save
 from golden_models import randomize
 from golden_stages import CFG, NEGATIVE, PROMPT, SEED
 
 KINDS, HEADS, WIDTH = 8, 8, 32
 CANNY = 3
+OWN = ("control_add_embedding.", "task_embedding", "transformer_layes.", "spatial_ch_projs.")
 
 
 def build():
@@ -57,9 +58,12 @@ def build():
 
 
 def make_union(out):
-    folder = f"{out}/small_a_union"
+    folder, model = f"{out}/small_a_union", build()
     shutil.rmtree(folder, ignore_errors=True)
-    build().half().save_pretrained(folder, variant="fp16")
+    model.half().save_pretrained(folder, variant="fp16")
+    with open(f"{folder}/original_names.txt", "w", encoding="utf-8") as f:
+        for key in model.state_dict():
+            print(key, key if key.startswith(OWN) else original_name(key), file=f)
 
 
 def load_union(out, dtype):
