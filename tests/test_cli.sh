@@ -462,6 +462,10 @@ imports_and_exports() {
         grep -q '^  reads a picture by channels 6 8 10 12, to 1/8 of its size$' told
         "$spritty" info "$control" --json | grep -q '"hint_channels": \[6, 8, 10, 12\]'
     done
+    "$spritty" info "$model"_union >told
+    grep -q ', ControlNet Union$' told
+    grep -q "^  is told the picture's kind, one of 8$" told
+    "$spritty" info "$model"_union --json | grep -q '"picture_kinds": 8'
     "$spritty" info "$model/text_encoder/model.fp16.safetensors" --json | grep -q '"kind": "text encoder"'
 }
 check imports_and_exports imports_and_exports

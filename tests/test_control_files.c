@@ -1,6 +1,7 @@
 /* ControlNets by their files: a folder, a file of it, that file alone, and one in the original
  * names have the same sizes and the same tensors; what is another kind, or of another shape, is
- * refused by name. (test_control.c has what they compute.) */
+ * refused by name; so for a union, whose tensors say how many kinds it knows. (test_control.c has
+ * what they compute.) */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,9 +19,11 @@
 #include "sdxl/safetensors.h"
 #include "st_writer.h"
 
-#define FOLDER "tests/golden/small_a_control"
-#define FILE_A FOLDER "/diffusion_pytorch_model.fp16.safetensors"
-#define FILE_B "tests/golden/small_b_control/diffusion_pytorch_model.safetensors"
+#define FOLDER  "tests/golden/small_a_control"
+#define UNION   "tests/golden/small_a_union"
+#define WEIGHTS "/diffusion_pytorch_model.fp16.safetensors"
+#define FILE_A  FOLDER WEIGHTS
+#define FILE_B  "tests/golden/small_b_control/diffusion_pytorch_model.safetensors"
 
 static char scratch[] = "/tmp/control-files-XXXXXX", alone[64];
 
@@ -57,18 +60,22 @@ static void refused(const char *path, const char *want)
         fail_msg("'%s' instead of '%s'", c ? "opened" : e.text, want);
 }
 
-/* ---- a file made of small_a_control's tensors ---- */
+/* ---- a file made of the tensors of small_a_control or small_a_union ---- */
 
 enum { NAMES_MAX = 256 };
 static struct names {
+    const char *folder;
     int count;
     char own[NAMES_MAX][128], original[NAMES_MAX][128];
 } names;
 
-static void read_names(void)
+static void read_names_of(const char *folder)
 {
-    FILE *f = fopen(FOLDER "/original_names.txt", "r");
+    char path[128];
+    snprintf(path, sizeof path, "%s/original_names.txt", folder);
+    FILE *f = fopen(path, "r");
     assert_non_null(f);
+    names.folder = folder;
     for (names.count = 0; names.count < NAMES_MAX; names.count++)
         if (fscanf(f, "%127s %127s", names.own[names.count], names.original[names.count]) != 2)
             break;
@@ -76,8 +83,13 @@ static void read_names(void)
     assert_in_range(names.count, 100, NAMES_MAX - 1);
 }
 
+static void read_names(void)
+{
+    read_names_of(FOLDER);
+}
+
 struct edit {
-    bool original;
+    bool original, layered;        /* layered: a union's in_proj_weight is in_proj.weight */
     const char *prefix;            /* before original names */
     const char *without, *only_if; /* names that begin with it are left out, or all but those */
     const char *mark[2];           /* tensors more */
@@ -94,8 +106,9 @@ static void write_edited(const struct edit *edit)
 {
     struct err e = {""};
     struct st_writer w = {0};
-    char name[160];
-    struct safetensors *st = safetensors_open(FILE_A, &e);
+    char name[160], file_a[128];
+    snprintf(file_a, sizeof file_a, "%s" WEIGHTS, names.folder);
+    struct safetensors *st = safetensors_open(file_a, &e);
     if (!st)
         fail_msg("%s", e.text);
     for (int i = 0; i < names.count; i++) {
@@ -106,6 +119,9 @@ static void write_edited(const struct edit *edit)
             (edit->only_if && !begins(names.own[i], edit->only_if)))
             continue;
         snprintf(name, sizeof name, "%s%s", edit->prefix ? edit->prefix : "", called);
+        char *stacked = edit->layered ? strstr(name, "in_proj_") : NULL;
+        if (stacked)
+            stacked[strlen("in_proj")] = '.';
         bool reshaped = edit->reshape && !strcmp(names.own[i], edit->reshape);
         int64_t dim[4] = {t->dim[0] + reshaped, t->dim[1], t->dim[2], t->dim[3]};
         size_t bytes = (size_t)t->bytes / (size_t)t->dim[0] * (size_t)dim[0];
@@ -125,6 +141,9 @@ static void write_edited(const struct edit *edit)
 static void assert_same_config(const struct control_config *a, const struct control_config *b)
 {
     const struct unet_config *u = &a->unet, *v = &b->unet;
+    assert_int_equal(a->types, b->types);
+    assert_int_equal(a->type_layers, b->type_layers);
+    assert_int_equal(a->type_heads, b->type_heads);
     assert_int_equal(a->hint_channels, b->hint_channels);
     assert_int_equal(a->hint_levels, b->hint_levels);
     assert_memory_equal(a->hint_width, b->hint_width, sizeof a->hint_width);
@@ -145,13 +164,24 @@ static void assert_same_config(const struct control_config *a, const struct cont
     assert_int_equal(u->linear_projection, v->linear_projection);
 }
 
+/* What the loader asks for, where it stands in the file by another name in diffusers. */
+static void asked(char out[160], const char *own)
+{
+    snprintf(out, 160, "%s%s", own, strcmp(own, "task_embedding") ? "" : ".weight");
+    char *stacked = strstr(out, "in_proj_");
+    if (stacked)
+        stacked[strlen("in_proj")] = '.';
+}
+
 static void assert_same_tensors(const struct checkpoint *a, const struct checkpoint *b)
 {
     struct err e = {""};
     for (int i = 0; i < names.count; i++) {
         struct param p, q;
-        if (checkpoint_find(a, PART_CONTROL, names.own[i], &p, &e) != 0 ||
-            checkpoint_find(b, PART_CONTROL, names.own[i], &q, &e) != 0)
+        char name[160];
+        asked(name, names.own[i]);
+        if (checkpoint_find(a, PART_CONTROL, name, &p, &e) != 0 ||
+            checkpoint_find(b, PART_CONTROL, name, &q, &e) != 0)
             fail_msg("%s", e.text);
         size_t count = 1;
         assert_int_equal(p.rank, q.rank);
@@ -196,6 +226,53 @@ static void every_form_is_the_same(void **state)
         write_edited(&originals[i]);
         assert_opens_as(folder, alone);
     }
+    checkpoint_close(folder);
+}
+
+/* Also with the names that ComfyUI has for the layers of its attention. */
+static void every_form_of_a_union_is_the_same(void **state)
+{
+    (void)state;
+    static const struct edit forms[] = {
+        {.layered = false},
+        {.layered = true},
+        {.original = true},
+        {.original = true, .prefix = "control_model."},
+        {.original = true, .layered = true},
+        {.original = true, .layered = true, .prefix = "control_model."}};
+    struct checkpoint *folder = open_it(UNION);
+    const struct control_config *c = &checkpoint_config(folder)->control;
+    assert_int_equal(c->types, 8);
+    assert_int_equal(c->type_layers, 1);
+    assert_int_equal(c->type_heads, 8);
+    read_names_of(UNION);
+    assert_opens_as(folder, UNION WEIGHTS);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        write_edited(&forms[i]);
+        assert_opens_as(folder, alone);
+    }
+    checkpoint_close(folder);
+}
+
+/* Two of the published unions lie in one folder, and the config.json there is the smaller one's; or
+ * it is a ControlNet's, which knows of no kinds. */
+static void a_union_beside_the_config_of_another(void **state)
+{
+    (void)state;
+    static const char *const edits[] = {"s/\"num_control_type\": 8/\"num_control_type\": 6/",
+                                        "/num_control_type/d; s/UnionModel/Model/"};
+    char command[512];
+    struct checkpoint *folder = open_it(UNION);
+    read_names_of(UNION);
+    write_edited(&(struct edit){0});
+    for (int i = 0; i < 2; i++) {
+        snprintf(command, sizeof command, "sed '%s' " UNION "/config.json >%s/config.json",
+                 edits[i], scratch);
+        assert_int_equal(system(command), 0);
+        assert_opens_as(folder, alone);
+    }
+    snprintf(command, sizeof command, "%s/config.json", scratch);
+    unlink(command);
     checkpoint_close(folder);
 }
 
@@ -265,6 +342,30 @@ static void broken_files_are_refused(void **state)
             refused(alone, cases[i].want);
         else
             checkpoint_close(open_it(alone)); /* one deeper, and the loader finds what is missing */
+    }
+}
+
+static void broken_unions_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        struct edit edit;
+        const char *want;
+    } cases[] = {
+        {{.without = "task_embedding"}, "missing tensor task_embedding"},
+        {{.without = "task_embedding", .original = true}, "missing tensor task_embedding"},
+        {{.without = "transformer_layes."}, "no or too many layers"},
+        {{.without = "spatial_ch_projs."}, "missing tensor spatial_ch_projs.weight"},
+        {{.without = "control_add_embedding."},
+         "missing tensor control_add_embedding.linear_1.weight"},
+        {{.reshape = "task_embedding"}, "not for as many kinds"},
+        {{.reshape = "spatial_ch_projs.weight"}, "not as wide as"},
+        {{.without = "task_embedding", .mark = {"task_embedding"}}, "that it cannot have in SDXL"},
+    };
+    read_names_of(UNION);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_edited(&cases[i].edit);
+        refused(alone, cases[i].want);
     }
 }
 
@@ -361,19 +462,19 @@ static void configs_that_are_not_run_are_refused(void **state)
     parsed(XL ",\"conditioning_embedding_out_channels\":null", NULL);
     parsed("", "ControlNet of Stable Diffusion 1 or 2");
     parsed(",\"addition_embed_type\":null", "ControlNet of Stable Diffusion 1 or 2");
-#define UNION  ",\"_class_name\":\"ControlNetUnionModel\"" XL
-#define WIDTHS ",\"num_trans_channel\":32,\"num_proj_channel\":32"
-    parsed(UNION WIDTHS, NULL);
-    parsed(UNION WIDTHS ",\"num_control_type\":64,\"num_trans_head\":32,\"num_trans_layer\":8",
+#define UNION_XL ",\"_class_name\":\"ControlNetUnionModel\"" XL
+#define WIDTHS   ",\"num_trans_channel\":32,\"num_proj_channel\":32"
+    parsed(UNION_XL WIDTHS, NULL);
+    parsed(UNION_XL WIDTHS ",\"num_control_type\":64,\"num_trans_head\":32,\"num_trans_layer\":8",
            NULL);
     parsed(XL WIDTHS ",\"num_control_type\":8", NULL); /* as published */
-    parsed(UNION, "\"num_trans_channel\" 320 is not the first level's 32");
-    parsed(UNION ",\"num_trans_channel\":32", "\"num_proj_channel\" 320");
+    parsed(UNION_XL, "\"num_trans_channel\" 320 is not the first level's 32");
+    parsed(UNION_XL ",\"num_trans_channel\":32", "\"num_proj_channel\" 320");
     parsed(XL WIDTHS ",\"num_control_type\":0", "num_control_type");
-    parsed(UNION WIDTHS ",\"num_control_type\":65", "num_control_type");
-    parsed(UNION WIDTHS ",\"num_trans_layer\":0", "num_trans_layer");
-    parsed(UNION WIDTHS ",\"num_trans_layer\":9", "num_trans_layer");
-    parsed(UNION WIDTHS ",\"num_trans_head\":5", "do not divide into 5 heads");
+    parsed(UNION_XL WIDTHS ",\"num_control_type\":65", "num_control_type");
+    parsed(UNION_XL WIDTHS ",\"num_trans_layer\":0", "num_trans_layer");
+    parsed(UNION_XL WIDTHS ",\"num_trans_layer\":9", "num_trans_layer");
+    parsed(UNION_XL WIDTHS ",\"num_trans_head\":5", "do not divide into 5 heads");
     parsed(",\"_class_name\":\"FluxControlNetModel\"" XL, "describes a FluxControlNetModel");
     parsed(",\"_class_name\":\"T2IAdapter\"" XL, "describes a T2IAdapter");
     parsed(XL ",\"controlnet_conditioning_channel_order\":\"bgr\"", "channel_order");
@@ -394,9 +495,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_form_is_the_same),
+        cmocka_unit_test(every_form_of_a_union_is_the_same),
+        cmocka_unit_test(a_union_beside_the_config_of_another),
         cmocka_unit_test(sizes_are_those_of_config_json),
         cmocka_unit_test(a_plain_middle_is_seen),
         cmocka_unit_test(broken_files_are_refused),
+        cmocka_unit_test(broken_unions_are_refused),
         cmocka_unit_test(other_kinds_are_refused),
         cmocka_unit_test(it_is_no_model_and_no_vae),
         cmocka_unit_test(configs_that_are_not_run_are_refused),
