@@ -29,7 +29,7 @@ struct settings {
     int mask_grow, hires_steps, hires_size[2], original_size[2], crop[2], target_size[2];
     double cfg, cfg_rescale, cfg_start, cfg_end, denoise, mask_blur, hires, hires_denoise;
     double refiner_switch, aesthetic, negative_aesthetic;
-    char *control, *control_image, *control_prepare;
+    char *control, *control_image, *control_type, *control_prepare;
     int control_low, control_high;
     double control_strength, control_start, control_end;
     char *empty_negative, *styles;

@@ -128,6 +128,8 @@ static const struct settings_key table[] = {
            "a ControlNet: its name, folder or .safetensors file"),
     PICKED("control-image", control_image, PICK_IMAGE, GROUP_CONTROL, "control image",
            "PNG that the ControlNet follows: edges, a pose, depth"),
+    CHOICE("control-type", control_type, control_type_name, GROUP_CONTROL, "control type",
+           "what a ControlNet Union is told of its picture"),
     CHOICE("control-prepare", control_prepare, prepare_choice, GROUP_CONTROL, "prepare",
            "canny: the picture's edges; invert: its dark lines, light"),
     INT("control-low", control_low, 0, 2000, GROUP_CONTROL, "canny low",

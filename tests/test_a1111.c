@@ -220,6 +220,10 @@ static void meanings(void **state)
         {"Controlnet: \"preprocessor: invert, model: xl/b\"", "control-prepare", "invert"},
         {"ControlNet 0: \"Module: none, Model: b\"", "control-prepare", NULL},
         {"ControlNet 0: \"Module: none, Model: ip-adapter_xl [1]\"", "control", NULL},
+        {CANNY("Union Control Type: Hard Edge"), "control-type", "canny"},
+        {CANNY("Union Control Type: Soft Edge"), "control-type", "scribble"},
+        {CANNY("Union Control Type: Inpaint"), "control-type", "repaint"},
+        {CANNY("Union Control Type: Unknown"), "control-type", NULL},
         {"Batch size: 4, Batch pos: 1, Compat: comfyui", "batch", "4"},
         {"Batch size: 4, Batch pos: 1", "batch", NULL},
     };
@@ -257,6 +261,10 @@ static void unhonoured_is_named(void **state)
          "Control Mode: My prompt is more important; here it is as with Balanced"},
         {CANNY("Resize Mode: Just Resize"), "Just Resize; here it is as with Crop and Resize"},
         {CANNY("Hr Option: Low res only"), "Low res only; here it is as with Both"},
+        {CANNY("Union Control Type: Fog"),
+         "Union Control Type: Fog: there is none of that name here"},
+        {"ControlNet 0: \"Module: none, Model: xinsir-union\"",
+         "what it was told of its picture is not in the text; name it with --control-type"},
         {CANNY("Effective Region Mask: yes"), "Effective Region Mask: yes has no setting here"},
         {CANNY("a") ", ControlNet 1: \"Module: none, Model: b\"",
          "ControlNet 1: Module: none, Model: b: one ControlNet works at a time here"},
@@ -320,6 +328,7 @@ static void a_control_is_written(void **state)
         {"control-high", "200"},
         {"control-strength", "0.75"},
         {"control-end", "0.5"},
+        {"control-type", "segment"},
     };
     struct settings s = {.steps = 0};
     struct recipe r = {.count = 0};
@@ -338,7 +347,8 @@ static void a_control_is_written(void **state)
     assert_string_equal(
         own, "ControlNet 0: \"Module: canny, Model: canny [cca45596], Weight: 0.75, Resize Mode: "
              "Crop and Resize, Processor Res: 512, Threshold A: 50.0, Threshold B: 200.0, Guidance "
-             "Start: 0.0, Guidance End: 0.5, Pixel Perfect: True, Control Mode: Balanced\"");
+             "Start: 0.0, Guidance End: 0.5, Pixel Perfect: True, Control Mode: Balanced, Union "
+             "Control Type: Segmentation\"");
     assert_int_equal(a1111_import(text, &r, &e), 0);
     assert_string_equal(recipe_get(&r, "control"), "canny");
     for (size_t i = 8; i < sizeof said / sizeof *said; i++) {

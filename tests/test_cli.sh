@@ -312,6 +312,7 @@ follows_a_picture() {
         --control-image nothere.png
     refuses 1 "another kind of model" "$spritty" gen x -m "$model" --size 64 \
         --control "$here/tests/golden/small_b_control" --control-image a.png
+    refuses 2 "there is no control-type" "$spritty" gen x --control-type pose
     refuses 2 "there is no control-prepare" "$spritty" gen x --control-prepare hough
 }
 check follows_a_picture follows_a_picture

@@ -188,6 +188,40 @@ static void pictures(void **state)
     }
 }
 
+/* What a union is told of its picture; of several nodes, the one nearest to its use counts. */
+static void unions(void **state)
+{
+    (void)state;
+#define TOLD(last, more)                                                                           \
+    GRAPH("5", SAMPLER("5", "4", "[\"c\",0]", "[\"c\",1]")                                         \
+                   NET LOAD NODE("c", "ControlNetApplyAdvanced",                                   \
+                                 "\"positive\":[\"2\",0],\"negative\":[\"3\",0],\"strength\":1,"   \
+                                 "\"control_net\":[\"" last "\",0],\"image\":[\"p\",0]") more)
+#define TYPE(id, from, type)                                                                       \
+    NODE(id, "SetUnionControlNetType", "\"control_net\":[\"" from "\",0],\"type\":\"" type "\"")
+    static const struct {
+        const char *graph, *type, *note;
+    } all[] = {
+        {TOLD("u", TYPE("u", "n", "auto")), NULL, NULL},
+        {TOLD("u", TYPE("u", "n", "tile")), "tile", NULL},
+        {TOLD("u", TYPE("u", "n", "hed/pidi/scribble/ted")), "scribble", NULL},
+        {TOLD("u", TYPE("u", "v", "depth") TYPE("v", "n", "normal")), "depth", NULL},
+        {TOLD("u", TYPE("u", "v", "auto") TYPE("v", "n", "normal")), NULL, NULL},
+        {TOLD("u", TYPE("u", "n", "canny")), NULL,
+         "node u (SetUnionControlNetType): type: canny: there is none of that name here"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct recipe r;
+        import(all[i].graph, &r);
+        expect_control(&r);
+        expect(&r, "control-type", all[i].type);
+        if (all[i].note)
+            expect_note(&r, all[i].note);
+        expect_notes(&r, all[i].note != NULL);
+        recipe_free(&r);
+    }
+}
+
 /* What the settings cannot say is named. */
 static void named(void **state)
 {
@@ -337,6 +371,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(for_both_texts), cmocka_unit_test(for_one_text),
+        cmocka_unit_test(pictures),       cmocka_unit_test(unions),
         cmocka_unit_test(pictures),       cmocka_unit_test(named),
         cmocka_unit_test(second_pass),    cmocka_unit_test(editors_form),
         cmocka_unit_test(circles),

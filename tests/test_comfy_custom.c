@@ -287,13 +287,12 @@ static void test_what_has_no_setting(void **state)
                                                BASIC("s", "normal", "20", "1") END,
            &r);
     expect(&r, WANT({"prompt", "a cat"}, {"negative", "bad"}, {"image", NULL}, {"model", "base"}));
-    expect(&r, WANT({"control", "union"}, {"control-image", "pose.png"},
-                    {"control-strength", "0.8"}, {"control-end", "0.5"}));
-    expect_note(&r, "node u (SetUnionControlNetType): the network is not told here that its "
-                    "picture is of the type openpose");
+    expect(&r,
+           WANT({"control", "union"}, {"control-image", "pose.png"}, {"control-type", "openpose"},
+                {"control-strength", "0.8"}, {"control-end", "0.5"}));
     expect_note(&r, "node f (PerturbedAttentionGuidance) is ignored: it guides away");
     expect_note(&r, "is ignored: it is a subgraph whose nodes are not in this file: in ComfyUI's");
-    assert_int_equal(r.notes, 3);
+    assert_int_equal(r.notes, 2);
     recipe_free(&r);
     /* An inpainting model's conditioning: its image, its mask, both texts through it. */
     import("{" COMMON NODE("5", "KSampler",

@@ -124,6 +124,9 @@ static void exports_read_back(void **state)
          {"negative", ""},
          {"empty-negative", "zeros"}},
         {BASIC, CONTROL, REFINED, LARGER},
+        {BASIC, CONTROL, {"control-type", "scribble"}},
+        {BASIC, CONTROL, {"control-type", "repaint"}, {"control-prepare", "invert"}},
+        {BASIC, CONTROL, {"control-type", "canny"}, LARGER},
         {PLAIN, CONTROL, {"cfg-end", "0.4"}},
         {UNTIMED, CONTROL, {"sigmas", "14.6146 7.3 3.5 0.8999 0"}, REFINED},
         /* What KSampler does not say: levels as values, whole and in parts. */
@@ -166,6 +169,46 @@ static void exports_read_back(void **state)
         settings_free(&back);
         recipe_free(&r);
         recipe_free(&again);
+    }
+}
+
+/* The names are ComfyUI's (comfy/cldm/control_types.py); to a network that is told nothing there
+ * leads no such node. */
+static void unions_are_told(void **state)
+{
+    (void)state;
+    static const char *const types[][2] = {
+        {"auto", NULL},
+        {"openpose", "\"openpose\""},
+        {"depth", "\"depth\""},
+        {"scribble", "\"hed/pidi/scribble/ted\""},
+        {"canny", "\"canny/lineart/anime_lineart/mlsd\""},
+        {"normal", "\"normal\""},
+        {"segment", "\"segment\""},
+        {"tile", "\"tile\""},
+        {"repaint", "\"repaint\""},
+    };
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        const char *const all[][2] = {BASIC, CONTROL, {"control-type", types[i][0]}, {NULL, NULL}};
+        struct settings s = {.width = 0};
+        struct recipe r = {.count = 0}, back;
+        struct err e = {""};
+        set_all(&s, all);
+        char *text = comfy_export(&s, "x", &r, &e);
+        assert_non_null(text);
+        check_links(text);
+        const char *node = strstr(text, "SetUnionControlNetType");
+        if (!types[i][1])
+            assert_null(node);
+        else
+            assert_true(node && strstr(node, types[i][1]));
+        import(text, &back);
+        expect(&back, "control-type", i ? types[i][0] : NULL);
+        assert_int_equal(r.notes + back.notes, 0);
+        free(text);
+        settings_free(&s);
+        recipe_free(&r);
+        recipe_free(&back);
     }
 }
 
@@ -287,6 +330,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(exports_read_back),
+        cmocka_unit_test(unions_are_told),
         cmocka_unit_test(edges_read_back),
         cmocka_unit_test(export_names_what_it_cannot),
         cmocka_unit_test(guidance_that_is_not_exact),

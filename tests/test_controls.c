@@ -103,17 +103,20 @@ static void as_it_is(void **state)
     (void)state;
     struct job j;
     struct err e = {""};
-    if (PREPARE(&j, &e, "control-strength", "0.5", "control-start", "0.25", "control-end", "0.75"))
+    if (PREPARE(&j, &e, "control-strength", "0.5", "control-start", "0.25", "control-end", "0.75",
+                "control-type", "tile"))
         fail_msg("%s", e.text);
     const struct gen_params *g = &j.params;
     assert_non_null(strstr(g->control, "lines.safetensors"));
     assert_true(g->control_strength == 0.5 && g->control_start == 0.25 && g->control_end == 0.75);
+    assert_string_equal(control_type_name(g->control_type), "tile");
     assert_true(g->control_width == 32 && g->control_height == 16);
     assert_memory_equal(pixel(&j, 0, 0), ((uint8_t[]){255, 255, 255}),
                         3); /* over the model's own */
     assert_memory_equal(pixel(&j, 8, 4), ((uint8_t[]){100, 100, 100}), 3);
     job_free(&j);
     assert_int_equal(PREPARE(&j, &e, "control-prepare", "invert", "backdrop", "102030"), 0);
+    assert_int_equal(j.params.control_type, 0); /* auto */
     assert_memory_equal(pixel(&j, 0, 0), ((uint8_t[]){0xef, 0xdf, 0xcf}), 3);
     assert_memory_equal(pixel(&j, 8, 4), ((uint8_t[]){155, 155, 155}), 3);
     job_free(&j);

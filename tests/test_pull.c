@@ -423,6 +423,12 @@ static void controlnets(void **state)
     expect_file("controlnets/canny-sdxl.safetensors", control, SIZE);
     assert_non_null(strstr(server.log, "GET /diffusers/controlnet-canny-sdxl-1.0/resolve/main/"
                                        "diffusion_pytorch_model.fp16.safetensors"));
+    assert_int_equal(pull("controlnet-union", &r, &e), 0);
+    expect_file("controlnets/controlnet-union.safetensors", control, SIZE);
+    assert_int_equal(pull("controlnet-promax", &r, &e), 0);
+    expect_file("controlnets/controlnet-promax.safetensors", control, SIZE);
+    assert_non_null(strstr(server.log, "GET /xinsir/controlnet-union-sdxl-1.0/resolve/main/"
+                                       "diffusion_pytorch_model_promax.safetensors"));
     for (int again = 0; again < 2; again++) {
         assert_int_equal(pull("a/my-net/diffusion_pytorch_model.safetensors", &r, &e), 0);
         expect_file("controlnets/my-net.safetensors", control, SIZE);

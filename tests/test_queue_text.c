@@ -408,6 +408,7 @@ static void a_control_travels(void **state)
     set(c, "control-image", command);
     set(c, "control-prepare", "canny");
     set(c, "control-strength", "0.75");
+    set(c, "control-type", "depth");
     if (job_pack(&r, c, &p, &e))
         fail_msg("%s", e.text);
     assert_int_equal(p.message.files, 1);
@@ -421,6 +422,7 @@ static void a_control_travels(void **state)
     assert_int_equal(access(got->settings.control_image, R_OK), 0);
     assert_string_equal(got->settings.control_prepare, "canny");
     assert_true(got->settings.control_strength == 0.75);
+    assert_string_equal(got->settings.control_type, "depth");
     job_unpack_clean(&p.message, &w);
     command_free(got);
     snprintf(command, sizeof command, "echo >>%s/spritty/controlnets/lines/config.json", folder);

@@ -89,6 +89,7 @@ static void bad_values_are_named(void **state)
         {"seed", "random", NULL},
         {"sampler", "eulr", "there are: euler"},
         {"scheduler", "karas", "karras"},
+        {"control-type", "pose", "there are: auto, openpose"},
         {"device", "cuda:", "there are: auto"},
         {"device", "cuda:1x", "there are: auto"},
         {"precision", "fp12", "bf16"},

@@ -113,6 +113,7 @@ static const struct option_row table[] = {
     SETTING(0, "hires-steps", "N", JOB),
     SETTING(0, "control", "PATH-or-NAME", JOB),
     SETTING(0, "control-image", "FILE", JOB),
+    SETTING(0, "control-type", "NAME", JOB),
     SETTING(0, "control-prepare", "none|canny|invert", JOB),
     SETTING(0, "control-low", "N", JOB),
     SETTING(0, "control-high", "N", JOB),

@@ -248,6 +248,7 @@ void inputs_point(const struct inputs *in, const struct settings *s, struct gen_
     g->control_picture = in->hint.rgb;
     g->control_width = in->hint.width;
     g->control_height = in->hint.height;
+    g->control_type = control_type_by_name(s->control_type);
     g->control_strength = s->control_strength;
     g->control_start = s->control_start;
     g->control_end = s->control_end;

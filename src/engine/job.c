@@ -54,6 +54,7 @@ static const char *const fallback[][2] = {
     {"hires-denoise", "0.6"},
     {"hires-steps", "0"},
     {"tiling", "off"},
+    {"control-type", "auto"},
     {"control-prepare", "none"},
     {"control-low", "100"},
     {"control-high", "200"},

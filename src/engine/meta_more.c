@@ -35,6 +35,7 @@ static const struct {
     {"negative-aesthetic", "2.5", "refiner"},
     {"control", "", NULL},
     {"control-image", "", "control"},
+    {"control-type", "auto", "control"},
     {"control-prepare", "none", "control"},
     {"control-low", NULL, "canny"},
     {"control-high", NULL, "canny"},
@@ -185,6 +186,19 @@ static void put_float(FILE *f, const char *label, double x)
     fprintf(f, ", %s: %.10g%s", label, x, x == floor(x) ? ".0" : "");
 }
 
+/* ControlNetUnionControlType in scripts/enums.py: serialize leaves it out, parse takes it. */
+static void put_union_type(FILE *f, const struct settings *s)
+{
+    static const char *const types[][2] = {
+        {"openpose", "OpenPose"}, {"depth", "Depth"},       {"scribble", "Soft Edge"},
+        {"canny", "Hard Edge"},   {"normal", "Normal Map"}, {"segment", "Segmentation"},
+        {"tile", "Tile"},         {"repaint", "Inpaint"},   {NULL, NULL}};
+    char value[ROOM];
+    const char *type = tells(s, "control-type", value) ? renamed(types, value) : NULL;
+    if (type)
+        fprintf(f, ", Union Control Type: %s", type);
+}
+
 /* Its unit: a list in one value (ControlNetUnit.serialize in internal_controlnet/args.py), which
  * has no way to write a comma or a colon: a file with one in its name is left out, as there. */
 static char *control_unit(const struct settings *s, const char *path)
@@ -214,6 +228,7 @@ static char *control_unit(const struct settings *s, const char *path)
     put_float(f, "Guidance Start", s->control_start);
     put_float(f, "Guidance End", s->control_end);
     fprintf(f, ", Pixel Perfect: %s, Control Mode: Balanced", canny ? "True" : "False");
+    put_union_type(f, s);
     if (fclose(f) == 0)
         return text;
     free(text);

@@ -20,6 +20,7 @@ enum { TEXT = 200 };
 struct unit {
     const char *key; /* "ControlNet 0" */
     char module[TEXT], model[TEXT], weight[TEXT], start[TEXT], end[TEXT], low[TEXT], high[TEXT];
+    char type[TEXT];    /* what a union is told */
     char perfect[TEXT]; /* "True": the picture is scaled to the size before its edges are found */
 };
 
@@ -62,11 +63,12 @@ static void compare(struct recipe *r, const struct unit *u, const char *name, co
 
 static void take(struct recipe *r, struct unit *u, const char *name, const char *value)
 {
-    static const char *const names[] = {
-        "Module",       "Preprocessor", "Model",       "Weight",        "Guidance Start",
-        "Guidance End", "Threshold A",  "Threshold B", "Pixel Perfect", "Pixel_perfect"};
-    char *const texts[] = {u->module, u->module, u->model, u->weight,  u->start,
-                           u->end,    u->low,    u->high,  u->perfect, u->perfect};
+    static const char *const names[] = {"Module",        "Preprocessor",      "Model",
+                                        "Weight",        "Guidance Start",    "Guidance End",
+                                        "Threshold A",   "Threshold B",       "Pixel Perfect",
+                                        "Pixel_perfect", "Union Control Type"};
+    char *const texts[] = {u->module, u->module, u->model,   u->weight,  u->start, u->end,
+                           u->low,    u->high,   u->perfect, u->perfect, u->type};
     static const char *const quiet[] = {"Low Vram", "Processor Res", "Save Detected Map"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         if (!strcasecmp(names[i], name)) {
@@ -148,6 +150,31 @@ static void put_picture(struct recipe *r, const struct unit *u, bool ours)
         recipe_note(r, "%s: its picture is not in the text; name it with --control-image", u->key);
 }
 
+/* ControlNetUnionControlType in scripts/enums.py. The extension takes it from a unit's text, but
+ * writes it into none: what a union was told is to be named then. */
+static void put_type(struct recipe *r, const struct unit *u, bool ours)
+{
+    static const char *const types[][2] = {
+        {"OpenPose", "openpose"}, {"Depth", "depth"},       {"Soft Edge", "scribble"},
+        {"Hard Edge", "canny"},   {"Normal Map", "normal"}, {"Segmentation", "segment"},
+        {"Tile", "tile"},         {"Inpaint", "repaint"},   {"Unknown", "auto"}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (strcasecmp(types[i][0], u->type) != 0)
+            continue;
+        if (strcmp(types[i][1], "auto") != 0)
+            recipe_set(r, "control-type", types[i][1]);
+        return;
+    }
+    if (*u->type)
+        recipe_note(r, "%s: Union Control Type: %.80s: there is none of that name here", u->key,
+                    u->type);
+    else if (!ours && strcasestr(u->model, "union"))
+        recipe_note(r,
+                    "%s: what it was told of its picture is not in the text; name it with "
+                    "--control-type",
+                    u->key);
+}
+
 static bool is_adapter(const char *model)
 {
     static const char *const parts[] = {"ip-adapter", "ip_adapter", "t2i", "lllite"};
@@ -184,6 +211,7 @@ void a1111_set_control(struct recipe *r, const char *key, const char *text, bool
     if (!check_unit(r, &u, text))
         return;
     a1111_set_file(r, "control", u.model);
+    put_type(r, &u, ours);
     put_picture(r, &u, ours);
     put_number(r, "control-strength", u.weight, 1);
     put_number(r, "control-start", u.start, 0);

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "sdxl/pipeline.h"
+
 /* For one text; where it is the prompt's, ComfyUI lets it work for the negative one too. */
 #define SINGLE                                                                                     \
     "ControlNetApply|ACN_AdvancedControlNetApplySingle|ACN_AdvancedControlNetApplySingle_v2"
@@ -101,22 +103,37 @@ static void network_name(struct recipe *r, const char *file, char name[256])
     free(folder);
 }
 
-static void union_type(struct comfy_walk *w, int node)
+const char *comfy_union_type(const char *type)
 {
-    char type[80];
-    comfy_word(w, node, "type", type, sizeof type);
-    if (strcmp(type, "auto") != 0)
-        recipe_note(w->r, "%s: the network is not told here that its picture is of the type %s",
-                    comfy_name(w, node), type);
+    return !strcmp(type, "scribble") ? "hed/pidi/scribble/ted"
+           : !strcmp(type, "canny")  ? "canny/lineart/anime_lineart/mlsd"
+                                     : type;
+}
+
+static void put_union_type(struct comfy_walk *w, int node)
+{
+    char name[80];
+    int i = 0;
+    comfy_word(w, node, "type", name, sizeof name);
+    while (control_type_name(i) && strcmp(comfy_union_type(control_type_name(i)), name) != 0)
+        i++;
+    if (!control_type_name(i))
+        recipe_note(w->r, "%s: type: %s: there is none of that name here", comfy_name(w, node),
+                    name);
+    else if (i > 0)
+        recipe_set(w->r, "control-type", control_type_name(i));
 }
 
 static void put_network(struct comfy_walk *w, int apply)
 {
     int slot, at = comfy_source(w, apply, "control_net", &slot);
+    bool typed = false; /* of several types the last one counts, which is met first */
     char name[256];
     while (at >= 0 && !comfy_is(w, at, LOADER "|" DIFFERENCE)) {
         if (comfy_is(w, at, "SetUnionControlNetType")) {
-            union_type(w, at);
+            if (!typed)
+                put_union_type(w, at);
+            typed = true;
             at = comfy_source(w, at, "control_net", &slot);
         } else {
             at = comfy_follow(w, comfy_pass(w, at, "control_net"), &slot);

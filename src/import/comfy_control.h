@@ -34,6 +34,9 @@ void comfy_put_control(struct comfy_walk *, const struct comfy_stage *,
 void comfy_compare_controls(struct comfy_walk *, const struct comfy_stage *later,
                             const struct comfy_way *first, const struct comfy_way *way);
 
+/* SetUnionControlNetType's name for a control-type (comfy/cldm/control_types.py). */
+const char *comfy_union_type(const char *type);
+
 /* Canny's thresholds as ComfyUI's own node has them (kornia's: of the gradient's length in a
  * blurred picture from 0 to 1), times this, are about OpenCV's, which A1111 and this have (of the
  * sum of both directions in the strongest channel, from 0 to 255). No number makes them find the

@@ -17,6 +17,19 @@ static int network(struct comfy_writer *x)
     return node;
 }
 
+/* A union is told by a node of its own. */
+static int told(struct comfy_writer *x, int net)
+{
+    const char *type = comfy_text_or(x->s, "control-type", "auto");
+    if (!strcmp(type, "auto"))
+        return net;
+    int node = comfy_open(x, "SetUnionControlNetType");
+    comfy_put_link(x, "control_net", net, 0);
+    jsonw_string(&x->w, "type", comfy_union_type(type));
+    comfy_close(x);
+    return node;
+}
+
 /* As ComfyUI's Canny measures it, within what that node takes. */
 static double threshold(struct comfy_writer *x, const char *key, int value)
 {
@@ -60,7 +73,7 @@ void comfy_control(struct comfy_writer *x)
     const struct settings *s = x->s;
     if (!comfy_text_or(s, "control", NULL) || !comfy_text_or(s, "control-image", NULL))
         return;
-    int net = network(x), picture = prepared(x, comfy_load_image(x, "control-image"));
+    int net = told(x, network(x)), picture = prepared(x, comfy_load_image(x, "control-image"));
     int node = comfy_open(x, "ControlNetApplyAdvanced");
     comfy_put_link(x, "positive", x->positive, 0);
     comfy_put_link(x, "negative", x->negative, x->negative_slot);

@@ -14,6 +14,7 @@
 /* In both, half precision. */
 #define CONTROL_HALF  "diffusion_pytorch_model.fp16.safetensors"
 #define CONTROL_WHOLE "diffusion_pytorch_model.safetensors"
+#define UNION         "xinsir/controlnet-union-sdxl-1.0"
 
 static const struct {
     struct pull_entry entry;
@@ -65,6 +66,11 @@ static const struct {
     {{"tile-sdxl", "ControlNet: a picture's own forms", "Apache 2.0", 2502 MB},
      {"xinsir/controlnet-tile-sdxl-1.0", CONTROL_WHOLE, "controlnets/tile-sdxl.safetensors",
       KIND_CONTROL}},
+    {{"controlnet-union", "ControlNet Union: 6 kinds of picture", "Apache 2.0", 2512 MB},
+     {UNION, CONTROL_WHOLE, "controlnets/controlnet-union.safetensors", KIND_CONTROL}},
+    {{"controlnet-promax", "ControlNet Union: 8 kinds of picture", "Apache 2.0", 2513 MB},
+     {UNION, "diffusion_pytorch_model_promax.safetensors",
+      "controlnets/controlnet-promax.safetensors", KIND_CONTROL}},
 };
 enum { ENTRIES = sizeof table / sizeof *table };
 
