@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fileio.h"
 #include "base/mapfile.h"
 #include "base/paths.h"
 #include "base/digest.h"
@@ -134,12 +135,6 @@ static void list_all(struct listing *l, const char *model)
 
 /* ---- one of them ---- */
 
-static const char *last_part(const char *name)
-{
-    const char *slash = strrchr(name, '/');
-    return slash ? slash + 1 : name;
-}
-
 static const struct found *look(const struct listing *l, const char *name,
                                 int (*compare)(const char *, const char *))
 {
@@ -147,7 +142,7 @@ static const struct found *look(const struct listing *l, const char *name,
         if (compare(l->at[i].name, name) == 0)
             return &l->at[i];
     for (int i = 0; i < l->count; i++)
-        if (compare(last_part(l->at[i].name), name) == 0)
+        if (compare(file_name_of(l->at[i].name), name) == 0)
             return &l->at[i];
     return NULL;
 }
@@ -172,7 +167,7 @@ static const char *name_at(const void *user, int i)
     const struct listing *l = user; /* each twice: alone, and with its subfolders */
     if (i >= 2 * l->count)
         return NULL;
-    return i < l->count ? last_part(l->at[i].name) : l->at[i - l->count].name;
+    return i < l->count ? file_name_of(l->at[i].name) : l->at[i - l->count].name;
 }
 
 static int not_found(const struct listing *l, const char *name, struct err *e)
