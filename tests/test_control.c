@@ -406,13 +406,15 @@ static void runs_with_a_union(void **state)
     struct pipeline *p = open_model(b.device, "a");
     struct gen_params told = params(st, "a", 4);
     told.control = "tests/golden/small_a_union";
-    told.compat = COMPAT_COMFYUI; /* these runs are diffusers' and ComfyUI's alike */
     told.control_type = control_type_by_name("canny");
-    struct gen_params part = part_of(told), untold = told;
-    untold.control_type = control_type_by_name("auto");
-    check(&b, p, &told, st, "a.run.canny");
-    check(&b, p, &untold, st, "a.run.auto");
-    check(&b, p, &part, st, "a.run.canny.part");
+    for (int comfyui = 0; comfyui < 2; comfyui++) { /* these runs are the same in both */
+        told.compat = comfyui ? COMPAT_COMFYUI : COMPAT_DIFFUSERS;
+        struct gen_params part = part_of(told), untold = told;
+        untold.control_type = control_type_by_name("auto");
+        check(&b, p, &told, st, "a.run.canny");
+        check(&b, p, &untold, st, "a.run.auto");
+        check(&b, p, &part, st, "a.run.canny.part");
+    }
     pipeline_close(p);
     safetensors_close(st);
 }

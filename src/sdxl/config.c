@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "sdxl/control_union.h"
 #include "sdxl/schedule.h"
 
 enum { CHANNELS_MAX = 1 << 14, WIDTH_MAX = 1 << 17 };

@@ -98,31 +98,12 @@ static struct tensor hint_out(const struct control *c, struct ops *o, const stru
     return y;
 }
 
-/* What a union makes of the hint y's means: alpha, or the token for each of the n images of a step,
- * whose x is looked at as well. */
-static struct tensor look_at_hint(const struct control *c, struct ops *o,
-                                  const struct control_inputs *in, const struct tensor *y, int n,
-                                  struct tensor *tokens)
-{
-    struct tensor alpha = {0}, token = union_token(&c->kinds, o, y, in->kind);
-    if (!in->with_x)
-        alpha = union_alpha(&c->kinds, o, &token, NULL);
-    else
-        *tokens = ops_alloc(o, n, 1, 1, token.c);
-    for (int i = 0; in->with_x && i < n; i++) {
-        struct tensor to = tensor_images(*tokens, i, 1);
-        o->copy(o, &to, &token);
-    }
-    o->release(o, &token);
-    return alpha;
-}
-
-/* picture -> [1, h, w, c0], and the tokens of a union that looks at x */
-static void read_hint(const struct control *c, struct ops *o, const struct control_inputs *in,
-                      unsigned pad, struct control_run *r)
+/* picture -> [1, h, w, c0] */
+static struct tensor read_hint(const struct control *c, struct ops *o,
+                               const struct control_inputs *in, unsigned pad)
 {
     const struct control_config *m = &c->config;
-    struct tensor x, alpha = {0};
+    struct tensor x, y, alpha = {0};
     ops_enter(o, "hint", -1);
     x = ops_alloc(o, 1, in->h, in->w, m->hint_channels);
     if (in->picture)
@@ -132,16 +113,16 @@ static void read_hint(const struct control *c, struct ops *o, const struct contr
         x = hint_layer(o, x, c->hint[2 * i], m->hint_width[i], 1, pad);
         x = hint_layer(o, x, c->hint[2 * i + 1], m->hint_width[i + 1], 2, pad);
     }
-    r->hint = hint_out(c, o, &x, &alpha, pad);
-    if (c->kinds.types > 0 && in->kind >= 0)
-        alpha = look_at_hint(c, o, in, &r->hint, r->run.n, &r->token);
-    if (alpha.c) {
-        o->release(o, &r->hint);
-        r->hint = hint_out(c, o, &x, &alpha, pad);
+    y = hint_out(c, o, &x, &alpha, pad);
+    if (c->kinds.types > 0 && in->kind >= 0) {
+        alpha = union_alpha(&c->kinds, o, &y, in->kind);
+        o->release(o, &y);
+        y = hint_out(c, o, &x, &alpha, pad);
     }
     o->release(o, &alpha);
     o->release(o, &x);
     ops_leave(o);
+    return y;
 }
 
 /* The convolutions add their biases whole to values that were multiplied by the strength before. */
@@ -188,7 +169,7 @@ int control_run_prepare(const struct control *c, struct ops *o, const struct une
     ops_enter(o, "control", -1);
     int rc = prepare_half(c, o, in, own->kind, r, e);
     if (rc == 0)
-        read_hint(c, o, own, in->pad, r);
+        r->hint = read_hint(c, o, own, in->pad);
     if (rc == 0 && correct_bias(c, o, r) < 0)
         rc = err_set(e, "out of memory while preparing %d steps", in->steps);
     ops_leave(o);
@@ -201,7 +182,6 @@ void control_run_finish(struct ops *o, struct control_run *r)
         return;
     for (int i = UNET_STOPS - 1; i >= 0; i--)
         o->release(o, &r->bias[i]);
-    o->release(o, &r->token);
     o->release(o, &r->hint);
     unet_finish(o, &r->run);
     *r = (struct control_run){0};
@@ -240,27 +220,12 @@ static void add_stop(void *user, int stop, const struct tensor *h)
     ops_leave(o);
 }
 
-/* alpha of each image of x, which the ControlNet's conv_in reads first. */
-static struct tensor look_at_x(struct ops *o, const struct control_run *r, const struct tensor *x)
-{
-    const struct control *c = r->control;
-    struct conv_args args = conv3x3(r->run.pad);
-    struct tensor h = o->alloc_as(o, o->stream, x->n, x->h, x->w, c->config.unet.channels[0]);
-    struct tensor first = tensor_images(r->token, 0, x->n);
-    o->conv2d(o, &h, x, c->half.conv_in, &args);
-    struct tensor second = union_token(&c->kinds, o, &h, -1);
-    struct tensor alpha = union_alpha(&c->kinds, o, &first, &second);
-    o->release(o, &second);
-    o->release(o, &h);
-    return alpha;
-}
-
 void control_step(struct ops *o, const struct control_run *r, int step, const struct tensor *x,
                   struct tensor *stops)
 {
     int channels = r->control->config.unet.in_channels;
     struct adding a = {o, r, stops};
-    struct tensor first = {0}, alpha = {0};
+    struct tensor first = {0};
     ops_enter(o, "control", -1);
     if (x->c != channels) {
         struct tensor view = tensor_channels(*x, 0, channels);
@@ -268,11 +233,7 @@ void control_step(struct ops *o, const struct control_run *r, int step, const st
         o->copy(o, &first, &view);
         x = &first;
     }
-    if (r->token.c)
-        alpha = look_at_x(o, r, x);
-    struct unet_more more = {&r->hint, alpha.c ? &alpha : NULL};
-    unet_step_half(&r->control->half, o, &r->run, step, x, more, add_stop, &a);
-    o->release(o, &alpha);
+    unet_step_half(&r->control->half, o, &r->run, step, x, &r->hint, add_stop, &a);
     o->release(o, &first);
     ops_leave(o);
 }

@@ -36,15 +36,13 @@ struct control_inputs {
     const float *picture; /* host, [h, w, hint_channels] in 0 to 1; NULL: a forecast */
     int w, h;             /* hint_levels - 1 times twice the latent's size */
     float strength;
-    int kind;    /* what a union is told, from 0; -1: nothing */
-    bool with_x; /* what it makes of that looks at x too, as diffusers has it (control_union.h) */
+    int kind; /* what a union is told, from 0; -1: nothing */
 };
 
 struct control_run {
     const struct control *control;
     struct unet_run run;
     struct tensor hint;             /* [1, h, w, c0] in the ops' stream type */
-    struct tensor token;            /* [n, 1, 1, c0]: of a union that looks at x, in each step */
     struct tensor bias[UNET_STOPS]; /* [n, 1, 1, c]: what a strength of not 1 changes */
     float strength;
 };

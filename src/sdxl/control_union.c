@@ -1,11 +1,9 @@
 /* See control_union.h. */
 #include "sdxl/control_union.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "ops/dry.h"
 #include "sdxl/unet.h"
 
 /* ---- loading ---- */
@@ -71,61 +69,41 @@ int union_time(const struct control_union *u, struct ops *o, const struct contro
     return 0;
 }
 
-/* Attention whose scores are all 0 is a mean. */
-static struct tensor means(const struct control_union *u, struct ops *o, const struct tensor *x)
+/* [1, h, w, c] -> [1, 1, 1, c]: attention whose scores are all 0 is a mean. */
+static struct tensor means(const struct control_union *u, struct ops *o, const struct tensor *hint)
 {
-    struct tensor narrow = {0}, y = ops_alloc(o, x->n, 1, 1, x->c), query = {0};
-    if (x->dtype != o->act) {
-        narrow = ops_alloc_like(o, x, x->c);
-        o->copy(o, &narrow, x);
-        x = &narrow;
-    }
-    query = ops_alloc(o, x->n, 1, 1, x->c);
-    for (int i = 0; i < x->n; i++) { /* anything finite */
-        struct tensor from = tensor_images(*x, i, 1), to = tensor_images(query, i, 1);
-        from.h = from.w = 1;
-        o->copy(o, &to, &from);
-    }
-    o->attention(o, &y, &query, x, x, u->heads, 0, false);
-    o->release(o, &query);
-    o->release(o, &narrow);
+    struct tensor x = ops_alloc_like(o, hint, hint->c), y = ops_alloc(o, 1, 1, 1, hint->c);
+    o->copy(o, &x, hint);
+    struct tensor query = x; /* anything finite: a pixel */
+    query.h = query.w = 1;
+    o->attention(o, &y, &query, &x, &x, u->heads, 0, false);
+    o->release(o, &x);
     return y;
 }
 
-struct tensor union_token(const struct control_union *u, struct ops *o, const struct tensor *x,
-                          int kind)
+static void add_kind(const struct control_union *u, struct ops *o, struct tensor *x, int kind)
 {
-    struct tensor y = means(u, o, x);
-    if (kind < 0)
-        return y;
-    struct tensor sum = o->alloc_as(o, DT_F32, y.n, 1, 1, y.c);
-    struct tensor row = o->alloc_as(o, DT_F32, 1, 1, 1, y.c);
+    struct tensor sum = o->alloc_as(o, DT_F32, 1, 1, 1, x->c);
+    struct tensor row = o->alloc_as(o, DT_F32, 1, 1, 1, x->c);
     float one[2] = {1, 1};
-    o->copy(o, &sum, &y);
+    o->copy(o, &sum, x);
     if (u->kind)
         o->upload(o, &row, u->kind + (size_t)kind * (size_t)u->width);
-    for (int i = 0; i < y.n; i++) {
-        struct tensor of = tensor_images(sum, i, 1);
-        o->combine(o, &of, 2, one, (const struct tensor *const[]){&of, &row});
-    }
-    o->copy(o, &y, &sum);
+    o->combine(o, &sum, 2, one, (const struct tensor *const[]){&sum, &row});
+    o->copy(o, x, &sum);
     o->release(o, &row);
     o->release(o, &sum);
-    return y;
 }
 
-/* x [n, tokens, 1, c] in place. */
-static void run_layer(const struct control_union *u, struct ops *o, const struct type_layer *t,
-                      struct tensor *x)
+/* One token [1, 1, 1, c] in place. It attends to itself alone, which makes its values of it. */
+static void run_layer(struct ops *o, const struct type_layer *t, struct tensor *x)
 {
-    int c = u->width;
+    int c = x->c;
     struct tensor a = ops_alloc_like(o, x, c), qkv = ops_alloc_like(o, x, 3 * c);
-    struct tensor up = ops_alloc_like(o, x, 4 * c);
+    struct tensor up = ops_alloc_like(o, x, 4 * c), values = tensor_channels(qkv, 2 * c, c);
     o->layer_norm(o, &a, x, t->norm1, 1e-5f);
     o->linear(o, &qkv, &a, t->qkv, ACT_NONE, NULL);
-    struct tensor q = tensor_channels(qkv, 0, c), k = tensor_channels(qkv, c, c);
-    struct tensor v = tensor_channels(qkv, 2 * c, c);
-    o->attention(o, &a, &q, &k, &v, u->heads, 1 / sqrtf((float)(c / u->heads)), false);
+    o->copy(o, &a, &values);
     o->linear(o, x, &a, t->out, ACT_NONE, x);
     o->layer_norm(o, &a, x, t->norm2, 1e-5f);
     o->linear(o, &up, &a, t->up, ACT_QUICK_GELU, NULL);
@@ -135,24 +113,14 @@ static void run_layer(const struct control_union *u, struct ops *o, const struct
     o->release(o, &a);
 }
 
-struct tensor union_alpha(const struct control_union *u, struct ops *o, const struct tensor *first,
-                          const struct tensor *second)
+struct tensor union_alpha(const struct control_union *u, struct ops *o, const struct tensor *hint,
+                          int kind)
 {
-    int c = u->width, n = first->n, tokens = second ? 2 : 1;
-    struct tensor x = ops_alloc(o, n, tokens, 1, c), alpha = ops_alloc(o, n, 1, 1, c);
-    struct tensor row = x; /* an image's tokens side by side are the tokens one after the other */
-    row.h = 1, row.ld = row.c = tokens * c;
-    if (second)
-        o->concat(o, &row, first, second);
-    else
-        o->copy(o, &row, first);
+    struct tensor x = means(u, o, hint), alpha = ops_alloc_like(o, &x, x.c);
+    add_kind(u, o, &x, kind);
     for (int i = 0; i < u->layers; i++)
-        run_layer(u, o, &u->layer[i], &x);
-    struct tensor token = ops_alloc(o, n, 1, 1, c);
-    row.c = c; /* the first */
-    o->copy(o, &token, &row);
-    o->linear(o, &alpha, &token, u->project, ACT_NONE, NULL);
-    o->release(o, &token);
+        run_layer(o, &u->layer[i], &x);
+    o->linear(o, &alpha, &x, u->project, ACT_NONE, NULL);
     o->release(o, &x);
     return alpha;
 }

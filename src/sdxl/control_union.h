@@ -4,19 +4,17 @@
  *
  *   time     the told kind as a sinusoid each of 0 or 1, through two linears, onto the time
  *            embedding
- *   hint     means over its pixels + the kind's embedding: a token. A small transformer, then a
- *            linear, make of it `alpha` [c0], which is added to every pixel of the hint
+ *   hint     its means over the pixels + the kind's embedding: a token. A small transformer over
+ *            it, then a linear, make `alpha` [c0], which is added to every pixel of the hint
  *
- * The tools differ: to diffusers the means over what conv_in makes of x are a second token, so
- * alpha is another in each step and for each image; ComfyUI and A1111 leave that out, and told
- * nothing they leave out the token as well.
+ * In diffusers the means over x are a second token; but its attention takes the batch for the
+ * sequence, so the two never meet, and the numbers are ComfyUI's and A1111's, which have one.
+ * Told nothing, ComfyUI leaves token and alpha out.
  */
 #ifndef SPRITTY_CONTROL_UNION_H
 #define SPRITTY_CONTROL_UNION_H
 
 #include "sdxl/loader.h"
-
-enum { MAX_TYPE_LAYERS = 8 };
 
 struct type_layer {
     struct weight *norm1, *qkv, *out, *norm2, *up, *down; /* [3 c, c], [c, c], [4 c, c], [c, 4 c] */
@@ -37,12 +35,9 @@ void union_free(struct control_union *, struct ops *);
  * memory. */
 int union_time(const struct control_union *, struct ops *, const struct control_config *, int kind,
                float *out);
-/* x [n, h, w, c] of either type -> its means, and the kind's embedding on them (-1: not):
- * [n, 1, 1, c] in the ops' type, the caller's to release. */
-struct tensor union_token(const struct control_union *, struct ops *, const struct tensor *x,
+/* Of the hint [1, h, w, c], of the ops' stream type: alpha [1, 1, 1, c], the caller's to release.
+ */
+struct tensor union_alpha(const struct control_union *, struct ops *, const struct tensor *hint,
                           int kind);
-/* first, and second or NULL, [n, 1, 1, c] -> alpha [n, 1, 1, c], the caller's to release. */
-struct tensor union_alpha(const struct control_union *, struct ops *, const struct tensor *first,
-                          const struct tensor *second);
 
 #endif

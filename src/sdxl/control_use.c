@@ -213,8 +213,7 @@ int pass_control_prepare(struct pass *p, const struct unet_inputs *in)
                                  .w = p->width,
                                  .h = p->height,
                                  .strength = (float)r->params->control_strength,
-                                 .kind = r->params->control_type - 1,
-                                 .with_x = r->params->compat == COMPAT_DIFFUSERS};
+                                 .kind = r->params->control_type - 1};
     int rc = control_run_prepare(&r->p->control->net, r->p->ops, in, &own, &p->control_run, r->err);
     free(picture);
     return rc;

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sdxl/control_union.h"
 #include "sdxl/infer_walk.h"
 #include "sdxl/weights_kind.h"
 

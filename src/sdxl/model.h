@@ -16,7 +16,7 @@
 /* Levels of a UNet or VAE; layers of an encoder, transformer blocks in a row; res blocks a level on
  * the way down, where the way up has one more. */
 enum { MAX_LEVELS = 8, MAX_LAYERS = 64, MAX_BLOCKS = 7 };
-enum { MAX_TYPES = 64, UNION_HEADS = 8 };
+enum { MAX_TYPES = 64, MAX_TYPE_LAYERS = 8, UNION_HEADS = 8 };
 
 struct clip_config {
     int vocab, positions; /* 49408, 77 */

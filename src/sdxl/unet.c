@@ -320,21 +320,17 @@ static void walk_up(struct walk *w, struct tensor x, struct tensor *y)
     ops_leave(o);
 }
 
-/* conv_in: [n, h, w, in_channels] -> [n, h, w, c0] */
-static struct tensor walk_in(struct walk *w, const struct tensor *x, struct unet_more more)
+/* conv_in: [n, h, w, in_channels] -> [n, h, w, c0], onto `more` [1, h, w, c0] or NULL. */
+static struct tensor walk_in(struct walk *w, const struct tensor *x, const struct tensor *more)
 {
     struct ops *o = w->ops;
     struct conv_args args = conv3x3(w->run->pad);
-    args.residual = more.hint;
+    args.residual = more;
     assert(x->n == w->run->n - w->run->skip[w->step] && x->c == w->unet->config.in_channels);
     ops_enter(o, "in", -1);
     struct tensor h = o->alloc_as(o, o->stream, x->n, x->h, x->w, w->unet->config.channels[0]);
-    for (int i = 0, n = more.hint ? 1 : x->n; i < x->n; i += n) {
-        struct tensor from = tensor_images(*x, i, n), to = tensor_images(h, i, n), alpha;
-        if (more.alpha) {
-            alpha = tensor_images(*more.alpha, i, n);
-            args.chan_add = &alpha;
-        }
+    for (int i = 0, n = more ? 1 : x->n; i < x->n; i += n) {
+        struct tensor from = tensor_images(*x, i, n), to = tensor_images(h, i, n);
         o->conv2d(o, &to, &from, w->unet->conv_in, &args);
     }
     ops_leave(o);
@@ -356,7 +352,7 @@ void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, 
     struct walk w = {.unet = u, .ops = o, .run = run, .step = step};
     assert(y->c == u->config.out_channels);
     ops_enter(o, "unet", -1);
-    struct tensor h = walk_down(&w, walk_in(&w, x, (struct unet_more){0}));
+    struct tensor h = walk_down(&w, walk_in(&w, x, NULL));
     if (between)
         between->add(between->user, w.stop);
     w.stops--; /* the middle's goes up, it is no skip */
@@ -366,7 +362,7 @@ void unet_step(const struct unet *u, struct ops *o, const struct unet_run *run, 
 }
 
 void unet_step_half(const struct unet *u, struct ops *o, const struct unet_run *run, int step,
-                    const struct tensor *x, struct unet_more more,
+                    const struct tensor *x, const struct tensor *more,
                     void (*stop)(void *user, int stop, const struct tensor *h), void *user)
 {
     struct walk w = {.unet = u, .ops = o, .run = run, .step = step, .hand_on = stop, .user = user};

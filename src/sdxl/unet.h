@@ -111,15 +111,10 @@ struct unet_between {
 void unet_step(const struct unet *, struct ops *, const struct unet_run *, int step,
                const struct tensor *x, struct tensor *y, const struct unet_between *between);
 
-/* What half a UNet adds to what conv_in makes; NULL: nothing. */
-struct unet_more {
-    const struct tensor *hint;  /* [1, h, w, channels[0]], of the ops' stream type */
-    const struct tensor *alpha; /* [images of the step, 1, 1, channels[0]], to every pixel */
-};
-
-/* The way down and the middle of half a UNet: each stop is handed on while it is there. */
+/* The way down and the middle of half a UNet: each stop is handed on while it is there. more
+ * [1, h, w, channels[0]], of the ops' stream type, is added to what conv_in makes. */
 void unet_step_half(const struct unet *, struct ops *, const struct unet_run *, int step,
-                    const struct tensor *x, struct unet_more more,
+                    const struct tensor *x, const struct tensor *more,
                     void (*stop)(void *user, int stop, const struct tensor *h), void *user);
 
 #endif
