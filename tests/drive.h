@@ -377,6 +377,7 @@ __attribute__((format(printf, 2, 3))) static inline void drive_fail(const struct
     } while (0)
 
 #define drive_wait_text(d, pattern) drive_wait(d, drive_sees(d, pattern))
+/* Of what was seen before: what a frame that is still being drawn does not show yet is gone too. */
 #define drive_wait_gone(d, pattern) drive_wait(d, !drive_sees(d, pattern))
 
 /* Until the program, and whoever else had the terminal, has ended and all output is read; its

@@ -39,7 +39,8 @@ static void a_pasted_path_is_shown_and_taken(void **state)
     drive_wait_text(d, "vae anime.vae is left out; the model's own decodes");
     drive_wait_text(d, "refiner finer is left out; the model does all steps");
     drive_wait_text(d, "not honoured|Face restoration");
-    drive_key(d, "Esc"); /* nothing was typed, nothing changed */
+    drive_wait_text(d, "into the studio"); /* drawn last: before that it would be gone already */
+    drive_key(d, "Esc");                   /* nothing was typed, nothing changed */
     drive_wait_gone(d, "into the studio");
     drive_wait_text(d, "a green slime with a crown");
     drive_paste(d, quoted);
@@ -115,6 +116,7 @@ static void a_sprite_goes_round(void **state)
     drive_paste(d, where);
     drive_wait_text(d, "Import from ComfyUI workflow");
     drive_wait_text(d, "prompt +a blue gem");
+    drive_wait_text(d, "into the studio");
     drive_key(d, "Esc");
     drive_wait_gone(d, "into the studio");
     drive_paste(d, path[0]);

@@ -209,6 +209,7 @@ static void a_file_is_picked(void **state)
     drive_type(d, "~/.local/sh");
     drive_key(d, "Tab");
     drive_wait_text(d, "~/.local/share/ ");
+    drive_wait_text(d, "take it");
     drive_key(d, "Esc");
     drive_wait_gone(d, "take it");
     drive_key(d, "Enter");

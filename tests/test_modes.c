@@ -188,8 +188,18 @@ static void limits_choose_and_refuse(void **state)
         printf("%s: %zu, beside %zu\n", memory_name(m), peak[m], f.bytes_before);
     }
     assert_true(peak[2] < peak[1] && peak[3] < peak[2]);
-    struct tuning t = {.limit = plan(mode(3)).bytes_before + (peak[2] + peak[3]) / 2};
-    assert_int_equal(plan(t).memory, MEMORY_CONSTRAINED);
+    /* Sanitizers give memory back when they like; the limit counts the whole process. */
+    struct tuning t = {0};
+    size_t slack = (peak[2] - peak[3]) / 2, before, off = SIZE_MAX;
+    for (int i = 0; i < 10 && off >= slack; i++) {
+        before = plan(mode(3)).bytes_before;
+        t.limit = before + (peak[2] + peak[3]) / 2;
+        struct plan_result f = plan(t);
+        off = f.bytes_before > before ? f.bytes_before - before : before - f.bytes_before;
+        if (off < slack)
+            assert_int_equal(f.memory, MEMORY_CONSTRAINED);
+    }
+    assert_true(off < slack);
 
     /* within a process that holds more already, by as much */
     struct pipeline *p = open_tiny(t, false);
