@@ -457,6 +457,31 @@ static void it_leaves_no_trace(void **state)
     safetensors_close(st);
 }
 
+/* A ControlNet that is no union is not told a kind, and that is said. */
+static void what_is_no_union_is_not_told(void **state)
+{
+    (void)state;
+    struct safetensors *st = open_dump("control");
+    struct pipeline *p = open_model("cpu", "a");
+    struct gen_params g = params(st, "a", 4);
+    struct gen_result r;
+    struct gen_hooks hooks = {0};
+    struct err e = {0};
+    g.control_type = control_type_by_name("canny");
+    assert_int_equal(pipeline_run(p, &g, &hooks, &r, &e), 0);
+    assert_int_equal(r.notes.count, 1);
+    assert_string_equal(r.notes.line[0],
+                        "control-type canny: tests/golden/small_a_control is no union, so it is "
+                        "not told");
+    gen_result_free(&r);
+    g.control = "tests/golden/small_a_union";
+    assert_int_equal(pipeline_run(p, &g, &hooks, &r, &e), 0);
+    assert_int_equal(r.notes.count, 0);
+    gen_result_free(&r);
+    pipeline_close(p);
+    safetensors_close(st);
+}
+
 static void one_of_another_model_is_refused(void **state)
 {
     (void)state;
@@ -493,6 +518,7 @@ int main(void)
         cmocka_unit_test(each_tool_has_its_own_steps),
         cmocka_unit_test(runs_with_a_union),
         cmocka_unit_test(it_leaves_no_trace),
+        cmocka_unit_test(what_is_no_union_is_not_told),
         cmocka_unit_test(one_of_another_model_is_refused),
 #endif
     };

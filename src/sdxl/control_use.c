@@ -116,6 +116,14 @@ int pipeline_use_control(struct pipeline *p, const struct gen_params *g, struct 
     return -1;
 }
 
+void pipeline_note_control(const struct pipeline *p, const struct gen_params *g,
+                           struct notes *notes)
+{
+    if (p->control && g->control_type && !checkpoint_config(p->control->checkpoint)->control.types)
+        notes_add(notes, "control-type %s: %s is no union, so it is not told",
+                  control_type_name(g->control_type), p->control->path);
+}
+
 struct residency *pipeline_control_residency(const struct pipeline *p)
 {
     return p->control ? p->control->residency : NULL;

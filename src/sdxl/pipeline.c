@@ -263,8 +263,10 @@ int pipeline_run(struct pipeline *p, const struct gen_params *g, const struct ge
     int rc = pipeline_use_loras(p, g, hooks, out, e);
     if (rc == 0)
         rc = pipeline_use_control(p, g, e);
-    if (rc == 0)
+    if (rc == 0) {
+        pipeline_note_control(p, g, &out->notes);
         rc = pipeline_run_in_mode(&r, attempt);
+    }
     if (p->loras)
         lora_set_rest(p->loras);
     if (rc == 0)

@@ -317,6 +317,8 @@ int pipeline_use_loras(struct pipeline *, const struct gen_params *, const struc
 
 /* Makes the run's ControlNet the one that is open. */
 int pipeline_use_control(struct pipeline *, const struct gen_params *, struct err *);
+/* That it is told a kind of picture and knows none. */
+void pipeline_note_control(const struct pipeline *, const struct gen_params *, struct notes *);
 void pipeline_drop_control(struct pipeline *);
 /* What decides on its weights; NULL: there is none, or they are always there. */
 struct residency *pipeline_control_residency(const struct pipeline *);

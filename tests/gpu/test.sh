@@ -32,7 +32,7 @@ report() {
 run() { # NAME SECONDS COMMAND...
     name=$1 limit=$(($2 * ${SLOWNESS:-1}))
     shift 2
-    case " ${CHECKS:-ops model networks lora trajectory own sanitizer} " in
+    case " ${CHECKS:-ops model networks control lora trajectory own sanitizer} " in
     *" ${name%% *} "*) ;;
     *) return ;;
     esac
