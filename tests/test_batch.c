@@ -91,6 +91,17 @@ static int many_jobs(int count)
     return count;
 }
 
+/* One more, which lasts until it is stopped, however late that comes. */
+static void add_endless_job(int number)
+{
+    char text[5000], *jobs_before = get(jobs);
+    snprintf(text, sizeof text,
+             "%s{\"id\":\"s%02d\",\"prompt\":\"a cat\",\"size\":\"512\",\"steps\":1000}\n",
+             jobs_before, number);
+    free(jobs_before);
+    put(jobs, text);
+}
+
 static void save_pixels(const char *name, struct png_file *f)
 {
     struct err e = {""};
@@ -144,11 +155,13 @@ static void pictures_do_not_depend_on_their_company(void **state)
 static void what_was_stopped_goes_on(void **state)
 {
     struct seen s = {.stop_after = 3};
-    int n = many_jobs(some() + 4);
+    int n = many_jobs(some() + 3) + 1;
     char id[30];
     (void)state;
+    add_endless_job(n - 1);
     struct batch_state b = run(&s, 4);
     assert_true(b.done >= 3 && b.done < n);
+    many_jobs(n);
     char *text = get(results);
     assert_int_equal(count(text, "\n"), b.done);
     free(text);
