@@ -463,6 +463,9 @@ imports_and_exports() {
         grep -q '^  reads a picture by channels 6 8 10 12, to 1/8 of its size$' told
         "$spritty" info "$control" --json | grep -q '"hint_channels": \[6, 8, 10, 12\]'
     done
+    mkdir -p data/spritty/controlnets
+    cp -r "$model"_control data/spritty/controlnets/mine
+    XDG_DATA_HOME=$PWD/data "$spritty" info mine | grep -q ', ControlNet$'
     "$spritty" info "$model"_union >told
     grep -q ', ControlNet Union$' told
     grep -q "^  is told the picture's kind, one of 8$" told

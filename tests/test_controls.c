@@ -35,6 +35,7 @@ static int setup(void **state)
         return -1;
     setenv("XDG_DATA_HOME", folder, 1);
     setenv("XDG_CONFIG_HOME", folder, 1);
+    setenv("SPRITTY_SHARE", folder, 1);
     memset(rgba, 255, sizeof rgba);
     for (int y = 4; y < 12; y++)
         for (int x = 8; x < 16; x++)
@@ -96,6 +97,42 @@ static int prepare(struct job *j, struct err *e, const char *const *others)
 static const uint8_t *pixel(const struct job *j, int x, int y)
 {
     return j->params.control_picture + 3 * (y * j->params.control_width + x);
+}
+
+static void ship(const char *path, size_t size)
+{
+    char full[200];
+    struct err e;
+    snprintf(full, sizeof full, "%s/models/%s", folder, path);
+    *strrchr(full, '/') = '\0';
+    assert_int_equal(file_make_folders(full, &e), 0);
+    full[strlen(full)] = '/';
+    assert_int_equal(file_write_atomic(full, "{}", size, &e), 0);
+}
+
+/* Those that ship lie beside the model; the user's of the same name go first. */
+static void shipped(void **state)
+{
+    (void)state;
+    char path[PATH_MAX], **names;
+    struct err e = {""};
+    ship("base/model_index.json", 2);
+    ship("shipped/config.json", 2);
+    ship("lines/config.json", 2);
+    ship("single.safetensors", 2);
+    assert_int_equal(find_control("shipped", path, &e), 0);
+    assert_non_null(strstr(path, "/models/shipped"));
+    assert_true(control_listed("lines", path));
+    assert_non_null(strstr(path, "/controlnets/lines.safetensors"));
+    assert_false(control_listed("base", path) || control_listed("single", path));
+    assert_int_equal(engine_controls(&names), 2);
+    assert_string_equal(names[0], "lines");
+    assert_string_equal(names[1], "shipped");
+    for (int i = 0; i < 2; i++)
+        free(names[i]);
+    free(names);
+    assert_int_equal(find_control("something", path, &e), -1);
+    assert_non_null(strstr(e.text, "(there are: lines, shipped)"));
 }
 
 static void as_it_is(void **state)
@@ -188,10 +225,8 @@ static void what_is_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_name),
-        cmocka_unit_test(as_it_is),
-        cmocka_unit_test(its_edges),
-        cmocka_unit_test(what_is_missing),
+        cmocka_unit_test(by_name),   cmocka_unit_test(shipped),         cmocka_unit_test(as_it_is),
+        cmocka_unit_test(its_edges), cmocka_unit_test(what_is_missing),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

@@ -8,6 +8,7 @@
 #include "cli/info_control.h"
 #include "cli/info_lora.h"
 #include "cli/options.h"
+#include "engine/controls.h"
 #include "engine/job.h"
 #include "import/comfy_nodes.h"
 #include "import/source.h"
@@ -354,11 +355,11 @@ static bool begins_like_png(const char *path)
     return is;
 }
 
-/* A model's name, or a LoRA's. */
-static int find_either(const char *name, const char *model, char path[PATH_MAX], struct err *e)
+/* A model's name, a ControlNet's or a LoRA's. */
+static int find_any(const char *name, const char *model, char path[PATH_MAX], struct err *e)
 {
     struct err ignored;
-    if (find_model(name, path, e) == 0)
+    if (find_model(name, path, e) == 0 || control_listed(name, path))
         return 0;
     return find_lora(name, model, path, &ignored);
 }
@@ -379,7 +380,7 @@ int cmd_info(struct cli *cli)
     else if (file)
         rc = info_model(name, model, cli->json, &e);
     else
-        rc = find_either(name, model, path, &e) || info_model(path, model, cli->json, &e) ? -1 : 0;
+        rc = find_any(name, model, path, &e) || info_model(path, model, cli->json, &e) ? -1 : 0;
     const char *pull = rc && !file ? pull_name_for(name) : NULL;
     if (pull)
         err_set(&e, "there is no model '%.100s' here yet: `spritty pull %s` downloads it", name,

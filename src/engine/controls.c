@@ -20,32 +20,56 @@ static const char ENDING[] = ".safetensors";
 
 /* ---- the files that there are ---- */
 
+/* The user's, then those that ship beside the embedded model: folders alone. */
+static const struct shelf {
+    enum home place;
+    const char *folder;
+    bool files;
+} shelves[] = {{PLACE_DATA, "controlnets", true}, {PLACE_SHARE, "models", false}};
+enum { SHELVES = sizeof shelves / sizeof *shelves };
+
+static bool is_folder_of_one(const char *path)
+{
+    struct path config;
+    struct err e;
+    return path_join(&config, path, "config.json", &e) == 0 && file_exists(config.text);
+}
+
+static bool is_on(const struct shelf *s, const char *name, char path[PATH_MAX])
+{
+    char relative[300];
+    snprintf(relative, sizeof relative, "%s/%s", s->folder, name);
+    if (!place_path(s->place, relative, path))
+        return false;
+    if (!s->files)
+        return is_folder_of_one(path);
+    if (access(path, F_OK) == 0)
+        return true;
+    snprintf(relative, sizeof relative, "%s/%s%s", s->folder, name, ENDING);
+    return place_path(s->place, relative, path) && access(path, F_OK) == 0;
+}
+
 bool control_listed(const char *name, char path[PATH_MAX])
 {
-    static const char *const endings[] = {"", ENDING};
-    char relative[300];
     if (!*name || *name == '.' || strlen(name) > 200 || strchr(name, '/'))
         return false;
-    for (int i = 0; i < 2; i++) {
-        snprintf(relative, sizeof relative, "controlnets/%s%s", name, endings[i]);
-        if (place_path(PLACE_DATA, relative, path) && access(path, F_OK) == 0)
+    for (int i = 0; i < SHELVES; i++)
+        if (is_on(&shelves[i], name, path))
             return true;
-    }
     return false;
 }
 
 /* "canny" of a file canny.safetensors or a folder canny with a config.json; else "". */
-static void name_of(const char *folder, const char *entry, char out[256])
+static void name_of(const struct shelf *s, const char *folder, const char *entry, char out[256])
 {
-    struct path path, config;
+    struct path path;
     struct err e;
     size_t n = strlen(entry), end = sizeof ENDING - 1;
     out[0] = '\0';
     if (entry[0] == '.' || n > 200 || path_join(&path, folder, entry, &e) < 0)
         return;
-    bool file = n > end && !strcmp(entry + n - end, ENDING) && file_exists(path.text);
-    bool model = !file && path_join(&config, path.text, "config.json", &e) == 0 &&
-                 file_exists(config.text);
+    bool file = s->files && n > end && !strcmp(entry + n - end, ENDING) && file_exists(path.text);
+    bool model = !file && is_folder_of_one(path.text);
     snprintf(out, 256, "%.*s", file ? (int)(n - end) : model ? (int)n : 0, entry);
     text_sanitize(out);
     if (strncmp(out, entry, strlen(out)) != 0) /* what cannot be shown cannot be chosen */
@@ -57,19 +81,37 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-int engine_controls(char ***names)
+enum { MOST = 1000 };
+
+static bool has(char *const *at, int n, const char *name)
 {
-    enum { MOST = 1000 };
-    char folder[PATH_MAX], name[256], **at = calloc(MOST + 1, sizeof *at);
-    int n = 0;
-    DIR *d = at && place_path(PLACE_DATA, "controlnets", folder) ? opendir(folder) : NULL;
+    for (int i = 0; i < n; i++)
+        if (!strcmp(at[i], name))
+            return true;
+    return false;
+}
+
+/* Adds the names of one shelf to n of them; -> how many there are then. */
+static int list(const struct shelf *s, char **at, int n)
+{
+    char folder[PATH_MAX], name[256];
+    DIR *d = place_path(s->place, s->folder, folder) ? opendir(folder) : NULL;
     for (struct dirent *f; d && n < MOST && (f = readdir(d));) {
-        name_of(folder, f->d_name, name);
-        if (*name && (at[n] = strdup(name)))
+        name_of(s, folder, f->d_name, name);
+        if (*name && !has(at, n, name) && (at[n] = strdup(name)))
             n++;
     }
     if (d)
         closedir(d);
+    return n;
+}
+
+int engine_controls(char ***names)
+{
+    char **at = calloc(MOST + 1, sizeof *at);
+    int n = 0;
+    for (int i = 0; at && i < SHELVES; i++)
+        n = list(&shelves[i], at, n);
     if (n > 0)
         qsort(at, (size_t)n, sizeof *at, by_name);
     *names = at;
@@ -83,11 +125,22 @@ static const char *name_at(const void *user, int i)
     return ((char *const *)user)[i];
 }
 
+/* " (there are: a, b)" of at most five, or "". */
+static void say_those(char *const *names, int n, char *out, size_t size)
+{
+    int at = snprintf(out, size, "%s", n > 0 ? " (there are: " : "");
+    for (int i = 0; i < n && i < 5 && at < (int)size; i++)
+        at += snprintf(out + at, size - (size_t)at, "%s%.50s", i ? ", " : "", names[i]);
+    if (n > 0 && at < (int)size)
+        snprintf(out + at, size - (size_t)at, "%s)", n > 5 ? ", ..." : "");
+}
+
 static int not_found(const char *name, struct err *e)
 {
-    char **names, path[PATH_MAX];
+    char **names, path[PATH_MAX], those[300];
     int n = engine_controls(&names);
     const char *near = names ? suggest(name, name_at, names) : NULL;
+    say_those(names, n, those, sizeof those);
     if (pull_here(name, path) == 0)
         err_set(e, "the ControlNet '%.100s' is not here yet; 'spritty pull %.100s' downloads it",
                 name, name);
@@ -95,9 +148,10 @@ static int not_found(const char *name, struct err *e)
         err_set(e, "there is no ControlNet '%.100s'; did you mean '%.100s'?", name, near);
     else
         err_set(e,
-                "there is no ControlNet '%.200s': neither a file or folder here nor one in "
-                "~/.local/share/spritty/controlnets; leave --control out, or get one: spritty pull",
-                name);
+                "there is no ControlNet '%.100s': neither a file or folder here nor one in "
+                "~/.local/share/spritty/controlnets%s; leave --control out, or get one: spritty "
+                "pull",
+                name, those);
     for (int i = 0; i < n; i++)
         free(names[i]);
     free(names);

@@ -19,10 +19,10 @@ struct hint {
     int width, height;
 };
 
-/* A path, or a name in ~/.local/share/spritty/controlnets: a folder, or a file with or without
- * ".safetensors". */
+/* A path, or a name: of a folder in ~/.local/share/spritty/controlnets, or of a file there with or
+ * without ".safetensors"; else of a ControlNet's folder that ships beside the embedded model. */
 int find_control(const char *name, char path[PATH_MAX], struct err *);
-/* The same in the folder alone: nothing else of the file system is looked at. */
+/* The same of names alone: nothing else of the file system is looked at. */
 bool control_listed(const char *name, char path[PATH_MAX]);
 
 /* The picture of settings that are settled, as the ControlNet is to see it; what is transparent in

@@ -182,7 +182,7 @@ int engine_settle(const struct settings *said, const char *preset, struct settin
 int engine_models(char ***names);
 /* The same of LoRAs: shipped and the user's, with their subfolders ("pixel/outline"). */
 int engine_loras(char ***names);
-/* And of the user's ControlNets. */
+/* And of ControlNets. */
 int engine_controls(char ***names);
 
 #endif
