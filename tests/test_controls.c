@@ -203,7 +203,8 @@ static void what_is_missing(void **state)
     static const struct {
         const char *key, *value, *why;
     } cases[] = {
-        {"control", "", "a picture to follow needs a ControlNet: name one with --control"},
+        {"control", "",
+         "a picture to follow needs a ControlNet: name one with --control (there are: "},
         {"control-image", "", "needs a picture to follow: name it with --control-image"},
         {"control-image", "nothere.png", "nothere.png"},
         {"control", "nothere", "there is no ControlNet 'nothere'"},

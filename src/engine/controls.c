@@ -125,14 +125,18 @@ static const char *name_at(const void *user, int i)
     return ((char *const *)user)[i];
 }
 
-/* " (there are: a, b)" of at most five, or "". */
-static void say_those(char *const *names, int n, char *out, size_t size)
+void controls_here(char *out, size_t size)
 {
+    char **names;
+    int n = engine_controls(&names);
     int at = snprintf(out, size, "%s", n > 0 ? " (there are: " : "");
     for (int i = 0; i < n && i < 5 && at < (int)size; i++)
-        at += snprintf(out + at, size - (size_t)at, "%s%.50s", i ? ", " : "", names[i]);
+        at += snprintf(out + at, size - (size_t)at, "%s%.40s", i ? ", " : "", names[i]);
     if (n > 0 && at < (int)size)
         snprintf(out + at, size - (size_t)at, "%s)", n > 5 ? ", ..." : "");
+    for (int i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
 }
 
 static int not_found(const char *name, struct err *e)
@@ -140,7 +144,7 @@ static int not_found(const char *name, struct err *e)
     char **names, path[PATH_MAX], those[300];
     int n = engine_controls(&names);
     const char *near = names ? suggest(name, name_at, names) : NULL;
-    say_those(names, n, those, sizeof those);
+    controls_here(those, sizeof those);
     if (pull_here(name, path) == 0)
         err_set(e, "the ControlNet '%.100s' is not here yet; 'spritty pull %.100s' downloads it",
                 name, name);

@@ -24,6 +24,8 @@ struct hint {
 int find_control(const char *name, char path[PATH_MAX], struct err *);
 /* The same of names alone: nothing else of the file system is looked at. */
 bool control_listed(const char *name, char path[PATH_MAX]);
+/* " (there are: a, b)" for an error's end: the first five names, or "" where there is none. */
+void controls_here(char *out, size_t size);
 
 /* The picture of settings that are settled, as the ControlNet is to see it; what is transparent in
  * it shows the setting backdrop, else the background. -1 with err; rgb is the caller's. */

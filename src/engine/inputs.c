@@ -190,8 +190,12 @@ static int check_control(const struct settings *s, struct err *e)
     bool control = setting_says(s, "control"), picture = setting_says(s, "control-image");
     if (control && !picture)
         return err_set(e, "a ControlNet needs a picture to follow: name it with --control-image");
-    if (picture && !control)
-        return err_set(e, "a picture to follow needs a ControlNet: name one with --control");
+    if (picture && !control) {
+        char those[300];
+        controls_here(those, sizeof those);
+        return err_set(e, "a picture to follow needs a ControlNet: name one with --control%s",
+                       those);
+    }
     return 0;
 }
 
