@@ -205,11 +205,100 @@ static void editors_form(void **state)
     recipe_free(&r);
 }
 
+#define TEXT(more)                                                                                 \
+    GRAPH("1", NODE("2", "CLIPTextEncode", "\"text\":[\"8\",0],\"clip\":[\"1\",1]") more)
+
+/* Texts that nodes put together, or have one of for each output. What is not known so well that it
+ * is sure is named: a prompt was a seed's digits, or lost its second half, without a word. */
+static void texts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *graph, *prompt, *negative, *note;
+    } all[] = {
+        {TEXT(NODE("8", "Text Concatenate",
+                   "\"delimiter\":\", \",\"clean_whitespace\":\"true\",\"text_a\":[\"9\",0],"
+                   "\"text_b\":\" \",\"text_c\":\"pixel art\"")
+                  NODE("9", "Text Multiline", "\"text\":\" red knight\\n\"")),
+         "red knight, pixel art", "bad", NULL},
+        {TEXT(NODE("8", "Text Concatenate",
+                   "\"delimiter\":\"\\\\n\",\"clean_whitespace\":\"false\",\"text_a\":\"a \","
+                   "\"text_d\":\"b\"")),
+         "a \nb", "bad", NULL},
+        {TEXT(NODE("8", "CR Text Concatenate",
+                   "\"text1\":\"red\",\"text2\":\" knight\",\"separator\":\"\"")),
+         "red knight", "bad", NULL},
+        {TEXT(NODE("8", "JoinStrings",
+                   "\"string1\":\"red\",\"string2\":[\"9\",0],\"delimiter\":\" \"")
+                  NODE("9", "ShowText|pysssss", "\"text\":\"knight\",\"text_0\":\"old\"")),
+         "red knight", "bad", NULL},
+        {TEXT(NODE("8", "StringConcatenate",
+                   "\"string_a\":\"red\",\"string_b\":[\"77\",0],\"delimiter\":\", \"")),
+         "red, ", "bad", "node 8 (StringConcatenate): its string_b could not be followed"},
+        {TEXT(NODE("8", "ImpactWildcardProcessor",
+                   "\"wildcard_text\":\"{red|blue} knight\",\"populated_text\":\"red "
+                   "knight\",\"mode\":\"fixed\",\"seed\":5")),
+         "red knight", "bad", NULL},
+        {TEXT(NODE("3", "CLIPTextEncode", "\"text\":[\"8\",1],\"clip\":[\"1\",1]")
+                  NODE("8", "SDXLPromptStyler",
+                       "\"text_positive\":\"knight\",\"text_negative\":\"blur\",\"style\":"
+                       "\"sai-pixel art\",\"log_prompt\":\"No\"")),
+         "knight", "blur", "what its style 'sai-pixel art' adds is not in this file"},
+        {TEXT(NODE("8", "StringReplace",
+                   "\"string\":\"a cat\",\"find\":\"cat\",\"replace\":\"dog\"")),
+         "a cat", "bad", "node 8 (StringReplace) is unknown here: its string is taken as it is"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct recipe r;
+        import(all[i].graph, &r);
+        expect(&r, "prompt", all[i].prompt);
+        expect(&r, "negative", all[i].negative);
+        if (all[i].note)
+            expect_note(&r, all[i].note);
+        else
+            expect_notes(&r, 1, "node 2 (CLIPTextEncode) was not used"); /* the one replaced */
+        recipe_free(&r);
+    }
+}
+
+/* In the editor's form the first of a node's values was taken: what stands between the texts. */
+static void editors_texts(void **state)
+{
+    (void)state;
+    struct recipe r;
+    import(
+        "{\"nodes\":[{\"id\":1,\"type\":\"CheckpointLoaderSimple\",\"widgets_values\":[\"b\"]},"
+        "{\"id\":2,\"type\":\"CLIPTextEncode\",\"inputs\":[{\"name\":\"clip\",\"link\":1},"
+        "{\"name\":\"text\",\"link\":2,\"widget\":{\"name\":\"text\"}}],\"widgets_values\":[\"\"]},"
+        "{\"id\":3,\"type\":\"Text Concatenate\",\"inputs\":[{\"name\":\"text_a\",\"link\":3},"
+        "{\"name\":\"text_b\",\"link\":4}],\"widgets_values\":[\", \",\"true\"]},"
+        "{\"id\":4,\"type\":\"Text Multiline\",\"widgets_values\":[\"red knight\"]},"
+        "{\"id\":5,\"type\":\"ImpactWildcardProcessor\",\"widgets_values\":[\"{a|b}\",\"b\","
+        "\"populate\",9,\"fixed\",\"Select\"]},"
+        "{\"id\":6,\"type\":\"KSampler\",\"inputs\":[{\"name\":\"model\",\"link\":5},{\"name\":"
+        "\"positive\",\"link\":6},{\"name\":\"negative\",\"link\":6},{\"name\":\"latent_image\","
+        "\"link\":7}],\"widgets_values\":[7,\"fixed\",8,4,\"euler\",\"karras\",1]},"
+        "{\"id\":7,\"type\":\"EmptyLatentImage\",\"inputs\":[{\"name\":\"width\",\"link\":9,"
+        "\"widget\":{\"name\":\"width\"}}],\"widgets_values\":[64,64,1]},"
+        "{\"id\":8,\"type\":\"SaveImage\",\"inputs\":[{\"name\":\"images\",\"link\":8}]},"
+        "{\"id\":9,\"type\":\"VAEDecode\",\"inputs\":[{\"name\":\"samples\",\"link\":10}]},"
+        "{\"id\":10,\"type\":\"SomeMath\",\"inputs\":[],\"widgets_values\":[512,2,\"times\"]}],"
+        "\"links\":[[1,1,1,2,0,\"C\"],[2,3,0,2,1,\"S\"],[3,4,0,3,0,\"S\"],[4,5,0,3,1,\"S\"],"
+        "[5,1,0,6,0,\"M\"],[6,2,0,6,1,\"C\"],[7,7,0,6,3,\"L\"],[8,9,0,8,0,\"I\"],"
+        "[9,10,0,7,0,\"INT\"],[10,6,0,9,0,\"L\"]]}",
+        &r);
+    expect(&r, "prompt", "red knight, b");
+    expect(&r, "size", "512x64");
+    expect_notes(&r, 1, "node 10 (SomeMath) is unknown here: its first value is taken as it is");
+    recipe_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lora_loaders), cmocka_unit_test(pictured),     cmocka_unit_test(circle),
-        cmocka_unit_test(efficient),    cmocka_unit_test(editors_form),
+        cmocka_unit_test(lora_loaders),  cmocka_unit_test(pictured),     cmocka_unit_test(circle),
+        cmocka_unit_test(efficient),     cmocka_unit_test(editors_form), cmocka_unit_test(texts),
+        cmocka_unit_test(editors_texts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -238,6 +238,22 @@ struct comfy_input comfy_link(const struct comfy_graph *g, int node)
     return comfy_next_link(g, node, &at);
 }
 
+int comfy_inputs(const struct comfy_graph *g, int node)
+{
+    const struct comfy_node *n = &g->node[node];
+    struct json v = json_first(n->read->inputs);
+    int count = 0, left = COMFY_MAX_INPUTS;
+    for (; v.node && left-- > 0; v = json_next(v))
+        count += !comfy_is_editors(g) || (json_is_set(comfy_get(v, "link")) &&
+                                          json_kind(comfy_get(v, "widget")) != JSON_OBJECT);
+    v = n->value;
+    if (json_kind(v) == JSON_OBJECT && json_key(v)) /* by name */
+        v = json_first(v);
+    for (; comfy_is_editors(g) && v.node && left-- > 0; v = json_next(v))
+        count += !comfy_is_control(v);
+    return count;
+}
+
 struct comfy_input comfy_bypass(const struct comfy_graph *g, int node, int slot)
 {
     struct json out = json_first(g->node[node].read->outputs), use = {.node = NULL};

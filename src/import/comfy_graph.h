@@ -55,6 +55,8 @@ struct comfy_input comfy_input(const struct comfy_graph *, int node, const char 
  * 0 at first. */
 struct comfy_input comfy_next_link(const struct comfy_graph *, int node, int *at);
 struct comfy_input comfy_link(const struct comfy_graph *, int node); /* the first */
+/* How many inputs and values of its own a node has, but for what the editor puts behind a seed. */
+int comfy_inputs(const struct comfy_graph *, int node);
 /* Of a bypassed node: the input that its output `slot` hands on. */
 struct comfy_input comfy_bypass(const struct comfy_graph *, int node, int slot);
 /* The i-th value of a node of the editor's form, whose name need not be known. */
