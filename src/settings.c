@@ -378,16 +378,17 @@ static int set_size(int to[2], const struct settings_key *k, const char *value, 
 static int set_seed(struct settings *s, const char *value, struct err *e)
 {
     char *end;
-    s->random_seed = !strcmp(value, "random") || !strcmp(value, "-1");
-    if (s->random_seed)
-        return 0;
+    bool random = !strcmp(value, "random") || !strcmp(value, "-1");
     errno = 0;
-    s->seed = strtoull(value, &end, 10);
-    if (end == value || *end || errno || strspn(value, "0123456789") != strlen(value))
+    uint64_t seed = random ? s->seed : strtoull(value, &end, 10);
+    if (!random &&
+        (end == value || *end || errno || strspn(value, "0123456789") != strlen(value)))
         return err_set(e,
                        "'%.60s' is no seed; write a number from 0 to 18446744073709551615, "
                        "or random",
                        value);
+    s->random_seed = random;
+    s->seed = seed;
     return 0;
 }
 

@@ -98,9 +98,13 @@ static void bad_values_are_named(void **state)
         {"x", "3", "no setting 'x'"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct settings s = {0};
+        struct settings s, before;
         struct err e = {""};
+        memset(&s, 0, sizeof s);
+        memset(&before, 0, sizeof before);
         int rc = settings_set(&s, cases[i][0], cases[i][1], &e);
+        assert_int_equal(memcmp(&s, &before, sizeof s) == 0,
+                         rc != 0); /* what fails changes nothing */
         if (!cases[i][2] && rc)
             fail_msg("%s = %s: %s", cases[i][0], cases[i][1], e.text);
         if (cases[i][2] && (!rc || !strstr(e.text, cases[i][2])))
