@@ -218,6 +218,8 @@ static void presets_are_appended(void **state)
     assert_int_equal(preset_append(path, "b", "[preset b]\nsteps = 5\n", &e), -1);
     assert_non_null(strstr(e.text, "has a preset 'b' already"));
     assert_int_equal(preset_append(path, "c", "[preset c]\nsteps = x\n", &e), -1);
+    assert_int_equal(preset_append(path, "d", "# all left out\n[preset d]\n", &e), -1);
+    assert_string_equal(e.text, "the preset 'd' would have no settings, so it was not saved");
     text = file_read(path, 1 << 20, &size, &e);
     assert_int_equal(size, strlen(old) + strlen("\n\n[preset b]\nsteps = 4\n"));
     free(text);

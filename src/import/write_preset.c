@@ -199,6 +199,8 @@ static int join(const char *path, const char *old, size_t size, const char *name
         rc = err_set(e, "%s would be longer than %d bytes", path, CONFIG_MAX);
     if (!rc && n > 0)
         rc = config_parse(&c, all, (size_t)n, path, e);
+    if (!rc && *text && !has_preset(&c, name)) /* a section of no lines is none */
+        rc = err_set(e, "the preset '%.60s' would have no settings, so it was not saved", name);
     config_free(&c);
     if (!rc)
         rc = file_write_atomic(path, all, (size_t)n, e);
