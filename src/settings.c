@@ -381,8 +381,7 @@ static int set_seed(struct settings *s, const char *value, struct err *e)
     bool random = !strcmp(value, "random") || !strcmp(value, "-1");
     errno = 0;
     uint64_t seed = random ? s->seed : strtoull(value, &end, 10);
-    if (!random &&
-        (end == value || *end || errno || strspn(value, "0123456789") != strlen(value)))
+    if (!random && (end == value || *end || errno || strspn(value, "0123456789") != strlen(value)))
         return err_set(e,
                        "'%.60s' is no seed; write a number from 0 to 18446744073709551615, "
                        "or random",
