@@ -293,12 +293,114 @@ static void editors_texts(void **state)
     recipe_free(&r);
 }
 
+/* What a bundle has comes from the node that put it in; a prompt was read for the negative one. */
+static void bundles(void **state)
+{
+    (void)state;
+    static const char *const more[] = {
+        NODE("8", "Context (rgthree)", "\"base_ctx\":[\"9\",0],\"positive\":[\"2\",0]")
+            NODE("9", "Context Big (rgthree)",
+                 "\"model\":[\"1\",0],\"negative\":[\"3\",0],\"positive\":[\"3\",0],\"latent\":"
+                 "[\"4\",0]"),
+        NODE("8", "Context Switch (rgthree)", "\"ctx_02\":[\"9\",0]")
+            NODE("9", "Context (rgthree)",
+                 "\"model\":[\"1\",0],\"negative\":[\"3\",0],\"positive\":[\"2\",0],\"latent\":"
+                 "[\"4\",0]"),
+        NODE("8", "FromBasicPipe_v2", "\"basic_pipe\":[\"9\",0]")
+            NODE("9", "EditBasicPipe", "\"basic_pipe\":[\"10\",0],\"positive\":[\"2\",0]")
+                NODE("10", "ToBasicPipe",
+                     "\"model\":[\"1\",0],\"clip\":[\"1\",1],\"vae\":[\"1\",2],\"positive\":"
+                     "[\"3\",0],\"negative\":[\"3\",0]"),
+    };
+    for (size_t i = 0; i < sizeof more / sizeof *more; i++) {
+        char graph[4000];
+        struct recipe r;
+        snprintf(graph, sizeof graph,
+                 GRAPH("1", "%s" NODE("5", "KSampler",
+                                      "\"model\":[\"8\",1],\"positive\":[\"8\",4],\"negative\":"
+                                      "[\"8\",5],\"latent_image\":[\"%s\",%d],\"seed\":7,"
+                                      "\"steps\":8,\"cfg\":4,\"sampler_name\":\"euler\","
+                                      "\"scheduler\":\"karras\",\"denoise\":1")),
+                 more[i], i < 2 ? "8" : "4", i < 2 ? 6 : 0);
+        import(graph, &r);
+        expect(&r, "model", "b");
+        expect(&r, "prompt", "a cat");
+        expect(&r, "negative", "bad");
+        expect(&r, "size", "64x64");
+        expect_notes(&r, 1, "node 5 (KSampler) was not used"); /* the one replaced */
+        recipe_free(&r);
+    }
+}
+
+/* Bundles in a circle end, and those that are fed what is none. */
+static void circles_of_bundles(void **state)
+{
+    (void)state;
+    static const char *const model[] = {"\"8\",0", "\"8\",1", "\"9\",0"};
+    for (size_t i = 0; i < sizeof model / sizeof *model; i++) {
+        char graph[4000];
+        struct recipe r;
+        snprintf(graph, sizeof graph,
+                 GRAPH("1",
+                       NODE("5", "KSampler",
+                            "\"model\":[%s],\"positive\":[\"2\",0],\"negative\":[\"3\",0],"
+                            "\"latent_image\":[\"4\",0],\"seed\":7,\"steps\":8,\"cfg\":4,"
+                            "\"sampler_name\":\"euler\",\"scheduler\":\"karras\",\"denoise\":1")
+                           NODE("8", "Context (rgthree)", "\"base_ctx\":[\"8\",0]")
+                               NODE("9", "FromBasicPipe", "\"basic_pipe\":[\"9\",0]")),
+                 model[i]);
+        import(graph, &r);
+        expect(&r, "model", NULL);
+        expect_note(&r, "node 5 (KSampler): no checkpoint leads to it");
+        recipe_free(&r);
+    }
+}
+
+/* A link by name, which the editor's form has alone; and the first of a switch that is on. */
+static void set_and_got(void **state)
+{
+    (void)state;
+    struct recipe r;
+    import(
+        "{\"nodes\":[{\"id\":1,\"type\":\"CheckpointLoaderSimple\",\"widgets_values\":[\"b\"]},"
+        "{\"id\":2,\"type\":\"CLIPTextEncode\",\"inputs\":[{\"name\":\"clip\",\"link\":1}],"
+        "\"widgets_values\":[\"a cat\"]},{\"id\":3,\"type\":\"CLIPTextEncode\",\"mode\":2,"
+        "\"inputs\":[{\"name\":\"clip\",\"link\":1}],\"widgets_values\":[\"muted\"]},"
+        "{\"id\":4,\"type\":\"SetNode\",\"inputs\":[{\"name\":\"MODEL\",\"link\":2}],"
+        "\"widgets_values\":[\"the model\"]},{\"id\":5,\"type\":\"GetNode\",\"widgets_values\":"
+        "[\"the model\"]},{\"id\":6,\"type\":\"GetNode\",\"widgets_values\":[\"no such\"]},"
+        "{\"id\":7,\"type\":\"KSampler\",\"inputs\":[{\"name\":\"model\",\"link\":3},{\"name\":"
+        "\"positive\",\"link\":4},{\"name\":\"negative\",\"link\":5},{\"name\":\"latent_image\","
+        "\"link\":6}],\"widgets_values\":[7,\"fixed\",8,4,\"euler\",\"karras\",1]},"
+        "{\"id\":8,\"type\":\"EmptyLatentImage\",\"widgets_values\":[64,64,1]},"
+        "{\"id\":9,\"type\":\"VAEDecode\",\"inputs\":[{\"name\":\"samples\",\"link\":7}]},"
+        "{\"id\":10,\"type\":\"SaveImage\",\"inputs\":[{\"name\":\"images\",\"link\":8}]},"
+        "{\"id\":11,\"type\":\"Any Switch (rgthree)\",\"inputs\":[{\"name\":\"any_01\",\"link\":9},"
+        "{\"name\":\"any_02\",\"link\":10}]}],"
+        "\"links\":[[1,1,1,2,0,\"C\"],[2,1,0,4,0,\"M\"],[3,5,0,7,0,\"M\"],[4,11,0,7,1,\"C\"],"
+        "[5,6,0,7,2,\"C\"],[6,8,0,7,3,\"L\"],[7,7,0,9,0,\"L\"],[8,9,0,10,0,\"I\"],"
+        "[9,3,0,11,0,\"C\"],[10,2,0,11,1,\"C\"]]}",
+        &r);
+    expect(&r, "model", "b");
+    expect(&r, "prompt", "a cat");
+    expect(&r, "size", "64x64");
+    expect_note(&r, "node 6 (GetNode): no node sets 'no such'");
+    recipe_free(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lora_loaders),  cmocka_unit_test(pictured),     cmocka_unit_test(circle),
-        cmocka_unit_test(efficient),     cmocka_unit_test(editors_form), cmocka_unit_test(texts),
+        cmocka_unit_test(lora_loaders),
+        cmocka_unit_test(pictured),
+        cmocka_unit_test(circle),
+        cmocka_unit_test(efficient),
+        cmocka_unit_test(editors_form),
+        cmocka_unit_test(texts),
         cmocka_unit_test(editors_texts),
+        cmocka_unit_test(bundles),
+        cmocka_unit_test(circles_of_bundles),
+        cmocka_unit_test(set_and_got),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

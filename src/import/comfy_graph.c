@@ -331,6 +331,11 @@ bool comfy_bypassed(const struct comfy_graph *g, int node)
     return g->node[node].read->mode == 4;
 }
 
+int comfy_scope_of(const struct comfy_graph *g, int node)
+{
+    return g->node[node].scope;
+}
+
 bool comfy_is_opened(const struct comfy_graph *g, int node)
 {
     return g->node[node].inner >= 0;

@@ -35,6 +35,9 @@ const char *comfy_class(const struct comfy_graph *, int node); /* never NULL */
 bool comfy_muted(const struct comfy_graph *, int node);
 bool comfy_bypassed(const struct comfy_graph *, int node);
 
+/* Nodes of one graph, or of one use of a subgraph or group, have the same. */
+int comfy_scope_of(const struct comfy_graph *, int node);
+
 /* It stands for others, which are here as well. */
 bool comfy_is_opened(const struct comfy_graph *, int node);
 /* Why a group could not be opened ("that holds itself"); or what is amiss with one that was ("has

@@ -498,8 +498,8 @@ static void name_unused(struct comfy_walk *w)
             recipe_note(w->r, "%s %s", comfy_name(w, i), comfy_closed(w->g, i));
     for (int i = 0; i < comfy_count(w->g); i++)
         if (!w->seen[i] && !comfy_is_opened(w->g, i) &&
-            !comfy_is(w, i, "Note|MarkdownNote|PrimitiveNode|Reroute") && !is_output(w, i, 0) &&
-            !is_output(w, i, 1))
+            !comfy_is(w, i, "Note|MarkdownNote|PrimitiveNode|Reroute|SetNode|GetNode") &&
+            !is_output(w, i, 0) && !is_output(w, i, 1))
             recipe_note(w->r,
                         "%s was not used: the image does not come from it, or through a "
                         "node that is ignored",
@@ -516,7 +516,7 @@ int comfy_import(const char *text, size_t size, const char *name, struct recipe 
     w.seen = calloc((size_t)comfy_count(w.g), sizeof *w.seen);
     struct err why = {""};
     int rc = 0;
-    if (!w.seen)
+    if (!w.seen || comfy_find_setters(&w))
         rc = err_set(e, "out of memory");
     else if (walk_outputs(&w, &why) < 0)
         rc = err_set(e,
@@ -530,6 +530,7 @@ int comfy_import(const char *text, size_t size, const char *name, struct recipe 
     if (rc == 0 && r->failed)
         rc = err_set(e, "out of memory");
     free(w.seen);
+    free(w.setter);
     comfy_graph_free((struct comfy_graph *)(uintptr_t)w.g);
     return rc;
 }

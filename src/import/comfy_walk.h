@@ -1,6 +1,6 @@
 /*
- * Following a workflow's links, for comfy_nodes.c: through reroutes and bypassed nodes, with a
- * bound on how many are followed in all, so that circles end.
+ * Following a workflow's links, for comfy_nodes.c: through reroutes, bypassed nodes and those that
+ * bundle links, with a bound on how many are followed in all, so that circles end.
  */
 #ifndef SPRITTY_COMFY_WALK_H
 #define SPRITTY_COMFY_WALK_H
@@ -53,11 +53,20 @@ struct comfy_lora {
 #define COMFY_EFFICIENT_LOADER   "Efficient Loader"
 #define COMFY_EFFICIENT_SAMPLERS "KSampler (Efficient)|KSampler Adv. (Efficient)"
 
+/* A node that gives what comes into it a name. */
+struct comfy_setter {
+    const char *name;
+    int scope, node;
+};
+
 struct comfy_walk {
     const struct comfy_graph *g;
     struct recipe *r;
     bool *seen; /* nodes that the image depends on */
     int budget;
+    struct comfy_setter *setter; /* sorted */
+    int setters;
+    int unpacking;                              /* bundles in each other */
     struct comfy_stage stage[COMFY_MAX_STAGES]; /* the last sampler first */
     int stages;
     struct comfy_lora lora[COMFY_MAX_LORAS];
@@ -68,6 +77,9 @@ struct comfy_walk {
 bool comfy_is(const struct comfy_walk *, int node, const char *classes);
 /* "node 5 (KSampler)", in one of a few buffers that take turns. */
 const char *comfy_name(const struct comfy_walk *, int node);
+
+/* Fills in `setter`, malloc'd, before anything is followed. -1: no memory. */
+int comfy_find_setters(struct comfy_walk *);
 
 /* The node that an input comes from in the end, and its output; -1 when there is none (said why,
  * unless nothing is linked). */
