@@ -106,6 +106,10 @@ static void exports_read_back(void **state)
         {BASIC, {"vae", "fixed"}, {"cfg-rescale", "0.7"}, {"lora", "a:0.5, b:te=0:unet=1"}},
         {BASIC, {"image", "in.png"}, {"denoise", "0.6"}, {"mask", "m.png"}, {"batch", "2"}},
         {BASIC, {"original-size", "2048x1024"}, {"crop", "8x16"}, {"target-size", "512x256"}},
+        {BASIC,
+         {"original-size", "1024x768"}, /* the size, when only one of the others is said */
+         {"crop", "8x16"},
+         {"target-size", "1024x768"}},
         {BASIC, LARGER},
         {BASIC,
          {"hires-size", "1536x1152"},
@@ -288,6 +292,60 @@ static void export_names_what_it_cannot(void **state)
     recipe_free(&r);
 }
 
+static char *exported(const char *const (*pairs)[2], struct recipe *r)
+{
+    struct settings s = {.width = 0};
+    struct err e = {""};
+    *r = (struct recipe){.count = 0};
+    set_all(&s, pairs);
+    char *text = comfy_export(&s, "x", r, &e);
+    settings_free(&s);
+    assert_non_null(text);
+    return text;
+}
+
+/* A crop or target alone was left out without a word, and the negative text was told none of it;
+ * paths to our files went where ComfyUI has names. */
+static void sizes_and_names(void **state)
+{
+    (void)state;
+    static const char *const crop[][2] = {BASIC, {"crop", "8x16"}, {NULL, NULL}};
+    static const char *const target[][2] = {BASIC, {"target-size", "64x32"}, {NULL, NULL}};
+    static const char *const paths[][2] = {BASIC,
+                                           {"model", "/home/me/m.safetensors"},
+                                           {"vae", "~/v"},
+                                           {"lora", "./l.safetensors:0.5, sub/k:1"},
+                                           {"control", "c"},
+                                           {"rng", "cpu"},
+                                           {NULL, NULL}};
+    struct recipe r, back;
+    char *text = exported(crop, &r);
+    import(text, &back);
+    expect(&back, "crop", "8x16");
+    expect(&back, "original-size", "1024x768");
+    assert_int_equal(r.notes + back.notes, 0);
+    free(text);
+    recipe_free(&back);
+    text = exported(target, &r);
+    import(text, &back);
+    expect(&back, "target-size", "64x32");
+    const char *first = strstr(text, "\"target_width\"");
+    assert_non_null(first);
+    assert_non_null(strstr(first + 1, "\"target_width\""));
+    free(text);
+    recipe_free(&back);
+    text = exported(paths, &r);
+    assert_non_null(strstr(text, "\"m.safetensors\""));
+    assert_non_null(strstr(text, "\"v.safetensors\""));
+    assert_non_null(strstr(text, "\"l.safetensors\""));
+    assert_non_null(strstr(text, "\"sub/k.safetensors\""));
+    assert_null(strstr(text, "/home"));
+    expect_note(&r, "control = c: not exported");
+    expect_note(&r, "rng = cpu: not exported");
+    free(text);
+    recipe_free(&r);
+}
+
 /* Where a part of the settings takes a sampler of its own, what that costs is said; where it cannot
  * be, that it is left out. */
 static void guidance_that_is_not_exact(void **state)
@@ -329,11 +387,9 @@ static void guidance_that_is_not_exact(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(exports_read_back),
-        cmocka_unit_test(unions_are_told),
-        cmocka_unit_test(edges_read_back),
-        cmocka_unit_test(export_names_what_it_cannot),
-        cmocka_unit_test(guidance_that_is_not_exact),
+        cmocka_unit_test(exports_read_back), cmocka_unit_test(unions_are_told),
+        cmocka_unit_test(edges_read_back),   cmocka_unit_test(export_names_what_it_cannot),
+        cmocka_unit_test(sizes_and_names),   cmocka_unit_test(guidance_that_is_not_exact),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

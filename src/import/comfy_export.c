@@ -47,9 +47,13 @@ const char *comfy_text_or(const struct settings *s, const char *key, const char 
     return text && *text ? text : otherwise;
 }
 
+/* ComfyUI has its files in folders of its own, so a path to one of ours is no name there. */
 void comfy_put_file(struct comfy_writer *x, const char *name, const char *value)
 {
     char file[512];
+    const char *last = file_name_of(value);
+    if (*last && strchr("/~.", *value))
+        value = last;
     size_t n = strlen(value);
     bool ends = n > 12 && !strcmp(value + n - 12, ".safetensors");
     snprintf(file, sizeof file, "%.400s%s", value, ends ? "" : ".safetensors");
@@ -103,16 +107,17 @@ static int loras(struct comfy_writer *x, char **plain, struct err *e)
     return n < 0 ? -1 : 0;
 }
 
-static int encode(struct comfy_writer *x, const char *text, bool positive)
+/* Both texts are told the sizes. */
+static int encode(struct comfy_writer *x, const char *text)
 {
     const struct settings *s = x->s;
-    bool sized = positive && settings_has(s, "original-size");
+    bool size = settings_has(s, "original-size"), crop = settings_has(s, "crop");
+    bool target = settings_has(s, "target-size"), sized = size || crop || target;
     int node = comfy_open(x, sized ? "CLIPTextEncodeSDXL" : "CLIPTextEncode");
     comfy_put_link(x, "clip", x->clip, x->clip_slot);
     if (sized) {
-        bool crop = settings_has(s, "crop"), target = settings_has(s, "target-size");
-        comfy_put_int(x, "width", s->original_size[0]);
-        comfy_put_int(x, "height", s->original_size[1]);
+        comfy_put_int(x, "width", size ? s->original_size[0] : s->width);
+        comfy_put_int(x, "height", size ? s->original_size[1] : s->height);
         comfy_put_int(x, "crop_w", crop ? s->crop[0] : 0);
         comfy_put_int(x, "crop_h", crop ? s->crop[1] : 0);
         comfy_put_int(x, "target_width", target ? s->target_size[0] : s->width);
@@ -159,7 +164,7 @@ int comfy_zeros(struct comfy_writer *x, int encoded)
 
 static int negative(struct comfy_writer *x)
 {
-    return comfy_zeros(x, encode(x, comfy_text_or(x->s, "negative", ""), false));
+    return comfy_zeros(x, encode(x, comfy_text_or(x->s, "negative", "")));
 }
 
 int comfy_load_image(struct comfy_writer *x, const char *key)
@@ -257,6 +262,11 @@ static void note_differences(struct comfy_writer *x)
                     compat);
     for (size_t i = 0; i < sizeof unsaid / sizeof *unsaid; i++)
         note_left_out(x, unsaid[i]);
+    /* Else ComfyUI draws as we do unless told otherwise, or the sampler's name says it. */
+    if (!strcmp(comfy_text_or(x->s, "rng", ""), "cpu"))
+        note_left_out(x, "rng");
+    if (comfy_text_or(x->s, "control", NULL) && !comfy_text_or(x->s, "control-image", NULL))
+        note_left_out(x, "control");
     if (!comfy_samplers_cut(x->s)) {
         note_left_out(x, "cfg-start");
         note_left_out(x, "cfg-end");
@@ -293,7 +303,7 @@ char *comfy_export(const struct settings *s, const char *prefix, struct recipe *
         return NULL;
     }
     clip_layer(&x);
-    x.positive = encode(&x, x.prompt, true);
+    x.positive = encode(&x, x.prompt);
     x.negative = negative(&x);
     comfy_control(&x);
     int done = comfy_samplers(&x, latent(&x));

@@ -189,23 +189,33 @@ void comfy_vae(struct comfy_walk *w, int decoder)
 
 /* ---- prompts ---- */
 
-static void put_size(struct comfy_walk *w, int node, const char *key, const char *width,
-                     const char *height)
+/* What a text is told of sizes; both are told the same here. */
+static void put_sizes(struct comfy_walk *w, int node, bool positive)
 {
-    double x, y;
-    if (comfy_get_number(w, node, width, &x) && comfy_get_number(w, node, height, &y))
-        recipe_setf(w->r, key, "%dx%d", (int)x, (int)y);
+    static const char *const sizes[][3] = {{"original-size", "width", "height"},
+                                           {"crop", "crop_w", "crop_h"},
+                                           {"target-size", "target_width", "target_height"}};
+    for (int i = 0; i < 3; i++) {
+        double x, y;
+        char size[32];
+        if (!comfy_get_number(w, node, sizes[i][1], &x) ||
+            !comfy_get_number(w, node, sizes[i][2], &y))
+            continue;
+        snprintf(size, sizeof size, "%dx%d", (int)x, (int)y);
+        const char *said = recipe_get(w->r, sizes[i][0]);
+        if (positive)
+            recipe_set(w->r, sizes[i][0], size);
+        else if (!said || strcmp(said, size) != 0)
+            recipe_note(w->r, "%s: its %s %s is not the prompt's, which both are told here",
+                        comfy_name(w, node), sizes[i][0], size);
+    }
 }
 
 /* SDXL's encoders may be given a text each; ours read one. */
 static char *sdxl_text(struct comfy_walk *w, int node, bool positive)
 {
     char *g = comfy_get_text(w, node, "text_g"), *l = comfy_get_text(w, node, "text_l");
-    if (positive) {
-        put_size(w, node, "original-size", "width", "height");
-        put_size(w, node, "crop", "crop_w", "crop_h");
-        put_size(w, node, "target-size", "target_width", "target_height");
-    }
+    put_sizes(w, node, positive);
     if (g && l && *g && strcmp(g, l) != 0)
         recipe_note(w->r, "%s: text_l differs from text_g, which both encoders read here: '%.100s'",
                     comfy_name(w, node), l);
