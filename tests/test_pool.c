@@ -33,7 +33,7 @@ struct fake {
     bool broken; /* gives everything back */
 };
 static struct fake fakes[FAKES];
-static int opened;
+static int opened, refused = -1; /* refused: the one that is not opened */
 
 static bool fake_send(void *self, struct command *c)
 {
@@ -84,7 +84,11 @@ static const struct device_ops fake_ops = {.send = fake_send,
 
 static const struct device_ops *open_fake(void *user, const char *name, void **self, struct err *e)
 {
-    (void)user, (void)name, (void)e;
+    (void)user, (void)name;
+    if (opened == refused) {
+        err_set(e, "no descriptors are left");
+        return NULL;
+    }
     struct fake *f = &fakes[opened++];
     *f = (struct fake){.fd = eventfd(0, EFD_NONBLOCK)};
     *self = f;
@@ -495,6 +499,27 @@ static void only_what_is_missing(void **state)
     pool_stop(p);
 }
 
+/* A device that cannot even be opened fails the job; the next one opens all of them anew. */
+static void a_device_is_not_opened(void **state)
+{
+    (void)state;
+    struct pool *p = start_pool(NULL, POLICY_LEAST_BUSY);
+    refused = 1;
+    send_with(p, 1, "1", "device", "cpu*2");
+    assert_true(fakes[0].stopped);
+    pool_finish_previews(p, true);
+    pump(p);
+    assert_ended(1, EVENT_FAILED, 0);
+    assert_string_equal(seen[1].text, "no descriptors are left");
+    refused = -1;
+    opened = 0;
+    send_with(p, 2, "1", "device", "cpu*2");
+    done(&fakes[0], 1);
+    pump(p);
+    assert_ended(2, EVENT_DONE, 1);
+    pool_stop(p);
+}
+
 /* A job that does not fit is another device's; the device stays in use. */
 static void no_room_for_it(void **state)
 {
@@ -710,6 +735,7 @@ int main(void)
         cmocka_unit_test_setup(shared_by_speed, clear),
         cmocka_unit_test_setup(a_broken_device, clear),
         cmocka_unit_test_setup(only_what_is_missing, clear),
+        cmocka_unit_test_setup(a_device_is_not_opened, clear),
         cmocka_unit_test_setup(no_room_for_it, clear),
         cmocka_unit_test_setup(the_jobs_own_mistake, clear),
         cmocka_unit_test_setup(a_poisoned_job, clear),

@@ -134,8 +134,10 @@ int pool_open_members(struct pool *p, const char *list, int threads, struct err 
     for (int i = 0; i < n; i++) {
         name_member(p, i, names);
         p->member[i].seen = clock_ms();
-        if (open_member(p, &p->member[i], names[i], on_cpus > 1 && each < 1 ? 1 : each, e))
+        if (open_member(p, &p->member[i], names[i], on_cpus > 1 && each < 1 ? 1 : each, e)) {
+            close_members(p); /* all or none: the next job tries again */
             return -1;
+        }
     }
     return 0;
 }
