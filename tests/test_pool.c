@@ -499,6 +499,19 @@ static void only_what_is_missing(void **state)
     pool_stop(p);
 }
 
+/* Nothing was left to make: the job is done all the same, and says so. */
+static void failed_after_the_last(void **state)
+{
+    (void)state;
+    struct pool *p = start_pool("cpu*2", POLICY_ROUND_ROBIN);
+    send(p, 1);
+    fails(&fakes[0], ERR_DEVICE, 1, "gone");
+    pump(p);
+    assert_int_equal(fakes[1].count, 0);
+    assert_ended(1, EVENT_DONE, 1);
+    pool_stop(p);
+}
+
 /* A device that cannot even be opened fails the job; the next one opens all of them anew. */
 static void a_device_is_not_opened(void **state)
 {
@@ -735,6 +748,7 @@ int main(void)
         cmocka_unit_test_setup(shared_by_speed, clear),
         cmocka_unit_test_setup(a_broken_device, clear),
         cmocka_unit_test_setup(only_what_is_missing, clear),
+        cmocka_unit_test_setup(failed_after_the_last, clear),
         cmocka_unit_test_setup(a_device_is_not_opened, clear),
         cmocka_unit_test_setup(no_room_for_it, clear),
         cmocka_unit_test_setup(the_jobs_own_mistake, clear),

@@ -250,6 +250,15 @@ void pool_end(struct pool *p, struct event *v)
     pool_tell(p, v);
 }
 
+/* Of a job whose images were all made before a device failed at what came after them. */
+static struct event *done_already(const struct pool_job *j)
+{
+    struct event *v = event_new(EVENT_DONE, j->id);
+    if (v && j->began > 0)
+        v->times.total = v->at_ms - j->began;
+    return v;
+}
+
 /* One part less; the last one ends the job. */
 static void close_part(struct pool *p, struct pool_job *j)
 {
@@ -260,7 +269,7 @@ static void close_part(struct pool *p, struct pool_job *j)
     if (!v && j->cancelled)
         v = event_new(EVENT_CANCELLED, j->id);
     if (!v) {
-        v = j->done;
+        v = j->done ? j->done : done_already(j);
         j->done = NULL;
     }
     forget(p, j);
