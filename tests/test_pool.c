@@ -512,6 +512,27 @@ static void failed_after_the_last(void **state)
     pool_stop(p);
 }
 
+/* What is made elsewhere is made with the seed that the first images have, which was drawn there.
+ */
+static void one_seed(void **state)
+{
+    (void)state;
+    struct pool *p = start_pool("cpu*2", POLICY_ROUND_ROBIN);
+    send_with(p, 1, "2", "lock", "yes"); /* which is not shared out */
+    struct command *c = take(&fakes[0]);
+    say(&fakes[0], EVENT_SPRITE, 1)->seed = UINT64_MAX;
+    struct event *v = say(&fakes[0], EVENT_FAILED, 1);
+    v->kind_of_failure = ERR_DEVICE;
+    v->again = c;
+    pump(p);
+    assert_int_equal(fakes[1].count, 1);
+    const struct settings *s = &fakes[1].have[0]->settings;
+    assert_true(settings_has(s, "seed") && !s->random_seed);
+    assert_true(s->seed == UINT64_MAX);
+    assert_int_equal(fakes[1].have[0]->first, 1);
+    pool_stop(p);
+}
+
 /* A device that cannot even be opened fails the job; the next one opens all of them anew. */
 static void a_device_is_not_opened(void **state)
 {
@@ -749,6 +770,7 @@ int main(void)
         cmocka_unit_test_setup(a_broken_device, clear),
         cmocka_unit_test_setup(only_what_is_missing, clear),
         cmocka_unit_test_setup(failed_after_the_last, clear),
+        cmocka_unit_test_setup(one_seed, clear),
         cmocka_unit_test_setup(a_device_is_not_opened, clear),
         cmocka_unit_test_setup(no_room_for_it, clear),
         cmocka_unit_test_setup(the_jobs_own_mistake, clear),

@@ -8,6 +8,7 @@
  */
 #include "engine/pool_priv.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -444,6 +445,15 @@ static bool leave_done(struct pool_task *t)
     return first < end;
 }
 
+/* What is left is made with the seed of what is there, which the device may have drawn. */
+static bool keep_seed(struct pool_task *t)
+{
+    char text[24];
+    struct err e;
+    snprintf(text, sizeof text, "%" PRIu64, t->job->seed);
+    return !t->job->sprites || settings_set(&t->command->settings, "seed", text, &e) == 0;
+}
+
 /* The device could not, and gave the job back. */
 static void took_back(struct pool *p, int device, struct event *v)
 {
@@ -459,7 +469,7 @@ static void took_back(struct pool *p, int device, struct event *v)
     t->part = t->command->part = true;
     j->faults += aside;
     bool wanted = !j->cancelled && !j->ended && leave_done(t);
-    bool placed = wanted && j->faults < MAX_FAULTS && pool_place(p, t);
+    bool placed = wanted && j->faults < MAX_FAULTS && keep_seed(t) && pool_place(p, t);
     tell_aside(p, device, v, aside, placed);
     snprintf(m->now.why, sizeof m->now.why, "%.190s", why);
     if (!placed && wanted)
@@ -525,8 +535,10 @@ static void look(struct pool *p, int device, const struct event *v)
         d->step = v->step, d->steps = v->steps;
     if (v->kind == EVENT_STAGE || v->kind == EVENT_STEP)
         follow(&p->member[device], v);
-    if (v->kind == EVENT_SPRITE && j && v->index >= 0 && v->index < 64)
+    if (v->kind == EVENT_SPRITE && j && v->index >= 0 && v->index < 64) {
         j->sprites |= (uint64_t)1 << v->index;
+        j->seed = v->seed;
+    }
 }
 
 struct event *pool_took(struct pool *p, int device, struct event *v)

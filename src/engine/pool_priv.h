@@ -19,6 +19,7 @@ struct pool_job {
     uint64_t sprites;    /* bit i: image i is done */
     int faults;          /* devices that were set aside over it */
     double began;        /* the first that a device told of it, or 0 */
+    uint64_t seed;       /* of the images that are done */
     struct event *done;  /* of its parts so far, merged; NULL: none yet */
     struct event *ended; /* how it failed; NULL: it did not */
 };
