@@ -92,6 +92,18 @@ static void check_config(struct checks *all)
     config_free(&config);
 }
 
+/* What doctor prints is shown to others: a password is not, nor one in a URL with who it is of. */
+static void put_variable(char *out, size_t size, const char *name, const char *value)
+{
+    const char *scheme = strstr(value, "://"), *at = strrchr(value, '@');
+    if (!strcmp(name, "SPRITTY_REDIS_PASSWORD"))
+        snprintf(out, size, "%s is set", name);
+    else if (scheme && at && at > scheme)
+        snprintf(out, size, "%s=%.*s...%.60s", name, (int)(scheme - value) + 3, value, at);
+    else
+        snprintf(out, size, "%s=%.80s", name, value);
+}
+
 static void check_environment(struct checks *all)
 {
     const struct env_row *v;
@@ -103,7 +115,9 @@ static void check_environment(struct checks *all)
         if (!c)
             c = check_add(all, "environment", CHECK_GOOD, "%s", "");
         size_t n = strlen(c->value);
-        snprintf(c->value + n, sizeof c->value - n, "%s%s=%.80s", n ? " " : "", v->name, value);
+        if (n && n + 1 < sizeof c->value)
+            c->value[n++] = ' ';
+        put_variable(c->value + n, sizeof c->value - n, v->name, value);
     }
     if (c)
         text_sanitize(c->value);
