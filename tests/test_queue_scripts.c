@@ -40,6 +40,25 @@ static void one_of_two_delivers(void **state)
     submit("10", "known"); /* done, and not yet fetched */
 }
 
+/* Cancelled while a worker is at it, and sent again before that one has stopped: it is made anew,
+ * and the first one's end is not the second one's. */
+static void sent_again_after_a_cancel(void **state)
+{
+    (void)state;
+    submit("10", "queued");
+    const char *a = take(SCRIPT_NEXT, "ann", "0");
+    expect(SCRIPT(SCRIPT_CANCEL, 1, KEY_JOB, PREFIX, ID), "queued");
+    submit("10", "queued");
+    expect(SCRIPT(SCRIPT_FAIL, 2, stream(), KEY_JOB, PREFIX, "ann", a, ID, "cancelled", "", "0"),
+           "lost");
+    expect(SAY(eye, "HGET", KEY_JOB, "state"), "queued");
+    assert_int_equal(redis_number(SAY(eye, "XLEN", stream())), 1);
+    const char *b = take(SCRIPT_NEXT, "bob", "0");
+    assert_string_not_equal(b, "");
+    assert_string_equal(deliver("ann", a), "lost");
+    assert_string_equal(deliver("bob", b), "stored");
+}
+
 static void untouched_for(const char *who, const char *msg, const char *ms)
 {
     reply_free(SAY(eye, "XCLAIM", stream(), QUEUE_GROUP, who, "0", msg, "IDLE", ms, "JUSTID"));
@@ -120,6 +139,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_of_two_delivers, begin, end),
+        cmocka_unit_test_setup_teardown(sent_again_after_a_cancel, begin, end),
         cmocka_unit_test_setup_teardown(held, begin, end),
         cmocka_unit_test_setup_teardown(tries_have_an_end, begin, end),
         cmocka_unit_test_setup_teardown(full, begin, end),

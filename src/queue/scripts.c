@@ -77,15 +77,17 @@ static const char shared[] =
 
 static const char *const own[SCRIPTS] = {
     [SCRIPT_SUBMIT] =
-        "local state = redis.call('HGET', KEYS[2], 'state')\n"
-        "if state == 'queued' or state == 'done' then\n"
+        "local at = redis.call('HMGET', KEYS[2], 'state', 'cancel', 'stream', 'msg')\n"
+        "local given_up = at[1] == 'queued' and at[2]\n"
+        "if at[1] == 'done' or (at[1] == 'queued' and not given_up) then\n"
         "  redis.call('HSET', KEYS[2], 'reply', ARGV[3])\n"
-        "  return {'known', state}\n"
+        "  return {'known', at[1]}\n"
         "end\n"
         "local waiting = redis.call('XLEN', KEYS[1])\n"
         "if waiting >= tonumber(ARGV[4]) then return {'full', waiting} end\n"
         "redis.call('HSET', KEYS[2], 'state', 'queued', 'reply', ARGV[3], 'stream', KEYS[1])\n"
         "redis.call('HDEL', KEYS[2], 'cancel', 'taker')\n"
+        "if given_up then drop(at[3], at[4]) end\n" /* who is at it was told to stop, or will be */
         "redis.call('EXPIRE', KEYS[2], 604800)\n"
         "redis.pcall('XGROUP', 'CREATE', KEYS[1], '" GROUP "', '0', 'MKSTREAM')\n"
         "redis.call('HSET', KEYS[2], 'msg',\n"

@@ -9,7 +9,7 @@
 
 enum script {
     /* KEYS stream, job. ARGV prefix, id, event stream, room, fields... -> {"queued"}; {"known",
-     * state}; {"full", waiting} */
+     * state}; {"full", waiting}. One that was cancelled while it was made is sent anew. */
     SCRIPT_SUBMIT,
     /* KEYS streams... ARGV prefix, consumer, tries -> nil, or {stream, msg, id, fields, tries,
      * event stream}: the oldest job that is new */
