@@ -79,6 +79,22 @@ static void held(void **state)
     assert_string_equal(take(SCRIPT_CLAIM, "b", "50000"), msg);
 }
 
+/* However many older jobs are under way, one whose worker is gone is found behind them. */
+static void claimed_behind_many(void **state)
+{
+    (void)state;
+    const char *msg = "";
+    for (int i = 0; i < 25; i++) {
+        char id[8], key[40];
+        snprintf(id, sizeof id, "j%d", i);
+        snprintf(key, sizeof key, PREFIX "job:%s", id);
+        reply_free(SCRIPT(SCRIPT_SUBMIT, 2, stream(), key, PREFIX, id, KEY_EVENTS, "99", "id", id));
+        msg = take(SCRIPT_NEXT, "ann", "0");
+    }
+    untouched_for("ann", msg, "90000");
+    assert_string_equal(take(SCRIPT_CLAIM, "bob", "60000"), msg);
+}
+
 /* What three took and none brought back is given up, with its reason; a released one is not. */
 static void tries_have_an_end(void **state)
 {
@@ -141,6 +157,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(one_of_two_delivers, begin, end),
         cmocka_unit_test_setup_teardown(sent_again_after_a_cancel, begin, end),
         cmocka_unit_test_setup_teardown(held, begin, end),
+        cmocka_unit_test_setup_teardown(claimed_behind_many, begin, end),
         cmocka_unit_test_setup_teardown(tries_have_an_end, begin, end),
         cmocka_unit_test_setup_teardown(full, begin, end),
     };

@@ -114,14 +114,16 @@ static const char *const own[SCRIPTS] = {
                     "if t then t[4] = {} end\n" /* who names a message has its fields */
                     "return t or false\n",
     [SCRIPT_CLAIM] = "for _, stream in ipairs(KEYS) do\n"
-                     "  for _ = 1, 16 do\n"
+                     "  local at = '0-0'\n" /* a call looks at ten messages at most */
+                     "  for _ = 1, 64 do\n"
                      "    local r = redis.call('XAUTOCLAIM', stream, '" GROUP
-                     "', ARGV[2], ARGV[4], '0-0',\n"
+                     "', ARGV[2], ARGV[4], at,\n"
                      "                         'COUNT', 1)\n"
                      "    local e = r[2] and r[2][1]\n"
-                     "    if not e then break end\n"
-                     "    local t = take(stream, e[1], ARGV[3])\n"
+                     "    local t = e and take(stream, e[1], ARGV[3])\n"
                      "    if t then return t end\n"
+                     "    at = r[1]\n"
+                     "    if at == '0-0' then break end\n"
                      "  end\n"
                      "end\n"
                      "return false\n",
