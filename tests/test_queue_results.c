@@ -271,6 +271,30 @@ static void too_large_or_of_another_kind(void **state)
     store_close(s);
 }
 
+/* Many small parts are as much as a large one. */
+static void too_large_in_parts(void **state)
+{
+    (void)state;
+    struct reply *reply;
+    struct err e = {""};
+    struct args a = {0};
+    static const char *const words[] = {"EVAL",
+                                        "local t, s = {}, string.rep('x', 1048576)\n"
+                                        "for i = 1, tonumber(ARGV[1]) do t[i] = s end\n"
+                                        "return t",
+                                        "0"};
+    for (int i = 0; i < 3; i++)
+        args_text(&a, words[i]);
+    args_number(&a, 64);
+    assert_int_equal(link_call(eye, &a, 0, &reply, &e), LINK_OK); /* what a result may have */
+    assert_int_equal(reply_count(reply), 64);
+    reply_free(reply);
+    a.n--;
+    args_number(&a, (WIRE_MAX >> 20) + 1);
+    assert_int_equal(link_call(eye, &a, 0, &reply, &e), LINK_TOO_LARGE);
+    assert_int_equal(redis_number(SAY(eye, "EXISTS", "a")), 0); /* and it goes on */
+}
+
 /* Someone says that a job is done whose worker is still at it: that one's result counts. */
 static void said_too_early(void **state)
 {
@@ -316,6 +340,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(refused_once, begin, end),
         cmocka_unit_test_setup_teardown(three_times_fail, begin, end),
         cmocka_unit_test_setup_teardown(too_large_or_of_another_kind, begin, end),
+        cmocka_unit_test_setup_teardown(too_large_in_parts, begin, end),
         cmocka_unit_test_setup_teardown(said_too_early, begin, end),
     };
     if (argc > 1) /* one of them, or a pattern */

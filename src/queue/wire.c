@@ -20,6 +20,7 @@ struct wire {
     CURL *curl;
     redisReader *reader;
     int fd, timeout_ms;
+    size_t come; /* bytes since the last reply was complete */
     void (*meanwhile)(void *user);
     void *meanwhile_user;
     int meanwhile_ms;
@@ -126,7 +127,8 @@ static int feed(struct wire *w, struct err *e)
         return 0;
     if (rc != CURLE_OK || n == 0)
         return broken(w, "the server closed the connection", e);
-    if (w->reader->len - w->reader->pos > WIRE_MAX)
+    w->come += n;
+    if (w->come > WIRE_MAX)
         return broken(w, "a reply is over 96 MiB", e), -2;
     if (redisReaderFeed(w->reader, w->block, n) != REDIS_OK)
         return broken(w, w->reader->errstr, e);
@@ -149,8 +151,10 @@ int wire_receive(struct wire *w, int ms, struct reply **reply, struct err *e)
         if (redisReaderGetReply(w->reader, &r) != REDIS_OK)
             return broken(w, w->reader->errstr, e);
         *reply = r;
-        if (r)
+        if (r) {
+            w->come = w->reader->len - w->reader->pos;
             return 1;
+        }
         bool calls = begun && w->meanwhile;
         if (calls && clock_ms() >= next) {
             w->meanwhile(w->meanwhile_user);
