@@ -49,7 +49,8 @@ static inline void *work(void *user)
     return NULL;
 }
 
-static int lease_ms = LEASE_MS; /* of those hired from now on */
+static int lease_ms = LEASE_MS;                /* of those hired from now on, */
+static unsigned long long memory = 8ull << 30; /* and their device's memory */
 
 /* Not on the stack: a test that fails leaves them to its teardown. */
 static struct thread_worker workers[4];
@@ -61,7 +62,7 @@ static inline struct thread_worker *hire_at(int i, const char *url, const char *
     w->o = (struct worker_options){.stock = &stock,
                                    .device = "cpu",
                                    .threads = 1,
-                                   .memory = 8ull << 30,
+                                   .memory = memory,
                                    .lease_ms = lease_ms,
                                    .say = say};
     w->o.stop = &w->stop;

@@ -171,6 +171,30 @@ static void too_large(void **state)
     store_close(s);
 }
 
+/* A worker with much memory and as many models as it may have waits on all their streams. */
+static void many_models(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct remote *r = start_remote();
+    stock.n = 20;
+    for (int i = 1; i < stock.n; i++) {
+        stock.at[i] = stock.at[0];
+        snprintf(stock.at[i].hash, sizeof stock.at[i].hash, "%064d", i);
+    }
+    memory = 192ull << 30;
+    struct thread_worker *w = hire(0);
+    memory = 8ull << 30;
+    while (redis_number(SAY(eye, "EXISTS", "{spritty}:workers")) == 0)
+        usleep(10000);
+    usleep(100000); /* nothing came, and it sleeps on them */
+    finishes(r, s, post(r, s, "1"));
+    dismiss(w);
+    assert_int_equal(w->rc, 0);
+    remote_stop(r);
+    store_close(s);
+}
+
 /* No worker has room for it now: it is left for three tries, and fails with the reason. */
 static void left_to_others(void **state)
 {
@@ -442,6 +466,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(a_replaced_model, begin, end),
     };
     const struct CMUnitTest patient[] = {
+        cmocka_unit_test_setup_teardown(many_models, begin, end),
         cmocka_unit_test_setup_teardown(left_to_others, begin, end),
     };
     if (argc > 1) /* one of them, or a pattern */

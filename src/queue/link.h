@@ -15,7 +15,7 @@
 struct link;
 
 /* The parts of a command. Texts stay the caller's and must live until the call. */
-enum { ARGS_MAX = 420, ARGS_SMALL = 200 };
+enum { ARGS_MAX = 640, ARGS_SMALL = 200 };
 struct args {
     int n, smalls;
     const char *text[ARGS_MAX];

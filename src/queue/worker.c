@@ -14,6 +14,9 @@
 
 enum { TIMEOUT_MS = 5000, RENEW_MS = 1000, BLOCK_MS = 1000, BEAT_MS = 5000, BEAT_SECONDS = 30 };
 
+/* wait_for_one names each stream, and where it is in it. */
+_Static_assert(2 * STREAMS_MAX + 20 <= ARGS_MAX, "all streams go into one command");
+
 /* ---- small things ---- */
 
 bool worker_stops(const struct queue_worker *w, int how)
@@ -266,7 +269,7 @@ static enum link_result wait_for_one(struct queue_worker *w, struct taken *taken
     args_number(&a, block);
     args_text(&a, "STREAMS");
     put_streams(w, &a);
-    for (int i = 0; i < w->streams && a.n < ARGS_MAX; i++)
+    for (int i = 0; i < w->streams; i++)
         args_text(&a, ">");
     enum link_result rc = link_call(w->link, &a, block, &r, e);
     return rc == LINK_OK ? take_first(w, r, taken, e) : rc;
