@@ -195,6 +195,15 @@ json_is_one_object() {
 }
 check json_is_one_object json_is_one_object
 
+# What doctor prints is shown to others.
+doctor_tells_no_password() {
+    SPRITTY_REDIS_PASSWORD=geheim SPRITTY_QUEUE=redis://ann:hidden@host SPRITTY_COLORS=256 \
+        SPRITTY_HUB=https://:secret@hub "$spritty" doctor -m "$model" >out || true
+    grep -q '^environment .*SPRITTY_COLORS=256 SPRITTY_HUB=https://...@hub SPRITTY_QUEUE=redis' out
+    not grep -q 'geheim\|hidden\|secret' out
+}
+check doctor_tells_no_password doctor_tells_no_password
+
 # Measured, saved, drawn, compared; slower is 1, another machine is refused unless it is asked for.
 profile_measures_and_compares() {
     "$spritty" profile $gen --measure never --trace t.json --save s.json --show all -q >out
