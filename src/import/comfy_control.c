@@ -253,7 +253,7 @@ static void prepare(struct comfy_walk *w, int node, struct hint *h)
 
 static void picture_file(struct comfy_walk *w, int node, int slot)
 {
-    char channel[16], *file = comfy_get_text(w, node, "image");
+    char channel[16], *file = comfy_image_file(w, node);
     comfy_word(w, node, "channel", channel, sizeof channel);
     if (comfy_is(w, node, "LoadImageMask") || slot == 1)
         recipe_note(w->r, "%s: of '%.100s' it takes the channel %s; here the picture is read",

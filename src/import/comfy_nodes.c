@@ -21,7 +21,7 @@ static void walk_latent(struct comfy_walk *w, struct comfy_input in);
 
 static void load_image(struct comfy_walk *w, int node)
 {
-    char *file = comfy_get_text(w, node, "image");
+    char *file = comfy_image_file(w, node);
     if (file)
         recipe_set(w->r, "image", file);
     free(file);

@@ -343,7 +343,7 @@ bool comfy_refiner(struct comfy_walk *w, const struct comfy_stage *s, double at)
 
 static void mask_file(struct comfy_walk *w, int node, int slot)
 {
-    char channel[16], *file = comfy_get_text(w, node, "image");
+    char channel[16], *file = comfy_image_file(w, node);
     comfy_word(w, node, "channel", channel, sizeof channel);
     bool alpha = comfy_is(w, node, "LoadImage") ? slot == 1 : !strcmp(channel, "alpha");
     if (file && alpha)

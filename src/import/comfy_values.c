@@ -221,6 +221,22 @@ char *comfy_get_text(struct comfy_walk *w, int node, const char *input)
     return text;
 }
 
+/* folder_paths.py, annotated_filepath. */
+char *comfy_image_file(struct comfy_walk *w, int node)
+{
+    static const char *const folders[] = {" [input]", " [output]", " [temp]"};
+    char *file = comfy_get_text(w, node, "image");
+    size_t n = file ? strlen(file) : 0;
+    for (int i = 0; i < 3; i++) {
+        size_t m = strlen(folders[i]);
+        if (n > m && !strcmp(file + n - m, folders[i])) {
+            file[n - m] = '\0';
+            break;
+        }
+    }
+    return file;
+}
+
 bool comfy_get_number(struct comfy_walk *w, int node, const char *input, double *out)
 {
     char *text = comfy_get_text(w, node, input), *end = NULL;

@@ -95,6 +95,9 @@ struct json comfy_member(struct json object, const char *key);
 
 /* Values, through primitive and string nodes. Text: malloc'd, NULL when there is none. */
 char *comfy_get_text(struct comfy_walk *, int node, const char *input);
+/* The file of a LoadImage or the like, without the name of ComfyUI's folder that may stand behind
+ * it ("a.png [input]"). malloc'd or NULL. */
+char *comfy_image_file(struct comfy_walk *, int node);
 bool comfy_get_number(struct comfy_walk *, int node, const char *input, double *);
 double comfy_number(struct comfy_walk *, int node, const char *input, double fallback);
 /* A short text; "" when there is none. */
