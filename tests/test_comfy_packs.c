@@ -388,6 +388,73 @@ static void set_and_got(void **state)
     recipe_free(&r);
 }
 
+/* Encoders of packs, which load LoRAs by their tags as we do. */
+static void encoders(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *graph, *prompt, *note;
+        int notes;
+    } all[] = {
+        {GRAPH("8", NODE("2", "ImpactWildcardEncode",
+                         "\"wildcard_text\":\"{a|b}\",\"populated_text\":\"b "
+                         "<lora:p:0.5>\",\"mode\":\"fixed\",\"seed\":1,\"model\":[\"1\",0],"
+                         "\"clip\":[\"1\",1]") NODE("8", "LoraLoader",
+                                                    "\"lora_name\":\"l.safetensors\","
+                                                    "\"strength_model\":1,\"strength_clip\":1,"
+                                                    "\"model\":[\"2\",0],\"clip\":[\"2\",1]")),
+         "b <lora:p:0.5>", "node 2 (CLIPTextEncode) was not used", 1},
+        {GRAPH("8", NODE("2", "Power Prompt (rgthree)",
+                         "\"prompt\":\"b\",\"opt_model\":[\"1\",0],\"opt_clip\":[\"1\",1]")
+                        NODE("8", "LoraLoader",
+                             "\"lora_name\":\"l.safetensors\",\"strength_model\":1,"
+                             "\"strength_clip\":1,\"model\":[\"2\",1],\"clip\":[\"2\",2]")),
+         "b", "node 2 (CLIPTextEncode) was not used", 1},
+        {GRAPH("8", NODE("2", "smZ CLIPTextEncode",
+                         "\"text\":\"b\",\"parser\":\"A1111\",\"clip\":[\"8\",1]")
+                        NODE("8", "LoraLoader",
+                             "\"lora_name\":\"l.safetensors\",\"strength_model\":1,"
+                             "\"strength_clip\":1," BOTH)),
+         "b", "node 2 (smZ CLIPTextEncode): parser A1111; here prompts are read as with comfy", 2},
+        {GRAPH("8", NODE("2", "CLIPTextEncode", "\"text\":\"b <lora:p:1>\",\"clip\":[\"8\",1]")
+                        NODE("8", "LoraLoader",
+                             "\"lora_name\":\"l.safetensors\",\"strength_model\":1,"
+                             "\"strength_clip\":1," BOTH)),
+         "b <lora:p:1>", "a tag of a LoRA in its text is words to it", 2},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        struct recipe r;
+        import(all[i].graph, &r);
+        expect(&r, "prompt", all[i].prompt);
+        expect(&r, "model", "b");
+        expect(&r, "lora", i < 2 ? "l:te=0:unet=1" : "l:1"); /* the texts of two are before it */
+        expect_notes(&r, all[i].notes, all[i].note);
+        recipe_free(&r);
+    }
+}
+
+/* What ComfyUI's mask editor saves is called "clipspace/... [input]": no file is. */
+static void annotated(void **state)
+{
+    (void)state;
+    static const char *const names[][2] = {{"clipspace/a.png [input]", "clipspace/a.png"},
+                                           {"b.png [output]", "b.png"},
+                                           {"c [temp]", "c"},
+                                           {"d [other]", "d [other]"},
+                                           {"e[input]", "e[input]"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char graph[4000];
+        struct recipe r;
+        snprintf(graph, sizeof graph,
+                 GRAPH("1", NODE("4", "VAEEncode", "\"pixels\":[\"9\",0],\"vae\":[\"1\",2]")
+                                NODE("9", "LoadImage", "\"image\":\"%s\"")),
+                 names[i][0]);
+        import(graph, &r);
+        expect(&r, "image", names[i][1]);
+        recipe_free(&r);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -401,6 +468,8 @@ int main(void)
         cmocka_unit_test(bundles),
         cmocka_unit_test(circles_of_bundles),
         cmocka_unit_test(set_and_got),
+        cmocka_unit_test(encoders),
+        cmocka_unit_test(annotated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

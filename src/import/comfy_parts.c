@@ -15,6 +15,32 @@
 
 /* ---- from a sampler to the text that it reads ---- */
 
+/* Nodes that encode one text; those of packs load the LoRAs whose tags are in it as well, and hand
+ * on model and CLIP. */
+static const struct encoder {
+    const char *type, *text, *clip, *model;
+} ENCODERS[] = {
+    {"CLIPTextEncode|CLIPTextEncodeSDXLRefiner", "text", "clip", NULL},
+    {"smZ CLIPTextEncode|BNK_CLIPTextEncodeAdvanced", "text", "clip", NULL},
+    {"ImpactWildcardEncode", "populated_text", "clip", "model"},
+    {"Power Prompt (rgthree)", "prompt", "opt_clip", "opt_model"},
+    {"Power Prompt - Simple (rgthree)", "prompt", "opt_clip", NULL},
+};
+
+static const struct encoder *encoder_of(const struct comfy_walk *w, int node)
+{
+    for (size_t i = 0; i < sizeof ENCODERS / sizeof *ENCODERS; i++)
+        if (comfy_is(w, node, ENCODERS[i].type))
+            return &ENCODERS[i];
+    return NULL;
+}
+
+static const char *clip_input(const struct comfy_walk *w, int node)
+{
+    const struct encoder *c = encoder_of(w, node);
+    return c ? c->clip : "clip";
+}
+
 /* What takes conditioning and gives it: for a pair the negative one comes second. */
 static const char *conditioning_input(int slot)
 {
@@ -31,9 +57,8 @@ static struct comfy_way way_to_text(struct comfy_walk *w, const struct comfy_sta
         return way;
     struct comfy_input in = comfy_input(w->g, s->guider, positive ? s->positive : s->negative);
     while ((node = comfy_follow(w, in, &slot)) >= 0) {
-        if (comfy_is(w, node,
-                     "CLIPTextEncode|CLIPTextEncodeSDXL|CLIPTextEncodeSDXLRefiner"
-                     "|" COMFY_EFFICIENT_LOADER)) {
+        if (encoder_of(w, node) ||
+            comfy_is(w, node, "CLIPTextEncodeSDXL|" COMFY_EFFICIENT_LOADER)) {
             way.encoder = node;
             comfy_add_controls(w, node, &way);
             return way;
@@ -68,7 +93,10 @@ static int walk_model(struct comfy_walk *w, const struct comfy_stage *s, bool lo
                 comfy_add_loras(w, node);
             return node;
         }
-        if (comfy_loads_loras(w, node)) {
+        const struct encoder *c = encoder_of(w, node);
+        if (c && c->model) {
+            in = comfy_input(w->g, node, c->model);
+        } else if (comfy_loads_loras(w, node)) {
             if (loras)
                 comfy_add_loras(w, node);
             else
@@ -103,7 +131,7 @@ static void use_loras(struct comfy_walk *w, int node)
 static void walk_clip(struct comfy_walk *w, int encoder)
 {
     int slot, node = encoder;
-    struct comfy_input in = comfy_input(w->g, encoder, "clip");
+    struct comfy_input in = comfy_input(w->g, encoder, clip_input(w, encoder));
     while (!comfy_is(w, node, CHECKPOINTS) && (node = comfy_follow(w, in, &slot)) >= 0) {
         if (comfy_is(w, node, CHECKPOINTS))
             break;
@@ -111,11 +139,11 @@ static void walk_clip(struct comfy_walk *w, int encoder)
             last_layer(w, node, "stop_at_clip_layer");
         } else if (comfy_loads_loras(w, node)) {
             use_loras(w, node);
-        } else {
+        } else if (!encoder_of(w, node)) {
             in = comfy_pass(w, node, "clip");
             continue;
         }
-        in = comfy_input(w->g, node, "clip");
+        in = comfy_input(w->g, node, clip_input(w, node));
     }
     if (node >= 0 && comfy_is(w, node, COMFY_EFFICIENT_LOADER)) {
         use_loras(w, node);
@@ -224,13 +252,13 @@ static char *sdxl_text(struct comfy_walk *w, int node, bool positive)
     return use;
 }
 
-/* How an Efficient Loader reads its texts, where it is not ComfyUI's way. */
+/* How nodes of packs read their texts, where it is not ComfyUI's way. */
 static void compare_reading(struct comfy_walk *w, int node)
 {
-    static const char *const said[][2] = {{"token_normalization", "none"},
-                                          {"weight_interpretation", "comfy"}};
+    static const char *const said[][2] = {
+        {"token_normalization", "none"}, {"weight_interpretation", "comfy"}, {"parser", "comfy"}};
     char word[24];
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         comfy_word(w, node, said[i][0], word, sizeof word);
         if (*word && strcmp(word, said[i][1]) != 0)
             recipe_note(w->r, "%s: %s %s; here prompts are read as with %s", comfy_name(w, node),
@@ -240,14 +268,16 @@ static void compare_reading(struct comfy_walk *w, int node)
 
 static char *encoder_text(struct comfy_walk *w, int node, bool positive)
 {
-    if (comfy_is(w, node, COMFY_EFFICIENT_LOADER)) {
-        if (positive)
-            compare_reading(w, node);
-        return comfy_get_text(w, node, positive ? "positive" : "negative");
-    }
     if (comfy_is(w, node, "CLIPTextEncodeSDXL"))
         return sdxl_text(w, node, positive);
-    return comfy_get_text(w, node, "text");
+    const struct encoder *c = encoder_of(w, node);
+    if (positive)
+        compare_reading(w, node);
+    char *text = comfy_get_text(w, node, c ? c->text : positive ? "positive" : "negative");
+    if (text && strstr(text, "<lora:") && comfy_is(w, node, "CLIPTextEncode"))
+        recipe_note(w->r, "%s: a tag of a LoRA in its text is words to it; here it loads the LoRA",
+                    comfy_name(w, node));
+    return text;
 }
 
 /* NULL: none, or one that is set to zero. */

@@ -124,6 +124,8 @@ static const struct chooser {
 } CHOOSERS[] = {
     {"ImpactWildcardProcessor", {"populated_text"}},
     {"ImpactWildcardEncode", {NULL, NULL, NULL, "populated_text"}},
+    {"Power Prompt (rgthree)", {NULL, NULL, NULL, "prompt"}},
+    {"Power Prompt - Simple (rgthree)", {NULL, "prompt"}},
     {"SDXLPromptStyler", {"text_positive", "text_negative"}},
     {"SDXLPromptStylerAdvanced",
      {"text_positive_g", "text_positive_l", "text_positive_g", "text_negative", "text_negative",

@@ -33,6 +33,11 @@ static const struct {
                                   "start_at_step end_at_step return_with_leftover_noise "
                                   "preview_method vae_decode"},
     {"CLIPTextEncode", "text"},
+    {"smZ CLIPTextEncode", "text parser"},
+    {"BNK_CLIPTextEncodeAdvanced", "text token_normalization weight_interpretation"},
+    {"ImpactWildcardEncode", "wildcard_text populated_text mode"},
+    {"Power Prompt (rgthree)", "prompt"},
+    {"Power Prompt - Simple (rgthree)", "prompt"},
     {"CLIPTextEncodeSDXL", "width height crop_w crop_h target_width target_height text_g text_l"},
     {"CLIPTextEncodeSDXLRefiner", "ascore width height text"},
     {"EmptyLatentImage", "width height batch_size"},
