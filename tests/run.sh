@@ -6,7 +6,7 @@
 # failure. What each prints appears in the order in which they were named, whole, once all before it
 # have ended. The last line is the sum: "N passed, N failed, N skipped".
 #
-# TEST_JOBS says how many run at once; without it, as many as there are cores.
+# TEST_JOBS says how many run at once; without it, one more than there are cores, as many tests wait.
 limit=${TEST_TIMEOUT:-900}
 
 if [ "$1" = --one ]; then # FOLDER NUMBER TEST: leaves NUMBER.log and NUMBER.status in the folder
@@ -44,7 +44,7 @@ for t in "$@"; do
     n=$((n + 1))
     printf '%s\n%s\n' "$n" "$t"
 done >"$work/list"
-xargs -P "${TEST_JOBS:-$(nproc)}" -n 2 sh "$0" --one "$work" <"$work/list" &
+xargs -P "${TEST_JOBS:-$(($(nproc) + 1))}" -n 2 sh "$0" --one "$work" <"$work/list" &
 crew=$!
 
 n=0
