@@ -168,8 +168,7 @@ static void draw_picture(struct ui *ui, int i, struct rect in)
                    ui->finish_previews, true);
         return;
     }
-    int w = text_columns(text, strlen(text));
-    draw_text(ui->screen, in.y + in.h / 2, in.x + (in.w - w) / 2, w, ROLE_DIM, text);
+    draw_centered(ui->screen, in.y + in.h / 2, in.x, in.w, ROLE_DIM, text);
 }
 
 /* "0.41 s  20 ms a step" and "50 MB  12 colours  differs 31%" */

@@ -90,6 +90,13 @@ int draw_right(struct screen *s, int y, int x, int w, enum role role, const char
     return x + w - columns;
 }
 
+void draw_centered(struct screen *s, int y, int x, int w, enum role role, const char *text)
+{
+    size_t len = strlen(text);
+    int left = w <= 0 || longer_than(text, len, w) ? 0 : (w - text_columns(text, len)) / 2;
+    draw_text(s, y, x + left, w - left, role, text);
+}
+
 void draw_fill(struct screen *s, struct rect r, enum role role)
 {
     for (int y = r.y; y < r.y + r.h; y++)

@@ -289,8 +289,8 @@ static void finish_draw(struct ui *ui, struct rect main)
     struct finish_view *v = ui->finish;
     take(ui);
     if (!v->raw) {
-        draw_text(ui->screen, main.y + main.h / 2, main.x + 4, main.w - 8, ROLE_DIM,
-                  "nothing to finish yet: make a sprite in the studio (F2)");
+        draw_centered(ui->screen, main.y + main.h / 3, main.x + 1, main.w - 2, ROLE_DIM,
+                      "nothing to finish yet: make a sprite in the studio (F2)");
         return;
     }
     int list = main.w >= 90 ? LIST_W : main.w / 2;

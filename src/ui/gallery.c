@@ -176,8 +176,7 @@ static void draw_grid(struct ui *ui, struct rect main)
         const char *why = editor_len(g->query) > 0 ? "nothing was found; Esc ends the search"
                           : g->trash               ? "the trash is empty"
                                                    : "nothing was made yet: F2 is the studio";
-        int w = text_columns(why, strlen(why));
-        draw_text(ui->screen, r.y + r.h / 3, r.x + (r.w - w) / 2, w, ROLE_DIM, why);
+        draw_centered(ui->screen, r.y + r.h / 3, r.x, r.w, ROLE_DIM, why);
         return;
     }
     int page = g->rows * g->cols, top = g->at / page * page;

@@ -137,9 +137,7 @@ static void preview_title(const struct ui *ui, int room, char *out, size_t size)
 
 static void centered(struct ui *ui, struct rect in, int y, const char *text)
 {
-    int w = text_columns(text, strlen(text));
-    int x = w < in.w ? (in.w - w) / 2 : 1;
-    draw_text(ui->screen, in.y + y, in.x + x, in.w - x - 1, ROLE_DIM, text);
+    draw_centered(ui->screen, in.y + y, in.x + 1, in.w - 2, ROLE_DIM, text);
 }
 
 static void no_pictures(struct ui *ui, struct rect in, int y)

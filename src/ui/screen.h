@@ -69,6 +69,8 @@ int draw_printf(struct screen *, int y, int x, int w, enum role, const char *fmt
     __attribute__((format(printf, 6, 7)));
 /* Ends at column x + w - 1. Returns the first column. */
 int draw_right(struct screen *, int y, int x, int w, enum role, const char *text);
+/* In the middle of w columns. */
+void draw_centered(struct screen *, int y, int x, int w, enum role, const char *text);
 void draw_fill(struct screen *, struct rect, enum role);
 /* A frame with a title in its top line (may be NULL); what is inside is returned. */
 struct rect draw_box(struct screen *, struct rect, const char *title, bool focus);
