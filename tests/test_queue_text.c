@@ -60,6 +60,7 @@ static void urls(void **state)
                                       "redis://u:secret@host?name=",
                                       "redis://u:secret@ho\nst",
                                       "redis://u:secret@host:1:2",
+                                      "redis://u:secret@[::1]6380",
                                       "unix://relative"};
     struct queue_url u;
     struct err e = {""};

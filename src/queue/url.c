@@ -122,6 +122,8 @@ static int take_host(struct queue_url *u, const char *text, size_t n, struct err
                             : memchr(text, ':', n);
     name = end ? (size_t)(end - text) - 1 : colon ? (size_t)(colon - text) : n;
     u->port = 6379;
+    if (end && !colon && end + 1 < text + n)
+        return err_set(e, "behind the \"]\" of its host there may be \":\" and a port");
     if (name == 0 || name >= sizeof u->host)
         return err_set(e, "there is no host in it");
     for (size_t i = 0; i < name; i++) {
