@@ -275,6 +275,13 @@ static void events(void **state)
     assert_non_null(got);
     assert_true(got->work.step == 1 && got->work.done == 3 && got->work.all == 4);
     event_free(got);
+    char much[1000];
+    memset(much, 'a', sizeof much);
+    to_fields(&a, &f);
+    replace(&f, "text", much, sizeof much); /* is no reason to give the job up */
+    got = event_read(&f, id, &result, &e);
+    assert_true(got && strlen(got->text) > 100 && strlen(got->text) < sizeof much);
+    event_free(got);
     static const char *const wrong[][2] = {{"width", "4"},  {"width", "-1"}, {"step", "9999"},
                                            {"kind", "boo"}, {"v", "7"},      {"image", "x"},
                                            {"id", ""}};

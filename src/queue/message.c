@@ -366,11 +366,12 @@ static int read_values(struct event *v, const struct fields *f, struct err *e)
     v->later = later > 0 ? (double)later / 1e6 : 0;
     if (fields_text(f, "seed", text, sizeof text) == 0 && digits(text, 1, 20))
         v->seed = strtoull(text, NULL, 10);
-    if (fields_get(f, "text")) {
-        if (fields_text(f, "text", text, sizeof text))
-            return err_set(e, "an event's text is too long");
-        text_sanitize(text);
-        v->text = strdup(text);
+    const struct field *words = fields_get(f, "text");
+    if (words) { /* what is too long for a line is cut: a model's path may be */
+        size_t n = words->size < sizeof text ? words->size : sizeof text - 1;
+        v->text = strndup(words->data, n);
+        if (v->text)
+            text_sanitize(v->text);
     }
     return v->kind == EVENT_PREVIEW ? read_preview(v, f, e) : 0;
 }
