@@ -426,6 +426,12 @@ static void a_control_travels(void **state)
     struct workplace w = {.stock = &stock, .device = "cpu", .threads = 1, .folder = folder};
     if (job_unpack(&p.message, &w, &got, &e))
         fail_msg("%s", e.text);
+    packed_free(&p);
+    snprintf(command, sizeof command, "%s/spritty/controlnets/lines/",
+             folder); /* as shells end it */
+    set(c, "control", command);
+    assert_int_equal(job_pack(&r, c, &p, &e), 0);
+    assert_non_null(strstr(p.needs, "\"control\": {\"name\": \"lines\""));
     assert_non_null(strstr(got->settings.control, "/controlnets/lines"));
     assert_int_equal(access(got->settings.control_image, R_OK), 0);
     assert_string_equal(got->settings.control_prepare, "canny");

@@ -139,10 +139,15 @@ static int need(struct jsonw *w, const char *key, const char *name, const char *
     return 0;
 }
 
-/* "~/vae/nice.safetensors" is "nice" everywhere. */
+/* "~/vae/nice.safetensors" is "nice" everywhere, and so is the folder "~/vae/nice/". */
 static const char *stem(const char *path, char out[200])
 {
-    snprintf(out, 200, "%s", file_name_of(path));
+    char bare[PATH_MAX];
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    snprintf(bare, sizeof bare, "%.*s", (int)n, path);
+    snprintf(out, 200, "%s", file_name_of(bare));
     char *end = strstr(out, ".safetensors");
     if (end)
         *end = '\0';
