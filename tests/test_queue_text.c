@@ -371,6 +371,11 @@ static void packed_and_unpacked(void **state)
     assert_int_equal(job_pack(&r, c, &q, &e), 0);
     assert_string_not_equal(p.message.id, q.message.id);
     packed_free(&q);
+    c->job = 1;
+    assert_int_equal(file_write_atomic(path, "000000\nfffffe\n", 14, &e), 0); /* edited since */
+    assert_int_equal(job_pack(&r, c, &q, &e), 0);
+    assert_string_not_equal(p.message.id, q.message.id);
+    packed_free(&q);
 
     assert_int_equal(stock_add(&stock, MODEL, &e), 0);
     assert_string_equal(stock.at[0].hash, p.message.model);
@@ -421,17 +426,17 @@ static void a_control_travels(void **state)
         fail_msg("%s", e.text);
     assert_int_equal(p.message.files, 1);
     assert_non_null(strstr(p.needs, "\"control\": {\"name\": \"lines\""));
-    assert_null(strstr(p.job, "slime.png"));
-    assert_int_equal(stock_add(&stock, MODEL, &e), 0);
-    struct workplace w = {.stock = &stock, .device = "cpu", .threads = 1, .folder = folder};
-    if (job_unpack(&p.message, &w, &got, &e))
-        fail_msg("%s", e.text);
     packed_free(&p);
     snprintf(command, sizeof command, "%s/spritty/controlnets/lines/",
              folder); /* as shells end it */
     set(c, "control", command);
     assert_int_equal(job_pack(&r, c, &p, &e), 0);
     assert_non_null(strstr(p.needs, "\"control\": {\"name\": \"lines\""));
+    assert_null(strstr(p.job, "slime.png"));
+    assert_int_equal(stock_add(&stock, MODEL, &e), 0);
+    struct workplace w = {.stock = &stock, .device = "cpu", .threads = 1, .folder = folder};
+    if (job_unpack(&p.message, &w, &got, &e))
+        fail_msg("%s", e.text);
     assert_non_null(strstr(got->settings.control, "/controlnets/lines"));
     assert_int_equal(access(got->settings.control_image, R_OK), 0);
     assert_string_equal(got->settings.control_prepare, "canny");

@@ -310,19 +310,23 @@ static int find_hash(struct packing *p, struct err *e)
     return 0;
 }
 
-/* From what the user said, not from what came of it: a seed that was drawn changes nothing. */
+/* From what the user said, not from what came of it: a seed that was drawn changes nothing. What
+ * files hold counts, not what they are called: a result must not be that of a picture before it was
+ * edited. */
 static int name_job(struct packing *p, struct err *e)
 {
     const struct command *c = p->command;
     char row[32], hex[65], *text = settings_to_text(&c->settings);
-    const char *parts[] = {"spritty queue job 1",
+    const struct queue_message *m = &p->out->message;
+    const char *parts[] = {"spritty queue job 2",
                            p->packer->client,
                            p->packer->store,
                            row,
                            c->words,
                            c->preset,
-                           p->out->message.model,
-                           text};
+                           m->model,
+                           text,
+                           p->out->needs};
     struct digest h;
     if (!text)
         return err_set(e, "out of memory");
@@ -333,6 +337,11 @@ static int name_job(struct packing *p, struct err *e)
             digest_add(&h, parts[i], strlen(parts[i]) + 1);
         else
             digest_add(&h, "\1", 2);
+    for (int i = 0; i < m->files; i++) {
+        char sha[65];
+        digest_of(m->file[i].data, m->file[i].size, sha);
+        digest_add(&h, sha, sizeof sha);
+    }
     digest_hex(&h, hex);
     free(text);
     snprintf(p->out->message.id, sizeof p->out->message.id, "%.32s", hex);
@@ -362,7 +371,7 @@ static int pack(struct packing *p, struct err *e)
         return -1;
     snprintf(p->out->model, sizeof p->out->model, "%s", p->job.model_name);
     p->out->pictures = p->job.params.batch;
-    return find_hash(p, e) || name_job(p, e) || class_of(p, e) || needs(p, e) || send_files(p, e) ||
+    return find_hash(p, e) || class_of(p, e) || needs(p, e) || send_files(p, e) || name_job(p, e) ||
                    write_text(p, e)
                ? -1
                : 0;

@@ -187,6 +187,7 @@ static int need_files(struct remote *r, struct flight *f, struct err *e)
         return 0;
     packed_free(&f->packed);
     f->has_files = job_pack(&r->packer, f->command, &f->packed, e) == 0;
+    memcpy(f->packed.message.id, f->id, sizeof f->id); /* it is this job, whatever its files are */
     return f->has_files ? 0 : -1;
 }
 
