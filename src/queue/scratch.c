@@ -68,7 +68,7 @@ static const char *base_folder(void)
 
 int scratch_open(struct scratch *s, struct err *e)
 {
-    char path[PATH_MAX];
+    char path[PATH_MAX], unlocked[PATH_MAX];
     const char *base = base_folder();
     s->lock = -1;
     tidy(base);
@@ -78,9 +78,11 @@ int scratch_open(struct scratch *s, struct err *e)
         return err_set(e, "%s: no folder can be made there: %s", base, strerror(errno));
     }
     snprintf(path, sizeof path, "%.*s/lock", PATH_MAX - 20, s->folder);
+    snprintf(unlocked, sizeof unlocked, "%.*s/lock.new", PATH_MAX - 20, s->folder);
     snprintf(s->store, sizeof s->store, "%.*s/jobs.db", PATH_MAX - 20, s->folder);
-    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock < 0 || flock(s->lock, LOCK_EX | LOCK_NB))
+    /* Its name comes once it is locked: a worker that starts now would take the folder away. */
+    s->lock = open(unlocked, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (s->lock < 0 || flock(s->lock, LOCK_EX | LOCK_NB) || rename(unlocked, path))
         return err_set(e, "%s: %s", path, strerror(errno));
     return 0;
 }
