@@ -12,7 +12,7 @@ enum { LOOK_MS = 100 };
 /* The stage's name for as long as the program runs, as progress keeps it. */
 static const char *stage_name(const char *stage)
 {
-    static const char *const names[] = {"queue",  "load",  "text",   "encode", "sample",
+    static const char *const names[] = {"queue",  "load",  "lora",   "text",   "encode", "sample",
                                         "refine", "hires", "decode", "finish", "save"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (!strcmp(names[i], stage))
