@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/jsonw.h"
 #include "queue/once.h"
 #include "sprite/image_file.h"
@@ -30,6 +31,20 @@ static void on_note(void *user, const char *text)
     progress_note(g->progress, text);
 }
 
+/* Is it JSON, with nothing in it that a terminal would obey? A worker wrote most of it. */
+static bool is_good(const char *text)
+{
+    struct err ignored;
+    struct json_doc *doc = json_parse(text, strlen(text), "the picture", &ignored);
+    char *safe = doc ? strdup(text) : NULL;
+    if (safe)
+        text_sanitize(safe);
+    bool good = safe && strcmp(safe, text) == 0;
+    free(safe);
+    json_free(doc);
+    return good;
+}
+
 /* The first picture's own story, behind the names of all, with the times that no picture knows. */
 static int report_json(const struct going *g, const struct png_file *png, char *const *files,
                        int count, struct err *e)
@@ -45,15 +60,19 @@ static int report_json(const struct going *g, const struct png_file *png, char *
     char *text = jsonw_take(&w);
     const char *ms = chunk ? strstr(chunk, "\"ms\": {") : NULL,
                *at = ms ? strchr(ms, '{') + 1 : NULL;
-    if (!text || !at || *chunk != '{') {
-        free(text);
-        return err_set(e, "%s: the worker's picture does not tell how it was made", files[0]);
-    }
-    text[strlen(text) - 1] = '\0';
-    printf("%s, %.*s\"total\": %.2f, \"finish\": %.2f, \"save\": %.2f, %s\n", text,
-           (int)(at - chunk - 1), chunk + 1, g->total, g->finish, g->save, at);
+    char *all = NULL;
+    if (text && at && *chunk == '{' &&
+        asprintf(&all, "%.*s, %.*s\"total\": %.2f, \"finish\": %.2f, \"save\": %.2f, %s",
+                 (int)strlen(text) - 1, text, (int)(at - chunk - 1), chunk + 1, g->total, g->finish,
+                 g->save, at) < 0)
+        all = NULL;
+    bool good = all && is_good(all);
+    if (good)
+        puts(all);
+    free(all);
     free(text);
-    return 0;
+    return good ? 0
+                : err_set(e, "%s: the worker's picture does not tell how it was made", files[0]);
 }
 
 static int report(const struct going *g, const struct job *j, char *const *files, struct err *e)
