@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/jsonw.h"
 #include "cli/options.h"
+#include "devices.h"
 #include "engine/machine.h"
 #include "ops/cuda.h"
 #include "queue/queue.h"
@@ -85,20 +86,24 @@ static int number(const char *option, const char *text, double min, double max, 
 static int read_options(struct worker_options *o, const struct cli *cli, struct err *e)
 {
     const char *url = cli->worker.queue ? cli->worker.queue : getenv("SPRITTY_QUEUE");
-    double room, lease, jobs, idle;
+    double room, lease, idle;
     if (!url || !*url)
         return err_set(e, "'spritty worker' needs --queue redis://HOST (or SPRITTY_QUEUE)");
     o->device = settings_has(&cli->flags, "device") ? cli->flags.device : "auto";
+    if (devices_many(o->device) || queue_url_is(o->device))
+        return err_set(e,
+                       "--device: a worker computes on one device, not on %.100s; start a worker "
+                       "for each",
+                       o->device);
     o->threads = settings_has(&cli->flags, "threads") ? cli->flags.threads : 0;
     if (queue_url_parse(&o->url, url, e) ||
         number("room", cli->worker.room, 0.1, 100000, 0, &room, e) ||
         number("lease", cli->worker.lease, 1, 3600, QUEUE_LEASE_MS / 1e3, &lease, e) ||
-        number("jobs", cli->worker.jobs, 1, 1e9, 0, &jobs, e) ||
+        cli_number("jobs", cli->worker.jobs, 1, 1000000000, &o->max_jobs, e) ||
         number("idle", cli->worker.idle, 0, 1e6, 0, &idle, e))
         return -1;
     o->memory = room > 0 ? (unsigned long long)(room * (1 << 30)) : memory_of(o->device);
     o->lease_ms = (int)(lease * 1000);
-    o->max_jobs = (int)jobs;
     o->max_idle_ms = cli->worker.idle ? (int)(idle * 1000) + 1 : 0;
     return 0;
 }
