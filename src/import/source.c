@@ -9,6 +9,7 @@
 #include "import/comfy_graph.h"
 #include "import/comfy_nodes.h"
 #include "import/json_tame.h"
+#include "import/swarm.h"
 
 enum { MAX_FILE = COMFY_MAX_TEXT };
 
@@ -73,7 +74,9 @@ typedef int (*reader)(const char *, size_t, const char *, struct recipe *, struc
 static int read_parameters(const char *text, size_t size, const char *name, struct recipe *r,
                            struct err *e)
 {
-    (void)size;
+    int swarm = text[strspn(text, " \t\r\n")] == '{' ? swarm_import(text, size, name, r, e) : 1;
+    if (swarm <= 0)
+        return swarm;
     return a1111_import(text, r, e) ? err_prefix(e, "%s", name) : 0;
 }
 
@@ -126,6 +129,12 @@ int import_text(const char *text, size_t size, const char *name, struct recipe *
     bool json = *s == '{' || *s == '[';
     if (json && !comfy_import(s, strlen(s), name, r, e))
         return 0;
+    if (json && strstr(s, "\"sui_image_params\"")) {
+        struct err why = {""};
+        recipe_free(r);
+        if (!swarm_import(s, strlen(s), name, r, &why))
+            return 0;
+    }
     if (json && !looks_like_parameters(s))
         return -1;
     recipe_free(r);
