@@ -466,6 +466,23 @@ static void stopped_while_running(void **state)
     store_close(s);
 }
 
+/* A job's end that waits to be written is written, however soon the engine is told to quit. */
+static void ended_while_stopping(void **state)
+{
+    (void)state;
+    struct store *s = open_store();
+    struct engine *x = start_engine();
+    struct command *c = command_new(COMMAND_END);
+    c->job = add_job(s);
+    c->end = calloc(1, sizeof *c->end);
+    *c->end = (struct event){.kind = EVENT_DONE, .job = c->job};
+    int64_t id = c->job;
+    assert_true(engine_send(x, c));
+    engine_stop(x);
+    assert_int_equal(state_of(s, id), JOB_DONE);
+    store_close(s);
+}
+
 /* A database that cannot be opened fails the job, not the engine. */
 static void no_database(void **state)
 {
@@ -555,6 +572,7 @@ int main(void)
         cmocka_unit_test_teardown(warming_gives_way, clean_up),
         cmocka_unit_test_teardown(a_full_ring_drops_previews, clean_up),
         cmocka_unit_test_teardown(stopped_while_running, clean_up),
+        cmocka_unit_test_teardown(ended_while_stopping, clean_up),
         cmocka_unit_test_teardown(no_database, clean_up),
         cmocka_unit_test_teardown(stopped_at_once, clean_up),
         cmocka_unit_test_teardown(threads_are_nice, clean_up),

@@ -137,6 +137,14 @@ static void obey(struct engine *x, struct command *c)
         command_free(c);
 }
 
+/* What ended is not made again at the next start. */
+static void write_ends(struct engine *x)
+{
+    for (struct command *c; (c = ring_pop(x->commands)); command_free(c))
+        if (c->kind == COMMAND_END)
+            work_end(x, c);
+}
+
 static void *engine_main(void *user)
 {
     struct engine *x = user;
@@ -150,6 +158,7 @@ static void *engine_main(void *user)
         }
         obey(x, c);
     }
+    write_ends(x);
     model_close(x);
     store_close(x->store);
     x->store = NULL;

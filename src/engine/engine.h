@@ -36,7 +36,8 @@ enum command_kind {
     COMMAND_OPEN, /* open the model of `settings`, so that the first job need not wait */
     COMMAND_RUN,  /* make job `job` */
     COMMAND_END,  /* the pool's: the job ended as `end` says; write its row, then send that event */
-    COMMAND_QUIT, /* ends the thread at once, whatever waits; what runs is queued again */
+    COMMAND_QUIT, /* ends the thread at once, whatever waits, but ends are written; what runs is
+                   * queued again */
 };
 
 struct event;
