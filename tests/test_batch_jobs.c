@@ -178,6 +178,17 @@ static void lines_of_results(void **state)
     put(results, "[1]\n");
     assert_null(results_open(results, out, &e));
     assert_non_null(strstr(e.text, "results.jsonl:1: no line of results"));
+    put(results, "Milk, eggs"); /* which is no line that was cut either: it stays */
+    *e.text = '\0';
+    assert_null(results_open(results, out, &e));
+    assert_non_null(strstr(e.text, "results.jsonl:1: no line of results"));
+    text = get(results);
+    assert_string_equal(text, "Milk, eggs");
+    free(text);
+    put(results, "{\"i"); /* this is one */
+    r = results_open(results, out, &e);
+    assert_non_null(r);
+    results_close(r);
 }
 
 static void moved(char sha[65], const char *now, bool is_done)

@@ -140,6 +140,15 @@ static int keep(struct results *r, struct json root, size_t at, size_t size, str
     return 0;
 }
 
+/* Whether what is behind the last whole line is the beginning of one of ours, and not what somebody
+ * wrote into a file of another kind. Blocks that were not on the disk yet read as zeros. */
+static bool is_cut_line(const char *data, size_t size)
+{
+    static const char begin[] = "{\"id\": ";
+    size_t n = size < sizeof begin - 1 ? size : sizeof begin - 1;
+    return !memcmp(data, begin, n) || (size > 0 && !data[0] && !memcmp(data, data + 1, size - 1));
+}
+
 static int read_lines(struct results *r, const char *data, size_t size, struct err *e)
 {
     long number = 0;
@@ -166,7 +175,10 @@ static int read_lines(struct results *r, const char *data, size_t size, struct e
             return -1;
         at += n + 1;
     }
-    r->rewrite = r->rewrite || at < size; /* what is left was cut */
+    if (!is_cut_line(data + at, size - at))
+        return err_set(e, "%s:%ld: no line of results; name another file with --results", r->path,
+                       number + 1);
+    r->rewrite = r->rewrite || at < size;
     r->size = (off_t)at;
     return 0;
 }
