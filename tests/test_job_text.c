@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -301,6 +302,36 @@ static void directions(void **state)
     assert_false(text_is_plain("a\xe2\x80", ""));
 }
 
+static ssize_t broken_read(void *part, char *to, size_t size)
+{
+    const char **text = part;
+    if (!*text) {
+        errno = EIO;
+        return -1;
+    }
+    size_t n = strlen(*text) < size ? strlen(*text) : size;
+    memcpy(to, *text, n);
+    *text = NULL;
+    return (ssize_t)n;
+}
+
+/* Half a row is no job, where the disk gives no more of it. */
+static void a_broken_disk(void **state)
+{
+    (void)state;
+    const char *text = "prompt\na cat\na slime wi";
+    struct job_text j;
+    struct err e = {""};
+    FILE *f = fopencookie(&text, "r", (cookie_io_functions_t){.read = broken_read});
+    struct job_reader *r = job_reader_from(f, "jobs.csv", &e);
+    assert_non_null(r);
+    assert_int_equal(job_reader_next(r, &j, &e), 1);
+    job_text_free(&j);
+    assert_int_equal(job_reader_next(r, &j, &e), -2);
+    assert_non_null(strstr(e.text, "cannot read jobs.csv: "));
+    job_reader_close(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,7 +339,7 @@ int main(void)
         cmocka_unit_test(refusals),       cmocka_unit_test(limits),
         cmocka_unit_test(paths),          cmocka_unit_test(lines),
         cmocka_unit_test(tables),         cmocka_unit_test(long_lines),
-        cmocka_unit_test(directions),
+        cmocka_unit_test(directions),     cmocka_unit_test(a_broken_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -130,7 +130,7 @@ static int next_record(struct job_reader *r)
         else
             over = true; /* also where a quote is never closed */
     }
-    if (c == EOF && r->size == 0)
+    if (c == EOF && (r->size == 0 || ferror(r->file))) /* what is there of it may be a part */
         return 0;
     if (r->size > 0 && r->record[r->size - 1] == '\r')
         r->size--;
