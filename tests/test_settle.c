@@ -57,6 +57,10 @@ static void every_key_is_said(void **state)
     s = settle(&said, NULL);
     assert_true(s.hires_size[0] == 256 && s.hires_size[1] == 256);
     settings_free(&s);
+    assert_int_equal(settings_set(&said, "hires", "1.3", &e), 0);
+    s = settle(&said, NULL); /* 166.4: what the pass is made at */
+    assert_true(s.hires_size[0] == 168 && s.hires_size[1] == 168);
+    settings_free(&s);
 }
 
 static void layers_lie_over_each_other(void **state)

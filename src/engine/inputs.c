@@ -40,6 +40,13 @@ bool inputs_size(const struct settings *s, int width, int height, int size[2])
     return ratio >= 0.5 && ratio <= 2;
 }
 
+void inputs_hires_size(const struct settings *s, int size[2])
+{
+    bool said = settings_has(s, "hires-size"), any = said || s->hires > 1;
+    size[0] = !any ? 0 : said ? s->hires_size[0] : round_to(s->width * s->hires);
+    size[1] = !any ? 0 : said ? s->hires_size[1] : round_to(s->height * s->hires);
+}
+
 /* ---- the image ---- */
 
 /* Where the fitted image is there at all. Stays NULL where it is there everywhere. */
@@ -225,6 +232,7 @@ static void copy_size(int to[2], const struct settings *s, const char *key, cons
 void inputs_point(const struct inputs *in, const struct settings *s, struct gen_params *g,
                   struct pipeline_options *o)
 {
+    int hires[2];
     g->image = in->image;
     g->mask = in->mask;
     g->grey = s->mask_grow > 0 ? in->grey : NULL;
@@ -243,11 +251,8 @@ void inputs_point(const struct inputs *in, const struct settings *s, struct gen_
     g->refiner_switch = s->refiner_switch;
     g->aesthetic = (float)s->aesthetic;
     g->negative_aesthetic = (float)s->negative_aesthetic;
-    if (settings_has(s, "hires-size"))
-        g->hires_width = s->hires_size[0], g->hires_height = s->hires_size[1];
-    else if (s->hires > 1)
-        g->hires_width = round_to(s->width * s->hires),
-        g->hires_height = round_to(s->height * s->hires);
+    inputs_hires_size(s, hires);
+    g->hires_width = hires[0], g->hires_height = hires[1];
     g->control = *in->control ? in->control : NULL;
     g->control_picture = in->hint.rgb;
     g->control_width = in->hint.width;

@@ -32,6 +32,8 @@ bool setting_says(const struct settings *, const char *key);
 /* The size that a job without one takes from its image, near `side` squared pixels; false: it has
  * no image that can be read, or of another magnitude. */
 bool inputs_size(const struct settings *, int width, int height, int size[2]);
+/* That of a settled job's second pass; 0, 0: it has none. */
+void inputs_hires_size(const struct settings *, int size[2]);
 /* Reads the pictures, finds the files, checks that nothing is said in vain. -1 with err;
  * inputs_free after either. */
 int inputs_prepare(struct inputs *, const struct settings *, struct err *);

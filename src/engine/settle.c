@@ -23,9 +23,11 @@ static int say_sizes(struct settings *s, struct err *e)
 {
     static const char *const told[] = {"original-size", "target-size", "hires-size"};
     char own[40];
-    for (int i = 0; i < (s->hires > 1 ? 3 : 2); i++) {
-        double by = i == 2 ? s->hires : 1;
-        snprintf(own, sizeof own, "%dx%d", (int)(s->width * by), (int)(s->height * by));
+    int hires[2];
+    inputs_hires_size(s, hires);
+    for (int i = 0; i < (hires[0] > 0 ? 3 : 2); i++) {
+        snprintf(own, sizeof own, "%dx%d", i == 2 ? hires[0] : s->width,
+                 i == 2 ? hires[1] : s->height);
         if (!settings_has(s, told[i]) && settings_set(s, told[i], own, e))
             return -1;
     }
