@@ -198,6 +198,8 @@ static void meanings(void **state)
         {"Denoising strength: 0.6, Hires upscale: 2", "hires-denoise", "0.6"},
         {"Denoising strength: 0.6, Hires upscale: 2", "denoise", NULL},
         {"Hires upscaler: Latent (nearest-exact)", "hires-upscale", "latent_nearest_exact"},
+        {"Hires upscaler: Latent (antialiased)", "hires-upscale", "latent_bilinear"},
+        {"Hires upscaler: 4x-UltraSharp", "hires-upscale", "lanczos"}, /* pixels, as it does */
         {"Hires resize: 640x960", "hires-size", "640x960"},
         {"Clip skip: 2", "clip-skip", NULL},
         {CANNY("Guidance End: 0.6, Control Mode: Balanced"), "control", "canny_xl"},
@@ -248,7 +250,7 @@ static void unhonoured_is_named(void **state)
         {"ENSD: 31337", "ENSD: 31337 has no setting here"},
         {"Sampler: DPM adaptive", "Sampler: DPM adaptive: there is none of that name here"},
         {"Schedule type: Turbo", "Schedule type: Turbo: there is none"},
-        {"Hires upscaler: R-ESRGAN 4x+", "Hires upscaler: R-ESRGAN 4x+ has no setting here"},
+        {"Hires upscaler: R-ESRGAN 4x+", "Hires upscaler: R-ESRGAN 4x+ is a model or unknown here"},
         {"Variation seed: 5", "Variation seed: 5 has no setting"},
         {"Denoising strength: 0.5", "it was made from a picture"},
         {"Model: old.ckpt", "old.ckpt is a pickle"},

@@ -125,6 +125,8 @@ static const char *const upscalers[][2] = {
     {"Latent (bicubic)", "latent_bicubic"},
     {"Latent (nearest)", "latent_nearest"},
     {"Latent (nearest-exact)", "latent_nearest_exact"},
+    {"Latent (antialiased)", "latent_bilinear"}, /* which differ where a picture shrinks */
+    {"Latent (bicubic antialiased)", "latent_bicubic"},
     {"Lanczos", "lanczos"},
     {"Nearest", "nearest"},
     {"Bilinear", "bilinear"}, /* ours alone */
@@ -135,6 +137,20 @@ static const char *const contents[][2] = {{"original", "original"},
                                           {"latent noise", "noise"},
                                           {"latent nothing", "nothing"},
                                           {NULL, NULL}};
+
+/* All others are models, which enlarge pixels: so do we, rather than latents, which need more of a
+ * denoising strength than such a picture had. */
+static void set_upscaler(struct recipe *r, const char *name)
+{
+    for (int i = 0; upscalers[i][0]; i++) {
+        if (!strcasecmp(upscalers[i][0], name)) {
+            recipe_set(r, "hires-upscale", upscalers[i][1]);
+            return;
+        }
+    }
+    recipe_set(r, "hires-upscale", "lanczos");
+    recipe_note(r, "Hires upscaler: %.80s is a model or unknown here; Lanczos is used", name);
+}
 
 /* Copied as they are. */
 static const char *const plain[][2] = {
@@ -215,7 +231,7 @@ static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, c
     else if (!strcmp(key, "Denoising strength"))
         set_image(r, a, value);
     else if (!strcmp(key, "Hires upscaler"))
-        set_choice(r, key, "hires-upscale", value, upscalers);
+        set_upscaler(r, value);
     else if (!strcmp(key, "Masked content"))
         set_choice(r, key, "mask-content", value, contents);
     else if (!strcmp(key, "Tiling") && !strcasecmp(value, "True"))
