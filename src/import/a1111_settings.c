@@ -29,12 +29,27 @@ static const char *automatic_schedule(const char *sampler)
     return "normal";
 }
 
+/* "dpmpp_2m_sde_karras": ComfyUI's names, as nodes that save A1111's text there join them. */
+static void joined_names(const char *said, int *sampler, int *schedule)
+{
+    char first[80];
+    for (const char *bar = strchr(said, '_'); bar && *sampler < 0; bar = strchr(bar + 1, '_')) {
+        int as = schedule_by_name(bar + 1);
+        snprintf(first, sizeof first, "%.*s", (int)(bar - said < 79 ? bar - said : 79), said);
+        *sampler = as >= 0 ? sampler_by_name(first) : -1;
+        if (*sampler >= 0)
+            *schedule = as;
+    }
+}
+
 static void set_sampler(struct recipe *r, const struct a1111 *a)
 {
     const char *said = a1111_get(a, "Sampler"), *type = a1111_get(a, "Schedule type");
     int sampler = said ? sampler_by_name(said) : -1, schedule = -1;
     if (said && sampler < 0) /* "DPM++ 2M Karras", as files before A1111 1.9 have it */
         sampler_with_schedule(said, &sampler, &schedule);
+    if (said && sampler < 0)
+        joined_names(said, &sampler, &schedule);
     if (said && sampler < 0 && (sampler = sampler_by_gpu_name(said)) >= 0)
         recipe_set(r, "rng", "gpu");
     if (said && sampler < 0)
