@@ -196,6 +196,8 @@ static void meanings(void **state)
         {"Refiner switch at: 0.8", "refiner-switch", "0.8"},
         {"VAE: sdxl_vae.safetensors", "vae", "sdxl_vae"},
         {"VAE: Automatic", "vae", NULL},
+        {"Module 1: sdxl_vae_fp16_fix", "vae", "sdxl_vae_fp16_fix"}, /* Forge */
+        {"Module 1: clip_l", "vae", NULL},
         {"VAE Encoder: TAESD, VAE Decoder: TAESD", "vae", "taesdxl"},
         {"VAE Encoder: TAESD, VAE Decoder: Full", "vae", NULL},
         {"Tiling: True", "tiling", "xy"},

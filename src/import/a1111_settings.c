@@ -226,6 +226,13 @@ static void set_coder(struct recipe *r, const struct a1111 *a, const char *key, 
     }
 }
 
+/* "Module 1": Forge's VAE and text encoders, which only their files' names tell apart. */
+static bool is_vae_module(const char *key, const char *value)
+{
+    return !strncmp(key, "Module ", 7) && key[7] >= '1' && key[7] <= '9' && !key[8] &&
+           strcasestr(value, "vae");
+}
+
 /* A1111 passes SDXL's hidden state over whatever its clip skip says (sdxl_clip_l_skip is off). */
 static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, const char *value)
 {
@@ -240,6 +247,8 @@ static void set_pair(struct recipe *r, const struct a1111 *a, const char *key, c
     else if (!strcmp(key, "Refiner"))
         a1111_set_file(r, "refiner", value);
     else if (!strcmp(key, "VAE") && strcasecmp(value, "Automatic") && strcasecmp(value, "None"))
+        a1111_set_file(r, "vae", value);
+    else if (is_vae_module(key, value))
         a1111_set_file(r, "vae", value);
     else if (!strcmp(key, "VAE Decoder") || !strcmp(key, "VAE Encoder"))
         set_coder(r, a, key, value);
