@@ -130,6 +130,7 @@ static int is_the_same(const char *what, const struct wanted *want, const char *
                          want->name);
 }
 
+/* The name and no path goes on, which means the same: the picture tells it to who asked for it. */
 static int take_vae(struct settings *s, struct json needs, struct err *e)
 {
     static const char *const endings[] = {"", ".safetensors"};
@@ -143,8 +144,9 @@ static int take_vae(struct settings *s, struct json needs, struct err *e)
     for (int i = 0; i < 2; i++) {
         snprintf(relative, sizeof relative, "vae/%s%s", want.name, endings[i]);
         if (place_path(PLACE_DATA, relative, path) && access(path, F_OK) == 0)
-            return is_the_same("the VAE", &want, path, e) || settings_set(s, "vae", path, e) ? -1
-                                                                                             : 0;
+            return is_the_same("the VAE", &want, path, e) || settings_set(s, "vae", want.name, e)
+                       ? -1
+                       : 0;
     }
     return err_set(e, "this worker has no VAE '%s' in ~/.local/share/spritty/vae", want.name);
 }
@@ -162,7 +164,8 @@ static int take_control(struct settings *s, struct json needs, struct err *e)
         return err_set(e,
                        "this worker has no ControlNet '%s' in ~/.local/share/spritty/controlnets",
                        want.name);
-    return is_the_same("the ControlNet", &want, path, e) ? -1 : settings_set(s, "control", path, e);
+    return is_the_same("the ControlNet", &want, path, e) ? -1
+                                                         : settings_set(s, "control", want.name, e);
 }
 
 static int take_refiner(struct settings *s, struct json needs, const struct stock *stock,
