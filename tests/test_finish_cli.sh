@@ -103,6 +103,23 @@ presets_and_pictures_of_differences() {
 }
 check presets_and_pictures_of_differences presets_and_pictures_of_differences
 
+# What a command reads stays what it was, and of two files neither is written over the other.
+keeps_what_it_reads() {
+    cp "$picture" mine.png
+    cp "$picture" sheet.png
+    refuses 1 'written over' sheet mine.png sheet.png
+    refuses 1 'written over' sheet mine.png --animation ./mine.png -o walk.png
+    refuses 1 "the sheet's name" sheet mine.png --animation walk.png -o walk.png
+    refuses 1 'written over' finish mine.png --show-diff mine.png
+    refuses 1 "the result's name" finish mine.png -o a.png --show-diff a.png
+    refuses 1 'written over' tile mine.png -o mine.png
+    refuses 1 'written over' export mine.png -o mine.png
+    refuses 1 'written over' import mine.png -o mine.png
+    cmp mine.png "$picture"
+    cmp sheet.png "$picture"
+}
+check keeps_what_it_reads keeps_what_it_reads
+
 tells_mistakes() {
     echo 'no PNG' >bad.png
     head -c 300 "$picture" >cut.png

@@ -27,6 +27,8 @@ static int export(struct cli *cli, struct recipe *r, struct settings *s, struct 
 {
     char prefix[64], model[PATH_MAX];
     struct err ignored;
+    if (settings_has(&cli->flags, "output") && cli_check_output(cli, cli->flags.output, e))
+        return -1;
     if (import_file(cli->args[0], r, e) || recipe_settle(r, s, e) || fill_in(s, e))
         return -1;
     preset_name_from(cli->args[0], prefix);

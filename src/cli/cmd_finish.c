@@ -45,13 +45,6 @@ static bool is_folder(const char *path)
     return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
-static bool is_same_file(const char *a, const char *b)
-{
-    struct stat p, q;
-    return !stat(a, &p) && !stat(b, &q) && S_ISREG(p.st_mode) && p.st_dev == q.st_dev &&
-           p.st_ino == q.st_ino;
-}
-
 /* out.png, or DIR/in.png, or in-finished.png here. */
 static char *file_name(const struct work *k, const char *in)
 {
@@ -83,14 +76,13 @@ static int name_files(struct work *k, struct err *e)
                                settings_has(&k->cli->flags, "output")
                                    ? "; for several images, -o names a folder that is there"
                                    : "");
-        for (int j = 0; j < n; j++)
-            if (is_same_file(k->files[i], k->cli->args[j]))
-                return err_set(e, "%s would be written over: name another file or folder with -o",
-                               k->cli->args[j]);
-        if (file_check_target(k->files[i], e))
+        if (cli_check_output(k->cli, k->files[i], e))
             return -1;
     }
-    if (k->cli->show_diff && file_check_target(k->cli->show_diff, e))
+    const char *diff = k->cli->show_diff;
+    if (diff && !strcmp(diff, k->files[0]))
+        return err_set(e, "--show-diff: %s is the result's name", diff);
+    if (diff && cli_check_output(k->cli, diff, e))
         return -1;
     return k->files ? 0 : err_set(e, "out of memory");
 }

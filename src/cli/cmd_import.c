@@ -177,7 +177,8 @@ int cmd_import(struct cli *cli)
     struct settings s = {.width = 0};
     struct err e = {""};
     int status = EXIT_DONE;
-    int rc = settings_fill(&s, &cli->flags, &e) || import_file(cli->args[0], &r, &e) ||
+    int rc = (cli->flags.output && cli_check_output(cli, cli->flags.output, &e)) ||
+                     settings_fill(&s, &cli->flags, &e) || import_file(cli->args[0], &r, &e) ||
                      recipe_settle(&r, &s, &e)
                  ? -1
                  : 0;

@@ -69,13 +69,16 @@ static int name_files(struct work *k, struct err *e)
     k->picture = strdup(said);
     if (!k->picture || asprintf(&k->json, "%.*s.json", stem, said) < 0)
         return err_set(e, "out of memory");
-    if (file_check_target(k->picture, e) || file_check_target(k->json, e))
+    if (cli_check_output(k->cli, k->picture, e) || cli_check_output(k->cli, k->json, e))
         return -1;
     const char *folder = k->cli->sheet.sprites;
     struct stat st;
     if (folder && (stat(folder, &st) || !S_ISDIR(st.st_mode)))
         return err_set(e, "--sprites: there is no folder '%.200s'; create it first", folder);
-    return k->cli->sheet.animation ? file_check_target(k->cli->sheet.animation, e) : 0;
+    const char *animation = k->cli->sheet.animation;
+    if (animation && (!strcmp(animation, k->picture) || !strcmp(animation, k->json)))
+        return err_set(e, "--animation: %s is the sheet's name", animation);
+    return animation ? cli_check_output(k->cli, animation, e) : 0;
 }
 
 /* ---- work ---- */

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/fileio.h"
 #include "base/jsonw.h"
 #include "cli/options.h"
 #include "cli/progress.h"
@@ -83,7 +82,7 @@ int cmd_tile(struct cli *cli)
         (cli->flags.output && cli->nargs > 1 && err_set(&e, "-o is for the tiles of one picture")))
         return cli_fail(EXIT_USAGE, &e);
     if (cli->flags.output)
-        rc = file_check_target(cli->flags.output, &e);
+        rc = cli_check_output(cli, cli->flags.output, &e);
     jsonw_open(&w, NULL, '{');
     jsonw_open(&w, "files", '[');
     for (int i = 0; i < cli->nargs && !rc; i++)

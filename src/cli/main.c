@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/fileio.h"
 #include "base/jsonw.h"
 #include "base/secret.h"
 #include "cli/options.h"
@@ -66,6 +68,21 @@ int cli_put_line(const char *text, struct err *e)
     puts(line);
     free(line);
     return 0;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat p, q;
+    return !stat(a, &p) && !stat(b, &q) && S_ISREG(p.st_mode) && p.st_dev == q.st_dev &&
+           p.st_ino == q.st_ino;
+}
+
+int cli_check_output(const struct cli *c, const char *path, struct err *e)
+{
+    for (int i = 0; i < c->nargs; i++)
+        if (is_same_file(path, c->args[i]))
+            return err_set(e, "%s would be written over: name another file with -o", c->args[i]);
+    return file_check_target(path, e);
 }
 
 /* What was printed has to arrive: a full disk behind stdout is a failure too. */

@@ -108,6 +108,8 @@ void cli_note(const struct cli *, const char *fmt, ...) __attribute__((format(pr
 void cli_notes(const struct cli *, const struct notes *);
 /* Writes what was built to stdout, and frees it. -1 and err without memory. */
 int cli_put_json(struct jsonw *, struct err *);
+/* May a file of that name be written, and is it none of those that the command reads? */
+int cli_check_output(const struct cli *, const char *path, struct err *);
 /* A line on stdout: a name or a path, without its control characters. -1 and err without memory. */
 int cli_put_line(const char *text, struct err *);
 
