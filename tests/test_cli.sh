@@ -138,6 +138,7 @@ pipes() {
     "$spritty" info b.png | grep -q 'Seed: 5'
     [ -p pipe ]
     "$spritty" gen x $gen -s 5 -q -o - >d.png
+    not grep -q stdout d.png # its name does not stand behind it
     "$spritty" info d.png | grep -q "Seed: 5"
     [ ! -e ./- ]
     refuses 1 "/dev/stdout takes one picture; a batch of 2" \

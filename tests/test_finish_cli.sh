@@ -109,6 +109,7 @@ keeps_what_it_reads() {
     cp "$picture" sheet.png
     refuses 1 'written over' sheet mine.png sheet.png
     refuses 1 'written over' sheet mine.png --animation ./mine.png -o walk.png
+    refuses 1 'name the picture' sheet mine.png -o -
     refuses 1 "the sheet's name" sheet mine.png --animation walk.png -o walk.png
     refuses 1 'written over' finish mine.png --show-diff mine.png
     refuses 1 "the result's name" finish mine.png -o a.png --show-diff a.png

@@ -223,7 +223,7 @@ static int report(struct work *k, struct err *e)
     if (k->cli->json)
         return cli_put_json(&k->json, e);
     for (int i = 0; i < k->cli->nargs; i++)
-        if (cli_put_line(k->files[i], e))
+        if (cli_put_file(k->files[i], e))
             return -1;
     return 0;
 }

@@ -122,7 +122,7 @@ static int report(struct gen *g, struct err *e)
     if (g->cli->json)
         return report_json(g, e);
     for (int i = 0; i < r->count; i++)
-        if (cli_put_line(g->files[i], e))
+        if (cli_put_file(g->files[i], e))
             return -1;
     return 0;
 }

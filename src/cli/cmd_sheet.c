@@ -64,6 +64,8 @@ static int name_files(struct work *k, struct err *e)
     const char *said = k->cli->flags.output ? k->cli->flags.output : "sheet.png";
     const char *base = file_name_of(said), *dot = strrchr(base, '.');
     int stem = dot && dot > base ? (int)(dot - said) : (int)strlen(said);
+    if (!strcmp(said, STDOUT_PATH))
+        return err_set(e, "-o -: a sheet is a picture and its description; name the picture");
     if (dot && !strcmp(dot, ".json"))
         return err_set(e, "%s: -o names the picture; its description gets .json by itself", said);
     k->picture = strdup(said);
@@ -209,7 +211,7 @@ static int report(const struct work *k, const struct image *sheet, struct err *e
     if (k->cli->json)
         return report_json(k, sheet, files, e);
     for (int i = 0; files[i]; i++)
-        if (cli_put_line(files[i], e))
+        if (cli_put_file(files[i], e))
             return -1;
     return 0;
 }

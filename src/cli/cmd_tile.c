@@ -36,17 +36,17 @@ static void tell_json(struct jsonw *w, const char *file, const struct tile_score
     jsonw_close(w, '}');
 }
 
-static void tell(const char *file, const struct tile_score *s)
+static void tell(FILE *to, const char *file, const struct tile_score *s)
 {
     char name[200];
     snprintf(name, sizeof name, "%s", file);
     text_sanitize(name);
-    printf("%s: %s (seam across %.2f, down %.2f; 1 is a line like any other)\n", name,
-           s->good_x && s->good_y ? "tiles"
-           : s->good_x            ? "tiles across, not down"
-           : s->good_y            ? "tiles down, not across"
-                                  : "does not tile",
-           s->x, s->y);
+    fprintf(to, "%s: %s (seam across %.2f, down %.2f; 1 is a line like any other)\n", name,
+            s->good_x && s->good_y ? "tiles"
+            : s->good_x            ? "tiles across, not down"
+            : s->good_y            ? "tiles down, not across"
+                                   : "does not tile",
+            s->x, s->y);
 }
 
 static int tile_one(const struct cli *cli, const char *file, int times, struct jsonw *w,
@@ -66,7 +66,8 @@ static int tile_one(const struct cli *cli, const char *file, int times, struct j
     if (!rc) {
         progress_init(&p, stderr, cli->quiet);
         progress_picture(&p, all);
-        cli->json ? tell_json(w, file, &s) : tell(file, &s);
+        bool picture = cli->flags.output && !strcmp(cli->flags.output, STDOUT_PATH);
+        cli->json ? tell_json(w, file, &s) : tell(picture ? stderr : stdout, file, &s);
     }
     image_free(all);
     png_file_free(&f);

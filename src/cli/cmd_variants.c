@@ -72,6 +72,8 @@ static int name_sheet(struct work *k, struct err *e)
     const char *said = k->cli->flags.output ? k->cli->flags.output : "variants.png";
     const char *dot = strrchr(file_name_of(said), '.');
     int n = dot && !strcmp(dot, ".png") ? (int)(dot - said) : (int)strlen(said);
+    if (!strcmp(said, STDOUT_PATH))
+        return err_set(e, "-o -: variants are several files; name the sheet's");
     if (n == 0 || (size_t)n >= sizeof k->stem)
         return err_set(e, "'%.60s' is no name for a sheet", said);
     snprintf(k->stem, sizeof k->stem, "%.*s", n, said);

@@ -88,7 +88,7 @@ static int report(const struct going *g, const struct job *j, char *const *files
     }
     int rc = g->cli->json ? report_json(g, &png, files, j->params.batch, e) : 0;
     for (int i = 0; !g->cli->json && !rc && i < j->params.batch; i++)
-        rc = cli_put_line(files[i], e);
+        rc = cli_put_file(files[i], e);
     png_file_free(&png);
     return rc;
 }

@@ -70,6 +70,11 @@ int cli_put_line(const char *text, struct err *e)
     return 0;
 }
 
+int cli_put_file(const char *path, struct err *e)
+{
+    return strcmp(path, STDOUT_PATH) ? cli_put_line(path, e) : 0;
+}
+
 static bool is_same_file(const char *a, const char *b)
 {
     struct stat p, q;

@@ -311,7 +311,7 @@ static int take_option(struct cli *c, const struct option_row *o, const char *va
 {
     char *at = (char *)c + o->at;
     if (o->letter == 'o' && !strcmp(value, "-")) /* as other tools mean it */
-        value = "/dev/stdout";
+        value = STDOUT_PATH;
     if (o->key && set_setting(&c->flags, o->key, value ? value : "yes", e))
         return err_prefix(e, "--%s", o->name);
     if (!o->key && o->arg) {

@@ -17,6 +17,8 @@
 
 struct jsonw;
 
+#define STDOUT_PATH "/dev/stdout" /* what "-o -" stands for */
+
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 /* Options of `spritty sheet` as they were said; NULL: not. cmd_sheet.c reads them. */
@@ -112,5 +114,7 @@ int cli_put_json(struct jsonw *, struct err *);
 int cli_check_output(const struct cli *, const char *path, struct err *);
 /* A line on stdout: a name or a path, without its control characters. -1 and err without memory. */
 int cli_put_line(const char *text, struct err *);
+/* The same of a file that was written; nothing where stdout itself is that file (-o -). */
+int cli_put_file(const char *path, struct err *);
 
 #endif
