@@ -477,6 +477,11 @@ imports_and_exports() {
     mkdir -p data/spritty/controlnets
     cp -r "$model"_control data/spritty/controlnets/mine
     XDG_DATA_HOME=$PWD/data "$spritty" info mine | grep -q ', ControlNet$'
+    mkdir -p data/spritty/vae data/spritty/embeddings
+    cp "$model"/vae/*.safetensors data/spritty/vae/soft.safetensors
+    XDG_DATA_HOME=$PWD/data "$spritty" info soft | grep -q ', VAE'
+    cp "$here/tests/golden/embeddings/zorp.safetensors" data/spritty/embeddings
+    XDG_DATA_HOME=$PWD/data "$spritty" info zorp | grep -q ', textual inversion'
     "$spritty" info "$model"_union >told
     grep -q ', ControlNet Union$' told
     grep -q "^  is told the picture's kind, one of 8$" told

@@ -5,6 +5,7 @@
 
 #include "base/fileio.h"
 #include "base/jsonw.h"
+#include "base/paths.h"
 #include "cli/info_control.h"
 #include "cli/info_lora.h"
 #include "cli/options.h"
@@ -355,13 +356,28 @@ static bool begins_like_png(const char *path)
     return is;
 }
 
-/* A model's name, a ControlNet's or a LoRA's. */
+/* A VAE's or an embedding's. */
+static bool find_other(const char *name, char path[PATH_MAX])
+{
+    static const char *const folders[] = {"vae", "embeddings"}, *const ends[] = {"",
+                                                                                 ".safetensors"};
+    char relative[300];
+    struct stat st;
+    for (int i = 0; i < 4 && strlen(name) < 200 && *name != '.' && !strchr(name, '/'); i++) {
+        snprintf(relative, sizeof relative, "%s/%s%s", folders[i / 2], name, ends[i % 2]);
+        if (place_path(PLACE_DATA, relative, path) && !stat(path, &st) && S_ISREG(st.st_mode))
+            return true;
+    }
+    return false;
+}
+
+/* A model's name, a ControlNet's or a LoRA's, or one of the above. */
 static int find_any(const char *name, const char *model, char path[PATH_MAX], struct err *e)
 {
     struct err ignored;
     if (find_model(name, path, e) == 0 || control_listed(name, path))
         return 0;
-    return find_lora(name, model, path, &ignored);
+    return find_lora(name, model, path, &ignored) && !find_other(name, path) ? -1 : 0;
 }
 
 int cmd_info(struct cli *cli)
