@@ -177,6 +177,10 @@ int cmd_import(struct cli *cli)
     struct settings s = {.width = 0};
     struct err e = {""};
     int status = EXIT_DONE;
+    if (cli->json && cli->command_line) {
+        err_set(&e, "--command prints a line for a shell and --json an object: take one of them");
+        return cli_fail(EXIT_USAGE, &e);
+    }
     int rc = (cli->flags.output && cli_check_output(cli, cli->flags.output, &e)) ||
                      settings_fill(&s, &cli->flags, &e) || import_file(cli->args[0], &r, &e) ||
                      recipe_settle(&r, &s, &e)
@@ -194,7 +198,7 @@ int cmd_import(struct cli *cli)
         rc = print_command(cli, &s, &e);
     else if (!rc && cli->run)
         status = generate(cli, &s);
-    else if (!rc && !cli->save)
+    else if (!rc && (!cli->save || cli->json))
         rc = print_preset(cli, &s, &r, &e);
     settings_free(&s);
     recipe_free(&r);
