@@ -186,7 +186,7 @@ static inline void answer(struct connection *c, const char *request)
               "HTTP/1.1 307 On\r\nLocation: ../cache/x.safetensors\r\nContent-Length: 0\r\n\r\n");
     else if (s->trick == REDIRECTS && c->which == 0)
         sendf(fd,
-              "HTTP/1.1 302 On\r\nLocation: http://127.0.0.1:%d/blob/.safetensors?key=1\r\n"
+              "HTTP/1.1 302 On\r\nLocation: http://127.0.0.1:%d/blob/q.safetensors?key=1\r\n"
               "X-Linked-Etag: %s\r\nX-Linked-Size: %zu\r\nContent-Length: 0\r\n\r\n",
               s->port[1], s->linked, s->size);
     else if (!file && strstr(request, "/api/models/"))

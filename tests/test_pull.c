@@ -576,6 +576,13 @@ static void head_is_refused_elsewhere(void **state)
     must_pull(&r);
     assert_false(r.unverified);
     assert_int_equal(server.tokens[1], 0);
+    /* An address without a name, as model sites have: then the file's is that of where it leads. */
+    struct err e;
+    char url[100];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/download/models/5", server.port[0]);
+    if (pull(url, &r, &e))
+        fail_msg("%s\n%s", e.text, server.log);
+    expect_file("loras/q.safetensors", file, SIZE);
     server_stop(&server);
 }
 

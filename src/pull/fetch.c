@@ -384,7 +384,7 @@ static int inquire(struct load *l, struct http_answer *a, struct err *e)
     return 0;
 }
 
-/* The name, when only the server knows it, and the paths. */
+/* The name, when only the server knows it or the address that it sends us to, and the paths. */
 static int name_it(struct load *l, const struct http_answer *a, struct err *e)
 {
     struct fetch *f = l->f;
@@ -393,6 +393,9 @@ static int name_it(struct load *l, const struct http_answer *a, struct err *e)
         struct err ignored;
         if (!url_file_name(f->url, name) || pull_check_name(name, &ignored))
             snprintf(name, sizeof name, "%s", a->file);
+        /* Where HEAD is refused behind a redirect, no header says it. */
+        if (!*name && (!url_file_name(a->url, name) || !strchr(name, '.')))
+            name[0] = '\0';
         if (!*name || pull_check_name(name, e))
             return *name ? -1 : err_set(e, "the server does not say what the file is called");
         snprintf(f->to, sizeof f->to, "models/%s", name);
