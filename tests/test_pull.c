@@ -453,6 +453,10 @@ static void names_and_addresses(void **state)
     assert_int_equal(r.fetched, 0);
     assert_int_equal(pull("a/my-lora/pytorch_lora_weights.safetensors", &r, &e), 0);
     expect_file("loras/my-lora.safetensors", file, SIZE);
+    server.linked = NULL, server.data = (const unsigned char *)"{}", server.size = 2;
+    assert_int_equal(pull("a/b/model.json", &r, &e), 0); /* no weights, so called as it is */
+    assert_true(is_there("models/model.json"));
+    server.linked = hash, server.data = file, server.size = SIZE;
     server.disposition = "{\"siblings\":[{\"rfilename\":\"README.md\"},{\"rfilename\":"
                          "\"y.safetensors\"}]}";
     assert_int_equal(pull("a/b", &r, &e), 0);

@@ -111,8 +111,10 @@ static int pull_hub_file(const struct source *s, const char *repo, const char *f
     if (pull_check_name(name, e) || hub_url(s, repo, file, url, e))
         return -1;
     /* Many repositories call theirs by one of these names: the repository's says more. */
-    bool vague = !strncmp(name, "diffusion_pytorch_model.", 24) ||
-                 !strncmp(name, "pytorch_lora_weights.", 21) || !strncmp(name, "model.", 6);
+    const char *dot = strrchr(name, '.');
+    bool vague = !strcasecmp(dot, ".safetensors") &&
+                 (!strncmp(name, "diffusion_pytorch_model.", 24) ||
+                  !strncmp(name, "pytorch_lora_weights.", 21) || !strncmp(name, "model.", 6));
     if (vague)
         snprintf(to, sizeof to, "models/%.*s.safetensors", NAME_MAX_BYTES, strchr(repo, '/') + 1);
     else
