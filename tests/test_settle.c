@@ -204,6 +204,32 @@ static void lists_recommend_nothing(void **state)
     }
 }
 
+/* A negative prompt of hundreds of words arrives whole. */
+static void long_recommendations(void **state)
+{
+    (void)state;
+    char path[100], words[1001], json[2100];
+    struct settings said = {0}, s;
+    struct err e = {""};
+    memset(words, 'x', sizeof words - 1);
+    words[sizeof words - 1] = '\0';
+    snprintf(json, sizeof json, "{\"default\": {\"negative\": \"%s\"}}", words);
+    snprintf(path, sizeof path, "%s/long", root);
+    tree_put("/long/model_index.json", "{}");
+    tree_put("/long/spritty.json", json);
+    assert_int_equal(settings_set(&said, "model", path, &e), 0);
+    assert_int_equal(settings_set(&said, "size", "64x64", &e), 0);
+    s = settle(&said, NULL);
+    assert_string_equal(s.negative, words);
+    settings_free(&s);
+    snprintf(json, sizeof json, "{\"presets\": {\"preview\": {\"negative\": \"%s\"}}}", words);
+    tree_put("/long/spritty.json", json);
+    s = settle(&said, "preview");
+    assert_string_equal(s.negative, words);
+    settings_free(&s);
+    settings_free(&said);
+}
+
 static void models_are_listed(void **state)
 {
     (void)state;
@@ -234,7 +260,7 @@ int main(void)
         cmocka_unit_test(every_key_is_said),        cmocka_unit_test(layers_lie_over_each_other),
         cmocka_unit_test(a_model_answers_a_preset), cmocka_unit_test(mistakes_are_told),
         cmocka_unit_test(models_are_listed),        cmocka_unit_test(lists_recommend_nothing),
-        cmocka_unit_test(keys_of_open_models),
+        cmocka_unit_test(keys_of_open_models),      cmocka_unit_test(long_recommendations),
     };
     return cmocka_run_group_tests(tests, make_home, tree_drop);
 }

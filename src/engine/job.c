@@ -132,28 +132,29 @@ static void name_model(const char *path, char *name, size_t size)
 
 /* ---- the model's own recommendations: the "default" object of its spritty.json ---- */
 
-/* One of them, as the text that a config file would have. */
-static int default_text(struct json object, struct json v, char *text, size_t size, struct err *e)
+/* Sets one of them, by the text that a config file would have. */
+static int set_default(struct settings *s, struct json object, struct json v, struct err *e)
 {
+    char text[40];
     double x;
     int side[2];
     switch (json_kind(v)) {
-    case JSON_STRING:
-        snprintf(text, size, "%s", json_as_string(v));
-        return 0;
+    case JSON_STRING: /* a negative prompt may be long */
+        return settings_set(s, json_key(v), json_as_string(v), e);
     case JSON_ARRAY:
         if (json_count(v) != 2 || json_ints(object, json_key(v), 1, 65536, side, 2, e) != 2)
             return err_set(e, "not two whole numbers");
-        snprintf(text, size, "%dx%d", side[0], side[1]);
-        return 0;
+        snprintf(text, sizeof text, "%dx%d", side[0], side[1]);
+        break;
     case JSON_NUMBER:
         if (json_double(object, json_key(v), -1e9, 1e9, &x, e))
             return -1;
-        snprintf(text, size, "%.10g", x);
-        return 0;
+        snprintf(text, sizeof text, "%.10g", x);
+        break;
     default:
         return err_set(e, "neither text nor a number");
     }
+    return settings_set(s, json_key(v), text, e);
 }
 
 /* Pixel art says how many pixels of the image are one of the sprite: it is finished by itself. */
@@ -187,12 +188,14 @@ static int expect_object(struct json v, struct err *e)
     return err_set(e, "has to be an object of settings, {\"steps\": 20}");
 }
 
+enum { PRINTED = 4096 }; /* bytes of a value that are compared */
+
 /* What the model has instead of a preset's values ("presets" of its spritty.json): words for models
  * that draw anything are none for one that draws pixel art alone. Flags still win. */
 static int model_preset(struct job *j, struct json root, const struct settings *flags,
                         const char *preset, struct settings *s, struct err *e)
 {
-    char text[200], was[200];
+    char was[PRINTED], now[PRINTED];
     struct json object = json_get(json_get(root, "presets"), preset ? preset : "");
     if (expect_object(object, e))
         return -1;
@@ -203,10 +206,11 @@ static int model_preset(struct job *j, struct json root, const struct settings *
         if (settings_has(flags, key))
             continue;
         settings_print(s, key, was, sizeof was);
-        if (default_text(object, v, text, sizeof text, e) || settings_set(s, key, text, e))
+        if (set_default(s, object, v, e))
             return -1;
+        settings_print(s, key, now, sizeof now);
         size_t at = strlen(j->instead);
-        if (strcmp(was, text) != 0)
+        if (strcmp(was, now) != 0)
             snprintf(j->instead + at, sizeof j->instead - at, "%s%s", at ? " and " : "", key);
     }
     return 0;
@@ -215,7 +219,7 @@ static int model_preset(struct job *j, struct json root, const struct settings *
 static int model_defaults(struct job *j, const struct settings *flags, const char *preset,
                           struct settings *s, struct err *e)
 {
-    char path[PATH_MAX], text[200];
+    char path[PATH_MAX];
     struct settings own = {0};
     memset(j->inputs.background, 255, sizeof j->inputs.background);
     int n = snprintf(path, sizeof path, "%s/spritty.json", j->model);
@@ -231,9 +235,7 @@ static int model_defaults(struct job *j, const struct settings *flags, const cha
     if (!rc && (rc = expect_object(object, e)))
         err_prefix(e, "%s: default", path);
     for (struct json v = json_first(object); v.node && !rc; v = json_next(v)) {
-        rc = default_text(object, v, text, sizeof text, e);
-        if (!rc)
-            rc = settings_set(&own, json_key(v), text, e);
+        rc = set_default(&own, object, v, e);
         if (rc)
             err_prefix(e, "%s: default.%s", path, json_key(v));
     }
