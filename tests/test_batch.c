@@ -128,6 +128,7 @@ static void pictures_do_not_depend_on_their_company(void **state)
         struct batch_state b = run(&s, at_once);
         assert_int_equal(b.done, n);
         assert_int_equal(b.failed, 0);
+        assert_in_range(b.at_once, 1, at_once);
         k = 0;
         for (int i = 0; i < n; i++)
             for (int image = 0; image < (i % 4 == 3 ? 2 : 1); image++, k++) {

@@ -166,7 +166,7 @@ static void show(struct ledger *l, bool last)
     s->left = open < 0 || pace <= 0 ? -1 : (double)open * pace;
     machine_read(&m);
     pthread_mutex_lock(&l->batch->lock);
-    s->devices = l->batch->devices;
+    s->devices = l->batch->devices, s->at_once = l->batch->at_once;
     s->load_ms = l->batch->load_ms, s->run_ms = l->batch->run_ms;
     s->finish_ms = l->batch->finish_ms, s->feed_ms = l->batch->feed_ms;
     pthread_mutex_unlock(&l->batch->lock);

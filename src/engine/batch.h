@@ -24,7 +24,7 @@ struct batch_state {
     long total; /* -1: not known, jobs come through a pipe */
     long already, done, failed;
     int at_once;                /* jobs of the last batch */
-    double seconds, per_minute; /* sprites of the last half minute */
+    double seconds, per_minute; /* jobs; over the last 64 of them */
     double left;                /* seconds, or a negative number: not known */
     size_t bytes;               /* of the process */
     int devices;
