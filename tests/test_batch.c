@@ -153,6 +153,24 @@ static void pictures_do_not_depend_on_their_company(void **state)
     assert_int_equal(differ, 0);
 }
 
+/* A job that is made alone leaves those of its kind behind it together. */
+static void one_alone(void **state)
+{
+    struct seen s = {.stop_after = 0};
+    char text[1000] = "";
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        size_t n = strlen(text);
+        snprintf(text + n, sizeof text - n,
+                 "{\"prompt\":\"a cat%s\",\"seed\":%d,\"compat\":\"a1111\"}\n",
+                 i ? "" : " AND a dog", i);
+    }
+    put(jobs, text);
+    struct batch_state b = run(&s, 4);
+    assert_int_equal(b.done, 5);
+    assert_int_equal(b.at_once, 4);
+}
+
 static void what_was_stopped_goes_on(void **state)
 {
     struct seen s = {.stop_after = 3};
@@ -434,6 +452,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup(pictures_do_not_depend_on_their_company, clear),
+        cmocka_unit_test_setup(one_alone, clear),
         cmocka_unit_test_setup(what_was_stopped_goes_on, clear),
         cmocka_unit_test_setup(devices_share_the_work, clear),
         cmocka_unit_test_setup(one_device_is_broken, clear),

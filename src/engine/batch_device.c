@@ -2,8 +2,9 @@
  * A device's thread: takes what goes together, runs it as one batch, and gives the pictures on; see
  * batch_priv.h.
  *
- * How many at once: as many as memory has room for by the forecast, at most 16; of those, the size
- * that was fastest by measurement, a picture. Four come first, then eight, then the better of them.
+ * How many at once: as many as memory has room for by the forecast, at most eight; of those, the
+ * size that was fastest by measurement, a picture. Four come first, then eight, then the better of
+ * them.
  */
 #include <math.h>
 #include <stdio.h>
@@ -126,7 +127,7 @@ static void ask_room(struct device *d)
     new_kind(d, u);
     b->computing++;
     pthread_mutex_unlock(&b->lock);
-    int most = u->alone ? 1 : room_for(d, &u->job);
+    int most = u->alone ? 0 : room_for(d, &u->job); /* 0: others of its kind are asked about */
     pthread_mutex_lock(&b->lock);
     b->computing--;
     d->most = most;
@@ -149,7 +150,7 @@ static int take(struct device *d, struct unit *out[MAX_BATCH])
             pthread_cond_wait(&b->changed, &b->lock);
             continue;
         }
-        if (!same(&d->kind, &head->kind)) {
+        if (!same(&d->kind, &head->kind) || (d->most == 0 && !head->alone)) {
             ask_room(d);
             continue;
         }
