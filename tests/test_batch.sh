@@ -65,7 +65,8 @@ mistakes_and_exit_codes() {
     batch jobs.jsonl 2>err
     grep -q '0 done, 2 were done before' err
     has_all 2
-    for words in "" "jobs.jsonl --shard 3/2" "jobs.jsonl --shard x" "a b"; do
+    for words in "" "jobs.jsonl --shard 3/2" "jobs.jsonl --shard x" \
+        "jobs.jsonl --shard 4294967297/1" "a b"; do
         status=0
         # shellcheck disable=SC2086 # words
         "$spritty" batch $words 2>err || status=$?

@@ -143,12 +143,15 @@ static int slurm_shard(struct run *r, struct err *e)
 static int choose_shard(struct run *r, struct err *e)
 {
     int used = 0;
+    long at, count; /* of more than 32 bits, or else 4294967297 is 1 */
     const char *said = r->cli->shard;
     if (!said)
         return slurm_shard(r, e);
-    if (sscanf(said, "%d/%d%n", &r->o.shard, &r->o.shards, &used) != 2 || said[used] ||
-        r->o.shard < 1 || r->o.shards > 1000000 || r->o.shard > r->o.shards)
+    if (sscanf(said, "%ld/%ld%n", &at, &count, &used) != 2 || said[used] || at < 1 ||
+        count > 1000000 || at > count)
         return err_set(e, "--shard %.40s: write i/n, the i-th of n parts: 1/4 to 4/4", said);
+    r->o.shard = (int)at;
+    r->o.shards = (int)count;
     return 0;
 }
 
