@@ -529,6 +529,8 @@ escapes_are_not_printed() {
     "$spritty" plan -m "./$esc" --measure never >>out
     not grep -q "$esc" out
 }
+    echo '{"prompt": "x"}' >"$esc.jsonl"
+    "$spritty" batch "$esc.jsonl" --steps 2 --size 64 -m "$model" >>out 2>&1
 check escapes_are_not_printed escapes_are_not_printed
 }
 

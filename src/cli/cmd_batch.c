@@ -233,9 +233,11 @@ static void print_failures(const struct run *r)
         fprintf(stderr, "failed: line %ld%s%s: %s\n", f->line, *id.text ? ", " : "", id.text,
                 f->why.text);
     }
+    struct err results = {""};
+    err_set(&results, "%s", r->results);
     if (r->failures > shown)
         fprintf(stderr, "failed: %ld more; all of them are in %s\n", r->failures - shown,
-                r->results);
+                results.text);
 }
 
 static int print_json(const struct run *r, bool complete)
@@ -285,7 +287,10 @@ static void print_end(const struct run *r)
         fprintf(stderr, ", %ld were done before", s->already);
     if (s->failed)
         fprintf(stderr, ", %ld failed", s->failed);
-    fprintf(stderr, ", in %s; sprites in %s, results in %s\n", time, r->folder, r->results);
+    struct err folder, results; /* their texts are safe to print */
+    err_set(&folder, "%s", r->folder);
+    err_set(&results, "%s", r->results);
+    fprintf(stderr, ", in %s; sprites in %s, results in %s\n", time, folder.text, results.text);
 }
 
 static int report(struct run *r, int rc, const struct err *e)
