@@ -218,8 +218,10 @@ profile_measures_and_compares() {
     [ "$(wc -l <out)" = 1 ]
     grep -q '"same_job": true' out
     refuses 1 'no memory snapshot' "$spritty" profile --compare t.json
-    refuses 1 'neither time, memory nor all' "$spritty" profile --show best
-    refuses 1 'no whole number from 0' "$spritty" profile --warmup -1
+    refuses 2 'neither time, memory nor all' "$spritty" profile --show best
+    refuses 2 'neither auto, never nor again' "$spritty" plan --measure often
+    refuses 2 'neither auto, never nor again' "$spritty" profile --measure often
+    refuses 2 'no whole number from 0' "$spritty" profile --warmup -1
     refuses 1 'nowhere' "$spritty" profile --trace nowhere/t.json
 }
 check profile_measures_and_compares profile_measures_and_compares
@@ -241,8 +243,8 @@ bench_measures_and_compares() {
     refuses 1 'other work (steps' "$spritty" bench $gen --steps 3 --batch 1 --mode optimized \
         --repeats 1 --compare b.json -q
     refuses 1 'not saved by' "$spritty" bench "$model/model_index.json"
-    refuses 1 "no 'best'" "$spritty" bench --mode best
-    refuses 1 'rising numbers' "$spritty" bench --batches 4,1
+    refuses 2 "no 'best'" "$spritty" bench --mode best
+    refuses 2 'rising numbers' "$spritty" bench --batches 4,1
 }
 check bench_measures_and_compares bench_measures_and_compares
 
@@ -527,10 +529,10 @@ escapes_are_not_printed() {
     ln -s "$model" "$esc"
     "$spritty" info "./$esc" >>out
     "$spritty" plan -m "./$esc" --measure never >>out
-    not grep -q "$esc" out
-}
     echo '{"prompt": "x"}' >"$esc.jsonl"
     "$spritty" batch "$esc.jsonl" --steps 2 --size 64 -m "$model" >>out 2>&1
+    not grep -q "$esc" out
+}
 check escapes_are_not_printed escapes_are_not_printed
 }
 

@@ -102,20 +102,17 @@ static void warn_if_busy(const struct cli *cli)
                  load, cores);
 }
 
-static struct bench_result *measure(struct cli *cli, struct err *e)
+static struct bench_result *measure(struct cli *cli, const struct bench_options *o, struct err *e)
 {
-    struct bench_options o = {.progress = show, .user = cli};
     struct bench_result *r = bench_result_new();
     if (!r) {
         err_set(e, "out of memory");
         return NULL;
     }
-    int rc = read_options(cli, &o, e);
-    if (!rc && cli->save)
-        rc = file_check_target(cli->save, e);
+    int rc = cli->save ? file_check_target(cli->save, e) : 0;
     if (!rc) {
         warn_if_busy(cli);
-        rc = bench_measure(&o, r, e);
+        rc = bench_measure(o, r, e);
         if (!cli->quiet && isatty(STDERR_FILENO))
             fprintf(stderr, "\r\033[K");
     }
@@ -208,10 +205,13 @@ int cmd_bench(struct cli *cli)
 {
     struct err e = {""};
     struct bench_result *before = NULL, *r = NULL;
+    struct bench_options o = {.progress = show, .user = cli};
     int rc = -1;
+    if (read_options(cli, &o, &e)) /* 1 would mean: slower */
+        return cli_fail(EXIT_USAGE, &e);
     interrupts_catch();
     if (!cli->bench.compare || (before = bench_load(cli->bench.compare, &e)))
-        r = cli->nargs ? bench_load(cli->args[0], &e) : measure(cli, &e);
+        r = cli->nargs ? bench_load(cli->args[0], &e) : measure(cli, &o, &e);
     if (r)
         rc = output(cli, r, &e);
     if (!rc && before)

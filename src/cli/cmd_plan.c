@@ -141,6 +141,8 @@ int cmd_plan(struct cli *cli)
     struct plan_result r = {0};
     struct forecast f;
     struct err e = {""};
+    if (cli_measure_check(cli, &e))
+        return cli_fail(EXIT_USAGE, &e);
     int rc = job_prepare(&j, &cli->flags, cli->preset, cli->nargs ? cli->args[0] : "", &e);
     if (!rc && devices_first(j.options.device, first)) {
         cli_note(cli, "of several devices the first is asked: %s", first);

@@ -57,8 +57,14 @@ static int read_options(struct profiling *p, struct err *e)
     p->times = !show || strcmp(show, "memory") != 0;
     p->memories = show ? strcmp(show, "time") != 0 : kept;
     p->warmups = 1;
-    if (cli_number("warmup", c->bench.warmup, 0, 100, &p->warmups, e))
-        return -1;
+    return cli_measure_check(c, e) || cli_number("warmup", c->bench.warmup, 0, 100, &p->warmups, e)
+               ? -1
+               : 0;
+}
+
+static int look_at_files(struct profiling *p, struct err *e)
+{
+    const struct cli *c = p->cli;
     if (c->bench.compare && memory_load(c->bench.compare, &p->before, e) < 0)
         return -1;
     if ((c->save && file_check_target(c->save, e)) ||
@@ -206,7 +212,8 @@ int cmd_profile(struct cli *cli)
     p->cli = cli;
     interrupts_catch();
     progress_init(&p->progress, stderr, cli->quiet);
-    int rc = read_options(p, &e);
+    int usage = read_options(p, &e);
+    int rc = usage || look_at_files(p, &e) ? -1 : 0;
     if (rc == 0)
         rc = profile(p, &e);
     if (rc < 0 && interrupted())
@@ -216,5 +223,5 @@ int cmd_profile(struct cli *cli)
         pipeline_close(p->pipeline);
     job_free(&p->job);
     free(p);
-    return rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
+    return usage ? cli_fail(EXIT_USAGE, &e) : rc ? cli_fail(EXIT_FAILED, &e) : EXIT_DONE;
 }

@@ -16,6 +16,12 @@ static int said(const char *text, enum rates_from *from, struct err *e)
     return 0;
 }
 
+int cli_measure_check(const struct cli *cli, struct err *e)
+{
+    enum rates_from from;
+    return said(cli->measure, &from, e);
+}
+
 int cli_measure(const struct cli *cli, const struct pipeline_options *o, struct rates *r,
                 bool (*go_on)(void *), struct err *e)
 {
