@@ -439,6 +439,8 @@ imports_and_exports() {
     "$spritty" export a.png -o w.json
     "$spritty" import w.json --json -q >w.out
     grep -q '"seed": 18446744073709551615, "size": "64x64", "steps": 2, "cfg": 5.5' w.out
+    refuses 2 'take one of them' "$spritty" import a.png --command --json
+    "$spritty" import a.png --save both --json -q | grep -q '"seed": 18446744073709551615'
     "$spritty" import a.png --save mine -q
     "$spritty" gen "" -m "$model" -p mine -q -o b.png
     "$spritty" import a.png --command -m "$model" | sed "s|^spritty|'$spritty'|;s|\$| -q -o c.png|" >run
