@@ -229,6 +229,49 @@ static void base_and_refiner(void **state)
     recipe_free(&r);
 }
 
+/* Pixels that a model enlarges, by what its name says, and a scale behind it: the scale alone was
+ * taken, which shrinks. */
+static void enlarged_by_models(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *model, *scale, *hires, *size;
+    } all[] = {
+        {"4x-UltraSharp.pth", "\"ImageScaleBy\",\"inputs\":{\"scale_by\":0.5,", "2", NULL},
+        {"RealESRGAN_x2plus.pth", "\"ImageScaleBy\",\"inputs\":{\"scale_by\":0.75,", "1.5", NULL},
+        {"nameless.pth", "\"ImageScale\",\"inputs\":{\"width\":1664,\"height\":2432,", NULL,
+         "1664x2432"},
+        {"4x.pth", "\"Reroute\",\"inputs\":{", "4", NULL},
+        {"model_16x4.pth", "\"Reroute\",\"inputs\":{", "4", NULL},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        char text[6000];
+        struct recipe r;
+        snprintf(
+            text, sizeof text,
+            "{" COMMON DECODE("9") KSAMPLER("5", "1", "4", "1") KSAMPLER(
+                "9", "1", "13",
+                "0.4") ",\"8\":{\"class_type\":\"UpscaleModelLoader\","
+                       "\"inputs\":{\"model_name\":\"%s\"}},"
+                       "\"10\":{\"class_type\":\"VAEDecode\",\"inputs\":{\"samples\":[\"5\",0],"
+                       "\"vae\":[\"1\",2]}},\"11\":{\"class_type\":\"ImageUpscaleWithModel\","
+                       "\"inputs\":{\"upscale_model\":[\"8\",0],\"image\":[\"10\",0]}},"
+                       "\"12\":{\"class_type\":%s\"image\":[\"11\",0],\"upscale_method\":"
+                       "\"lanczos\"}},\"13\":{\"class_type\":\"VAEEncode\",\"inputs\":{"
+                       "\"pixels\":[\"12\",0],\"vae\":[\"1\",2]}}}",
+            all[i].model, all[i].scale);
+        import(text, &r);
+        expect(&r, "hires", all[i].hires);
+        expect(&r, "hires-size", all[i].size);
+        expect(&r, "hires-upscale", "lanczos");
+        expect(&r, "hires-denoise", "0.4");
+        expect_note(&r,
+                    "node 11 (ImageUpscaleWithModel): a model enlarges the picture; here lanczos");
+        assert_int_equal(r.notes, 1);
+        recipe_free(&r);
+    }
+}
+
 static void second_passes(void **state)
 {
     (void)state;
@@ -260,8 +303,8 @@ static void second_passes(void **state)
                       "2]}}}",
            &r);
     expect(&r, "hires-size", "1664x2432");
-    expect(&r, "hires-upscale", NULL);
-    expect_note(&r, "node 11 (ImageScale): upscale_method area has no setting here");
+    expect(&r, "hires-upscale", "lanczos"); /* pixels as well */
+    expect_note(&r, "node 11 (ImageScale): upscale_method area has no setting here; lanczos is");
     recipe_free(&r);
     /* A third pass, and an enlarged result. */
     import("{" COMMON KSAMPLER("5", "1", "4", "1") KSAMPLER(
@@ -520,11 +563,17 @@ static void large_graphs(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(simple_api),    cmocka_unit_test(shared_workflows),
-        cmocka_unit_test(lora_chain),    cmocka_unit_test(base_and_refiner),
-        cmocka_unit_test(second_passes), cmocka_unit_test(images_and_masks),
-        cmocka_unit_test(texts),         cmocka_unit_test(unknown_nodes_are_named),
-        cmocka_unit_test(editor_form),   cmocka_unit_test(broken_graphs),
+        cmocka_unit_test(simple_api),
+        cmocka_unit_test(shared_workflows),
+        cmocka_unit_test(lora_chain),
+        cmocka_unit_test(base_and_refiner),
+        cmocka_unit_test(second_passes),
+        cmocka_unit_test(enlarged_by_models),
+        cmocka_unit_test(images_and_masks),
+        cmocka_unit_test(texts),
+        cmocka_unit_test(unknown_nodes_are_named),
+        cmocka_unit_test(editor_form),
+        cmocka_unit_test(broken_graphs),
         cmocka_unit_test(large_graphs),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

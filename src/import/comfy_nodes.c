@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "import/comfy_known.h"
 #include "import/comfy_parts.h"
 #include "import/comfy_sampler.h"
 #include "import/comfy_sigmas.h"
@@ -52,6 +53,41 @@ static void add_upscale(struct comfy_walk *w, int node, bool pixels)
         *up = upscale_of(w, node, pixels);
 }
 
+/* "4x-UltraSharp", "RealESRGAN_x2plus": how many times larger, or 0. */
+static double model_factor(struct comfy_walk *w, int node)
+{
+    int slot, loader = comfy_source(w, node, "upscale_model", &slot);
+    char *name = loader >= 0 ? comfy_get_text(w, loader, "model_name") : NULL;
+    double by = 0;
+    for (const char *s = name; s && *s && !by; s++) {
+        if (!strchr("xX", *s))
+            continue;
+        if (s > name && strchr("2348", s[-1]) && (s < name + 2 || !strchr("0123456789", s[-2])))
+            by = s[-1] - '0';
+        else if (s[1] && strchr("2348", s[1]) && !(s[2] >= '0' && s[2] <= '9'))
+            by = s[1] - '0';
+    }
+    free(name);
+    return by;
+}
+
+/* Pixels enlarged by a model, which mostly makes more of them than are wanted: a scale behind it,
+ * which was met before, brings them to size. */
+static void model_upscale(struct comfy_walk *w, int node)
+{
+    struct comfy_upscale *up = w->stages ? &w->stage[w->stages - 1].up : NULL;
+    double by = up ? model_factor(w, node) : 0;
+    if (!up || (up->node >= 0 && !up->pixels) || (by == 0 && (up->node < 0 || !up->width))) {
+        comfy_note_ignored(w, node);
+        return;
+    }
+    if (up->node < 0)
+        *up = (struct comfy_upscale){.node = node, .pixels = true, .method = "lanczos", .by = 1};
+    up->by *= by;
+    recipe_note(w->r, "%s: a model enlarges the picture; here %.30s does", comfy_name(w, node),
+                up->method);
+}
+
 static void walk_image(struct comfy_walk *w, struct comfy_input in)
 {
     int slot, node;
@@ -72,6 +108,9 @@ static void walk_image(struct comfy_walk *w, struct comfy_input in)
         }
         if (comfy_is(w, node, "ImageScale|ImageScaleBy")) {
             add_upscale(w, node, true);
+            in = comfy_input(w->g, node, "image");
+        } else if (comfy_is(w, node, "ImageUpscaleWithModel")) {
+            model_upscale(w, node);
             in = comfy_input(w->g, node, "image");
         } else {
             in = comfy_pass(w, node, "image|images|pixels");
@@ -278,11 +317,12 @@ static void put_enlarging(struct comfy_walk *w, const struct comfy_upscale *up)
     for (int i = 0; i < 4; i++)
         if (!strcmp(methods[i][0], up->method))
             method = methods[i][up->pixels ? 2 : 1];
-    if (method)
-        recipe_set(w->r, "hires-upscale", method);
-    else
-        recipe_note(w->r, "%s: upscale_method %s has no setting here", comfy_name(w, up->node),
-                    up->method);
+    if (!method) {
+        method = up->pixels ? "lanczos" : "latent_bilinear";
+        recipe_note(w->r, "%s: upscale_method %s has no setting here; %s is used",
+                    comfy_name(w, up->node), up->method, method);
+    }
+    recipe_set(w->r, "hires-upscale", method);
     if (up->width > 0 && up->height > 0)
         recipe_setf(w->r, "hires-size", "%dx%d", up->width, up->height);
     else

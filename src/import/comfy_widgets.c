@@ -56,6 +56,7 @@ static const struct {
     {"LatentUpscaleBy", "upscale_method scale_by"},
     {"ImageScale", "upscale_method width height crop"},
     {"ImageScaleBy", "upscale_method scale_by"},
+    {"UpscaleModelLoader", "model_name"},
     {"RepeatLatentBatch", "amount"},
     {"RescaleCFG", "multiplier"},
     {"SaveImage", "filename_prefix"},
