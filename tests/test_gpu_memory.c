@@ -23,6 +23,8 @@
 
 #else
 
+#include "engine/engine.h"
+#include "engine/forecast.h"
 #include "gpu_shim/shim_run.h"
 #include "ops/cuda.h"
 #include "sdxl/pipeline_priv.h"
@@ -193,12 +195,41 @@ static void a_run_without_memory(void **state)
         }
 }
 
+/* ---- forecasts ---- */
+
+static size_t room_with(size_t taken, size_t held)
+{
+    struct settings said = {0};
+    struct forecast f;
+    struct err e = {""};
+    *memory = (struct shim_memory){.taken = taken, .live = memory->live};
+    if (settings_set(&said, "device", "cuda", &e) ||
+        settings_set(&said, "model", "tests/golden/small_a", &e) ||
+        engine_forecast(&said, NULL, "a slime", held, &f, &e))
+        fail_msg("%s", e.text);
+    memory->taken = 0;
+    settings_free(&said);
+    assert_true(f.gpu);
+    return f.room;
+}
+
+/* A job over the model that is open has its place, which nobody else has. */
+static void an_open_models_place(void **state)
+{
+    (void)state;
+    size_t all = room_with(0, 0);
+    assert_int_equal(room_with(600 << 20, 0), all - (600 << 20));
+    assert_int_equal(room_with(600 << 20, 500 << 20), all - (100 << 20));
+    assert_int_equal(room_with(600 << 20, 700 << 20), all);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_weight_is_whole_or_none),
         cmocka_unit_test(a_load_without_memory),
         cmocka_unit_test(a_run_without_memory),
+        cmocka_unit_test(an_open_models_place),
     };
     return cmocka_run_group_tests(tests, start, NULL);
 }

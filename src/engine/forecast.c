@@ -28,9 +28,10 @@ static size_t lower(size_t a, size_t b)
     return b > 0 && b < a ? b : a;
 }
 
-/* A GPU's own memory; else what the system and a container would give without swapping, and what we
- * hold; no more than the job's limit. */
-static size_t room_for(const struct job *j, int of)
+/* A GPU's own memory, and of it what open models hold whose place the job's takes; else what the
+ * system and a container would give without swapping, and what we hold; no more than the job's
+ * limit. */
+static size_t room_for(const struct job *j, int of, size_t held)
 {
     const struct tuning *t = &j->params.tuning;
     struct meminfo m;
@@ -38,9 +39,9 @@ static size_t room_for(const struct job *j, int of)
     if (of != PROMISE_OF_SYSTEM) {
         if (ops_cuda_memory(of, &bytes_free, &total) < 0)
             return t->limit;
-        return lower(bytes_free, t->limit_percent > 0
-                                     ? (size_t)((double)total * t->limit_percent / 100)
-                                     : t->limit);
+        size_t room = held < total - bytes_free ? bytes_free + held : total;
+        return lower(room, t->limit_percent > 0 ? (size_t)((double)total * t->limit_percent / 100)
+                                                : t->limit);
     }
     meminfo_read(&m, "");
     size_t limit = t->limit_percent > 0 ? (size_t)((double)m.total * t->limit_percent / 100)
@@ -84,7 +85,7 @@ static size_t find_room(struct asking *a, bool gpu)
     promises_lock();
     a->promised = a->mine ? promises_left(a->of, a->mine) : 0;
     promises_unlock();
-    size_t room = room_for(a->job, a->of);
+    size_t room = room_for(a->job, a->of, a->held);
     return room == 0 || a->promised == 0 ? room : room > a->promised ? room - a->promised : 1;
 }
 

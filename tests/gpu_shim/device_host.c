@@ -65,7 +65,8 @@ void device_return(void)
 
 int device_memory(int index, size_t *bytes_free, size_t *bytes_total)
 {
-    *bytes_free = *bytes_total = 1 << 30;
+    *bytes_total = 1 << 30;
+    *bytes_free = *bytes_total - shim_memory.taken;
     return index == 0 ? 0 : -1;
 }
 

@@ -43,8 +43,9 @@ void shim_forget(struct shim_graph *);
 struct shim_memory {
     long refuse, refused; /* refused: how many were */
     bool all;
-    long live; /* allocations that were not freed */
-    long made; /* so far */
+    long live;    /* allocations that were not freed */
+    long made;    /* so far */
+    size_t taken; /* bytes that somebody has, where it is asked how many are free */
 };
 extern struct shim_memory shim_memory;
 
