@@ -121,10 +121,10 @@ static void test_fits(void **state)
     settings_free(&said);
 }
 
-/* Sixty-four pictures that no machine holds at once; what is proposed would fit. */
-static void test_refused(void **state)
+/* Pictures that no machine holds at once, a whole batch or a device's part of it; what is proposed
+ * would fit. */
+static void refused(int first, int count, const char *words)
 {
-    (void)state;
     struct settings flags = {0};
     struct err e = {""};
     struct job j;
@@ -134,19 +134,30 @@ static void test_refused(void **state)
     say(&flags, "batch", "64");
     say(&flags, "steps", "1");
     assert_int_equal(job_prepare(&j, &flags, NULL, "a slime", &e), 0);
+    j.params.first = first;
+    j.params.count = count;
     int rc = job_admit(&j, 0, NULL, &e);
     printf("%s\n", e.text);
     if (rc == 0) {
         printf("this machine has room for it\n");
     } else {
-        assert_non_null(strstr(e.text, "8192x8192, 64 at a time, needs "));
+        assert_non_null(strstr(e.text, words));
         assert_non_null(strstr(e.text, " would fit"));
         assert_int_equal(j.settings.batch, 64);
         assert_int_equal(j.params.batch, 64);
         assert_int_equal(j.params.width, 8192);
+        assert_int_equal(j.params.first, first);
+        assert_int_equal(j.params.count, count);
     }
     job_free(&j);
     settings_free(&flags);
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    refused(0, 0, "8192x8192, 64 at a time, needs ");
+    refused(30, 34, "8192x8192, 34 at a time, needs ");
 }
 
 /* ---- several engines ---- */

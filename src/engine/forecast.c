@@ -132,43 +132,53 @@ static bool would_fit(struct asking *a, const struct forecast *f)
     return rc == 0 && try.mode[FORECAST_MODES - 1].fits;
 }
 
-/* A smaller batch, else a smaller picture, that fits, in words; the job is left as it was. */
-static void smaller(struct asking *a, const struct forecast *f, char *out, size_t size)
+/* A smaller batch than `images`, else a smaller picture, that fits, in words; changes the job. */
+static void propose(struct asking *a, const struct forecast *f, int images, char *out, size_t size)
 {
     struct job *j = a->job;
-    struct gen_params was = j->params;
+    const struct gen_params was = j->params;
     char memory[32] = "";
     snprintf(out, size, "its weights alone are too much");
     if (f->modes == FORECAST_MODES)
         snprintf(memory, sizeof memory, " --memory %s", memory_name(MEMORY_CONSTRAINED));
-    for (int batch = was.batch / 2; batch >= 1; batch /= 2) {
+    for (int batch = images / 2; batch >= 1; batch /= 2) {
         j->settings.batch = batch;
         if (would_fit(a, f)) {
             snprintf(out, size, "--batch %d%s would fit", batch, memory);
-            j->settings.batch = was.batch;
             return;
         }
     }
     j->settings.batch = 1;
-    for (int part = 3; part >= 1 && !j->params.image && was.hires_width == 0; part--) {
+    for (int part = 3; part >= 1 && !was.image && was.hires_width == 0; part--) {
         j->settings.width = was.width * part / 4 / 64 * 64;
         j->settings.height = was.height * part / 4 / 64 * 64;
         if (j->settings.width < 64 || j->settings.height < 64 || !would_fit(a, f))
             continue;
         snprintf(out, size, "--size %dx%d%s%s would fit", j->settings.width, j->settings.height,
-                 was.batch > 1 ? " --batch 1" : "", memory);
-        break;
+                 images > 1 ? " --batch 1" : "", memory);
+        return;
     }
+}
+
+/* The same; the job is left as it was. */
+static void smaller(struct asking *a, const struct forecast *f, char *out, size_t size)
+{
+    struct job *j = a->job;
+    const struct gen_params was = j->params;
+    j->params.first = j->params.count = 0; /* what is proposed is no part of a batch */
+    propose(a, f, gen_images(&was), out, size);
     j->settings.batch = was.batch;
     j->settings.width = was.width;
     j->settings.height = was.height;
+    j->params.first = was.first;
+    j->params.count = was.count;
 }
 
 static void advise(struct asking *a, struct forecast *f, int said)
 {
     const struct job *j = a->job;
     const struct forecast_mode *m = &f->mode[f->taken];
-    int width = j->params.width, height = j->params.height, batch = j->params.batch;
+    int width = j->params.width, height = j->params.height, images = gen_images(&j->params);
     char need[16], have[16], what[120];
     forecast_bytes(m->peak, need);
     forecast_bytes(f->room, have);
@@ -181,7 +191,7 @@ static void advise(struct asking *a, struct forecast *f, int said)
         smaller(a, f, what, sizeof what);
     snprintf(f->advice, sizeof f->advice,
              "%dx%d, %d at a time, needs %s of %s%s in the memory mode %s, and %s are free; %s",
-             width, height, batch, need, f->gpu ? "the GPU's memory" : "memory",
+             width, height, images, need, f->gpu ? "the GPU's memory" : "memory",
              said < 0 ? " even" : "", m->name, have, what);
 }
 
