@@ -191,6 +191,35 @@ static void lines_of_results(void **state)
     results_close(r);
 }
 
+/* Jobs that came through a pipe and wrote one file in turn: only the last of them is done. */
+static void the_last_to_write_is_done(void **state)
+{
+    struct err e = {""};
+    char file[300], a[65], b[65], *text;
+    (void)state;
+    memset(a, 'a', 64), memset(b, 'b', 64);
+    a[64] = b[64] = '\0';
+    snprintf(file, sizeof file, "%s/x.png", out);
+    put(file, "x");
+    for (int i = 0; i < 5; i++) { /* a, b, a, b, a */
+        const char *own = i % 2 ? b : a, *other = i % 2 ? a : b;
+        struct results *r = results_open(results, out, &e);
+        assert_non_null(r);
+        assert_false(results_has(r, own));
+        assert_int_equal(results_has(r, other), i > 0);
+        assert_int_equal(results_start(r, &e), 0);
+        add(r, "x", own, file, NULL);
+        results_close(r);
+        text = get(results);
+        assert_int_equal(count(text, "\n"), i > 0 ? 2 : 1);
+        free(text);
+    }
+    struct results *r = results_open(results, out, &e);
+    results_forget(r, "x");
+    assert_false(results_has(r, a) || results_has(r, b));
+    results_close(r);
+}
+
 static void moved(char sha[65], const char *now, bool is_done)
 {
     struct err e = {""};
@@ -301,6 +330,7 @@ int main(void)
         cmocka_unit_test_setup(files_of_other_shards, clear),
         cmocka_unit_test_setup(results_moved, clear),
         cmocka_unit_test_setup(lines_of_results, clear),
+        cmocka_unit_test_setup(the_last_to_write_is_done, clear),
         cmocka_unit_test_setup(results_of_other_parts, clear),
         cmocka_unit_test(sets),
     };

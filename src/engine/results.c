@@ -113,10 +113,31 @@ static bool is_done(const struct results *r, struct json root)
     return all;
 }
 
+/* An entry of a set for the line that is read now; it had *before, or -1. */
+static int point_here(struct results *r, struct idset *set, const char *text, long *before)
+{
+    bool added;
+    long *at = idset_put(set, idset_key(text), r->lines, &added);
+    if (!at)
+        return -1;
+    *before = added ? -1 : *at;
+    *at = r->lines;
+    return 0;
+}
+
+static void drop(struct results *r, long line)
+{
+    if (line >= 0 && line < r->lines)
+        r->line[line].dropped = r->rewrite = true;
+}
+
+/* Of two lines of a job, and of two that name a file, the later one is true: the file is that
+ * job's now. */
 static int keep(struct results *r, struct json root, size_t at, size_t size, struct err *e)
 {
     const char *id = json_as_string(json_get(root, "id"));
-    bool added, ignored;
+    const char *job = json_as_string(json_get(root, "job"));
+    long before;
     if (r->lines == r->room) {
         long room = r->room ? 2 * r->room : 256;
         struct line *more = realloc(r->line, (size_t)room * sizeof *more);
@@ -125,18 +146,17 @@ static int keep(struct results *r, struct json root, size_t at, size_t size, str
         r->line = more;
         r->room = room;
     }
-    const char *job = json_as_string(json_get(root, "job"));
-    if (!idset_put(&r->jobs, idset_key(job), r->lines, &added) ||
-        !idset_put(&r->ids, idset_key(id ? id : ""), r->lines, &ignored))
+    if (point_here(r, &r->jobs, job, &before))
         return err_set(e, "out of memory");
-    for (struct json f = json_first(json_get(root, "files")); added && f.node; f = json_next(f)) {
-        long *line = idset_put(&r->files, idset_key(json_as_string(f)), r->lines, &ignored);
-        if (!line)
+    drop(r, before);
+    for (struct json f = json_first(json_get(root, "files")); f.node; f = json_next(f)) {
+        if (point_here(r, &r->files, json_as_string(f), &before))
             return err_set(e, "out of memory");
-        *line = r->lines;
+        drop(r, before);
     }
-    r->line[r->lines++] = (struct line){.at = at, .size = size, .dropped = !added};
-    r->rewrite = r->rewrite || !added;
+    if (point_here(r, &r->ids, id ? id : "", &before))
+        return err_set(e, "out of memory");
+    r->line[r->lines++] = (struct line){.at = at, .size = size};
     return 0;
 }
 
