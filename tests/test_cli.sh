@@ -64,6 +64,10 @@ prints_help() {
     [ "$(words --cell '')" = "auto none" ]
     [ "$(words --sampler euler_c)" = "euler_cfg_pp" ]
     [ "$(words -p bal)" = balanced ]
+    mkdir -p config/spritty # a preset's name is a word, whatever a shell would make of it
+    printf '[preset pl$(touch run)]\nsteps = 3\n[preset plain]\nsteps = 3\n' >config/spritty/config.ini
+    [ "$(words -p plai)" = plain ]
+    [ ! -e run ]
     "$spritty" --presets | grep -qx pixel-art
 }
 check prints_help prints_help

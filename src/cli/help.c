@@ -325,17 +325,20 @@ void cli_completion(FILE *f)
                "    [[ $before == = ]] && before=${COMP_WORDS[COMP_CWORD-2]}\n"
                "    case $before in\n");
     for (int i = 0; (o = cli_option(i)); i++) {
-        if (is_preset(o)) /* they are the user's: asked for each time */
+        bool asks = is_preset(o); /* they are the user's: asked for each time */
+        if (asks)
             snprintf(text, sizeof text, "$(\"${COMP_WORDS[0]}\" --presets 2>/dev/null)");
         else if (!known_words(o, text, sizeof text))
             continue;
+        /* compgen expands what it is given: the question once, and no name that answers it. */
+        const char *quote = asks ? "'" : "\"";
         char letter[8] = "";
         if (o->letter)
             snprintf(letter, sizeof letter, "|-%c", o->letter);
         fprintf(f,
-                "    --%s%s)\n        mapfile -t COMPREPLY < <(compgen -W \"%s\" -- \"$word\")\n"
+                "    --%s%s)\n        mapfile -t COMPREPLY < <(compgen -W %s%s%s -- \"$word\")\n"
                 "        return\n        ;;\n",
-                o->name, letter, text);
+                o->name, letter, quote, text, quote);
     }
     complete_files(f);
     fprintf(f,
