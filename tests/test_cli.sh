@@ -535,9 +535,11 @@ escapes_are_not_printed() {
     ln -s "$model" "$esc"
     "$spritty" info "./$esc" >>out
     "$spritty" plan -m "./$esc" --measure never >>out
+    cp "$here/tests/golden/lora/kohya.safetensors" "./$esc.safetensors"
+    "$spritty" info "./$esc.safetensors" -m "./$esc" >>out
     echo '{"prompt": "x"}' >"$esc.jsonl"
     "$spritty" batch "$esc.jsonl" --steps 2 --size 64 -m "$model" >>out 2>&1
-    not grep -q "$esc" out
+    not grep -qF "$esc" out
 }
 check escapes_are_not_printed escapes_are_not_printed
 }
