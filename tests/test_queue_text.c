@@ -107,6 +107,12 @@ static void passwords(void **state)
     char blot[] = "--queue=redis://ann:hush@host";
     secret_blot(blot);
     assert_string_equal(blot, "--queue=redis://ann:xxxx@host");
+    char commas[] = "redis://a:1,redis://ann:hu,s,h@host:5,cpu,rediss://b:hush@c";
+    secret_blot(commas);
+    assert_non_null(strstr(commas, "redis://a:"));
+    assert_non_null(strstr(commas, "@c"));
+    assert_null(strstr(commas, "hu"));
+    assert_null(strstr(commas, "h@"));
     unsetenv("SPRITTY_REDIS_PASSWORD");
     unsetenv("SPRITTY_REDIS_PASSWORD_FILE");
     unlink(path);

@@ -111,9 +111,12 @@ void secret_blot(char *text)
 {
     size_t from, to;
     for (char *at = text; *at;) {
-        size_t n = strcspn(at, ",");
-        if (find(at, n, &from, &to))
+        size_t n = strcspn(at, ","), all = strlen(at);
+        bool goes_on = memmem(at, n, "://", 3) && !memchr(at, '@', n);
+        if (find(at, n, &from, &to) || (goes_on && find(at, all, &from, &to))) {
             memset(at + from, 'x', to - from);
+            n = to > n ? to : n; /* it had commas in it */
+        }
         at += n + (at[n] == ',');
     }
 }

@@ -19,7 +19,8 @@ enum { SECRET_MAX = 512 };
 char *secret_strip(const char *text);
 /* The password of a URL that has none any more, as it stood there; "" when none is known. */
 void secret_of(const char *url, char out[SECRET_MAX]);
-/* Overwrites passwords in a text with "x", in place: for the list of a program's arguments. */
+/* Overwrites passwords in a text with "x", in place: for the list of a program's arguments. One
+ * with commas in it goes up to the last "@": rather too much than half of it. */
 void secret_blot(char *text);
 
 #endif
