@@ -26,8 +26,8 @@
  * A worker renews by `touch` (XCLAIM, which sets the idle time to zero); what nobody renewed for
  * LEASE_MS is taken by another's `claim` (XAUTOCLAIM); what was taken TRIES times is given up.
  *
- * What a job is called (ID) follows from the client's own id, the row and the job's text: a client
- * that died and sends again what it had sent before gets what was already made.
+ * What a job is called (ID) follows from the client's own id, the row, the job's text and what is
+ * in its files: a client that died and sends the same again gets what was already made.
  *
  * In every script the first command that writes is one that a full server refuses (maxmemory with
  * noeviction), so a script that fails has done nothing. Messages carry the version of the protocol;
