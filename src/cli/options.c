@@ -13,7 +13,7 @@
 static const struct cli_command commands[] = {
     {"gen", "PROMPT", "make sprites from a prompt", 1, 1, cmd_gen},
     {"plan", "[PROMPT]", "forecast time and memory, computing nothing", 0, 1, cmd_plan},
-    {"info", "FILE", "show what a model or a PNG holds", 1, 1, cmd_info},
+    {"info", "FILE-or-NAME", "show what a model or a PNG holds", 1, 1, cmd_info},
     {"doctor", "", "check the machine and the installation", 0, 0, cmd_doctor},
     {"finish", "IN.png...", "make sprites of any pictures: grid, background, palette", 1, 999,
      cmd_finish},
