@@ -499,6 +499,23 @@ static void only_what_is_missing(void **state)
     pool_stop(p);
 }
 
+/* What waited for a device whose model does not open begins elsewhere at once. */
+static void a_model_is_not_opened(void **state)
+{
+    (void)state;
+    struct pool *p = start_pool("cpu*2", POLICY_ROUND_ROBIN);
+    for (int64_t job = 1; job <= 3; job++)
+        send(p, job);
+    done(&fakes[1], 1);
+    pump(p);
+    assert_int_equal(fakes[1].count, 0);
+    say(&fakes[0], EVENT_FAILED, 0)->kind_of_failure = ERR_DEVICE;
+    pump(p);
+    assert_int_equal(fakes[1].count, 1);
+    assert_int_equal(fakes[1].have[0]->job, 3);
+    pool_stop(p);
+}
+
 /* Nothing was left to make: the job is done all the same, and says so. */
 static void failed_after_the_last(void **state)
 {
@@ -769,6 +786,7 @@ int main(void)
         cmocka_unit_test_setup(shared_by_speed, clear),
         cmocka_unit_test_setup(a_broken_device, clear),
         cmocka_unit_test_setup(only_what_is_missing, clear),
+        cmocka_unit_test_setup(a_model_is_not_opened, clear),
         cmocka_unit_test_setup(failed_after_the_last, clear),
         cmocka_unit_test_setup(one_seed, clear),
         cmocka_unit_test_setup(a_device_is_not_opened, clear),

@@ -548,6 +548,7 @@ struct event *pool_took(struct pool *p, int device, struct event *v)
         p->count > 1) {
         tell_aside(p, device, v, true, false);
         pool_set_aside(p, device, v->text ? v->text : "it failed");
+        pool_feed(p);
         event_free(v);
         return NULL;
     }
