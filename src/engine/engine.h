@@ -12,8 +12,8 @@
  * loses nothing. Cancelling is a flag that is read between two steps, and between two weights
  * that are read.
  *
- * This header knows nothing of networks or curses; the UI includes it and no other part of the
- * engine but tokens.h, machine.h and memory_map.h.
+ * This header knows nothing of networks or curses; the UI includes it, and of the engine's others
+ * those of which the same is true: none of a job's inside (job.h, meta.h) and no rings.
  */
 #ifndef SPRITTY_ENGINE_H
 #define SPRITTY_ENGINE_H

@@ -85,8 +85,8 @@ struct memory_difference {
     char name[48];
     uint64_t before, now; /* 0 where there is none */
 };
-/* All amounts of both, in the order of `now`, then what only `before` has: up to 2 * MEMORY_ITEMS.
- * Returns how many. */
+/* All amounts of both, group by group: in the order of `now`, then what only `before` has; up to
+ * 2 * MEMORY_ITEMS. Returns how many. */
 int memory_compare(const struct memory_map *before, const struct memory_map *now,
                    struct memory_difference *out);
 
