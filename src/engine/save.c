@@ -111,7 +111,8 @@ char *sprite_path(struct store *store, const char *folder, int64_t job, int inde
         good = store_sprite_path(store, job, wanted, own);
     char *path = good ? strdup(store ? own : wanted) : NULL;
     if (!path)
-        err_set(e, good ? "out of memory" : "no name is free for a sprite in %s", folder);
+        err_set(e, good ? "out of memory" : "no name is free for a sprite in %s",
+                folder ? folder : "the working folder");
     return path;
 }
 
