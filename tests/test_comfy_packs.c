@@ -112,6 +112,26 @@ static void pictured(void **state)
     recipe_free(&r);
 }
 
+/* Its size was left out. */
+static void picked_size(void **state)
+{
+    (void)state;
+    static const char *const all[][2] = {{"0", "832x1216"}, {"640", "640x1216"}};
+    for (size_t i = 0; i < 2; i++) {
+        char graph[4000];
+        struct recipe r;
+        snprintf(graph, sizeof graph,
+                 GRAPH("1", NODE("4", "SDXLEmptyLatentSizePicker+",
+                                 "\"resolution\":\"832x1216 (0.68)\",\"batch_size\":2,"
+                                 "\"width_override\":%s,\"height_override\":0")),
+                 all[i][0]);
+        import(graph, &r);
+        expect(&r, "size", all[i][1]);
+        expect(&r, "batch", "2");
+        recipe_free(&r);
+    }
+}
+
 /* A circle of stacks ends. */
 static void circle(void **state)
 {
@@ -458,17 +478,12 @@ static void annotated(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(lora_loaders),
-        cmocka_unit_test(pictured),
-        cmocka_unit_test(circle),
-        cmocka_unit_test(efficient),
-        cmocka_unit_test(editors_form),
-        cmocka_unit_test(texts),
-        cmocka_unit_test(editors_texts),
-        cmocka_unit_test(bundles),
-        cmocka_unit_test(circles_of_bundles),
-        cmocka_unit_test(set_and_got),
-        cmocka_unit_test(encoders),
+        cmocka_unit_test(lora_loaders), cmocka_unit_test(pictured),
+        cmocka_unit_test(circle),       cmocka_unit_test(picked_size),
+        cmocka_unit_test(efficient),    cmocka_unit_test(editors_form),
+        cmocka_unit_test(texts),        cmocka_unit_test(editors_texts),
+        cmocka_unit_test(bundles),      cmocka_unit_test(circles_of_bundles),
+        cmocka_unit_test(set_and_got),  cmocka_unit_test(encoders),
         cmocka_unit_test(annotated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,7 +14,8 @@
 #include "import/comfy_sigmas.h"
 #include "import/comfy_walk.h"
 
-#define RGTHREE_LATENT "SDXL Empty Latent Image (rgthree)"
+#define RGTHREE_LATENT    "SDXL Empty Latent Image (rgthree)"
+#define ESSENTIALS_LATENT "SDXLEmptyLatentSizePicker+"
 
 /* ---- image and latent, backwards ---- */
 
@@ -127,14 +128,19 @@ static void add_stage(struct comfy_walk *w, int node, int slot)
         w->stages++;
 }
 
-/* "832 x 1216  (portrait)" */
+/* "832 x 1216  (portrait)", "832x1216 (0.68)": rgthree's, and that of ComfyUI_essentials, which may
+ * be told otherwise beside it. */
 static void named_size(struct comfy_walk *w, int node)
 {
     char text[48];
     int width, height;
-    comfy_word(w, node, "dimensions", text, sizeof text);
-    if (sscanf(text, "%5d x %5d", &width, &height) == 2)
-        recipe_setf(w->r, "size", "%dx%d", width, height);
+    comfy_word(w, node, comfy_is(w, node, RGTHREE_LATENT) ? "dimensions" : "resolution", text,
+               sizeof text);
+    if (sscanf(text, "%5d x %5d", &width, &height) != 2)
+        return;
+    int wide = (int)comfy_number(w, node, "width_override", 0);
+    int high = (int)comfy_number(w, node, "height_override", 0);
+    recipe_setf(w->r, "size", "%dx%d", wide > 0 ? wide : width, high > 0 ? high : height);
 }
 
 static void plain_size(struct comfy_walk *w, int node)
@@ -147,7 +153,7 @@ static void plain_size(struct comfy_walk *w, int node)
 
 static void empty_latent(struct comfy_walk *w, int node)
 {
-    if (comfy_is(w, node, RGTHREE_LATENT))
+    if (comfy_is(w, node, RGTHREE_LATENT "|" ESSENTIALS_LATENT))
         named_size(w, node);
     else
         plain_size(w, node);
@@ -189,7 +195,7 @@ static void walk_latent(struct comfy_walk *w, struct comfy_input in)
             next = "latent_image";
         } else if (comfy_is(w, node,
                             "EmptyLatentImage|EmptySD3LatentImage|" RGTHREE_LATENT
-                            "|" COMFY_EFFICIENT_LOADER)) {
+                            "|" ESSENTIALS_LATENT "|" COMFY_EFFICIENT_LOADER)) {
             empty_latent(w, node);
             return;
         } else if (comfy_is(w, node, "VAEEncode|VAEEncodeTiled|VAEEncodeForInpaint")) {

@@ -15,6 +15,7 @@ static const struct {
     {"CheckpointLoader|pysssss", "ckpt_name"},
     {"LoraLoader|pysssss", "lora_name strength_model strength_clip"},
     {"SDXL Empty Latent Image (rgthree)", "dimensions clip_scale batch_size"},
+    {"SDXLEmptyLatentSizePicker+", "resolution batch_size width_override height_override"},
     {"CR Load LoRA", "switch lora_name strength_model strength_clip"},
     {"CR LoRA Stack", "switch_1 lora_name_1 model_weight_1 clip_weight_1 switch_2 lora_name_2 "
                       "model_weight_2 clip_weight_2 switch_3 lora_name_3 model_weight_3 "
