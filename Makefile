@@ -344,7 +344,7 @@ install: $(BUILD)/spritty $(BUILD)/spritty.1 ## program, manual, completion, mod
 	install -d $(SHARE)/bash-completion/completions
 	$(BUILD)/spritty --completion > $(SHARE)/bash-completion/completions/spritty
 	cd themes && find . -name '*.ini' -exec install -D -m 644 {} $(SHARE)/spritty/themes/{} \;
-	cd models/tiny && find . -type f -exec install -D -m 644 {} $(SHARE)/spritty/models/tiny/{} \;
+	cd models && find tiny tiny-lines -type f -exec install -D -m 644 {} $(SHARE)/spritty/models/{} \;
 
 uninstall: ## takes away what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/spritty $(SHARE)/man/man1/spritty.1
