@@ -429,6 +429,35 @@ static void finishing_misses_a_mask_that_is_gone(void **state)
     drive_wait_text(d, "cell +none");
 }
 
+/* The embedded model has a ControlNet that is called after it. */
+static void a_sprite_is_followed(void **state)
+{
+    (void)state;
+    struct drive *d = app(40, 120, &emu_plain);
+    char path[2][PATH_MAX];
+    struct png_file png;
+    struct err e = {""};
+    int with = 0;
+    app_run(d, "a gem");
+    drive_wait_text(d, "done in");
+    drive_key(d, "F4");
+    drive_wait_text(d, "1 sprite");
+    drive_type(d, "c");
+    drive_wait_text(d, "the next pictures follow this one; strength says");
+    app_run(d, "a red heart");
+    drive_wait_text(d, "\u2713 a red heart");
+    drive_wait(d, app_sprites(d->home, path, 2) == 2);
+    for (int i = 0; i < 2; i++) {
+        if (png_load(path[i], true, &png, &e))
+            fail_msg("%s", e.text);
+        const char *text = png_find_text(&png, "spritty");
+        assert_non_null(text);
+        with += strstr(text, "\"control\": \"tiny-lines\"") != NULL;
+        png_file_free(&png);
+    }
+    assert_int_equal(with, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -442,6 +471,7 @@ int main(void)
         cmocka_unit_test_teardown(finishing_shows_each_step, app_clean),
         cmocka_unit_test_teardown(finishing_begins_as_the_sprite_was_made, app_clean),
         cmocka_unit_test_teardown(finishing_misses_a_mask_that_is_gone, app_clean),
+        cmocka_unit_test_teardown(a_sprite_is_followed, app_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

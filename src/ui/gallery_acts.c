@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "ui/gallery_parts.h"
 
@@ -261,6 +262,26 @@ static void use_image(struct ui *ui, const struct store_sprite *s)
     settings_free(&all);
 }
 
+/* The one ControlNet that is called after the model, as tiny-lines after tiny; NULL: none, or more.
+ */
+static const char *control_of_model(struct ui *ui)
+{
+    const char *model = settings_text(&ui->studio->effective, "model"), *found = NULL;
+    if (!model || !*model)
+        model = ui->live.model;
+    studio_models(ui);
+    const struct studio_names *names = &ui->studio->controls;
+    size_t n = strlen(model);
+    for (int i = 0; n > 0 && i < names->count; i++) {
+        if (strncmp(names->at[i], model, n) != 0 || names->at[i][n] != '-')
+            continue;
+        if (found)
+            return NULL;
+        found = names->at[i];
+    }
+    return found;
+}
+
 /* Its edges, unless the studio says what else is made of pictures. */
 static void use_control(struct ui *ui, const struct store_sprite *s)
 {
@@ -269,12 +290,15 @@ static void use_control(struct ui *ui, const struct store_sprite *s)
     struct err e = {""};
     bool named = settings_text(now, "control") && *settings_text(now, "control");
     bool prepared = settings_has(now, "control-prepare");
+    const char *own = named ? NULL : control_of_model(ui);
     if (settings_set(&all, "control-image", s->path, &e) ||
+        (own && settings_set(&all, "control", own, &e)) ||
         (!prepared && settings_set(&all, "control-prepare", "canny", &e))) {
         complain(ui, &e);
     } else {
         studio_use(ui, NULL, NULL, &all);
         ui_view(ui, VIEW_STUDIO);
+        named = named || own;
         ui_say(ui, named ? ROLE_TEXT : ROLE_WARN,
                named ? "the next pictures follow this one; strength says how closely"
                      : "the next pictures follow this one: choose the ControlNet under control");
