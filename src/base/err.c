@@ -55,6 +55,13 @@ void text_sanitize(char *s)
     }
 }
 
+const char *text_shown(const char *s, char *out, size_t size)
+{
+    snprintf(out, size, "%s", s);
+    text_sanitize(out);
+    return out;
+}
+
 bool text_is_plain(const char *s, const char *but)
 {
     size_t left = strlen(s);

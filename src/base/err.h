@@ -47,6 +47,8 @@ int err_prefix(struct err *e, const char *fmt, ...) __attribute__((format(printf
 /* Makes a text safe to show, in place: control characters (C0, DEL, C1), broken UTF-8 and what
  * changes the direction of writing become '?'. */
 void text_sanitize(char *s);
+/* A copy made so, cut where out is full. Returns out. */
+const char *text_shown(const char *s, char *out, size_t size);
 /* Whether a text is UTF-8 without control characters, those in `but` (of C0) aside. Marks of
  * direction are part of texts in some scripts, and no controls. */
 bool text_is_plain(const char *s, const char *but);

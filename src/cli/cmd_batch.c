@@ -225,19 +225,17 @@ static int take_flags(struct run *r, struct err *e)
 
 static void print_failures(const struct run *r)
 {
+    char text[512];
     long shown = r->failures < SHOWN_FAILURES ? r->failures : SHOWN_FAILURES;
     for (long i = 0; i < shown; i++) {
         const struct failure *f = &r->failure[i];
-        struct err id = {""};
-        err_set(&id, "%s", f->id);
-        fprintf(stderr, "failed: line %ld%s%s: %s\n", f->line, *id.text ? ", " : "", id.text,
+        text_shown(f->id, text, sizeof text);
+        fprintf(stderr, "failed: line %ld%s%s: %s\n", f->line, *text ? ", " : "", text,
                 f->why.text);
     }
-    struct err results = {""};
-    err_set(&results, "%s", r->results);
     if (r->failures > shown)
         fprintf(stderr, "failed: %ld more; all of them are in %s\n", r->failures - shown,
-                results.text);
+                text_shown(r->results, text, sizeof text));
 }
 
 static int print_json(const struct run *r, bool complete)
@@ -280,17 +278,16 @@ static int print_json(const struct run *r, bool complete)
 static void print_end(const struct run *r)
 {
     const struct batch_state *s = &r->state;
-    char time[24];
+    char time[24], folder[512], results[512];
     print_time(s->seconds, time);
     fprintf(stderr, "%ld done", s->done);
     if (s->already)
         fprintf(stderr, ", %ld were done before", s->already);
     if (s->failed)
         fprintf(stderr, ", %ld failed", s->failed);
-    struct err folder, results; /* their texts are safe to print */
-    err_set(&folder, "%s", r->folder);
-    err_set(&results, "%s", r->results);
-    fprintf(stderr, ", in %s; sprites in %s, results in %s\n", time, folder.text, results.text);
+    fprintf(stderr, ", in %s; sprites in %s, results in %s\n", time,
+            text_shown(r->folder, folder, sizeof folder),
+            text_shown(r->results, results, sizeof results));
 }
 
 static int report(struct run *r, int rc, const struct err *e)

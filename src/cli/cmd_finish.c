@@ -144,8 +144,7 @@ static void tell(const struct work *k, const char *in, const struct image *raw,
     char name[200], cells[80] = "";
     if (k->cli->quiet)
         return;
-    snprintf(name, sizeof name, "%s", in);
-    text_sanitize(name);
+    text_shown(in, name, sizeof name);
     if (k->finishing.o.cell == FINISH_FIND && !r->grid_found)
         snprintf(cells, sizeof cells, ", no grid");
     else if (k->finishing.o.cell == FINISH_FIND)

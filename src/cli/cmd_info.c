@@ -127,11 +127,9 @@ static void model_table(const struct checkpoint *c)
 {
     const struct model_config *m = checkpoint_config(c);
     struct part_summary parts[PART_COUNT];
-    char text[160], types[32];
+    char text[160], types[32], path[512];
     checkpoint_summary(c, parts);
-    struct err path = {""}; /* its text is safe to print */
-    err_set(&path, "%s", checkpoint_path(c));
-    printf("%s, %s%s\n\n", path.text,
+    printf("%s, %s%s\n\n", text_shown(checkpoint_path(c), path, sizeof path),
            checkpoint_is_single_file(c) ? "single file" : "diffusers folder",
            m->refiner                                     ? ", a refiner"
            : m->unet.in_channels > m->vae.latent_channels ? ", for inpainting"
@@ -236,9 +234,9 @@ static void weights_json(struct jsonw *w, const struct safetensors *s,
 
 static void weights_table(const struct safetensors *s, const struct weights_summary *m)
 {
-    struct err path = {""}; /* its text is safe to print */
-    err_set(&path, "%s", safetensors_path(s));
-    printf("%s, %s\n\n", path.text, weights_kind_name(m->kind));
+    char path[512];
+    printf("%s, %s\n\n", text_shown(safetensors_path(s), path, sizeof path),
+           weights_kind_name(m->kind));
     printf("  %d tensors, %lld parameters, %.1f MB, %s\n", safetensors_count(s),
            (long long)m->parameters, (double)m->bytes / 1e6, m->types);
     for (size_t i = 0; i < sizeof told / sizeof *told; i++)

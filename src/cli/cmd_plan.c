@@ -91,10 +91,10 @@ static void mode_table(const struct forecast *f, bool timed)
 static void plan_table(const struct job *j, const struct forecast *f, const struct plan_result *r)
 {
     const struct gen_params *g = &j->params;
-    struct err name = {""}; /* its text is safe to print */
-    err_set(&name, "%s", j->model_name);
-    printf("%s, %dx%d, %d steps of %s, cfg %g, batch %d\n\n", name.text, g->width, g->height,
-           g->steps, sampler_name(g->sampler), (double)g->cfg, g->batch);
+    char name[512];
+    printf("%s, %dx%d, %d steps of %s, cfg %g, batch %d\n\n",
+           text_shown(j->model_name, name, sizeof name), g->width, g->height, g->steps,
+           sampler_name(g->sampler), (double)g->cfg, g->batch);
     printf("  %-16s %12s %12s %12s\n", "stage", "GFLOP", "MB", r->ms > 0 ? "s" : "");
     for (int i = 0; i < r->nstages; i++) {
         const struct plan_stage *s = &r->stage[i];

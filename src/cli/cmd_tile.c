@@ -39,8 +39,7 @@ static void tell_json(struct jsonw *w, const char *file, const struct tile_score
 static void tell(FILE *to, const char *file, const struct tile_score *s)
 {
     char name[200];
-    snprintf(name, sizeof name, "%s", file);
-    text_sanitize(name);
+    text_shown(file, name, sizeof name);
     fprintf(to, "%s: %s (seam across %.2f, down %.2f; 1 is a line like any other)\n", name,
             s->good_x && s->good_y ? "tiles"
             : s->good_x            ? "tiles across, not down"

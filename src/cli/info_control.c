@@ -63,14 +63,12 @@ int info_control(const struct checkpoint *k, bool json, struct err *e)
     const struct control_config *c = &checkpoint_config(k)->control;
     struct part_summary parts[PART_COUNT];
     const struct part_summary *s = &parts[PART_CONTROL];
-    char types[32], text[160];
-    struct err path = {""}; /* its text is safe to print */
+    char types[32], text[160], path[512];
     checkpoint_summary(k, parts);
     info_dtypes(s->dtypes, types);
     if (json)
         return control_json(k, s, types, e);
-    err_set(&path, "%s", checkpoint_path(k));
-    printf("%s, %s\n\n", path.text, kind_of(c));
+    printf("%s, %s\n\n", text_shown(checkpoint_path(k), path, sizeof path), kind_of(c));
     printf("  %lld tensors, %lld parameters, %.1f MB, %s\n", (long long)s->tensors,
            (long long)s->parameters, (double)s->bytes / 1e6, types);
     info_levels(c->unet.channels, c->unet.levels, text, sizeof text);

@@ -187,9 +187,9 @@ static void print_tags(const struct tags *t)
 static void print_match(const char *model, const struct lora_report *r, int refused,
                         const struct err *why)
 {
-    struct err safe = {""};
-    err_set(&safe, "%s", model);
-    printf("\n  in %s: %d of %d modules", safe.text, r->used, r->modules);
+    char safe[512];
+    printf("\n  in %s: %d of %d modules", text_shown(model, safe, sizeof safe), r->used,
+           r->modules);
     if (r->wrong)
         printf(", %d of other sizes (%s)", r->wrong, r->why);
     for (int i = 0; i < r->unmatched && i < 8; i++)
@@ -207,9 +207,9 @@ static void table(const struct lora_file *f, const struct tags *tags)
     char hash[13];
     int64_t parameters, bytes;
     sizes(s, &parameters, &bytes);
-    struct err path = {""}; /* its text is safe to print */
-    err_set(&path, "%s", lora_file_path(f));
-    printf("%s, LoRA in %s's naming\n\n", path.text, lora_file_naming(f));
+    char path[512];
+    printf("%s, LoRA in %s's naming\n\n", text_shown(lora_file_path(f), path, sizeof path),
+           lora_file_naming(f));
     print_forms(&c);
     safe_line("made for", family);
     printf("  %-14s %lld parameters, %.1f MB\n", "size", (long long)parameters,

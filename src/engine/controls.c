@@ -125,18 +125,28 @@ static const char *name_at(const void *user, int i)
     return ((char *const *)user)[i];
 }
 
-void controls_here(char *out, size_t size)
+static void free_names(char **names, int n)
 {
-    char **names;
-    int n = engine_controls(&names);
+    for (int i = 0; i < n; i++)
+        free(names[i]);
+    free(names);
+}
+
+static void put_names(char *const *names, int n, char *out, size_t size)
+{
     int at = snprintf(out, size, "%s", n > 0 ? " (there are: " : "");
     for (int i = 0; i < n && i < 5 && at < (int)size; i++)
         at += snprintf(out + at, size - (size_t)at, "%s%.40s", i ? ", " : "", names[i]);
     if (n > 0 && at < (int)size)
         snprintf(out + at, size - (size_t)at, "%s)", n > 5 ? ", ..." : "");
-    for (int i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
+}
+
+void controls_here(char *out, size_t size)
+{
+    char **names;
+    int n = engine_controls(&names);
+    put_names(names, n, out, size);
+    free_names(names, n);
 }
 
 static int not_found(const char *name, struct err *e)
@@ -144,7 +154,7 @@ static int not_found(const char *name, struct err *e)
     char **names, path[PATH_MAX], those[300];
     int n = engine_controls(&names);
     const char *near = names ? suggest(name, name_at, names) : NULL;
-    controls_here(those, sizeof those);
+    put_names(names, n, those, sizeof those);
     if (pull_here(name, path) == 0)
         err_set(e, "the ControlNet '%.100s' is not here yet; 'spritty pull %.100s' downloads it",
                 name, name);
@@ -156,9 +166,7 @@ static int not_found(const char *name, struct err *e)
                 "~/.local/share/spritty/controlnets%s; leave --control out, or get one: spritty "
                 "pull",
                 name, those);
-    for (int i = 0; i < n; i++)
-        free(names[i]);
-    free(names);
+    free_names(names, n);
     return -1;
 }
 
