@@ -79,3 +79,17 @@ bool place_path(enum home place, const char *name, char out[PATH_MAX])
                                          : xdg_folder("XDG_DATA_HOME", ".local/share", dir);
     return there && join(out, "%s/%s", dir, name);
 }
+
+bool place_weights(enum home place, const char *folder, const char *name, char out[PATH_MAX])
+{
+    static const char *const endings[] = {"", ".safetensors"};
+    char relative[300];
+    if (!*name || *name == '.' || strlen(name) > 200 || strchr(name, '/'))
+        return false;
+    for (int i = 0; i < 2; i++) {
+        snprintf(relative, sizeof relative, "%s/%s%s", folder, name, endings[i]);
+        if (place_path(place, relative, out) && access(out, F_OK) == 0)
+            return true;
+    }
+    return false;
+}

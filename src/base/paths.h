@@ -21,6 +21,9 @@ enum home {
 /* The path of `name` in that place; it need not exist. False when there is no such place (no
  * $HOME, not found) or the path would be too long. */
 bool place_path(enum home, const char *name, char out[PATH_MAX]);
+/* The path of "NAME" or else "NAME.safetensors" in a folder there, if it is one; a name has no
+ * slash and leads nowhere else. */
+bool place_weights(enum home, const char *folder, const char *name, char out[PATH_MAX]);
 /* What to do where there is none, as the end of an error. */
 const char *place_advice(enum home);
 

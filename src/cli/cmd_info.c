@@ -357,16 +357,8 @@ static bool begins_like_png(const char *path)
 /* A VAE's or an embedding's. */
 static bool find_other(const char *name, char path[PATH_MAX])
 {
-    static const char *const folders[] = {"vae", "embeddings"}, *const ends[] = {"",
-                                                                                 ".safetensors"};
-    char relative[300];
-    struct stat st;
-    for (int i = 0; i < 4 && strlen(name) < 200 && *name != '.' && !strchr(name, '/'); i++) {
-        snprintf(relative, sizeof relative, "%s/%s%s", folders[i / 2], name, ends[i % 2]);
-        if (place_path(PLACE_DATA, relative, path) && !stat(path, &st) && S_ISREG(st.st_mode))
-            return true;
-    }
-    return false;
+    return place_weights(PLACE_DATA, "vae", name, path) ||
+           place_weights(PLACE_DATA, "embeddings", name, path);
 }
 
 /* A model's name, a ControlNet's or a LoRA's, or one of the above. */

@@ -35,26 +35,11 @@ static bool is_folder_of_one(const char *path)
     return path_join(&config, path, "config.json", &e) == 0 && file_exists(config.text);
 }
 
-static bool is_on(const struct shelf *s, const char *name, char path[PATH_MAX])
-{
-    char relative[300];
-    snprintf(relative, sizeof relative, "%s/%s", s->folder, name);
-    if (!place_path(s->place, relative, path))
-        return false;
-    if (!s->files)
-        return is_folder_of_one(path);
-    if (access(path, F_OK) == 0)
-        return true;
-    snprintf(relative, sizeof relative, "%s/%s%s", s->folder, name, ENDING);
-    return place_path(s->place, relative, path) && access(path, F_OK) == 0;
-}
-
 bool control_listed(const char *name, char path[PATH_MAX])
 {
-    if (!*name || *name == '.' || strlen(name) > 200 || strchr(name, '/'))
-        return false;
     for (int i = 0; i < SHELVES; i++)
-        if (is_on(&shelves[i], name, path))
+        if (place_weights(shelves[i].place, shelves[i].folder, name, path) &&
+            (shelves[i].files || is_folder_of_one(path)))
             return true;
     return false;
 }

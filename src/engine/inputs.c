@@ -144,13 +144,8 @@ int inputs_mask(struct inputs *in, const struct settings *s, struct err *e)
 /* A path, or a name in ~/.local/share/spritty/vae. */
 static int find_vae(const char *name, char path[PATH_MAX], struct err *e)
 {
-    static const char *const endings[] = {"", ".safetensors"};
-    char relative[300];
-    for (int i = 0; i < 2 && strlen(name) < 200 && !strchr(name, '/'); i++) {
-        snprintf(relative, sizeof relative, "vae/%s%s", name, endings[i]);
-        if (place_path(PLACE_DATA, relative, path) && access(path, F_OK) == 0)
-            return 0;
-    }
+    if (place_weights(PLACE_DATA, "vae", name, path))
+        return 0;
     if (strlen(name) < PATH_MAX && access(name, F_OK) == 0) {
         strcpy(path, name);
         return 0;
